@@ -1,0 +1,1 @@
+"""hocket: realtime reinforcement learning with staggered asynchronous inference."""

@@ -1,0 +1,94 @@
+"""What to do: the only things the scheduler ever says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Outcome(IntEnum):
+    """The one way in which an inference ended (DESIGN §1)."""
+
+    EXECUTED = 0
+    """At least one of its actions was executed."""
+    SUPERSEDED = 1
+    """It was ready, and a newer one ran instead."""
+    DROPPED = 2
+    """It was late: when it finished, something newer had run."""
+    DUPLICATE = 3
+    """Another answer to the same observation came first."""
+    DISCARDED = 4
+    """Its episode or the run ended."""
+    FAILED = 5
+    """It raised, hung, or its worker was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartInference:
+    """Hand ``observation`` to ``worker``. ``target`` is the tick it aims at, or -1."""
+
+    inference: int
+    worker: int
+    observation: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execute:
+    """Tick ``tick`` executes action ``step`` of ``inference``, ``delay_ticks`` after its observation."""
+
+    tick: int
+    inference: int
+    step: int
+    delay_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteDefault:
+    """Tick ``tick`` has no fresh action: the default behaviour β fills it."""
+
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndInference:
+    """``inference`` has ended; nothing of it is needed any more."""
+
+    inference: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class StartLearning:
+    """Learn now, and say when it has ended; acting waits for it (sequential interaction only)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Send ``TimerDue`` at ``time_ns``. Replaces the ``WakeAt`` before."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddWorker:
+    """One worker more is wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetireWorker:
+    """``worker`` is idle and no longer wanted; it will not be used again."""
+
+    worker: int
+
+
+Command = (
+    StartInference
+    | Execute
+    | ExecuteDefault
+    | EndInference
+    | StartLearning
+    | WakeAt
+    | AddWorker
+    | RetireWorker
+)

@@ -1,0 +1,109 @@
+"""What happened: the only things the scheduler is ever told.
+
+An event carries the time at which the thing happened, not the time at which it was noticed. Observations,
+workers and inferences are named by integers; observation ``k`` is the one that tick ``k`` yielded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJoined:
+    """A worker has loaded its policy and is idle."""
+
+    time_ns: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLost:
+    """A worker died, was killed, or has left; what it was running fails."""
+
+    time_ns: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineReached:
+    """Tick ``tick`` must act now. Indices skipped since the last one are missed.
+
+    ``overrun`` says that the deadline had long passed and the tick is to be filled by the default.
+    """
+
+    time_ns: int
+    tick: int
+    overrun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """The environment has stepped (or been reset, at tick 0): observation ``tick`` exists.
+
+    ``episode_ended`` says that an episode ended in this tick and observation ``tick`` is the next one's first.
+    """
+
+    time_ns: int
+    tick: int
+    episode_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceFinished:
+    """An inference has its answer: actions for ``length`` consecutive ticks."""
+
+    time_ns: int
+    inference: int
+    length: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceFailed:
+    """An inference raised; its worker is idle again."""
+
+    time_ns: int
+    inference: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimerDue:
+    """The time of the last ``WakeAt`` has come."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class LearningFinished:
+    """The learning that ``StartLearning`` asked for has ended."""
+
+    time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class PredictabilityEstimated:
+    """Somebody measured the environment's predictability ρ ∈ (0, 1]."""
+
+    time_ns: int
+    predictability: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """Nothing more will be executed; everything in flight is discarded."""
+
+    time_ns: int
+
+
+Event = (
+    WorkerJoined
+    | WorkerLost
+    | DeadlineReached
+    | Ticked
+    | InferenceFinished
+    | InferenceFailed
+    | TimerDue
+    | LearningFinished
+    | PredictabilityEstimated
+    | RunEnded
+)

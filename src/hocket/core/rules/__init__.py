@@ -1,0 +1,18 @@
+"""Scheduling rules: small strategy objects on the core. Each docstring states its guarantee."""
+
+from hocket.core.rules.base import Rule, Schedule, Start
+from hocket.core.rules.paper import ExpectedTime, MaxTime
+from hocket.core.rules.simple import Learn, Sequential, Unstaggered
+from hocket.core.rules.tick_dispatch import TickDispatch
+
+__all__ = [
+    "ExpectedTime",
+    "Learn",
+    "MaxTime",
+    "Rule",
+    "Schedule",
+    "Sequential",
+    "Start",
+    "TickDispatch",
+    "Unstaggered",
+]

@@ -1,0 +1,112 @@
+"""What a scheduling rule is: a frozen description, and the running schedule that it begins.
+
+The scheduler owns workers, answers and freshness; a schedule decides four things only: when a worker starts on
+which observation, from which tick an answer may be used, which of the usable answers runs, and how many workers
+there should be. Whatever it decides on reaches it through these methods, so a recorded trace replays.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from hocket.core.cadence import Cadence
+from hocket.core.inference import Inference
+from hocket.errors import ConfigurationError
+
+
+class Start(NamedTuple):
+    """A wish to start ``worker`` on ``observation``, aiming at tick ``target`` (-1: none)."""
+
+    worker: int
+    observation: int
+    target: int
+
+
+NOTHING: tuple[Start, ...] = ()
+
+
+class Rule(ABC):
+    """A scheduling rule: plain values, checked when made. Its docstring states its guarantee."""
+
+    @property
+    @abstractmethod
+    def initial_workers(self) -> int:
+        """How many workers a run begins with."""
+
+    @abstractmethod
+    def schedule(self, cadence: Cadence) -> Schedule:
+        """Begin: the running state for one run at ``cadence``."""
+
+
+class Schedule(ABC):
+    """The running state of a rule. Method defaults are those of the simplest rule."""
+
+    learns: ClassVar[bool] = False
+    """Whether ``learning_due`` is to be asked."""
+
+    def __init__(self, cadence: Cadence) -> None:
+        self.cadence = cadence
+
+    def worker_joined(self, worker: int, now_ns: int) -> None:  # noqa: B027
+        """``worker`` is new and idle."""
+
+    def worker_lost(self, worker: int, now_ns: int) -> None:  # noqa: B027
+        """``worker`` is gone."""
+
+    def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:  # noqa: B027
+        """Observation ``tick`` exists."""
+
+    def inference_finished(self, inference: Inference) -> None:  # noqa: B027
+        """``inference`` has its answer and its worker is idle."""
+
+    def inference_failed(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
+        """``inference`` raised and its worker is idle."""
+
+    def inference_ended(self, inference: Inference) -> None:  # noqa: B027
+        """``inference`` has its outcome."""
+
+    def learning_finished(self, now_ns: int) -> None:  # noqa: B027
+        """The learning that was due has ended."""
+
+    def learning_due(self) -> bool:
+        """Whether learning is to start now; true once for each learning."""
+        return False
+
+    def predictability_estimated(self, predictability: float) -> None:  # noqa: B027
+        """The environment's predictability ρ was measured."""
+
+    @abstractmethod
+    def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
+        """Which idle workers start now. ``tick`` is the newest observation; ``idle`` is ordered, idle-longest first.
+
+        Not asked while a tick is being executed: what is decided then waits for its observation.
+        """
+
+    def release_tick(self, inference: Inference) -> int:
+        """The first tick that may use the finished ``inference``; asked again when that tick comes."""
+        return inference.usable_tick
+
+    def choose(self, tick: int, due: list[Inference]) -> Inference | None:
+        """Which of the released answers, ordered by observation and all newer than the last executed, runs now."""
+        return due[-1]
+
+    def wake_ns(self) -> int | None:
+        """When ``starts`` must be asked again although nothing may have happened."""
+        return None
+
+    @abstractmethod
+    def workers_wanted(self) -> int:
+        """How many workers there should be from now on."""
+
+    def oldest_needed(self, tick: int) -> int:
+        """The oldest observation that a later start may still name."""
+        return tick
+
+
+def check_workers(workers: int) -> None:
+    """Refuse a number of workers that is no positive integer."""
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ConfigurationError(f"workers={workers!r} must be an integer of at least 1; try workers=2")

@@ -1,0 +1,86 @@
+"""The default behaviour β: what fills every tick that has no fresh action."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from hocket.envs.spaces import ActionCodec
+from hocket.errors import ConfigurationError
+
+BoundDefault = Callable[[Any, Any], Any]
+"""``(newest observation, last executed action or None) -> action``."""
+
+
+class Default(ABC):
+    """A default behaviour, before it knows the action space."""
+
+    @abstractmethod
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        """The behaviour for one run in ``action_space``; refuses what does not fit it."""
+
+
+def _checked(action: Any, space: spaces.Space[Any]) -> Any:
+    codec = ActionCodec(space, 1)
+    return codec.decode(codec.encode(action)[0])
+
+
+def _neutral(space: spaces.Space[Any]) -> Any:
+    """Discrete: the first action. Box: zero, or what lies nearest to it."""
+    if isinstance(space, spaces.Discrete):
+        return space.start
+    if isinstance(space, spaces.Box):
+        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    raise ConfigurationError(f"action space {space} has no default action; Discrete and Box are supported")
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed(Default):
+    """Always ``action``."""
+
+    action: Any = 0
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        action = _checked(self.action, action_space)
+        return lambda observation, last: action
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatLast(Default):
+    """The last executed action again; before the first, ``initial`` (or a neutral action if None)."""
+
+    initial: Any = None
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        initial = _neutral(action_space) if self.initial is None else _checked(self.initial, action_space)
+        return lambda observation, last: initial if last is None else last
+
+
+@dataclass(frozen=True, slots=True)
+class RandomDefault(Default):
+    """A uniformly random action."""
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        action_space.seed(int(rng.integers(2**31)))
+        return lambda observation, last: action_space.sample()
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback(Default):
+    """A small fast policy: ``function`` of the newest observation. It runs inside the tick."""
+
+    function: Callable[[Any], Any]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ConfigurationError(f"Fallback({self.function!r}) needs a function of one observation")
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        codec = ActionCodec(action_space, 1)
+        function = self.function
+        return lambda observation, last: codec.decode(codec.encode(function(observation))[0])

@@ -1,0 +1,1 @@
+"""The two drivers of the one core: virtual time, and the wall clock."""

@@ -1,0 +1,147 @@
+"""What both drivers share: the scheduler, the observations and answers it speaks of by number, and the executor.
+
+The engine carries out commands. It reads no clock: every call says what time it is.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core import commands as c
+from hocket.core import events as e
+from hocket.core.cadence import Cadence
+from hocket.core.events import Event
+from hocket.core.rules import Rule
+from hocket.core.scheduler import Scheduler
+from hocket.core.trace import Trace
+from hocket.defaults import BoundDefault
+from hocket.envs.spaces import ActionCodec
+
+
+class Executor(ABC):
+    """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
+
+    @abstractmethod
+    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+        """Run the policy on ``observation``, whose buffer may be reused once this returns."""
+
+    @abstractmethod
+    def add_worker(self, now_ns: int) -> None:
+        """Bring up one more worker, without blocking."""
+
+    @abstractmethod
+    def retire(self, worker: int) -> None:
+        """Let an idle worker go, without blocking."""
+
+    @abstractmethod
+    def learn(self, now_ns: int) -> None:
+        """Learn once, without blocking; later reported as finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a tick executed and why. ``inference`` is -1 and ``delay_ticks`` 0 where the default acted."""
+
+    tick: int
+    inference: int
+    step: int
+    delay_ticks: int
+
+    @property
+    def fresh(self) -> bool:
+        """Whether an inference's action was executed, rather than the default."""
+        return self.inference >= 0
+
+
+class Engine:
+    """Feeds the scheduler and does what it says.
+
+    Attributes:
+        last: what the last tick executed.
+        wake_ns: when to call `timer_due`, or None.
+    """
+
+    def __init__(
+        self, *, rule: Rule, cadence: Cadence, executor: Executor, default: BoundDefault, codec: ActionCodec
+    ) -> None:
+        self.scheduler = Scheduler(rule, cadence)
+        self.trace = Trace(rule, cadence)
+        self.cadence = cadence
+        self.last = Decision(0, -1, 0, 0)
+        self.wake_ns: int | None = None
+        self._executor = executor
+        self._default = default
+        self._codec = codec
+        self._observations: dict[int, NDArray[Any]] = {}
+        self._spare: list[NDArray[Any]] = []
+        self._newest: NDArray[Any] | None = None
+        self._oldest = 0
+        self._answers: dict[int, NDArray[Any]] = {}
+        self._action: Any = None
+
+    def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
+        """The action that tick ``tick`` executes."""
+        self.feed(e.DeadlineReached(now_ns, tick, overrun))
+        return self._action
+
+    def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
+        """Observation ``tick`` exists; its buffer may be reused afterwards."""
+        source = np.asarray(observation)
+        kept = self._spare.pop() if self._spare else np.empty_like(source)
+        np.copyto(kept, source)
+        self._observations[tick] = self._newest = kept
+        self.feed(e.Ticked(now_ns, tick, episode_ended))
+        oldest = self.scheduler.oldest_needed
+        while self._oldest < oldest:
+            gone = self._observations.pop(self._oldest, None)
+            if gone is not None:
+                self._spare.append(gone)
+            self._oldest += 1
+
+    def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
+        """An inference has its answer, encoded: an array of ``event.length`` actions."""
+        self._answers[event.inference] = answer
+        self.feed(event)
+
+    def timer_due(self) -> None:
+        """The time `wake_ns` has come."""
+        assert self.wake_ns is not None
+        due_ns, self.wake_ns = self.wake_ns, None
+        self.feed(e.TimerDue(due_ns))
+
+    def feed(self, event: Event) -> None:
+        """Tell the scheduler, keep the trace, carry out the commands."""
+        commands = self.scheduler.handle(event)
+        self.trace.add(event, commands)
+        for command in commands:
+            kind = type(command)
+            if kind is c.StartInference:
+                assert isinstance(command, c.StartInference)
+                observation = self._observations[command.observation]
+                self._executor.start(command.inference, command.worker, observation, event.time_ns)
+            elif kind is c.Execute:
+                assert isinstance(command, c.Execute)
+                self._action = self._codec.decode(self._answers[command.inference][command.step])
+                self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks)
+            elif kind is c.EndInference:
+                assert isinstance(command, c.EndInference)
+                self._answers.pop(command.inference, None)
+            elif kind is c.ExecuteDefault:
+                assert isinstance(command, c.ExecuteDefault)
+                self._action = self._default(self._newest, self._action)
+                self.last = Decision(command.tick, -1, 0, 0)
+            elif kind is c.WakeAt:
+                assert isinstance(command, c.WakeAt)
+                self.wake_ns = command.time_ns
+            elif kind is c.StartLearning:
+                self._executor.learn(event.time_ns)
+            elif kind is c.AddWorker:
+                self._executor.add_worker(event.time_ns)
+            elif kind is c.RetireWorker:
+                assert isinstance(command, c.RetireWorker)
+                self._executor.retire(command.worker)

@@ -1,0 +1,203 @@
+"""Inference-time laws for virtual time. Means are exact: `LogNormal(0.2, 0.3)` has mean 0.2 s whatever its sigma."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core.cadence import NS_PER_S
+from hocket.errors import ConfigurationError
+
+Sampler = Callable[[int, int], int]
+"""``(worker, now_ns) -> duration_ns``."""
+
+BATCH = 4096
+
+
+class LatencyModel(ABC):
+    """A law of durations."""
+
+    @abstractmethod
+    def sampler(self, rng: np.random.Generator) -> Sampler:
+        """A source of durations that depends on nothing but ``rng`` and its own arguments."""
+
+
+class _Independent(LatencyModel):
+    """A law whose draws depend neither on the worker nor on the time."""
+
+    @abstractmethod
+    def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        """``count`` durations in seconds."""
+
+    def sampler(self, rng: np.random.Generator) -> Sampler:
+        drawn: list[int] = []
+
+        def sample(worker: int, now_ns: int) -> int:
+            if not drawn:
+                drawn.extend((self.draw_s(rng, BATCH) * NS_PER_S).astype(np.int64).tolist()[::-1])
+            return drawn.pop()
+
+        return sample
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not (isinstance(value, int | float | np.number) and math.isfinite(value) and value > 0):
+            raise ConfigurationError(f"{name}={value!r} must be a finite number greater than 0; try 0.2")
+
+
+@dataclass(frozen=True, slots=True)
+class Constant(_Independent):
+    """Always ``seconds``."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.seconds != 0:
+            _positive(seconds=self.seconds)
+
+    def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        return np.full(count, self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal(_Independent):
+    """Log-normal with mean ``mean_s`` and log-standard-deviation ``sigma``."""
+
+    mean_s: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        _positive(mean_s=self.mean_s, sigma=self.sigma)
+
+    def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        return self.mean_s * np.exp(rng.normal(-self.sigma**2 / 2, self.sigma, count))
+
+
+@dataclass(frozen=True, slots=True)
+class Gamma(_Independent):
+    """Gamma with mean ``mean_s`` and ``shape``; coefficient of variation 1/√shape."""
+
+    mean_s: float
+    shape: float
+
+    def __post_init__(self) -> None:
+        _positive(mean_s=self.mean_s, shape=self.shape)
+
+    def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        return rng.gamma(self.shape, self.mean_s / self.shape, count)
+
+
+@dataclass(frozen=True, slots=True)
+class HeavyTail(_Independent):
+    """A share ``probability`` of the inferences takes ``factor`` times as long; the mean is ``mean_s``."""
+
+    mean_s: float
+    probability: float = 0.01
+    factor: float = 5.0
+
+    def __post_init__(self) -> None:
+        _positive(mean_s=self.mean_s, factor=self.factor)
+        if not 0 <= self.probability <= 1:
+            raise ConfigurationError(f"probability={self.probability!r} must lie in [0, 1]; try 0.01")
+
+    def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        usual = self.mean_s / (1 + self.probability * (self.factor - 1))
+        return usual * np.where(rng.random(count) < self.probability, self.factor, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Empirical(_Independent):
+    """Drawn with replacement from measured ``durations_s``."""
+
+    durations_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.durations_s:
+            raise ConfigurationError("no durations to draw from; give at least one, in seconds")
+        for duration in self.durations_s:
+            _positive(durations_s=duration)
+
+    @classmethod
+    def from_file(cls, path: str | PathLike[str]) -> Empirical:
+        """Read seconds: one a line, a JSON list, or the ``inferences.npz`` of a saved run.
+
+        Raises:
+            ConfigurationError: if the file is missing, empty, or holds anything but positive numbers.
+        """
+        file = Path(path)
+        try:
+            if file.suffix == ".npz":
+                with np.load(file) as saved:
+                    started, finished = saved["started_ns"], saved["finished_ns"]
+                values = ((finished - started)[finished >= 0] / NS_PER_S).tolist()
+            else:
+                text = file.read_text()
+                values = json.loads(text) if text.lstrip().startswith("[") else text.split()
+            return cls(tuple(float(value) for value in values))
+        except ConfigurationError as error:
+            raise ConfigurationError(f"latency file {file}: {error}") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"latency file {file} cannot be read ({error}); give seconds, one a line, a JSON list of them, "
+                "or the inferences.npz of a saved run"
+            ) from error
+
+    def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
+        return rng.choice(np.asarray(self.durations_s), count)
+
+
+@dataclass(frozen=True, slots=True)
+class PerWorker(LatencyModel):
+    """``law`` times a factor of the worker's own: worker w gets ``factors[w % len(factors)]``."""
+
+    law: LatencyModel
+    factors: Sequence[float]
+
+    def __post_init__(self) -> None:
+        if not self.factors:
+            raise ConfigurationError("factors is empty; give one factor a worker, such as (1.0, 1.5)")
+        for factor in self.factors:
+            _positive(factors=factor)
+
+    def sampler(self, rng: np.random.Generator) -> Sampler:
+        base = self.law.sampler(rng)
+        factors = tuple(self.factors)
+        return lambda worker, now_ns: int(base(worker, now_ns) * factors[worker % len(factors)])
+
+
+@dataclass(frozen=True, slots=True)
+class Changing(LatencyModel):
+    """``before`` until ``at_s`` seconds after the epoch, ``after`` from then on."""
+
+    before: LatencyModel
+    after: LatencyModel
+    at_s: float
+
+    def __post_init__(self) -> None:
+        _positive(at_s=self.at_s)
+
+    def sampler(self, rng: np.random.Generator) -> Sampler:
+        before, after = self.before.sampler(rng), self.after.sampler(rng)
+        change_ns = int(self.at_s * NS_PER_S)
+        return lambda worker, now_ns: (before if now_ns < change_ns else after)(worker, now_ns)
+
+
+def describe_latency(law: LatencyModel) -> dict[str, Any]:
+    """A law as plain values, for a run's configuration."""
+    from dataclasses import fields
+
+    described: dict[str, Any] = {"name": type(law).__name__}
+    for field in fields(law):  # type: ignore[arg-type]
+        value = getattr(law, field.name)
+        described[field.name] = describe_latency(value) if isinstance(value, LatencyModel) else value
+    return described

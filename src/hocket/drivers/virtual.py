@@ -1,0 +1,175 @@
+"""Virtual time: an event heap, a latency law, and the policy run inline.
+
+An hour of realtime takes as long as its arithmetic. Nothing here may depend on what a realtime run could not yet
+know: an answer computed when its inference starts is shown to nobody before its inference has ended.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from time import perf_counter, process_time
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core import events as e
+from hocket.core.cadence import Cadence, exact_hz
+from hocket.core.events import Event
+from hocket.core.rules import Rule
+from hocket.defaults import BoundDefault
+from hocket.drivers.engine import Engine, Executor
+from hocket.drivers.failures import FailureLog
+from hocket.drivers.latency import Constant, LatencyModel
+from hocket.drivers.world import World
+from hocket.envs.spaces import ActionCodec
+from hocket.errors import ConfigurationError
+from hocket.policy import PolicyFactory
+from hocket.record import RunRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Virtual:
+    """Run in virtual time.
+
+    Args:
+        hz: ticks per second, taken exactly.
+        latency: the law that each inference's duration is drawn from.
+        learning: the law of the durations of sequential learning.
+        failure_limit: how many failures in a row, with no success between, end the run.
+    """
+
+    hz: float
+    latency: LatencyModel
+    learning: LatencyModel = Constant(0.0)
+    failure_limit: int = 5
+
+    def __post_init__(self) -> None:
+        exact_hz(self.hz)
+        for name in ("latency", "learning"):
+            if not isinstance(getattr(self, name), LatencyModel):
+                raise ConfigurationError(
+                    f"{name}={getattr(self, name)!r} is not a latency model; try hocket.Constant(0.05)"
+                )
+
+    def run(
+        self,
+        *,
+        env: gym.Env[Any, Any],
+        policy: PolicyFactory,
+        rule: Rule,
+        default: BoundDefault,
+        codec: ActionCodec,
+        ticks: int,
+        seed: int,
+        learn: Callable[[], None] | None = None,
+        progress: Callable[[Engine, RunRecord], None] | None = None,
+    ) -> RunRecord:
+        """Play ``ticks`` ticks."""
+        cadence = Cadence(exact_hz(self.hz))
+        executor = VirtualExecutor(
+            policy=policy,
+            codec=codec,
+            latency=self.latency,
+            learning=self.learning,
+            seed=seed,
+            failures=FailureLog(self.failure_limit),
+            learn=learn,
+        )
+        engine = Engine(rule=rule, cadence=cadence, executor=executor, default=default, codec=codec)
+        record = RunRecord(engine.trace)
+        world = World(env, record)
+        began, cpu = perf_counter(), process_time()
+        for _ in range(rule.initial_workers):
+            executor.add_worker(cadence.epoch_ns)
+        executor.advance(cadence.epoch_ns, engine)
+        world.reset(seed)
+        engine.observed(0, cadence.epoch_ns, world.observation)
+        for tick in range(1, ticks + 1):
+            now_ns = cadence.deadline_ns(tick)
+            executor.advance(now_ns, engine)
+            world.step(tick, engine.deadline(tick, now_ns), 0)
+            engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
+            if progress is not None:
+                progress(engine, record)
+        engine.feed(e.RunEnded(cadence.deadline_ns(ticks)))
+        record.errors = executor.failures.tracebacks
+        record.wall_s = perf_counter() - began
+        record.loop_cpu_s = process_time() - cpu
+        return record
+
+
+class VirtualExecutor(Executor):
+    """Runs the policy at once and reports its answer when its drawn duration has passed."""
+
+    def __init__(
+        self,
+        *,
+        policy: PolicyFactory,
+        codec: ActionCodec,
+        latency: LatencyModel,
+        learning: LatencyModel,
+        seed: int,
+        failures: FailureLog,
+        learn: Callable[[], None] | None = None,
+    ) -> None:
+        inference_rng, learning_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+        self.failures = failures
+        self._policy = policy.build()
+        self._encode = codec.encode
+        self._duration = latency.sampler(inference_rng)
+        self._learning_duration = learning.sampler(learning_rng)
+        self._learn = learn
+        self._workers = 0
+        self._sequence = 0
+        self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
+
+    def post(self, event: Event, extra: NDArray[Any] | str | None = None) -> None:
+        """Let ``event`` happen at its time."""
+        self._sequence += 1
+        heappush(self._heap, (event.time_ns, self._sequence, event, extra))
+
+    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+        done_ns = now_ns + self._duration(worker, now_ns)
+        try:
+            answer = self._encode(self._policy(observation))
+        except Exception:
+            self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
+        else:
+            self.post(e.InferenceFinished(done_ns, inference, len(answer)), answer)
+
+    def add_worker(self, now_ns: int) -> None:
+        self.post(e.WorkerJoined(now_ns, self._workers))
+        self._workers += 1
+
+    def retire(self, worker: int) -> None:
+        """A virtual worker needs no farewell."""
+
+    def learn(self, now_ns: int) -> None:
+        if self._learn is not None:
+            self._learn()
+        self.post(e.LearningFinished(now_ns + self._learning_duration(-1, now_ns)))
+
+    def advance(self, until_ns: int, engine: Engine) -> None:
+        """Let everything happen that happens by ``until_ns``; a timer of that very instant waits for its tick."""
+        heap = self._heap
+        while True:
+            wake_ns = engine.wake_ns
+            if heap and heap[0][0] <= until_ns and (wake_ns is None or heap[0][0] <= wake_ns):
+                _, _, event, extra = heappop(heap)
+                if type(event) is e.InferenceFinished:
+                    assert isinstance(extra, np.ndarray)
+                    self.failures.success()
+                    engine.finished(event, extra)
+                else:
+                    engine.feed(event)
+                    if isinstance(extra, str):
+                        self.failures.failure(extra)
+            elif wake_ns is not None and wake_ns < until_ns:
+                engine.timer_due()
+            else:
+                return

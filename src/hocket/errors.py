@@ -1,0 +1,37 @@
+"""The one exception tree of hocket.
+
+Every message names the value it got, what is allowed and what to try.
+"""
+
+from __future__ import annotations
+
+
+class HocketError(Exception):
+    """Base of everything hocket raises on purpose."""
+
+
+class ConfigurationError(HocketError, ValueError):
+    """An option that cannot work, refused when the object is made."""
+
+
+class MissingExtraError(HocketError, ImportError):
+    """A feature whose optional dependency is not installed."""
+
+    def __init__(self, feature: str, extra: str) -> None:
+        super().__init__(f"{feature} needs an optional dependency: pip install 'hocket[{extra}]'")
+
+
+class ActionError(HocketError, ValueError):
+    """A policy answered with something that the action space does not hold."""
+
+
+class PolicyError(HocketError):
+    """A policy could not be built, or kept failing; the message carries the worker's own traceback."""
+
+
+class ProtocolError(HocketError):
+    """The scheduler was fed an event that cannot follow the ones before it."""
+
+
+class TraceError(HocketError):
+    """A trace or a run folder that cannot be read, or does not replay."""
