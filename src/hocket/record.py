@@ -36,6 +36,8 @@ class RunRecord:
         self.actions: list[Any] = []
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
+        self.interrupted = False
+        """Whether Ctrl-C ended the run early."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
         self.wall_s = 0.0

@@ -91,7 +91,7 @@ class Scheduler:
         if self._ended:
             raise ProtocolError(f"{event!r} after the run has ended")
         self._handlers[type(event)](event, out)
-        if event.time_ns < self._next_deadline_ns and not self._ended:
+        if (event.time_ns < self._next_deadline_ns or type(event) is e.Ticked) and not self._ended:
             self._dispatch(event.time_ns, out)
         return out
 

@@ -67,10 +67,18 @@ class Engine:
     """
 
     def __init__(
-        self, *, rule: Rule, cadence: Cadence, executor: Executor, default: BoundDefault, codec: ActionCodec
+        self,
+        *,
+        rule: Rule,
+        cadence: Cadence,
+        executor: Executor,
+        default: BoundDefault,
+        codec: ActionCodec,
+        keep_trace: bool = True,
     ) -> None:
         self.scheduler = Scheduler(rule, cadence)
         self.trace = Trace(rule, cadence)
+        self._keep_trace = keep_trace
         self.cadence = cadence
         self.last = Decision(0, -1, 0, 0)
         self.wake_ns: int | None = None
@@ -117,7 +125,8 @@ class Engine:
     def feed(self, event: Event) -> None:
         """Tell the scheduler, keep the trace, carry out the commands."""
         commands = self.scheduler.handle(event)
-        self.trace.add(event, commands)
+        if self._keep_trace:
+            self.trace.add(event, commands)
         for command in commands:
             kind = type(command)
             if kind is c.StartInference:

@@ -89,14 +89,18 @@ class Virtual:
         executor.advance(cadence.epoch_ns, engine)
         world.reset(seed)
         engine.observed(0, cadence.epoch_ns, world.observation)
-        for tick in range(1, ticks + 1):
-            now_ns = cadence.deadline_ns(tick)
-            executor.advance(now_ns, engine)
-            world.step(tick, engine.deadline(tick, now_ns), 0)
-            engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
-            if progress is not None:
-                progress(engine, record)
-        engine.feed(e.RunEnded(cadence.deadline_ns(ticks)))
+        now_ns = cadence.epoch_ns
+        try:
+            for tick in range(1, ticks + 1):
+                now_ns = cadence.deadline_ns(tick)
+                executor.advance(now_ns, engine)
+                world.step(tick, engine.deadline(tick, now_ns), 0)
+                engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
+                if progress is not None:
+                    progress(engine, record)
+        except KeyboardInterrupt:
+            record.interrupted = True
+        engine.feed(e.RunEnded(now_ns))
         record.errors = executor.failures.tracebacks
         record.wall_s = perf_counter() - began
         record.loop_cpu_s = process_time() - cpu

@@ -36,6 +36,11 @@ class Rule(ABC):
     def initial_workers(self) -> int:
         """How many workers a run begins with."""
 
+    @property
+    def most_workers(self) -> int:
+        """The most workers that it may ever ask for."""
+        return self.initial_workers
+
     @abstractmethod
     def schedule(self, cadence: Cadence) -> Schedule:
         """Begin: the running state for one run at ``cadence``."""

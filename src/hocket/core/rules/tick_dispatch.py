@@ -63,6 +63,10 @@ class TickDispatch(Rule):
     def initial_workers(self) -> int:
         return self.min_workers if self.workers == "auto" else self.workers
 
+    @property
+    def most_workers(self) -> int:
+        return self.max_workers if self.workers == "auto" else self.workers
+
     def schedule(self, cadence: Cadence) -> Schedule:
         return _TickDispatchSchedule(self, cadence)
 

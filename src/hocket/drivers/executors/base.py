@@ -1,0 +1,81 @@
+"""What a realtime executor offers beyond starting inferences: launching, waiting, reporting, and a clean end."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core.events import InferenceFailed, InferenceFinished, LearningFinished, WorkerJoined, WorkerLost
+from hocket.drivers.engine import Executor
+from hocket.envs.spaces import ActionCodec
+from hocket.errors import ConfigurationError
+from hocket.policy import PolicyFactory
+
+
+class Report(NamedTuple):
+    """Something that happened to a worker. ``event`` is None for a failure that the scheduler need not know of."""
+
+    event: InferenceFinished | InferenceFailed | WorkerJoined | WorkerLost | LearningFinished | None
+    answer: NDArray[Any] | None = None
+    traceback: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What every worker of a run needs to know."""
+
+    policy: PolicyFactory
+    codec: ActionCodec
+    observation_shape: tuple[int, ...]
+    observation_dtype: np.dtype[Any]
+    workers: int
+    most_workers: int
+
+
+class RealtimeExecutor(Executor):
+    """Runs workers beside the tick loop. All methods are called from one thread at a time, except `wait`."""
+
+    @abstractmethod
+    def launch(self) -> list[Report]:
+        """Bring up the first workers; return when each has loaded its policy.
+
+        Raises:
+            PolicyError: if one cannot, with its traceback.
+        """
+
+    @abstractmethod
+    def wait(self, until_ns: int) -> None:
+        """Block until there may be a report, at the latest until ``until_ns`` on the monotonic clock."""
+
+    @abstractmethod
+    def reports(self) -> list[Report]:
+        """What has happened since the last call. Never blocks."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop all workers and leave nothing behind. Never raises for a worker's sake."""
+
+
+class ExecutorKind(ABC):
+    """A way of running workers, as chosen by the user."""
+
+    @abstractmethod
+    def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
+        """An executor for one run."""
+
+
+def check_seconds(name: str, value: float) -> None:
+    """Refuse a duration that is not positive."""
+    if not value > 0:
+        raise ConfigurationError(f"{name}={value!r} must be greater than 0 seconds; try 30.0")
+
+
+def check_nice(nice: int) -> None:
+    """Refuse a priority that the system does not know."""
+    if not 0 <= nice <= 19:
+        raise ConfigurationError(f"nice={nice!r} must lie in 0 to 19; try 10")

@@ -1,0 +1,150 @@
+"""Workers as threads: for policies that release the GIL, wait on an accelerator, or call a server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread, get_native_id
+from time import monotonic_ns
+from traceback import format_exc
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined, WorkerLost
+from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report, check_nice, check_seconds
+from hocket.drivers.executors.learning import LearningThread
+from hocket.errors import PolicyError
+
+NS_PER_S = 1_000_000_000
+STACK_BYTES = 512 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threads(ExecutorKind):
+    """One thread a worker.
+
+    Args:
+        nice: how far workers stand back behind the tick loop, 0 to 19 (Linux; elsewhere threads share a priority).
+        hang_s: a worker that has not answered for this long is given up and replaced. A thread cannot be killed:
+            its answer is ignored if it ever comes.
+    """
+
+    nice: int = 10
+    hang_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        check_nice(self.nice)
+        check_seconds("hang_s", self.hang_s)
+
+    def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
+        return ThreadExecutor(self, job, learn)
+
+
+class ThreadExecutor(RealtimeExecutor):
+    def __init__(self, kind: Threads, job: Job, learn: Callable[[], None] | None) -> None:
+        self._nice = kind.nice
+        self._hang_s = kind.hang_s
+        self._job = job
+        self._inboxes: dict[int, SimpleQueue[tuple[int, NDArray[Any]] | None]] = {}
+        self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
+        self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
+        self._waited: list[tuple[int, Report]] = []
+        self._learning = LearningThread(learn, lambda report: self._outbox.put((-1, report)))
+        self._next = 0
+
+    def launch(self) -> list[Report]:
+        for _ in range(self._job.workers):
+            self.add_worker(monotonic_ns())
+        joined: list[Report] = []
+        while len(joined) < self._job.workers:
+            _, report = self._outbox.get()
+            if report.traceback is not None:
+                self.close()
+                raise PolicyError(f"a worker could not build its policy:\n{report.traceback}")
+            joined.append(report)
+        return joined
+
+    def add_worker(self, now_ns: int) -> None:
+        worker = self._next
+        self._next += 1
+        inbox = self._inboxes[worker] = SimpleQueue()
+        Thread(target=self._serve, args=(worker, inbox), name=f"hocket-worker-{worker}", daemon=True).start()
+
+    def _serve(self, worker: int, inbox: SimpleQueue[tuple[int, NDArray[Any]] | None]) -> None:
+        outbox, encode = self._outbox, self._job.codec.encode
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, get_native_id(), self._nice)
+        try:
+            policy = self._job.policy.build()
+        except Exception:
+            outbox.put((worker, Report(None, traceback=format_exc())))
+            return
+        outbox.put((worker, Report(WorkerJoined(monotonic_ns(), worker))))
+        while (order := inbox.get()) is not None:
+            inference, observation = order
+            try:
+                answer = encode(policy(observation))
+            except Exception:
+                report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
+            else:
+                report = Report(InferenceFinished(monotonic_ns(), inference, len(answer)), answer)
+            outbox.put((worker, report))
+
+    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+        self._busy[worker] = monotonic_ns()
+        self._inboxes[worker].put((inference, np.array(observation)))
+
+    def retire(self, worker: int) -> None:
+        self._inboxes.pop(worker).put(None)
+
+    def learn(self, now_ns: int) -> None:
+        self._learning.start()
+
+    def wait(self, until_ns: int) -> None:
+        left_s = (until_ns - monotonic_ns()) / NS_PER_S
+        if left_s > 0:
+            with contextlib.suppress(Empty):
+                self._waited.append(self._outbox.get(timeout=left_s))
+
+    def reports(self) -> list[Report]:
+        outbox, arrived = self._outbox, self._waited
+        self._waited = []
+        while not outbox.empty():
+            arrived.append(outbox.get())
+        reports = []
+        for worker, report in arrived:
+            if worker >= 0 and worker not in self._inboxes:
+                continue  # given up long ago
+            if self._busy.pop(worker, None) is None and report.event is None:
+                del self._inboxes[worker]
+                self.add_worker(monotonic_ns())  # a replacement could not build its policy
+            reports.append(report)
+        if self._busy:
+            self._give_up_hanging(reports)
+        return reports
+
+    def _give_up_hanging(self, reports: list[Report]) -> None:
+        now_ns = monotonic_ns()
+        worker, since_ns = next(iter(self._busy.items()))
+        if now_ns - since_ns > self._hang_s * NS_PER_S:
+            del self._busy[worker]
+            self._inboxes.pop(worker).put(None)
+            reports.append(
+                Report(
+                    WorkerLost(now_ns, worker),
+                    traceback=f"worker {worker} hung: no answer within hang_s={self._hang_s} s; it was given up",
+                )
+            )
+
+    def close(self) -> None:
+        self._learning.close()
+        for inbox in self._inboxes.values():
+            inbox.put(None)
+        self._inboxes.clear()

@@ -1,0 +1,54 @@
+"""A worker process: waits for its semaphore, runs the policy on its slot's observation, says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+from time import monotonic_ns
+from traceback import format_exc
+from typing import Any
+
+import cloudpickle
+import numpy as np
+
+from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
+
+ORPHAN_CHECK_S = 2.0
+
+
+def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice: int) -> None:
+    """Run until told to stop, or until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
+    parent = os.getppid()
+    os.nice(nice)
+    mailbox.time_ns[slot] = monotonic_ns()
+    try:
+        factory, codec = cloudpickle.loads(pickled)
+        policy = factory.build()
+    except BaseException:
+        mailbox.write_error(slot, format_exc())
+        mailbox.reply[slot] = BROKEN
+        done.release()
+        return
+    observation, answers, encode = mailbox.observations[slot], mailbox.answers[slot], codec.encode
+    mailbox.time_ns[slot] = monotonic_ns()
+    mailbox.reply[slot] = READY
+    done.release()
+    while True:
+        while not go.acquire(True, ORPHAN_CHECK_S):
+            if os.getppid() != parent:
+                return
+        inference = int(mailbox.request[slot])
+        if inference == STOP:
+            return
+        try:
+            answer = encode(policy(observation))
+            length = len(answer)
+            np.copyto(answers[:length], answer)
+        except Exception:
+            mailbox.write_error(slot, format_exc())
+            length = -1
+        mailbox.length[slot] = length
+        mailbox.time_ns[slot] = monotonic_ns()
+        mailbox.reply[slot] = inference
+        done.release()

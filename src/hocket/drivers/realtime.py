@@ -1,0 +1,161 @@
+"""Realtime: a clock, an environment, and the live engine. The tick loop never waits for anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from time import monotonic_ns, thread_time
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from hocket.core import events as e
+from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
+from hocket.core.rules import Rule
+from hocket.defaults import BoundDefault
+from hocket.drivers.clock import collect_a_little, spin_until, steady_thread
+from hocket.drivers.engine import Engine
+from hocket.drivers.executors import Processes, Threads
+from hocket.drivers.executors.base import ExecutorKind, Job
+from hocket.drivers.live import LiveEngine
+from hocket.drivers.world import World
+from hocket.envs.spaces import ActionCodec
+from hocket.errors import ConfigurationError
+from hocket.policy import PolicyFactory
+from hocket.record import RunRecord
+
+
+class Overrun(Enum):
+    """What to do when a tick's own work passes the next deadline."""
+
+    CATCH_UP = "catch up"
+    """Every tick runs, back to back. For simulators."""
+    SKIP = "skip"
+    """The passed ticks are missed and counted, and the default is applied once. For robots."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Realtime:
+    """Run on the wall clock.
+
+    Args:
+        hz: ticks per second, taken exactly.
+        executor: how workers run: `Processes` (policies that compute) or `Threads` (policies that wait); or the
+            word ``"processes"`` or ``"threads"``.
+        overrun: what to do when a tick's own work passes the next deadline.
+        on_overrun: called with the number of deadlines that passed, before anything else is executed: the place
+            to put a robot in a safe state. It runs inside the tick.
+        spin_s: how long before a deadline to stop sleeping and spin.
+        failure_limit: how many failures in a row, with no success between, end the run.
+    """
+
+    hz: float
+    executor: ExecutorKind | Literal["processes", "threads"] = field(default_factory=Processes)
+    overrun: Overrun = Overrun.CATCH_UP
+    on_overrun: Callable[[int], None] | None = None
+    spin_s: float = 0.0002
+    failure_limit: int = 5
+
+    def __post_init__(self) -> None:
+        exact_hz(self.hz)
+        if self.spin_s < 0:
+            raise ConfigurationError(f"spin_s={self.spin_s!r} must not be negative; try 0.0002")
+        object.__setattr__(self, "executor", as_executor_kind(self.executor))
+
+    def run(
+        self,
+        *,
+        env: gym.Env[Any, Any],
+        policy: PolicyFactory,
+        rule: Rule,
+        default: BoundDefault,
+        codec: ActionCodec,
+        ticks: int,
+        seed: int,
+        learn: Callable[[], None] | None = None,
+        progress: Callable[[Engine, RunRecord], None] | None = None,
+    ) -> RunRecord:
+        """Play ``ticks`` ticks."""
+        kind = as_executor_kind(self.executor)
+        observation, _ = env.reset(seed=seed)
+        executor = kind.executor(job_for(rule, policy, codec, np.asarray(observation)), learn)
+        try:
+            joined = executor.launch()
+            with steady_thread():
+                engine = LiveEngine(
+                    rule=rule,
+                    cadence=Cadence(exact_hz(self.hz), monotonic_ns()),
+                    executor=executor,
+                    joined=joined,
+                    default=default,
+                    codec=codec,
+                    failure_limit=self.failure_limit,
+                )
+                world = World(env, RunRecord(engine.trace))
+                world.observation = observation
+                self._loop(engine, world, ticks, progress)
+        finally:
+            executor.close()
+        return world.record
+
+    def _loop(
+        self, engine: LiveEngine, world: World, ticks: int, progress: Callable[[Engine, RunRecord], None] | None
+    ) -> None:
+        cadence, record = engine.cadence, world.record
+        spin_ns = int(self.spin_s * NS_PER_S)
+        cpu = thread_time()
+        try:
+            engine.observed(0, cadence.epoch_ns, world.observation)
+            tick = 0
+            while tick < ticks:
+                tick, overrun = self._next_tick(cadence, tick, ticks)
+                deadline_ns = cadence.deadline_ns(tick)
+                engine.service_until(deadline_ns - spin_ns)
+                spin_until(deadline_ns)
+                engine.service()
+                action = engine.deadline(tick, deadline_ns, overrun=overrun)
+                world.step(tick, action, monotonic_ns() - deadline_ns)
+                engine.observed(tick, monotonic_ns(), world.observation, episode_ended=world.episode_ended)
+                collect_a_little(tick)
+                if progress is not None:
+                    progress(engine, record)
+        except KeyboardInterrupt:
+            record.interrupted = True
+        record.loop_cpu_s = thread_time() - cpu
+        record.wall_s = (monotonic_ns() - cadence.epoch_ns) / NS_PER_S
+        engine.feed(e.RunEnded(monotonic_ns()))
+        record.errors = engine.failures.tracebacks
+
+    def _next_tick(self, cadence: Cadence, tick: int, ticks: int) -> tuple[int, bool]:
+        """The next tick to execute, and whether it fills in for missed ones."""
+        passed = min(cadence.tick_at(monotonic_ns()), ticks) - tick
+        if passed <= 0:
+            return tick + 1, False
+        if self.on_overrun is not None:
+            self.on_overrun(passed)
+        return (tick + 1, False) if self.overrun is Overrun.CATCH_UP else (tick + passed, True)
+
+
+def as_executor_kind(executor: ExecutorKind | str) -> ExecutorKind:
+    """An executor kind from its object or its word."""
+    if isinstance(executor, ExecutorKind):
+        return executor
+    if executor == "processes":
+        return Processes()
+    if executor == "threads":
+        return Threads()
+    raise ConfigurationError(f"executor={executor!r} must be hocket.Processes() or hocket.Threads()")
+
+
+def job_for(rule: Rule, policy: PolicyFactory, codec: ActionCodec, observation: np.ndarray[Any, Any]) -> Job:
+    """What the workers of a run under ``rule`` need to know."""
+    return Job(
+        policy=policy,
+        codec=codec,
+        observation_shape=observation.shape,
+        observation_dtype=observation.dtype,
+        workers=rule.initial_workers,
+        most_workers=rule.most_workers,
+    )

@@ -1,0 +1,22 @@
+"""Environments: any Gymnasium one, at a rate. Importing this registers ``hocket/Null-v0``."""
+
+from hocket.envs.atari import make_atari
+from hocket.envs.catalog import KnownEnvironment, known_environments, make_env, natural_hz, natural_spec
+from hocket.envs.null import NullEnv, register_null
+from hocket.envs.spaces import ActionCodec, check_spaces
+from hocket.envs.spec import RealtimeSpec
+
+register_null()
+
+__all__ = [
+    "ActionCodec",
+    "KnownEnvironment",
+    "NullEnv",
+    "RealtimeSpec",
+    "check_spaces",
+    "known_environments",
+    "make_atari",
+    "make_env",
+    "natural_hz",
+    "natural_spec",
+]

@@ -1,0 +1,102 @@
+"""Atari games as worlds that do not wait: every frame is a tick (DESIGN §7).
+
+Frames come grey from the emulator itself, are resized to ``size`` x ``size`` by area averaging, and stacked channels
+first. One tick is one frame at 60 Hz: no frame skip, no sticky actions unless asked for. (``ALE/*-v5`` as registered
+skips 4 frames and repeats an action with probability 0.25.) ale-py and OpenCV are the ``atari`` extra.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from importlib.util import find_spec
+from typing import Any
+
+import gymnasium as gym
+
+from hocket.envs.preprocess import check_frame_stack, grey_frames
+from hocket.errors import ConfigurationError, MissingExtraError
+
+ATARI_HZ = 60
+_PREFIX, _SUFFIX = "ALE/", "-v5"
+_RENDER_MODES = (None, "rgb_array", "human")
+
+
+def atari_available() -> bool:
+    """Whether the ``atari`` extra is installed."""
+    return find_spec("ale_py") is not None and find_spec("cv2") is not None
+
+
+def atari_games() -> tuple[str, ...]:
+    """The ids of all games that ale-py knows, sorted: ``ALE/Adventure-v5`` to ``ALE/Zaxxon-v5``.
+
+    Raises:
+        MissingExtraError: without the ``atari`` extra.
+    """
+    if not atari_available():
+        raise MissingExtraError("Atari games (ale-py)", "atari")
+    # ale-py prints a banner for each emulator made at a lower level than this, its own default included.
+    ale_py = importlib.import_module("ale_py")
+    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+    return tuple(sorted(name for name in gym.registry if name.startswith(_PREFIX) and name.endswith(_SUFFIX)))
+
+
+def make_atari(
+    id: str,
+    *,
+    frame_stack: int = 1,
+    repeat_action_probability: float = 0.0,
+    size: int = 84,
+    render_mode: str | None = None,
+) -> gym.Env[Any, Any]:
+    """The game ``id`` at 60 ticks a second, one frame a tick, with the actions that it uses (18 for Boxing).
+
+    Args:
+        id: ``"ALE/Boxing-v5"`` or just ``"Boxing"``.
+        frame_stack: frames in one observation.
+        repeat_action_probability: of executing the previous action again instead ("sticky actions").
+        size: pixels a side.
+        render_mode: None, ``"rgb_array"`` or ``"human"``.
+
+    Returns:
+        An environment with observations uint8 of shape ``(frame_stack, size, size)``, oldest frame first. The scale is
+        0..255. An episode is truncated after 108,000 frames (30 minutes).
+
+    Raises:
+        MissingExtraError: without the ``atari`` extra.
+        ConfigurationError: for an unknown game (the message lists close matches) or an option out of range.
+    """
+    check_frame_stack(frame_stack)
+    if not 0.0 <= repeat_action_probability <= 1.0:
+        raise ConfigurationError(
+            f"repeat_action_probability={repeat_action_probability!r} must be a probability from 0 to 1; "
+            "try 0, or 0.25 for sticky actions"
+        )
+    if render_mode not in _RENDER_MODES:
+        raise ConfigurationError(
+            f"render_mode={render_mode!r} is not supported; None, 'rgb_array' and 'human' are; try 'rgb_array'"
+        )
+    game = _full_id(id, atari_games())
+    screen: gym.Env[Any, Any] = gym.make(
+        game,
+        frameskip=1,
+        obs_type="grayscale",
+        repeat_action_probability=float(repeat_action_probability),
+        render_mode=render_mode,
+    )
+    return grey_frames(screen, size=size, frame_stack=frame_stack)
+
+
+def _full_id(id: str, games: tuple[str, ...]) -> str:
+    by_name = {_plain(game): game for game in games}
+    plain = _plain(id)
+    if plain in by_name:
+        return by_name[plain]
+    close = [by_name[name] for name in difflib.get_close_matches(plain, by_name, n=4, cutoff=0.5)]
+    hint = f"did you mean {' or '.join(close)}?" if close else f"they are {games[0]} to {games[-1]}"
+    raise ConfigurationError(f"id={id!r} is none of the {len(games)} Atari games; {hint}")
+
+
+def _plain(id: str) -> str:
+    """``ALE/NameThisGame-v5``, ``NameThisGame`` and ``name_this_game`` are one game."""
+    return id.removeprefix(_PREFIX).removesuffix(_SUFFIX).replace("_", "").replace(" ", "").lower()

@@ -1,0 +1,179 @@
+"""One door to every environment: make it by id, and say how fast its world moves.
+
+Rates are the worlds' own where they have one: ``tau`` of CartPole, ``dt`` of Acrobot and Pendulum, ``FPS`` of Box2D.
+MountainCar's step has no duration; its rendering rate stands in. An id that is not listed has no known rate.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.error import DependencyNotInstalled, UnregisteredEnv
+from gymnasium.error import Error as GymnasiumError
+
+from hocket.envs.atari import ATARI_HZ, atari_available, atari_games, make_atari
+from hocket.envs.null import NULL_ID
+from hocket.envs.preprocess import check_frame_stack, stack_frames
+from hocket.envs.spec import RealtimeSpec
+from hocket.errors import ConfigurationError, MissingExtraError
+
+_ALE = "ALE/"
+_ATARI_EXTRA = "hocket[atari]"
+_PAPER_GAMES = {"ALE/Boxing-v5": 18, "ALE/Krull-v5": 18, "ALE/NameThisGame-v5": 6}
+_CLASSIC = {
+    "CartPole-v1": "2",
+    "Acrobot-v1": "3",
+    "MountainCar-v0": "3",
+    "MountainCarContinuous-v0": "Box(1)",
+    "Pendulum-v1": "Box(1)",
+}
+_SPECS = {
+    "CartPole": RealtimeSpec(50),
+    "Acrobot": RealtimeSpec(5, 1),
+    "MountainCar": RealtimeSpec(30, 1),
+    "MountainCarContinuous": RealtimeSpec(30, (0.0,)),
+    "Pendulum": RealtimeSpec(20, (0.0,)),
+    "LunarLander": RealtimeSpec(50, 0),
+    "LunarLanderContinuous": RealtimeSpec(50, (0.0, 0.0)),
+    "BipedalWalker": RealtimeSpec(50, (0.0, 0.0, 0.0, 0.0)),
+    "BipedalWalkerHardcore": RealtimeSpec(50, (0.0, 0.0, 0.0, 0.0)),
+    "CarRacing": RealtimeSpec(50),
+}
+"""By name, whatever the version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEnvironment:
+    """A row of ``hocket envs``.
+
+    Attributes:
+        id: what ``make_env`` takes; ``ALE/*-v5`` stands for all other Atari games.
+        hz: natural ticks per second, None where there is none.
+        actions: how many, or ``Box(dimensions)``.
+        needs: what to install, ``""`` for nothing.
+        available: whether it can be made here.
+        count: how many ids the row stands for; 0 where they cannot be counted because the extra is missing.
+    """
+
+    id: str
+    hz: Fraction | None
+    actions: str
+    needs: str = ""
+    available: bool = True
+    count: int = 1
+
+
+def make_env(
+    id: str,
+    *,
+    frame_stack: int = 1,
+    repeat_action_probability: float = 0.0,
+    render_mode: str | None = None,
+    **kwargs: Any,
+) -> gym.Env[Any, Any]:
+    """Any Gymnasium environment by its id; Atari games as ``make_atari`` makes them, all else as it is registered.
+
+    Args:
+        id: ``"CartPole-v1"``, ``"ALE/Boxing-v5"`` or ``"Boxing"``, ``"hocket/Null-v0"``, ``"module:Name-v0"``.
+        frame_stack: more than 1 puts that many observations into one, ``(frame_stack, *shape)``, oldest first.
+            Atari observations always have that axis, others only then.
+        repeat_action_probability: Atari only.
+        render_mode: as the environment offers it.
+        **kwargs: for ``gymnasium.make``; of Atari games only ``size``.
+
+    Raises:
+        ConfigurationError: an unknown id (the message lists close matches), an option that does not fit, or a
+            package that the environment needs and that is not installed.
+        MissingExtraError: an Atari game without the ``atari`` extra.
+    """
+    check_frame_stack(frame_stack)
+    if _is_atari(id):
+        if odd := kwargs.keys() - {"size"}:
+            raise ConfigurationError(
+                f"{', '.join(sorted(odd))}: no option of Atari games here; frame_stack, repeat_action_probability, "
+                "size and render_mode are; try gymnasium.make for others"
+            )
+        return make_atari(
+            id,
+            frame_stack=frame_stack,
+            repeat_action_probability=repeat_action_probability,
+            render_mode=render_mode,
+            **kwargs,
+        )
+    if repeat_action_probability != 0.0:
+        raise ConfigurationError(
+            f"repeat_action_probability={repeat_action_probability!r} is for Atari games only; id={id!r} is none; "
+            "leave it at 0"
+        )
+    env = _make(id, render_mode=render_mode, **kwargs)
+    return stack_frames(env, frame_stack) if frame_stack > 1 else env
+
+
+def natural_spec(id: str) -> RealtimeSpec | None:
+    """The rate and the idle action of the environment ``id``, or None if its rate is unknown."""
+    if _is_atari(id):
+        return RealtimeSpec(ATARI_HZ, 0)
+    name, _, version = id.rpartition("-v")
+    return _SPECS.get(name) if version.isdecimal() else None
+
+
+def natural_hz(id: str) -> Fraction | None:
+    """Ticks per second of the environment ``id``, exact, or None if unknown."""
+    spec = natural_spec(id)
+    return None if spec is None else spec.hz
+
+
+def known_environments() -> tuple[KnownEnvironment, ...]:
+    """What ``make_env`` can make out of the box, best known first; any other registered id works as well."""
+    here = atari_available()
+    atari = [
+        KnownEnvironment(id=game, hz=Fraction(ATARI_HZ), actions=str(actions), needs=_ATARI_EXTRA, available=here)
+        for game, actions in _PAPER_GAMES.items()
+    ]
+    others = KnownEnvironment(
+        id="ALE/*-v5",
+        hz=Fraction(ATARI_HZ),
+        actions="3 to 18",
+        needs=_ATARI_EXTRA,
+        available=here,
+        count=len(set(atari_games()) - _PAPER_GAMES.keys()) if here else 0,
+    )
+    classic = [KnownEnvironment(id=id, hz=natural_hz(id), actions=actions) for id, actions in _CLASSIC.items()]
+    return (*atari, others, *classic, KnownEnvironment(id=NULL_ID, hz=None, actions="2"))
+
+
+def _is_atari(id: str) -> bool:
+    """``ALE/...``, or a bare name that is a game's and no registered environment's."""
+    if id.startswith(_ALE):
+        return True
+    if "/" in id or ":" in id or "-v" in id or not id or not atari_available():
+        return False
+    return f"{_ALE}{id}-v5" in atari_games()
+
+
+def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    try:
+        return gym.make(id, **kwargs)
+    except UnregisteredEnv as error:
+        raise ConfigurationError(f"id={id!r} is no registered environment; {_hint(id)}") from error
+    except (DependencyNotInstalled, ModuleNotFoundError) as error:
+        raise ConfigurationError(f"id={id!r} needs a package that is not installed: {error}") from error
+    except (GymnasiumError, TypeError) as error:  # malformed or deprecated ids; options that it does not take
+        raise ConfigurationError(f"id={id!r} with {kwargs} cannot be made: {error}; {_hint(id)}") from error
+
+
+def _hint(id: str) -> str:
+    """Close matches, or where to look."""
+    try:
+        atari_games()  # importing ale-py registers its ids
+    except MissingExtraError:
+        pass
+    by_lower = {known.lower(): known for known in gym.registry}
+    close = difflib.get_close_matches(id.lower(), by_lower, n=3, cutoff=0.6)
+    if not close:
+        return "import the package that registers it, or write it as 'package:Name-v0'; `hocket envs` lists examples"
+    return f"did you mean {' or '.join(by_lower[lower] for lower in close)}?"

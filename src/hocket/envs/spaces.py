@@ -1,0 +1,189 @@
+"""The edge between policies and environments: which spaces hocket runs, and what counts as an action.
+
+Actions cross process borders as plain arrays (DESIGN §2, executors) and are checked where they enter (DESIGN §12).
+This module knows no clock and no scheduler.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from hocket.errors import ActionError, ConfigurationError
+
+_SHOWN = 200
+"""Characters of a refused answer that a message shows."""
+
+
+def check_spaces(env: gym.Env[Any, Any]) -> None:
+    """Refuse an environment that hocket cannot run: observations must be a Box, actions a Discrete or a Box.
+
+    Raises:
+        ConfigurationError: names the space and a Gymnasium wrapper that turns it into one of these.
+    """
+    observation_space = env.observation_space
+    if not isinstance(observation_space, spaces.Box):
+        raise ConfigurationError(
+            f"observation space {observation_space} is not supported; a Box is; try "
+            "gymnasium.wrappers.FlattenObservation(env), or TransformObservation to pick the part that the policy needs"
+        )
+    _check_action_space(env.action_space)
+
+
+def _check_action_space(space: spaces.Space[Any]) -> None:
+    if not isinstance(space, spaces.Discrete | spaces.Box):
+        raise ConfigurationError(
+            f"action space {space} is not supported; Discrete and Box are; try "
+            "gymnasium.wrappers.TransformAction(env, function, Discrete(n) or Box(low, high)), "
+            "where function turns such an action into one of the environment's own"
+        )
+    if isinstance(space, spaces.Box) and space.dtype.kind not in "fiu":
+        raise ConfigurationError(
+            f"action space {space} holds {space.dtype}; a Box of floats or integers is supported; try "
+            "gymnasium.wrappers.TransformAction(env, function, Box(low, high))"
+        )
+
+
+class ActionCodec:
+    """Turns a policy's answers into arrays of actions, and their rows into what ``env.step`` takes.
+
+    Actions are numbered as the space numbers them: ``Discrete(3, start=1)`` holds 1, 2 and 3. Picklable.
+
+    Args:
+        action_space: Discrete or Box.
+        chunk_length: the most actions that one answer may hold.
+
+    Attributes:
+        shape: ``(chunk_length, *action shape)``, the room that the longest answer needs.
+        dtype: int64 for Discrete, the space's own for Box.
+        nbytes: bytes of that room.
+
+    Raises:
+        ConfigurationError: any other space, or a chunk length below 1.
+    """
+
+    __slots__ = ("_first", "_last", "_ndim", "chunk_length", "dtype", "nbytes", "shape", "space")
+
+    def __init__(self, action_space: spaces.Space[Any], chunk_length: int = 1) -> None:
+        _check_action_space(action_space)
+        if not isinstance(chunk_length, int | np.integer) or chunk_length < 1:
+            raise ConfigurationError(f"chunk_length={chunk_length!r} must be a whole number of at least 1; try 1")
+        self.space: spaces.Discrete[Any] | spaces.Box[Any]
+        self.chunk_length = int(chunk_length)
+        self.dtype: np.dtype[Any]
+        self._first: int | None = None
+        self._last: int | None = None
+        if isinstance(action_space, spaces.Discrete):
+            self.space = action_space
+            self.dtype = np.dtype(np.int64)
+            self._first = int(action_space.start)
+            self._last = self._first + int(action_space.n) - 1
+            action_shape: tuple[int, ...] = ()
+        else:
+            assert isinstance(action_space, spaces.Box)
+            self.space = action_space
+            self.dtype = np.dtype(action_space.dtype)
+            action_shape = action_space.shape
+        self.shape = (self.chunk_length, *action_shape)
+        self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        self._ndim = len(action_shape)
+
+    def encode(self, answer: Any) -> NDArray[Any]:
+        """``answer`` as a new C-contiguous array of shape ``(length, *action shape)``, 1 ≤ length ≤ chunk_length.
+
+        Takes one action or an array or list of several for consecutive ticks: numbers, numpy arrays, CPU tensors.
+
+        Raises:
+            ActionError: NaN or infinite, outside the space, of another shape, not an integer where one is needed,
+                or no action, or more than ``chunk_length``.
+        """
+        first, last = self._first, self._last
+        if first is None or last is None:
+            return self._encode_box(answer)
+        if type(answer) is int or isinstance(answer, np.integer):  # nearly every answer: keep it short
+            if first <= answer <= last:
+                return np.array((answer,), np.int64)
+            raise self._outside(answer)
+        array = self._rows(answer)
+        if array.dtype.kind not in "iub":
+            raise ActionError(
+                f"action {_shown(answer)} is not an integer as {self.space} needs; try int(...) on it, or "
+                "argmax if it holds one value for each action"
+            )
+        if array.min() < first or array.max() > last:
+            raise self._outside(answer)
+        return np.array(array, np.int64, order="C")
+
+    def decode(self, row: Any) -> Any:
+        """One row of an encoded answer as ``env.step`` takes it: an int for Discrete, a new array for Box."""
+        if self._first is not None:
+            return int(row)
+        return np.array(row, self.dtype)
+
+    def _encode_box(self, answer: Any) -> NDArray[Any]:
+        array = self._rows(answer)
+        space = self.space
+        assert isinstance(space, spaces.Box)
+        if array.dtype.kind not in "fiub":
+            raise ActionError(f"action {_shown(answer)} is not made of numbers, as {space} needs")
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ActionError(
+                f"action {_shown(answer)} holds NaN or infinity, outside {space}; "
+                "look for a division by zero or a diverged network, or try numpy.nan_to_num"
+            )
+        if self.dtype.kind == "f":
+            # Cast first: a bound and the action that means it must round alike.
+            with np.errstate(over="ignore"):
+                encoded = np.array(array, self.dtype, order="C")
+            if not np.isfinite(encoded).all():
+                raise self._outside(answer)
+            array = encoded
+        elif array.dtype.kind == "f" and (array != np.trunc(array)).any():
+            raise ActionError(
+                f"action {_shown(answer)} is not made of integers as {space} needs; try numpy.rint(...)"
+            )
+        if (array < space.low).any() or (array > space.high).any():
+            raise self._outside(answer)
+        return np.array(array, self.dtype, order="C") if array.dtype != self.dtype else array.copy()
+
+    def _rows(self, answer: Any) -> NDArray[Any]:
+        """``answer`` as an array of ``(length, *action shape)``, its length and shape checked."""
+        try:
+            array = np.asarray(answer)
+        except (ValueError, TypeError, RuntimeError) as error:  # ragged lists; tensors on a device or in bfloat16
+            raise ActionError(
+                f"action {_shown(answer)} does not turn into an array for {self.space}: {error}; "
+                "try .detach().float().cpu().numpy() on a tensor"
+            ) from error
+        if array.ndim == self._ndim:
+            array = array[np.newaxis]
+        if array.ndim != self._ndim + 1 or array.shape[1:] != self.shape[1:]:
+            raise ActionError(
+                f"action {_shown(answer)} has shape {np.shape(array)}; {self.space} needs {self.shape[1:]} "
+                f"for one action or (length, {', '.join(map(str, self.shape[1:]))}) for several; try numpy.reshape"
+            )
+        if not 1 <= len(array) <= self.chunk_length:
+            raise ActionError(
+                f"action {_shown(answer)} holds {len(array)} actions in {self.space}; 1 to {self.chunk_length} are "
+                "allowed; try another chunk_length on the policy, or answer fewer"
+            )
+        return array
+
+    def _outside(self, answer: Any) -> ActionError:
+        if self._first is not None:
+            return ActionError(
+                f"action {_shown(answer)} is outside {self.space}, which holds {self._first} to {self._last}; "
+                "try an output for each action and argmax, or numpy.clip"
+            )
+        return ActionError(
+            f"action {_shown(answer)} is outside {self.space}; try numpy.clip(action, space.low, space.high)"
+        )
+
+
+def _shown(answer: Any) -> str:
+    text = " ".join(repr(answer).split())
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
