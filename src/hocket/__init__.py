@@ -1,1 +1,61 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference."""
+
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
+from hocket.drivers.agent import StaggeredAgent
+from hocket.drivers.engine import Decision
+from hocket.drivers.executors import Processes, Threads
+from hocket.drivers.latency import (
+    Changing,
+    Constant,
+    Empirical,
+    Gamma,
+    HeavyTail,
+    LatencyModel,
+    LogNormal,
+    PerWorker,
+)
+from hocket.drivers.realtime import Overrun, Realtime
+from hocket.drivers.virtual import Virtual
+from hocket.errors import HocketError
+from hocket.models.torch_policy import TorchPolicy
+from hocket.policy import FunctionPolicy, Policy, PolicyFactory
+from hocket.run import RunInterrupted, RunResult, run
+
+__all__ = [
+    "Changing",
+    "Constant",
+    "Decision",
+    "Default",
+    "Empirical",
+    "ExpectedTime",
+    "Fallback",
+    "Fixed",
+    "FunctionPolicy",
+    "Gamma",
+    "HeavyTail",
+    "HocketError",
+    "LatencyModel",
+    "Learn",
+    "LogNormal",
+    "MaxTime",
+    "Overrun",
+    "PerWorker",
+    "Policy",
+    "PolicyFactory",
+    "Processes",
+    "RandomDefault",
+    "Realtime",
+    "RepeatLast",
+    "Rule",
+    "RunInterrupted",
+    "RunResult",
+    "Sequential",
+    "StaggeredAgent",
+    "Threads",
+    "TickDispatch",
+    "TorchPolicy",
+    "Unstaggered",
+    "Virtual",
+    "run",
+]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from hocket.envs.spaces import ActionCodec
 from hocket.errors import ConfigurationError
+from hocket.spaces import ActionCodec
 
 BoundDefault = Callable[[Any, Any], Any]
 """``(newest observation, last executed action or None) -> action``."""
@@ -30,7 +30,7 @@ def _checked(action: Any, space: spaces.Space[Any]) -> Any:
     return codec.decode(codec.encode(action)[0])
 
 
-def _neutral(space: spaces.Space[Any]) -> Any:
+def neutral(space: spaces.Space[Any]) -> Any:
     """Discrete: the first action. Box: zero, or what lies nearest to it."""
     if isinstance(space, spaces.Discrete):
         return space.start
@@ -57,7 +57,7 @@ class RepeatLast(Default):
     initial: Any = None
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
-        initial = _neutral(action_space) if self.initial is None else _checked(self.initial, action_space)
+        initial = neutral(action_space) if self.initial is None else _checked(self.initial, action_space)
         return lambda observation, last: initial if last is None else last
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
 from hocket.errors import ConfigurationError
 
 Policy = Callable[[Any], Any]
@@ -29,6 +31,9 @@ class PolicyFactory(ABC):
     @abstractmethod
     def build(self) -> Policy:
         """The policy; called once in every worker."""
+
+    def warm_up(self, policy: Policy, example: NDArray[Any]) -> None:  # noqa: B027
+        """Do beforehand what makes a first call slow; ``example`` is an observation of zeros."""
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,4 @@ class RetireWorker:
     worker: int
 
 
-Command = (
-    StartInference
-    | Execute
-    | ExecuteDefault
-    | EndInference
-    | StartLearning
-    | WakeAt
-    | AddWorker
-    | RetireWorker
-)
+Command = StartInference | Execute | ExecuteDefault | EndInference | StartLearning | WakeAt | AddWorker | RetireWorker

@@ -108,7 +108,7 @@ class Scheduler:
         self._acted = tick
         self._release(tick, out)
         due = self._due
-        choice = self.schedule.choose(tick, due) if due and not event.overrun else None
+        choice = None if event.overrun else self.schedule.choose(tick, due)
         if choice is not None:
             self._play(choice, tick, out)
         playing = self._playing

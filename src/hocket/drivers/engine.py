@@ -20,7 +20,7 @@ from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.defaults import BoundDefault
-from hocket.envs.spaces import ActionCodec
+from hocket.spaces import ActionCodec
 
 
 class Executor(ABC):

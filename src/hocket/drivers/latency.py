@@ -80,7 +80,7 @@ class LogNormal(_Independent):
         _positive(mean_s=self.mean_s, sigma=self.sigma)
 
     def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        return self.mean_s * np.exp(rng.normal(-self.sigma**2 / 2, self.sigma, count))
+        return self.mean_s * np.exp(rng.normal(-(self.sigma**2) / 2, self.sigma, count))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from hocket.defaults import BoundDefault
 from hocket.drivers.engine import Engine
 from hocket.drivers.executors.base import RealtimeExecutor, Report
 from hocket.drivers.failures import FailureLog
-from hocket.envs.spaces import ActionCodec
+from hocket.spaces import ActionCodec
 
 
 class LiveEngine(Engine):

@@ -21,10 +21,10 @@ from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, Job
 from hocket.drivers.live import LiveEngine
 from hocket.drivers.world import World
-from hocket.envs.spaces import ActionCodec
 from hocket.errors import ConfigurationError
 from hocket.policy import PolicyFactory
 from hocket.record import RunRecord
+from hocket.spaces import ActionCodec
 
 
 class Overrun(Enum):
@@ -75,7 +75,7 @@ class Realtime:
         ticks: int,
         seed: int,
         learn: Callable[[], None] | None = None,
-        progress: Callable[[Engine, RunRecord], None] | None = None,
+        watch: Callable[[Engine], None] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         kind = as_executor_kind(self.executor)
@@ -95,14 +95,14 @@ class Realtime:
                 )
                 world = World(env, RunRecord(engine.trace))
                 world.observation = observation
-                self._loop(engine, world, ticks, progress)
+                if watch is not None:
+                    watch(engine)
+                self._loop(engine, world, ticks)
         finally:
             executor.close()
         return world.record
 
-    def _loop(
-        self, engine: LiveEngine, world: World, ticks: int, progress: Callable[[Engine, RunRecord], None] | None
-    ) -> None:
+    def _loop(self, engine: LiveEngine, world: World, ticks: int) -> None:
         cadence, record = engine.cadence, world.record
         spin_ns = int(self.spin_s * NS_PER_S)
         cpu = thread_time()
@@ -119,8 +119,6 @@ class Realtime:
                 world.step(tick, action, monotonic_ns() - deadline_ns)
                 engine.observed(tick, monotonic_ns(), world.observation, episode_ended=world.episode_ended)
                 collect_a_little(tick)
-                if progress is not None:
-                    progress(engine, record)
         except KeyboardInterrupt:
             record.interrupted = True
         record.loop_cpu_s = thread_time() - cpu

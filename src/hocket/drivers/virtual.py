@@ -26,10 +26,12 @@ from hocket.drivers.engine import Engine, Executor
 from hocket.drivers.failures import FailureLog
 from hocket.drivers.latency import Constant, LatencyModel
 from hocket.drivers.world import World
-from hocket.envs.spaces import ActionCodec
 from hocket.errors import ConfigurationError
 from hocket.policy import PolicyFactory
 from hocket.record import RunRecord
+from hocket.spaces import ActionCodec
+
+INSTANT = Constant(0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,7 @@ class Virtual:
 
     hz: float
     latency: LatencyModel
-    learning: LatencyModel = Constant(0.0)
+    learning: LatencyModel = INSTANT
     failure_limit: int = 5
 
     def __post_init__(self) -> None:
@@ -67,7 +69,7 @@ class Virtual:
         ticks: int,
         seed: int,
         learn: Callable[[], None] | None = None,
-        progress: Callable[[Engine, RunRecord], None] | None = None,
+        watch: Callable[[Engine], None] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         cadence = Cadence(exact_hz(self.hz))
@@ -89,6 +91,8 @@ class Virtual:
         executor.advance(cadence.epoch_ns, engine)
         world.reset(seed)
         engine.observed(0, cadence.epoch_ns, world.observation)
+        if watch is not None:
+            watch(engine)
         now_ns = cadence.epoch_ns
         try:
             for tick in range(1, ticks + 1):
@@ -96,8 +100,6 @@ class Virtual:
                 executor.advance(now_ns, engine)
                 world.step(tick, engine.deadline(tick, now_ns), 0)
                 engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
-                if progress is not None:
-                    progress(engine, record)
         except KeyboardInterrupt:
             record.interrupted = True
         engine.feed(e.RunEnded(now_ns))

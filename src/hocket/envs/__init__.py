@@ -3,8 +3,8 @@
 from hocket.envs.atari import make_atari
 from hocket.envs.catalog import KnownEnvironment, known_environments, make_env, natural_hz, natural_spec
 from hocket.envs.null import NullEnv, register_null
-from hocket.envs.spaces import ActionCodec, check_spaces
 from hocket.envs.spec import RealtimeSpec
+from hocket.spaces import ActionCodec, check_spaces
 
 register_null()
 

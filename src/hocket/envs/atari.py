@@ -1,8 +1,9 @@
 """Atari games as worlds that do not wait: every frame is a tick (DESIGN §7).
 
-Frames come grey from the emulator itself, are resized to ``size`` x ``size`` by area averaging, and stacked channels
-first. One tick is one frame at 60 Hz: no frame skip, no sticky actions unless asked for. (``ALE/*-v5`` as registered
-skips 4 frames and repeats an action with probability 0.25.) ale-py and OpenCV are the ``atari`` extra.
+Frames come grey from the emulator itself, are resized to ``size`` x ``size`` by area averaging, and stacked
+channels first. One tick is one frame at 60 Hz: no frame skip, and sticky actions only when asked for. (As
+registered, ``ALE/*-v5`` skips 4 frames and repeats an action with probability 0.25.) The extra ``atari``
+holds ale-py and OpenCV.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def make_atari(
         render_mode: None, ``"rgb_array"`` or ``"human"``.
 
     Returns:
-        An environment with observations uint8 of shape ``(frame_stack, size, size)``, oldest frame first. The scale is
-        0..255. An episode is truncated after 108,000 frames (30 minutes).
+        An environment with observations uint8 of shape ``(frame_stack, size, size)``, 0 to 255, oldest frame
+        first. An episode is truncated after 108,000 frames (30 minutes).
 
     Raises:
         MissingExtraError: without the ``atari`` extra.
@@ -73,9 +74,7 @@ def make_atari(
             "try 0, or 0.25 for sticky actions"
         )
     if render_mode not in _RENDER_MODES:
-        raise ConfigurationError(
-            f"render_mode={render_mode!r} is not supported; None, 'rgb_array' and 'human' are; try 'rgb_array'"
-        )
+        raise ConfigurationError(f"render_mode={render_mode!r} must be None, 'rgb_array' or 'human'; try 'rgb_array'")
     game = _full_id(id, atari_games())
     screen: gym.Env[Any, Any] = gym.make(
         game,

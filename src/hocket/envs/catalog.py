@@ -1,17 +1,20 @@
 """One door to every environment: make it by id, and say how fast its world moves.
 
-Rates are the worlds' own where they have one: ``tau`` of CartPole, ``dt`` of Acrobot and Pendulum, ``FPS`` of Box2D.
-MountainCar's step has no duration; its rendering rate stands in. An id that is not listed has no known rate.
+Rates are the worlds' own where they have one: ``tau`` of CartPole, ``dt`` of Acrobot and Pendulum, ``FPS`` of
+Box2D. MountainCar's step has no duration; its rendering rate stands in. Other ids have no known rate.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import DependencyNotInstalled, UnregisteredEnv
 from gymnasium.error import Error as GymnasiumError
 
@@ -22,6 +25,7 @@ from hocket.envs.spec import RealtimeSpec
 from hocket.errors import ConfigurationError, MissingExtraError
 
 _ALE = "ALE/"
+_VERSION = re.compile(r"-v\d+$")
 _ATARI_EXTRA = "hocket[atari]"
 _PAPER_GAMES = {"ALE/Boxing-v5": 18, "ALE/Krull-v5": 18, "ALE/NameThisGame-v5": 6}
 _CLASSIC = {
@@ -75,12 +79,12 @@ def make_env(
     render_mode: str | None = None,
     **kwargs: Any,
 ) -> gym.Env[Any, Any]:
-    """Any Gymnasium environment by its id; Atari games as ``make_atari`` makes them, all else as it is registered.
+    """Any Gymnasium environment by its id; Atari games as ``make_atari`` makes them, all else as registered.
 
     Args:
-        id: ``"CartPole-v1"``, ``"ALE/Boxing-v5"`` or ``"Boxing"``, ``"hocket/Null-v0"``, ``"module:Name-v0"``.
-        frame_stack: more than 1 puts that many observations into one, ``(frame_stack, *shape)``, oldest first.
-            Atari observations always have that axis, others only then.
+        id: ``"CartPole-v1"``, ``"ALE/Boxing-v5"`` or ``"Boxing"``, ``"package:Name-v0"`` and so on.
+        frame_stack: more than 1 puts that many observations into one, ``(frame_stack, *shape)``, oldest
+            first. Atari observations always have that axis, others only then.
         repeat_action_probability: Atari only.
         render_mode: as the environment offers it.
         **kwargs: for ``gymnasium.make``; of Atari games only ``size``.
@@ -94,8 +98,8 @@ def make_env(
     if _is_atari(id):
         if odd := kwargs.keys() - {"size"}:
             raise ConfigurationError(
-                f"{', '.join(sorted(odd))}: no option of Atari games here; frame_stack, repeat_action_probability, "
-                "size and render_mode are; try gymnasium.make for others"
+                f"{', '.join(sorted(odd))}: no option of Atari games; frame_stack, size, render_mode and "
+                "repeat_action_probability are; try gymnasium.make for others"
             )
         return make_atari(
             id,
@@ -106,10 +110,11 @@ def make_env(
         )
     if repeat_action_probability != 0.0:
         raise ConfigurationError(
-            f"repeat_action_probability={repeat_action_probability!r} is for Atari games only; id={id!r} is none; "
-            "leave it at 0"
+            f"repeat_action_probability={repeat_action_probability!r} is for Atari games only, not for id={id!r}; try 0"
         )
-    env = _make(id, render_mode=render_mode, **kwargs)
+    if render_mode is not None:  # not every environment knows the option
+        kwargs["render_mode"] = render_mode
+    env = _make(id, **kwargs)
     return stack_frames(env, frame_stack) if frame_stack > 1 else env
 
 
@@ -117,8 +122,7 @@ def natural_spec(id: str) -> RealtimeSpec | None:
     """The rate and the idle action of the environment ``id``, or None if its rate is unknown."""
     if _is_atari(id):
         return RealtimeSpec(ATARI_HZ, 0)
-    name, _, version = id.rpartition("-v")
-    return _SPECS.get(name) if version.isdecimal() else None
+    return _SPECS.get(_VERSION.sub("", id))
 
 
 def natural_hz(id: str) -> Fraction | None:
@@ -156,24 +160,36 @@ def _is_atari(id: str) -> bool:
 
 
 def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    if id not in gym.registry:
+        with contextlib.suppress(MissingExtraError):
+            atari_games()  # importing ale-py registers its ids
     try:
         return gym.make(id, **kwargs)
     except UnregisteredEnv as error:
         raise ConfigurationError(f"id={id!r} is no registered environment; {_hint(id)}") from error
     except (DependencyNotInstalled, ModuleNotFoundError) as error:
         raise ConfigurationError(f"id={id!r} needs a package that is not installed: {error}") from error
-    except (GymnasiumError, TypeError) as error:  # malformed or deprecated ids; options that it does not take
-        raise ConfigurationError(f"id={id!r} with {kwargs} cannot be made: {error}; {_hint(id)}") from error
+    except TypeError as error:
+        raise ConfigurationError(f"id={id!r} does not take {kwargs}: {error}; try others") from error
+    except GymnasiumError as error:  # malformed or deprecated
+        raise ConfigurationError(f"id={id!r} cannot be made: {error}; {_hint(id)}") from error
 
 
 def _hint(id: str) -> str:
-    """Close matches, or where to look."""
-    try:
-        atari_games()  # importing ale-py registers its ids
-    except MissingExtraError:
-        pass
-    by_lower = {known.lower(): known for known in gym.registry}
-    close = difflib.get_close_matches(id.lower(), by_lower, n=3, cutoff=0.6)
-    if not close:
-        return "import the package that registers it, or write it as 'package:Name-v0'; `hocket envs` lists examples"
-    return f"did you mean {' or '.join(by_lower[lower] for lower in close)}?"
+    """Close matches by name, each in its newest version, or where to look."""
+    newest: dict[str, EnvSpec] = {}
+    for spec in gym.registry.values():
+        if spec.namespace is None and str(spec.entry_point).startswith("ale_py"):
+            continue  # superseded by ALE/...
+        rival = newest.get(spec.name.lower())
+        if rival is None or _rank(spec) > _rank(rival):
+            newest[spec.name.lower()] = spec
+    name = _VERSION.sub("", id).rpartition("/")[2].lower()
+    close = [newest[found].id for found in difflib.get_close_matches(name, newest, n=3, cutoff=0.6)]
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return "try 'package:Name-v0' with the package that registers it; `hocket envs` lists examples"
+
+
+def _rank(spec: EnvSpec) -> tuple[bool, int]:
+    return spec.namespace is None, spec.version or 0

@@ -16,8 +16,10 @@ _HIGHEST = 255
 
 
 class NullEnv(gym.Env[NDArray[Any], int]):
-    """Counts its own steps: the observation's first element is the number of steps of this episode, modulo one more
-    than the space's upper bound (255, or the most that ``dtype`` holds); all others are 0. The reward is always 0.
+    """Counts its own steps.
+
+    The observation's first element is the number of steps of this episode, modulo one more than the space's
+    upper bound (255, or the most that ``dtype`` holds). All other elements are 0, and so is the reward.
 
     Args:
         observation_shape: at least one element.
@@ -42,17 +44,17 @@ class NullEnv(gym.Env[NDArray[Any], int]):
         kind = np.dtype(dtype)
         if not shape or any(side < 1 for side in shape):
             raise ConfigurationError(
-                f"observation_shape={observation_shape!r} must hold at least one element; try (1,) or (1, 84, 84)"
+                f"observation_shape={observation_shape!r} must hold an element; try (1,) or (1, 84, 84)"
             )
         if kind.kind not in "iuf":
             raise ConfigurationError(f"dtype={dtype!r} must be an integer or floating type; try numpy.uint8")
         if actions < 1:
             raise ConfigurationError(f"actions={actions!r} must be at least 1; try 2")
         if episode_ticks is not None and episode_ticks < 1:
-            raise ConfigurationError(f"episode_ticks={episode_ticks!r} must be at least 1, or None for no end; try None")
+            raise ConfigurationError(f"episode_ticks={episode_ticks!r} must be None or at least 1; try None")
         highest = _HIGHEST if kind.kind == "f" else min(_HIGHEST, int(np.iinfo(kind).max))
         self.observation_space = spaces.Box(0, highest, shape, kind.type)
-        self.action_space = spaces.Discrete(actions)
+        self.action_space: spaces.Discrete[Any] = spaces.Discrete(actions)
         self.episode_ticks = episode_ticks
         self._observation: NDArray[Any] = np.zeros(shape, kind)
         self._first = (0,) * len(shape)
@@ -77,8 +79,6 @@ class NullEnv(gym.Env[NDArray[Any], int]):
 
 
 def register_null() -> None:
-    """Make ``gymnasium.make("hocket/Null-v0")`` work. Without Gymnasium's checking wrappers, whose cost would count."""
+    """Make ``gymnasium.make("hocket/Null-v0")`` work, without checking wrappers: their cost would count."""
     if NULL_ID not in gym.registry:
-        gym.register(
-            NULL_ID, entry_point="hocket.envs.null:NullEnv", disable_env_checker=True, order_enforce=False
-        )
+        gym.register(NULL_ID, entry_point="hocket.envs.null:NullEnv", disable_env_checker=True, order_enforce=False)

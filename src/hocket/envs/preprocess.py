@@ -1,7 +1,7 @@
 """Preprocessing at tick rate, before inference: grey, resized, stacked frames (DESIGN §7).
 
 Gymnasium's own wrappers do the work: on a 210x160 screen they cost about 40 µs for the resize (OpenCV, area
-averaging) and 6 µs for the stack. Colour is resized before it is turned grey, which costs a fifth of the other order.
+averaging) and 5 µs for the stack. Colour is resized before it is turned grey: 200 µs, against 550 the other way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hocket.errors import ConfigurationError, MissingExtraError
 def check_frame_stack(frame_stack: int) -> None:
     """Raises ConfigurationError unless ``frame_stack`` is a whole number of at least 1."""
     if not isinstance(frame_stack, int | np.integer) or isinstance(frame_stack, bool) or frame_stack < 1:
-        raise ConfigurationError(f"frame_stack={frame_stack!r} must be a whole number of at least 1; try 1 or 4")
+        raise ConfigurationError(f"frame_stack={frame_stack!r} must be a whole number from 1; try 1 or 4")
 
 
 def stack_frames(env: gym.Env[Any, Any], frame_stack: int) -> gym.Env[Any, Any]:
@@ -36,7 +36,7 @@ def stack_frames(env: gym.Env[Any, Any], frame_stack: int) -> gym.Env[Any, Any]:
 
 
 def grey_frames(env: gym.Env[Any, Any], *, size: int = 84, frame_stack: int = 1) -> gym.Env[Any, Any]:
-    """Pictures as the networks take them: uint8 of shape ``(frame_stack, size, size)``, grey, oldest frame first.
+    """Grey pictures as the networks take them: uint8 of shape ``(frame_stack, size, size)``, oldest first.
 
     Args:
         env: its observations are uint8 pictures in 0..255, ``(height, width)`` or ``(height, width, 3)``.
@@ -51,13 +51,11 @@ def grey_frames(env: gym.Env[Any, Any], *, size: int = 84, frame_stack: int = 1)
     if not isinstance(size, int | np.integer) or size < 1:
         raise ConfigurationError(f"size={size!r} must be a whole number of pixels of at least 1; try 84")
     space = env.observation_space
-    is_picture = isinstance(space, Box) and (
-        len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] == 3)
-    )
+    is_picture = isinstance(space, Box) and (len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] == 3))
     if not is_picture or space.dtype != np.uint8:
         raise ConfigurationError(
-            f"observation space {space} holds no pictures; uint8 of shape (height, width) or (height, width, 3) in "
-            "0..255 is allowed; try gymnasium.wrappers.AddRenderObservation(env)"
+            f"observation space {space} holds no pictures; uint8 of shape (height, width) or "
+            "(height, width, 3) in 0..255 is allowed; try gymnasium.wrappers.AddRenderObservation(env)"
         )
     try:
         resized: gym.Env[Any, Any] = ResizeObservation(env, (int(size), int(size)))

@@ -95,8 +95,11 @@ class Schedule(ABC):
         return inference.usable_tick
 
     def choose(self, tick: int, due: list[Inference]) -> Inference | None:
-        """Which of the released answers, ordered by observation and all newer than the last executed, runs now."""
-        return due[-1]
+        """Which of the released answers runs now, if any; asked at every tick that is not an overrun.
+
+        ``due`` is ordered by observation; all are newer than the last executed.
+        """
+        return due[-1] if due else None
 
     def wake_ns(self) -> int | None:
         """When ``starts`` must be asked again although nothing may have happened."""

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, LearningFinished, WorkerJoined, WorkerLost
 from hocket.drivers.engine import Executor
-from hocket.envs.spaces import ActionCodec
 from hocket.errors import ConfigurationError
 from hocket.policy import PolicyFactory
+from hocket.spaces import ActionCodec
 
 
 class Report(NamedTuple):

@@ -88,7 +88,8 @@ class Mailbox:
 
     def read_error(self, slot: int) -> str:
         """The traceback that was last written to ``slot``."""
-        return self._errors[slot].tobytes().rstrip(b"\0").decode(errors="replace")
+        text: bytes = self._errors[slot].tobytes()
+        return text.rstrip(b"\0").decode(errors="replace")
 
     def clear(self, slot: int) -> None:
         """Make ``slot`` ready for a new worker."""

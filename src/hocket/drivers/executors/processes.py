@@ -22,7 +22,7 @@ from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined,
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report, check_nice, check_seconds
 from hocket.drivers.executors.learning import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox
-from hocket.drivers.executors.worker import serve
+from hocket.drivers.executors.worker import serve, spin
 from hocket.errors import PolicyError
 
 NS_PER_S = 1_000_000_000
@@ -80,7 +80,7 @@ class ProcessExecutor(RealtimeExecutor):
             capacity,
             job.observation_shape,
             job.observation_dtype,
-            (job.policy.chunk_length, *job.codec.shape),
+            job.codec.shape,
             job.codec.dtype,
         )
         self._mailbox.reply[:] = NONE
@@ -192,9 +192,8 @@ class ProcessExecutor(RealtimeExecutor):
         self._learning.start()
 
     def wait(self, until_ns: int) -> None:
-        left_s = (until_ns - monotonic_ns()) / NS_PER_S
-        if left_s > 0:
-            self._done.acquire(True, left_s)
+        if until_ns > monotonic_ns() and not spin(self._done):
+            self._done.acquire(True, max(0.0, (until_ns - monotonic_ns()) / NS_PER_S))
 
     def reports(self) -> list[Report]:
         while self._done.acquire(False):
@@ -240,9 +239,13 @@ class ProcessExecutor(RealtimeExecutor):
         retired = self._by_worker.pop(slot.worker, None) is None
         self._busy.pop(slot.worker, None)
         if not retired:
-            traceback = slot.farewell or self._mailbox.read_error(slot.index) or (
-                f"worker {slot.worker} (process {slot.process.pid}) ended with exit code {slot.process.exitcode}"
-                + ("" if slot.ready else "; if this is a script, guard it with: if __name__ == '__main__':")
+            traceback = (
+                slot.farewell
+                or self._mailbox.read_error(slot.index)
+                or (
+                    f"worker {slot.worker} (process {slot.process.pid}) ended with exit code {slot.process.exitcode}"
+                    + ("" if slot.ready else "; if this is a script, guard it with: if __name__ == '__main__':")
+                )
             )
             if slot.ready:
                 reports.append(Report(WorkerLost(monotonic_ns(), slot.worker), traceback=traceback))

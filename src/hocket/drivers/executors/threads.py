@@ -83,6 +83,7 @@ class ThreadExecutor(RealtimeExecutor):
                 os.setpriority(os.PRIO_PROCESS, get_native_id(), self._nice)
         try:
             policy = self._job.policy.build()
+            self._job.policy.warm_up(policy, np.zeros(self._job.observation_shape, self._job.observation_dtype))
         except Exception:
             outbox.put((worker, Report(None, traceback=format_exc())))
             return

@@ -1,11 +1,12 @@
 """The edge between policies and environments: which spaces hocket runs, and what counts as an action.
 
-Actions cross process borders as plain arrays (DESIGN §2, executors) and are checked where they enter (DESIGN §12).
+Actions cross process borders as plain arrays (DESIGN §2, executors) and are checked where they enter (§12).
 This module knows no clock and no scheduler.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import gymnasium as gym
@@ -25,13 +26,21 @@ def check_spaces(env: gym.Env[Any, Any]) -> None:
     Raises:
         ConfigurationError: names the space and a Gymnasium wrapper that turns it into one of these.
     """
-    observation_space = env.observation_space
-    if not isinstance(observation_space, spaces.Box):
-        raise ConfigurationError(
-            f"observation space {observation_space} is not supported; a Box is; try "
-            "gymnasium.wrappers.FlattenObservation(env), or TransformObservation to pick the part that the policy needs"
-        )
+    check_observation_space(env.observation_space)
     _check_action_space(env.action_space)
+
+
+def check_observation_space(space: spaces.Space[Any]) -> None:
+    """Refuse observations that are not a Box.
+
+    Raises:
+        ConfigurationError: names the space and a Gymnasium wrapper that turns it into one.
+    """
+    if not isinstance(space, spaces.Box):
+        raise ConfigurationError(
+            f"observation space {space} is not supported; a Box is; try "
+            "gymnasium.wrappers.FlattenObservation(env), or TransformObservation to pick what matters"
+        )
 
 
 def _check_action_space(space: spaces.Space[Any]) -> None:
@@ -66,55 +75,53 @@ class ActionCodec:
         ConfigurationError: any other space, or a chunk length below 1.
     """
 
-    __slots__ = ("_first", "_last", "_ndim", "chunk_length", "dtype", "nbytes", "shape", "space")
+    __slots__ = ("_first", "_last", "chunk_length", "dtype", "nbytes", "shape", "space")
 
     def __init__(self, action_space: spaces.Space[Any], chunk_length: int = 1) -> None:
         _check_action_space(action_space)
         if not isinstance(chunk_length, int | np.integer) or chunk_length < 1:
-            raise ConfigurationError(f"chunk_length={chunk_length!r} must be a whole number of at least 1; try 1")
-        self.space: spaces.Discrete[Any] | spaces.Box[Any]
+            raise ConfigurationError(f"chunk_length={chunk_length!r} must be a whole number from 1; try 1")
+        self.space = action_space
         self.chunk_length = int(chunk_length)
         self.dtype: np.dtype[Any]
         self._first: int | None = None
-        self._last: int | None = None
+        self._last = -1
         if isinstance(action_space, spaces.Discrete):
-            self.space = action_space
             self.dtype = np.dtype(np.int64)
             self._first = int(action_space.start)
             self._last = self._first + int(action_space.n) - 1
-            action_shape: tuple[int, ...] = ()
+            self.shape: tuple[int, ...] = (self.chunk_length,)
         else:
             assert isinstance(action_space, spaces.Box)
-            self.space = action_space
             self.dtype = np.dtype(action_space.dtype)
-            action_shape = action_space.shape
-        self.shape = (self.chunk_length, *action_shape)
-        self.nbytes = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
-        self._ndim = len(action_shape)
+            self.shape = (self.chunk_length, *action_space.shape)
+        self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def encode(self, answer: Any) -> NDArray[Any]:
-        """``answer`` as a new C-contiguous array of shape ``(length, *action shape)``, 1 ≤ length ≤ chunk_length.
+        """``answer`` as a new C-contiguous array of shape ``(length, *action shape)``.
 
-        Takes one action or an array or list of several for consecutive ticks: numbers, numpy arrays, CPU tensors.
+        Takes one action, or an array or list of 1 to ``chunk_length`` for consecutive ticks: numbers, arrays,
+        CPU tensors.
 
         Raises:
-            ActionError: NaN or infinite, outside the space, of another shape, not an integer where one is needed,
-                or no action, or more than ``chunk_length``.
+            ActionError: NaN or infinite, outside the space, of another shape, not an integer where one is
+                needed, no action at all, or more than ``chunk_length``.
         """
-        first, last = self._first, self._last
-        if first is None or last is None:
+        first = self._first
+        if first is None:
             return self._encode_box(answer)
         if type(answer) is int or isinstance(answer, np.integer):  # nearly every answer: keep it short
-            if first <= answer <= last:
+            if first <= answer <= self._last:
                 return np.array((answer,), np.int64)
             raise self._outside(answer)
-        array = self._rows(answer)
-        if array.dtype.kind not in "iub":
+        array = self._array(answer)
+        if array.size and array.dtype.kind not in "iub":
             raise ActionError(
                 f"action {_shown(answer)} is not an integer as {self.space} needs; try int(...) on it, or "
                 "argmax if it holds one value for each action"
             )
-        if array.min() < first or array.max() > last:
+        array = self._rows(array, answer)
+        if array.min() < first or array.max() > self._last:
             raise self._outside(answer)
         return np.array(array, np.int64, order="C")
 
@@ -125,59 +132,64 @@ class ActionCodec:
         return np.array(row, self.dtype)
 
     def _encode_box(self, answer: Any) -> NDArray[Any]:
-        array = self._rows(answer)
         space = self.space
         assert isinstance(space, spaces.Box)
+        array = self._array(answer)
         if array.dtype.kind not in "fiub":
-            raise ActionError(f"action {_shown(answer)} is not made of numbers, as {space} needs")
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ActionError(
-                f"action {_shown(answer)} holds NaN or infinity, outside {space}; "
-                "look for a division by zero or a diverged network, or try numpy.nan_to_num"
+                f"action {_shown(answer)} is not made of numbers as {space} needs; try an array of floats"
+            )
+        array = self._rows(array, answer)
+        if not np.isfinite(array).all():
+            raise ActionError(
+                f"action {_shown(answer)} holds NaN or infinity, outside {space}; look for a diverged "
+                "network or a division by zero, or try numpy.nan_to_num"
             )
         if self.dtype.kind == "f":
-            # Cast first: a bound and the action that means it must round alike.
+            # Cast before comparing: a bound and the action that means it must round alike.
             with np.errstate(over="ignore"):
-                encoded = np.array(array, self.dtype, order="C")
-            if not np.isfinite(encoded).all():
+                array = np.array(array, self.dtype, order="C")
+            if not np.isfinite(array).all():
                 raise self._outside(answer)
-            array = encoded
         elif array.dtype.kind == "f" and (array != np.trunc(array)).any():
             raise ActionError(
-                f"action {_shown(answer)} is not made of integers as {space} needs; try numpy.rint(...)"
+                f"action {_shown(answer)} is not made of integers as {space} needs; try numpy.rint(action)"
             )
         if (array < space.low).any() or (array > space.high).any():
             raise self._outside(answer)
-        return np.array(array, self.dtype, order="C") if array.dtype != self.dtype else array.copy()
+        return array if self.dtype.kind == "f" else np.array(array, self.dtype, order="C")
 
-    def _rows(self, answer: Any) -> NDArray[Any]:
-        """``answer`` as an array of ``(length, *action shape)``, its length and shape checked."""
+    def _array(self, answer: Any) -> NDArray[Any]:
         try:
-            array = np.asarray(answer)
-        except (ValueError, TypeError, RuntimeError) as error:  # ragged lists; tensors on a device or in bfloat16
+            return np.asarray(answer)
+        except (ValueError, TypeError, RuntimeError) as error:
+            # Ragged lists; tensors that need gradients, sit on another device or are in bfloat16.
             raise ActionError(
                 f"action {_shown(answer)} does not turn into an array for {self.space}: {error}; "
                 "try .detach().float().cpu().numpy() on a tensor"
             ) from error
-        if array.ndim == self._ndim:
-            array = array[np.newaxis]
-        if array.ndim != self._ndim + 1 or array.shape[1:] != self.shape[1:]:
+
+    def _rows(self, array: NDArray[Any], answer: Any) -> NDArray[Any]:
+        """``array`` with a leading axis of actions, that axis and the shape of each action checked."""
+        rows = array[np.newaxis] if array.ndim == len(self.shape) - 1 else array
+        if rows.ndim != len(self.shape) or rows.shape[1:] != self.shape[1:]:
+            several = ", ".join(("length", *map(str, self.shape[1:])))
             raise ActionError(
-                f"action {_shown(answer)} has shape {np.shape(array)}; {self.space} needs {self.shape[1:]} "
-                f"for one action or (length, {', '.join(map(str, self.shape[1:]))}) for several; try numpy.reshape"
+                f"action {_shown(answer)} has shape {array.shape}; {self.space} needs {self.shape[1:]} for "
+                f"one action or ({several}) for consecutive ones; try numpy.reshape"
             )
-        if not 1 <= len(array) <= self.chunk_length:
+        if not 1 <= len(rows) <= self.chunk_length:
             raise ActionError(
-                f"action {_shown(answer)} holds {len(array)} actions in {self.space}; 1 to {self.chunk_length} are "
-                "allowed; try another chunk_length on the policy, or answer fewer"
+                f"action {_shown(answer)} holds {len(rows)} actions in {self.space}; 1 "
+                f"to {self.chunk_length} are allowed; try another chunk_length on the policy"
             )
-        return array
+        return rows
 
     def _outside(self, answer: Any) -> ActionError:
         if self._first is not None:
             return ActionError(
-                f"action {_shown(answer)} is outside {self.space}, which holds {self._first} to {self._last}; "
-                "try an output for each action and argmax, or numpy.clip"
+                f"action {_shown(answer)} is outside {self.space}, which holds {self._first} to "
+                f"{self._last}; try one network output for each action and argmax, or numpy.clip"
             )
         return ActionError(
             f"action {_shown(answer)} is outside {self.space}; try numpy.clip(action, space.low, space.high)"

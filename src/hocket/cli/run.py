@@ -1,0 +1,250 @@
+"""``hocket run``: any environment, policy size, rule and clock, by words."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import gymnasium as gym
+import tyro
+
+import hocket
+from hocket.cli import show
+from hocket.core.rules import Rule
+from hocket.drivers.latency import LatencyModel
+from hocket.drivers.realtime import as_executor_kind
+from hocket.envs import make_env, natural_hz
+from hocket.errors import ConfigurationError, HocketError
+from hocket.policy import PolicyFactory, as_factory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What ``hocket run`` can be told; a run folder's config.json keeps it."""
+
+    env: str = "ALE/Boxing-v5"
+    """Any Gymnasium id; see: hocket envs."""
+    seconds: float = 20.0
+    """How long, in the environment's own time."""
+    hz: float | None = None
+    """Ticks per second; the environment's own rate if it has one."""
+    rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
+    """When to start which worker."""
+    workers: str = "2"
+    """How many workers, or auto (tick-dispatch only)."""
+    quantile: str = "0.95"
+    """Of the inference times, that tick-dispatch aims at, or auto."""
+    predictability: float | None = None
+    """The environment's ρ for --quantile auto."""
+    release_early: bool = False
+    """Tick-dispatch: run answers as soon as they are ready instead of at their target."""
+    clock: Literal["realtime", "virtual"] = "realtime"
+    executor: Literal["processes", "threads"] = "processes"
+    """How workers run in realtime."""
+    overrun: Literal["catch-up", "skip"] = "catch-up"
+    """What to do when a tick's own work passes the next deadline (realtime)."""
+    latency: str | None = None
+    """Virtual time's inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE, heavy:MEAN, or a file."""
+    policy: Literal["network", "random"] = "network"
+    """An untrained network (an IMPALA net on 84x84 pictures, else two hidden layers), or random actions."""
+    width: float = 1.0
+    """The network's width multiplier."""
+    deep: bool = False
+    """The twice-deep IMPALA net."""
+    bfloat16: bool = False
+    """Run the network in bfloat16."""
+    threads: int = 1
+    """Torch threads of each worker."""
+    default: Literal["noop", "repeat", "random"] = "noop"
+    """What fills a tick without a fresh action."""
+    frame_stack: int = 1
+    repeat_action_probability: float = 0.0
+    """Atari's sticky actions."""
+    seed: int = 0
+    out: Path | None = None
+    """Save the run into this folder."""
+    json: Path | None = None
+    """Also write the summary to this file."""
+
+
+_USUAL = RunOptions()
+
+
+def run(options: Annotated[RunOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+    """Let a policy act in an environment that does not wait.
+
+    To repeat a saved run: hocket run --config FOLDER/config.json; further options override the file's.
+    """
+    result = execute(options)
+    show.console.print(str(result.summary()), highlight=False)
+    if options.out is not None:
+        show.console.print(f"Saved in {result.save(options.out)}")
+    show.write_json(options.json, asdict(result.summary()))
+    if result.record.interrupted:
+        raise KeyboardInterrupt
+
+
+def execute(options: RunOptions) -> hocket.RunResult:
+    """Run what ``options`` say; an interrupted run is a result too."""
+    rate = options.hz if options.hz is not None else natural_hz(options.env)
+    if rate is None:
+        raise ConfigurationError(f"{options.env} has no rate of its own; give one, such as --hz 30")
+    if not (math.isfinite(options.seconds) and options.seconds > 0):
+        raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 20")
+    rule, clock = make_rule(options), make_clock(options, float(rate))
+    env = make_env(
+        options.env, frame_stack=options.frame_stack, repeat_action_probability=options.repeat_action_probability
+    )
+    ticks = max(1, round(options.seconds * float(rate)))
+    known = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if k not in ("out", "json")}
+    mode = "true-size" if options.clock == "realtime" or options.latency is None else "delay-only"
+    try:
+        with show.progress(options.env, ticks) as watch:
+            return hocket.run(
+                env,
+                make_policy(options, env),
+                rule,
+                clock,
+                ticks=ticks,
+                default=make_default(options),
+                seed=options.seed,
+                watch=watch,
+                config={"options": known, "mode": f"{mode}, {options.clock}"},
+            )
+    except hocket.RunInterrupted as interrupted:
+        return interrupted.result
+    finally:
+        env.close()
+
+
+def make_rule(options: RunOptions) -> Rule:
+    """The rule that the options name."""
+    workers: Any = options.workers if options.workers == "auto" else _number("workers", options.workers, int)
+    if options.rule == "sequential":
+        return hocket.Sequential()
+    if options.rule == "tick-dispatch":
+        return hocket.TickDispatch(
+            workers,
+            quantile="auto" if options.quantile == "auto" else _number("quantile", options.quantile, float),
+            predictability=options.predictability,
+            hold=not options.release_early,
+        )
+    if workers == "auto":
+        raise ConfigurationError(f"--workers auto needs --rule tick-dispatch; {options.rule} takes a number")
+    kinds: dict[str, Any] = {
+        "max-time": hocket.MaxTime,
+        "expected-time": hocket.ExpectedTime,
+        "unstaggered": hocket.Unstaggered,
+    }
+    rule: Rule = kinds[options.rule](workers)
+    return rule
+
+
+def make_clock(options: RunOptions, hz: float) -> hocket.Realtime | hocket.Virtual:
+    """The clock that the options name."""
+    if options.clock == "realtime":
+        if options.latency is not None:
+            raise ConfigurationError(f"--latency {options.latency} needs --clock virtual; realtime measures its own")
+        skip = options.overrun == "skip"
+        return hocket.Realtime(
+            hz=hz,
+            executor=as_executor_kind(options.executor),
+            overrun=hocket.Overrun.SKIP if skip else hocket.Overrun.CATCH_UP,
+        )
+    if options.latency is None:
+        raise ConfigurationError("--clock virtual needs --latency: seconds, lognormal:0.2:0.3, or a file of seconds")
+    return hocket.Virtual(hz=hz, latency=parse_latency(options.latency))
+
+
+def parse_latency(text: str) -> LatencyModel:
+    """``0.2``, ``lognormal:0.2:0.3``, ``gamma:0.2:4``, ``heavy:0.2``, or a file."""
+    name, *numbers = text.split(":")
+    laws: dict[str, Any] = {"lognormal": hocket.LogNormal, "gamma": hocket.Gamma, "heavy": hocket.HeavyTail}
+    if name in laws:
+        try:
+            law: LatencyModel = laws[name](*map(float, numbers))
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"--latency {text}: {error}; try lognormal:0.2:0.3, gamma:0.2:4 or heavy:0.2"
+            ) from error
+        return law
+    try:
+        seconds = float(text)
+    except ValueError:
+        return hocket.Empirical.from_file(text)
+    return hocket.Constant(seconds)
+
+
+def make_policy(options: RunOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
+    """The policy that the options name, for ``env``."""
+    space = env.action_space
+    if options.policy == "random":
+        space.seed(options.seed)
+        return as_factory(lambda observation: space.sample())
+    from hocket.models.impala import SIDE, ImpalaNet
+    from hocket.models.mlp import Mlp, between
+    from hocket.models.torch_policy import greedy
+
+    observation_shape = env.observation_space.shape
+    assert observation_shape is not None
+    decide: Any = greedy
+    if isinstance(space, gym.spaces.Discrete):
+        outputs, first = int(space.n), int(space.start)
+        if first:
+            decide = lambda values: greedy(values) + first  # noqa: E731
+    else:
+        assert isinstance(space, gym.spaces.Box)
+        if not space.is_bounded():
+            raise ConfigurationError(f"the network needs a bounded action space, not {space}; try --policy random")
+        outputs, decide = math.prod(space.shape), between(space.low, space.high)
+    if observation_shape[-2:] == (SIDE, SIDE) and len(observation_shape) == 3:
+        network: Any = partial(ImpalaNet, options.width, outputs, frames=observation_shape[0], deep=options.deep)
+    elif options.deep:
+        raise ConfigurationError(
+            f"--deep needs 84x84 pictures; {options.env} gives observations of {observation_shape}"
+        )
+    else:
+        network = partial(Mlp, math.prod(observation_shape), outputs, hidden=max(1, round(64 * options.width)))
+    return hocket.TorchPolicy(
+        network, threads=options.threads, bfloat16=options.bfloat16, decide=decide, seed=options.seed
+    )
+
+
+def make_default(options: RunOptions) -> hocket.Default | None:
+    """The default behaviour that the options name; None is the neutral action."""
+    return {"noop": None, "repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}[options.default]
+
+
+def _number(name: str, text: str, kind: type[Any]) -> Any:
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--{name} {text} must be a number or auto") from error
+
+
+def with_config(arguments: list[str]) -> list[str]:
+    """``run --config FILE …`` with the file's options spelled out before those that were given."""
+    if arguments[:1] != ["run"] or "--config" not in arguments:
+        return arguments
+    at = arguments.index("--config")
+    if at + 1 == len(arguments):
+        raise SystemExit("hocket: --config needs the config.json of a saved run")
+    try:
+        saved = json.loads(Path(arguments[at + 1]).read_text())["options"]
+        known = {field.name for field in fields(RunOptions)}
+        if not set(saved) <= known:
+            raise ConfigurationError(f"unknown options {sorted(set(saved) - known)}")
+    except (OSError, ValueError, KeyError, TypeError, HocketError) as error:
+        raise SystemExit(
+            f"hocket: {arguments[at + 1]} is not the config.json of a saved hocket run: {error}"
+        ) from error
+    given = arguments[1:at] + arguments[at + 2 :]
+    spelled = []
+    for name, value in saved.items():
+        if value is not None:
+            spelled += ["--" + name.replace("_", "-"), str(value)]
+    return ["run", *spelled, *given]

@@ -1,0 +1,68 @@
+"""Arithmetic on inference times: how many workers a rule needs, and how many of them are to spare."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import ceil, sqrt
+
+from hocket.core.cadence import Cadence
+from hocket.core.estimators import Window
+
+DEVIATIONS = 1.4
+"""Standard deviations of the number of busy workers that are kept as a reserve."""
+
+
+def workers_needed(window: Window, cadence: Cadence, now: int) -> int:
+    """How many workers one start a tick needs, when there are ``now``.
+
+    With one start every tick and workers without end, the number busy is a sum of independent Bernoulli variables,
+    one for each past tick j: still running with probability 1 − F(j). Its mean is E[τ_θ]/τ_M and its variance
+    Σ_j F(j)(1 − F(j)). A brief queue bridges shortages, so mean + 1.4 standard deviations do. A smaller number is
+    only taken when it stays smaller at a load a quarter of a worker higher.
+    """
+    period = cadence.period_ns
+    ascending = window.ascending
+    size = len(ascending)
+    variance = 0.0
+    for j in range(int(ascending[0] // period), int(ascending[-1] // period) + 1):
+        share = bisect_right(ascending, (j + 0.5) * period) / size
+        variance += share * (1 - share)
+    load = window.mean / period + DEVIATIONS * sqrt(variance)
+    needed = max(1, ceil(load - 1e-6))
+    return needed if needed > now else min(now, max(1, ceil(load + 0.25)))
+
+
+def spread(window: Window) -> float:
+    """The coefficient of variation of the inference times, blind to rare stragglers: (q84 − q16)/(2·mean)."""
+    return (window.quantile(0.84) - window.quantile(0.16)) / 2 / window.mean
+
+
+def reserve(window: Window, cadence: Cadence, workers: int) -> int:
+    """How many idle workers hedging must leave alone so that the next ticks are not starved.
+
+    The idle pool drifts back at a rate of about the slack N·τ_M/E[τ_θ] − 1 a tick, and is disturbed by up to one
+    completion a tick (less where inference times are so regular that completions follow the starts).
+    """
+    load = window.mean / cadence.period_ns
+    slack = workers / load - 1
+    if slack <= 0:
+        return workers
+    unrest = min(1.0, spread(window) * load)
+    return min(workers, max(1, ceil(0.5 * unrest / slack)))
+
+
+def patience(window: Window, cadence: Cadence, workers: int, predictability: float) -> float:
+    """For how many ticks an observation may wait for a worker and still be worth an inference.
+
+    A queue cut off at L ticks loses about c²/(2L) of the observations at critical load, c the `spread`, and delays
+    the rest by about L/2, each tick of which costs 1 − ρ: least at L = c/√(1 − ρ). Under overload a longer queue is
+    only delay. The floor: a start late by part of a tick is worth it only where delay hardly costs.
+    """
+    price = max(1 - predictability, 1e-4)
+    load = window.mean / cadence.period_ns
+    c = spread(window)
+    limit = 1.25 * c / sqrt(price)
+    slack = workers / load - 1
+    if slack < 0:
+        limit = min(limit, 2 * c * c / -slack)
+    return min(max(limit, min(1.0, 0.5 / (load * price))), workers)

@@ -1,0 +1,173 @@
+"""`hocket demo`: a network too slow for the game plays Boxing at 60 Hz, sequential against staggered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic_ns
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+import hocket
+from hocket.core.events import InferenceFinished
+from hocket.core.rules import Rule
+from hocket.drivers.engine import Engine
+from hocket.drivers.executors.base import Job
+from hocket.envs import make_atari
+from hocket.observe.lanes import draw_lanes
+from hocket.policy import PolicyFactory
+from hocket.run import RunResult
+from hocket.spaces import ActionCodec
+
+GAME = "ALE/Boxing-v5"
+HZ = 60
+TICKS_PER_FORWARD = (1.5, 1.7)
+FIRST_WIDTH = 8.0
+MOST_TRIES = 5
+TIMEOUT_NS = 60_000_000_000
+
+ARMS: tuple[tuple[str, Rule], ...] = (
+    ("sequential", hocket.Sequential()),
+    ("one free-running worker", hocket.Unstaggered(1)),
+    ("two unstaggered", hocket.Unstaggered(2)),
+    ("two staggered", hocket.TickDispatch(2)),
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network that the demo chose for this machine."""
+
+    width: float
+    parameters: int
+    forward_s: float
+    """Median of one forward pass on one thread, in a worker process."""
+
+
+def impala_policy(width: float, actions: int) -> PolicyFactory:
+    """A randomly initialised IMPALA net: how it plays is not the point, how long it thinks is."""
+    from hocket.models.impala import ImpalaNet
+
+    return hocket.TorchPolicy(partial(ImpalaNet, width, actions))
+
+
+def _actions(env: gym.Env[Any, Any]) -> int:
+    assert isinstance(env.action_space, gym.spaces.Discrete)
+    return int(env.action_space.n)
+
+
+def measure_forward(policy: PolicyFactory, env: gym.Env[Any, Any], count: int = 15) -> float:
+    """Median seconds of one inference in one worker process."""
+    space = env.observation_space
+    assert isinstance(space, gym.spaces.Box)
+    job = Job(
+        policy=policy,
+        codec=ActionCodec(env.action_space, policy.chunk_length),
+        observation_shape=space.shape,
+        observation_dtype=np.dtype(space.dtype),
+        workers=1,
+        most_workers=1,
+    )
+    observation = space.sample()
+    executor = hocket.Processes().executor(job, None)
+    took = []
+    try:
+        executor.launch()
+        for number in range(count):
+            began = monotonic_ns()
+            executor.start(number, 0, observation, began)
+            answered = False
+            while not answered:
+                executor.wait(began + TIMEOUT_NS)
+                for report in executor.reports():
+                    if not isinstance(report.event, InferenceFinished):
+                        raise hocket.HocketError(f"the network could not be timed:\n{report.traceback}")
+                    took.append(report.event.time_ns - began)
+                    answered = True
+    finally:
+        executor.close()
+    return float(np.median(took)) / 1e9
+
+
+def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Network:
+    """The width whose forward pass takes 1.5 to 1.7 ticks here. Time grows about with the square of the width."""
+    from hocket.models.impala import parameter_count
+
+    actions = _actions(env)
+    low, high = TICKS_PER_FORWARD
+    middle = (low + high) / 2
+    best: Network | None = None
+    width = FIRST_WIDTH
+    for _ in range(MOST_TRIES):
+        seconds = measure_forward(impala_policy(width, actions), env)
+        tell(f"width {width:g}: {parameter_count(width, actions) / 1e6:.1f} M parameters, {seconds * 1e3:.1f} ms")
+        network = Network(width, parameter_count(width, actions), seconds)
+        if best is None or abs(seconds * HZ - middle) < abs(best.forward_s * HZ - middle):
+            best = network
+        if low <= seconds * HZ <= high:
+            break
+        width = max(0.25, round(width * (middle / (seconds * HZ)) ** 0.5 * 4) / 4)
+    assert best is not None
+    return best
+
+
+def play(
+    network: Network,
+    *,
+    seconds: float,
+    watch: Callable[[str, int], AbstractContextManager[Callable[[Engine], None]]],
+) -> list[tuple[str, RunResult]]:
+    """Play every arm for ``seconds``; ``watch(name, ticks)`` shows its progress."""
+    results = []
+    ticks = max(1, round(seconds * HZ))
+    for name, rule in ARMS:
+        env = make_atari(GAME)
+        try:
+            policy = impala_policy(network.width, _actions(env))
+            with watch(name, ticks) as show:
+                result = hocket.run(
+                    env,
+                    policy,
+                    rule,
+                    hocket.Realtime(hz=HZ),
+                    ticks=ticks,
+                    watch=show,
+                    config={"width": network.width, "parameters": network.parameters, "mode": "true-size, realtime"},
+                )
+        finally:
+            env.close()
+        results.append((name, result))
+    return results
+
+
+def figures(results: list[tuple[str, RunResult]]) -> list[dict[str, Any]]:
+    """The demo's table: one row an arm."""
+    rows = []
+    for (name, result), (_, rule) in zip(results, ARMS, strict=True):
+        summary = result.summary()
+        rows.append(
+            {
+                "rule": name,
+                "workers": rule.initial_workers,
+                "coverage": summary.coverage,
+                "delay_mean": summary.delay_mean,
+                "lateness_p99_s": summary.lateness_p99_s,
+            }
+        )
+    return rows
+
+
+def save(results: list[tuple[str, RunResult]], network: Network, folder: Path) -> Path:
+    """Save every run and draw their lanes; return the picture's path."""
+    for name, result in results:
+        result.save(folder / name.replace(" ", "-"))
+    picture = folder / "lanes.png"
+    title = f"Boxing at {HZ} Hz, a network of {network.parameters / 1e6:.1f} million parameters"
+    title += f", {network.forward_s * HZ:.1f} ticks a forward pass (realtime, true-size)"
+    draw_lanes([(name, result.record) for name, result in results], picture, title=title)
+    return picture

@@ -1,0 +1,185 @@
+"""Figures of merit, read off a run record. Definitions: DESIGN §1, `docs/concepts.md`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core.commands import Outcome
+from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
+from hocket.record import RunRecord
+
+FINISHED, START, EXECUTE, DEFAULT, END = 4, 100, 101, 102, 103  # rows of a trace; see core/trace.py
+NS_PER_S = 1e9
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """One row an executed tick, in order."""
+
+    tick: Ints
+    inference: Ints
+    """What was executed; -1 where the default acted."""
+    step: Ints
+    delay_ticks: Ints
+    """0 where the default acted."""
+
+    @property
+    def fresh(self) -> NDArray[np.bool_]:
+        """Whether an inference's action was executed."""
+        return self.inference >= 0
+
+
+@dataclass(frozen=True)
+class Inferences:
+    """One row an inference, by its number."""
+
+    worker: Ints
+    observation: Ints
+    target: Ints
+    """The tick it aimed at, or -1."""
+    started_ns: Ints
+    finished_ns: Ints
+    """-1 if it never did."""
+    executed_tick: Ints
+    """The first tick that executed it, or -1."""
+    outcome: Ints
+    """An `Outcome`, or -1 if the run was cut off before it ended."""
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """How long each finished inference took."""
+        done = self.finished_ns >= 0
+        return (self.finished_ns[done] - self.started_ns[done]) / NS_PER_S
+
+
+class Metrics:
+    """Everything that can be read off one run.
+
+    Args:
+        record: the run.
+        after_tick: look at later ticks only (a warm-up to leave out).
+    """
+
+    def __init__(self, record: RunRecord, after_tick: int = 0) -> None:
+        self.record = record
+        self.after_tick = after_tick
+        self._rows = np.frombuffer(record.trace.rows, np.int64).reshape(-1, WIDTH)
+
+    @cached_property
+    def ticks(self) -> Ticks:
+        """What each tick executed."""
+        rows = self._rows
+        rows = rows[(rows[:, KIND] == EXECUTE) | (rows[:, KIND] == DEFAULT)]
+        rows = rows[rows[:, FIRST] > self.after_tick]
+        fresh = rows[:, KIND] == EXECUTE
+        return Ticks(
+            tick=rows[:, FIRST],
+            inference=np.where(fresh, rows[:, SECOND], -1),
+            step=np.where(fresh, rows[:, THIRD], 0),
+            delay_ticks=np.where(fresh, rows[:, FOURTH], 0),
+        )
+
+    @cached_property
+    def inferences(self) -> Inferences:
+        """What became of each inference."""
+        rows = self._rows
+        kind = rows[:, KIND]
+        event_row = np.maximum.accumulate(np.where(kind < 100, np.arange(len(rows)), 0))
+        starts = kind == START
+        started = rows[starts]
+        count = len(started)
+        finished_ns, executed, outcome = (np.full(count, -1, np.int64) for _ in range(3))
+        finishes = rows[kind == FINISHED]
+        finished_ns[finishes[:, SECOND]] = finishes[:, FIRST]
+        executions = rows[kind == EXECUTE][::-1]  # the first execution is written last
+        executed[executions[:, SECOND]] = executions[:, FIRST]
+        ends = rows[kind == END]
+        outcome[ends[:, FIRST]] = ends[:, SECOND]
+        return Inferences(
+            worker=started[:, SECOND],
+            observation=started[:, THIRD],
+            target=started[:, FOURTH],
+            started_ns=rows[event_row[starts], FIRST],
+            finished_ns=finished_ns,
+            executed_tick=executed,
+            outcome=outcome,
+        )
+
+    @property
+    def coverage(self) -> float:
+        """Fresh ticks / all ticks, missed ones included."""
+        ticks = self.ticks
+        elapsed = int(ticks.tick[-1]) - self.after_tick if len(ticks.tick) else 0
+        return float(ticks.fresh.sum() / elapsed) if elapsed else 0.0
+
+    @property
+    def missed(self) -> int:
+        """Ticks that were never executed."""
+        ticks = self.ticks.tick
+        return int(ticks[-1]) - self.after_tick - len(ticks) if len(ticks) else 0
+
+    @property
+    def delays(self) -> Ints:
+        """The delay of every executed inference action, in ticks."""
+        return self.ticks.delay_ticks[self.ticks.fresh]
+
+    @property
+    def intervals(self) -> Ints:
+        """Ticks between consecutive fresh actions."""
+        return np.diff(self.ticks.tick[self.ticks.fresh])
+
+    @property
+    def lateness_s(self) -> NDArray[np.float64]:
+        """When ``env.step`` was called − the deadline, by tick."""
+        ticks, late = np.frombuffer(self.record.ticks, np.int64), np.frombuffer(self.record.lateness_ns, np.int64)
+        return late[ticks > self.after_tick] / NS_PER_S
+
+    def regret_per_tick(self, predictability: float) -> float:
+        """J_ρ = 1 − mean over ticks of fresh·ρ^(delay−1)."""
+        ticks = self.ticks
+        elapsed = int(ticks.tick[-1]) - self.after_tick if len(ticks.tick) else 0
+        return 1 - float(np.sum(predictability ** (self.delays - 1.0))) / elapsed if elapsed else 1.0
+
+    def first_due(self) -> int:
+        """The first tick that an inference could have made: that of the first answer's first usable deadline."""
+        finished = self.inferences.finished_ns
+        finished = finished[finished >= 0]
+        return self.record.trace.cadence.tick_from(int(finished.min())) if len(finished) else 0
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many inferences ended in each way."""
+        outcome = self.inferences.outcome
+        return {kind.name.lower(): int((outcome == kind).sum()) for kind in Outcome}
+
+    def worker_seconds(self) -> dict[int, tuple[int, float, float]]:
+        """By worker: inferences finished, mean and 99th percentile of their seconds."""
+        inferences = self.inferences
+        done = inferences.finished_ns >= 0
+        seconds = (inferences.finished_ns - inferences.started_ns)[done] / NS_PER_S
+        workers = inferences.worker[done]
+        table = {}
+        for worker in np.unique(workers).tolist():
+            own = seconds[workers == worker]
+            table[worker] = (len(own), float(own.mean()), float(np.percentile(own, 99)))
+        return table
+
+    @property
+    def episode_returns(self) -> NDArray[np.float64]:
+        """The return of each episode that ended, default ticks' rewards included."""
+        rewards = np.frombuffer(self.record.rewards, np.float64)
+        ended = np.frombuffer(self.record.terminated, np.int8) | np.frombuffer(self.record.truncated, np.int8)
+        totals = np.concatenate([[0.0], np.cumsum(rewards)])[np.flatnonzero(ended) + 1]
+        return np.diff(np.concatenate([[0.0], totals]))
+
+
+def percentiles(values: NDArray[Any], *which: float) -> list[float]:
+    """Percentiles, NaN where there is nothing."""
+    return [float(x) for x in np.percentile(values, which)] if len(values) else [float("nan")] * len(which)

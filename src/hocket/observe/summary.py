@@ -1,0 +1,106 @@
+"""The summary of a run: the figures people ask for first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hocket.observe.metrics import Metrics, percentiles
+from hocket.record import RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run came to. Delays and intervals are in ticks, all times in seconds."""
+
+    ticks: int
+    coverage: float
+    steady_coverage: float
+    """Coverage from the tick on that the first inference could have made."""
+    inaction: float
+    missed: int
+    delay_mean: float
+    delay_p50: float
+    delay_p99: float
+    interval_mean: float
+    interval_p99: float
+    lateness_p50_s: float
+    lateness_p99_s: float
+    tick_loop_cpu_share: float
+    inference_mean_s: float
+    inference_p99_s: float
+    workers: dict[str, dict[str, float]]
+    """By worker: inferences finished, their mean and 99th percentile in seconds."""
+    outcomes: dict[str, int]
+    episodes: int
+    return_mean: float
+    reward_total: float
+    interrupted: bool
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Summary:
+        """Read the figures off ``record``."""
+        metrics = Metrics(record)
+        delay_p50, delay_p99 = percentiles(metrics.delays, 50, 99)
+        (interval_p99,) = percentiles(metrics.intervals, 99)
+        lateness_p50, lateness_p99 = percentiles(metrics.lateness_s, 50, 99)
+        seconds = metrics.inferences.seconds
+        returns = metrics.episode_returns
+        return cls(
+            ticks=int(metrics.ticks.tick[-1]) if len(metrics.ticks.tick) else 0,
+            coverage=metrics.coverage,
+            steady_coverage=Metrics(record, max(0, metrics.first_due() - 1)).coverage,
+            inaction=1 - metrics.coverage,
+            missed=metrics.missed,
+            delay_mean=_mean(metrics.delays),
+            delay_p50=delay_p50,
+            delay_p99=delay_p99,
+            interval_mean=_mean(metrics.intervals),
+            interval_p99=interval_p99,
+            lateness_p50_s=lateness_p50,
+            lateness_p99_s=lateness_p99,
+            tick_loop_cpu_share=record.loop_cpu_s / record.wall_s if record.wall_s else float("nan"),
+            inference_mean_s=_mean(seconds),
+            inference_p99_s=percentiles(seconds, 99)[0],
+            workers={
+                str(worker): {"inferences": count, "mean_s": mean, "p99_s": p99}
+                for worker, (count, mean, p99) in metrics.worker_seconds().items()
+            },
+            outcomes=metrics.outcomes,
+            episodes=len(returns),
+            return_mean=_mean(returns),
+            reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
+            interrupted=record.interrupted,
+        )
+
+    def __str__(self) -> str:
+        def ms(seconds: float) -> str:
+            return "n/a" if math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"
+
+        def number(value: float) -> str:
+            return "n/a" if math.isnan(value) else f"{value:.4g}"
+
+        ended = ", ".join(f"{count} {how}" for how, count in self.outcomes.items() if count) or "none"
+        lines = [
+            f"ticks       {self.ticks}"
+            + (f", {self.missed} missed" if self.missed else "")
+            + (" (interrupted)" if self.interrupted else ""),
+            f"coverage    {self.coverage:.3f}; once the first inference was due {self.steady_coverage:.3f}",
+            f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
+            f"p99 {number(self.delay_p99)} ticks",
+            f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
+            f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}",
+            f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
+            f"{len(self.workers)} workers",
+            f"inferences  {ended}",
+            f"return      mean {number(self.return_mean)} over {self.episodes} episodes; "
+            f"total reward {number(self.reward_total)}",
+        ]
+        return "\n".join(lines)
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

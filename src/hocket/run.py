@@ -1,0 +1,167 @@
+"""`hocket.run`: one environment, one policy, one rule, one clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from hocket.core.rules import Rule
+from hocket.core.trace import describe_rule
+from hocket.defaults import Default, Fixed, neutral
+from hocket.drivers.engine import Engine
+from hocket.drivers.realtime import Realtime
+from hocket.drivers.virtual import Virtual
+from hocket.errors import ConfigurationError
+from hocket.observe.metrics import Metrics
+from hocket.observe.summary import Summary
+from hocket.policy import Policy, PolicyFactory, as_factory
+from hocket.record import RunRecord
+from hocket.spaces import ActionCodec, check_spaces
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run cleanly; ``result`` holds what there is of it."""
+
+    def __init__(self, result: RunResult) -> None:
+        super().__init__("the run was interrupted; .result holds what there is of it")
+        self.result = result
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run: its record, and how to look at it."""
+
+    record: RunRecord
+    config: dict[str, Any] = field(default_factory=dict)
+
+    def summary(self) -> Summary:
+        """The figures people ask for first; printable."""
+        return Summary.of(self.record)
+
+    def metrics(self, after_tick: int = 0) -> Metrics:
+        """Everything else, leaving out a warm-up of ``after_tick`` ticks."""
+        return Metrics(self.record, after_tick)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write config.json, summary.json, ticks.npz, inferences.npz and trace.bin into ``folder``."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        metrics, record = self.metrics(), self.record
+        ticks, inferences = metrics.ticks, metrics.inferences
+        np.savez_compressed(
+            path / "ticks.npz",
+            tick=ticks.tick,
+            inference=ticks.inference,
+            step=ticks.step,
+            delay_ticks=ticks.delay_ticks,
+            action=np.asarray(record.actions),
+            reward=np.asarray(record.rewards),
+            terminated=np.asarray(record.terminated, bool),
+            truncated=np.asarray(record.truncated, bool),
+            lateness_ns=np.asarray(record.lateness_ns),
+            step_ns=np.asarray(record.step_ns),
+        )
+        np.savez_compressed(path / "inferences.npz", **asdict(inferences))
+        record.trace.save(path / "trace.bin")
+        _write_json(path / "config.json", {**self.config, "machine": machine()})
+        _write_json(path / "summary.json", asdict(self.summary()))
+        return path
+
+
+def run(
+    env: gym.Env[Any, Any],
+    policy: PolicyFactory | Policy,
+    rule: Rule,
+    clock: Realtime | Virtual,
+    *,
+    ticks: int,
+    default: Default | None = None,
+    seed: int = 0,
+    learn: Callable[[], None] | None = None,
+    watch: Callable[[Engine], None] | None = None,
+    config: dict[str, Any] | None = None,
+) -> RunResult:
+    """Let ``policy`` act in ``env`` for ``ticks`` ticks while the world does not wait.
+
+    Args:
+        env: any Gymnasium environment with Box observations and Discrete or Box actions. It is stepped exactly
+            once a tick and not closed.
+        policy: a function of one observation, or a `PolicyFactory`, called once in every worker.
+        rule: when to start which worker: `TickDispatch`, `MaxTime`, `ExpectedTime`, `Unstaggered`, `Sequential`.
+        clock: `Realtime` or `Virtual`.
+        default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
+        seed: of the environment, the default and a virtual clock's latencies.
+        learn: called when a `Sequential` rule that learns says so.
+        watch: given the engine once, before the first tick, to look at (never to change) from another thread.
+        config: put into the run's config.json beside what is known anyway.
+
+    Raises:
+        ConfigurationError: if something does not fit, before anything is started.
+        PolicyError: if the policy cannot be built or keeps failing, with its own traceback.
+        RunInterrupted: on Ctrl-C, with the record so far.
+    """
+    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 1:
+        raise ConfigurationError(f"ticks={ticks!r} must be an integer of at least 1; try ticks=3600")
+    if not isinstance(rule, Rule):
+        raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=2)")
+    if not isinstance(clock, Realtime | Virtual):
+        raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Realtime(hz=60)")
+    check_spaces(env)
+    factory = as_factory(policy)
+    codec = ActionCodec(env.action_space, factory.chunk_length)
+    behaviour = default if default is not None else _still(env.action_space)
+    record = clock.run(
+        env=env,
+        policy=factory,
+        rule=rule,
+        default=behaviour.bind(env.action_space, np.random.default_rng(seed)),
+        codec=codec,
+        ticks=int(ticks),
+        seed=seed,
+        learn=learn,
+        watch=watch,
+    )
+    known = {
+        "env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__,
+        "rule": describe_rule(rule),
+        "clock": type(clock).__name__.lower(),
+        "hz": str(clock.hz),
+        "default": repr(behaviour),
+        "ticks": int(ticks),
+        "seed": seed,
+    }
+    result = RunResult(record, {**known, **(config or {})})
+    if record.interrupted:
+        raise RunInterrupted(result)
+    return result
+
+
+def _still(space: gym.Space[Any]) -> Default:
+    return Fixed(neutral(space))
+
+
+def machine() -> dict[str, Any]:
+    """What a run's figures depend on and its configuration does not say."""
+    from importlib.metadata import version
+
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cpus": os.cpu_count(),
+        "hocket": version("hocket"),
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(content, indent=2, default=str) + "\n")
+    os.replace(partial, path)
