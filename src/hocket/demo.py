@@ -111,7 +111,9 @@ def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Netwo
             best = network
         if low <= seconds * HZ <= high:
             break
-        width = max(0.25, round(width * (middle / (seconds * HZ)) ** 0.5 * 4) / 4)
+        width *= (middle / (seconds * HZ)) ** 0.5
+        step = 0.25 if width >= 4 else 1 / 16  # four filters, or one
+        width = max(step, round(width / step) * step)
     assert best is not None
     return best
 
@@ -168,6 +170,6 @@ def save(results: list[tuple[str, RunResult]], network: Network, folder: Path) -
         result.save(folder / name.replace(" ", "-"))
     picture = folder / "lanes.png"
     title = f"Boxing at {HZ} Hz, a network of {network.parameters / 1e6:.1f} million parameters"
-    title += f", {network.forward_s * HZ:.1f} ticks a forward pass (realtime, true-size)"
+    title += f", {network.forward_s * HZ:.2f} ticks a forward pass (realtime, true-size)"
     draw_lanes([(name, result.record) for name, result in results], picture, title=title)
     return picture

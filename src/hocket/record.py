@@ -7,6 +7,7 @@ What reads a run (metrics, figures, learners) reads this, never a driver.
 from __future__ import annotations
 
 from array import array
+from collections.abc import MutableSequence
 from typing import Any
 
 from hocket.core.trace import Trace
@@ -42,3 +43,18 @@ class RunRecord:
         """Processor time of the tick loop's own thread."""
         self.wall_s = 0.0
         """How long the run took on the wall clock."""
+
+    def trim(self) -> None:
+        """Cut every column to the last whole tick: an interrupt may come in the middle of one."""
+        columns: tuple[MutableSequence[Any], ...] = (
+            self.ticks,
+            self.rewards,
+            self.terminated,
+            self.truncated,
+            self.lateness_ns,
+            self.step_ns,
+            self.actions,
+        )
+        whole = min(len(column) for column in columns)
+        for column in columns:
+            del column[whole:]

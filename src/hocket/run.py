@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
-from hocket.core.rules import Rule
+from hocket.core.rules import Learn, Rule, Sequential
 from hocket.core.trace import describe_rule
 from hocket.defaults import Default, Fixed, neutral
 from hocket.drivers.engine import Engine
+from hocket.drivers.latency import LatencyModel, describe_latency
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
+from hocket.observe.files import make_folder, replacing, write_json
 from hocket.observe.metrics import Metrics
 from hocket.observe.summary import Summary
 from hocket.policy import Policy, PolicyFactory, as_factory
@@ -51,28 +55,35 @@ class RunResult:
         return Metrics(self.record, after_tick)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write config.json, summary.json, ticks.npz, inferences.npz and trace.bin into ``folder``."""
+        """Write config.json, summary.json, ticks.npz, inferences.npz and trace.bin into ``folder``.
+
+        A file is whole or not there; those of an earlier run are replaced.
+
+        Raises:
+            ConfigurationError: if the disk refuses.
+        """
         path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         metrics, record = self.metrics(), self.record
-        ticks, inferences = metrics.ticks, metrics.inferences
-        np.savez_compressed(
-            path / "ticks.npz",
-            tick=ticks.tick,
-            inference=ticks.inference,
-            step=ticks.step,
-            delay_ticks=ticks.delay_ticks,
-            action=np.asarray(record.actions),
-            reward=np.asarray(record.rewards),
-            terminated=np.asarray(record.terminated, bool),
-            truncated=np.asarray(record.truncated, bool),
-            lateness_ns=np.asarray(record.lateness_ns),
-            step_ns=np.asarray(record.step_ns),
-        )
-        np.savez_compressed(path / "inferences.npz", **asdict(inferences))
-        record.trace.save(path / "trace.bin")
-        _write_json(path / "config.json", {**self.config, "machine": machine()})
-        _write_json(path / "summary.json", asdict(self.summary()))
+        ticks = metrics.ticks
+        columns = {
+            "tick": ticks.tick,
+            "inference": ticks.inference,
+            "step": ticks.step,
+            "delay_ticks": ticks.delay_ticks,
+            "action": np.asarray(record.actions),
+            "reward": np.asarray(record.rewards),
+            "terminated": np.asarray(record.terminated, bool),
+            "truncated": np.asarray(record.truncated, bool),
+            "lateness_ns": np.asarray(record.lateness_ns),
+            "step_ns": np.asarray(record.step_ns),
+        }
+        _save_npz(path / "ticks.npz", columns)
+        _save_npz(path / "inferences.npz", asdict(metrics.inferences))
+        with replacing(path / "trace.bin") as partial:
+            record.trace.save(partial)
+        write_json(path / "config.json", {**self.config, "machine": machine()})
+        write_json(path / "summary.json", asdict(self.summary()))
         return path
 
 
@@ -114,6 +125,16 @@ def run(
         raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=2)")
     if not isinstance(clock, Realtime | Virtual):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Realtime(hz=60)")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigurationError(f"seed={seed!r} must be an integer of at least 0; try seed=0")
+    if not isinstance(env, gym.Env):
+        raise ConfigurationError(f"env={env!r} is not a gymnasium.Env; try gymnasium.make('CartPole-v1')")
+    if default is not None and not isinstance(default, Default):
+        raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.Fixed({default!r})")
+    if learn is not None and not (isinstance(rule, Sequential) and rule.learn is not Learn.NEVER):
+        raise ConfigurationError(
+            f"learn={learn!r} would never be called under {rule}; try hocket.Sequential(hocket.Learn.AFTER_INFERENCE)"
+        )
     check_spaces(env)
     factory = as_factory(policy)
     codec = ActionCodec(env.action_space, factory.chunk_length)
@@ -125,23 +146,31 @@ def run(
         default=behaviour.bind(env.action_space, np.random.default_rng(seed)),
         codec=codec,
         ticks=int(ticks),
-        seed=seed,
+        seed=int(seed),
         learn=learn,
         watch=watch,
     )
     known = {
         "env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__,
+        "policy": repr(factory),
         "rule": describe_rule(rule),
-        "clock": type(clock).__name__.lower(),
-        "hz": str(clock.hz),
+        "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
         "default": repr(behaviour),
         "ticks": int(ticks),
-        "seed": seed,
+        "seed": int(seed),
     }
+    if record.interrupted:
+        record.trim()
     result = RunResult(record, {**known, **(config or {})})
     if record.interrupted:
         raise RunInterrupted(result)
     return result
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, LatencyModel):
+        return describe_latency(value)
+    return value.value if isinstance(value, Enum) else value
 
 
 def _still(space: gym.Space[Any]) -> Default:
@@ -150,18 +179,21 @@ def _still(space: gym.Space[Any]) -> Default:
 
 def machine() -> dict[str, Any]:
     """What a run's figures depend on and its configuration does not say."""
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
+    packages = {}
+    for name in ("hocket", "numpy", "gymnasium", "torch", "ale-py"):
+        with suppress(PackageNotFoundError):
+            packages[name] = version(name)
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": platform.machine(),
         "cpus": os.cpu_count(),
-        "hocket": version("hocket"),
+        "packages": packages,
     }
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=2, default=str) + "\n")
-    os.replace(partial, path)
+def _save_npz(path: Path, columns: dict[str, NDArray[Any]]) -> None:
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **columns)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from hocket.errors import HocketError
@@ -9,6 +10,8 @@ from hocket.errors import HocketError
 
 def main() -> None:
     """The ``hocket`` command."""
+    from importlib.metadata import version
+
     from rich.console import Console
     from rich.text import Text
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
@@ -24,18 +27,28 @@ def main() -> None:
     app.command(run.run)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
     app.command(envs.envs)
+    arguments = sys.argv[1:]
+    if arguments == ["--version"]:
+        print(f"hocket {version('hocket')}")
+        return
+    if arguments in ([], ["bench"]):
+        arguments = [*arguments, "--help"]
     try:
         app.cli(
             prog="hocket",
-            description="Realtime reinforcement learning: the world does not pause while an agent thinks.",
-            args=run.with_config(sys.argv[1:]),
+            description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
+            "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
+            args=run.with_config(arguments),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:
-        Console(stderr=True).print(Text("hocket: ", style="bold red") + Text(str(error)))
+        Console(stderr=True).print(Text("hocket: ", style="bold red") + Text(str(error)), soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # who read along, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 __all__ = ["main"]

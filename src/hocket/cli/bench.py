@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.progress import Progress
 
@@ -11,9 +12,11 @@ from hocket.cli import show
 from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import ConfigurationError
 
+JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_share")
+
 
 def overhead(*, count: int = 5000, json: Path | None = None) -> None:
-    """A 28 KB observation to a process and its action back, beside a Queue, a Pipe and a bare semaphore.
+    """28 KB to a process and an action back, beside Queue, Pipe and semaphores.
 
     Args:
         count: round trips of each kind.
@@ -22,18 +25,19 @@ def overhead(*, count: int = 5000, json: Path | None = None) -> None:
     from hocket.bench.overhead import bench_overhead
 
     _at_least_one(count=count)
+    show.check_writable(json=json)
     figures = bench_overhead(count=count)
     names = {
         "p50_s": "hocket, p50",
         "p99_s": "hocket, p99",
         "queue_p50_s": "multiprocessing.Queue, p50",
         "pipe_p50_s": "multiprocessing.Pipe, p50",
-        "semaphore_p50_s": "a bare semaphore and nothing carried, p50",
+        "semaphore_p50_s": "bare semaphores that carry nothing, p50",
     }
     rows = [
         (name, show.microseconds(figures[key]), f"{figures[key] / figures['p50_s']:.1f}") for key, name in names.items()
     ]
-    show.table("28 KB to a process and an action back, inference excluded", ("", "round trip", "× hocket"), rows)
+    show.table("28 KB to a process and an action back, inference excluded", ("through", "round trip", "× hocket"), rows)
     show.write_json(json, figures)
 
 
@@ -46,7 +50,7 @@ def jitter(
     seconds: float = 30.0,
     json: Path | None = None,
 ) -> None:
-    """Does the loop hold, with many workers that wait for something.
+    """Whether the loop holds, with many workers that wait for something.
 
     Args:
         hz: ticks per second.
@@ -58,57 +62,66 @@ def jitter(
     """
     from hocket.bench.jitter import bench_jitter
 
+    _at_least_one(workers=workers)
+    _positive(hz=hz, seconds=seconds)
+    if not (math.isfinite(latency) and latency >= 0):
+        raise ConfigurationError(f"--latency {latency} must be 0 or more seconds; try --latency 1.17")
+    show.check_writable(json=json)
     with show.progress(f"{workers} {executor}", round(seconds * hz)) as watch:
         figures = bench_jitter(
             hz=hz, workers=workers, latency=latency, executor=as_executor_kind(executor), seconds=seconds, watch=watch
         )
     rows = [
-        ("coverage once the first inference was due", f"{figures['coverage']:.4f}"),
-        ("mean delay", f"{figures['delay_mean']:.1f} ticks"),
+        ("coverage once the first inference was due", show.number(figures["coverage"], ".4f")),
+        ("mean delay", show.number(figures["delay_mean"], ".1f") + " ticks"),
         ("tick lateness p50", show.microseconds(figures["lateness_p50_s"])),
         ("tick lateness p99", show.microseconds(figures["lateness_p99_s"])),
         ("tick loop's share of one core", f"{figures['tick_loop_cpu_share']:.2%}"),
     ]
-    show.table(f"{workers} {executor} of {latency:g} s at {hz:g} Hz for {seconds:g} s (realtime)", ("", ""), rows)
-    show.write_json(json, figures)
+    title = f"{workers} {executor} of {latency:g} s an inference at {hz:g} Hz for {seconds:g} s (realtime)"
+    show.table(title, ("", ""), rows)
+    show.write_json(json, {key: figures[key] for key in JITTER_KEYS})
 
 
 def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> None:
-    """Every rule under five latency laws and seven numbers of workers, in virtual time at 60 Hz.
+    """Every rule under five latency laws and seven numbers of workers (virtual).
 
     Args:
-        seeds: of each cell.
-        ticks: a seed, after 1,200 of warm-up.
+        seeds: how many for each rule, law and number of workers.
+        ticks: of each seed, after 1,200 of warm-up.
         json: also write the figures to this file.
     """
     from hocket.bench.rules import PREDICTABILITIES, bench_rules, worst_margins
 
     _at_least_one(seeds=seeds, ticks=ticks)
-    with Progress(console=show.console, transient=True) as progress:
+    show.check_writable(json=json)
+    with Progress(console=show.console, transient=True, disable=not show.console.is_terminal) as progress:
         task = progress.add_task("rules", total=None)
         rows = bench_rules(seeds=seeds, ticks=ticks, done=lambda n, of: progress.update(task, completed=n, total=of))
     rows.sort(key=lambda row: (row["law"], row["workers"], row["rule"], row["predictability"] or 0))
     for law in dict.fromkeys(row["law"] for row in rows):
+        of_law = [row for row in rows if row["law"] == law]
         show.table(
-            f"{law}, mean 200 ms at 60 Hz (virtual)",
+            f"\n{law}, mean 200 ms at 60 Hz (virtual)",
             ("rule", "N", "bound", "coverage", "delay", "p99", *(f"J {rho}" for rho in PREDICTABILITIES)),
             [
                 (
-                    row["rule"] + (f" ρ={row['predictability']}" if row["predictability"] else ""),
+                    _short(row),
                     str(row["workers"]),
                     f"{row['bound']:.3f}",
                     f"{row['coverage']:.3f}",
-                    f"{row['delay_mean']:.1f}" if row["delay_mean"] else "",
-                    str(row["delay_p99"] or ""),
+                    "n/a" if row["delay_mean"] is None else f"{row['delay_mean']:.1f}",
+                    "n/a" if row["delay_p99"] is None else str(row["delay_p99"]),
                     *(f"{regret:.4f}" for regret in row["regret_per_tick"].values()),
                 )
-                for row in rows
-                if row["law"] == law
+                for row in of_law
             ],
+            sections=lambda i, of_law=of_law: of_law[i]["workers"] != of_law[min(i + 1, len(of_law) - 1)]["workers"],  # type: ignore[misc]
         )
+    show.say("Tick q: TickDispatch(quantile=q); Tick ρ: TickDispatch(quantile=auto, predictability=ρ)", style="dim")
     margins = worst_margins(rows)
     show.table(
-        "J_ρ of TickDispatch(quantile=auto, predictability=ρ) − the best other rule's: the worst ten cells",
+        "\nJ_ρ of TickDispatch(quantile=auto) − the best other rule's: the worst ten",
         ("margin", "law", "N", "ρ", "best other"),
         [(f"{margin:+.4f}", law, str(n), str(rho), other) for margin, law, n, rho, other in margins[:10]],
     )
@@ -125,13 +138,27 @@ def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None)
     """
     from hocket.bench.virtual import bench_virtual
 
-    _at_least_one(ticks=ticks)
+    _at_least_one(workers=workers, ticks=ticks)
+    show.check_writable(json=json)
     figures = bench_virtual(workers=workers, ticks=ticks)
-    show.table("Scheduling alone (virtual)", ("workers", "ticks/s"), [(str(workers), f"{figures['ticks_per_s']:,.0f}")])
+    show.say(f"{figures['ticks_per_s']:,.0f} ticks/s with {workers} workers: scheduling alone (virtual)")
     show.write_json(json, figures)
+
+
+def _short(row: dict[str, Any]) -> str:
+    name: str = row["rule"]
+    if row["predictability"] is not None:
+        return f"Tick ρ={row['predictability']}"
+    return name.replace("Dispatch(quantile=", " q=").replace(")", "")
 
 
 def _at_least_one(**values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise ConfigurationError(f"--{name} {value} must be at least 1")
+            raise ConfigurationError(f"--{name} {value} must be at least 1; try --{name} 2")
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ConfigurationError(f"--{name} {value} must be greater than 0; try --{name} 60")

@@ -10,8 +10,8 @@ def envs() -> None:
     """List the environments that are known, and what each needs."""
     rows = []
     for known in known_environments():
-        count = f" ({known.count} games)" if known.count != 1 else ""
+        count = f" ({known.count} games)" if known.count > 1 else ""
         here = "yes" if known.available else f"no: pip install '{known.needs}'"
-        rows.append((known.id + count, f"{float(known.hz):g}" if known.hz else "", known.actions, here))
-    show.table("Environments", ("id", "hz", "actions", "available here"), rows)
-    show.console.print("Any other Gymnasium id works too, given --hz; its observations must be a Box.")
+        rows.append((known.id + count, f"{float(known.hz):g}" if known.hz else "any", known.actions, here))
+    show.table("Environments that hocket knows", ("id", "hz", "actions", "here"), rows)
+    show.say("Any other Gymnasium id works too, given --hz; its observations must be a Box.")

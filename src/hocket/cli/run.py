@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from dataclasses import asdict, dataclass, fields
@@ -18,8 +19,8 @@ from hocket.core.rules import Rule
 from hocket.drivers.latency import LatencyModel
 from hocket.drivers.realtime import as_executor_kind
 from hocket.envs import make_env, natural_hz
-from hocket.errors import ConfigurationError, HocketError
-from hocket.policy import PolicyFactory, as_factory
+from hocket.errors import ConfigurationError
+from hocket.policy import Policy, PolicyFactory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +44,14 @@ class RunOptions:
     release_early: bool = False
     """Tick-dispatch: run answers as soon as they are ready instead of at their target."""
     clock: Literal["realtime", "virtual"] = "realtime"
+    """The wall clock, or virtual time: as fast as it computes, the same for a seed."""
     executor: Literal["processes", "threads"] = "processes"
     """How workers run in realtime."""
     overrun: Literal["catch-up", "skip"] = "catch-up"
     """What to do when a tick's own work passes the next deadline (realtime)."""
     latency: str | None = None
-    """Virtual time's inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE, heavy:MEAN, or a file."""
+    """Virtual time's inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE,
+    heavy:MEAN[:SHARE:FACTOR], or a file (of seconds, or a saved run's inferences.npz)."""
     policy: Literal["network", "random"] = "network"
     """An untrained network (an IMPALA net on 84x84 pictures, else two hidden layers), or random actions."""
     width: float = 1.0
@@ -62,9 +65,11 @@ class RunOptions:
     default: Literal["noop", "repeat", "random"] = "noop"
     """What fills a tick without a fresh action."""
     frame_stack: int = 1
+    """How many observations the policy sees at once."""
     repeat_action_probability: float = 0.0
     """Atari's sticky actions."""
     seed: int = 0
+    """Of environment, network weights and virtual latencies."""
     out: Path | None = None
     """Save the run into this folder."""
     json: Path | None = None
@@ -77,12 +82,13 @@ _USUAL = RunOptions()
 def run(options: Annotated[RunOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
     """Let a policy act in an environment that does not wait.
 
-    To repeat a saved run: hocket run --config FOLDER/config.json; further options override the file's.
+    hocket run --config FOLDER/config.json repeats a saved run; options override it.
     """
+    show.check_writable(out=options.out, json=options.json)
     result = execute(options)
-    show.console.print(str(result.summary()), highlight=False)
+    show.say(str(result.summary()))
     if options.out is not None:
-        show.console.print(f"Saved in {result.save(options.out)}")
+        show.say(f"Saved in {result.save(options.out)}")
     show.write_json(options.json, asdict(result.summary()))
     if result.record.interrupted:
         raise KeyboardInterrupt
@@ -92,9 +98,13 @@ def execute(options: RunOptions) -> hocket.RunResult:
     """Run what ``options`` say; an interrupted run is a result too."""
     rate = options.hz if options.hz is not None else natural_hz(options.env)
     if rate is None:
+        make_env(options.env).close()  # an unknown id is the better news
         raise ConfigurationError(f"{options.env} has no rate of its own; give one, such as --hz 30")
     if not (math.isfinite(options.seconds) and options.seconds > 0):
         raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 20")
+    if not (math.isfinite(options.width) and options.width > 0):
+        raise ConfigurationError(f"--width {options.width} must be greater than 0; try --width 1")
+    check_relevant(options)
     rule, clock = make_rule(options), make_clock(options, float(rate))
     env = make_env(
         options.env, frame_stack=options.frame_stack, repeat_action_probability=options.repeat_action_probability
@@ -119,6 +129,34 @@ def execute(options: RunOptions) -> hocket.RunResult:
         return interrupted.result
     finally:
         env.close()
+
+
+NEEDS = {
+    "quantile": ("rule", "tick-dispatch"),
+    "predictability": ("rule", "tick-dispatch"),
+    "release_early": ("rule", "tick-dispatch"),
+    "executor": ("clock", "realtime"),
+    "overrun": ("clock", "realtime"),
+    "latency": ("clock", "virtual"),
+    "width": ("policy", "network"),
+    "deep": ("policy", "network"),
+    "bfloat16": ("policy", "network"),
+    "threads": ("policy", "network"),
+}
+"""Options that say something only beside another one's value."""
+
+
+def check_relevant(options: RunOptions) -> None:
+    """Refuse an option that would change nothing."""
+    for name, (other, value) in NEEDS.items():
+        given, beside = getattr(options, name), getattr(options, other)
+        if given != getattr(_USUAL, name) and beside != value:
+            option = name.replace("_", "-")
+            raise ConfigurationError(
+                f"--{option} {given} needs --{other} {value}; with --{other} {beside} leave it out"
+            )
+    if options.rule == "sequential" and options.workers not in ("1", _USUAL.workers):
+        raise ConfigurationError(f"--workers {options.workers}: --rule sequential has one worker; leave it out")
 
 
 def make_rule(options: RunOptions) -> Rule:
@@ -147,8 +185,6 @@ def make_rule(options: RunOptions) -> Rule:
 def make_clock(options: RunOptions, hz: float) -> hocket.Realtime | hocket.Virtual:
     """The clock that the options name."""
     if options.clock == "realtime":
-        if options.latency is not None:
-            raise ConfigurationError(f"--latency {options.latency} needs --clock virtual; realtime measures its own")
         skip = options.overrun == "skip"
         return hocket.Realtime(
             hz=hz,
@@ -165,12 +201,14 @@ def parse_latency(text: str) -> LatencyModel:
     name, *numbers = text.split(":")
     laws: dict[str, Any] = {"lognormal": hocket.LogNormal, "gamma": hocket.Gamma, "heavy": hocket.HeavyTail}
     if name in laws:
+        usage = "try lognormal:0.2:0.3, gamma:0.2:4, heavy:0.2 or heavy:0.2:0.01:5"
         try:
-            law: LatencyModel = laws[name](*map(float, numbers))
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(
-                f"--latency {text}: {error}; try lognormal:0.2:0.3, gamma:0.2:4 or heavy:0.2"
-            ) from error
+            values = [float(number) for number in numbers]
+            law: LatencyModel = laws[name](*values)
+        except TypeError as error:
+            raise ConfigurationError(f"--latency {text} has {len(numbers)} numbers after {name}; {usage}") from error
+        except ValueError as error:
+            raise ConfigurationError(f"--latency {text}: {error}; {usage}") from error
         return law
     try:
         seconds = float(text)
@@ -179,12 +217,24 @@ def parse_latency(text: str) -> LatencyModel:
     return hocket.Constant(seconds)
 
 
+@dataclass(frozen=True)
+class RandomActions(PolicyFactory):
+    """Samples the action space. With a seed of its own every worker would answer alike, so realtime has none."""
+
+    space: gym.Space[Any]
+    seed: int | None
+
+    def build(self) -> Policy:
+        space = copy.deepcopy(self.space)
+        space.seed(self.seed)
+        return lambda observation: space.sample()
+
+
 def make_policy(options: RunOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
     """The policy that the options name, for ``env``."""
     space = env.action_space
     if options.policy == "random":
-        space.seed(options.seed)
-        return as_factory(lambda observation: space.sample())
+        return RandomActions(space, options.seed if options.clock == "virtual" else None)
     from hocket.models.impala import SIDE, ImpalaNet
     from hocket.models.mlp import Mlp, between
     from hocket.models.torch_policy import greedy
@@ -227,24 +277,35 @@ def _number(name: str, text: str, kind: type[Any]) -> Any:
 
 
 def with_config(arguments: list[str]) -> list[str]:
-    """``run --config FILE …`` with the file's options spelled out before those that were given."""
-    if arguments[:1] != ["run"] or "--config" not in arguments:
+    """``run --config FILE …`` with the file's options spelled out before those that were given.
+
+    Raises:
+        ConfigurationError: if the file is not a saved run's.
+    """
+    if arguments[:1] != ["run"]:
         return arguments
-    at = arguments.index("--config")
-    if at + 1 == len(arguments):
-        raise SystemExit("hocket: --config needs the config.json of a saved run")
+    split = [
+        part for given in arguments for part in (given.split("=", 1) if given.startswith("--config=") else [given])
+    ]
+    if "--config" not in split:
+        return arguments
+    at = split.index("--config")
+    if at + 1 == len(split):
+        raise ConfigurationError("--config needs a file; try --config runs/boxing/config.json")
+    file = split[at + 1]
     try:
-        saved = json.loads(Path(arguments[at + 1]).read_text())["options"]
+        saved = json.loads(Path(file).read_text())["options"]
         known = {field.name for field in fields(RunOptions)}
         if not set(saved) <= known:
             raise ConfigurationError(f"unknown options {sorted(set(saved) - known)}")
-    except (OSError, ValueError, KeyError, TypeError, HocketError) as error:
-        raise SystemExit(
-            f"hocket: {arguments[at + 1]} is not the config.json of a saved hocket run: {error}"
+    except KeyError as error:
+        raise ConfigurationError(
+            f"--config {file} has no options: only what hocket run has saved can be repeated; try its --out"
         ) from error
-    given = arguments[1:at] + arguments[at + 2 :]
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigurationError(f"--config {file} is not the config.json of a saved hocket run: {error}") from error
     spelled = []
     for name, value in saved.items():
         if value is not None:
             spelled += ["--" + name.replace("_", "-"), str(value)]
-    return ["run", *spelled, *given]
+    return ["run", *spelled, *split[1:at], *split[at + 2 :]]

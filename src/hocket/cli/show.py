@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
-import json
-import os
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from hocket.drivers.engine import Engine
 from hocket.errors import ConfigurationError
+from hocket.observe import files
 from hocket.observe.progress import ProgressLine
 
 console = Console()
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table."""
-    shown = Table(title=title, title_justify="left", title_style="bold")
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, sections: Callable[[int], bool] | None = None
+) -> None:
+    """Print a table under its title; without a head if ``columns`` are all empty.
+
+    ``sections(row number)`` says where a rule is drawn below a row.
+    """
+    shown = Table(box=SIMPLE_HEAD, show_header=any(columns), show_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number == 0 else "right")
-    for row in rows:
-        shown.add_row(*row)
+        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for number, row in enumerate(rows):
+        shown.add_row(*row, end_section=sections is not None and sections(number))
+    say(title, style="bold")
     console.print(shown)
 
 
+def say(text: str, *, style: str = "") -> None:
+    """Print ``text`` as it is; the terminal breaks long lines."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def write_json(path: Path | None, content: Any) -> None:
-    """Write ``content`` where ``--json`` says; never a partial file."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(json.dumps(content, indent=2) + "\n")
-        os.replace(partial, path)
-    except OSError as error:
-        raise ConfigurationError(f"--json {path} cannot be written: {error}") from error
+    """Write ``content`` where ``--json`` says."""
+    if path is not None:
+        files.write_json(path, content)
+
+
+def check_writable(*, out: Path | None = None, json: Path | None = None) -> None:
+    """Refuse a folder or file that cannot be written: before the work, not after it."""
+    if out is not None:
+        files.make_folder(out)
+    if json is not None:
+        files.make_folder(json.parent)
+        if json.is_dir():
+            raise ConfigurationError(f"--json {json} is a folder; give a file, such as {json / 'figures.json'}")
 
 
 @contextmanager
@@ -49,11 +64,16 @@ def progress(title: str, ticks: int) -> Iterator[Callable[[Engine], None]]:
         yield line.watch
 
 
+def number(value: float, form: str = ".3f") -> str:
+    """``value`` in the given form, or ``n/a`` where there is none."""
+    return "n/a" if math.isnan(value) else format(value, form)
+
+
 def microseconds(seconds: float) -> str:
     """``12.3 µs``."""
-    return f"{seconds * 1e6:.1f} µs"
+    return "n/a" if math.isnan(seconds) else f"{seconds * 1e6:.1f} µs"
 
 
 def milliseconds(seconds: float) -> str:
     """``1.23 ms``."""
-    return f"{seconds * 1e3:.3g} ms"
+    return "n/a" if math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"

@@ -11,7 +11,7 @@ deadline and its tick nothing is started, because a newer observation is on its 
 from __future__ import annotations
 
 from bisect import insort
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from heapq import heappop, heappush
 from operator import attrgetter
@@ -55,9 +55,10 @@ class Scheduler:
         self._due: list[Inference] = []
         self._playing: Inference | None = None
         self._last = (-1, -1)  # (observation, chunk step) of the last executed action
-        self._copies: dict[int, int] = {}  # observation → inferences of it now running
-        self._answered: set[int] = set()  # observations with an answer and with copies still running
+        self._open: dict[int, int] = {}  # observation → inferences of it that run or may still be executed
+        self._answered: set[int] = set()  # those of them that have an answer
         self._wake_ns: int | None = None
+        self._learning = False
         self._handlers: dict[type, Callable[[Any, list[Command]], None]] = {
             e.WorkerJoined: self._worker_joined,
             e.WorkerLost: self._worker_lost,
@@ -180,27 +181,24 @@ class Scheduler:
     # -- inferences ----------------------------------------------------------------------------------------
 
     def _inference_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
-        inference = self._stop(event.inference)
         if event.length < 1:
-            raise ProtocolError(f"inference {inference.id} finished with {event.length} actions; at least 1 is needed")
+            raise ProtocolError(f"{event!r} has no actions; at least 1 is needed")
+        inference = self._stop(event.inference)
         inference.finished_ns = event.time_ns
         inference.length = event.length
         inference.usable_tick = self.cadence.tick_from(event.time_ns)
         self._free(inference.worker)
         self.schedule.inference_finished(inference)
         observation = inference.observation
-        answered = observation in self._answered
-        more = self._forget_copy(observation)
         if inference.outcome is not None:
-            return
-        if answered or observation == self._last[0]:
+            self._close(observation)
+        elif observation in self._answered or observation == self._last[0]:
             self._end(inference, Outcome.DUPLICATE, out)
         elif observation < self._last[0]:
             self._end(inference, Outcome.DROPPED, out)
         else:
-            heappush(self._held, (self.schedule.release_tick(inference), inference.id, inference))
-        if more:
             self._answered.add(observation)
+            heappush(self._held, (self.schedule.release_tick(inference), inference.id, inference))
 
     def _inference_failed(self, event: e.InferenceFailed, out: list[Command]) -> None:
         inference = self._stop(event.inference)
@@ -219,25 +217,26 @@ class Scheduler:
         self._idle[worker] = None
 
     def _fail(self, inference: Inference, out: list[Command]) -> None:
-        self._forget_copy(inference.observation)
         if inference.outcome is None:
             self._end(inference, Outcome.FAILED, out)
+        else:
+            self._close(inference.observation)
 
-    def _forget_copy(self, observation: int) -> bool:
-        """One inference of ``observation`` less is running; whether others still are."""
-        copies = self._copies
-        left = copies[observation] - 1
+    def _close(self, observation: int) -> None:
+        """An inference of ``observation`` has ended and runs no more."""
+        left = self._open[observation] - 1
         if left:
-            copies[observation] = left
-            return True
-        del copies[observation]
-        self._answered.discard(observation)
-        return False
+            self._open[observation] = left
+        else:
+            del self._open[observation]
+            self._answered.discard(observation)
 
     def _end(self, inference: Inference, outcome: Outcome, out: list[Command]) -> None:
         inference.outcome = outcome
         self.outcomes[outcome] += 1
         out.append(c.EndInference(inference.id, outcome))
+        if inference.id not in self._running:
+            self._close(inference.observation)
         self.schedule.inference_ended(inference)
 
     def _discard_all(self, out: list[Command]) -> None:
@@ -293,6 +292,9 @@ class Scheduler:
         self._wake_ns = None
 
     def _learning_finished(self, event: e.LearningFinished, out: list[Command]) -> None:
+        if not self._learning:
+            raise ProtocolError(f"{event!r} without a StartLearning before it")
+        self._learning = False
         self.schedule.learning_finished(event.time_ns)
 
     def _predictability_estimated(self, event: e.PredictabilityEstimated, out: list[Command]) -> None:
@@ -306,6 +308,7 @@ class Scheduler:
             return
         schedule = self.schedule
         if schedule.learns and schedule.learning_due():
+            self._learning = True
             out.append(c.StartLearning())
         if self._idle:
             for worker, observation, target in schedule.starts(now_ns, self.tick, self._idle):
@@ -315,7 +318,7 @@ class Scheduler:
                 del self._idle[worker]
                 self._running_on[worker] = inference
                 self._running[id] = inference
-                self._copies[observation] = self._copies.get(observation, 0) + 1
+                self._open[observation] = self._open.get(observation, 0) + 1
                 out.append(c.StartInference(id, worker, observation, target))
         wake_ns = schedule.wake_ns()
         if wake_ns is not None and wake_ns != self._wake_ns:
@@ -339,7 +342,7 @@ class Scheduler:
         assert len({i.id for i in live}) == len(live)
         assert self.started == len(live) + sum(self.outcomes), "every inference ends exactly once"
         assert self.fresh + self.default + self.missed == self._acted, "every tick is filled exactly once"
-        assert all(count > 0 for count in self._copies.values())
-        assert sum(self._copies.values()) == len(self._running)
-        assert self._answered <= self._copies.keys()
+        running_or_live = {i.id: i.observation for i in [*self._running.values(), *live]}
+        assert self._open == Counter(running_or_live.values())
+        assert {i.observation for i in live if i.finished_ns >= 0} <= self._answered <= self._open.keys()
         assert self._joining >= 0

@@ -13,23 +13,21 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from fractions import Fraction
 from os import PathLike, replace
 from pathlib import Path
 from typing import Any
 
 from hocket.core import commands as c
 from hocket.core import events as e
-from hocket.core import rules
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.commands import Command
 from hocket.core.events import Event
-from hocket.core.rules import Rule
-from hocket.core.rules.simple import Learn
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
 VERSION = 1
+OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
 
@@ -171,14 +169,20 @@ class Trace:
             known = header["format"] == FORMAT
         except (ValueError, KeyError, TypeError) as error:
             raise TraceError(f"{path} is not a hocket trace; give a trace.bin that a run saved") from error
-        if not known or header["version"] != VERSION:
+        if not known or header.get("version") != VERSION:
             raise TraceError(
                 f"{path} has format {header['format']!r} version {header.get('version')!r}; "
                 f"this hocket reads {FORMAT!r} version {VERSION}"
             )
-        if len(body) != header["rows"] * WIDTH * 8:
-            raise TraceError(f"{path} is truncated: {header['rows']} rows promised, {len(body) // (WIDTH * 8)} there")
-        trace = cls(rule or restore_rule(header["rule"]), Cadence(Fraction(header["hz"]), header["epoch_ns"]))
+        try:
+            promised, epoch_ns = int(header["rows"]), int(header["epoch_ns"])
+            cadence = Cadence(exact_hz(header["hz"]), epoch_ns)
+            description = header["rule"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceError(f"{path} has a damaged header ({error!r}); save the run again") from error
+        if len(body) != promised * WIDTH * 8:
+            raise TraceError(f"{path} is truncated: {promised} rows promised, {len(body) // (WIDTH * 8)} there")
+        trace = cls(rule or restore_rule(description), cadence)
         trace.rows.frombytes(body)
         if sys.byteorder == "big":
             trace.rows.byteswap()
@@ -197,11 +201,14 @@ def restore_rule(description: dict[str, Any]) -> Rule:
     Raises:
         TraceError: if it is none of hocket's own.
     """
-    options = dict(description)
-    name = options.pop("name", None)
-    if name not in rules.__all__ or not issubclass(getattr(rules, name), Rule):
-        raise TraceError(f"rule {name!r} is none of hocket's own; pass it: Trace.load(path, rule=...)")
-    if "learn" in options:
-        options["learn"] = Learn(options["learn"])
-    restored: Rule = getattr(rules, name)(**options)
-    return restored
+    try:
+        options = dict(description)
+        name = options.pop("name")
+        kind = {own.__name__: own for own in OWN_RULES}.get(name)
+        if kind is None:
+            raise TraceError(f"rule {name!r} is none of hocket's own; pass it: Trace.load(path, rule=...)")
+        if "learn" in options:
+            options["learn"] = Learn(options["learn"])
+        return kind(**options)
+    except (KeyError, TypeError, ValueError) as error:
+        raise TraceError(f"{description!r} describes no rule ({error}); pass it: Trace.load(path, rule=...)") from error

@@ -6,6 +6,7 @@ not wait for the next cycle. It sleeps almost always, and holds the lock for som
 
 from __future__ import annotations
 
+import contextlib
 from threading import Lock, Thread
 from time import monotonic_ns
 from types import TracebackType
@@ -21,9 +22,10 @@ from hocket.core.rules import Rule
 from hocket.defaults import Default
 from hocket.drivers.engine import Decision
 from hocket.drivers.executors.base import ExecutorKind, Job
+from hocket.drivers.failures import check_failure_limit
 from hocket.drivers.live import LiveEngine
 from hocket.drivers.realtime import as_executor_kind
-from hocket.errors import ConfigurationError, HocketError
+from hocket.errors import ConfigurationError
 from hocket.policy import Policy, PolicyFactory, as_factory
 from hocket.spaces import ActionCodec, check_observation_space
 
@@ -65,6 +67,9 @@ class StaggeredAgent:
         seed: int = 0,
     ) -> None:
         check_observation_space(observation_space)
+        check_failure_limit(failure_limit)
+        if not isinstance(rule, Rule):
+            raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
         self._factory = as_factory(policy)
         self._rule = rule
         self._hz = exact_hz(hz)
@@ -72,13 +77,14 @@ class StaggeredAgent:
         self._codec = ActionCodec(action_space, self._factory.chunk_length)
         self._default = default.bind(action_space, np.random.default_rng(seed))
         self._space = observation_space
+        self._dtype = np.dtype(observation_space.dtype)
         self._failure_limit = failure_limit
         self._executor = as_executor_kind(executor).executor(
             Job(
                 policy=self._factory,
                 codec=self._codec,
                 observation_shape=observation_space.shape,
-                observation_dtype=np.dtype(observation_space.dtype),
+                observation_dtype=self._dtype,
                 workers=rule.initial_workers,
                 most_workers=rule.most_workers,
             ),
@@ -89,9 +95,9 @@ class StaggeredAgent:
         self._tick = 0
         self._observed = -1
         self._lock = Lock()
-        self._failure: HocketError | None = None
+        self._failure: Exception | None = None
         self._closed = False
-        self._servant = Thread(target=self._serve, name="hocket-agent", daemon=True)
+        self._servant: Thread | None = None
 
     # -- the user's side ------------------------------------------------------------------------------------
 
@@ -104,10 +110,9 @@ class StaggeredAgent:
             PolicyError: if the policy keeps failing, with its traceback.
         """
         if observation is not None:
-            if self._engine is None:
-                # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
-                self._begin(monotonic_ns() - 2 * self._half_period_ns)
-            self.observe(observation)
+            # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
+            self._observe(observation, since_ns=2 * self._half_period_ns)
+        self._check_open()
         engine = self._engine
         if engine is None or self._observed < self._tick:
             raise ConfigurationError(
@@ -115,9 +120,8 @@ class StaggeredAgent:
                 "or act(observation)"
             )
         with self._lock:
-            self._raise_failure()
+            self._service(engine)
             now_ns = monotonic_ns()
-            engine.service()
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
             return engine.deadline(self._tick, now_ns)
 
@@ -128,21 +132,7 @@ class StaggeredAgent:
             observation: as the observation space describes it.
             episode_ended: it is the first of a new episode; what is in flight is discarded.
         """
-        array = np.asarray(observation)
-        if array.shape != self._space.shape:
-            raise ConfigurationError(
-                f"observation of shape {array.shape} does not fit {self._space}; give shape {self._space.shape}"
-            )
-        now_ns = monotonic_ns()
-        with self._lock:
-            self._raise_failure()
-            if self._engine is None:
-                self._begin(now_ns)
-            assert self._engine is not None
-            if self._observed == self._tick:
-                raise ConfigurationError(f"observe() twice for tick {self._tick}; call act() between")
-            self._observed = self._tick
-            self._engine.observed(self._tick, now_ns, array, episode_ended=episode_ended)
+        self._observe(observation, since_ns=0, episode_ended=episode_ended)
 
     @property
     def last(self) -> Decision:
@@ -162,7 +152,7 @@ class StaggeredAgent:
         if self._closed:
             return
         self._closed = True
-        if self._servant.is_alive():
+        if self._servant is not None:
             self._servant.join()
         if self._engine is not None and self._failure is None:
             self._engine.feed(e.RunEnded(monotonic_ns()))
@@ -178,10 +168,30 @@ class StaggeredAgent:
 
     # -- behind it ------------------------------------------------------------------------------------------
 
-    def _begin(self, now_ns: int) -> None:
-        self._engine = LiveEngine(
+    def _observe(self, observation: Any, *, since_ns: int, episode_ended: bool = False) -> None:
+        """Take in an observation; the first one stands for tick 0, ``since_ns`` ago."""
+        self._check_open()
+        array = np.asarray(observation)
+        if array.shape != self._space.shape or not (
+            array.dtype == self._dtype or np.can_cast(array.dtype, self._dtype, "same_kind")
+        ):
+            raise ConfigurationError(
+                f"observation of shape {array.shape} and {array.dtype} does not fit {self._space}; "
+                f"give shape {self._space.shape} and {self._dtype}"
+            )
+        now_ns = monotonic_ns()
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._begin(now_ns - since_ns)
+            elif self._observed == self._tick:
+                raise ConfigurationError(f"observe() twice for tick {self._tick}; call act() between")
+            self._observed = self._tick
+            self._engine.observed(self._tick, now_ns, array, episode_ended=episode_ended)
+
+    def _begin(self, epoch_ns: int) -> LiveEngine:
+        engine = LiveEngine(
             rule=self._rule,
-            cadence=Cadence(self._hz, now_ns),
+            cadence=Cadence(self._hz, epoch_ns),
             executor=self._executor,
             joined=self._joined,
             default=self._default,
@@ -189,22 +199,29 @@ class StaggeredAgent:
             failure_limit=self._failure_limit,
             keep_trace=False,
         )
+        self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)
         self._servant.start()
+        return engine
 
-    def _serve(self) -> None:
-        engine = self._engine
-        assert engine is not None
+    def _serve(self, engine: LiveEngine) -> None:
         while not self._closed and self._failure is None:
             until_ns = monotonic_ns() + IDLE_NS
             wake_ns = engine.wake_ns
             self._executor.wait(until_ns if wake_ns is None else min(until_ns, wake_ns))
-            with self._lock:
-                try:
-                    engine.service()
-                except HocketError as failure:
-                    self._failure = failure
+            with self._lock, contextlib.suppress(Exception):  # the next call raises it, where somebody listens
+                self._service(engine)
 
-    def _raise_failure(self) -> None:
+    def _service(self, engine: LiveEngine) -> None:
+        """Take in what has happened, up to the first failure that the agent does not survive."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            engine.service()
+        except Exception as failure:
+            self._failure = failure
+            raise
+
+    def _check_open(self) -> None:
         if self._closed:
             raise ConfigurationError("the agent is closed; make a new one")
         if self._failure is not None:

@@ -22,6 +22,9 @@ from hocket.core.trace import Trace
 from hocket.defaults import BoundDefault
 from hocket.spaces import ActionCodec
 
+PENDING = np.empty(0)
+"""Stands for the answer of an inference that runs."""
+
 
 class Executor(ABC):
     """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
@@ -88,8 +91,7 @@ class Engine:
         self._observations: dict[int, NDArray[Any]] = {}
         self._spare: list[NDArray[Any]] = []
         self._newest: NDArray[Any] | None = None
-        self._oldest = 0
-        self._answers: dict[int, NDArray[Any]] = {}
+        self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
         self._action: Any = None
 
     def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
@@ -102,18 +104,17 @@ class Engine:
         source = np.asarray(observation)
         kept = self._spare.pop() if self._spare else np.empty_like(source)
         np.copyto(kept, source)
-        self._observations[tick] = self._newest = kept
+        observations = self._observations
+        observations[tick] = self._newest = kept
         self.feed(e.Ticked(now_ns, tick, episode_ended))
         oldest = self.scheduler.oldest_needed
-        while self._oldest < oldest:
-            gone = self._observations.pop(self._oldest, None)
-            if gone is not None:
-                self._spare.append(gone)
-            self._oldest += 1
+        while (first := next(iter(observations))) < oldest:
+            self._spare.append(observations.pop(first))
 
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """An inference has its answer, encoded: an array of ``event.length`` actions."""
-        self._answers[event.inference] = answer
+        if event.inference in self._answers:  # else it ended with its episode
+            self._answers[event.inference] = answer
         self.feed(event)
 
     def timer_due(self) -> None:
@@ -131,6 +132,7 @@ class Engine:
             kind = type(command)
             if kind is c.StartInference:
                 assert isinstance(command, c.StartInference)
+                self._answers[command.inference] = PENDING
                 observation = self._observations[command.observation]
                 self._executor.start(command.inference, command.worker, observation, event.time_ns)
             elif kind is c.Execute:
@@ -139,7 +141,7 @@ class Engine:
                 self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks)
             elif kind is c.EndInference:
                 assert isinstance(command, c.EndInference)
-                self._answers.pop(command.inference, None)
+                del self._answers[command.inference]
             elif kind is c.ExecuteDefault:
                 assert isinstance(command, c.ExecuteDefault)
                 self._action = self._default(self._newest, self._action)

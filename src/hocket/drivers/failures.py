@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from hocket.errors import PolicyError
+from hocket.errors import ConfigurationError, PolicyError
 
 KEPT = 20
+
+
+def check_failure_limit(limit: int) -> None:
+    """Refuse a limit that is no positive integer."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigurationError(f"failure_limit={limit!r} must be an integer of at least 1; try 5")
 
 
 class FailureLog:

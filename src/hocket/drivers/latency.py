@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ Sampler = Callable[[int, int], int]
 """``(worker, now_ns) -> duration_ns``."""
 
 BATCH = 4096
+LONGEST_S = 1e9  # what 64 bits of nanoseconds hold, with room to add
 
 
 class LatencyModel(ABC):
@@ -43,7 +45,8 @@ class _Independent(LatencyModel):
 
         def sample(worker: int, now_ns: int) -> int:
             if not drawn:
-                drawn.extend((self.draw_s(rng, BATCH) * NS_PER_S).astype(np.int64).tolist()[::-1])
+                seconds = np.minimum(self.draw_s(rng, BATCH), LONGEST_S)
+                drawn.extend((seconds * NS_PER_S).astype(np.int64).tolist()[::-1])
             return drawn.pop()
 
         return sample
@@ -53,6 +56,12 @@ def _positive(**values: float) -> None:
     for name, value in values.items():
         if not (isinstance(value, int | float | np.number) and math.isfinite(value) and value > 0):
             raise ConfigurationError(f"{name}={value!r} must be a finite number greater than 0; try 0.2")
+
+
+def _law(**laws: LatencyModel) -> None:
+    for name, law in laws.items():
+        if not isinstance(law, LatencyModel):
+            raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +128,10 @@ class HeavyTail(_Independent):
 class Empirical(_Independent):
     """Drawn with replacement from measured ``durations_s``."""
 
-    durations_s: tuple[float, ...]
+    durations_s: Sequence[float]
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "durations_s", tuple(self.durations_s))
         if not self.durations_s:
             raise ConfigurationError("no durations to draw from; give at least one, in seconds")
         for duration in self.durations_s:
@@ -137,7 +147,7 @@ class Empirical(_Independent):
         file = Path(path)
         try:
             if file.suffix == ".npz":
-                with np.load(file) as saved:
+                with file.open("rb") as opened, np.load(opened) as saved:
                     started, finished = saved["started_ns"], saved["finished_ns"]
                 values = ((finished - started)[finished >= 0] / NS_PER_S).tolist()
             else:
@@ -146,7 +156,7 @@ class Empirical(_Independent):
             return cls(tuple(float(value) for value in values))
         except ConfigurationError as error:
             raise ConfigurationError(f"latency file {file}: {error}") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise ConfigurationError(
                 f"latency file {file} cannot be read ({error}); give seconds, one a line, a JSON list of them, "
                 "or the inferences.npz of a saved run"
@@ -164,6 +174,8 @@ class PerWorker(LatencyModel):
     factors: Sequence[float]
 
     def __post_init__(self) -> None:
+        _law(law=self.law)
+        object.__setattr__(self, "factors", tuple(self.factors))
         if not self.factors:
             raise ConfigurationError("factors is empty; give one factor a worker, such as (1.0, 1.5)")
         for factor in self.factors:
@@ -184,6 +196,7 @@ class Changing(LatencyModel):
     at_s: float
 
     def __post_init__(self) -> None:
+        _law(before=self.before, after=self.after)
         _positive(at_s=self.at_s)
 
     def sampler(self, rng: np.random.Generator) -> Sampler:

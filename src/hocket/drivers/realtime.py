@@ -15,10 +15,11 @@ from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.rules import Rule
 from hocket.defaults import BoundDefault
-from hocket.drivers.clock import collect_a_little, spin_until, steady_thread
+from hocket.drivers.clock import Interrupt, between_ticks, collect_a_little, spin_until, steady_thread
 from hocket.drivers.engine import Engine
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, Job
+from hocket.drivers.failures import check_failure_limit
 from hocket.drivers.live import LiveEngine
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError
@@ -45,8 +46,9 @@ class Realtime:
         executor: how workers run: `Processes` (policies that compute) or `Threads` (policies that wait); or the
             word ``"processes"`` or ``"threads"``.
         overrun: what to do when a tick's own work passes the next deadline.
-        on_overrun: called with the number of deadlines that passed, before anything else is executed: the place
-            to put a robot in a safe state. It runs inside the tick.
+        on_overrun: called with the number of deadlines that have passed, before anything else is executed: the
+            place to put a robot in a safe state. It runs inside the tick, and again for each tick that is still
+            behind when catching up.
         spin_s: how long before a deadline to stop sleeping and spin.
         failure_limit: how many failures in a row, with no success between, end the run.
     """
@@ -60,8 +62,9 @@ class Realtime:
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
-        if self.spin_s < 0:
-            raise ConfigurationError(f"spin_s={self.spin_s!r} must not be negative; try 0.0002")
+        if not 0 <= self.spin_s <= 1:
+            raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
+        check_failure_limit(self.failure_limit)
         object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
     def run(
@@ -83,7 +86,7 @@ class Realtime:
         executor = kind.executor(job_for(rule, policy, codec, np.asarray(observation)), learn)
         try:
             joined = executor.launch()
-            with steady_thread():
+            with steady_thread(), between_ticks() as interrupt:
                 engine = LiveEngine(
                     rule=rule,
                     cadence=Cadence(exact_hz(self.hz), monotonic_ns()),
@@ -97,19 +100,19 @@ class Realtime:
                 world.observation = observation
                 if watch is not None:
                     watch(engine)
-                self._loop(engine, world, ticks)
+                self._loop(engine, world, ticks, interrupt)
         finally:
             executor.close()
         return world.record
 
-    def _loop(self, engine: LiveEngine, world: World, ticks: int) -> None:
+    def _loop(self, engine: LiveEngine, world: World, ticks: int, interrupt: Interrupt) -> None:
         cadence, record = engine.cadence, world.record
         spin_ns = int(self.spin_s * NS_PER_S)
         cpu = thread_time()
         try:
             engine.observed(0, cadence.epoch_ns, world.observation)
             tick = 0
-            while tick < ticks:
+            while tick < ticks and not interrupt.requested:
                 tick, overrun = self._next_tick(cadence, tick, ticks)
                 deadline_ns = cadence.deadline_ns(tick)
                 engine.service_until(deadline_ns - spin_ns)
@@ -120,7 +123,8 @@ class Realtime:
                 engine.observed(tick, monotonic_ns(), world.observation, episode_ended=world.episode_ended)
                 collect_a_little(tick)
         except KeyboardInterrupt:
-            record.interrupted = True
+            interrupt.requested = True
+        record.interrupted = interrupt.requested
         record.loop_cpu_s = thread_time() - cpu
         record.wall_s = (monotonic_ns() - cadence.epoch_ns) / NS_PER_S
         engine.feed(e.RunEnded(monotonic_ns()))

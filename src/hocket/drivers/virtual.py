@@ -22,11 +22,12 @@ from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.defaults import BoundDefault
+from hocket.drivers.clock import between_ticks
 from hocket.drivers.engine import Engine, Executor
-from hocket.drivers.failures import FailureLog
+from hocket.drivers.failures import FailureLog, check_failure_limit
 from hocket.drivers.latency import Constant, LatencyModel
 from hocket.drivers.world import World
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, PolicyError
 from hocket.policy import PolicyFactory
 from hocket.record import RunRecord
 from hocket.spaces import ActionCodec
@@ -52,6 +53,7 @@ class Virtual:
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
+        check_failure_limit(self.failure_limit)
         for name in ("latency", "learning"):
             if not isinstance(getattr(self, name), LatencyModel):
                 raise ConfigurationError(
@@ -94,14 +96,18 @@ class Virtual:
         if watch is not None:
             watch(engine)
         now_ns = cadence.epoch_ns
-        try:
-            for tick in range(1, ticks + 1):
-                now_ns = cadence.deadline_ns(tick)
-                executor.advance(now_ns, engine)
-                world.step(tick, engine.deadline(tick, now_ns), 0)
-                engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
-        except KeyboardInterrupt:
-            record.interrupted = True
+        with between_ticks() as interrupt:
+            try:
+                for tick in range(1, ticks + 1):
+                    now_ns = cadence.deadline_ns(tick)
+                    executor.advance(now_ns, engine)
+                    world.step(tick, engine.deadline(tick, now_ns), 0)
+                    engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
+                    if interrupt.requested:
+                        break
+            except KeyboardInterrupt:
+                interrupt.requested = True
+        record.interrupted = interrupt.requested
         engine.feed(e.RunEnded(now_ns))
         record.errors = executor.failures.tracebacks
         record.wall_s = perf_counter() - began
@@ -125,7 +131,10 @@ class VirtualExecutor(Executor):
     ) -> None:
         inference_rng, learning_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
         self.failures = failures
-        self._policy = policy.build()
+        try:
+            self._policy = policy.build()
+        except Exception as error:
+            raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
         self._encode = codec.encode
         self._duration = latency.sampler(inference_rng)
         self._learning_duration = learning.sampler(learning_rng)
@@ -142,7 +151,7 @@ class VirtualExecutor(Executor):
     def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
         done_ns = now_ns + self._duration(worker, now_ns)
         try:
-            answer = self._encode(self._policy(observation))
+            answer = self._encode(self._policy(observation.copy()))  # it may keep or change what it is given
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
         else:
@@ -156,9 +165,13 @@ class VirtualExecutor(Executor):
         """A virtual worker needs no farewell."""
 
     def learn(self, now_ns: int) -> None:
+        failure = None
         if self._learn is not None:
-            self._learn()
-        self.post(e.LearningFinished(now_ns + self._learning_duration(-1, now_ns)))
+            try:
+                self._learn()
+            except Exception:
+                failure = traceback.format_exc()
+        self.post(e.LearningFinished(now_ns + self._learning_duration(-1, now_ns)), failure)
 
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Let everything happen that happens by ``until_ns``; a timer of that very instant waits for its tick."""

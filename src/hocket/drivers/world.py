@@ -6,6 +6,7 @@ from time import perf_counter_ns
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from hocket.record import RunRecord
 
@@ -33,16 +34,16 @@ class World:
         began = perf_counter_ns()
         observation, reward, terminated, truncated, _ = self.env.step(action)
         record = self.record
-        ended = terminated or truncated
+        ended = bool(terminated or truncated)
         if ended:
-            record.final_observations[tick] = observation
+            record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
             observation, _ = self.env.reset()
         self.observation = observation
         self.episode_ended = ended
         record.ticks.append(tick)
         record.rewards.append(float(reward))
-        record.terminated.append(terminated)
-        record.truncated.append(truncated)
+        record.terminated.append(bool(terminated))
+        record.truncated.append(bool(truncated))
         record.lateness_ns.append(lateness_ns)
         record.step_ns.append(perf_counter_ns() - began)
         record.actions.append(action)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from hocket.errors import ConfigurationError, MissingExtraError
 
 try:
@@ -43,6 +45,6 @@ def between(low: Any, high: Any) -> Callable[[Tensor], Any]:
 
     def decide(output: Tensor) -> Any:
         share = (torch.tanh(output.float()) + 1).cpu().numpy().reshape(low.shape) / 2
-        return low + share * (high - low)
+        return np.clip(low + share * (high - low), low, high)  # rounding may step over a bound
 
     return decide

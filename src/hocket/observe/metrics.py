@@ -49,6 +49,8 @@ class Inferences:
     """-1 if it never did."""
     executed_tick: Ints
     """The first tick that executed it, or -1."""
+    ended_ns: Ints
+    """When its outcome was known, or -1."""
     outcome: Ints
     """An `Outcome`, or -1 if the run was cut off before it ended."""
 
@@ -64,7 +66,8 @@ class Metrics:
 
     Args:
         record: the run.
-        after_tick: look at later ticks only (a warm-up to leave out).
+        after_tick: of ticks and episodes, look at those that came (or ended) later: a warm-up to leave out.
+            Inferences are always those of the whole run.
     """
 
     def __init__(self, record: RunRecord, after_tick: int = 0) -> None:
@@ -78,6 +81,8 @@ class Metrics:
         rows = self._rows
         rows = rows[(rows[:, KIND] == EXECUTE) | (rows[:, KIND] == DEFAULT)]
         rows = rows[rows[:, FIRST] > self.after_tick]
+        if self.record.interrupted:  # perhaps in the middle of a tick
+            rows = rows[rows[:, FIRST] <= (self.record.ticks[-1] if self.record.ticks else 0)]
         fresh = rows[:, KIND] == EXECUTE
         return Ticks(
             tick=rows[:, FIRST],
@@ -95,13 +100,15 @@ class Metrics:
         starts = kind == START
         started = rows[starts]
         count = len(started)
-        finished_ns, executed, outcome = (np.full(count, -1, np.int64) for _ in range(3))
+        finished_ns, executed, ended_ns, outcome = (np.full(count, -1, np.int64) for _ in range(4))
         finishes = rows[kind == FINISHED]
         finished_ns[finishes[:, SECOND]] = finishes[:, FIRST]
         executions = rows[kind == EXECUTE][::-1]  # the first execution is written last
         executed[executions[:, SECOND]] = executions[:, FIRST]
-        ends = rows[kind == END]
+        is_end = kind == END
+        ends = rows[is_end]
         outcome[ends[:, FIRST]] = ends[:, SECOND]
+        ended_ns[ends[:, FIRST]] = rows[event_row[is_end], FIRST]
         return Inferences(
             worker=started[:, SECOND],
             observation=started[:, THIRD],
@@ -109,6 +116,7 @@ class Metrics:
             started_ns=rows[event_row[starts], FIRST],
             finished_ns=finished_ns,
             executed_tick=executed,
+            ended_ns=ended_ns,
             outcome=outcome,
         )
 
@@ -176,8 +184,10 @@ class Metrics:
         """The return of each episode that ended, default ticks' rewards included."""
         rewards = np.frombuffer(self.record.rewards, np.float64)
         ended = np.frombuffer(self.record.terminated, np.int8) | np.frombuffer(self.record.truncated, np.int8)
-        totals = np.concatenate([[0.0], np.cumsum(rewards)])[np.flatnonzero(ended) + 1]
-        return np.diff(np.concatenate([[0.0], totals]))
+        last = np.flatnonzero(ended)
+        totals = np.concatenate([[0.0], np.cumsum(rewards)])[last + 1]
+        returns: NDArray[np.float64] = np.diff(np.concatenate([[0.0], totals]))
+        return returns[np.frombuffer(self.record.ticks, np.int64)[last] > self.after_tick]
 
 
 def percentiles(values: NDArray[Any], *which: float) -> list[float]:

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from hocket.drivers.engine import Engine
 
 REFRESH_S = 0.25
+FIGURES_WIDTH = 56
+"""Columns that the figures beside the bar may take."""
 
 
 class ProgressLine:
@@ -48,10 +50,10 @@ class ProgressLine:
         assert self._engine is not None
         scheduler = self._engine.scheduler
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=max(4, min(24, self._console.width - len(self._title) - FIGURES_WIDTH))),
             TextColumn(
-                "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]}"
+                "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]:<9}"
             ),
             TimeRemainingColumn(compact=True),
         )

@@ -88,18 +88,22 @@ class Summary:
             f"ticks       {self.ticks}"
             + (f", {self.missed} missed" if self.missed else "")
             + (" (interrupted)" if self.interrupted else ""),
-            f"coverage    {self.coverage:.3f}; once the first inference was due {self.steady_coverage:.3f}",
+            f"coverage    {self.coverage:.3f}; {self.steady_coverage:.3f} once the first inference was due",
             f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
             f"p99 {number(self.delay_p99)} ticks",
             f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
             f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}",
             f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
-            f"{len(self.workers)} workers",
+            f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",
-            f"return      mean {number(self.return_mean)} over {self.episodes} episodes; "
+            f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
             f"total reward {number(self.reward_total)}",
         ]
         return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _mean(values: Any) -> float:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from math import ceil, sqrt
+from math import ceil, pi, sqrt
 
 from hocket.core.cadence import Cadence
 from hocket.core.estimators import Window
 
-DEVIATIONS = 1.4
+DEVIATIONS = 1.0
 """Standard deviations of the number of busy workers that are kept as a reserve."""
+
+
+def busy(window: Window, cadence: Cadence) -> float:
+    """E[τ_θ]/τ_M, the mean number of workers busy with one start a tick; never 0, for the ratios made of it."""
+    return max(1.0, window.mean) / cadence.period_ns
 
 
 def workers_needed(window: Window, cadence: Cadence, now: int) -> int:
@@ -17,8 +22,9 @@ def workers_needed(window: Window, cadence: Cadence, now: int) -> int:
 
     With one start every tick and workers without end, the number busy is a sum of independent Bernoulli variables,
     one for each past tick j: still running with probability 1 − F(j). Its mean is E[τ_θ]/τ_M and its variance
-    Σ_j F(j)(1 − F(j)). A brief queue bridges shortages, so mean + 1.4 standard deviations do. A smaller number is
-    only taken when it stays smaller at a load a quarter of a worker higher.
+    Σ_j F(j)(1 − F(j)). A brief queue bridges shortages, so mean + 1 standard deviation do. A smaller number is only
+    taken when it stays smaller at a load higher by the uncertainty of the estimate: two standard errors of the mean,
+    the standard deviation of inference times being about √π times that variance.
     """
     period = cadence.period_ns
     ascending = window.ascending
@@ -27,14 +33,14 @@ def workers_needed(window: Window, cadence: Cadence, now: int) -> int:
     for j in range(int(ascending[0] // period), int(ascending[-1] // period) + 1):
         share = bisect_right(ascending, (j + 0.5) * period) / size
         variance += share * (1 - share)
-    load = window.mean / period + DEVIATIONS * sqrt(variance)
+    load = busy(window, cadence) + DEVIATIONS * sqrt(variance)
     needed = max(1, ceil(load - 1e-6))
-    return needed if needed > now else min(now, max(1, ceil(load + 0.25)))
+    return needed if needed > now else min(now, max(1, ceil(load + 2 * sqrt(pi / size) * variance - 1e-6)))
 
 
 def spread(window: Window) -> float:
     """The coefficient of variation of the inference times, blind to rare stragglers: (q84 − q16)/(2·mean)."""
-    return (window.quantile(0.84) - window.quantile(0.16)) / 2 / window.mean
+    return (window.quantile(0.84) - window.quantile(0.16)) / 2 / max(1.0, window.mean)
 
 
 def reserve(window: Window, cadence: Cadence, workers: int) -> int:
@@ -43,7 +49,7 @@ def reserve(window: Window, cadence: Cadence, workers: int) -> int:
     The idle pool drifts back at a rate of about the slack N·τ_M/E[τ_θ] − 1 a tick, and is disturbed by up to one
     completion a tick (less where inference times are so regular that completions follow the starts).
     """
-    load = window.mean / cadence.period_ns
+    load = busy(window, cadence)
     slack = workers / load - 1
     if slack <= 0:
         return workers
@@ -59,7 +65,7 @@ def patience(window: Window, cadence: Cadence, workers: int, predictability: flo
     only delay. The floor: a start late by part of a tick is worth it only where delay hardly costs.
     """
     price = max(1 - predictability, 1e-4)
-    load = window.mean / cadence.period_ns
+    load = busy(window, cadence)
     c = spread(window)
     limit = 1.25 * c / sqrt(price)
     slack = workers / load - 1

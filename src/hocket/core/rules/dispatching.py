@@ -11,7 +11,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.estimators import Window
 from hocket.core.inference import Inference
 from hocket.core.rules.base import NOTHING, Schedule, Start
-from hocket.core.rules.capacity import patience, reserve, workers_needed
+from hocket.core.rules.capacity import busy, patience, reserve, workers_needed
 from hocket.core.rules.playout import Playout
 
 if TYPE_CHECKING:
@@ -32,6 +32,9 @@ class DispatchSchedule(Schedule):
         self._rule = rule
         self._window = Window(rule.window)
         self._queue: deque[int] = deque()
+        self._stride = 1.0  # ticks between the observations that are served
+        self._next_served = 0.0
+        self._length = 1  # of the last answer
         self._ticked_ns = -1
         self._workers = 0
         self._wanted = rule.initial_workers
@@ -52,6 +55,8 @@ class DispatchSchedule(Schedule):
 
     def estimate(self) -> None:
         """Bring the estimates up to date; the window holds at least one inference time."""
+        # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
+        self._stride = max(1.0, min(self._length, busy(self._window, self.cadence) / max(1, self._workers)))
         if self._hedges and len(self._window) >= FEWEST:
             self._reserve = reserve(self._window, self.cadence, self._workers)
         rule = self._rule
@@ -70,14 +75,17 @@ class DispatchSchedule(Schedule):
         queue = self._queue
         if episode_ended:
             queue.clear()
-        queue.append(tick)
-        if len(queue) > self.queue_limit():
-            queue.popleft()
+        if tick >= self._next_served:
+            self._next_served = max(self._next_served, tick - 1) + self._stride
+            queue.append(tick)
+            if len(queue) > self.queue_limit():
+                queue.popleft()
         if tick % REESTIMATE_TICKS == 0 and len(self._window):
             self.estimate()
 
     def inference_finished(self, inference: Inference) -> None:
         self._window.add(inference.elapsed_ns)
+        self._length = inference.length
         if len(self._window) <= REESTIMATE_TICKS:
             self.estimate()
 

@@ -74,6 +74,7 @@ class StaggeredSchedule(Schedule):
         self._free_since: dict[int, int] = {}  # of the workers that wait for their turn
         self._extra: dict[int, int] = {}
         self._turns: list[tuple[int, int]] = []  # heap of (start, worker) of the workers that wait
+        self._last_turn = cadence.epoch_ns * self._unit - self._tick_length
         self._reform_due = False
 
     @abstractmethod
@@ -97,6 +98,8 @@ class StaggeredSchedule(Schedule):
         self._cycle.remove(worker)
         for book in (self._free_since, self._began, self._extra):
             book.pop(worker, None)
+        self._turns = [turn for turn in self._turns if turn[1] != worker]
+        heapify(self._turns)
         self._reform_due = True
 
     def inference_finished(self, inference: Inference) -> None:
@@ -157,7 +160,7 @@ class StaggeredSchedule(Schedule):
     def _take_turn(self, worker: int, turn: int) -> None:
         credit = self._unshifted_turn(worker) + self._extra[worker] - turn
         self._extra[worker] = min(0, credit)
-        self._began[worker] = turn
+        self._began[worker] = self._last_turn = turn
         del self._free_since[worker]
 
     def _respace(self, spacing: int, changed_by: int) -> None:
@@ -171,13 +174,19 @@ class StaggeredSchedule(Schedule):
             self._queue_turns(without=changed_by)
 
     def _reform(self) -> None:
-        """Space the present workers evenly, in the order of their next turns, from the earliest of them on."""
+        """Space the present workers evenly after the last start, in the order of their next turns.
+
+        Nobody is given a turn that he cannot keep: where workers are just enough, lateness is never made up.
+        """
         self._reform_due = False
-        self._spacing = self._spacing_now()
+        spacing = self._spacing = self._spacing_now()
         cycle = sorted(self._cycle, key=self._unshifted_turn)
-        anchor = self._unshifted_turn(cycle[0]) if cycle else 0
+        anchor = self._last_turn + spacing
         for place, worker in enumerate(cycle):
-            self._extra[worker] = anchor + place * self._spacing - self._unshifted_turn(worker)
+            free = max(self._free_since.get(worker, 0), self._began[worker] + self._target)
+            anchor = max(anchor, free - place * spacing)
+        for place, worker in enumerate(cycle):
+            self._extra[worker] = anchor + place * spacing - self._unshifted_turn(worker)
         self._cycle = cycle
         self._queue_turns()
 

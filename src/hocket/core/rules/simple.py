@@ -57,7 +57,8 @@ class _SequentialSchedule(Schedule):
         self._ticked_ns = now_ns
         if episode_ended:
             self._sampled = -1
-        if self._learn is Learn.BEFORE_INFERENCE and not (self._acting or self._learning):
+        idle = not (self._acting or self._learning or self._sampled >= 0)
+        if self._learn is Learn.BEFORE_INFERENCE and idle:
             self._sampled = tick
             self._learning = self._learning_due = True
 
@@ -98,7 +99,7 @@ class _SequentialSchedule(Schedule):
 class Unstaggered(Rule):
     """``workers`` free-running workers: each takes the newest observation as soon as it is free.
 
-    What naive asynchrony gives. No guarantee on spacing: with a constant latency all workers finish together, and
+    A worker that has had that one waits for the next. What naive asynchrony gives. No guarantee on spacing: with a constant latency all workers finish together, and
     coverage is that of one.
     """
 
@@ -119,9 +120,16 @@ class _UnstaggeredSchedule(Schedule):
     def __init__(self, rule: Unstaggered, cadence: Cadence) -> None:
         super().__init__(cadence)
         self._workers = rule.workers
+        self._had: dict[int, int] = {}  # worker → the observation that it took last
+
+    def worker_lost(self, worker: int, now_ns: int) -> None:
+        self._had.pop(worker, None)
 
     def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
-        return [Start(worker, tick, -1) for worker in idle]
+        had = self._had
+        ready = [worker for worker in idle if had.get(worker) != tick]
+        had.update(dict.fromkeys(ready, tick))
+        return [Start(worker, tick, -1) for worker in ready]
 
     def workers_wanted(self) -> int:
         return self._workers

@@ -71,11 +71,11 @@ class ExecutorKind(ABC):
 
 def check_seconds(name: str, value: float) -> None:
     """Refuse a duration that is not positive."""
-    if not value > 0:
+    if not (isinstance(value, int | float) and value > 0):
         raise ConfigurationError(f"{name}={value!r} must be greater than 0 seconds; try 30.0")
 
 
 def check_nice(nice: int) -> None:
     """Refuse a priority that the system does not know."""
-    if not 0 <= nice <= 19:
-        raise ConfigurationError(f"nice={nice!r} must lie in 0 to 19; try 10")
+    if not (isinstance(nice, int) and 0 <= nice <= 19):
+        raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")

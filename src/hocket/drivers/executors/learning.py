@@ -37,7 +37,7 @@ class LearningThread:
             failure = None
             try:
                 self._learn()
-            except Exception:
+            except BaseException:
                 failure = format_exc()
             self._deliver(Report(LearningFinished(monotonic_ns()), traceback=failure))
 

@@ -91,11 +91,6 @@ class Mailbox:
         text: bytes = self._errors[slot].tobytes()
         return text.rstrip(b"\0").decode(errors="replace")
 
-    def clear(self, slot: int) -> None:
-        """Make ``slot`` ready for a new worker."""
-        self.reply[slot] = self.request[slot] = NONE
-        self.write_error(slot, "")
-
     def close(self) -> None:
         """Let go of the file; the memory goes with the last process that maps it."""
         os.close(self._fd)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from threading import Thread
+from threading import Semaphore
 from time import monotonic, monotonic_ns
-from traceback import format_exc
 from typing import Any
 
 import cloudpickle
@@ -20,10 +17,11 @@ from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report, check_nice, check_seconds
+from hocket.drivers.executors.keeper import Keeper, WorkerProcess
 from hocket.drivers.executors.learning import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox
 from hocket.drivers.executors.worker import serve, spin
-from hocket.errors import PolicyError
+from hocket.errors import ConfigurationError, PolicyError
 
 NS_PER_S = 1_000_000_000
 DYING_SLOTS = 8
@@ -37,7 +35,8 @@ class Processes(ExecutorKind):
     Args:
         nice: how far workers stand back behind the tick loop, 0 to 19.
         hang_s: a worker that has not answered for this long is killed and replaced.
-        start_s: how long the first workers may take to load their policies.
+        start_s: how long the first workers may take to load their policies; a later one that has not loaded its
+            policy for this long is killed and replaced.
     """
 
     nice: int = 10
@@ -53,19 +52,6 @@ class Processes(ExecutorKind):
         return ProcessExecutor(self, job, learn)
 
 
-class _Slot:
-    """A worker process and its place in the mailbox."""
-
-    def __init__(self, index: int, worker: int, process: Any, go: Any) -> None:
-        self.index = index
-        self.worker = worker
-        self.process = process
-        self.go = go
-        self.ready = False
-        self.farewell: str | None = None
-        """Why we killed it, if we did."""
-
-
 class ProcessExecutor(RealtimeExecutor):
     """Processes are started and watched by a thread of their own, so that the tick loop never waits for either."""
 
@@ -74,7 +60,13 @@ class ProcessExecutor(RealtimeExecutor):
         self._job = job
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["hocket.drivers.executors.worker", *job.policy.preload])
-        self._pickled = cloudpickle.dumps((job.policy, job.codec))
+        try:
+            self._pickled = cloudpickle.dumps((job.policy, job.codec))
+        except Exception as error:
+            raise ConfigurationError(
+                f"policy {job.policy!r} cannot be sent to a process: {error}; make what does not travel in "
+                "PolicyFactory.build, which runs in the worker, or use hocket.Threads()"
+            ) from error
         capacity = job.most_workers + DYING_SLOTS
         self._mailbox = Mailbox(
             capacity,
@@ -85,59 +77,59 @@ class ProcessExecutor(RealtimeExecutor):
         )
         self._mailbox.reply[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
-        self._done = self._context.Semaphore(0)
+        self._done: Any = self._context.Semaphore(0)
         self._free_slots: SimpleQueue[int] = SimpleQueue()
         for index in range(capacity):
             self._free_slots.put(index)
-        self._slots: dict[int, _Slot] = {}  # by slot index
-        self._by_worker: dict[int, _Slot] = {}
+        self._by_slot: dict[int, WorkerProcess] = {}
+        self._by_worker: dict[int, WorkerProcess] = {}
         self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
         self._extra: deque[Report] = deque()  # reports that do not come through the mailbox
-        self._dead: deque[_Slot] = deque()
+        self._dead: deque[WorkerProcess] = deque()
         self._learning = LearningThread(learn, self._deliver)
-        self._orders: SimpleQueue[int] = SimpleQueue()
-        self._bell, self._ring = self._context.Pipe(duplex=False)
-        self._closing = False
+        self._rung = False  # `wait` has taken a token of `_done`, and `reports` has not looked since
+        self._closed = False
         self._next = 0
-        self._keeper = Thread(target=self._keep, name="hocket-keeper", daemon=True)
+        self._keeper = Keeper(
+            spawn=self._spawn,
+            starting=self._starting,
+            failed=self._failed,
+            ended=self._ended,
+            start_s=kind.start_s,
+        )
 
-    # -- the keeper thread: starts processes and notices their deaths ---------------------------------------
+    # -- called by the keeper's thread ----------------------------------------------------------------------
 
-    def _keep(self) -> None:
-        watched: dict[int, _Slot] = {}
-        while not self._closing:
-            while not self._orders.empty():
-                try:
-                    slot = self._spawn(self._orders.get())
-                except Exception:
-                    self._deliver(Report(None, traceback=format_exc()))
-                else:
-                    watched[slot.process.sentinel] = slot
-            for rung in wait([self._bell, *watched]):
-                if isinstance(rung, Connection):
-                    rung.recv_bytes()
-                    continue
-                assert isinstance(rung, int)
-                slot = watched.pop(rung)
-                slot.process.join()
-                self._dead.append(slot)
-                self._done.release()
-
-    def _spawn(self, worker: int) -> _Slot:
-        index = self._free_slots.get(timeout=self._kind.start_s)
-        self._mailbox.clear(index)
-        self._seen[index] = NONE
+    def _spawn(self, worker: int) -> WorkerProcess | None:
+        if self._free_slots.empty():
+            return None
+        slot = self._free_slots.get()
         go = self._context.Semaphore(0)
         process = self._context.Process(
             target=serve,
-            args=(self._mailbox, index, go, self._done, self._pickled, self._kind.nice),
+            args=(self._mailbox, slot, go, self._done, self._pickled, self._kind.nice),
             name=f"hocket-worker-{worker}",
             daemon=True,
         )
-        slot = _Slot(index, worker, process, go)
-        self._slots[index] = self._by_worker[worker] = slot
-        process.start()
-        return slot
+        started = WorkerProcess(slot, worker, process, go)
+        self._by_slot[slot] = self._by_worker[worker] = started  # before its first word can arrive
+        try:
+            process.start()
+        except BaseException:
+            del self._by_slot[slot], self._by_worker[worker]
+            self._free_slots.put(slot)
+            raise
+        return started
+
+    def _starting(self, process: WorkerProcess) -> bool:
+        return bool(self._mailbox.reply[process.slot] == NONE)
+
+    def _failed(self, traceback: str) -> None:
+        self._deliver(Report(None, traceback=traceback))
+
+    def _ended(self, process: WorkerProcess) -> None:
+        self._dead.append(process)
+        self._done.release()
 
     def _deliver(self, report: Report) -> None:
         self._extra.append(report)
@@ -146,7 +138,13 @@ class ProcessExecutor(RealtimeExecutor):
     # -- the tick loop's side -------------------------------------------------------------------------------
 
     def launch(self) -> list[Report]:
-        self._keeper.start()
+        try:
+            return self._launch()
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch(self) -> list[Report]:
         for _ in range(self._job.workers):
             self.add_worker(monotonic_ns())
         joined: list[Report] = []
@@ -155,11 +153,9 @@ class ProcessExecutor(RealtimeExecutor):
             self.wait(monotonic_ns() + NS_PER_S // 10)
             for report in self.reports():
                 if report.traceback is not None:
-                    self.close()
                     raise PolicyError(f"a worker could not build its policy:\n{report.traceback}")
                 joined.append(report)
             if monotonic() > give_up:
-                self.close()
                 raise PolicyError(
                     f"{len(joined)} of {self._job.workers} workers were ready after start_s={self._kind.start_s} s; "
                     "is the policy slow to build? Try Processes(start_s=600)"
@@ -169,125 +165,128 @@ class ProcessExecutor(RealtimeExecutor):
     def add_worker(self, now_ns: int) -> None:
         worker = self._next
         self._next += 1
-        self._orders.put(worker)
-        self._ring.send_bytes(b"!")
+        self._keeper.order(worker)
 
     def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
-        slot = self._by_worker.get(worker)
-        if slot is None:
+        process = self._by_worker.get(worker)
+        if process is None:
             return  # it died this instant; its loss is being reported
-        index = slot.index
-        np.copyto(self._mailbox.observations[index], observation)
-        self._mailbox.request[index] = inference
+        slot = process.slot
+        np.copyto(self._mailbox.observations[slot], observation)
+        self._mailbox.request[slot] = inference
         self._busy[worker] = monotonic_ns()
-        slot.go.release()
+        process.go.release()
 
     def retire(self, worker: int) -> None:
-        slot = self._by_worker.pop(worker, None)
-        if slot is not None:
-            self._mailbox.request[slot.index] = STOP
-            slot.go.release()
+        process = self._by_worker.pop(worker, None)
+        if process is not None:
+            self._mailbox.request[process.slot] = STOP
+            process.go.release()
 
     def learn(self, now_ns: int) -> None:
         self._learning.start()
 
     def wait(self, until_ns: int) -> None:
-        if until_ns > monotonic_ns() and not spin(self._done):
-            self._done.acquire(True, max(0.0, (until_ns - monotonic_ns()) / NS_PER_S))
+        if until_ns > monotonic_ns() and (
+            spin(self._done) or self._done.acquire(True, max(0.0, (until_ns - monotonic_ns()) / NS_PER_S))
+        ):
+            self._rung = True
 
     def reports(self) -> list[Report]:
+        reports: list[Report] = []
+        if self._busy:
+            self._kill_hanging()
+        if not (self._rung or self._done.acquire(False)):
+            return reports
+        self._rung = False
         while self._done.acquire(False):
             pass
-        reports: list[Report] = []
         news = np.flatnonzero(self._mailbox.reply != self._seen)
         if len(news):
-            for index in news.tolist():
-                self._read(self._slots[index], reports)
+            for slot in news.tolist():
+                self._read(self._by_slot[slot], reports)
             if len(reports) > 1:
                 reports.sort(key=lambda report: report.event.time_ns if report.event else 0)
         while self._extra:
             reports.append(self._extra.popleft())
         while self._dead:
             self._bury(self._dead.popleft(), reports)
-        if self._busy:
-            self._kill_hanging()
         return reports
 
-    def _read(self, slot: _Slot, reports: list[Report]) -> None:
-        index, mailbox = slot.index, self._mailbox
-        reply = int(mailbox.reply[index])
-        self._seen[index] = reply
-        time_ns = int(mailbox.time_ns[index])
+    def _read(self, process: WorkerProcess, reports: list[Report]) -> None:
+        slot, mailbox = process.slot, self._mailbox
+        reply = int(mailbox.reply[slot])
+        self._seen[slot] = reply
+        time_ns = int(mailbox.time_ns[slot])
         if reply == READY:
-            slot.ready = True
-            reports.append(Report(WorkerJoined(time_ns, slot.worker)))
+            process.ready = True
+            reports.append(Report(WorkerJoined(time_ns, process.worker)))
         elif reply >= 0:
-            self._busy.pop(slot.worker, None)
-            length = int(mailbox.length[index])
+            self._busy.pop(process.worker, None)
+            length = int(mailbox.length[slot])
             if length < 0:
-                reports.append(Report(InferenceFailed(time_ns, reply), traceback=mailbox.read_error(index)))
+                reports.append(Report(InferenceFailed(time_ns, reply), traceback=mailbox.read_error(slot)))
             else:
-                answer = mailbox.answers[index, :length].copy()
+                answer = mailbox.answers[slot, :length].copy()
                 reports.append(Report(InferenceFinished(time_ns, reply, length), answer))
         else:
             assert reply == BROKEN, reply  # it is about to exit; `_bury` reports it
 
-    def _bury(self, slot: _Slot, reports: list[Report]) -> None:
+    def _bury(self, process: WorkerProcess, reports: list[Report]) -> None:
         """A process has ended: report it unless we sent it away, and make its slot free."""
-        if self._mailbox.reply[slot.index] != self._seen[slot.index]:
-            self._read(slot, reports)
-        retired = self._by_worker.pop(slot.worker, None) is None
-        self._busy.pop(slot.worker, None)
+        slot = process.slot
+        if self._mailbox.reply[slot] != self._seen[slot]:
+            self._read(process, reports)
+        retired = self._by_worker.pop(process.worker, None) is None
+        self._busy.pop(process.worker, None)
         if not retired:
-            traceback = (
-                slot.farewell
-                or self._mailbox.read_error(slot.index)
-                or (
-                    f"worker {slot.worker} (process {slot.process.pid}) ended with exit code {slot.process.exitcode}"
-                    + ("" if slot.ready else "; if this is a script, guard it with: if __name__ == '__main__':")
-                )
-            )
-            if slot.ready:
-                reports.append(Report(WorkerLost(monotonic_ns(), slot.worker), traceback=traceback))
+            traceback = self._last_words(process)
+            if process.ready:
+                reports.append(Report(WorkerLost(monotonic_ns(), process.worker), traceback=traceback))
             else:
                 reports.append(Report(None, traceback=traceback))
                 self.add_worker(monotonic_ns())
-        del self._slots[slot.index]
-        slot.process.close()
-        self._seen[slot.index] = self._mailbox.reply[slot.index]
-        self._free_slots.put(slot.index)
+        process.process.close()
+        del self._by_slot[slot]
+        self._mailbox.reply[slot] = self._seen[slot] = NONE
+        self._free_slots.put(slot)
+
+    def _last_words(self, process: WorkerProcess) -> str:
+        if process.farewell is not None:
+            return process.farewell
+        if self._mailbox.reply[process.slot] == BROKEN:
+            return self._mailbox.read_error(process.slot)
+        pid, exitcode = process.process.pid, process.process.exitcode
+        hint = "" if process.ready else "; if this is a script, guard it with: if __name__ == '__main__':"
+        return f"worker {process.worker} (process {pid}) ended with exit code {exitcode}{hint}"
 
     def _kill_hanging(self) -> None:
         worker, since_ns = next(iter(self._busy.items()))
         if monotonic_ns() - since_ns > self._kind.hang_s * NS_PER_S:
             del self._busy[worker]
-            slot = self._by_worker.get(worker)
-            if slot is not None:
-                slot.farewell = f"worker {worker} hung: no answer within hang_s={self._kind.hang_s} s; it was killed"
-                slot.process.kill()
+            process = self._by_worker.get(worker)
+            if process is not None:
+                process.kill(f"hung: no answer within hang_s={self._kind.hang_s} s")
 
     def close(self) -> None:
-        if self._closing:
+        if self._closed:
             return
-        self._closing = True
+        self._closed = True
         self._learning.close()
-        self._ring.send_bytes(b"!")
-        self._keeper.join()
-        processes = []
-        for slot in self._slots.values():
-            self._mailbox.request[slot.index] = STOP
-            slot.go.release()
-            processes.append(slot.process)
+        self._keeper.close()
+        processes = [worker.process for worker in self._by_slot.values()]
+        for worker in self._by_slot.values():
+            self._mailbox.request[worker.slot] = STOP
+            worker.go.release()
         give_up = monotonic() + GOODBYE_S
         for process in processes:
-            with contextlib.suppress(ValueError):  # closed already
-                process.join(max(0.0, give_up - monotonic()))
+            process.join(max(0.0, give_up - monotonic()))
         for process in processes:
-            with contextlib.suppress(ValueError):
-                if process.is_alive():
-                    process.kill()
-                process.join()
-                process.close()
-        self._bell.close()
-        self._ring.close()
+            if process.is_alive():
+                process.kill()
+            process.join()
+            process.close()
         self._mailbox.close()
+        self._by_slot.clear()
+        self._by_worker.clear()
+        self._done = Semaphore(0)  # nobody rings it; the shared one goes now, and its name in /dev/shm with it

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread, get_native_id
-from time import monotonic_ns
+from threading import Thread
+from time import monotonic, monotonic_ns
 from traceback import format_exc
 from typing import Any
 
@@ -22,7 +23,7 @@ from hocket.drivers.executors.learning import LearningThread
 from hocket.errors import PolicyError
 
 NS_PER_S = 1_000_000_000
-STACK_BYTES = 512 * 1024
+GOODBYE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,14 +34,17 @@ class Threads(ExecutorKind):
         nice: how far workers stand back behind the tick loop, 0 to 19 (Linux; elsewhere threads share a priority).
         hang_s: a worker that has not answered for this long is given up and replaced. A thread cannot be killed:
             its answer is ignored if it ever comes.
+        start_s: how long the first workers may take to load their policies.
     """
 
     nice: int = 10
     hang_s: float = 30.0
+    start_s: float = 120.0
 
     def __post_init__(self) -> None:
         check_nice(self.nice)
         check_seconds("hang_s", self.hang_s)
+        check_seconds("start_s", self.start_s)
 
     def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
         return ThreadExecutor(self, job, learn)
@@ -48,24 +52,37 @@ class Threads(ExecutorKind):
 
 class ThreadExecutor(RealtimeExecutor):
     def __init__(self, kind: Threads, job: Job, learn: Callable[[], None] | None) -> None:
-        self._nice = kind.nice
-        self._hang_s = kind.hang_s
+        self._kind = kind
         self._job = job
+        self._threads: list[Thread] = []
         self._inboxes: dict[int, SimpleQueue[tuple[int, NDArray[Any]] | None]] = {}
         self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
         self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
-        self._waited: list[tuple[int, Report]] = []
+        self._waited: deque[tuple[int, Report]] = deque()  # taken from the outbox by `wait`
         self._learning = LearningThread(learn, lambda report: self._outbox.put((-1, report)))
         self._next = 0
 
     def launch(self) -> list[Report]:
+        try:
+            return self._launch()
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch(self) -> list[Report]:
         for _ in range(self._job.workers):
             self.add_worker(monotonic_ns())
         joined: list[Report] = []
+        give_up = monotonic() + self._kind.start_s
         while len(joined) < self._job.workers:
-            _, report = self._outbox.get()
+            try:
+                _, report = self._outbox.get(timeout=max(0.0, give_up - monotonic()))
+            except Empty:
+                raise PolicyError(
+                    f"{len(joined)} of {self._job.workers} workers were ready after start_s={self._kind.start_s} s; "
+                    "is the policy slow to build? Try Threads(start_s=600)"
+                ) from None
             if report.traceback is not None:
-                self.close()
                 raise PolicyError(f"a worker could not build its policy:\n{report.traceback}")
             joined.append(report)
         return joined
@@ -74,17 +91,18 @@ class ThreadExecutor(RealtimeExecutor):
         worker = self._next
         self._next += 1
         inbox = self._inboxes[worker] = SimpleQueue()
-        Thread(target=self._serve, args=(worker, inbox), name=f"hocket-worker-{worker}", daemon=True).start()
+        thread = Thread(target=self._serve, args=(worker, inbox), name=f"hocket-worker-{worker}", daemon=True)
+        self._threads = [*filter(Thread.is_alive, self._threads), thread]
+        thread.start()
 
     def _serve(self, worker: int, inbox: SimpleQueue[tuple[int, NDArray[Any]] | None]) -> None:
         outbox, encode = self._outbox, self._job.codec.encode
         if sys.platform == "linux":
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, get_native_id(), self._nice)
+            os.nice(self._kind.nice)  # of this thread alone
         try:
             policy = self._job.policy.build()
             self._job.policy.warm_up(policy, np.zeros(self._job.observation_shape, self._job.observation_dtype))
-        except Exception:
+        except BaseException:
             outbox.put((worker, Report(None, traceback=format_exc())))
             return
         outbox.put((worker, Report(WorkerJoined(monotonic_ns(), worker))))
@@ -92,7 +110,7 @@ class ThreadExecutor(RealtimeExecutor):
             inference, observation = order
             try:
                 answer = encode(policy(observation))
-            except Exception:
+            except BaseException:  # a thread that ended in silence would count as hung
                 report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
             else:
                 report = Report(InferenceFinished(monotonic_ns(), inference, len(answer)), answer)
@@ -115,12 +133,13 @@ class ThreadExecutor(RealtimeExecutor):
                 self._waited.append(self._outbox.get(timeout=left_s))
 
     def reports(self) -> list[Report]:
-        outbox, arrived = self._outbox, self._waited
-        self._waited = []
-        while not outbox.empty():
-            arrived.append(outbox.get())
-        reports = []
-        for worker, report in arrived:
+        outbox, waited = self._outbox, self._waited
+        reports: list[Report] = []
+        while waited or not outbox.empty():
+            try:
+                worker, report = waited.popleft() if waited else outbox.get(False)
+            except Empty:
+                break  # a `wait` in another thread was faster
             if worker >= 0 and worker not in self._inboxes:
                 continue  # given up long ago
             if self._busy.pop(worker, None) is None and report.event is None:
@@ -134,13 +153,13 @@ class ThreadExecutor(RealtimeExecutor):
     def _give_up_hanging(self, reports: list[Report]) -> None:
         now_ns = monotonic_ns()
         worker, since_ns = next(iter(self._busy.items()))
-        if now_ns - since_ns > self._hang_s * NS_PER_S:
+        if now_ns - since_ns > self._kind.hang_s * NS_PER_S:
             del self._busy[worker]
             self._inboxes.pop(worker).put(None)
             reports.append(
                 Report(
                     WorkerLost(now_ns, worker),
-                    traceback=f"worker {worker} hung: no answer within hang_s={self._hang_s} s; it was given up",
+                    traceback=f"worker {worker} hung: no answer within hang_s={self._kind.hang_s} s; it was given up",
                 )
             )
 
@@ -149,3 +168,7 @@ class ThreadExecutor(RealtimeExecutor):
         for inbox in self._inboxes.values():
             inbox.put(None)
         self._inboxes.clear()
+        give_up = monotonic() + GOODBYE_S
+        for thread in self._threads:
+            thread.join(max(0.0, give_up - monotonic()))
+        self._threads.clear()

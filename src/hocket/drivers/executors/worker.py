@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from multiprocessing import parent_process
+from threading import Thread
 from time import monotonic_ns
 from traceback import format_exc
 from typing import Any
@@ -13,7 +15,6 @@ import numpy as np
 
 from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
 
-ORPHAN_CHECK_S = 2.0
 SPIN_NS = 50_000
 
 
@@ -26,12 +27,22 @@ def spin(semaphore: Any) -> bool:
     return True
 
 
+def _leave_with_parent() -> None:
+    """End this process when the tick loop's is gone, even in the middle of an inference that never ends.
+
+    ``os.getppid`` would not tell: it names the fork server, which lives until its last worker has left.
+    """
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice: int) -> None:
     """Run until told to stop, or until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
-    parent = os.getppid()
+    Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
     os.nice(nice)
-    mailbox.time_ns[slot] = monotonic_ns()
     try:
         factory, codec = cloudpickle.loads(pickled)
         policy = factory.build()
@@ -47,9 +58,7 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
     done.release()
     while True:
         if not spin(go):
-            while not go.acquire(True, ORPHAN_CHECK_S):
-                if os.getppid() != parent:
-                    return
+            go.acquire()
         inference = int(mailbox.request[slot])
         if inference == STOP:
             return
@@ -57,7 +66,7 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
             answer = encode(policy(observation))
             length = len(answer)
             np.copyto(answers[:length], answer)
-        except Exception:
+        except BaseException:
             mailbox.write_error(slot, format_exc())
             length = -1
         mailbox.length[slot] = length

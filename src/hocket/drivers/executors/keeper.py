@@ -1,0 +1,123 @@
+"""The keeper of worker processes: a thread that starts them and notices how they end.
+
+Both can take long; the tick loop waits for neither. The keeper knows no inferences and no scheduler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from threading import Thread
+from time import monotonic
+from traceback import format_exc
+from typing import Any
+
+CHECK_S = 0.1
+"""How often to look at processes that are starting, and at orders that could not be carried out."""
+
+
+class WorkerProcess:
+    """A worker's process and its slot in the mailbox.
+
+    Attributes:
+        go: the semaphore that tells it to look at its slot.
+        ready: whether it has reported its policy loaded.
+        farewell: why we killed it, if we did.
+    """
+
+    def __init__(self, slot: int, worker: int, process: BaseProcess, go: Any) -> None:
+        self.slot = slot
+        self.worker = worker
+        self.process = process
+        self.go = go
+        self.began = monotonic()
+        self.ready = False
+        self.farewell: str | None = None
+
+    def kill(self, why: str) -> None:
+        """End it at once."""
+        self.farewell = f"worker {self.worker} {why}; it was killed"
+        self.process.kill()
+
+
+class Keeper:
+    """Starts a process for each order, and kills those that never finish starting.
+
+    Args:
+        spawn: makes and starts a worker's process; None where there is no room for it yet.
+        starting: whether a process has neither loaded its policy nor failed to.
+        failed: takes the traceback of a ``spawn`` that raised; it is tried again.
+        ended: takes each process that has ended.
+        start_s: how long a process may be starting.
+    """
+
+    def __init__(
+        self,
+        *,
+        spawn: Callable[[int], WorkerProcess | None],
+        starting: Callable[[WorkerProcess], bool],
+        failed: Callable[[str], None],
+        ended: Callable[[WorkerProcess], None],
+        start_s: float,
+    ) -> None:
+        self._spawn = spawn
+        self._starting = starting
+        self._failed = failed
+        self._ended = ended
+        self._start_s = start_s
+        self._orders: SimpleQueue[int] = SimpleQueue()
+        self._watched: dict[int, WorkerProcess] = {}  # by sentinel
+        self._bell, self._ring = Pipe(duplex=False)
+        self._closing = False
+        self._thread = Thread(target=self._keep, name="hocket-keeper", daemon=True)
+
+    def order(self, worker: int) -> None:
+        """Start a process for ``worker`` soon."""
+        self._orders.put(worker)
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._ring.send_bytes(b"!")
+
+    def close(self) -> None:
+        """Start and watch no more; what runs is left running."""
+        self._closing = True
+        if self._thread.is_alive():
+            self._ring.send_bytes(b"!")
+            self._thread.join()
+        self._watched.clear()
+        self._bell.close()
+        self._ring.close()
+
+    def _keep(self) -> None:
+        while not self._closing:
+            self._carry_out_orders()
+            starting = [process for process in self._watched.values() if self._starting(process)]
+            for process in starting:
+                if monotonic() - process.began > self._start_s:
+                    process.kill(f"had not loaded its policy after start_s={self._start_s} s")
+            patient = not starting and self._orders.empty()
+            for rung in wait([self._bell, *self._watched], None if patient else CHECK_S):
+                if isinstance(rung, Connection):
+                    rung.recv_bytes()
+                    continue
+                assert isinstance(rung, int)
+                process = self._watched.pop(rung)
+                process.process.join()
+                self._ended(process)
+
+    def _carry_out_orders(self) -> None:
+        for _ in range(self._orders.qsize()):
+            if self._closing:
+                return
+            worker = self._orders.get()
+            try:
+                process = self._spawn(worker)
+            except Exception:
+                process = None
+                self._failed(format_exc())
+            if process is None:
+                self._orders.put(worker)
+            else:
+                self._watched[process.process.sentinel] = process

@@ -1,0 +1,299 @@
+"""The induced delayed semi-MDP as a plain Gymnasium wrapper, for people who bring their own learner.
+
+Actions take effect late and the default behaviour acts between them; nothing else of hocket is needed to learn in
+such a world. The wrapper knows no clock, no workers and no scheduler: what it executes is what the virtual driver
+executes with workers to spare, tick for tick. Source: Riemer et al. 2025, Definition 1.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from heapq import heappop, heappush
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import RecordConstructorArgs
+from numpy.typing import NDArray
+
+from hocket.core.cadence import Cadence, exact_hz
+from hocket.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
+from hocket.drivers.latency import LatencyModel, PerWorker
+from hocket.errors import ConfigurationError
+from hocket.spaces import ActionCodec
+
+INFO_KEY = "induced_delay"
+
+
+class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
+    """``env`` as an agent sees it that decides at ticks 0, I, 2I, ... and whose decisions take effect late.
+
+    ``step(action)`` takes the decision for the observation returned last, at tick o, and advances ``interval``
+    ticks, each exactly one ``env.step``. A decision executes at tick o + ``delay``; every tick with none due
+    executes the default behaviour. With interval and delay 1 this is ``env`` itself.
+
+    **Reward.** The step from o returns Σ γ^i·r over ticks o+1, o+2, ..., o+``interval``: rewards as they come, though
+    the decision just taken may execute later. That is the reward of the semi-MDP on observation *and* pending
+    actions: those settle ticks up to o + ``delay`` - 1, and what the decision earns arrives in later steps, as any
+    delayed consequence does. No reward is lost or moved between episodes, so returns are the environment's own.
+    A learner discounts by γ^``interval`` from step to step.
+
+    **Ends.** The tick that ends an episode ends the step; the rest of the interval is not run. Decisions not yet
+    executed are discarded by ``reset``.
+
+    **Info.** ``info["induced_delay"]`` holds four lists with one entry a tick: ``actions`` executed, ``rewards``,
+    ``fresh`` (a decision rather than the default) and ``delays`` (tick − tick of the observation decided on, 0
+    where the default acted). The rest is the last tick's own info.
+
+    **Random delay.** With a law as ``delay`` every decision's inference takes a drawn duration. It executes at the
+    first tick whose deadline it makes, at the earliest o + 1, unless a newer decision has executed or is ready as
+    well: then it is dropped. That is ``TickDispatch(hold=False)`` under ``Virtual(hz=hz, latency=delay)``.
+
+    **Seeds.** ``reset(seed=s)`` starts the environment, the default and the durations as ``hocket.run(seed=s)``
+    does, and the tick count at 0. ``reset()`` goes on as a driver does after an episode: same streams, the new
+    episode's first observation takes the index of the tick that ended the last one, and `RepeatLast` still
+    repeats what was executed last.
+
+    Args:
+        env: Discrete or Box actions; any observations.
+        interval: I, in ticks, at least 1.
+        delay: ticks, at least 1 (1 = the ordinary MDP), or a law of durations in seconds.
+        default: what fills the other ticks; the first action of a Discrete, zeros in a Box, if None.
+        pending_actions: add to each observation what ticks o+1 ... o+``delay``-1 will execute, as far as it is known
+            at tick o; this makes the problem Markov again. One row a tick, one-hot over the actions and, last,
+            ``unknown``: a decision whose inference is still running, or a default that cannot be foreseen (random,
+            or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
+            becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
+            ``Dict(observation=..., pending=Box(0, 1, (delay - 1, n + 1)))``. With delay 1 nothing is pending and
+            the observation stays as it is.
+        inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay`` ticks; 1 if None.
+            With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
+            pending decision is known. With ``delay`` it is never: nothing of it exists yet at tick o.
+        gamma: γ in (0, 1], within a step.
+        hz: ticks per second, to turn a law's seconds into ticks; for a law only.
+
+    Raises:
+        ConfigurationError: naming the option that cannot work.
+    """
+
+    def __init__(
+        self,
+        env: gym.Env[Any, Any],
+        *,
+        interval: int = 1,
+        delay: int | LatencyModel = 1,
+        default: Default | None = None,
+        pending_actions: bool = False,
+        inference_ticks: int | None = None,
+        gamma: float = 1.0,
+        hz: float | str | Fraction | None = None,
+    ) -> None:
+        RecordConstructorArgs.__init__(
+            self,
+            interval=interval,
+            delay=delay,
+            default=default,
+            pending_actions=pending_actions,
+            inference_ticks=inference_ticks,
+            gamma=gamma,
+            hz=hz,
+        )
+        gym.Wrapper.__init__(self, env)
+        self._interval = _ticks("interval", interval)
+        self._delay = 0 if isinstance(delay, LatencyModel) else _ticks("delay", delay)
+        self._cadence = _cadence(delay, hz)
+        self._law = delay if isinstance(delay, LatencyModel) else None
+        if not (isinstance(gamma, int | float | np.number) and 0 < gamma <= 1):
+            raise ConfigurationError(f"gamma={gamma!r} must lie in (0, 1]; try 0.99, or 1.0 to add rewards up")
+        self._gamma = float(gamma)
+        if default is not None and not isinstance(default, Default):
+            raise ConfigurationError(f"default={default!r} is no default behaviour; try hocket.Fixed({default!r})")
+        self._codec = ActionCodec(env.action_space)
+        self._behaviour = Fixed(neutral(env.action_space)) if default is None else default
+        self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=pending_actions)
+        if self._pending is not None:
+            self.observation_space = self._pending.space
+        self._default: BoundDefault
+        self._begin(None)
+        self._between_episodes = True
+
+    def _begin(self, seed: int | None) -> None:
+        """Tick 0, and every stream of draws at its start, as `hocket.run` starts them."""
+        root = np.random.SeedSequence(seed)
+        inference, _learning = root.spawn(2)
+        self._default = self._behaviour.bind(deepcopy(self.env.action_space), np.random.default_rng(root))
+        if self._law is not None:
+            self._duration = self._law.sampler(np.random.default_rng(inference))
+        self._tick = 0
+        self._newest: Any = None
+        self._executed: Any = None
+        self._decided_on = -1  # the observation of the last executed decision
+        self._in_flight: list[tuple[int, int, Any]] = []  # heap of (usable tick, observation, action)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; decisions in flight are discarded."""
+        if seed is not None:
+            self._begin(seed)
+        self._in_flight.clear()
+        self._newest, info = self.env.reset(seed=seed, options=options)
+        self._between_episodes = False
+        return self._seen(), info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Decide on the observation returned last, then let ``interval`` ticks pass.
+
+        Raises:
+            ActionError: if ``action`` is not in the action space.
+            gymnasium.error.ResetNeeded: before the first ``reset``, and after an episode has ended.
+        """
+        if self._between_episodes:
+            raise ResetNeeded("no episode is running; call reset() before step()")
+        decided = self._codec.decode(self._codec.encode(action)[0])
+        heappush(self._in_flight, (self._usable_from(self._tick), self._tick, decided))
+        actions: list[Any] = []
+        rewards: list[float] = []
+        fresh: list[bool] = []
+        delays: list[int] = []
+        total, discount, ended = 0.0, 1.0, False
+        while len(rewards) < self._interval and not ended:
+            self._tick += 1
+            delay = self._act()
+            self._newest, reward, terminated, truncated, info = self.env.step(self._executed)
+            total += discount * float(reward)
+            discount *= self._gamma
+            ended = terminated or truncated
+            actions.append(self._executed)
+            rewards.append(float(reward))
+            fresh.append(delay > 0)
+            delays.append(delay)
+        self._between_episodes = ended
+        report = {"actions": actions, "rewards": rewards, "fresh": fresh, "delays": delays}
+        return self._seen(), total, terminated, truncated, {**info, INFO_KEY: report}
+
+    def _usable_from(self, tick: int) -> int:
+        """The first tick that a decision on observation ``tick`` can execute at."""
+        if self._cadence is None:
+            return tick + self._delay
+        now_ns = self._cadence.deadline_ns(tick)
+        return max(tick + 1, self._cadence.tick_from(now_ns + self._duration(0, now_ns)))
+
+    def _act(self) -> int:
+        """Settle what this tick executes; its delay, or 0 for the default."""
+        action: Any = None
+        chosen = -1
+        while self._in_flight and self._in_flight[0][0] <= self._tick:
+            _, observation, ready = heappop(self._in_flight)  # of one tick's the newest comes last
+            if observation > self._decided_on:
+                action, chosen = ready, observation
+        if chosen < 0:
+            self._executed = self._default(self._newest, self._executed)
+            return 0
+        self._executed, self._decided_on = action, chosen
+        return self._tick - chosen
+
+    def _seen(self) -> Any:
+        """The newest observation as the agent sees it."""
+        if self._pending is None:
+            return self._newest
+        last = self._default(None, self._executed) if self._pending.foreseeable else None
+        return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
+
+
+class _PendingActions:
+    """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
+
+    def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
+        assert isinstance(env.action_space, spaces.Discrete)
+        self._first = int(env.action_space.start)
+        self._unknown = int(env.action_space.n)
+        self._shape = rows, self._unknown + 1
+        self._inference_ticks = inference_ticks
+        self._repeats = isinstance(default, RepeatLast)
+        self.foreseeable = isinstance(default, Fixed | RepeatLast)
+        inner = env.observation_space
+        self._flat = isinstance(inner, spaces.Box) and len(inner.shape) == 1
+        self.space: spaces.Space[Any]
+        self._dtype: Any = np.float32
+        if self._flat:
+            assert isinstance(inner, spaces.Box)
+            self._dtype = inner.dtype
+            entries = rows * self._shape[1]
+            low = np.concatenate((inner.low, np.zeros(entries, self._dtype)))
+            high = np.concatenate((inner.high, np.ones(entries, self._dtype)))
+            self.space = spaces.Box(low, high, dtype=self._dtype)
+        else:
+            self.space = spaces.Dict(observation=inner, pending=spaces.Box(0, 1, self._shape, self._dtype))
+
+    def add_to(self, observation: Any, tick: int, in_flight: list[tuple[int, int, Any]], foreseen: Any) -> Any:
+        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, if that can be known."""
+        beta = foreseen - self._first if self.foreseeable else self._unknown
+        aimed = {target: (source, action) for target, source, action in in_flight}
+        rows = np.zeros(self._shape, self._dtype)
+        column = beta
+        for row in range(len(rows)):
+            if decision := aimed.get(tick + 1 + row):
+                source, action = decision
+                finished = source + self._inference_ticks <= tick
+                column = action - self._first if finished else self._unknown
+            elif not self._repeats:  # what repeats the last action repeats the row before
+                column = beta
+            rows[row, column] = 1
+        if not self._flat:
+            return {"observation": observation, "pending": rows}
+        joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
+        return joined
+
+
+def _ticks(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        law = " or a latency law such as hocket.LogNormal(0.05, 0.3)" if name == "delay" else ""
+        raise ConfigurationError(f"{name}={value!r} must be a whole number of ticks, at least 1{law}; try {name}=1")
+    return int(value)
+
+
+def _cadence(delay: int | LatencyModel, hz: float | str | Fraction | None) -> Cadence | None:
+    """The cadence that turns a law's durations into ticks; None for a fixed delay."""
+    if not isinstance(delay, LatencyModel):
+        if hz is not None:
+            raise ConfigurationError(f"hz={hz!r} says nothing to delay={delay!r}, which is in ticks; leave hz out")
+        return None
+    if hz is None:
+        raise ConfigurationError(f"delay={delay!r} is in seconds; give ticks per second as well, such as hz=50")
+    if _asks_for_worker(delay):
+        raise ConfigurationError(
+            f"delay={delay!r} asks which worker infers, and here none is limited; try hocket.run, or a plain law"
+        )
+    return Cadence(exact_hz(hz))
+
+
+def _asks_for_worker(law: LatencyModel) -> bool:
+    parts: list[Any] = [getattr(law, field.name) for field in fields(law)] if is_dataclass(law) else []
+    return isinstance(law, PerWorker) or any(_asks_for_worker(p) for p in parts if isinstance(p, LatencyModel))
+
+
+def _pending(
+    env: gym.Env[Any, Any], default: Default, delay: int, inference_ticks: int | None, *, wanted: bool
+) -> _PendingActions | None:
+    if not wanted:
+        if inference_ticks is not None:
+            raise ConfigurationError(
+                f"inference_ticks={inference_ticks!r} matters to pending_actions=True only; add that or leave it out"
+            )
+        return None
+    if delay == 0:
+        raise ConfigurationError(
+            "pending_actions=True needs a fixed delay: under a law an answer executes as soon as it is ready, so "
+            "none is known ahead; try delay=4, or pending_actions=False"
+        )
+    if not isinstance(env.action_space, spaces.Discrete):
+        raise ConfigurationError(
+            f"pending_actions=True needs Discrete actions, not {env.action_space}; try pending_actions=False"
+        )
+    lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
+    if lasts > delay:
+        raise ConfigurationError(f"inference_ticks={lasts} exceeds delay={delay}; at most that many are allowed")
+    return _PendingActions(env, default, delay - 1, lasts) if delay > 1 else None

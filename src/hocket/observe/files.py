@@ -1,0 +1,79 @@
+"""Files that people and programs read: strict JSON, each file whole or not there at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hocket.errors import ConfigurationError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a name beside ``path`` to write to; what stands there in the end takes ``path``'s place.
+
+    Raises:
+        ConfigurationError: if the disk refuses.
+    """
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        if partial.is_file():
+            partial.unlink()
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder ``path`` unless it is there.
+
+    Raises:
+        ConfigurationError: if the disk refuses, or nothing may be written into it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise unwritable(path, PermissionError("no permission"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write ``content`` as strict JSON: what is no finite number becomes null, what JSON does not know its repr.
+
+    Raises:
+        ConfigurationError: if the disk refuses.
+    """
+    text = json.dumps(_strict(content), indent=2, allow_nan=False) + "\n"
+    with replacing(path) as partial:
+        partial.write_text(text)
+
+
+def unwritable(path: Path, error: OSError) -> ConfigurationError:
+    """The error for a file or folder that the disk refuses."""
+    return ConfigurationError(f"{path} cannot be written ({error.strerror or error}); try another place")
+
+
+def _strict(value: Any) -> Any:
+    if value is None or isinstance(value, str | bool):
+        return str(value) if isinstance(value, str) else value
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _strict(value.tolist())
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return repr(value)

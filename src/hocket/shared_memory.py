@@ -1,0 +1,110 @@
+"""Memory that processes share and nobody has to clean up: an anonymous file, passed by descriptor.
+
+However a run ends, the kernel frees the memory with the last process that maps it; nothing stays in /dev/shm. This
+module knows layouts of arrays, order and exclusion; what the arrays mean is their owners' business.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import reduction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CACHE_LINE = 64
+
+Part = tuple[tuple[int, ...], np.dtype[Any]]
+
+
+def anonymous_file(size: int) -> int:
+    """The descriptor of a file of ``size`` zero bytes that has no name."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("hocket")
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, size)
+    return fd
+
+
+def fence() -> None:
+    """What this thread stored before, others see before what it stores after; likewise for loads.
+
+    A lock that nobody else can hold is taken twice: no access moves up past the taking or down past the giving back.
+    """
+    lock = threading.Lock()
+    for _ in range(2):
+        lock.acquire()
+        lock.release()
+
+
+class SharedArrays:
+    """Arrays by name in one anonymous file, zero at first; pickled for a child process, it attaches to the same ones.
+
+    Args:
+        parts: name → (shape, dtype). Each array starts on a cache line of its own.
+    """
+
+    def __init__(self, parts: Mapping[str, Part]) -> None:
+        self._parts = {name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in parts.items()}
+        self._fd = anonymous_file(self.nbytes)
+        self._map()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are mapped."""
+        return sum(_room(part) for part in self._parts.values())
+
+    def _map(self) -> None:
+        memory = mmap.mmap(self._fd, self.nbytes)
+        self._arrays: dict[str, NDArray[Any]] = {}
+        offset = 0
+        for name, (shape, dtype) in self._parts.items():
+            self._arrays[name] = np.ndarray(shape, dtype, memory, offset)
+            offset += _room((shape, dtype))
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._arrays[name]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the arrays' lock against other processes (not against this one's threads).
+
+        It is a record lock of the kernel's: one that dies holding it gives it back. Two attached copies in one
+        process do not exclude each other, so a process keeps one.
+        """
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._fd, fcntl.LOCK_UN, 1)
+
+    def close(self) -> None:
+        """Let go of the file; the memory goes with the last process that maps it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attach, (self._parts, reduction.DupFd(self._fd))
+
+
+def _room(part: Part) -> int:
+    shape, dtype = part
+    return -(-int(np.prod(shape)) * dtype.itemsize // CACHE_LINE) * CACHE_LINE
+
+
+def _attach(parts: dict[str, Part], descriptor: Any) -> SharedArrays:
+    arrays = SharedArrays.__new__(SharedArrays)
+    arrays._parts = parts
+    arrays._fd = descriptor.detach()
+    arrays._map()
+    return arrays

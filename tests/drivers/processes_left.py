@@ -1,0 +1,70 @@
+"""What a run may not leave behind, read from /proc: nobody else on the machine disturbs it."""
+
+import os
+import time
+from pathlib import Path
+
+
+def named_memory(pid: int | str = "self") -> set[str]:
+    """The files in /dev/shm that a process has mapped."""
+    maps = Path(f"/proc/{pid}/maps").read_text().split()
+    return {field for field in maps if field.startswith("/dev/shm/")}
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes that live below ``pid``, without zombies."""
+    parent_of = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            except OSError:
+                continue
+            if state != "Z":
+                parent_of[int(entry.name)] = int(parent)
+    found, news = set(), {pid}
+    while news:
+        news = {child for child, parent in parent_of.items() if parent in news} - found
+        found |= news
+    return found
+
+
+def workers_below(pid: int) -> set[int]:
+    """The processes that the fork server of ``pid`` has forked."""
+    servers = {child for child in descendants(pid) if b"forkserver" in _command(child)}
+    return {child for child in servers if _parent(child) in servers}
+
+
+def workers_of_ours() -> set[int]:
+    return workers_below(os.getpid())
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def eventually(holds, seconds: float = 10.0) -> bool:
+    """Whether ``holds()`` comes true in time."""
+    give_up = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return -1

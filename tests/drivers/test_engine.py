@@ -1,0 +1,99 @@
+import numpy as np
+from gymnasium.spaces import Discrete
+
+import hocket
+from hocket.core import events as e
+from hocket.core.cadence import Cadence, exact_hz
+from hocket.drivers.engine import Engine, Executor
+from hocket.spaces import ActionCodec
+
+TICK_NS = 10**9
+
+
+class Noting(Executor):
+    """Notes what it is told and does nothing."""
+
+    def __init__(self):
+        self.started = []
+        self.orders = []
+
+    def start(self, inference, worker, observation, now_ns):
+        self.started.append((inference, worker, int(observation[0])))
+
+    def add_worker(self, now_ns):
+        self.orders.append("add")
+
+    def retire(self, worker):
+        self.orders.append(("retire", worker))
+
+    def learn(self, now_ns):
+        self.orders.append("learn")
+
+
+def engine_of(rule, **options):
+    executor = Noting()
+    engine = Engine(
+        rule=rule,
+        cadence=Cadence(exact_hz(1)),
+        executor=executor,
+        default=lambda observation, last: (int(observation[0]), last),
+        codec=ActionCodec(Discrete(10)),
+        **options,
+    )
+    for worker in range(rule.initial_workers):
+        engine.feed(e.WorkerJoined(0, worker))
+    return engine, executor
+
+
+def test_an_answer_is_executed_and_forgotten():
+    engine, executor = engine_of(hocket.Unstaggered(1))
+    engine.observed(0, 0, np.array([5]))
+    assert executor.started == [(0, 0, 5)]
+    engine.finished(e.InferenceFinished(10, 0), np.array([7]))
+    assert engine.deadline(1, TICK_NS) == 7
+    assert engine.last.fresh and engine.last.delay_ticks == 1
+    assert 0 not in engine._answers
+
+
+def test_the_default_sees_the_newest_observation_and_the_last_action():
+    engine, _ = engine_of(hocket.Unstaggered(1))
+    engine.observed(0, 0, np.array([5]))
+    assert engine.deadline(1, TICK_NS) == (5, None)
+    assert not engine.last.fresh and engine.last.delay_ticks == 0
+    engine.observed(1, TICK_NS, np.array([6]))
+    assert engine.deadline(2, 2 * TICK_NS) == (6, (5, None))
+
+
+def test_the_observations_buffer_may_be_reused():
+    engine, _ = engine_of(hocket.Unstaggered(1))
+    buffer = np.array([5])
+    engine.observed(0, 0, buffer)
+    buffer[0] = 9
+    assert engine.deadline(1, TICK_NS)[0] == 5
+
+
+def test_observations_are_recycled_also_across_missed_ticks():
+    engine, _ = engine_of(hocket.TickDispatch(1))
+    engine.observed(0, 0, np.array([0]))
+    tick = 0
+    for missed in (0, 0, 3, 0, 10**9, 0):  # a long suspension costs no loop over its ticks
+        tick += 1 + missed
+        engine.deadline(tick, tick * TICK_NS, overrun=missed > 0)
+        engine.observed(tick, tick * TICK_NS, np.array([tick]))
+        assert len(engine._observations) + len(engine._spare) <= 8
+    assert tick in engine._observations
+
+
+def test_an_answer_to_an_ended_episode_is_not_kept():
+    engine, _ = engine_of(hocket.Unstaggered(1))
+    engine.observed(0, 0, np.array([0]))
+    engine.deadline(1, TICK_NS)
+    engine.observed(1, TICK_NS, np.array([1]), episode_ended=True)
+    engine.finished(e.InferenceFinished(TICK_NS + 1, 0), np.array([7]))
+    assert list(engine._answers) == [1]  # the one that runs now
+
+
+def test_the_trace_can_be_left_out():
+    engine, _ = engine_of(hocket.Unstaggered(1), keep_trace=False)
+    engine.observed(0, 0, np.array([0]))
+    assert len(engine.trace) == 0

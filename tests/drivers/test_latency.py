@@ -1,0 +1,134 @@
+import json
+
+import numpy as np
+import pytest
+
+import hocket
+from hocket.errors import ConfigurationError
+
+LAWS = [
+    hocket.Constant(0.2),
+    hocket.LogNormal(0.2, 0.3),
+    hocket.LogNormal(0.2, 1.0),
+    hocket.Gamma(0.2, 4),
+    hocket.HeavyTail(0.2),
+    hocket.HeavyTail(0.2, 0.1, 3.0),
+    hocket.Empirical((0.1, 0.3)),
+    hocket.PerWorker(hocket.Constant(0.1), (1.0, 3.0)),
+    hocket.Changing(hocket.Constant(0.1), hocket.Constant(0.3), at_s=1.0),
+]
+
+
+def draws(law, count=1000, seed=0, now_ns=0, worker=0):
+    sample = law.sampler(np.random.default_rng(seed))
+    return np.array([sample(worker, now_ns) for _ in range(count)])
+
+
+@pytest.mark.parametrize("law", LAWS[:7], ids=repr)
+def test_the_mean_is_exact(law):
+    seconds = draws(law, 100_000) / 1e9
+    standard_error = seconds.std() / np.sqrt(len(seconds))
+    assert abs(seconds.mean() - 0.2) <= 5 * standard_error + 1e-9
+
+
+@pytest.mark.parametrize("law", LAWS, ids=repr)
+def test_draws_depend_on_the_seed_alone(law):
+    assert (draws(law, seed=1) == draws(law, seed=1)).all()
+    assert draws(law).dtype == np.int64 and (draws(law) > 0).all()
+
+
+def test_spread():
+    assert np.log(draws(hocket.LogNormal(0.2, 0.3), 50_000)).std() == pytest.approx(0.3, rel=0.02)
+    gamma = draws(hocket.Gamma(0.2, 4), 50_000)
+    assert gamma.std() / gamma.mean() == pytest.approx(0.5, rel=0.02)  # 1/√shape
+    heavy = draws(hocket.HeavyTail(0.2), 50_000)
+    usual = 0.2e9 / 1.04
+    assert set(np.round(np.unique(heavy) / usual, 6)) == {1.0, 5.0}
+    assert (heavy > 2 * usual).mean() == pytest.approx(0.01, abs=0.003)
+
+
+def test_each_worker_has_its_factor():
+    law = hocket.PerWorker(hocket.Constant(0.1), np.array([1.0, 1.5]))
+    sample = law.sampler(np.random.default_rng(0))
+    assert [sample(w, 0) for w in range(4)] == [100_000_000, 150_000_000, 100_000_000, 150_000_000]
+
+
+def test_changing_changes_at_its_time():
+    sample = hocket.Changing(hocket.Constant(0.1), hocket.Constant(0.3), at_s=2.0).sampler(np.random.default_rng(0))
+    assert [sample(0, ns) for ns in (0, 1_999_999_999, 2_000_000_000)] == [10**8, 10**8, 3 * 10**8]
+
+
+def test_absurdly_long_times_stay_positive():
+    assert draws(hocket.LogNormal(1e12, 2.0)).min() > 0
+
+
+def test_empirical_takes_any_sequence():
+    assert hocket.Empirical(np.array([0.1, 0.2])) == hocket.Empirical((0.1, 0.2))
+
+
+def test_from_lines_and_from_json(tmp_path):
+    (tmp_path / "lines").write_text("0.1\n0.2\n\n0.3\n")
+    (tmp_path / "list.json").write_text(json.dumps([0.1, 0.2, 0.3]))
+    for name in ("lines", "list.json"):
+        assert hocket.Empirical.from_file(tmp_path / name).durations_s == (0.1, 0.2, 0.3)
+
+
+def test_from_a_saved_run(tmp_path, null_run):
+    null_run(hocket.TickDispatch(2), hocket.Virtual(hz=50, latency=hocket.Constant(0.03)), 50).save(tmp_path)
+    law = hocket.Empirical.from_file(tmp_path / "inferences.npz")
+    assert set(law.durations_s) == {0.03}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("empty", b""),
+        ("blank", b"\n \n"),
+        ("words", b"fast\nslow"),
+        ("negative", b"0.1\n-0.2"),
+        ("zero", b"0.0"),
+        ("nan", b"nan"),
+        ("infinite", b"inf"),
+        ("binary", bytes(range(256))),
+        ("empty.json", b"[]"),
+        ("nested.json", b"[[0.1]]"),
+        ("cut.json", b"[0.1, 0.2"),
+        ("table.json", b'{"a": 1}'),
+        ("empty.npz", b""),
+        ("garbage.npz", b"garbage"),
+        ("cut.npz", b"PK\x03\x04 and no more"),
+    ],
+)
+def test_a_bad_file_is_refused_with_its_name(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ConfigurationError, match=name):
+        hocket.Empirical.from_file(tmp_path / name)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="nowhere"):
+        hocket.Empirical.from_file(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: hocket.Constant(-0.1),
+        lambda: hocket.Constant(float("nan")),
+        lambda: hocket.Constant("0.1"),
+        lambda: hocket.LogNormal(0, 0.3),
+        lambda: hocket.LogNormal(0.2, 0),
+        lambda: hocket.Gamma(0.2, -1),
+        lambda: hocket.HeavyTail(0.2, probability=1.5),
+        lambda: hocket.HeavyTail(0.2, factor=0),
+        lambda: hocket.Empirical(()),
+        lambda: hocket.PerWorker(hocket.Constant(0.1), ()),
+        lambda: hocket.PerWorker(hocket.Constant(0.1), (1.0, 0.0)),
+        lambda: hocket.PerWorker(0.1, (1.0,)),
+        lambda: hocket.Changing(hocket.Constant(0.1), 0.3, at_s=1.0),
+        lambda: hocket.Changing(hocket.Constant(0.1), hocket.Constant(0.1), at_s=-1),
+    ],
+)
+def test_bad_parameters_are_refused(make):
+    with pytest.raises(ConfigurationError):
+        make()

@@ -1,0 +1,42 @@
+"""Every example runs as it stands, for a short while."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+SHORT = {"with_stable_baselines3": ["--steps", "200"]}
+"""What to tell each example so that it takes a few seconds."""
+
+
+def test_there_are_examples():
+    assert EXAMPLES
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.stem != "own_loop"], ids=lambda path: path.stem)
+def test_it_runs(example):
+    done = subprocess.run(
+        [sys.executable, str(example), *SHORT.get(example.stem, [])], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_it_is_short(example):
+    assert len(example.read_text().splitlines()) <= 60
+
+
+@pytest.mark.realtime
+def test_a_loop_that_one_owns_holds():
+    """`examples/own_loop.py`: nearly every cycle fresh, and `act` waits for nobody."""
+    path = next(path for path in EXAMPLES if path.stem == "own_loop")
+    assert len(path.read_text().splitlines()) <= 40
+    done = subprocess.run([sys.executable, str(path), "2"], capture_output=True, text=True, timeout=60, check=True)
+    words = done.stdout.replace(",", "").split()
+    assert float(words[words.index("coverage") + 1]) >= 0.85
+    assert float(words[words.index("p50") + 1]) < 5_000  # the policy takes 70,000 µs

@@ -1,0 +1,43 @@
+import multiprocessing
+import os
+
+import numpy as np
+
+from hocket.shared_memory import CACHE_LINE, SharedArrays
+
+PARTS = {"counter": ((1,), np.dtype(np.int64)), "pictures": ((3, 5), np.dtype(np.uint8))}
+
+
+def test_arrays_are_zero_apart_and_aligned():
+    arrays = SharedArrays(PARTS)
+    assert arrays["pictures"].shape == (3, 5)
+    assert not arrays["pictures"].any()
+    assert arrays.nbytes == 2 * CACHE_LINE
+    assert arrays["pictures"].ctypes.data % CACHE_LINE == 0
+
+
+def test_arrays_outlive_the_descriptor_and_nothing_has_a_name():
+    before = set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()
+    arrays = SharedArrays(PARTS)
+    arrays.close()
+    arrays.close()
+    arrays["counter"][0] = 7
+    assert arrays["counter"].tolist() == [7]
+    assert (set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()) <= before
+
+
+def count_up(arrays, times):
+    for _ in range(times):
+        with arrays.locked():
+            arrays["counter"][0] = arrays["counter"][0] + 1
+
+
+def test_the_lock_excludes_processes():
+    context = multiprocessing.get_context("forkserver")
+    arrays = SharedArrays(PARTS)
+    children = [context.Process(target=count_up, args=(arrays, 20_000)) for _ in range(2)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert arrays["counter"].tolist() == [40_000]
