@@ -17,17 +17,22 @@ LAYERS = {
     "core": {"errors"},
     "shared": {"errors", "core"},  # policy, spaces, defaults, record: what drivers, learners and readers have in common
     "drivers": {"errors", "core", "shared"},
+    "learn": {"errors", "core", "shared"},
+    "theory": {"errors", "core", "shared"},
     "envs": {"errors", "core", "shared"},
     "models": {"errors", "core", "shared"},
     "observe": {"errors", "core", "shared"},
-    "run": {"errors", "core", "shared", "drivers", "envs", "models", "observe", "hocket"},
-    "cli": {"errors", "core", "shared", "drivers", "envs", "models", "observe", "run", "hocket"},
-    "hocket": {"errors", "core", "shared", "drivers", "envs", "models", "observe", "run", "cli"},
 }
-SHARED = {"policy", "spaces", "defaults", "record"}
-RUN = {"run", "testing", "demo", "bench"}
-EXCEPTIONS = {("observe/progress.py", "hocket.drivers.engine")}
-"""The progress line reads a running engine."""
+ROOMS = set(LAYERS) | {"hocket"}  # "hocket" is the package itself, which shows the public names of all of them
+LAYERS["run"] = ROOMS
+LAYERS["cli"] = ROOMS | {"run"}
+LAYERS["hocket"] = ROOMS | {"run", "cli"}
+SHARED = {"policy", "spaces", "defaults", "record", "shared_memory"}
+RUN = {"run", "train", "plan", "decompose", "testing", "demo", "bench", "experiments"}
+EXCEPTIONS = {
+    ("observe/progress.py", "hocket.drivers.engine"),  # the progress line reads a running engine
+    ("envs/induced_delay.py", "hocket.drivers.latency"),  # draws delays from the same laws as virtual time
+}
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
 HEAVY = ["torch", "ale_py", "cv2", "matplotlib"]
@@ -72,7 +77,7 @@ MODULES = dict((name, path) for path, name in modules())
 
 
 def test_every_module_has_a_layer():
-    assert {layer_of(name) for name in MODULES} == LAYERS.keys()
+    assert {layer_of(name) for name in MODULES} <= LAYERS.keys()
 
 
 @pytest.mark.parametrize("name", MODULES)

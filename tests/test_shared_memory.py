@@ -26,18 +26,21 @@ def test_arrays_outlive_the_descriptor_and_nothing_has_a_name():
     assert (set(os.listdir("/dev/shm")) if os.path.isdir("/dev/shm") else set()) <= before
 
 
-def count_up(arrays, times):
+def count_up(arrays, times, together):
+    together.wait()
     for _ in range(times):
         with arrays.locked():
-            arrays["counter"][0] = arrays["counter"][0] + 1
+            seen = int(arrays["counter"][0])
+            os.sched_yield()  # let the other one in, if it can come in
+            arrays["counter"][0] = seen + 1
 
 
 def test_the_lock_excludes_processes():
     context = multiprocessing.get_context("forkserver")
-    arrays = SharedArrays(PARTS)
-    children = [context.Process(target=count_up, args=(arrays, 20_000)) for _ in range(2)]
+    arrays, together = SharedArrays(PARTS), context.Barrier(2)
+    children = [context.Process(target=count_up, args=(arrays, 5000, together)) for _ in range(2)]
     for child in children:
         child.start()
     for child in children:
         child.join()
-    assert arrays["counter"].tolist() == [40_000]
+    assert arrays["counter"].tolist() == [10_000]

@@ -183,7 +183,9 @@ class Simulation:
         if self._happens(self.troubles.hang):
             return
         done_ns = now_ns + self.random.choice(self.durations_ns)
-        noticed_ns = done_ns + (self.random.choice(self.durations_ns) if self._happens(self.troubles.late_report) else 0)
+        noticed_ns = done_ns + (
+            self.random.choice(self.durations_ns) if self._happens(self.troubles.late_report) else 0
+        )
         if self._happens(self.troubles.fail):
             self._post(noticed_ns, e.InferenceFailed(done_ns, inference))
         else:

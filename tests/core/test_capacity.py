@@ -25,7 +25,14 @@ def window(*milliseconds):
 
 
 def test_a_constant_law_needs_its_own_length_in_ticks():
-    assert [workers_needed(window(*[ms] * 20), HUNDRED, 1) for ms in (3, 10, 11, 119, 120, 121)] == [1, 1, 2, 12, 12, 13]
+    assert [workers_needed(window(*[ms] * 20), HUNDRED, 1) for ms in (3, 10, 11, 119, 120, 121)] == [
+        1,
+        1,
+        2,
+        12,
+        12,
+        13,
+    ]
     assert workers_needed(window(*[120] * 20), HUNDRED, 40) == 12, "from above as from below"
 
 

@@ -37,7 +37,9 @@ auto_rules = st.builds(
     hedge=hedges,
     max_workers=st.integers(1, 8),
 )
-growing_rules = st.builds(TickDispatch, workers=st.just("auto"), max_workers=st.integers(3, 8), min_workers=workers.map(lambda n: min(n, 3)))
+growing_rules = st.builds(
+    TickDispatch, workers=st.just("auto"), max_workers=st.integers(3, 8), min_workers=st.integers(1, 3)
+)
 rules = st.one_of(
     st.builds(Sequential, learn=st.sampled_from(Learn)),
     st.builds(Unstaggered, workers),

@@ -12,7 +12,7 @@ from hocket.testing import replay
 
 HZ = 50
 TICK_S = 1 / HZ
-TICKS = 52
+VIRTUAL_TICKS, TICKS = 60, 40
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def run(scenario, clock, null_run):
     if isinstance(clock, hocket.Virtual):
         seconds = 0.0
     policy = FunctionPolicy(Sleeping(seconds, [1] * scenario.chunk if scenario.chunk > 1 else 1), scenario.chunk)
-    return null_run(scenario.rule, clock, TICKS, policy, episode_ticks=scenario.episode_ticks)
+    ticks = VIRTUAL_TICKS if isinstance(clock, hocket.Virtual) else TICKS
+    return null_run(scenario.rule, clock, ticks, policy, episode_ticks=scenario.episode_ticks)
 
 
 def steady(result):

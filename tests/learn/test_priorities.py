@@ -181,7 +181,8 @@ def test_a_learner_that_dies_inside_blocks_nobody_and_spoils_nothing():
     assert (indices == 7).sum() > 60  # 1000 of 1299
 
 
-def update_many(arrays, seed):
+def update_many(arrays, seed, together):
+    together.wait()
     p, rng = Priorities(arrays, 500, 1.0, 1e-6), np.random.default_rng(seed)
     for _ in range(300):
         indices, _ = p.sample(16, rng, 0, 500, beta=0.4)
@@ -190,8 +191,8 @@ def update_many(arrays, seed):
 
 def test_learners_exclude_each_other():
     context = multiprocessing.get_context("forkserver")
-    arrays = SharedArrays(Priorities.parts(500))
-    children = [context.Process(target=update_many, args=(arrays, seed)) for seed in range(2)]
+    arrays, together = SharedArrays(Priorities.parts(500)), context.Barrier(2)
+    children = [context.Process(target=update_many, args=(arrays, seed, together)) for seed in range(2)]
     for child in children:
         child.start()
     for child in children:

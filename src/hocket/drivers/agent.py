@@ -25,11 +25,16 @@ from hocket.drivers.executors.base import ExecutorKind, Job
 from hocket.drivers.failures import check_failure_limit
 from hocket.drivers.live import LiveEngine
 from hocket.drivers.realtime import as_executor_kind
+from hocket.drivers.rehearsal import Rehearsal
 from hocket.errors import ConfigurationError
 from hocket.policy import Policy, PolicyFactory, as_factory
 from hocket.spaces import ActionCodec, check_observation_space
 
 IDLE_NS = NS_PER_S // 20
+REHEARSE_NS = 400_000
+"""How long before a cycle its code is rehearsed."""
+REHEARSAL_HZ = 200
+"""A faster loop keeps its code warm by itself."""
 
 
 class StaggeredAgent:
@@ -204,8 +209,18 @@ class StaggeredAgent:
         return engine
 
     def _serve(self, engine: LiveEngine) -> None:
+        rehearsal = Rehearsal(self._rule, engine.cadence) if self._hz <= REHEARSAL_HZ else None
+        rehearsed = 0
         while not self._closed and self._failure is None:
-            until_ns = monotonic_ns() + IDLE_NS
+            now_ns = monotonic_ns()
+            until_ns = now_ns + IDLE_NS
+            if rehearsal is not None and rehearsed < (upcoming := self._tick + 1):
+                rehearse_ns = engine.cadence.deadline_ns(upcoming) - REHEARSE_NS
+                if now_ns >= rehearse_ns:
+                    rehearsed = upcoming
+                    rehearsal.play()
+                    continue
+                until_ns = min(until_ns, rehearse_ns)
             wake_ns = engine.wake_ns
             self._executor.wait(until_ns if wake_ns is None else min(until_ns, wake_ns))
             with self._lock, contextlib.suppress(Exception):  # the next call raises it, where somebody listens

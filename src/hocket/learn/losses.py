@@ -95,7 +95,12 @@ def expected_values(probabilities: Tensor, support: Tensor) -> Tensor:
 
 
 def distribution_targets(
-    rewards: Tensor, discounts: Tensor, next_probabilities: Tensor, support: Tensor, *, next_selector: Tensor | None = None
+    rewards: Tensor,
+    discounts: Tensor,
+    next_probabilities: Tensor,
+    support: Tensor,
+    *,
+    next_selector: Tensor | None = None,
 ) -> Tensor:
     """The projected distribution of each transition's target, (B, N); arguments as in `td_targets`.
 

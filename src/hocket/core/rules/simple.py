@@ -99,8 +99,8 @@ class _SequentialSchedule(Schedule):
 class Unstaggered(Rule):
     """``workers`` free-running workers: each takes the newest observation as soon as it is free.
 
-    A worker that has had that one waits for the next. What naive asynchrony gives. No guarantee on spacing: with a constant latency all workers finish together, and
-    coverage is that of one.
+    A worker that has had that one waits for the next. What naive asynchrony gives. No guarantee on spacing: with a
+    constant latency all workers finish together, and coverage is that of one.
     """
 
     workers: int

@@ -1,0 +1,180 @@
+"""`hocket bench update`: one DQN update beside Stable-Baselines3's ``DQN.train``, with the same network and batch.
+
+Both get the same starting weights, the same transitions (as arrays of bytes, already sampled) and the same options, Stable-Baselines3's:
+plain DQN without double selection. They take turns, so that whatever else the machine does hits both alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from hocket.envs.null import NullEnv
+from hocket.errors import HocketError, MissingExtraError
+
+LEARNING_RATE = 1e-4
+COMPARED = 5
+"""Updates over which the losses are compared: from there on rounding grows as in any learning."""
+
+
+def bench_update(
+    *, width: float = 1.0, batch_size: int = 32, actions: int = 18, threads: int = 2, repeats: int = 20, seed: int = 0
+) -> dict[str, Any]:
+    """Times are medians of ``repeats`` updates after `COMPARED` more.
+
+    Args:
+        width: of the IMPALA net.
+        batch_size: transitions.
+        actions: of the net.
+        threads: torch's.
+        repeats: updates that are timed.
+        seed: of weights and transitions.
+
+    Returns:
+        ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks (None where the processor has no
+        bfloat16), ``update_double_s`` in float32 with double selection, which Stable-Baselines3 lacks,
+        ``sb3_update_s``, and ``loss_difference`` and ``loss_difference_bfloat16``: the largest relative difference
+        from Stable-Baselines3's over the first updates.
+
+    Raises:
+        HocketError: without Stable-Baselines3.
+    """
+    if find_spec("stable_baselines3") is None:
+        raise HocketError(
+            "hocket bench update compares with Stable-Baselines3, which is not installed; "
+            "try pip install stable-baselines3"
+        )
+    if find_spec("torch") is None:
+        raise MissingExtraError("hocket bench update", "train")
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return _bench(width, batch_size, actions, repeats, seed)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int) -> dict[str, Any]:
+    import torch
+
+    from hocket.learn.batches import Batch
+    from hocket.models.qnetwork import impala_trunk, q_network
+
+    def network(seed: int) -> Any:
+        torch.manual_seed(seed)
+        trunk, features = impala_trunk(width)
+        return q_network(trunk, features, actions)
+
+    rng = np.random.default_rng(seed)
+    batch = Batch(
+        states=rng.integers(0, 256, (batch_size, 1, 84, 84), np.uint8),
+        actions=rng.integers(actions, size=batch_size),
+        rewards=rng.standard_normal(batch_size).astype(np.float32),
+        discounts=(0.99 * (rng.random(batch_size) > 0.1)).astype(np.float32),
+        next_states=rng.integers(0, 256, (batch_size, 1, 84, 84), np.uint8),
+        pending=np.zeros((batch_size, 0), np.int64),
+        next_pending=np.zeros((batch_size, 0), np.int64),
+        weights=np.ones(batch_size, np.float32),
+        indices=np.arange(batch_size),
+    )
+    online, target = network(seed).state_dict(), network(seed + 1).state_dict()
+
+    def ours(**options: Any) -> Callable[[], float]:
+        from hocket.learn.dqn import DQN
+
+        algorithm = DQN(learning_rate=LEARNING_RATE, batch_size=batch_size, **options)
+        learning = network(0).for_learning(bfloat16=algorithm.bfloat16)
+        rating = algorithm.target_of(learning)
+        learning.load_state_dict(online)
+        rating.load_state_dict(target)
+        optimizer = algorithm.optimizer(learning)
+        return lambda: algorithm.update(learning, rating, optimizer, batch).loss
+
+    arms = {
+        "sb3_update": _stable_baselines(width, batch, actions, online, target),
+        "update": ours(double=False),
+        "update_double": ours(double=True),
+    }
+    if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        arms["update_bfloat16"] = ours(double=False, bfloat16=True)
+    losses: dict[str, list[float]] = {name: [] for name in arms}
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(COMPARED + repeats):
+        for name, update in arms.items():
+            began = perf_counter()
+            losses[name].append(update())
+            seconds[name].append(perf_counter() - began)
+
+    def difference(name: str) -> float | None:
+        pairs = zip(losses.get(name, [])[:COMPARED], losses["sb3_update"], strict=False)
+        return max((abs(loss - theirs) / abs(theirs) for loss, theirs in pairs), default=None)
+
+    figures: dict[str, Any] = {"update_bfloat16_s": None}
+    figures |= {f"{name}_s": median(times[COMPARED:]) for name, times in seconds.items()}
+    figures["loss_difference"] = difference("update")
+    figures["loss_difference_bfloat16"] = difference("update_bfloat16")
+    return figures
+
+
+def _stable_baselines(
+    width: float, batch: Any, actions: int, online: dict[str, Any], target: dict[str, Any]
+) -> Callable[[], float]:
+    """One ``DQN.train`` step of Stable-Baselines3 on ``batch``, its own sampling excluded."""
+    import torch
+
+    from hocket.models.qnetwork import impala_trunk
+
+    sb3 = import_module("stable_baselines3")
+    extractors = import_module("stable_baselines3.common.torch_layers")
+    samples = import_module("stable_baselines3.common.buffers").ReplayBufferSamples
+    logger = import_module("stable_baselines3.common.logger").Logger(None, [])
+
+    class Extractor(extractors.BaseFeaturesExtractor):  # type: ignore[name-defined, misc]
+        def __init__(self, space: gym.Space[Any]) -> None:
+            trunk, features = impala_trunk(width)
+            super().__init__(space, features)
+            self.trunk = trunk
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.trunk(x)
+            return out
+
+    model = sb3.DQN(
+        "CnnPolicy",
+        NullEnv(observation_shape=(1, 84, 84), actions=actions),
+        buffer_size=1,
+        batch_size=len(batch.actions),
+        learning_rate=LEARNING_RATE,
+        policy_kwargs={"features_extractor_class": Extractor, "net_arch": []},
+        device="cpu",
+    )
+    model.set_logger(logger)
+    for network, weights in ((model.q_net, online), (model.q_net_target, target)):
+        network.features_extractor.trunk.load_state_dict(_part(weights, "trunk."))
+        network.q_net[0].load_state_dict(_part(weights, "head.advantage.0."))
+
+    def sample(*_: Any, **__: Any) -> Any:
+        tensors = [torch.tensor(array) for array in (batch.states, batch.actions[:, None], batch.next_states)]
+        ended = torch.tensor((batch.discounts == 0).astype(np.float32))[:, None]
+        return samples(*tensors, ended, torch.tensor(batch.rewards)[:, None], None)
+
+    model.replay_buffer.sample = sample
+
+    def update() -> float:
+        model.train(gradient_steps=1, batch_size=len(batch.actions))
+        return float(logger.name_to_value["train/loss"])
+
+    return update
+
+
+def _part(weights: dict[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
