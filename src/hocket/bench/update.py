@@ -1,7 +1,8 @@
 """`hocket bench update`: one DQN update beside Stable-Baselines3's ``DQN.train``, with the same network and batch.
 
-Both get the same starting weights, the same transitions (as arrays of bytes, already sampled) and the same options, Stable-Baselines3's:
-plain DQN without double selection. They take turns, so that whatever else the machine does hits both alike.
+Both get the same starting weights, the same transitions (arrays, already sampled) and the same options,
+Stable-Baselines3's: plain DQN without double selection. They take turns, so that whatever else the machine does hits
+both alike.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int)
     import torch
 
     from hocket.learn.batches import Batch
-    from hocket.models.qnetwork import impala_trunk, q_network
+    from hocket.models.qnetwork import has_bfloat16, impala_trunk, q_network
 
     def network(seed: int) -> Any:
         torch.manual_seed(seed)
@@ -104,7 +105,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int)
         "update": ours(double=False),
         "update_double": ours(double=True),
     }
-    if torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if has_bfloat16():
         arms["update_bfloat16"] = ours(double=False, bfloat16=True)
     losses: dict[str, list[float]] = {name: [] for name in arms}
     seconds: dict[str, list[float]] = {name: [] for name in arms}

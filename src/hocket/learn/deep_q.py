@@ -1,7 +1,7 @@
 """What DQN and Rainbow have in common: options, and one gradient step from a batch to new weights.
 
-An algorithm is a value; all state is in what is passed to it. It knows no replay, no process and no clock, only networks
-that map ``(states)`` or ``(states, pending)`` to action values, such as `hocket.models.qnetwork.QNetwork`.
+An algorithm is a value; all state is in what is passed to it. It knows no replay, no process and no clock, only
+networks that map ``(states)`` or ``(states, pending)`` to action values, such as `hocket.models.qnetwork.QNetwork`.
 
 `DeepQ.update` is one whole step. Learners that compute a gradient on a snapshot and apply it elsewhere use its parts:
 `DeepQ.gradients`, then the optimiser's ``step``, then `DeepQ.adapt`.
@@ -29,6 +29,9 @@ except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+_BETA = Linear(0.4, 1.0, 100_000)
 
 
 class DivergenceError(HocketError, ArithmeticError):
@@ -116,7 +119,7 @@ class DeepQ(ABC):
     dueling: bool = False
     noisy: bool = False
     alpha: float | None = None
-    beta: Linear = Linear(0.4, 1.0, 100_000)
+    beta: Linear = _BETA
     bfloat16: bool = False
 
     def __post_init__(self) -> None:

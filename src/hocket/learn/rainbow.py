@@ -18,6 +18,8 @@ from hocket.learn.losses import Loss, distribution_loss, distribution_targets, e
 from hocket.learn.schedules import Linear
 from hocket.learn.support import Support
 
+_BETA = Linear(0.6, 1.0, 100_000)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rainbow(DeepQ):
@@ -34,7 +36,7 @@ class Rainbow(DeepQ):
     dueling: bool = True
     noisy: bool = True
     alpha: float | None = 0.2
-    beta: Linear = Linear(0.6, 1.0, 100_000)
+    beta: Linear = _BETA
     atoms: int = 51
     grow: bool = True
 

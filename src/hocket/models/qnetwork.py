@@ -68,16 +68,13 @@ class QNetwork(nn.Module):
         if self._blocked and x.dtype == torch.float32 and x.device.type == "cpu":
             assert isinstance(self.trunk, nn.Sequential)
             convolved: Tensor = self.trunk[: self._blocked](x.to_mkldnn())
-            features: Tensor = self.trunk[self._blocked :](convolved.to_dense())
-            return features
+            return torch.as_tensor(self.trunk[self._blocked :](convolved.to_dense()))
         if x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
         if self._bfloat16:
             with torch.autocast(x.device.type, torch.bfloat16):
-                features = self.trunk(x)
-            return features.to(dtype)
-        features = self.trunk(x)
-        return features
+                return torch.as_tensor(self.trunk(x), dtype=dtype)
+        return torch.as_tensor(self.trunk(x))
 
     def _joined(self, features: Tensor, pending: Tensor | None) -> Tensor:
         if not self.pending:
@@ -198,9 +195,18 @@ def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     return nn.Sequential(*layers, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
 
 
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16, so that ``for_learning(bfloat16=True)`` is worth its while."""
+    return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+def _has_onednn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+
+
 def _blocked_layers(trunk: nn.Module) -> int:
     """How many layers at the trunk's beginning run on oneDNN's layout; 0 unless these are all its convolutions."""
-    if not (torch.backends.mkldnn.is_available() and isinstance(trunk, nn.Sequential)):
+    if not (_has_onednn() and isinstance(trunk, nn.Sequential)):
         return 0
     count = 0
     for layer in trunk:
