@@ -1,4 +1,4 @@
-"""Imports go one way (DESIGN §2). This walks the syntax trees, so an import inside a function counts too."""
+"""Imports go one way. This walks the syntax trees, so an import inside a function counts too."""
 
 import ast
 import subprocess
@@ -15,7 +15,7 @@ SOURCE = Path(hocket.__file__).parent
 LAYERS = {
     "errors": set(),
     "core": {"errors"},
-    "shared": {"errors", "core"},  # policy, spaces, defaults, record: what drivers, learners and readers have in common
+    "shared": {"errors", "core"},  # policy, spaces, record, ...: what drivers, learners and readers have in common
     "drivers": {"errors", "core", "shared"},
     "learn": {"errors", "core", "shared"},
     "theory": {"errors", "core", "shared"},
@@ -27,11 +27,10 @@ ROOMS = set(LAYERS) | {"hocket"}  # "hocket" is the package itself, which shows 
 LAYERS["run"] = ROOMS
 LAYERS["cli"] = ROOMS | {"run"}
 LAYERS["hocket"] = ROOMS | {"run", "cli"}
-SHARED = {"policy", "spaces", "defaults", "record", "shared_memory"}
+SHARED = {"policy", "spaces", "defaults", "record", "latency", "shared_memory"}
 RUN = {"run", "train", "plan", "decompose", "testing", "demo", "bench", "experiments"}
 EXCEPTIONS = {
     ("observe/progress.py", "hocket.drivers.engine"),  # the progress line reads a running engine
-    ("envs/induced_delay.py", "hocket.drivers.latency"),  # draws delays from the same laws as virtual time
 }
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}

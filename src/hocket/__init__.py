@@ -5,7 +5,10 @@ from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
 from hocket.drivers.engine import Decision
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.latency import (
+from hocket.drivers.realtime import Overrun, Realtime
+from hocket.drivers.virtual import Virtual
+from hocket.errors import HocketError
+from hocket.latency import (
     Changing,
     Constant,
     Empirical,
@@ -15,9 +18,6 @@ from hocket.drivers.latency import (
     LogNormal,
     PerWorker,
 )
-from hocket.drivers.realtime import Overrun, Realtime
-from hocket.drivers.virtual import Virtual
-from hocket.errors import HocketError
 from hocket.models.torch_policy import TorchPolicy
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory
 from hocket.run import RunInterrupted, RunResult, run

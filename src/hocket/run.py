@@ -19,10 +19,10 @@ from hocket.core.rules import Learn, Rule, Sequential
 from hocket.core.trace import describe_rule
 from hocket.defaults import Default, Fixed, neutral
 from hocket.drivers.engine import Engine
-from hocket.drivers.latency import LatencyModel, describe_latency
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
+from hocket.latency import LatencyModel, describe_latency
 from hocket.observe.files import make_folder, replacing, write_json
 from hocket.observe.metrics import Metrics
 from hocket.observe.summary import Summary

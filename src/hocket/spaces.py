@@ -1,6 +1,6 @@
 """The edge between policies and environments: which spaces hocket runs, and what counts as an action.
 
-Actions cross process borders as plain arrays (DESIGN §2, executors) and are checked where they enter (§12).
+Actions cross process borders as plain arrays and are checked where they enter.
 This module knows no clock and no scheduler.
 """
 

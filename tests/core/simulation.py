@@ -20,7 +20,7 @@ from hocket.core.trace import Trace
 
 
 class Auditor:
-    """Checks every promise of DESIGN §1 on one run's events and commands."""
+    """Checks every promise of docs/concepts.md on one run's events and commands."""
 
     def __init__(self) -> None:
         self.tick = -1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hocket
 from hocket.core.rules import Rule
-from hocket.drivers.latency import LatencyModel
 from hocket.envs.null import NullEnv
+from hocket.latency import LatencyModel
 from hocket.observe.metrics import Metrics
 
 HZ = 60

@@ -38,7 +38,7 @@ class Shown(gym.Env):
 
 
 def test_the_table_of_the_design():
-    """DESIGN §1: an inference of up to a tick has delay 1; one of 2.4 ticks is executed in tick 3 with delay 3."""
+    """Inference of up to a tick has delay 1; one of 2.4 ticks is executed in tick 3 with delay 3 (docs/concepts.md)."""
     for latency_s, executed in [(1.0, [1, 2, 3, 4]), (0.3, [1, 2, 3, 4])]:
         record = hocket.run(Shown(), lambda o: int(o[0]) + 1, hocket.Unstaggered(1), virtual(latency_s), ticks=4).record
         assert record.actions == executed

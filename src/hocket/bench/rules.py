@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 import hocket
 from hocket.core.rules import Rule
-from hocket.drivers.latency import LatencyModel
 from hocket.envs.null import NullEnv
+from hocket.latency import LatencyModel
 
 HZ = 60
 MEAN_S = 0.2

@@ -16,10 +16,10 @@ import tyro
 import hocket
 from hocket.cli import show
 from hocket.core.rules import Rule
-from hocket.drivers.latency import LatencyModel
 from hocket.drivers.realtime import as_executor_kind
 from hocket.envs import make_env, natural_hz
 from hocket.errors import ConfigurationError
+from hocket.latency import LatencyModel
 from hocket.policy import Policy, PolicyFactory
 
 

@@ -1,4 +1,4 @@
-"""When ticks are due: the exact map between tick indices and nanoseconds (DESIGN: *tick*)."""
+"""When ticks are due: the exact map between tick indices and nanoseconds (`docs/concepts.md`)."""
 
 from __future__ import annotations
 

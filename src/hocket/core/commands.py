@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class Outcome(IntEnum):
-    """The one way in which an inference ended (DESIGN §1)."""
+    """The one way in which an inference ended."""
 
     EXECUTED = 0
     """At least one of its actions was executed."""

@@ -10,23 +10,19 @@ deadline and its tick nothing is started, because a newer observation is on its 
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from heapq import heappop, heappush
-from operator import attrgetter
 from typing import Any
 
 from hocket.core import commands as c
 from hocket.core import events as e
+from hocket.core.answers import Answers
 from hocket.core.cadence import Cadence
 from hocket.core.commands import Command, Outcome
 from hocket.core.events import Event
 from hocket.core.inference import Inference
 from hocket.core.rules.base import Rule
 from hocket.errors import ProtocolError
-
-_by_observation = attrgetter("observation")
 
 
 class Scheduler:
@@ -51,10 +47,7 @@ class Scheduler:
         self._idle: OrderedDict[int, None] = OrderedDict()
         self._joining = 0
         self._running: dict[int, Inference] = {}
-        self._held: list[tuple[int, int, Inference]] = []
-        self._due: list[Inference] = []
-        self._playing: Inference | None = None
-        self._last = (-1, -1)  # (observation, chunk step) of the last executed action
+        self._answers = Answers(self.schedule, self._end)
         self._open: dict[int, int] = {}  # observation → inferences of it that run or may still be executed
         self._answered: set[int] = set()  # those of them that have an answer
         self._wake_ns: int | None = None
@@ -107,57 +100,17 @@ class Scheduler:
             )
         self.missed += tick - self._acted - 1
         self._acted = tick
-        self._release(tick, out)
-        due = self._due
-        choice = None if event.overrun else self.schedule.choose(tick, due)
-        if choice is not None:
-            self._play(choice, tick, out)
-        playing = self._playing
-        if playing is not None and not event.overrun:
-            step = min(tick - playing.base_tick, playing.length - 1)
-            observation = playing.observation
-            if (observation, step) > self._last:
-                self._last = (observation, step)
-                self.fresh += 1
-                out.append(c.Execute(tick, playing.id, step, tick - observation))
-                if step == playing.length - 1:
-                    self._playing = None
-                    self._end(playing, Outcome.EXECUTED, out)
-                return
+        if event.overrun:
+            self._answers.release(tick, out)
+        elif (action := self._answers.act(tick, out)) is not None:
+            inference, step = action
+            self.fresh += 1
+            out.append(c.Execute(tick, inference.id, step, tick - inference.observation))
+            if step == inference.length - 1:
+                self._end(inference, Outcome.EXECUTED, out)
+            return
         self.default += 1
         out.append(c.ExecuteDefault(tick))
-
-    def _release(self, tick: int, out: list[Command]) -> None:
-        """Move what may be used from ``tick`` on to the due list."""
-        held, due, schedule = self._held, self._due, self.schedule
-        while held and held[0][0] <= tick:
-            inference = heappop(held)[2]
-            if inference.outcome is not None:
-                continue
-            if inference.observation <= self._last[0]:
-                self._end(inference, Outcome.SUPERSEDED, out)
-                continue
-            release = schedule.release_tick(inference)
-            if release > tick:
-                heappush(held, (release, inference.id, inference))
-            elif due:
-                insort(due, inference, key=_by_observation)
-            else:
-                due.append(inference)
-
-    def _play(self, choice: Inference, tick: int, out: list[Command]) -> None:
-        """Make ``choice`` the inference whose steps are executed; older ones are superseded."""
-        due = self._due
-        newest_first = len(due) - 1
-        index = newest_first if due[newest_first] is choice else due.index(choice)
-        for older in due[:index]:
-            self._end(older, Outcome.SUPERSEDED, out)
-        del due[: index + 1]
-        if self._playing is not None:
-            self._end(self._playing, Outcome.EXECUTED, out)
-        target = choice.target
-        choice.base_tick = target if 0 <= target < tick else tick
-        self._playing = choice
 
     def _ticked(self, event: e.Ticked, out: list[Command]) -> None:
         tick = event.tick
@@ -170,7 +123,7 @@ class Scheduler:
         self._next_deadline_ns = self.cadence.deadline_ns(tick + 1)
         if event.episode_ended:
             self._discard_all(out)
-            self._last = (tick - 1, 0)
+            self._answers.last = (tick - 1, 0)
         self.schedule.ticked(tick, event.time_ns, event.episode_ended)
         self._staff(out)
 
@@ -192,13 +145,13 @@ class Scheduler:
         observation = inference.observation
         if inference.outcome is not None:
             self._close(observation)
-        elif observation in self._answered or observation == self._last[0]:
+        elif observation in self._answered or observation == self._answers.last[0]:
             self._end(inference, Outcome.DUPLICATE, out)
-        elif observation < self._last[0]:
+        elif observation < self._answers.last[0]:
             self._end(inference, Outcome.DROPPED, out)
         else:
             self._answered.add(observation)
-            heappush(self._held, (self.schedule.release_tick(inference), inference.id, inference))
+            self._answers.add(inference)
 
     def _inference_failed(self, event: e.InferenceFailed, out: list[Command]) -> None:
         inference = self._stop(event.inference)
@@ -240,15 +193,10 @@ class Scheduler:
         self.schedule.inference_ended(inference)
 
     def _discard_all(self, out: list[Command]) -> None:
-        if self._playing is not None:
-            self._end(self._playing, Outcome.EXECUTED, out)
-            self._playing = None
-        for inference in [*self._due, *(held[2] for held in sorted(self._held)), *self._running.values()]:
+        self._answers.discard(out)
+        for inference in self._running.values():
             if inference.outcome is None:
-                overtaken = inference.finished_ns >= 0 and inference.observation <= self._last[0]
-                self._end(inference, Outcome.SUPERSEDED if overtaken else Outcome.DISCARDED, out)
-        self._due.clear()
-        self._held.clear()
+                self._end(inference, Outcome.DISCARDED, out)
 
     # -- workers, timers, learning -------------------------------------------------------------------------
 
@@ -333,12 +281,10 @@ class Scheduler:
         assert busy.isdisjoint(self._idle) and busy | set(self._idle) == set(self._running_on)
         assert {i.id for i in self._running_on.values() if i is not None} == set(self._running)
         assert all(self._running_on[i.worker] is i for i in self._running.values())
-        ready = [*self._due, *(held[2] for held in self._held)]
-        assert all(i.finished_ns >= 0 and i.id not in self._running for i in ready)
-        observations = [i.observation for i in self._due]
-        assert observations == sorted(set(observations)), "one answer an observation, in order"
-        assert not observations or observations[0] > self._last[0]
-        live = [i for i in [*self._running.values(), *ready, self._playing] if i is not None and i.outcome is None]
+        self._answers.validate()
+        ready = list(self._answers)
+        assert all(i.id not in self._running for i in ready)
+        live = [i for i in [*self._running.values(), *ready] if i.outcome is None]
         assert len({i.id for i in live}) == len(live)
         assert self.started == len(live) + sum(self.outcomes), "every inference ends exactly once"
         assert self.fresh + self.default + self.missed == self._acted, "every tick is filled exactly once"

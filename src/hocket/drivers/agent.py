@@ -209,7 +209,10 @@ class StaggeredAgent:
         return engine
 
     def _serve(self, engine: LiveEngine) -> None:
-        rehearsal = Rehearsal(self._rule, engine.cadence) if self._hz <= REHEARSAL_HZ else None
+        rehearsal = None
+        if self._hz <= REHEARSAL_HZ:
+            example = np.zeros(self._space.shape, self._dtype)
+            rehearsal = Rehearsal(self._rule, engine.cadence, self._codec, example)
         rehearsed = 0
         while not self._closed and self._failure is None:
             now_ns = monotonic_ns()

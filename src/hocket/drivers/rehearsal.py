@@ -1,4 +1,4 @@
-"""A scheduler that nobody listens to, run shortly before a cycle so that the real one finds its code warm.
+"""An engine that nobody listens to, run shortly before a cycle so that the real one finds its code warm.
 
 A control loop sleeps almost always, and a processor forgets what it does not use: the same call costs three times
 as much after 20 ms of sleep as in a busy loop. The twin runs the same code with made-up events.
@@ -6,31 +6,66 @@ as much after 20 ms of sleep as in a busy loop. The twin runs the same code with
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
-from hocket.core.commands import StartInference
 from hocket.core.rules import Rule
-from hocket.core.scheduler import Scheduler
+from hocket.drivers.engine import Engine, Executor
+from hocket.spaces import ActionCodec
 
 
 class Rehearsal:
     """Plays ticks of its own, in which every inference takes one."""
 
-    def __init__(self, rule: Rule, cadence: Cadence) -> None:
+    def __init__(self, rule: Rule, cadence: Cadence, codec: ActionCodec, observation: NDArray[Any]) -> None:
         self._cadence = cadence
-        self._twin = Scheduler(rule, cadence)
+        self._observation = observation
+        self._answer = np.zeros(codec.shape, codec.dtype)
+        self._nobody = _Nobody(observation)
         self._tick = 0
-        self._running: list[int] = []
+        self._twin = Engine(
+            rule=rule,
+            cadence=cadence,
+            executor=self._nobody,
+            default=lambda observation, last: last,
+            codec=codec,
+            keep_trace=False,
+        )
         for worker in range(rule.initial_workers):
-            self._twin.handle(e.WorkerJoined(cadence.epoch_ns, worker))
-        self._twin.handle(e.Ticked(cadence.epoch_ns, 0))
+            self._twin.feed(e.WorkerJoined(cadence.epoch_ns, worker))
+        self._twin.observed(0, cadence.epoch_ns, observation)
 
     def play(self) -> None:
         """One tick: its finished inferences, its deadline, its observation."""
         self._tick += 1
-        twin, tick, now_ns = self._twin, self._tick, self._cadence.deadline_ns(self._tick)
-        for inference in self._running:
-            twin.handle(e.InferenceFinished(now_ns, inference))
-        twin.handle(e.DeadlineReached(now_ns, tick))
-        commands = twin.handle(e.Ticked(now_ns, tick))
-        self._running = [command.inference for command in commands if isinstance(command, StartInference)]
+        now_ns = self._cadence.deadline_ns(self._tick)
+        running, self._nobody.running = self._nobody.running, []
+        for inference in running:
+            self._twin.finished(e.InferenceFinished(now_ns, inference), self._answer)
+        self._twin.deadline(self._tick, now_ns)
+        self._twin.observed(self._tick, now_ns, self._observation)
+
+
+class _Nobody(Executor):
+    """Notes what was started, and copies as much as a real executor does."""
+
+    def __init__(self, observation: NDArray[Any]) -> None:
+        self.running: list[int] = []
+        self._slot = np.zeros_like(observation)
+
+    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+        np.copyto(self._slot, observation)
+        self.running.append(inference)
+
+    def add_worker(self, now_ns: int) -> None:
+        """Nobody comes."""
+
+    def retire(self, worker: int) -> None:
+        """Nobody goes."""
+
+    def learn(self, now_ns: int) -> None:
+        """Nobody learns."""

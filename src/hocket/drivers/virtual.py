@@ -25,9 +25,9 @@ from hocket.defaults import BoundDefault
 from hocket.drivers.clock import between_ticks
 from hocket.drivers.engine import Engine, Executor
 from hocket.drivers.failures import FailureLog, check_failure_limit
-from hocket.drivers.latency import Constant, LatencyModel
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError, PolicyError
+from hocket.latency import Constant, LatencyModel
 from hocket.policy import PolicyFactory
 from hocket.record import RunRecord
 from hocket.spaces import ActionCodec

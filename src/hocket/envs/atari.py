@@ -1,4 +1,4 @@
-"""Atari games as worlds that do not wait: every frame is a tick (DESIGN §7).
+"""Atari games as worlds that do not wait: every frame is a tick.
 
 Frames come grey from the emulator itself, are resized to ``size`` x ``size`` by area averaging, and stacked
 channels first. One tick is one frame at 60 Hz: no frame skip, and sticky actions only when asked for. (As

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
-from hocket.drivers.latency import LatencyModel, PerWorker
 from hocket.errors import ConfigurationError
+from hocket.latency import LatencyModel, PerWorker
 from hocket.spaces import ActionCodec
 
 INFO_KEY = "induced_delay"

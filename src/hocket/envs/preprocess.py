@@ -1,4 +1,4 @@
-"""Preprocessing at tick rate, before inference: grey, resized, stacked frames (DESIGN §7).
+"""Preprocessing at tick rate, before inference: grey, resized, stacked frames.
 
 Gymnasium's own wrappers do the work: on a 210x160 screen they cost about 40 µs for the resize (OpenCV, area
 averaging) and 5 µs for the stack. Colour is resized before it is turned grey: 200 µs, against 550 the other way.

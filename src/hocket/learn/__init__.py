@@ -1,1 +1,1 @@
-"""Learning while acting (DESIGN §5): from transitions to new weights. Imports nothing from the drivers."""
+"""Learning while acting: from transitions to new weights. Imports nothing from the drivers."""

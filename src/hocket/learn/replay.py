@@ -1,4 +1,4 @@
-"""Replay for learning while acting (DESIGN §5): each frame once, as bytes, in memory that learner processes share.
+"""Replay for learning while acting: each frame once, as bytes, in memory that learner processes share.
 
 The environment ticks at a fixed rate and every tick yields one frame; a transition runs from one decision to the next
 and refers to frames by their ticks. Stacks of frames and n-step returns are put together when sampled, never across an

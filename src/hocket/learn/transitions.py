@@ -1,4 +1,4 @@
-"""From ticks to transitions: Definition 1's semi-MDP, read off a run as it happens (Riemer et al. 2025; DESIGN §5).
+"""From ticks to transitions: Definition 1's semi-MDP, read off a run as it happens (Riemer et al. 2025).
 
 A *decision* is one executed fresh action with what it was computed from. A *transition* runs from one decision to the
 next: the state as the policy saw it, the action, Σ γ^i·r over the ticks between (the default's rewards included), γ^n,

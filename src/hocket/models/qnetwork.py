@@ -1,7 +1,7 @@
 """A trunk, the actions that are pending, and a head: the network that hocket's learners train.
 
 The trunk sees the observation; the head sees the trunk's features and the pending actions, each as a one-hot code. So
-the slow part needs nothing that is not known when an inference starts, and the fast part can run late (DESIGN §5):
+the slow part needs nothing that is not known when an inference starts, and the fast part can run late:
 ``features`` and ``from_features`` are the two stages, ``forward`` is both.
 """
 
@@ -65,16 +65,17 @@ class QNetwork(nn.Module):
         x = observation.to(dtype)
         if observation.dtype == torch.uint8:
             x = x.mul_(self.byte_scale)
+        features: Tensor
         if self._blocked and x.dtype == torch.float32 and x.device.type == "cpu":
             assert isinstance(self.trunk, nn.Sequential)
             convolved: Tensor = self.trunk[: self._blocked](x.to_mkldnn())
-            return torch.as_tensor(self.trunk[self._blocked :](convolved.to_dense()))
-        if x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        if self._bfloat16:
+            features = self.trunk[self._blocked :](convolved.to_dense())
+        elif self._bfloat16:
             with torch.autocast(x.device.type, torch.bfloat16):
-                return torch.as_tensor(self.trunk(x), dtype=dtype)
-        return torch.as_tensor(self.trunk(x))
+                features = self.trunk(x)
+        else:
+            features = self.trunk(x)
+        return features.to(dtype)
 
     def _joined(self, features: Tensor, pending: Tensor | None) -> Tensor:
         if not self.pending:

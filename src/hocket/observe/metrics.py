@@ -1,4 +1,4 @@
-"""Figures of merit, read off a run record. Definitions: DESIGN §1, `docs/concepts.md`."""
+"""Figures of merit, read off a run record. Definitions: `docs/concepts.md`."""
 
 from __future__ import annotations
 

@@ -1,39 +1,21 @@
-"""Shared memory between the tick loop and worker processes: one slot a worker, and nothing with a name.
+"""Shared memory between the tick loop and worker processes: one slot a worker.
 
-The memory is an anonymous file, handed to the workers by descriptor: however a run ends, the kernel frees it and
-nothing stays in /dev/shm. A slot is written by one side at a time; its semaphore says whose turn it is.
+A slot is written by one side at a time; its semaphore says whose turn it is.
 """
 
 from __future__ import annotations
 
-import mmap
-import os
-import tempfile
-from multiprocessing import reduction
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from hocket.shared_memory import SharedArrays
 
 ERROR_BYTES = 8192
 STOP = -2
 READY = -3
 BROKEN = -4
 NONE = -1
-
-
-def _aligned(size: int) -> int:
-    return -(-size // 64) * 64
-
-
-def _anonymous_file(size: int) -> int:
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("hocket")
-    else:
-        with tempfile.TemporaryFile() as file:
-            fd = os.dup(file.fileno())
-    os.ftruncate(fd, size)
-    return fd
 
 
 class Mailbox:
@@ -54,31 +36,24 @@ class Mailbox:
         answer_shape: tuple[int, ...],
         answer_dtype: np.dtype[Any],
     ) -> None:
-        self._layout = (slots, observation_shape, observation_dtype, answer_shape, answer_dtype)
-        self._fd = _anonymous_file(self._map_size())
-        self._map()
+        number, byte = np.dtype(np.int64), np.dtype(np.uint8)
+        self._attach(
+            SharedArrays(
+                {
+                    **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length")},
+                    "observations": ((slots, *observation_shape), observation_dtype),
+                    "answers": ((slots, *answer_shape), answer_dtype),
+                    "errors": ((slots, ERROR_BYTES), byte),
+                }
+            )
+        )
 
-    def _parts(self) -> list[tuple[tuple[int, ...], np.dtype[Any]]]:
-        slots, observation_shape, observation_dtype, answer_shape, answer_dtype = self._layout
-        number = np.dtype(np.int64)
-        return [
-            *(((slots,), number) for _ in range(4)),
-            ((slots, *observation_shape), observation_dtype),
-            ((slots, *answer_shape), answer_dtype),
-            ((slots, ERROR_BYTES), np.dtype(np.uint8)),
-        ]
-
-    def _map_size(self) -> int:
-        return sum(_aligned(int(np.prod(shape)) * dtype.itemsize) for shape, dtype in self._parts())
-
-    def _map(self) -> None:
-        memory = mmap.mmap(self._fd, self._map_size())
-        offset = 0
-        arrays: list[NDArray[Any]] = []
-        for shape, dtype in self._parts():
-            arrays.append(np.ndarray(shape, dtype, memory, offset))
-            offset += _aligned(int(np.prod(shape)) * dtype.itemsize)
-        self.request, self.reply, self.time_ns, self.length, self.observations, self.answers, self._errors = arrays
+    def _attach(self, arrays: SharedArrays) -> None:
+        self._arrays = arrays
+        self.request, self.reply = arrays["request"], arrays["reply"]
+        self.time_ns, self.length = arrays["time_ns"], arrays["length"]
+        self.observations, self.answers = arrays["observations"], arrays["answers"]
+        self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:
         """Keep the end of a traceback, which says most."""
@@ -93,15 +68,13 @@ class Mailbox:
 
     def close(self) -> None:
         """Let go of the file; the memory goes with the last process that maps it."""
-        os.close(self._fd)
+        self._arrays.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (self._layout, reduction.DupFd(self._fd))
+        return _attached, (self._arrays,)
 
 
-def _attach(layout: tuple[Any, ...], descriptor: Any) -> Mailbox:
+def _attached(arrays: SharedArrays) -> Mailbox:
     mailbox = Mailbox.__new__(Mailbox)
-    mailbox._layout = layout
-    mailbox._fd = descriptor.detach()
-    mailbox._map()
+    mailbox._attach(arrays)
     return mailbox
