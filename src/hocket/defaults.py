@@ -17,6 +17,21 @@ BoundDefault = Callable[[Any, Any], Any]
 """``(newest observation, last executed action or None) -> action``."""
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseeable:
+    """A bound default that needs no observation: what it will do can be said before the tick.
+
+    ``foresee`` maps the last executed action, or None if that is unknown, to the next one, or None likewise.
+    """
+
+    foresee: Callable[[Any], Any]
+    initial: Any
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        """The action, as of any bound default."""
+        return self.initial if last is None else self.foresee(last)
+
+
 class Default(ABC):
     """A default behaviour, before it knows the action space."""
 
@@ -47,7 +62,7 @@ class Fixed(Default):
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
         action = _checked(self.action, action_space)
-        return lambda observation, last: action
+        return Foreseeable(lambda last: action, action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,7 @@ class RepeatLast(Default):
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
         initial = neutral(action_space) if self.initial is None else _checked(self.initial, action_space)
-        return lambda observation, last: initial if last is None else last
+        return Foreseeable(lambda last: last, initial)
 
 
 @dataclass(frozen=True, slots=True)

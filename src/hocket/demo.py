@@ -80,7 +80,7 @@ def measure_forward(policy: PolicyFactory, env: gym.Env[Any, Any], count: int = 
         executor.launch()
         for number in range(count):
             began = monotonic_ns()
-            executor.start(number, 0, observation, began)
+            executor.start(number, 0, (observation,), began)
             answered = False
             while not answered:
                 executor.wait(began + TIMEOUT_NS)

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError
 
-Policy = Callable[[Any], Any]
+Policy = Callable[..., Any]
 """Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
-factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks."""
+factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
+Where the factory's ``pending`` exceeds 0, a second argument holds the codes of the pending actions, ``(pending,)``."""
 
 
 class PolicyFactory(ABC):
@@ -25,6 +26,9 @@ class PolicyFactory(ABC):
 
     chunk_length: int = 1
     """The most actions that one answer may hold."""
+    pending: int = 0
+    """How many codes of pending actions the policy is called with, as a second argument; 0: it is called without.
+    See `hocket.drivers.pending`."""
     preload: tuple[str, ...] = ()
     """Modules that worker processes should share already imported."""
 
@@ -32,22 +36,28 @@ class PolicyFactory(ABC):
     def build(self) -> Policy:
         """The policy; called once in every worker."""
 
-    def warm_up(self, policy: Policy, example: NDArray[Any]) -> None:  # noqa: B027
-        """Do beforehand what makes a first call slow; ``example`` is an observation of zeros."""
+    def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:  # noqa: B027
+        """Do beforehand what makes a first call slow; ``example`` is what it is called with, all zeros."""
 
 
 @dataclass(frozen=True)
 class FunctionPolicy(PolicyFactory):
-    """A plain function as a policy. ``chunk_length`` says how many actions it may answer with."""
+    """A plain function as a policy.
+
+    ``chunk_length`` says how many actions it may answer with, ``pending`` how many codes it is called with.
+    """
 
     function: Policy
     chunk_length: int = 1
+    pending: int = 0
 
     def __post_init__(self) -> None:
         if not callable(self.function):
             raise ConfigurationError(
                 f"policy={self.function!r} is not callable; give a function of one observation or a PolicyFactory"
             )
+        if self.pending < 0:
+            raise ConfigurationError(f"pending={self.pending!r} must be 0 or more; try 0")
         if self.chunk_length < 1:
             raise ConfigurationError(f"chunk_length={self.chunk_length!r} must be at least 1; try 1")
 

@@ -17,8 +17,8 @@ class Noting(Executor):
         self.started = []
         self.orders = []
 
-    def start(self, inference, worker, observation, now_ns):
-        self.started.append((inference, worker, int(observation[0])))
+    def start(self, inference, worker, inputs, now_ns):
+        self.started.append((inference, worker, int(inputs[0][0])))
 
     def add_worker(self, now_ns):
         self.orders.append("add")

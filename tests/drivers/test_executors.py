@@ -50,7 +50,7 @@ def test_each_answer_belongs_to_its_observation(kind):
         assert {r.event.worker for r in executor.launch()} == {0, 1}
         for round_ in range(20):
             for worker in (0, 1):
-                executor.start(2 * round_ + worker, worker, np.array([round_, worker]), 0)
+                executor.start(2 * round_ + worker, worker, (np.array([round_, worker]),), 0)
             before_ns = monotonic_ns()
             for report in gather(executor, 2):
                 assert isinstance(report.event, e.InferenceFinished) and report.event.length == 2
@@ -67,7 +67,7 @@ def test_the_observations_buffer_may_be_reused(kind):
     try:
         executor.launch()
         buffer = np.array([5, 0])
-        executor.start(0, 0, buffer, 0)
+        executor.start(0, 0, (buffer,), 0)
         buffer[0] = 9
         assert gather(executor, 1)[0].answer.tolist() == [5]
     finally:
@@ -85,7 +85,7 @@ def test_workers_come_and_go(kind):
             (report,) = gather(executor, 1)
             assert report.event == e.WorkerJoined(report.event.time_ns, worker)
             executor.retire(worker)
-        executor.start(0, 0, np.zeros(2, np.int64), 0)
+        executor.start(0, 0, (np.zeros(2, np.int64),), 0)
         assert gather(executor, 1)[0].event.inference == 0  # the first one has not noticed
     finally:
         executor.close()
@@ -101,7 +101,7 @@ def test_waiting_ends_in_time_and_with_news(kind):
         executor.wait(began + 20_000_000)
         assert monotonic_ns() >= began + 20_000_000 and executor.reports() == []
         executor.wait(began)  # long past
-        executor.start(0, 0, np.zeros(2, np.int64), 0)
+        executor.start(0, 0, (np.zeros(2, np.int64),), 0)
         executor.wait(monotonic_ns() + 20 * 10**9)
         assert len(executor.reports()) == 1
         assert monotonic_ns() - began < 10 * 10**9
@@ -132,7 +132,7 @@ def test_no_report_is_lost_between_two_threads(kind):
         for number in range(0, 400, 2):
             with lock:
                 for worker in (0, 1):
-                    executor.start(number + worker, worker, np.zeros(2, np.int64), 0)
+                    executor.start(number + worker, worker, (np.zeros(2, np.int64),), 0)
             give_up = monotonic() + 5
             while len(got) < number + 2:
                 take()
@@ -149,7 +149,7 @@ def test_no_report_is_lost_between_two_threads(kind):
 def test_close_is_idempotent_and_does_not_wait_for_a_policy(kind):
     executor = kind().executor(job(Sleeping(2.0)), None)
     executor.launch()
-    executor.start(0, 0, np.zeros(2, np.int64), 0)
+    executor.start(0, 0, (np.zeros(2, np.int64),), 0)
     began = monotonic()
     executor.close()
     executor.close()

@@ -1,9 +1,8 @@
 import copy
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
+import tabular
 import torch
 from torch import nn
 
@@ -11,10 +10,6 @@ from hocket.errors import ConfigurationError, HocketError
 from hocket.learn.deep_q import DivergenceError
 from hocket.learn.dqn import DQN
 from hocket.models.qnetwork import mlp_trunk, q_network
-
-_spec = importlib.util.spec_from_file_location("tabular", Path(__file__).with_name("tabular.py"))
-tabular = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tabular)
 
 
 @pytest.fixture(autouse=True)

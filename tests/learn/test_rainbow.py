@@ -1,19 +1,14 @@
 import copy
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
+import tabular
 import torch
 from torch import nn
 
 from hocket.errors import ConfigurationError
 from hocket.learn.rainbow import Rainbow
 from hocket.models.qnetwork import q_network
-
-_spec = importlib.util.spec_from_file_location("tabular", Path(__file__).with_name("tabular.py"))
-tabular = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(tabular)
 
 CALM = Rainbow(noisy=False, dueling=False, learning_rate=0.03, target_every=20)
 
@@ -153,3 +148,11 @@ def test_what_cannot_work_is_refused():
     values = q_network(nn.Identity(), 3, 2)
     with pytest.raises(ConfigurationError, match="support="):
         CALM.gradients(values, values, tabular.batch_of(tabular.TRANSITIONS))
+
+
+def test_a_support_grows_before_a_target_reaches_its_end():
+    online = table(1, 1, support=(-10.0, 10.0))
+    for reward, end in ((8.9, 10), (9.1, 30)):  # a twentieth of 20 is 1
+        batch = tabular.batch_of([(0, 0, reward, 1, None)], states=1)
+        tabular.learn(CALM, online, batch, 1)
+        assert online.head.support[[0, -1]].tolist() == [-10, end]

@@ -51,10 +51,9 @@ def test_the_layout_for_learning_changes_neither_values_nor_gradients(deep, bflo
 
 
 def test_layouts_apply_to_the_trunks_they_can_apply_to():
-    blocked = [
-        q_network(*made, 2).for_learning()._blocked for made in (impala_trunk(1), mlp_trunk(4), minatar_trunk(6))
-    ]
-    assert blocked == [12, 0, 0]  # three sequences of convolution, pooling and two blocks, and the ReLU behind: 3·4 + 1
+    trunks = impala_trunk(1), mlp_trunk(4), minatar_trunk(6)
+    blocked = [q_network(*made, 2).for_learning()._blocked for made in trunks]
+    assert blocked == [13, 0, 0]  # three sequences of convolution, pooling and two blocks, and the ReLU behind
 
 
 def test_pending_actions_reach_the_head_as_codes():

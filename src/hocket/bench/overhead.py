@@ -53,7 +53,7 @@ def _hocket(count: int) -> tuple[float, float]:
         numbers = iter(range(count + WARM_UP))
 
         def round_trip() -> None:
-            executor.start(next(numbers), 0, OBSERVATION, 0)
+            executor.start(next(numbers), 0, (OBSERVATION,), 0)
             while True:
                 executor.wait(monotonic_ns() + TIMEOUT_NS)
                 for report in executor.reports():

@@ -202,6 +202,7 @@ class StaggeredAgent:
             default=self._default,
             codec=self._codec,
             failure_limit=self._failure_limit,
+            pending=self._factory.pending,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)

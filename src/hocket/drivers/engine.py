@@ -20,18 +20,23 @@ from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.defaults import BoundDefault
+from hocket.drivers.pending import Codes, PendingActions
 from hocket.spaces import ActionCodec
 
-PENDING = np.empty(0)
+RUNNING = np.empty(0)
 """Stands for the answer of an inference that runs."""
+NOTHING_PENDING = np.empty(0, np.int64)
 
 
 class Executor(ABC):
     """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
 
     @abstractmethod
-    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
-        """Run the policy on ``observation``, whose buffer may be reused once this returns."""
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        """Run the policy on ``inputs``: an observation, whose buffer may be reused once this returns, and codes if any.
+
+        The codes of pending actions are there if the policy is told of them.
+        """
 
     @abstractmethod
     def add_worker(self, now_ns: int) -> None:
@@ -77,6 +82,7 @@ class Engine:
         executor: Executor,
         default: BoundDefault,
         codec: ActionCodec,
+        pending: int = 0,
         keep_trace: bool = True,
     ) -> None:
         self.scheduler = Scheduler(rule, cadence)
@@ -93,6 +99,10 @@ class Engine:
         self._newest: NDArray[Any] | None = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
         self._action: Any = None
+        self._pending = PendingActions(pending, codec, default) if pending else None
+        self._inputs: dict[int, tuple[int, Codes]] = {}  # by inference: its target, the codes it was given
+        self.last_codes: Codes = NOTHING_PENDING
+        """What was pending for the inference whose action was executed last."""
 
     def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
         """The action that tick ``tick`` executes."""
@@ -110,6 +120,13 @@ class Engine:
         oldest = self.scheduler.oldest_needed
         while (first := next(iter(observations))) < oldest:
             self._spare.append(observations.pop(first))
+        if self._pending is not None:
+            self._pending.forget(oldest)
+
+    def codes(self, observation: int, target: int) -> Codes:
+        """What is pending now for an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
+        assert self._pending is not None
+        return self._pending.codes(observation, target, self._action, self._answers)
 
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """An inference has its answer, encoded: an array of ``event.length`` actions."""
@@ -132,20 +149,32 @@ class Engine:
             kind = type(command)
             if kind is c.StartInference:
                 assert isinstance(command, c.StartInference)
-                self._answers[command.inference] = PENDING
-                observation = self._observations[command.observation]
-                self._executor.start(command.inference, command.worker, observation, event.time_ns)
+                self._answers[command.inference] = RUNNING
+                inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
+                if self._pending is not None:
+                    codes = self.codes(command.observation, command.target)
+                    self._inputs[command.inference] = command.target, codes
+                    self._pending.started(command)
+                    inputs = (*inputs, codes)
+                self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif kind is c.Execute:
                 assert isinstance(command, c.Execute)
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks)
+                if self._pending is not None:
+                    self.last_codes = self._inputs[command.inference][1]
+                    self._pending.executed(command.tick, self._action)
             elif kind is c.EndInference:
                 assert isinstance(command, c.EndInference)
                 del self._answers[command.inference]
+                if self._pending is not None:
+                    self._pending.ended(self._inputs.pop(command.inference)[0])
             elif kind is c.ExecuteDefault:
                 assert isinstance(command, c.ExecuteDefault)
                 self._action = self._default(self._newest, self._action)
                 self.last = Decision(command.tick, -1, 0, 0)
+                if self._pending is not None:
+                    self._pending.executed(command.tick, self._action)
             elif kind is c.WakeAt:
                 assert isinstance(command, c.WakeAt)
                 self.wake_ns = command.time_ns

@@ -30,10 +30,17 @@ class LiveEngine(Engine):
         default: BoundDefault,
         codec: ActionCodec,
         failure_limit: int,
+        pending: int = 0,
         keep_trace: bool = True,
     ) -> None:
         super().__init__(
-            rule=rule, cadence=cadence, executor=executor, default=default, codec=codec, keep_trace=keep_trace
+            rule=rule,
+            cadence=cadence,
+            executor=executor,
+            default=default,
+            codec=codec,
+            pending=pending,
+            keep_trace=keep_trace,
         )
         self.failures = FailureLog(failure_limit)
         self._live = executor

@@ -95,6 +95,7 @@ class Realtime:
                     default=default,
                     codec=codec,
                     failure_limit=self.failure_limit,
+                    pending=policy.pending,
                 )
                 world = World(env, RunRecord(engine.trace))
                 world.observation = observation

@@ -57,8 +57,8 @@ class _Nobody(Executor):
         self.running: list[int] = []
         self._slot = np.zeros_like(observation)
 
-    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
-        np.copyto(self._slot, observation)
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        np.copyto(self._slot, inputs[0])
         self.running.append(inference)
 
     def add_worker(self, now_ns: int) -> None:

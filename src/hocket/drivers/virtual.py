@@ -84,7 +84,9 @@ class Virtual:
             failures=FailureLog(self.failure_limit),
             learn=learn,
         )
-        engine = Engine(rule=rule, cadence=cadence, executor=executor, default=default, codec=codec)
+        engine = Engine(
+            rule=rule, cadence=cadence, executor=executor, default=default, codec=codec, pending=policy.pending
+        )
         record = RunRecord(engine.trace)
         world = World(env, record)
         began, cpu = perf_counter(), process_time()
@@ -148,10 +150,10 @@ class VirtualExecutor(Executor):
         self._sequence += 1
         heappush(self._heap, (event.time_ns, self._sequence, event, extra))
 
-    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         done_ns = now_ns + self._duration(worker, now_ns)
         try:
-            answer = self._encode(self._policy(observation.copy()))  # it may keep or change what it is given
+            answer = self._encode(self._policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
         else:

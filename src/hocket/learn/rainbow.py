@@ -19,6 +19,7 @@ from hocket.learn.schedules import Linear
 from hocket.learn.support import Support
 
 _BETA = Linear(0.6, 1.0, 100_000)
+_MARGIN = 1 / 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +28,8 @@ class Rainbow(DeepQ):
 
     Args:
         atoms: for who builds the network.
-        grow: widen the support as soon as a transition's expected target passes an end of it. Otherwise what lies
-            beyond is counted as the end.
+        grow: widen the support as soon as a transition's expected target comes within a twentieth of its range of an
+            end: returns spread around what is expected. Otherwise what lies beyond is counted as the end.
     """
 
     adam_epsilon: float = 1.5e-4
@@ -64,7 +65,7 @@ class Rainbow(DeepQ):
         return distribution_loss(log_probabilities, batch.actions, targets, weights=batch.weights), means
 
     def adapt(self, online: nn.Module, target: nn.Module, result: UpdateResult) -> bool:
-        """Widen the support of both networks if the batch's targets have passed it, as `Support.grown`.
+        """Widen the support of both networks if the batch's targets need it, as `Support.grown`.
 
         In place and of the same shapes: with weights in shared memory call it on these, with the lock that updates
         them held. A gradient computed before fits them less well and does no harm.
@@ -74,7 +75,8 @@ class Rainbow(DeepQ):
         heads = [_distributional(network).head for network in (online, target)]
         ends = heads[0].support.tolist()
         support = Support(ends[0], ends[-1], len(ends))
-        grown = support.grown(result.target_low, result.target_high)
+        margin = _MARGIN * (support.v_max - support.v_min)
+        grown = support.grown(result.target_low - margin, result.target_high + margin)
         if grown == support:
             return False
         for head in heads:

@@ -1,9 +1,9 @@
 """Which returns a categorical distribution can express: C51's support, fitted to the environment.
 
 Bellemare et al. 2017 fix it at [−10, 10], for rewards clipped to [−1, 1]. hocket clips no rewards. So the first
-support covers the returns seen before learning begins, and it grows when a target passes an end: the number of atoms
-stays, their spacing widens, and the head's last layer is remapped (`hocket.models.heads.DistributionalHead.grow`).
-Growth ends by itself: no target exceeds the largest reward / (1 − γ).
+support covers the returns seen before learning begins, and it grows when a target comes near an end: the number of
+atoms stays, their spacing widens, and the head's last layer is remapped
+(`hocket.models.heads.DistributionalHead.grow`). Growth ends by itself: no return exceeds the largest reward / (1 − γ).
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hocket.errors import ConfigurationError
 
 Codes = tuple[int, ...]
-"""What was pending when an inference started, one code a tick (see `hocket.core.pending`)."""
+"""What was pending when an inference started, one code a tick (see `hocket.drivers.pending`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +25,6 @@ class Decided:
     """The observation that it was computed from, by its tick."""
     action: int
     pending: Codes = ()
-    version: int = 0
-    """Of the policy's weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ try:
 except ImportError as error:
     raise MissingExtraError("Q-network heads (torch)", "train") from error
 
-_TAIL = 3.0
-"""How much lower the logits of an atom new to the support start than its neighbour's nearer to the old ones."""
+_BEYOND = 0.005
+"""Probability of all atoms beyond the old support together when it grows, as a share of the outermost old one's."""
 
 
 class NoisyLinear(nn.Module):
@@ -172,9 +172,9 @@ class DistributionalHead(_Head):
     def grow(self, v_min: float, v_max: float) -> None:
         """Spread the same number of atoms over a wider range, keeping what has been learned about as it was.
 
-        A new atom's logit becomes the mean of the old ones within its reach, nearer ones counting more; beyond the old
-        ends it falls off step by step. Logits are linear in the last layers, so these change and nothing else does; in
-        place, as others may share the memory.
+        A new atom's logit becomes the mean of the old ones within its reach, nearer ones counting more; those beyond
+        the old ends get little, but not so little that they could not be learned. Logits are linear in the last
+        layers, so these change and nothing else does; in place, as others may share the memory.
 
         Raises:
             ConfigurationError: if the range does not hold the present one.
@@ -190,14 +190,15 @@ class DistributionalHead(_Head):
         nearest = new.clamp(old[0], old[-1])
         mixing = (1 - (nearest[:, None] - old).abs() / spacing).clamp(min=0)
         mixing = (mixing / mixing.sum(dim=1, keepdim=True)).to(self.support.dtype)
-        tail = (-_TAIL * (new - nearest).abs() / spacing).to(self.support.dtype)
+        beyond = (new != nearest).to(self.support.dtype)
+        lift = beyond * math.log(_BEYOND / max(1.0, beyond.sum().item()))
         for one in (self.advantage, self.value):
             if one is not None:
                 for weights in one[-1].parameters():
                     rows = weights.view(-1, self.outputs, *weights.shape[1:])
                     rows.copy_(torch.einsum("kj,aj...->ak...", mixing, rows))
         lifted = self.advantage if self.value is None else self.value
-        lifted[-1].get_parameter("bias").view(-1, self.outputs).add_(tail)
+        lifted[-1].get_parameter("bias").view(-1, self.outputs).add_(lift)
         self.support.copy_(new)
 
 

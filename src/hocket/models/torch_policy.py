@@ -120,11 +120,11 @@ class TorchPolicy(PolicyFactory):
 
         return policy
 
-    def warm_up(self, policy: Policy, example: Any) -> None:
+    def warm_up(self, policy: Policy, *example: Any) -> None:
         """Run the network twice: the first calls allocate and choose kernels."""
         for _ in range(2):
             with contextlib.suppress(ActionError):  # whether its values are any good is the run's business
-                policy(example)
+                policy(*example)
 
     def _network(self) -> nn.Module:
         """The network, checked, seeded, in evaluation mode and where and how it is to run."""

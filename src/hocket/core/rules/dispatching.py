@@ -125,7 +125,9 @@ class QuantileSchedule(DispatchSchedule):
         self._quantile = quantile
         self._hold = rule.hold
         self._step_ns = 0  # from the newest tick's deadline to its observation: what the step itself takes
-        self._aim = 0  # D in ticks; 0 before the first inference has finished
+        # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
+        self._aim = rule.min_delay if rule.min_delay > 1 else 0
+        self._least = rule.min_delay
         self._typical_ns = 0
 
     def target(self, observation: int) -> int:
@@ -146,9 +148,10 @@ class QuantileSchedule(DispatchSchedule):
     def estimate(self) -> None:
         super().estimate()
         needed_ns = self._window.quantile(self._quantile) + self._step_ns
-        aim = self.cadence.ticks(needed_ns)
+        aim = max(self._least, self.cadence.ticks(needed_ns))
         # Up at once; down only when it would stay down if inference times rose by a tenth of a tick.
-        if aim > self._aim or self.cadence.ticks(needed_ns + self.cadence.period_ns / 10) < self._aim:
+        cautious = max(self._least, self.cadence.ticks(needed_ns + self.cadence.period_ns / 10))
+        if aim > self._aim or cautious < self._aim:
             self._aim = aim
         self._typical_ns = self._window.quantile(0.5)
 

@@ -36,6 +36,7 @@ class TickDispatch(Rule):
             ``quantile="auto"``. Where workers share processors, a hedge slows the others down.
         min_workers, max_workers: the bounds of ``workers="auto"``.
         window: how many inference times the estimates remember.
+        min_delay: D is at least this many ticks, however quick the inferences are (not with ``quantile="auto"``).
     """
 
     workers: int | Literal["auto"] = 2
@@ -46,6 +47,7 @@ class TickDispatch(Rule):
     min_workers: int = 1
     max_workers: int = 64
     window: int = 1000
+    min_delay: int = 1
 
     def __post_init__(self) -> None:
         if self.workers != "auto":
@@ -65,6 +67,10 @@ class TickDispatch(Rule):
                 f"predictability={self.predictability!r} says nothing to quantile={self.quantile!r}; "
                 "try quantile='auto', or leave predictability out"
             )
+        if isinstance(self.min_delay, bool) or not isinstance(self.min_delay, int) or self.min_delay < 1:
+            raise ConfigurationError(f"min_delay={self.min_delay!r} must be an integer of at least 1; try 1")
+        if self.quantile == "auto" and self.min_delay > 1:
+            raise ConfigurationError(f"min_delay={self.min_delay} says nothing to quantile='auto'; try quantile=0.95")
         if self.quantile == "auto" and not self.hold:
             raise ConfigurationError("hold=False says nothing to quantile='auto', which decides for itself")
         Window(self.window)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hocket.core.events import InferenceFailed, InferenceFinished, LearningFinished, WorkerJoined, WorkerLost
 from hocket.drivers.engine import Executor
 from hocket.errors import ConfigurationError
-from hocket.policy import PolicyFactory
+from hocket.policy import Policy, PolicyFactory
 from hocket.spaces import ActionCodec
 
 
@@ -35,6 +35,12 @@ class Job:
     observation_dtype: np.dtype[Any]
     workers: int
     most_workers: int
+
+    def warm_up(self, policy: Policy) -> None:
+        """Let the factory do beforehand what makes a first call slow."""
+        example = np.zeros(self.observation_shape, self.observation_dtype)
+        codes = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
+        self.policy.warm_up(policy, example, *codes)
 
 
 class RealtimeExecutor(Executor):

@@ -25,6 +25,7 @@ class Mailbox:
         request: by slot, the inference to run, or STOP.
         reply: by slot, the last inference done, or READY or BROKEN after start-up, or NONE.
         time_ns: by slot, when the reply was written.
+        pending: by slot, the codes of pending actions, none if the policy is not told of them.
         length: by slot, how many actions the answer holds, or -1 if the inference raised.
     """
 
@@ -35,6 +36,7 @@ class Mailbox:
         observation_dtype: np.dtype[Any],
         answer_shape: tuple[int, ...],
         answer_dtype: np.dtype[Any],
+        pending: int,
     ) -> None:
         number, byte = np.dtype(np.int64), np.dtype(np.uint8)
         self._attach(
@@ -42,6 +44,7 @@ class Mailbox:
                 {
                     **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length")},
                     "observations": ((slots, *observation_shape), observation_dtype),
+                    "pending": ((slots, pending), number),
                     "answers": ((slots, *answer_shape), answer_dtype),
                     "errors": ((slots, ERROR_BYTES), byte),
                 }
@@ -53,6 +56,7 @@ class Mailbox:
         self.request, self.reply = arrays["request"], arrays["reply"]
         self.time_ns, self.length = arrays["time_ns"], arrays["length"]
         self.observations, self.answers = arrays["observations"], arrays["answers"]
+        self.pending = arrays["pending"]
         self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:

@@ -74,6 +74,7 @@ class ProcessExecutor(RealtimeExecutor):
             job.observation_dtype,
             job.codec.shape,
             job.codec.dtype,
+            job.policy.pending,
         )
         self._mailbox.reply[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
@@ -167,12 +168,14 @@ class ProcessExecutor(RealtimeExecutor):
         self._next += 1
         self._keeper.order(worker)
 
-    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
             return  # it died this instant; its loss is being reported
         slot = process.slot
-        np.copyto(self._mailbox.observations[slot], observation)
+        np.copyto(self._mailbox.observations[slot], inputs[0])
+        if len(inputs) > 1:
+            np.copyto(self._mailbox.pending[slot], inputs[1])
         self._mailbox.request[slot] = inference
         self._busy[worker] = monotonic_ns()
         process.go.release()

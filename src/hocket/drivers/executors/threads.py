@@ -55,7 +55,7 @@ class ThreadExecutor(RealtimeExecutor):
         self._kind = kind
         self._job = job
         self._threads: list[Thread] = []
-        self._inboxes: dict[int, SimpleQueue[tuple[int, NDArray[Any]] | None]] = {}
+        self._inboxes: dict[int, SimpleQueue[tuple[int, tuple[NDArray[Any], ...]] | None]] = {}
         self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
         self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
         self._waited: deque[tuple[int, Report]] = deque()  # taken from the outbox by `wait`
@@ -95,30 +95,30 @@ class ThreadExecutor(RealtimeExecutor):
         self._threads = [*filter(Thread.is_alive, self._threads), thread]
         thread.start()
 
-    def _serve(self, worker: int, inbox: SimpleQueue[tuple[int, NDArray[Any]] | None]) -> None:
+    def _serve(self, worker: int, inbox: SimpleQueue[tuple[int, tuple[NDArray[Any], ...]] | None]) -> None:
         outbox, encode = self._outbox, self._job.codec.encode
         if sys.platform == "linux":
             os.nice(self._kind.nice)  # of this thread alone
         try:
             policy = self._job.policy.build()
-            self._job.policy.warm_up(policy, np.zeros(self._job.observation_shape, self._job.observation_dtype))
+            self._job.warm_up(policy)
         except BaseException:
             outbox.put((worker, Report(None, traceback=format_exc())))
             return
         outbox.put((worker, Report(WorkerJoined(monotonic_ns(), worker))))
         while (order := inbox.get()) is not None:
-            inference, observation = order
+            inference, inputs = order
             try:
-                answer = encode(policy(observation))
+                answer = encode(policy(*inputs))
             except BaseException:  # a thread that ended in silence would count as hung
                 report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
             else:
                 report = Report(InferenceFinished(monotonic_ns(), inference, len(answer)), answer)
             outbox.put((worker, report))
 
-    def start(self, inference: int, worker: int, observation: NDArray[Any], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         self._busy[worker] = monotonic_ns()
-        self._inboxes[worker].put((inference, np.array(observation)))
+        self._inboxes[worker].put((inference, (np.array(inputs[0]), *inputs[1:])))
 
     def retire(self, worker: int) -> None:
         self._inboxes.pop(worker).put(None)

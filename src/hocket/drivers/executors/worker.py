@@ -46,13 +46,16 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
     try:
         factory, codec = cloudpickle.loads(pickled)
         policy = factory.build()
-        factory.warm_up(policy, np.zeros_like(mailbox.observations[slot]))
+        inputs: tuple[Any, ...] = (mailbox.observations[slot],)
+        if factory.pending:
+            inputs = (*inputs, mailbox.pending[slot])
+        factory.warm_up(policy, *map(np.zeros_like, inputs))
     except BaseException:
         mailbox.write_error(slot, format_exc())
         mailbox.reply[slot] = BROKEN
         done.release()
         return
-    observation, answers, encode = mailbox.observations[slot], mailbox.answers[slot], codec.encode
+    answers, encode = mailbox.answers[slot], codec.encode
     mailbox.time_ns[slot] = monotonic_ns()
     mailbox.reply[slot] = READY
     done.release()
@@ -63,7 +66,7 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
         if inference == STOP:
             return
         try:
-            answer = encode(policy(observation))
+            answer = encode(policy(*inputs))
             length = len(answer)
             np.copyto(answers[:length], answer)
         except BaseException:
