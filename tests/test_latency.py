@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import hocket
+from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 
 LAWS = [
@@ -73,8 +74,9 @@ def test_from_lines_and_from_json(tmp_path):
         assert hocket.Empirical.from_file(tmp_path / name).durations_s == (0.1, 0.2, 0.3)
 
 
-def test_from_a_saved_run(tmp_path, null_run):
-    null_run(hocket.TickDispatch(2), hocket.Virtual(hz=50, latency=hocket.Constant(0.03)), 50).save(tmp_path)
+def test_from_a_saved_run(tmp_path):
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
+    hocket.run(NullEnv(), lambda observation: 1, hocket.TickDispatch(2), clock, ticks=50).save(tmp_path)
     law = hocket.Empirical.from_file(tmp_path / "inferences.npz")
     assert set(law.durations_s) == {0.03}
 

@@ -1,10 +1,13 @@
 from fractions import Fraction
 
+import numpy as np
 import pytest
+from gymnasium.spaces import Discrete
 
 import hocket
 from hocket.core.cadence import Cadence
 from hocket.drivers.rehearsal import Rehearsal
+from hocket.spaces import ActionCodec
 
 
 @pytest.mark.parametrize(
@@ -22,8 +25,9 @@ from hocket.drivers.rehearsal import Rehearsal
     ids=repr,
 )
 def test_any_rule_can_be_rehearsed(rule):
-    rehearsal = Rehearsal(rule, Cadence(Fraction(50)))
+    codec = ActionCodec(Discrete(3))
+    rehearsal = Rehearsal(rule, Cadence(Fraction(50)), codec, np.zeros((4, 84, 84), np.uint8))
     for _ in range(500):
         rehearsal.play()
-        rehearsal._twin.validate()
-    assert rehearsal._twin.started >= 1
+        rehearsal._twin.scheduler.validate()
+    assert rehearsal._twin.scheduler.started >= 1
