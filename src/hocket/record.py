@@ -8,9 +8,43 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import MutableSequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from hocket.core.trace import Trace
+
+Codes = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One tick as a learner sees it, once its environment step is done."""
+
+    tick: int
+    decided_on: int
+    """The observation, by tick, that the executed action was computed from; -1 where the default acted."""
+    action: Any
+    codes: Codes
+    """What was pending for the inference whose action was executed; empty if policies are not told."""
+    reward: float
+    terminated: bool
+    truncated: bool
+    observation: Any
+    """The newest: after an episode's end, the next one's first. Its buffer may be reused once the call returns."""
+    final_observation: Any
+    """The last of the episode that ended in this tick, else None."""
+    final_codes: Codes
+    """What would have been pending for an inference on it."""
+
+
+class Listener(Protocol):
+    """Is told of every tick as it happens, inside the tick loop: it must be quick."""
+
+    def began(self, observation: Any) -> None:
+        """Tick 0 yielded ``observation``."""
+
+    def ticked(self, moment: Moment) -> None:
+        """A tick has passed."""
 
 
 class RunRecord:

@@ -27,7 +27,7 @@ from hocket.observe.files import make_folder, replacing, write_json
 from hocket.observe.metrics import Metrics
 from hocket.observe.summary import Summary
 from hocket.policy import Policy, PolicyFactory, as_factory
-from hocket.record import RunRecord
+from hocket.record import Listener, RunRecord
 from hocket.spaces import ActionCodec, check_spaces
 
 
@@ -98,6 +98,7 @@ def run(
     seed: int = 0,
     learn: Callable[[], None] | None = None,
     watch: Callable[[Engine], None] | None = None,
+    listener: Listener | None = None,
     config: dict[str, Any] | None = None,
 ) -> RunResult:
     """Let ``policy`` act in ``env`` for ``ticks`` ticks while the world does not wait.
@@ -111,6 +112,7 @@ def run(
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.
         learn: called when a `Sequential` rule that learns says so.
+        listener: told of every tick as it happens, such as a learner.
         watch: given the engine once, before the first tick, to look at (never to change) from another thread.
         config: put into the run's config.json beside what is known anyway.
 
@@ -149,6 +151,7 @@ def run(
         seed=int(seed),
         learn=learn,
         watch=watch,
+        listener=listener,
     )
     known = {
         "env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__,

@@ -71,6 +71,7 @@ class Engine:
 
     Attributes:
         last: what the last tick executed.
+        pending: how many codes of pending actions the policy is told.
         wake_ns: when to call `timer_due`, or None.
     """
 
@@ -99,6 +100,7 @@ class Engine:
         self._newest: NDArray[Any] | None = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
         self._action: Any = None
+        self.pending = pending
         self._pending = PendingActions(pending, codec, default) if pending else None
         self._inputs: dict[int, tuple[int, Codes]] = {}  # by inference: its target, the codes it was given
         self.last_codes: Codes = NOTHING_PENDING

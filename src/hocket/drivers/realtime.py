@@ -24,7 +24,7 @@ from hocket.drivers.live import LiveEngine
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError
 from hocket.policy import PolicyFactory
-from hocket.record import RunRecord
+from hocket.record import Listener, RunRecord
 from hocket.spaces import ActionCodec
 
 
@@ -79,6 +79,7 @@ class Realtime:
         seed: int,
         learn: Callable[[], None] | None = None,
         watch: Callable[[Engine], None] | None = None,
+        listener: Listener | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         kind = as_executor_kind(self.executor)
@@ -97,7 +98,7 @@ class Realtime:
                     failure_limit=self.failure_limit,
                     pending=policy.pending,
                 )
-                world = World(env, RunRecord(engine.trace))
+                world = World(env, RunRecord(engine.trace), listener)
                 world.observation = observation
                 if watch is not None:
                     watch(engine)
@@ -111,7 +112,7 @@ class Realtime:
         spin_ns = int(self.spin_s * NS_PER_S)
         cpu = thread_time()
         try:
-            engine.observed(0, cadence.epoch_ns, world.observation)
+            world.begin(engine, cadence.epoch_ns)
             tick = 0
             while tick < ticks and not interrupt.requested:
                 tick, overrun = self._next_tick(cadence, tick, ticks)
@@ -121,7 +122,7 @@ class Realtime:
                 engine.service()
                 action = engine.deadline(tick, deadline_ns, overrun=overrun)
                 world.step(tick, action, monotonic_ns() - deadline_ns)
-                engine.observed(tick, monotonic_ns(), world.observation, episode_ended=world.episode_ended)
+                world.show(engine, tick, monotonic_ns())
                 collect_a_little(tick)
         except KeyboardInterrupt:
             interrupt.requested = True

@@ -29,7 +29,7 @@ from hocket.drivers.world import World
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency import Constant, LatencyModel
 from hocket.policy import PolicyFactory
-from hocket.record import RunRecord
+from hocket.record import Listener, RunRecord
 from hocket.spaces import ActionCodec
 
 INSTANT = Constant(0.0)
@@ -72,6 +72,7 @@ class Virtual:
         seed: int,
         learn: Callable[[], None] | None = None,
         watch: Callable[[Engine], None] | None = None,
+        listener: Listener | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         cadence = Cadence(exact_hz(self.hz))
@@ -88,13 +89,13 @@ class Virtual:
             rule=rule, cadence=cadence, executor=executor, default=default, codec=codec, pending=policy.pending
         )
         record = RunRecord(engine.trace)
-        world = World(env, record)
+        world = World(env, record, listener)
         began, cpu = perf_counter(), process_time()
         for _ in range(rule.initial_workers):
             executor.add_worker(cadence.epoch_ns)
         executor.advance(cadence.epoch_ns, engine)
         world.reset(seed)
-        engine.observed(0, cadence.epoch_ns, world.observation)
+        world.begin(engine, cadence.epoch_ns)
         if watch is not None:
             watch(engine)
         now_ns = cadence.epoch_ns
@@ -104,7 +105,7 @@ class Virtual:
                     now_ns = cadence.deadline_ns(tick)
                     executor.advance(now_ns, engine)
                     world.step(tick, engine.deadline(tick, now_ns), 0)
-                    engine.observed(tick, now_ns, world.observation, episode_ended=world.episode_ended)
+                    world.show(engine, tick, now_ns)
                     if interrupt.requested:
                         break
             except KeyboardInterrupt:

@@ -8,19 +8,23 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hocket.record import RunRecord
+from hocket.drivers.engine import Engine
+from hocket.record import Codes, Listener, Moment, RunRecord
+
+NONE: Codes = ()
 
 
 class World:
-    """Steps ``env`` and writes each tick into ``record``.
+    """Steps ``env``, writes each tick into ``record`` and tells ``listener``.
 
     Attributes:
         observation: the newest one. After a tick that ended an episode, the next episode's first.
         episode_ended: whether the last tick ended an episode.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], record: RunRecord) -> None:
+    def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
         self.env = env
+        self._listener = listener
         self.record = record
         self.observation: Any = None
         self.episode_ended = False
@@ -47,3 +51,34 @@ class World:
         record.lateness_ns.append(lateness_ns)
         record.step_ns.append(perf_counter_ns() - began)
         record.actions.append(action)
+
+    def begin(self, engine: Engine, now_ns: int) -> None:
+        """Show ``engine`` observation 0."""
+        engine.observed(0, now_ns, self.observation)
+        if self._listener is not None:
+            self._listener.began(self.observation)
+
+    def show(self, engine: Engine, tick: int, now_ns: int) -> None:
+        """Show ``engine`` what tick ``tick`` yielded."""
+        if self._listener is None:
+            engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
+            return
+        decision, codes, final_codes = engine.last, engine.last_codes, NONE
+        if self.episode_ended and engine.pending:
+            final_codes = tuple(engine.codes(tick, -1).tolist())
+        engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
+        record = self.record
+        self._listener.ticked(
+            Moment(
+                tick=tick,
+                decided_on=tick - decision.delay_ticks if decision.fresh else -1,
+                action=record.actions[-1],
+                codes=tuple(codes.tolist()) if decision.fresh else NONE,
+                reward=record.rewards[-1],
+                terminated=bool(record.terminated[-1]),
+                truncated=bool(record.truncated[-1]),
+                observation=self.observation,
+                final_observation=record.final_observations[tick] if self.episode_ended else None,
+                final_codes=final_codes,
+            )
+        )
