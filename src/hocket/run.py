@@ -99,6 +99,7 @@ def run(
     learn: Callable[[], None] | None = None,
     watch: Callable[[Engine], None] | None = None,
     listener: Listener | None = None,
+    until: Callable[[RunRecord], bool] | None = None,
     config: dict[str, Any] | None = None,
 ) -> RunResult:
     """Let ``policy`` act in ``env`` for ``ticks`` ticks while the world does not wait.
@@ -113,6 +114,7 @@ def run(
         seed: of the environment, the default and a virtual clock's latencies.
         learn: called when a `Sequential` rule that learns says so.
         listener: told of every tick as it happens, such as a learner.
+        until: asked after every tick, of the record so far; the run ends when it says so, if that is before ``ticks``.
         watch: given the engine once, before the first tick, to look at (never to change) from another thread.
         config: put into the run's config.json beside what is known anyway.
 
@@ -152,6 +154,7 @@ def run(
         learn=learn,
         watch=watch,
         listener=listener,
+        until=until,
     )
     known = {
         "env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__,

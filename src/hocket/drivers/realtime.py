@@ -80,6 +80,7 @@ class Realtime:
         learn: Callable[[], None] | None = None,
         watch: Callable[[Engine], None] | None = None,
         listener: Listener | None = None,
+        until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         kind = as_executor_kind(self.executor)
@@ -102,12 +103,19 @@ class Realtime:
                 world.observation = observation
                 if watch is not None:
                     watch(engine)
-                self._loop(engine, world, ticks, interrupt)
+                self._loop(engine, world, ticks, interrupt, until)
         finally:
             executor.close()
         return world.record
 
-    def _loop(self, engine: LiveEngine, world: World, ticks: int, interrupt: Interrupt) -> None:
+    def _loop(
+        self,
+        engine: LiveEngine,
+        world: World,
+        ticks: int,
+        interrupt: Interrupt,
+        until: Callable[[RunRecord], bool] | None,
+    ) -> None:
         cadence, record = engine.cadence, world.record
         spin_ns = int(self.spin_s * NS_PER_S)
         cpu = thread_time()
@@ -124,6 +132,8 @@ class Realtime:
                 world.step(tick, action, monotonic_ns() - deadline_ns)
                 world.show(engine, tick, monotonic_ns())
                 collect_a_little(tick)
+                if until is not None and until(record):
+                    break
         except KeyboardInterrupt:
             interrupt.requested = True
         record.interrupted = interrupt.requested

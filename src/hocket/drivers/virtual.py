@@ -73,6 +73,7 @@ class Virtual:
         learn: Callable[[], None] | None = None,
         watch: Callable[[Engine], None] | None = None,
         listener: Listener | None = None,
+        until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         cadence = Cadence(exact_hz(self.hz))
@@ -106,7 +107,7 @@ class Virtual:
                     executor.advance(now_ns, engine)
                     world.step(tick, engine.deadline(tick, now_ns), 0)
                     world.show(engine, tick, now_ns)
-                    if interrupt.requested:
+                    if interrupt.requested or (until is not None and until(record)):
                         break
             except KeyboardInterrupt:
                 interrupt.requested = True
