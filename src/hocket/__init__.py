@@ -7,6 +7,7 @@ from hocket.drivers.engine import Decision
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
+from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import HocketError
 from hocket.latency import (
     Changing,
@@ -21,6 +22,7 @@ from hocket.latency import (
 from hocket.models.torch_policy import TorchPolicy
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory
 from hocket.run import RunInterrupted, RunResult, run
+from hocket.train import TrainResult, train
 
 __all__ = [
     "Changing",
@@ -35,6 +37,7 @@ __all__ = [
     "Gamma",
     "HeavyTail",
     "HocketError",
+    "InducedDelay",
     "LatencyModel",
     "Learn",
     "LogNormal",
@@ -55,7 +58,9 @@ __all__ = [
     "Threads",
     "TickDispatch",
     "TorchPolicy",
+    "TrainResult",
     "Unstaggered",
     "Virtual",
     "run",
+    "train",
 ]

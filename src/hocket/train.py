@@ -76,6 +76,7 @@ def train(
     evaluate_every: int = 10_000,
     evaluation_episodes: int = 20,
     good_enough: float | None = None,
+    threads: int = 1,
     seed: int = 0,
     told: Callable[[Evaluation], None] | None = None,
 ) -> TrainResult:
@@ -97,6 +98,7 @@ def train(
         evaluate_every: ticks between two evaluations of the greedy policy.
         evaluation_episodes: episodes of each.
         good_enough: stop at the first evaluation whose mean return reaches this.
+        threads: torch threads of this process; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
         told: given each evaluation as it is there.
 
@@ -104,15 +106,22 @@ def train(
         ConfigurationError: if something does not fit.
         DivergenceError: if a loss or a gradient is no number.
     """
+    import torch
+
     from hocket.learn.background import BackgroundLearner
 
     if not isinstance(clock, Virtual):
         raise ConfigurationError(
             f"clock={clock!r}: training runs in virtual time; try hocket.Virtual(hz=50, latency=...)"
         )
-    for name, value in (("evaluate_every", evaluate_every), ("evaluation_episodes", evaluation_episodes)):
+    for name, value in (
+        ("evaluate_every", evaluate_every),
+        ("evaluation_episodes", evaluation_episodes),
+        ("threads", threads),
+    ):
         if value < 1:
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
+    torch.set_num_threads(threads)
     env = make_env()
     check_spaces(env)
     actions, observations = env.action_space, env.observation_space

@@ -1,6 +1,7 @@
 """What policies are told of pending actions: by hand, against the trace, and alike under both drivers."""
 
 import os
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -146,7 +147,7 @@ def test_of_two_observations_that_aim_at_a_tick_the_newer_counts():
     starts(book, (0, 4), (1, 4))
     assert book.codes(2, 6, 1, {0: answer(0), 1: answer(2)}).tolist() == [1, 2, 1]
     assert book.codes(2, 6, 1, {0: answer(0), 1: RUNNING}).tolist() == [1, UNKNOWN, 1]
-    book.ended(4)  # the newer has failed
+    book.ended(4)  # the newer, which has failed
     assert book.codes(2, 6, 1, {0: answer(0)}).tolist() == [1, 0, 1]
 
 
@@ -209,21 +210,18 @@ class Live:
     finished: bool = False
 
 
-def check_against_the_trace(result, calls, default):
-    """``calls`` are the policy's, in order: (observation, codes, answer). Counts what kinds of codes there were."""
-    rows = len(calls[0][1])
-    executed_by, outcomes = {}, {}
-    for _, commands in result.record.trace.steps():
-        for command in commands:
-            if type(command) is c.Execute:
-                executed_by[command.tick] = command.inference
-            elif type(command) is c.EndInference:
-                outcomes[command.inference] = command.outcome
+def check_against_the_trace(result, calls, default, *, binding):
+    """``calls`` are the policy's, in order: (observation, codes, answer).
+
+    ``binding``: whether the rule executes answers at their targets. Counts what kinds of codes there were.
+    """
+    steps = list(result.record.trace.steps())
+    executed_by = {x.tick: x.inference for _, commands in steps for x in commands if type(x) is c.Execute}
     actions = dict(zip(result.record.ticks, result.record.actions, strict=True))
     ends = {tick for tick, over in zip(result.record.ticks, result.record.truncated, strict=True) if over}
     live: dict[int, Live] = {}
     started, kinds, now = 0, Counter(), 0
-    for event, commands in result.record.trace.steps():
+    for event, commands in steps:
         if type(event) is e.DeadlineReached:
             now = event.tick
         elif type(event) is e.InferenceFinished and event.inference in live:
@@ -235,7 +233,7 @@ def check_against_the_trace(result, calls, default):
                 continue
             observation, codes, action = calls[started]
             assert (started, observation) == (command.inference, command.observation)
-            at_any_tick = any(not i.target >= 0 or i.target <= now for i in live.values() if not i.finished)
+            at_any_tick = any(i.target <= now for i in live.values())  # late, or aiming at none
             for row, code in enumerate(codes):
                 tick = observation + 1 + row
                 if command.target >= 0 and tick >= command.target:
@@ -262,13 +260,17 @@ def check_against_the_trace(result, calls, default):
                     if tick not in actions or any(observation < end <= tick for end in ends):
                         continue  # an episode's end discards what was committed
                     by = executed_by.get(tick)
-                    if (aimed and by in finished) or (by is None and not aimed):
+                    if by in finished or (by is None and not aimed):
                         assert actions[tick] == code
-                    else:
-                        assert by is None or calls[by][0] > newest
-                        if aimed:
-                            assert all(outcomes[k] != c.Outcome.EXECUTED or k in executed_by.values() for k in finished)
+                    elif by is not None:
                         kinds["overtaken"] += 1
+                        assert not binding or calls[by][0] > newest
+                        late = by in live and not live[by].finished and live[by].target < tick
+                        assert not binding or aimed or by >= started or late, "it was foreseeable"
+                    else:
+                        kinds["dropped"] += 1  # something newer ran before
+                        ran = [executed_by[t] for t in range(now + 1, tick) if t in executed_by]
+                        assert not binding or any(calls[k][0] > newest for k in ran)
             live[started] = Live(observation, command.target, action)
             started += 1
     assert started == len(calls)
@@ -306,12 +308,14 @@ def test_no_code_depends_on_an_unfinished_inference(rule, default):
         default=default,
         seed=5,
     )
-    kinds = check_against_the_trace(result, calls, 1 if isinstance(default, hocket.Fixed) else None)
+    # Without holding, and under the least regret, an answer may be executed at another tick than its target.
+    binding = not isinstance(rule, hocket.TickDispatch) or (rule.hold and rule.quantile != "auto")
+    beta = 1 if isinstance(default, hocket.Fixed) else None
+    kinds = check_against_the_trace(result, calls, beta, binding=binding)
     print(dict(kinds))
-    if isinstance(rule, hocket.TickDispatch) and rule.quantile != "auto":
-        assert kinds["unfinished"] > 100
-        if rule.hold:
-            assert kinds["decided"] > 100
+    if isinstance(rule, hocket.TickDispatch) and binding:
+        assert min(kinds["unfinished"], kinds["decided"]) > 1000
+        assert kinds["overtaken"] + kinds["dropped"] < 20
 
 
 # -- alike everywhere ----------------------------------------------------------------------------------------
@@ -329,10 +333,7 @@ class Noting:
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode())
         os.close(file)
-        if self.seconds:
-            import time
-
-            time.sleep(self.seconds)
+        time.sleep(self.seconds)
         return int(observation.flat[0] + codes @ [1, 2, 3]) % 3
 
     def seen(self):

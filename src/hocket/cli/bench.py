@@ -162,3 +162,40 @@ def _positive(**values: float) -> None:
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise ConfigurationError(f"--{name} {value} must be greater than 0; try --{name} 60")
+
+
+def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
+    """What keeping and sampling transitions costs; beside cpprb if it is installed.
+
+    Args:
+        entries: transitions of 84x84 frames; 300,000 of them take 2.2 GB.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.replay import bench_replay
+
+    _at_least_one(entries=entries)
+    show.check_writable(json=json)
+    figures = bench_replay(entries=entries)
+    rows = [(name, show.microseconds(value)) for name, value in figures.items() if name.endswith("_s")]
+    show.table(f"Replay of {entries:,} transitions, batches of 32 stacks of 4 frames", ("what", "median"), rows)
+    show.console.print(f"{figures['bytes_per_transition']:,.0f} bytes per transition", highlight=False)
+    show.write_json(json, figures)
+
+
+def update(*, repeats: int = 20, json: Path | None = None) -> None:
+    """One DQN update of the IMPALA net, beside Stable-Baselines3's.
+
+    Args:
+        repeats: updates that are timed.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.update import bench_update
+
+    _at_least_one(repeats=repeats)
+    show.check_writable(json=json)
+    figures = bench_update(repeats=repeats)
+    rows = [(name, show.milliseconds(value)) for name, value in figures.items() if name.endswith("_s")]
+    show.table("One update, batch of 32, two threads, 0.9 million parameters", ("what", "median"), rows)
+    rows = [(name, f"{value:.1e}") for name, value in figures.items() if not name.endswith("_s")]
+    show.table("Largest relative difference to Stable-Baselines3's loss", ("what", "difference"), rows)
+    show.write_json(json, figures)

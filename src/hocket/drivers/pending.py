@@ -46,16 +46,20 @@ class PendingActions:
         self._rows = rows
         self._first, self._unknown = int(codec.space.start), int(codec.space.n)
         self._foresee = default if isinstance(default, Foreseeable) else None
-        self._aimed: dict[int, int] = {}  # tick → the inference that aims at it
+        self._aimed: dict[int, list[tuple[int, int]]] = {}  # coming tick → (observation, inference) that aim at it
         self._aimless = 0  # inferences in flight that aim at no tick in particular
+        self._late: list[int] = []  # inferences that missed theirs; some have ended since
+        self._newest = 0  # the last tick executed
         self._executed: dict[int, Any] = {}  # tick → action, of recent ticks
 
     def started(self, command: StartInference) -> None:
         """An inference has started; it comes after its own `codes`."""
         if command.target < 0:
             self._aimless += 1
+        elif command.target <= self._newest:
+            self._late.append(command.inference)
         else:
-            self._aimed[command.target] = command.inference
+            self._aimed.setdefault(command.target, []).append((command.observation, command.inference))
 
     def ended(self, target: int) -> None:
         """An inference that aimed at ``target`` (-1: at none) has ended."""
@@ -64,14 +68,15 @@ class PendingActions:
 
     def executed(self, tick: int, action: Any) -> None:
         """``tick`` executed ``action``."""
-        self._aimed.pop(tick, None)
         self._executed[tick] = action
+        self._newest = tick
+        for due in [due for due in self._aimed if due <= tick]:
+            self._late.extend(inference for _, inference in self._aimed.pop(due))
 
     def forget(self, before: int) -> None:
         """No later inference will start on an observation before ``before``."""
-        for book in (self._executed, self._aimed):
-            for tick in [tick for tick in book if tick < before]:
-                del book[tick]
+        for tick in [tick for tick in self._executed if tick < before]:
+            del self._executed[tick]
 
     def codes(self, observation: int, target: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Codes:
         """The codes for an inference on ``observation`` that aims at tick ``target`` and starts now.
@@ -86,6 +91,7 @@ class PendingActions:
         """
         if last_action is None and self._foresee is not None:
             last_action = self._foresee.initial  # nothing has been executed yet
+        self._late = [inference for inference in self._late if inference in answers]
         codes = np.full(self._rows, self._unknown, np.int64)
         for row in range(self._rows):
             tick = observation + 1 + row
@@ -102,10 +108,11 @@ class PendingActions:
 
     def _coming(self, tick: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Any:
         """What ``tick`` will execute, or None if that cannot be known."""
-        inference = self._aimed.get(tick)
-        if inference is not None and inference in answers:
-            answer = answers[inference]
-            return answer[0] if len(answer) else None
-        if self._foresee is None or self._aimless:
+        aimed = [(o, answers[inference]) for o, inference in self._aimed.get(tick, ()) if inference in answers]
+        if aimed:
+            newest = max(observation for observation, _ in aimed)
+            # Of an observation's hedges the first answer counts; it is the only one kept.
+            return next((answer[0] for observation, answer in aimed if observation == newest and len(answer)), None)
+        if self._foresee is None or self._aimless or self._late:
             return None
         return self._foresee.foresee(last_action)

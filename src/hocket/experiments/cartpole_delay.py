@@ -53,7 +53,6 @@ ARMS = (
 def play(task: tuple[Arm, int]) -> list[dict[str, Any]]:
     """Train one seed of one arm; a row an evaluation, the final one last."""
     arm, seed = task
-    torch.set_num_threads(1)
     torch.manual_seed(seed)
     result = train(
         lambda: gym.make("CartPole-v1"),
