@@ -140,6 +140,7 @@ def train(
     learner = BackgroundLearner(
         algorithm=algorithm,
         network=network,
+        actions=int(actions.n),
         replay=replay,
         first_action=first,
         update_every=update_every,

@@ -388,6 +388,33 @@ def test_both_drivers_show_a_policy_the_same(executor, lasts, tmp_path, nothing_
         assert all(code < UNKNOWN for codes in middle for code in codes)
 
 
+@pytest.mark.parametrize("lasts", [1.0, 2.5, 4.0])
+def test_the_final_observation_has_the_codes_it_would_have_had(lasts):
+    def play(length):
+        seen, listener = {}, Listening()
+
+        def policy(observation, codes):
+            seen[int(observation[0])] = tuple(codes.tolist())
+            return int(observation[0] + codes @ [1, 2, 3]) % 3
+
+        hocket.run(
+            Endless(length),
+            FunctionPolicy(policy, pending=3),
+            hocket.TickDispatch(4, min_delay=4),
+            hocket.Virtual(hz=HZ, latency=hocket.Constant(lasts / HZ)),
+            ticks=20,
+            default=hocket.Fixed(2),
+            listener=listener,
+        )
+        return seen, {tick: final for tick, *_, final in listener.moments}
+
+    for length in (2, 5, 13):
+        _, finals = play(length)
+        seen, none = play(None)
+        assert finals[length] == seen[length] and len(finals[length]) == 3
+        assert finals[length - 1] == () and set(none.values()) == {()}
+
+
 @pytest.mark.parametrize("default", [hocket.Fixed(1), hocket.RepeatLast(), hocket.RandomDefault()], ids=repr)
 @pytest.mark.parametrize("inference_ticks", [1, 2, 4])
 def test_induced_delay_shows_the_same(inference_ticks, default):

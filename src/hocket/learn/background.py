@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from hocket.errors import ConfigurationError
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.replay import Replay
 from hocket.learn.schedules import Linear, epsilon_greedy
 from hocket.learn.transitions import Decided, TransitionBuilder
-from hocket.models.qnetwork import QNetwork
 from hocket.policy import Policy
 from hocket.record import Moment
 
@@ -30,7 +30,8 @@ class BackgroundLearner:
 
     Args:
         algorithm: `DQN` or `Rainbow`.
-        network: that learns, and by which the agent acts; made for the environment's actions.
+        network: that learns, and by which the agent acts: observations, and codes if it takes any, to action values.
+        actions: of the environment.
         replay: new and empty, for its frames and codes.
         first_action: of the Discrete action space (its ``start``).
         update_every: ticks between two updates.
@@ -45,7 +46,8 @@ class BackgroundLearner:
     """
 
     algorithm: DeepQ
-    network: QNetwork
+    network: nn.Module
+    actions: int
     replay: Replay
     first_action: int = 0
     update_every: int = 4
@@ -122,11 +124,11 @@ class BackgroundLearner:
     def exploring_policy(self) -> Policy:
         """Acts by the network as it is at each call: ε-greedy, or by its own noise."""
         greedy = greedy_policy(self.network, self.first_action)
-        exploring, first, actions = self._exploring, self.first_action, self.network.head.actions
+        exploring, first, actions = self._exploring, self.first_action, self.actions
 
         def policy(*inputs: NDArray[Any]) -> int:
             if self.algorithm.noisy:
-                self.network.resample_noise(self._noise)
+                self.algorithm.resample(self.network, self._noise)
                 return greedy(*inputs)
             epsilon = self.epsilon.at(self.tick)
             return first + epsilon_greedy(greedy(*inputs) - first, actions=actions, epsilon=epsilon, rng=exploring)
@@ -134,7 +136,7 @@ class BackgroundLearner:
         return policy
 
 
-def greedy_policy(network: QNetwork, first_action: int = 0) -> Callable[..., int]:
+def greedy_policy(network: nn.Module, first_action: int = 0) -> Callable[..., int]:
     """The action of the highest value, for an observation and, if ``network`` takes them, the pending codes."""
 
     def policy(*inputs: NDArray[Any]) -> int:

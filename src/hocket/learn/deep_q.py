@@ -169,9 +169,7 @@ class DeepQ(ABC):
             DivergenceError: if the loss or the gradient is not finite.
         """
         for network in (online, target):
-            resample = getattr(network, "resample_noise", None)
-            if resample is not None:
-                resample(generator)
+            self.resample(network, generator)
         loss, targets = self.loss(online, target, as_tensors(batch, next(online.parameters()).device))
         value = loss.value.item()
         if not math.isfinite(value):
@@ -189,6 +187,12 @@ class DeepQ(ABC):
             target_low=targets.min().item(),
             target_high=targets.max().item(),
         )
+
+    def resample(self, network: nn.Module, generator: torch.Generator | None = None) -> None:
+        """Draw new noise, if ``network`` is a noisy one."""
+        resample = getattr(network, "resample_noise", None)
+        if resample is not None:
+            resample(generator)
 
     def adapt(self, online: nn.Module, target: nn.Module, result: UpdateResult) -> bool:
         """Change, in place, what the networks can express if ``result`` says that they must; whether they did."""
