@@ -74,8 +74,7 @@ class Answers:
             if inference.observation <= self.last[0]:
                 self._end(inference, Outcome.SUPERSEDED, out)
                 continue
-            release = schedule.release_tick(inference)
-            if release > tick:
+            if schedule.defers and (release := schedule.release_tick(inference)) > tick:
                 heappush(held, (release, inference.id, inference))
             elif due:
                 insort(due, inference, key=_by_observation)

@@ -268,10 +268,11 @@ class Scheduler:
                 self._running[id] = inference
                 self._open[observation] = self._open.get(observation, 0) + 1
                 out.append(c.StartInference(id, worker, observation, target))
-        wake_ns = schedule.wake_ns()
-        if wake_ns is not None and wake_ns != self._wake_ns:
-            self._wake_ns = wake_ns
-            out.append(c.WakeAt(wake_ns))
+        if schedule.wakes:
+            wake_ns = schedule.wake_ns()
+            if wake_ns is not None and wake_ns != self._wake_ns:
+                self._wake_ns = wake_ns
+                out.append(c.WakeAt(wake_ns))
 
     # -- invariants ----------------------------------------------------------------------------------------
 

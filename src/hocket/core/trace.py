@@ -105,10 +105,10 @@ class Trace:
 
     def add(self, event: Event, commands: list[Command]) -> None:
         """Record one step of the scheduler."""
-        extend = self.rows.extend
-        extend(_TO_ROW[type(event)](event))
+        row: tuple[int, ...] = _TO_ROW[type(event)](event)
         for command in commands:
-            extend(_TO_ROW[type(command)](command))
+            row += _TO_ROW[type(command)](command)
+        self.rows.extend(row)
 
     def __len__(self) -> int:
         return len(self.rows) // WIDTH

@@ -113,7 +113,7 @@ class Engine:
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
         """Observation ``tick`` exists; its buffer may be reused afterwards."""
-        source = np.asarray(observation)
+        source = observation if type(observation) is np.ndarray else np.asarray(observation)
         kept = self._spare.pop() if self._spare else np.empty_like(source)
         np.copyto(kept, source)
         observations = self._observations
@@ -148,9 +148,7 @@ class Engine:
         if self._keep_trace:
             self.trace.add(event, commands)
         for command in commands:
-            kind = type(command)
-            if kind is c.StartInference:
-                assert isinstance(command, c.StartInference)
+            if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
                 if self._pending is not None:
@@ -159,31 +157,26 @@ class Engine:
                     self._pending.started(command)
                     inputs = (*inputs, codes)
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
-            elif kind is c.Execute:
-                assert isinstance(command, c.Execute)
+            elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks)
                 if self._pending is not None:
                     self.last_codes = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
-            elif kind is c.EndInference:
-                assert isinstance(command, c.EndInference)
+            elif type(command) is c.EndInference:
                 del self._answers[command.inference]
                 if self._pending is not None:
                     self._pending.ended(self._inputs.pop(command.inference)[0])
-            elif kind is c.ExecuteDefault:
-                assert isinstance(command, c.ExecuteDefault)
+            elif type(command) is c.ExecuteDefault:
                 self._action = self._default(self._newest, self._action)
                 self.last = Decision(command.tick, -1, 0, 0)
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
-            elif kind is c.WakeAt:
-                assert isinstance(command, c.WakeAt)
+            elif type(command) is c.WakeAt:
                 self.wake_ns = command.time_ns
-            elif kind is c.StartLearning:
+            elif type(command) is c.StartLearning:
                 self._executor.learn(event.time_ns)
-            elif kind is c.AddWorker:
+            elif type(command) is c.AddWorker:
                 self._executor.add_worker(event.time_ns)
-            elif kind is c.RetireWorker:
-                assert isinstance(command, c.RetireWorker)
+            elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)

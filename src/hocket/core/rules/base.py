@@ -51,6 +51,10 @@ class Schedule(ABC):
 
     learns: ClassVar[bool] = False
     """Whether ``learning_due`` is to be asked."""
+    defers: ClassVar[bool] = False
+    """Whether ``release_tick`` of one inference may rise while it is held."""
+    wakes: ClassVar[bool] = False
+    """Whether ``wake_ns`` is to be asked."""
 
     def __init__(self, cadence: Cadence) -> None:
         self.cadence = cadence
@@ -91,7 +95,7 @@ class Schedule(ABC):
         """
 
     def release_tick(self, inference: Inference) -> int:
-        """The first tick that may use the finished ``inference``; asked again when that tick comes."""
+        """The first tick that may use the finished ``inference``; a schedule that `defers` is asked again then."""
         return inference.usable_tick
 
     def choose(self, tick: int, due: list[Inference]) -> Inference | None:

@@ -101,13 +101,14 @@ class DispatchSchedule(Schedule):
             new = observation == tick and now_ns == self._ticked_ns
             if not new and not self.worthwhile(observation, now_ns):
                 continue
-            copies = 1
+            target = self.target(observation)
+            started.append(Start(next(workers), observation, target))
+            free -= 1
             if new and self._hedges:
                 # Half of what exceeds the reserve, which spreads the copies over the ticks.
-                copies += max(0, (free - self._reserve) // 2)
-            free -= copies
-            target = self.target(observation)
-            started.extend(Start(next(workers), observation, target) for _ in range(copies))
+                copies = max(0, (free + 1 - self._reserve) // 2)
+                started.extend(Start(next(workers), observation, target) for _ in range(copies))
+                free -= copies
         return started
 
     def workers_wanted(self) -> int:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from typing import ClassVar
 
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
@@ -62,6 +63,9 @@ class ExpectedTime(Rule):
 
 class StaggeredSchedule(Schedule):
     """The cycle of workers that both algorithms share; a subclass says what the target is."""
+
+    defers: ClassVar[bool] = True
+    wakes: ClassVar[bool] = True
 
     def __init__(self, workers: int, cadence: Cadence) -> None:
         super().__init__(cadence)
