@@ -65,14 +65,8 @@ def measure_forward(policy: PolicyFactory, env: gym.Env[Any, Any], count: int = 
     """Median seconds of one inference in one worker process."""
     space = env.observation_space
     assert isinstance(space, gym.spaces.Box)
-    job = Job(
-        policy=policy,
-        codec=ActionCodec(env.action_space, policy.chunk_length),
-        observation_shape=space.shape,
-        observation_dtype=np.dtype(space.dtype),
-        workers=1,
-        most_workers=1,
-    )
+    codec = ActionCodec(env.action_space, policy.chunk_length)
+    job = Job.under(hocket.Sequential(), policy, codec, space.shape, np.dtype(space.dtype))
     observation = space.sample()
     executor = hocket.Processes().executor(job, None)
     took = []

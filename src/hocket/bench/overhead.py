@@ -38,14 +38,8 @@ def _percentiles(call: Callable[[], object], count: int) -> tuple[float, float]:
 def _hocket(count: int) -> tuple[float, float]:
     """`hocket.Processes` as `hocket.run` uses it: start an inference, wait, take the report."""
     env = NullEnv(observation_shape=OBSERVATION.shape)
-    job = Job(
-        policy=as_factory(idle_policy),
-        codec=ActionCodec(env.action_space, 1),
-        observation_shape=OBSERVATION.shape,
-        observation_dtype=OBSERVATION.dtype,
-        workers=1,
-        most_workers=1,
-    )
+    codec, policy = ActionCodec(env.action_space, 1), as_factory(idle_policy)
+    job = Job.under(hocket.Sequential(), policy, codec, OBSERVATION.shape, OBSERVATION.dtype)
     executor = hocket.Processes(nice=0).executor(job, None)
     try:
         (joined,) = executor.launch()

@@ -85,14 +85,7 @@ class StaggeredAgent:
         self._dtype = np.dtype(observation_space.dtype)
         self._failure_limit = failure_limit
         self._executor = as_executor_kind(executor).executor(
-            Job(
-                policy=self._factory,
-                codec=self._codec,
-                observation_shape=observation_space.shape,
-                observation_dtype=self._dtype,
-                workers=rule.initial_workers,
-                most_workers=rule.most_workers,
-            ),
+            Job.under(rule, self._factory, self._codec, observation_space.shape, self._dtype),
             None,
         )
         self._joined = self._executor.launch()

@@ -85,7 +85,8 @@ class Realtime:
         """Play ``ticks`` ticks."""
         kind = as_executor_kind(self.executor)
         observation, _ = env.reset(seed=seed)
-        executor = kind.executor(job_for(rule, policy, codec, np.asarray(observation)), learn)
+        first = np.asarray(observation)
+        executor = kind.executor(Job.under(rule, policy, codec, first.shape, first.dtype), learn)
         try:
             joined = executor.launch()
             with steady_thread(), between_ticks() as interrupt:
@@ -161,15 +162,3 @@ def as_executor_kind(executor: ExecutorKind | str) -> ExecutorKind:
     if executor == "threads":
         return Threads()
     raise ConfigurationError(f"executor={executor!r} must be hocket.Processes() or hocket.Threads()")
-
-
-def job_for(rule: Rule, policy: PolicyFactory, codec: ActionCodec, observation: np.ndarray[Any, Any]) -> Job:
-    """What the workers of a run under ``rule`` need to know."""
-    return Job(
-        policy=policy,
-        codec=codec,
-        observation_shape=observation.shape,
-        observation_dtype=observation.dtype,
-        workers=rule.initial_workers,
-        most_workers=rule.most_workers,
-    )

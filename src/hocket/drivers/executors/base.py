@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, LearningFinished, WorkerJoined, WorkerLost
+from hocket.core.rules import Rule
 from hocket.drivers.engine import Executor
 from hocket.errors import ConfigurationError
 from hocket.policy import Policy, PolicyFactory
@@ -35,6 +36,20 @@ class Job:
     observation_dtype: np.dtype[Any]
     workers: int
     most_workers: int
+
+    @classmethod
+    def under(
+        cls, rule: Rule, policy: PolicyFactory, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> Job:
+        """That of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
+        return cls(
+            policy=policy,
+            codec=codec,
+            observation_shape=shape,
+            observation_dtype=dtype,
+            workers=rule.initial_workers,
+            most_workers=rule.most_workers,
+        )
 
     def warm_up(self, policy: Policy) -> None:
         """Let the factory do beforehand what makes a first call slow."""
@@ -67,8 +82,18 @@ class RealtimeExecutor(Executor):
         """Stop all workers and leave nothing behind. Never raises for a worker's sake."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorKind(ABC):
-    """A way of running workers, as chosen by the user."""
+    """A way of running workers, as chosen by the user; `Processes` and `Threads` say what the options mean there."""
+
+    nice: int = 10
+    hang_s: float = 30.0
+    start_s: float = 120.0
+
+    def __post_init__(self) -> None:
+        check_nice(self.nice)
+        check_seconds("hang_s", self.hang_s)
+        check_seconds("start_s", self.start_s)
 
     @abstractmethod
     def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined, WorkerLost
-from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report, check_nice, check_seconds
+from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
 from hocket.drivers.executors.keeper import Keeper, WorkerProcess
 from hocket.drivers.executors.learning import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox
@@ -38,15 +38,6 @@ class Processes(ExecutorKind):
         start_s: how long the first workers may take to load their policies; a later one that has not loaded its
             policy for this long is killed and replaced.
     """
-
-    nice: int = 10
-    hang_s: float = 30.0
-    start_s: float = 120.0
-
-    def __post_init__(self) -> None:
-        check_nice(self.nice)
-        check_seconds("hang_s", self.hang_s)
-        check_seconds("start_s", self.start_s)
 
     def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
         return ProcessExecutor(self, job, learn)

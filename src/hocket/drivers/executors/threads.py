@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined, WorkerLost
-from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report, check_nice, check_seconds
+from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
 from hocket.drivers.executors.learning import LearningThread
 from hocket.errors import PolicyError
 
@@ -36,15 +36,6 @@ class Threads(ExecutorKind):
             its answer is ignored if it ever comes.
         start_s: how long the first workers may take to load their policies.
     """
-
-    nice: int = 10
-    hang_s: float = 30.0
-    start_s: float = 120.0
-
-    def __post_init__(self) -> None:
-        check_nice(self.nice)
-        check_seconds("hang_s", self.hang_s)
-        check_seconds("start_s", self.start_s)
 
     def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
         return ThreadExecutor(self, job, learn)
