@@ -47,6 +47,16 @@ class Listener(Protocol):
         """A tick has passed."""
 
 
+class Background(Protocol):
+    """What goes on beside the tick loop of a virtual run and changes the policy between its inferences."""
+
+    def advance(self, now_ns: int) -> None:
+        """Let everything happen that happens by ``now_ns``: an inference starts, or a tick is about to be shown."""
+
+    def learn(self, now_ns: int, ended_ns: int) -> None:
+        """The rule lets the agent learn from ``now_ns`` to ``ended_ns`` (sequential interaction only)."""
+
+
 class RunRecord:
     """Columns by tick, from tick 1 on, and the trace.
 
