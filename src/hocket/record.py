@@ -23,6 +23,8 @@ class Moment:
     tick: int
     decided_on: int
     """The observation, by tick, that the executed action was computed from; -1 where the default acted."""
+    version: int = -1
+    """The version of the weights that chose the executed action; -1 where the default acted."""
     action: Any
     codes: Codes
     """What was pending for the inference whose action was executed; empty if policies are not told."""

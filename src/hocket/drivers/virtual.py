@@ -164,10 +164,11 @@ class VirtualExecutor(Executor):
         done_ns = now_ns + self._duration(worker, now_ns)
         try:
             answer = self._encode(self._policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
+            version = int(getattr(self._policy, "version", 0))
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
         else:
-            self.post(e.InferenceFinished(done_ns, inference, len(answer)), answer)
+            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
 
     def add_worker(self, now_ns: int) -> None:
         self.post(e.WorkerJoined(now_ns, self._workers))
