@@ -20,7 +20,7 @@ from hocket.latency import (
     PerWorker,
 )
 from hocket.models.torch_policy import TorchPolicy
-from hocket.policy import FunctionPolicy, Policy, PolicyFactory
+from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.run import RunInterrupted, RunResult, run
 from hocket.train import TrainResult, train
 
@@ -54,11 +54,13 @@ __all__ = [
     "RunInterrupted",
     "RunResult",
     "Sequential",
+    "Stages",
     "StaggeredAgent",
     "Threads",
     "TickDispatch",
     "TorchPolicy",
     "TrainResult",
+    "TwoStage",
     "Unstaggered",
     "Virtual",
     "run",
