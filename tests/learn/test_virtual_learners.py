@@ -335,7 +335,7 @@ def test_late_binding_is_of_the_version_at_the_start():
     assert done.sum() > 40
     by_now = [(landed_ns <= started_ns).sum() for started_ns in inferences.started_ns[done]]
     assert inferences.version[done].tolist() == by_now
-    # One starts and one update lands each tick. Bound for the third tick from its start, while two more land, it answers
+    # One starts and one update lands each tick. Bound for the third tick from its start, while more land, it answers
     # by the weights of its start.
     assert set(np.diff(by_now[5:])) == {1}
     with pytest.raises(ConfigurationError, match="late_binding=True"):
