@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hocket.core.cadence import Cadence
+from hocket.core.commands import Outcome
 from hocket.core.estimators import Window
 from hocket.core.inference import Inference
 from hocket.core.rules.base import NOTHING, Schedule, Start
@@ -142,7 +143,20 @@ class QuantileSchedule(DispatchSchedule):
     def worthwhile(self, observation: int, now_ns: int) -> bool:
         newest = self._queue[-1] if self._queue else observation
         can_meet_target = self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
-        return can_meet_target or observation == newest
+        return can_meet_target or (observation == newest and not self._outdone(observation, now_ns))
+
+    def _outdone(self, observation: int, now_ns: int) -> bool:
+        """Whether the observation after it will be usable no later if it finds a worker.
+
+        A worker that serves two stages is free again just before a tick: with as many as are needed and no more, one
+        that took what has queued would be missing at that tick, and so on for ever. With one stage it is free earlier
+        and catches up.
+        """
+        if self._load is self._window:
+            return False
+        next_ns = self.cadence.deadline_ns(observation + 1) + self._step_ns
+        first_tick = self.cadence.tick_from
+        return first_tick(now_ns + self._typical_ns) >= first_tick(next_ns + self._typical_ns)
 
     def queue_limit(self) -> int:
         return QUEUE
@@ -200,7 +214,8 @@ class LeastRegretSchedule(DispatchSchedule):
 
     def inference_finished(self, inference: Inference) -> None:
         super().inference_finished(inference)
-        if inference.outcome is None:
+        missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
+        if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
             self._playout.answered(inference.observation, inference.usable_tick)
 
     def predictability_estimated(self, predictability: float) -> None:
