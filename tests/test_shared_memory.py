@@ -1,9 +1,11 @@
 import multiprocessing
 import os
+import threading
 
 import numpy as np
+import pytest
 
-from hocket.shared_memory import CACHE_LINE, SharedArrays
+from hocket.shared_memory import CACHE_LINE, Parcel, SharedArrays
 
 PARTS = {"counter": ((1,), np.dtype(np.int64)), "pictures": ((3, 5), np.dtype(np.uint8))}
 
@@ -44,3 +46,26 @@ def test_the_lock_excludes_processes():
     for child in children:
         child.join()
     assert arrays["counter"].tolist() == [10_000]
+
+
+def add_what_is_told(parcel):
+    arrays, amount = parcel.open()
+    with arrays.locked():
+        arrays["counter"][0] += amount()
+
+
+def test_a_parcel_carries_arrays_and_functions_to_every_process():
+    context = multiprocessing.get_context("forkserver")
+    arrays = SharedArrays(PARTS)
+    parcel = Parcel((arrays, lambda: 5))
+    for _ in range(3):
+        child = context.Process(target=add_what_is_told, args=(parcel,))
+        child.start()
+        child.join()
+    assert arrays["counter"].tolist() == [15]
+
+
+def test_what_cannot_be_sent_is_refused_at_once():
+    with pytest.raises(TypeError, match="lock"):
+        Parcel((SharedArrays(PARTS), threading.Lock()))
+    Parcel(SharedArrays(PARTS))

@@ -1,7 +1,7 @@
 """Memory that processes share and nobody has to clean up: an anonymous file, passed by descriptor.
 
 However a run ends, the kernel frees the memory with the last process that maps it; nothing stays in /dev/shm. This
-module knows layouts of arrays, order and exclusion; what the arrays mean is their owners' business.
+module knows layouts of arrays, order, exclusion and how they travel; what the arrays mean is their owners' business.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from multiprocessing import reduction
+from multiprocessing import context, reduction
 from typing import Any
 
+import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,6 +96,48 @@ class SharedArrays:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _attach, (self._parts, reduction.DupFd(self._fd))
+
+
+class Parcel:
+    """What cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
+
+    Bytes that were pickled once would not do: a descriptor is handed over anew to each child, while it is started. So
+    a parcel is an argument of the process, and packed as often as one is started.
+
+    Args:
+        content: packed now as well, so that what cannot be sent raises here, whatever cloudpickle raises.
+    """
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+        self._packed = b""
+        context.set_spawning_popen(_NobodyYet())  # type: ignore[arg-type]
+        try:
+            cloudpickle.dumps(content)
+        finally:
+            context.set_spawning_popen(None)
+
+    def open(self) -> Any:
+        """In the child: the content. Raises what its unpickling raises."""
+        return cloudpickle.loads(self._packed)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _parcel, (cloudpickle.dumps(self._content),)
+
+
+class _NobodyYet:
+    """Stands in for a child that is being started, to whom descriptors are handed."""
+
+    DupFd = int
+
+    def duplicate_for_child(self, fd: int) -> int:
+        return fd
+
+
+def _parcel(packed: bytes) -> Parcel:
+    parcel = Parcel.__new__(Parcel)
+    parcel._packed = packed
+    return parcel
 
 
 def _room(part: Part) -> int:

@@ -200,6 +200,13 @@ class DeepQ(ABC):
         """Change, in place, what the networks can express if ``result`` says that they must; whether they did."""
         return False
 
+    def align(self, online: nn.Module, target: nn.Module) -> bool:
+        """Change ``target``, in place, if ``online`` can express more since it was copied; whether it did.
+
+        For learners that share weights: another one may have changed them by `adapt`, this one's target it has not.
+        """
+        return False
+
     def update(
         self,
         online: nn.Module,

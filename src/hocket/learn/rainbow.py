@@ -83,6 +83,16 @@ class Rainbow(DeepQ):
             head.grow(grown.v_min, grown.v_max)
         return True
 
+    def align(self, online: nn.Module, target: nn.Module) -> bool:
+        """Give ``target`` the support of ``online``, which is at least as wide."""
+        learning, rating = _distributional(online).head, _distributional(target).head
+        ends, theirs = learning.support[[0, -1]].tolist(), rating.support[[0, -1]].tolist()
+        if ends == theirs:
+            return False
+        rating.grow(*ends)
+        rating.support.copy_(learning.support)
+        return True
+
 
 def _distributional(network: nn.Module) -> Any:
     if not (hasattr(network, "log_probabilities") and hasattr(getattr(network, "head", None), "support")):

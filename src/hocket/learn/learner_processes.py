@@ -1,0 +1,299 @@
+"""Asynchronous learners, each a process: started, watched and replaced beside the tick loop, which waits for none.
+
+The method of Mnih et al. 2016, *Asynchronous Methods for Deep Reinforcement Learning*, on a replay: each learner takes
+a snapshot of the weights, computes its own gradient and applies it in its turn to the shared weights with the shared
+state of Adam. Its price, staleness, is measured.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.process import BaseProcess
+from threading import Thread
+from time import monotonic, monotonic_ns
+from traceback import format_exc
+from typing import Any, Self
+
+import cloudpickle
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from hocket.errors import ConfigurationError
+from hocket.learn.deep_q import DeepQ
+from hocket.learn.learner_process import Job, learn
+from hocket.learn.pace import BROKEN, DIVERGED, READY, STARTING, Board, Pace
+from hocket.learn.replay import Replay
+from hocket.learn.weights import SharedWeights
+
+NS_PER_S = 1_000_000_000
+GOODBYE_S = 1.0
+RECENT = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningStatus:
+    """How learning goes. Means are over the last 100 updates, and None before the first.
+
+    Attributes:
+        updates: made by these learners.
+        behind: updates that are due and not made; None if as many are made as there is time for.
+        updates_per_s: lately.
+        loss: mean.
+        staleness: mean, in versions.
+        most_stale: the largest of all.
+        seconds: mean, of one update in its learner.
+        learners: that are up.
+        failures: learners that died or failed.
+        error: why learning has stopped, if it has.
+    """
+
+    updates: int
+    behind: int | None
+    updates_per_s: float
+    loss: float | None
+    staleness: float | None
+    most_stale: int
+    seconds: float | None
+    learners: int
+    failures: int
+    error: str | None
+
+
+class LearnerProcesses:
+    """``count`` learner processes. Use as a context manager, or `start` and `close`; `close` says more.
+
+    The tick loop sets `tick` at each tick, and that is all. Acting goes on whatever happens to learners: one that dies
+    is replaced, and if learning has to stop, `error` says why.
+
+    Args:
+        count: of learners. For one synchronous batch n times larger take one learner, ``dataclasses.replace(algorithm,
+            batch_size=n * algorithm.batch_size)`` and ``threads=n``.
+        algorithm: `DQN` or `Rainbow`.
+        network: of the weights' kind, as the forward and backward passes are to run (`QNetwork.for_learning`). Copied.
+        weights: what is learned.
+        replay: what is learned from.
+        pace: when updates are due. Updates are counted by the weights' version, so that both resume together.
+        nice: how far learners stand back behind the tick loop, 0 to 19.
+        threads: torch threads of each.
+        failure_limit: learners that die in a row, without an update between, before learning stops.
+        seed: of sampling and noise.
+
+    Raises:
+        ConfigurationError: if an option cannot work, or the network cannot be sent to a process.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        algorithm: DeepQ,
+        network: nn.Module,
+        weights: SharedWeights,
+        replay: Replay,
+        pace: Pace,
+        nice: int = 10,
+        threads: int = 1,
+        failure_limit: int = 5,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (("count", count), ("threads", threads), ("failure_limit", failure_limit)):
+            if value < 1:
+                raise ConfigurationError(f"{name}={value!r} must be at least 1")
+        if not 0 <= nice <= 19:
+            raise ConfigurationError(f"nice={nice!r} must be from 0 to 19; try 10")
+        weights.layout.matching(network)
+        try:
+            pickled = cloudpickle.dumps((algorithm, network))
+        except Exception as error:
+            raise ConfigurationError(
+                f"{algorithm!r} with this {type(network).__name__} cannot be sent to a process: {error}; try a network "
+                "of modules and plain functions"
+            ) from error
+        self._board = Board(count)
+        self._pace, self._weights, self._failure_limit = pace, weights, failure_limit
+        self._job = Job(
+            pickled=pickled,
+            weights=weights,
+            replay=replay,
+            board=self._board,
+            pace=pace,
+            nice=nice,
+            threads=threads,
+        )
+        self._seeds = np.random.SeedSequence(seed)
+        self._first = self._version_at_failure = weights.version
+        self._in_a_row = 0
+        self._context = multiprocessing.get_context("forkserver")
+        self._running: dict[int, tuple[int, BaseProcess]] = {}  # by sentinel: the learner's number and its process
+        self._wanted = list(range(count))
+        self._failures: list[str] = []
+        self._error: str | None = None
+        self._closing = self._closed = False
+        self._bell, self._ring = Pipe(duplex=False)
+        self._thread = Thread(target=self._keep, name="hocket-learners", daemon=True)
+
+    # -- anybody's -------------------------------------------------------------------------------------------
+
+    @property
+    def tick(self) -> int:
+        """The tick loop's tick. Setting it is one store, and the only thing that learners ask of a tick."""
+        return self._board.tick
+
+    @tick.setter
+    def tick(self, tick: int) -> None:
+        self._board.tick = tick
+
+    @property
+    def updates(self) -> int:
+        """Made by these learners."""
+        return self._weights.version - self._first
+
+    @property
+    def error(self) -> str | None:
+        """Why learning has stopped for good: a divergence, or a learner's last traceback. None while it has not."""
+        return self._error
+
+    @property
+    def failures(self) -> Sequence[str]:
+        """Each learner's that died or failed: its traceback, or how it ended."""
+        return tuple(self._failures)
+
+    def history(self) -> NDArray[Any]:
+        """Every update, oldest first, as `hocket.learn.pace.UPDATE`; the last 100,000."""
+        return self._board.history(self._first, self._weights.version)
+
+    def status(self) -> LearningStatus:
+        """How it goes. Takes no lock and a fraction of a millisecond."""
+        version = self._weights.version
+        recent = self._board.history(max(self._first, version - RECENT), version)
+        due = self._pace.due(self.tick)
+        per_s = 0.0
+        if len(recent) > 1:
+            per_s = (len(recent) - 1) * NS_PER_S / max(1, monotonic_ns() - int(recent["time_ns"].min()))
+
+        def mean(name: str) -> float | None:
+            return float(recent[name].mean()) if len(recent) else None
+
+        return LearningStatus(
+            updates=version - self._first,
+            behind=None if due is None else max(0, due - version),
+            updates_per_s=per_s,
+            loss=mean("loss"),
+            staleness=mean("staleness"),
+            most_stale=self._board.most_stale,
+            seconds=mean("seconds"),
+            learners=int((self._board.states == READY).sum()),
+            failures=len(self._failures),
+            error=self._error,
+        )
+
+    def start(self) -> None:
+        """Have the processes started; returns at once."""
+        preload = ["hocket.learn.learner_process", "torch"]
+        self._context.set_forkserver_preload(preload)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End all learners: what is landing lands, a gradient is cut off after a second. Then nothing is left.
+
+        `status`, `history` and `error` go on answering.
+        """
+        if self._closed:
+            return
+        self._closed = self._closing = True
+        self._board.stop()
+        if self._thread.is_alive():
+            self._ring.send_bytes(b"!")
+            self._thread.join()
+        processes = [process for _, process in self._running.values()]
+        give_up = monotonic() + GOODBYE_S
+        for process in processes:
+            process.join(max(0.0, give_up - monotonic()))
+        for process in processes:
+            if process.is_alive():
+                process.kill()
+            process.join()
+            process.close()
+        self._running.clear()
+        self._board.states[:] = STARTING
+        self._bell.close()
+        self._ring.close()
+        self._board.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # -- the keeper's thread ---------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        try:
+            self._watch()
+        except BaseException:
+            self._stop(format_exc())
+            raise
+
+    def _watch(self) -> None:
+        while not self._closing:
+            if self._wanted and not self._board.stopped:
+                self._start(self._wanted.pop())
+                continue
+            for rung in wait([self._bell, *self._running]):
+                if isinstance(rung, Connection):
+                    return
+                assert isinstance(rung, int)
+                self._ended(rung)
+
+    def _start(self, number: int) -> None:
+        self._board.states[number] = STARTING
+        process = self._context.Process(
+            target=learn,
+            args=(self._job, number, self._seeds.spawn(1)[0]),
+            name=f"hocket-learner-{number}",
+            daemon=True,
+        )
+        try:
+            process.start()
+        except Exception:
+            self._failed(number, format_exc())
+        else:
+            self._running[process.sentinel] = number, process
+
+    def _ended(self, sentinel: int) -> None:
+        number, process = self._running.pop(sentinel)
+        process.join()
+        state = int(self._board.states[number])
+        pid, exitcode = process.pid, process.exitcode
+        process.close()
+        self._board.release(number)
+        self._board.states[number] = STARTING
+        if state == DIVERGED:
+            self._failures.append(self._board.read_error(number))
+            self._stop(self._failures[-1])
+        elif state == BROKEN:
+            self._failed(number, self._board.read_error(number))
+        elif exitcode or not self._board.stopped:
+            hint = "" if state == READY else "; if this is a script, guard it with: if __name__ == '__main__':"
+            self._failed(number, f"learner {number} (process {pid}) ended with exit code {exitcode}{hint}")
+
+    def _failed(self, number: int, text: str) -> None:
+        self._failures.append(text)
+        version = self._weights.version
+        self._in_a_row = self._in_a_row + 1 if version == self._version_at_failure else 1
+        self._version_at_failure = version
+        if self._in_a_row >= self._failure_limit:
+            self._stop(f"{self._in_a_row} learners failed in a row, the last one with:\n{text}")
+        else:
+            self._wanted.append(number)
+
+    def _stop(self, error: str) -> None:
+        self._board.stop()
+        if self._error is None:
+            self._error = error

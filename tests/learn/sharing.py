@@ -1,0 +1,75 @@
+"""For the tests of weights and learners in several processes: a replay of the tabular problem, and odd algorithms."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tabular
+import torch
+from torch import nn
+
+from hocket.learn.dqn import DQN
+from hocket.learn.replay import Replay
+from hocket.models.qnetwork import q_network
+
+
+def table(**options):
+    torch.manual_seed(0)
+    return q_network(nn.Identity(), tabular.STATES, tabular.ACTIONS, **options)
+
+
+def same(ours, theirs):
+    return all(torch.equal(one, other) for one, other in zip(tensors(ours), tensors(theirs), strict=True))
+
+
+def tensors(network):
+    return list(network.state_dict().values())
+
+
+def tabular_replay(transitions=tabular.TRANSITIONS, **options):
+    """Each transition is an episode of two ticks; observations are one-hot."""
+    replay = Replay(64, (tabular.STATES,), np.float32, **options)
+    one_hot = np.eye(tabular.STATES, dtype=np.float32)
+    for number, (state, action, reward, ticks, after) in enumerate(transitions):
+        replay.add_frame(2 * number, one_hot[state], first=True)
+        replay.add_frame(2 * number + 1, one_hot[after or 0])
+        discount = 0 if after is None else tabular.GAMMA**ticks
+        replay.add_transition(2 * number, action, reward=reward, discount=discount, next_tick=2 * number + 1)
+    return replay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadly(DQN):
+    """Kills its learner in the middle of writing the next version, once."""
+
+    flag: str = ""
+
+    def adapt(self, online, target, result):
+        if not Path(self.flag).exists():
+            Path(self.flag).touch()
+            with torch.no_grad():
+                next(online.parameters()).fill_(float("nan"))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken(DQN):
+    """Raises at every gradient."""
+
+    def loss(self, online, target, batch):
+        raise RuntimeError("the learner's own words")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endless(DQN):
+    """Never comes to an end of its first gradient."""
+
+    flag: str = ""
+
+    def loss(self, online, target, batch):
+        Path(self.flag).touch()
+        while True:
+            torch.ones(100).sum()
