@@ -29,11 +29,10 @@ def minatar():
     """MinAtar's games are registered for these tests only."""
     from minatar.gym import register_envs
 
-    before = dict(gym.registry)
     register_envs()
     yield
-    gym.registry.clear()
-    gym.registry.update(before)
+    for id in [id for id in gym.registry if id.startswith("MinAtar/")]:
+        del gym.registry[id]
 
 
 def play(env, actions):
