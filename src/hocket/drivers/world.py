@@ -20,6 +20,8 @@ class World:
     Attributes:
         observation: the newest one. After a tick that ended an episode, the next episode's first.
         episode_ended: whether the last tick ended an episode.
+        next_seed: of the next episode's reset; None goes on with the environment's own chance.
+        episode_seed: what the current episode was reset with, or None.
     """
 
     def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
@@ -28,9 +30,12 @@ class World:
         self.record = record
         self.observation: Any = None
         self.episode_ended = False
+        self.next_seed: int | None = None
+        self.episode_seed: int | None = None
 
     def reset(self, seed: int | None) -> None:
         """Tick 0."""
+        self.episode_seed = seed
         self.observation, _ = self.env.reset(seed=seed)
 
     def step(self, tick: int, action: Any, lateness_ns: int) -> None:
@@ -41,7 +46,8 @@ class World:
         ended = bool(terminated or truncated)
         if ended:
             record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
-            observation, _ = self.env.reset()
+            self.episode_seed, self.next_seed = self.next_seed, None
+            observation, _ = self.env.reset(seed=self.episode_seed)
         self.observation = observation
         self.episode_ended = ended
         record.ticks.append(tick)
