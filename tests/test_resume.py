@@ -1,6 +1,7 @@
 """A run in virtual time comes out the same whether it was put away in its middle or not."""
 
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 import hocket
 from hocket.envs import make_env
 from hocket.errors import CheckpointError
-from hocket.learn.background import BackgroundLearner
+from hocket.learn.acting import EpsilonGreedy, LearnedPolicy, OwnNoise
+from hocket.learn.apart import module_parts
 from hocket.learn.checkpoint import (
     Checkpoint,
     belonging,
@@ -21,9 +23,14 @@ from hocket.learn.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from hocket.learn.collector import Collector
+from hocket.learn.dqn import DQN
+from hocket.learn.learners import RoundRobin
 from hocket.learn.rainbow import Rainbow
 from hocket.learn.replay import Replay
-from hocket.learn.schedules import Linear, epsilon_greedy
+from hocket.learn.schedules import Linear
+from hocket.learn.updates import Updates
+from hocket.learn.virtual_learners import VirtualLearners
 from hocket.models.qnetwork import mlp_trunk, q_network
 from hocket.resume import put_away, take_up, to_an_episode
 from hocket.spaces import ActionCodec
@@ -48,16 +55,17 @@ def lean(observation, codes):
     return int(observation.sum() + codes.sum() / 7 > 0.2)
 
 
-def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=lean, listener=None):
+def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=None, listener=None, background=None):
     env = env or make_env("CartPole-v1")
     return hocket.Virtual(hz=50, latency=LAWS[law]).begin(
         env=env,
-        policy=hocket.FunctionPolicy(policy, pending=3),
+        policy=policy or hocket.FunctionPolicy(lean, pending=3),
         rule=RULES[rule],
         default=DEFAULTS[default].bind(env.action_space, np.random.default_rng(2)),
         codec=ActionCodec(env.action_space),
         seed=7,
         listener=listener,
+        background=background,
     )
 
 
@@ -177,7 +185,7 @@ def test_a_run_that_broke_off_is_not_put_away():
             raise KeyboardInterrupt
         return 0
 
-    run = begin(policy=broken)
+    run = begin(policy=hocket.FunctionPolicy(broken, pending=3))
     run.play(100)
     assert run.record.interrupted and not run.whole
     with pytest.raises(CheckpointError, match="broke off"):
@@ -193,78 +201,81 @@ def test_another_environment_is_refused():
 # -- learning ----------------------------------------------------------------------------------------------------
 
 
-class Explores:
-    """ε-greedy by a learner's own network."""
-
-    def __init__(self, learner):
-        self.learner = learner
-
-    def __call__(self, observation, codes):
-        learner = self.learner
-        learner.algorithm.resample(learner.network, learner._noise)
-        with torch.inference_mode():
-            values = learner.network(torch.from_numpy(observation)[None], torch.from_numpy(codes)[None])
-        return epsilon_greedy(int(values.argmax()), actions=2, epsilon=0.2, rng=learner._exploring)
-
-
 ALGORITHM = Rainbow(batch_size=8, target_every=20, learning_rate=3e-3)
 
 
-def learner(weights_seed=0):
-    torch.set_num_threads(1)
-    torch.manual_seed(weights_seed)
-    trunk, features = mlp_trunk(4, hidden=16)
-    network = q_network(trunk, features, 2, pending=3, support=(0.0, 50.0), dueling=True, noisy=True)
-    return BackgroundLearner(
-        algorithm=ALGORITHM,
-        network=network,
-        actions=2,
-        replay=Replay(300, (4,), np.float32, n_step=3, pending=3, alpha=0.5),
-        warm_up=100,
-        epsilon=Linear(1.0, 0.1, 500),
-    )
+class Learning:
+    """What `hocket.train` puts together, by hand."""
+
+    def __init__(self, weights_seed=0, algorithm=ALGORITHM):
+        torch.set_num_threads(1)
+        torch.manual_seed(weights_seed)
+        trunk, features = mlp_trunk(4, hidden=16)
+        support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+        self.network = q_network(trunk, features, 2, pending=3, support=support, noisy=algorithm.noisy)
+        self.replay = Replay(300, (4,), np.float32, n_step=algorithm.n_step, pending=3, alpha=algorithm.alpha)
+        collector = Collector(self.replay, gamma=algorithm.gamma)
+        exploring, sampling, durations = np.random.SeedSequence(4).spawn(3)
+        self.updates = Updates(algorithm=algorithm, network=self.network, replay=self.replay, seed=sampling)
+        self.learners = VirtualLearners(
+            RoundRobin(3),
+            updates=self.updates,
+            collector=collector,
+            durations=hocket.LogNormal(0.15, 0.5),
+            seed=durations,
+            warm_up=100,
+        )
+        exploration = OwnNoise(seed=exploring)
+        if not algorithm.noisy:
+            exploration = EpsilonGreedy(actions=2, epsilon=Linear(1.0, 0.1, 500), ticks=collector, seed=exploring)
+        self.policy = LearnedPolicy(
+            network=self.network, weights=self.learners, in_place=True, exploration=exploration, pending=3
+        )
+        self.algorithm = algorithm
+
+    def begin(self):
+        return begin(policy=self.policy, listener=self.learners, background=self.learners)
+
+    def apart(self):
+        updates = self.updates
+        modules = {**module_parts("network", self.network), **module_parts("target", updates._target)}
+        return {**modules, "optimizer": updates._optimizer, "replay": self.replay}
+
+    def belongs_to(self):
+        return belonging("CartPole-v1", self.algorithm, self.network)
 
 
-def apart(learner):
-    return {
-        "network": learner.network,
-        "target": learner._target,
-        "optimizer": learner._optimizer,
-        "replay": learner.replay,
-    }
-
-
-def save_learning(folder, run, learner):
+def save_learning(folder, run, learning):
     tensors = {
-        "weights": learner.network.state_dict(),
-        "target": learner._target.state_dict(),
-        "optimizer": optimizer_tensors(learner._optimizer),
+        "weights": learning.network.state_dict(),
+        "target": learning.updates._target.state_dict(),
+        "optimizer": optimizer_tensors(learning.updates._optimizer),
     }
     checkpoint = Checkpoint(
         tick=run.tick,
-        updates=learner.updates,
-        belongs_to=belonging("CartPole-v1", ALGORITHM, learner.network),
+        updates=learning.updates.landed,
+        belongs_to=learning.belongs_to(),
         tensors=tensors,
-        replay=learner.replay.snapshot(),
-        state=put_away(run, apart(learner)),
+        replay=learning.replay.snapshot(),
+        state=put_away(run, learning.apart()),
     )
     return save_checkpoint(folder, checkpoint)
 
 
-def go_on_learning(folder):
-    fresh = learner(weights_seed=5)
-    checkpoint = load_checkpoint(folder, belonging("CartPole-v1", ALGORITHM, fresh.network))
+def go_on_learning(folder, algorithm=ALGORITHM):
+    fresh = Learning(weights_seed=5, algorithm=algorithm)
+    checkpoint = load_checkpoint(folder, fresh.belongs_to())
     fresh.network.load_state_dict(checkpoint.tensors["weights"])
-    fresh._target.load_state_dict(checkpoint.tensors["target"])
-    restore_optimizer(fresh._optimizer, checkpoint.tensors["optimizer"])
+    fresh.updates._target.load_state_dict(checkpoint.tensors["target"])
+    restore_optimizer(fresh.updates._optimizer, checkpoint.tensors["optimizer"])
     fresh.replay.restore(checkpoint.replay)
-    run = take_up(checkpoint.state, make_env("CartPole-v1"), apart(fresh))
-    return run, run.world._listener
+    return take_up(checkpoint.state, make_env("CartPole-v1"), fresh.apart()), fresh.network
 
 
-def learned(run, learner):
-    weights = [value.numpy().tobytes() for value in learner.network.state_dict().values()]
-    return what_happened(run.record), weights, learner.losses, learner.updates
+def learned(run, network):
+    weights = [value.numpy().tobytes() for value in network.state_dict().values()]
+    log = run.executor.background.log
+    return what_happened(run.record), weights, log.losses.tobytes(), log.stalenesses.tolist()
 
 
 GO_ON = """
@@ -272,21 +283,34 @@ import pickle, sys
 from pathlib import Path
 import test_resume as t
 
-run, learner = t.go_on_learning(Path(sys.argv[1]))
+run, network = t.go_on_learning(Path(sys.argv[1]))
 run.play(1200)
-pickle.dump(t.learned(run, learner), open(sys.argv[2], "wb"))
+pickle.dump(t.learned(run, network), open(sys.argv[2], "wb"))
 """
 
 
 def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
-    one = learner()
-    whole = begin(policy=Explores(one), listener=one)
+    one = Learning()
+    whole = one.begin()
     whole.play(1200)
-    other = learner()
-    run = begin(policy=Explores(other), listener=other)
-    run.play(600)
+    other = Learning()
+    run = other.begin()
+    run.play(602)
+    assert len(run.executor.background._under_way) == 3, "gradients that have not landed go on too"
     path = save_learning(tmp_path / "checkpoints", run, other)
-    assert (path / "state.pkl").stat().st_size < 300_000, "networks and replay are kept apart"
+    assert not re.search(rb"\bQNetwork|\bAdam|hocket.learn.replay", (path / "state.pkl").read_bytes())
     in_a_new_process(GO_ON, tmp_path / "checkpoints", tmp_path / "said", monkeypatch=monkeypatch)
-    assert pickle.loads((tmp_path / "said").read_bytes()) == learned(whole, one)
-    assert one.updates == 276
+    assert pickle.loads((tmp_path / "said").read_bytes()) == learned(whole, one.network)
+    assert one.updates.landed > 250 and sum(whole.executor.background.log.stalenesses) > 0
+
+
+def test_every_epsilon_greedy_choice_goes_on_too(tmp_path):
+    algorithm = DQN(batch_size=8)
+    one, other = Learning(algorithm=algorithm), Learning(algorithm=algorithm)
+    whole, run = one.begin(), other.begin()
+    whole.play(700)
+    run.play(350)
+    save_learning(tmp_path, run, other)
+    second, network = go_on_learning(tmp_path, algorithm)
+    second.play(700)
+    assert learned(second, network) == learned(whole, one.network)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hocket.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def dump(state: Any, apart: Mapping[str, object]) -> bytes:
@@ -47,6 +50,12 @@ def load(data: bytes, apart: Mapping[str, object]) -> Any:
             f"the run's state cannot be read ({type(error).__name__}: {error}); try the versions of Python and "
             "packages that it was saved with"
         ) from error
+
+
+def module_parts(name: str, module: nn.Module) -> dict[str, object]:
+    """``module`` and each of its parameters and buffers, to be kept apart: whoever holds one holds the new one then."""
+    inside = [*module.named_modules(), *module.named_parameters(), *module.named_buffers()]
+    return {name: module, **{f"{name}.{inner}": part for inner, part in inside if inner}}
 
 
 class _Pickler(pickle.Pickler):
