@@ -14,17 +14,10 @@ import hocket
 from hocket.envs import make_env
 from hocket.errors import CheckpointError
 from hocket.learn.acting import EpsilonGreedy, LearnedPolicy, OwnNoise
-from hocket.learn.apart import module_parts
-from hocket.learn.checkpoint import (
-    Checkpoint,
-    belonging,
-    load_checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    save_checkpoint,
-)
+from hocket.learn.checkpoint import belonging
 from hocket.learn.collector import Collector
 from hocket.learn.dqn import DQN
+from hocket.learn.keeping import Kept
 from hocket.learn.learners import RoundRobin
 from hocket.learn.rainbow import Rainbow
 from hocket.learn.replay import Replay
@@ -236,40 +229,25 @@ class Learning:
     def begin(self):
         return begin(policy=self.policy, listener=self.learners, background=self.learners)
 
-    def apart(self):
-        updates = self.updates
-        modules = {**module_parts("network", self.network), **module_parts("target", updates._target)}
-        return {**modules, "optimizer": updates._optimizer, "replay": self.replay}
-
-    def belongs_to(self):
-        return belonging("CartPole-v1", self.algorithm, self.network)
+    def kept(self):
+        return Kept(
+            belongs_to=belonging("CartPole-v1", self.algorithm, self.network),
+            network=self.network,
+            target=self.updates._target,
+            optimizer=self.updates._optimizer,
+            replay=self.replay,
+        )
 
 
 def save_learning(folder, run, learning):
-    tensors = {
-        "weights": learning.network.state_dict(),
-        "target": learning.updates._target.state_dict(),
-        "optimizer": optimizer_tensors(learning.updates._optimizer),
-    }
-    checkpoint = Checkpoint(
-        tick=run.tick,
-        updates=learning.updates.landed,
-        belongs_to=learning.belongs_to(),
-        tensors=tensors,
-        replay=learning.replay.snapshot(),
-        state=put_away(run, learning.apart()),
-    )
-    return save_checkpoint(folder, checkpoint)
+    kept = learning.kept()
+    return kept.save(folder, tick=run.tick, updates=learning.updates.landed, state=put_away(run, kept.apart()))
 
 
 def go_on_learning(folder, algorithm=ALGORITHM):
     fresh = Learning(weights_seed=5, algorithm=algorithm)
-    checkpoint = load_checkpoint(folder, fresh.belongs_to())
-    fresh.network.load_state_dict(checkpoint.tensors["weights"])
-    fresh.updates._target.load_state_dict(checkpoint.tensors["target"])
-    restore_optimizer(fresh.updates._optimizer, checkpoint.tensors["optimizer"])
-    fresh.replay.restore(checkpoint.replay)
-    return take_up(checkpoint.state, make_env("CartPole-v1"), fresh.apart()), fresh.network
+    kept = fresh.kept()
+    return take_up(kept.load(folder).state, make_env("CartPole-v1"), kept.apart()), fresh.network
 
 
 def learned(run, network):
