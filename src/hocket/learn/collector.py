@@ -5,6 +5,7 @@ It knows no network and no learner.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hocket.learn.replay import Replay
@@ -22,11 +23,13 @@ class Collector:
 
     Attributes:
         tick: the last one heard of.
+        error: why nothing is kept any more: a reward that is no number; None as long as something is.
     """
 
     def __init__(self, replay: Replay, *, gamma: float, first_action: int = 0) -> None:
         self.replay = replay
         self.tick = 0
+        self.error: str | None = None
         self._first_action = first_action
         self._builder = TransitionBuilder(gamma)
 
@@ -37,6 +40,14 @@ class Collector:
     def ticked(self, moment: Moment) -> None:
         """See `hocket.record.Listener`."""
         self.tick = tick = moment.tick
+        if self.error is not None:
+            return
+        if not math.isfinite(moment.reward):
+            self.error = (
+                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from; look at the "
+                "environment's rewards"
+            )
+            return
         ended = moment.final_observation is not None
         decided = None
         if moment.decided_on >= 0:

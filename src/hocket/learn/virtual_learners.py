@@ -119,6 +119,8 @@ class VirtualLearners:
     def ticked(self, moment: Moment) -> None:
         """See `hocket.record.Listener`: keep what happened, and start what is due."""
         self.collector.ticked(moment)
+        if self.collector.error is not None:
+            self._stop(self.collector.error)
         if self._in_loop or not self._warm:
             return
         if self._update_every is None:
@@ -158,10 +160,14 @@ class VirtualLearners:
         try:
             gradient = self._updates.gradient(self.collector.tick)
         except DivergenceError as error:
-            self.error = f"learning stopped at tick {self.collector.tick}, after {len(self.log)} updates: {error}"
-            warnings.warn(self.error, RuntimeWarning, stacklevel=2)
+            self._stop(str(error))
             return
         heappush(self._under_way, (landing_ns, learner, now_ns, self.version, gradient))
+
+    def _stop(self, why: str) -> None:
+        if self.error is None:
+            self.error = f"learning stopped at tick {self.collector.tick}, after {len(self.log)} updates: {why}"
+            warnings.warn(self.error, RuntimeWarning, stacklevel=2)
 
     def _land(self) -> None:
         landed_ns, learner, started_ns, version, gradient = heappop(self._under_way)
