@@ -33,6 +33,7 @@ RUN = {
     "train",
     "evaluation",
     "resume",
+    "course",
     "plan",
     "decompose",
     "testing",

@@ -233,8 +233,8 @@ class Learning:
         return Kept(
             belongs_to=belonging("CartPole-v1", self.algorithm, self.network),
             network=self.network,
-            target=self.updates._target,
-            optimizer=self.updates._optimizer,
+            target=self.updates.target,
+            optimizer=self.updates.optimizer,
             replay=self.replay,
         )
 

@@ -7,7 +7,10 @@ that is compared with one that was gone on with must then do the same at the sam
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -15,11 +18,74 @@ import numpy as np
 
 from hocket.drivers.virtual import VirtualRun
 from hocket.envs.snapshot import restore, snapshot
-from hocket.errors import CheckpointError
+from hocket.errors import CheckpointError, ConfigurationError
 from hocket.learn.apart import dump, load
 from hocket.record import RunRecord
 
 ENV = "env"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where a training saves itself, and how often.
+
+    Args:
+        folder: gets a folder for each checkpoint, ``000010000`` for that of tick 10,000.
+        every: ticks between two.
+        keep: how many are kept, the newest.
+    """
+
+    folder: str | os.PathLike[str]
+    every: int = 10_000
+    keep: int = 2
+
+    def __post_init__(self) -> None:
+        for name, value in (("every", self.every), ("keep", self.keep)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try 10_000 and 2")
+
+    def next_tick(self, tick: int) -> int:
+        """The first one after ``tick`` at which to save."""
+        return (tick // self.every + 1) * self.every
+
+
+def episode_seed(seed: int, tick: int) -> int:
+    """Of the episode that begins first after ``tick``, in a run of ``seed``."""
+    return int(np.random.SeedSequence((seed, 0, tick)).generate_state(1)[0])
+
+
+def play_on(
+    run: VirtualRun,
+    to_tick: int,
+    *,
+    seed: int,
+    until: Callable[[RunRecord], bool],
+    checkpoints: Checkpoints | None,
+    save: Callable[[VirtualRun, Path, int], None],
+) -> None:
+    """Play up to ``to_tick``, or until ``until`` says so of the record, or Ctrl-C, and ``save`` on the way.
+
+    ``save`` is given the run, the folder, and how many checkpoints to keep; at the end too, if the run can be put away.
+    """
+    if checkpoints is None:
+        run.play(to_tick, until=until)
+        return
+    ended, saved = False, -1
+
+    def over(record: RunRecord) -> bool:
+        nonlocal ended
+        ended = until(record)
+        return ended
+
+    while run.tick < to_tick and not ended and not run.record.interrupted:
+        due = checkpoints.next_tick(run.tick)
+        run.play(min(to_tick, due), until=over)
+        goes_on = run.whole and not ended and not run.record.interrupted and run.tick == due
+        if goes_on and to_an_episode(run, to_tick, seed=episode_seed(seed, due), until=over):
+            save(run, Path(checkpoints.folder), checkpoints.keep)
+            saved = run.tick
+    if run.tick != saved and can_be_put_away(run):
+        save(run, Path(checkpoints.folder), checkpoints.keep)
 
 
 def put_away(run: VirtualRun, apart: Mapping[str, object]) -> bytes:
@@ -32,7 +98,7 @@ def put_away(run: VirtualRun, apart: Mapping[str, object]) -> bytes:
         raise CheckpointError(f"the run broke off in the middle of tick {run.tick + 1} and cannot be gone on with")
     env = run.world.env
     state = snapshot(env)
-    if state is None and not _at_a_seeded_beginning(run):
+    if state is None and not can_be_put_away(run):
         raise CheckpointError(
             f"{env} cannot be saved in the middle of an episode; try hocket.resume.to_an_episode(run, ...) before"
         )
@@ -79,9 +145,10 @@ def to_an_episode(
         return run.whole
     run.world.next_seed = seed
     run.play(to_tick, until=lambda record: run.world.episode_ended or (until is not None and until(record)))
-    return run.whole and _at_a_seeded_beginning(run)
+    return can_be_put_away(run)
 
 
-def _at_a_seeded_beginning(run: VirtualRun) -> bool:
-    begins = run.tick == 0 or run.world.episode_ended
-    return begins and run.world.episode_seed is not None
+def can_be_put_away(run: VirtualRun) -> bool:
+    """Whether `put_away` would take ``run`` as it is."""
+    seeded = run.world.episode_seed is not None and (run.tick == 0 or run.world.episode_ended)
+    return run.whole and (seeded or snapshot(run.world.env) is not None)
