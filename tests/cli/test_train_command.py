@@ -19,21 +19,25 @@ def test_it_trains(command):
     assert (code, err) == (0, "")
     assert "tick 300: mean return" in out and "coverage" in out and "updates; mean return" in out
     figures = read("x.json")
-    assert figures["ticks"] == 400 and figures["final_tick"] == 300 and len(figures["evaluations"]) == 1
+    assert figures["run"]["ticks"] == 400 and figures["final_tick"] == 300 and len(figures["evaluations"]) == 1
     assert 40 < figures["updates"] <= 88
 
 
 def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
-    assert command(*QUICK, "--ticks", 700, "--json", "whole.json")[0] == 0
-    first = command(*QUICK, "--save", "runs/a", "--save-every", "150", "--tensorboard", "board")
+    alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
+    assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
+    first = command(*QUICK, *alike, "--save", "runs/a", "--save-every", "150", "--tensorboard", "board")
     assert first[0] == 0, first
     assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000300", "000000400", "config.json"]
     assert read("runs/a/config.json")["options"]["ticks"] == 400
     config = ("train", "--config", "runs/a/config.json")
     code, _, err = command(*config, "--resume", "runs/a", "--save", "runs/a", "--ticks", 700, "--json", "two.json")
     assert (code, err) == (0, "")
-    assert read("two.json") == read("whole.json")
-    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000400", "000000700", "config.json"]
+    one, two = read("whole.json"), read("two.json")
+    assert one["evaluations"] == two["evaluations"] and one["updates"] == two["updates"]
+    for figure in ("ticks", "coverage", "delay_mean", "episodes", "return_mean"):
+        assert one["run"][figure] == two["run"][figure]
+    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000600", "000000700", "config.json"]
     events = EventAccumulator("board")
     events.Reload()
     assert events.Scalars("evaluation/mean_return")[0].step == 300
@@ -71,6 +75,7 @@ def test_the_classical_loop(command):
         (("--env", "Pendulum-v1"), ("Discrete actions",)),
         (("--width", "0"), ("--width 0",)),
         (("--clock", "realtime", "--learning", "0.1"), ("needs --clock virtual",)),
+        (("--algorithm", "rainbow", "--epsilon-ticks", "9"), ("--epsilon-ticks 9 needs --algorithm dqn",)),
         (("--gamma", "2"), ("gamma=2.0",)),
         (("--config", "nowhere.json"), ("hocket train",)),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,6 +29,7 @@ from hocket.cli.options import (
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
 from hocket.learn.learners import InLoop, Learners, ParallelBatch, RoundRobin
+from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
 from hocket.observe.progress import TrainingLine
 from hocket.observe.training import Instrument
@@ -62,6 +63,8 @@ class TrainOptions(ActingOptions):
     """Ticks for each update; 0 for as many as the learners can."""
     warm_up: int = 1000
     """Ticks before the first update."""
+    epsilon_ticks: int | None = None
+    """Ticks in which the share of actions by chance falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
     pending: int = 0
     """How many ticks of pending actions the network is told."""
     late_binding: bool = False
@@ -95,7 +98,7 @@ class TrainOptions(ActingOptions):
 
 
 _USUAL = TrainOptions()
-NEEDS = {**ACTING_NEEDS, "learning": ("clock", "virtual")}
+NEEDS = {**ACTING_NEEDS, "learning": ("clock", "virtual"), "epsilon_ticks": ("algorithm", "dqn")}
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
@@ -113,7 +116,7 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = _USUAL) -> 
     )
     if result.error is not None:
         show.say(result.error, style="yellow")
-    figures = {"ticks": len(result.run.record.ticks), "updates": result.updates, "final_mean_return": final.mean}
+    figures = {"run": asdict(result.run.summary()), "updates": result.updates, "final_mean_return": final.mean}
     evaluations = [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations]
     show.write_json(options.json, {**figures, "final_tick": final.tick, "evaluations": evaluations})
 
@@ -153,6 +156,7 @@ def execute(options: TrainOptions) -> TrainResult:
             default=make_default(options),
             update_every=options.update_every or None,
             warm_up=options.warm_up,
+            epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
             capacity=options.capacity,
             late_binding=options.late_binding,
             evaluate_every=options.evaluate_every,

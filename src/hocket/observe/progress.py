@@ -16,8 +16,12 @@ from hocket.observe.training import Progress as TrainingProgress
 
 REFRESH_S = 0.25
 FIGURES_WIDTH = 56
-TRAINING_WIDTH = 100
+TRAINING_WIDTH = 110
 """Columns that the figures beside the bar may take."""
+
+
+BESIDE_WIDTH = 16
+"""Columns that a narrow bar, the time that is left and the gaps take."""
 
 
 class Line(ABC):
@@ -106,22 +110,31 @@ class TrainingLine(Line):
         """See `Instrument`."""
 
     def _show(self) -> None:
+        room = self._console.width - len(self._title) - len(f"tick {self._ticks}/{self._ticks}") - BESIDE_WIDTH
         with self._bar("tick {task.completed}/{task.total}  {task.fields[figures]}", TRAINING_WIDTH) as bar:
             task = bar.add_task(self._title, total=self._ticks, figures="")
-            while not self._done.wait(REFRESH_S):
+            done = False
+            while not done:
                 assert self._last is not None
-                bar.update(task, completed=self._last.tick, figures=training_figures(self._last), refresh=True)
+                figures = training_figures(self._last, room)
+                bar.update(task, completed=self._last.tick, figures=figures, refresh=True)
+                done = self._done.wait(REFRESH_S)
 
 
-def training_figures(progress: TrainingProgress) -> str:
-    """How training stands in a few words; what is not there is left out."""
+def training_figures(progress: TrainingProgress, room: int) -> str:
+    """How training stands in at most ``room`` characters; what is not there is left out, and what does not fit."""
     learner = progress.learner
     figures = (
         ("coverage", progress.coverage, ".3f"),
         ("delay", progress.delay_ticks, ".1f"),
         ("return", progress.episode_return, ".4g"),
-        ("loss", learner.loss, ".3g"),
         ("updates/s", progress.updates_per_s, ".0f"),
+        ("loss", learner.loss, ".3g"),
         ("staleness", learner.staleness, ".1f"),
     )
-    return "  ".join(f"{name} {value:{form}}" for name, value, form in figures if not math.isnan(value))
+    line = ""
+    for name, value, form in figures:
+        longer = f"{line}  {name} {value:{form}}".strip()
+        if not math.isnan(value) and len(longer) <= room:
+            line = longer
+    return line
