@@ -104,7 +104,7 @@ NEEDS = {**ACTING_NEEDS, "learning": ("clock", "virtual"), "epsilon_ticks": ("al
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
     """Let an agent learn while it acts in an environment that does not wait.
 
-    hocket train --config FOLDER/config.json --resume FOLDER goes on with a saved one; options override it.
+    hocket train --config FOLDER/config.json --resume FOLDER goes on from a save.
     """
     show.check_writable(out=options.save, json=options.json)
     result = execute(options)
