@@ -54,6 +54,38 @@ def neutral(space: spaces.Space[Any]) -> Any:
     raise ConfigurationError(f"action space {space} has no default action; Discrete and Box are supported")
 
 
+# What is bound is made of small classes, not of functions in functions: so a run can be pickled in its middle.
+
+
+@dataclass(frozen=True, slots=True)
+class _Always:
+    action: Any
+
+    def __call__(self, last: Any) -> Any:
+        return self.action
+
+
+def _again(last: Any) -> Any:
+    return last
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    space: spaces.Space[Any]
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        return self.space.sample()
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    function: Callable[[Any], Any]
+    codec: ActionCodec
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        return self.codec.decode(self.codec.encode(self.function(observation))[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Fixed(Default):
     """Always ``action``."""
@@ -62,7 +94,7 @@ class Fixed(Default):
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
         action = _checked(self.action, action_space)
-        return Foreseeable(lambda last: action, action)
+        return Foreseeable(_Always(action), action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +105,7 @@ class RepeatLast(Default):
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
         initial = neutral(action_space) if self.initial is None else _checked(self.initial, action_space)
-        return Foreseeable(lambda last: last, initial)
+        return Foreseeable(_again, initial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +114,7 @@ class RandomDefault(Default):
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
         action_space.seed(int(rng.integers(2**31)))
-        return lambda observation, last: action_space.sample()
+        return _Sampled(action_space)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +128,4 @@ class Fallback(Default):
             raise ConfigurationError(f"Fallback({self.function!r}) needs a function of one observation")
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
-        codec = ActionCodec(action_space, 1)
-        function = self.function
-        return lambda observation, last: codec.decode(codec.encode(function(observation))[0])
+        return _Computed(self.function, ActionCodec(action_space, 1))

@@ -35,3 +35,7 @@ class ProtocolError(HocketError):
 
 class TraceError(HocketError):
     """A trace or a run folder that cannot be read, or does not replay."""
+
+
+class CheckpointError(HocketError):
+    """A checkpoint that cannot be written, or that cannot be gone on from."""

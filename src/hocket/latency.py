@@ -19,7 +19,7 @@ from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 
 Sampler = Callable[[int, int], int]
-"""``(worker, now_ns) -> duration_ns``."""
+"""``(worker, now_ns) -> duration_ns``. A run can be saved in its middle if its sampler can be pickled."""
 
 BATCH = 4096
 LONGEST_S = 1e9  # what 64 bits of nanoseconds hold, with room to add
@@ -41,15 +41,23 @@ class _Independent(LatencyModel):
         """``count`` durations in seconds."""
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        drawn: list[int] = []
+        return _Drawn(self, rng)
 
-        def sample(worker: int, now_ns: int) -> int:
-            if not drawn:
-                seconds = np.minimum(self.draw_s(rng, BATCH), LONGEST_S)
-                drawn.extend((seconds * NS_PER_S).astype(np.int64).tolist()[::-1])
-            return drawn.pop()
 
-        return sample
+class _Drawn:
+    """Durations that were drawn in one go and are handed out one by one. Picklable, as all samplers here."""
+
+    __slots__ = ("_law", "_left", "_rng")
+
+    def __init__(self, law: _Independent, rng: np.random.Generator) -> None:
+        self._law, self._rng = law, rng
+        self._left: list[int] = []
+
+    def __call__(self, worker: int, now_ns: int) -> int:
+        if not self._left:
+            seconds = np.minimum(self._law.draw_s(self._rng, BATCH), LONGEST_S)
+            self._left = (seconds * NS_PER_S).astype(np.int64).tolist()[::-1]
+        return self._left.pop()
 
 
 def _positive(**values: float) -> None:
@@ -184,9 +192,16 @@ class PerWorker(LatencyModel):
             _positive(factors=factor)
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        base = self.law.sampler(rng)
-        factors = tuple(self.factors)
-        return lambda worker, now_ns: int(base(worker, now_ns) * factors[worker % len(factors)])
+        return _Scaled(self.law.sampler(rng), tuple(self.factors))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    base: Sampler
+    factors: tuple[float, ...]
+
+    def __call__(self, worker: int, now_ns: int) -> int:
+        return int(self.base(worker, now_ns) * self.factors[worker % len(self.factors)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +217,17 @@ class Changing(LatencyModel):
         _positive(at_s=self.at_s)
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        before, after = self.before.sampler(rng), self.after.sampler(rng)
-        change_ns = int(self.at_s * NS_PER_S)
-        return lambda worker, now_ns: (before if now_ns < change_ns else after)(worker, now_ns)
+        return _Changed(self.before.sampler(rng), self.after.sampler(rng), int(self.at_s * NS_PER_S))
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    before: Sampler
+    after: Sampler
+    at_ns: int
+
+    def __call__(self, worker: int, now_ns: int) -> int:
+        return (self.before if now_ns < self.at_ns else self.after)(worker, now_ns)
 
 
 def describe_latency(law: LatencyModel) -> dict[str, Any]:

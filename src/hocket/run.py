@@ -125,6 +125,92 @@ def run(
         PolicyError: if the policy cannot be built or keeps failing, with its own traceback.
         RunInterrupted: on Ctrl-C, with the record so far.
     """
+    setup = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed)
+    if learn is not None and not (isinstance(rule, Sequential) and rule.learn is not Learn.NEVER):
+        raise ConfigurationError(
+            f"learn={learn!r} would never be called under {rule}; try hocket.Sequential(hocket.Learn.AFTER_INFERENCE)"
+        )
+    if background is not None and not isinstance(clock, Virtual):
+        raise ConfigurationError(
+            f"background={background!r} goes on in virtual time, and {clock} does not wait for it; try hocket.Virtual"
+        )
+    beside: dict[str, Any] = {} if background is None else {"background": background}
+    record = clock.run(
+        **setup.parts(),
+        ticks=int(ticks),
+        learn=learn,
+        watch=watch,
+        listener=listener,
+        until=until,
+        **beside,
+    )
+    return setup.result(record, config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """A run that has been checked and not begun; `set_up` makes it."""
+
+    env: gym.Env[Any, Any]
+    policy: PolicyFactory
+    rule: Rule
+    clock: Realtime | Virtual
+    default: Default
+    ticks: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The environment's id, or its class."""
+        return self.env.spec.id if self.env.spec is not None else type(self.env.unwrapped).__name__
+
+    def parts(self) -> dict[str, Any]:
+        """What a clock's ``run`` takes, or `Virtual.begin`."""
+        space = self.env.action_space
+        return {
+            "env": self.env,
+            "policy": self.policy,
+            "rule": self.rule,
+            "default": self.default.bind(space, np.random.default_rng(self.seed)),
+            "codec": ActionCodec(space, self.policy.chunk_length),
+            "seed": self.seed,
+        }
+
+    def result(self, record: RunRecord, config: dict[str, Any] | None = None) -> RunResult:
+        """What `run` returns for ``record``.
+
+        Raises:
+            RunInterrupted: if Ctrl-C ended it.
+        """
+        clock = self.clock
+        known = {
+            "env": self.name,
+            "policy": repr(self.policy),
+            "rule": describe_rule(self.rule),
+            "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
+            "default": repr(self.default),
+            "ticks": self.ticks,
+            "seed": self.seed,
+        }
+        if record.interrupted:
+            record.trim()
+        result = RunResult(record, {**known, **(config or {})})
+        if record.interrupted:
+            raise RunInterrupted(result)
+        return result
+
+
+def set_up(
+    env: gym.Env[Any, Any],
+    policy: PolicyFactory | Policy,
+    rule: Rule,
+    clock: Realtime | Virtual,
+    *,
+    ticks: int,
+    default: Default | None = None,
+    seed: int = 0,
+) -> Setup:
+    """Check what a run is made of; see `run`."""
     if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 1:
         raise ConfigurationError(f"ticks={ticks!r} must be an integer of at least 1; try ticks=3600")
     if not isinstance(rule, Rule):
@@ -137,57 +223,22 @@ def run(
         raise ConfigurationError(f"env={env!r} is not a gymnasium.Env; try gymnasium.make('CartPole-v1')")
     if default is not None and not isinstance(default, Default):
         raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.Fixed({default!r})")
-    if learn is not None and not (isinstance(rule, Sequential) and rule.learn is not Learn.NEVER):
-        raise ConfigurationError(
-            f"learn={learn!r} would never be called under {rule}; try hocket.Sequential(hocket.Learn.AFTER_INFERENCE)"
-        )
-    if background is not None and not isinstance(clock, Virtual):
-        raise ConfigurationError(
-            f"background={background!r} goes on in virtual time, and {clock} does not wait for it; try hocket.Virtual"
-        )
     check_spaces(env)
-    factory = as_factory(policy)
-    codec = ActionCodec(env.action_space, factory.chunk_length)
-    behaviour = default if default is not None else _still(env.action_space)
-    record = clock.run(
+    return Setup(
         env=env,
-        policy=factory,
+        policy=as_factory(policy),
         rule=rule,
-        default=behaviour.bind(env.action_space, np.random.default_rng(seed)),
-        codec=codec,
+        clock=clock,
+        default=default if default is not None else Fixed(neutral(env.action_space)),
         ticks=int(ticks),
         seed=int(seed),
-        learn=learn,
-        watch=watch,
-        listener=listener,
-        until=until,
-        **({} if background is None else {"background": background}),
     )
-    known = {
-        "env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__,
-        "policy": repr(factory),
-        "rule": describe_rule(rule),
-        "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
-        "default": repr(behaviour),
-        "ticks": int(ticks),
-        "seed": int(seed),
-    }
-    if record.interrupted:
-        record.trim()
-    result = RunResult(record, {**known, **(config or {})})
-    if record.interrupted:
-        raise RunInterrupted(result)
-    return result
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, LatencyModel):
         return describe_latency(value)
     return value.value if isinstance(value, Enum) else value
-
-
-def _still(space: gym.Space[Any]) -> Default:
-    return Fixed(neutral(space))
 
 
 def machine() -> dict[str, Any]:

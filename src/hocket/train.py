@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -13,11 +15,13 @@ from hocket.core.rules import Rule
 from hocket.defaults import Default
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluation, Evaluator, Judge
+from hocket.evaluation import Evaluation, Evaluator
 from hocket.learn.learners import Learners, ParallelBatch, RoundRobin, check_learners
 from hocket.learn.replay import Replay
 from hocket.learn.schedules import Linear
-from hocket.run import RunResult, run
+from hocket.observe.training import Instrument
+from hocket.resume import Checkpoints
+from hocket.run import RunResult, set_up
 from hocket.spaces import check_spaces
 
 if TYPE_CHECKING:
@@ -75,6 +79,9 @@ def train(
     threads: int = 1,
     seed: int = 0,
     told: Callable[[Evaluation], None] | None = None,
+    instruments: Sequence[Instrument] = (),
+    checkpoints: Checkpoints | None = None,
+    resume: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
     """Let an agent act for ``ticks`` ticks and learn from them as they pass.
 
@@ -101,12 +108,20 @@ def train(
         threads: torch threads of this process; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
         told: given each evaluation as it is there.
+        instruments: told every second how training stands, and of each evaluation.
+        checkpoints: where and how often to save. An environment that cannot be saved in the middle of an episode
+            begins a new one, with a seed of its own, before each.
+        resume: a checkpoint, or a folder of them for its newest, of a training with the same arguments: all but
+            ``ticks``, ``threads`` and what only looks on. It goes on bit for bit.
 
     Raises:
         ConfigurationError: if something does not fit.
+        CheckpointError: if a checkpoint cannot be written or gone on from.
+        RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
     """
     import torch
 
+    from hocket.course import Course
     from hocket.learn.acting import HEAD_S, LearnedPolicy
     from hocket.learn.collector import Collector
     from hocket.learn.updates import Updates
@@ -135,15 +150,16 @@ def train(
     exploring, sampling, durations = np.random.SeedSequence(seed).spawn(3)
     replay = _replay(env, algorithm, network, capacity)
     collector = Collector(replay, gamma=algorithm.gamma, first_action=int(actions.start))
+    updates = Updates(
+        algorithm=algorithm,
+        network=network,
+        replay=replay,
+        seed=sampling,
+        batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
+    )
     learners = VirtualLearners(
         learner,
-        updates=Updates(
-            algorithm=algorithm,
-            network=network,
-            replay=replay,
-            seed=sampling,
-            batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
-        ),
+        updates=updates,
         collector=collector,
         durations=clock.learning,
         seed=durations,
@@ -162,38 +178,41 @@ def train(
             head_s=HEAD_S if late_binding else 0.0,
         )
 
-    judge = Judge(
-        learners,
-        network=network,
-        evaluator=Evaluator(
-            make_env=make_env,
-            policy=policy(None),
-            rule=rule,
-            clock=clock,
-            default=default,
-            episodes=evaluation_episodes,
-            seed=seed,
-        ),
-        every=evaluate_every,
-        good_enough=good_enough,
-        told=told,
+    exploration = _exploration(algorithm, collector, int(actions.n), epsilon or _usual_epsilon(ticks), exploring)
+    evaluator = Evaluator(
+        make_env=make_env,
+        policy=policy(None),
+        rule=rule,
+        clock=clock,
+        default=default,
+        episodes=evaluation_episodes,
+        seed=seed,
     )
     try:
-        result = run(
-            env,
-            policy(_exploration(algorithm, collector, int(actions.n), epsilon or _usual_epsilon(ticks), exploring)),
-            rule,
-            clock,
-            ticks=ticks,
-            default=default,
-            seed=seed,
-            listener=judge,
-            until=judge.enough,
-            background=learners,
+        course = Course(
+            setup=set_up(env, policy(exploration), rule, clock, ticks=ticks, default=default, seed=seed),
+            algorithm=algorithm,
+            network=network,
+            replay=replay,
+            updates=updates,
+            learners=learners,
+            exploration=exploration,
+            evaluator=evaluator,
+            evaluate_every=evaluate_every,
+            good_enough=good_enough,
+            options={
+                "learner": repr(learner),
+                "options": f"{update_every=}, {warm_up=}, {epsilon=}, {capacity=}, {late_binding=}, {evaluate_every=}, "
+                f"{evaluation_episodes=}, {good_enough=}",
+            },
+            told=told,
+            instruments=instruments,
         )
+        result = course.play(checkpoints=checkpoints, resume=None if resume is None else Path(resume))
     finally:
         env.close()
         replay.close()
+    learners, judge = course.learners, course.judge
     log = learners.log
     return TrainResult(
         run=result,

@@ -1,6 +1,5 @@
 """The ``hocket`` command, as it is typed."""
 
-import json
 import os
 import subprocess
 import sys
@@ -9,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from said import read, refused
 
 import hocket
 from hocket import demo as demonstration
 from hocket.bench import rules
-from hocket.cli import main
 from hocket.core.trace import Trace
 
 CARTPOLE = ("run", "--env", "CartPole-v1", "--seconds", "1")
@@ -31,40 +30,12 @@ main()
 """The command on a machine that lacks the module named first."""
 
 
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run a command in an empty folder: its exit code, what it printed, and what it complained about."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hocket", *map(str, arguments)])
-        try:
-            main()
-            code = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
-
-
-def read(path):
-    return json.loads(Path(path).read_text())
-
-
-def refused(result, *words):
-    code, out, err = result
-    assert code == 2 and "Traceback" not in err, err
-    assert all(word in err + out for word in words), err + out
-
-
 # -- help ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "arguments",
-    ["", "demo", "run", "envs", "bench", "bench overhead", "bench jitter", "bench rules", "bench virtual"],
+    ["", "demo", "run", "train", "envs", "bench", "bench overhead", "bench jitter", "bench rules", "bench virtual"],
 )
 def test_every_command_explains_itself_in_80_columns(command, arguments):
     code, out, err = command(*arguments.split(), "--help")

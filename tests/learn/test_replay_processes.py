@@ -44,7 +44,27 @@ def read_all_the_time(replay, samples, seed, beta, done):
             offset = kept["records"]["state"] - (kept["counters"][2] - len(kept["frames"]))
             assert (offset >= 2).all()
             assert (kept["frames"][offset] == kept["ticks"][offset][:, None, None]).all(), "a torn snapshot"
+            if len(kept["ticks"]):  # else the writer has lapped the whole ring meanwhile
+                goes_on_from(kept, rng, beta)
     done.send(redrawn - samples)
+
+
+def goes_on_from(kept, rng, beta):
+    """A replay that was restored from a reader's snapshot can be sampled and written on."""
+    replay = Replay(60, PIXELS, np.int64, frames=150, stack=3, n_step=2, alpha=0.5)
+    replay.restore(kept)
+    oldest, newest = kept["counters"][:2]
+    assert len(replay) == newest - oldest
+    tick = int(kept["ticks"][-1]) + 10
+    replay.add_frame(tick, picture(tick), first=True)
+    replay.add_frame(tick + 1, picture(tick + 1))
+    replay.add_transition(tick, newest % 1000, reward=1, discount=1, next_tick=tick + 1)
+    batch = replay.sample(32, rng, beta=beta)
+    assert (oldest <= batch.indices).all() and (batch.indices <= newest).all()
+    first = batch.states[:, -1, 0, 0]
+    assert (first == np.where(batch.indices == newest, tick, 2 * batch.indices)).all()
+    assert (batch.actions == batch.indices % 1000).all()
+    replay.close()
 
 
 @pytest.mark.realtime

@@ -17,7 +17,7 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, demo, envs, run
+    from hocket.cli import bench, demo, envs, options, run, train
 
     benches = SubcommandApp()
     for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update):
@@ -25,6 +25,7 @@ def main() -> None:
     app = SubcommandApp()
     app.command(demo.demo)
     app.command(run.run)
+    app.command(train.train)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
     app.command(envs.envs)
     arguments = sys.argv[1:]
@@ -38,7 +39,7 @@ def main() -> None:
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=run.with_config(arguments),
+            args=options.with_config(arguments, {"run": run.RunOptions, "train": train.TrainOptions}),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:

@@ -7,7 +7,8 @@ know: an answer computed when its inference starts is shown to nobody before its
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from time import perf_counter, process_time
@@ -80,6 +81,36 @@ class Virtual:
         background: Background | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
+        run = self.begin(
+            env=env,
+            policy=policy,
+            rule=rule,
+            default=default,
+            codec=codec,
+            seed=seed,
+            learn=learn,
+            listener=listener,
+            background=background,
+        )
+        if watch is not None:
+            watch(run.engine)
+        run.play(ticks, until=until)
+        return run.end()
+
+    def begin(
+        self,
+        *,
+        env: gym.Env[Any, Any],
+        policy: PolicyFactory,
+        rule: Rule,
+        default: BoundDefault,
+        codec: ActionCodec,
+        seed: int,
+        learn: Callable[[], None] | None = None,
+        listener: Listener | None = None,
+        background: Background | None = None,
+    ) -> VirtualRun:
+        """A run at tick 0, to be played in stretches."""
         cadence = Cadence(exact_hz(self.hz))
         executor = VirtualExecutor(
             policy=policy,
@@ -102,36 +133,77 @@ class Virtual:
             head_ns=policy.head_ns,
             newest=policy.newest,
         )
-        record = RunRecord(engine.trace)
-        world = World(env, record, listener)
-        began, cpu = perf_counter(), process_time()
-        for _ in range(rule.initial_workers):
-            executor.add_worker(cadence.epoch_ns)
-        executor.advance(cadence.epoch_ns, engine)
-        world.reset(seed)
-        world.begin(engine, cadence.epoch_ns)
-        if watch is not None:
-            watch(engine)
-        now_ns = cadence.epoch_ns
-        with between_ticks() as interrupt:
+        run = VirtualRun(engine, executor, World(env, RunRecord(engine.trace), listener))
+        with run.timed():
+            for _ in range(rule.initial_workers):
+                executor.add_worker(cadence.epoch_ns)
+            executor.advance(cadence.epoch_ns, engine)
+            run.world.reset(seed)
+            run.world.begin(engine, cadence.epoch_ns)
+        return run
+
+
+class VirtualRun:
+    """A run in virtual time between two ticks.
+
+    Played in one go or in stretches, pickled between them or not, it comes out the same. A pickle holds all of it; the
+    environment, the policy, the listener and the background must be picklable for that, or be kept apart.
+
+    Attributes:
+        engine, executor, world: of this run; the world has the record.
+        tick: the last one that was played.
+        whole: whether that tick was played to its end; else the run cannot go on.
+    """
+
+    def __init__(self, engine: Engine, executor: VirtualExecutor, world: World) -> None:
+        self.engine, self.executor, self.world = engine, executor, world
+        self.tick = 0
+        self.whole = True
+
+    @property
+    def record(self) -> RunRecord:
+        """Of what was played so far."""
+        return self.world.record
+
+    def play(self, to_tick: int, *, until: Callable[[RunRecord], bool] | None = None) -> None:
+        """Play up to tick ``to_tick``, or until ``until`` says so of the record, or Ctrl-C."""
+        engine, executor, world = self.engine, self.executor, self.world
+        background = executor.background
+        self.whole = False
+        with self.timed(), between_ticks() as interrupt:
             try:
-                for tick in range(1, ticks + 1):
-                    now_ns = cadence.deadline_ns(tick)
+                for tick in range(self.tick + 1, to_tick + 1):
+                    now_ns = engine.cadence.deadline_ns(tick)
                     executor.advance(now_ns, engine)
                     if background is not None:
                         background.advance(now_ns)
                     world.step(tick, engine.deadline(tick, now_ns), 0)
                     world.show(engine, tick, now_ns)
-                    if interrupt.requested or (until is not None and until(record)):
+                    self.tick = tick
+                    if interrupt.requested or (until is not None and until(world.record)):
                         break
+                self.whole = True
             except KeyboardInterrupt:
                 interrupt.requested = True
-        record.interrupted = interrupt.requested
-        engine.feed(e.RunEnded(now_ns))
-        record.errors = executor.failures.tracebacks
-        record.wall_s = perf_counter() - began
-        record.loop_cpu_s = process_time() - cpu
-        return record
+        world.record.interrupted = interrupt.requested
+
+    def end(self) -> RunRecord:
+        """Let nothing more happen; the record of it all."""
+        # Ctrl-C may have come in the middle of the next tick.
+        now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
+        self.engine.feed(e.RunEnded(now_ns))
+        self.record.errors = self.executor.failures.tracebacks
+        return self.record
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """What happens inside is the run's own time."""
+        began, cpu = perf_counter(), process_time()
+        try:
+            yield
+        finally:
+            self.record.wall_s += perf_counter() - began
+            self.record.loop_cpu_s += process_time() - cpu
 
 
 class VirtualExecutor(Executor):
@@ -163,7 +235,7 @@ class VirtualExecutor(Executor):
         self._head_duration = head.sampler(head_rng)
         self._learning_duration = learning.sampler(learning_rng)
         self._learn = learn
-        self._background = background
+        self.background = background
         self._workers = 0
         self._sequence = 0
         self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
@@ -174,8 +246,8 @@ class VirtualExecutor(Executor):
         heappush(self._heap, (event.time_ns, self._sequence, event, extra))
 
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        if self._background is not None:
-            self._background.advance(now_ns)
+        if self.background is not None:
+            self.background.advance(now_ns)
         done_ns = now_ns + self._duration(worker, now_ns)
         policy = self._policy
         try:
@@ -212,8 +284,8 @@ class VirtualExecutor(Executor):
     def learn(self, now_ns: int) -> None:
         failure = None
         ended_ns = now_ns + self._learning_duration(-1, now_ns)
-        if self._background is not None:
-            self._background.learn(now_ns, ended_ns)
+        if self.background is not None:
+            self.background.learn(now_ns, ended_ns)
         if self._learn is not None:
             try:
                 self._learn()

@@ -20,17 +20,23 @@ class World:
     Attributes:
         observation: the newest one. After a tick that ended an episode, the next episode's first.
         episode_ended: whether the last tick ended an episode.
+        listener: told of every tick, or None.
+        next_seed: of the next episode's reset; None goes on with the environment's own chance.
+        episode_seed: what the current episode was reset with, or None.
     """
 
     def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
         self.env = env
-        self._listener = listener
+        self.listener = listener
         self.record = record
         self.observation: Any = None
         self.episode_ended = False
+        self.next_seed: int | None = None
+        self.episode_seed: int | None = None
 
     def reset(self, seed: int | None) -> None:
         """Tick 0."""
+        self.episode_seed = seed
         self.observation, _ = self.env.reset(seed=seed)
 
     def step(self, tick: int, action: Any, lateness_ns: int) -> None:
@@ -41,7 +47,8 @@ class World:
         ended = bool(terminated or truncated)
         if ended:
             record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
-            observation, _ = self.env.reset()
+            self.episode_seed, self.next_seed = self.next_seed, None
+            observation, _ = self.env.reset(seed=self.episode_seed)
         self.observation = observation
         self.episode_ended = ended
         record.ticks.append(tick)
@@ -55,12 +62,12 @@ class World:
     def begin(self, engine: Engine, now_ns: int) -> None:
         """Show ``engine`` observation 0."""
         engine.observed(0, now_ns, self.observation)
-        if self._listener is not None:
-            self._listener.began(self.observation)
+        if self.listener is not None:
+            self.listener.began(self.observation)
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Show ``engine`` what tick ``tick`` yielded."""
-        if self._listener is None:
+        if self.listener is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return
         decision, codes, final_codes = engine.last, engine.last_codes, NONE
@@ -68,7 +75,7 @@ class World:
             final_codes = tuple(engine.codes(tick, -1).tolist())
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
-        self._listener.ticked(
+        self.listener.ticked(
             Moment(
                 tick=tick,
                 decided_on=tick - decision.delay_ticks if decision.fresh else -1,

@@ -37,6 +37,8 @@ class Updates:
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.
 
     Attributes:
+        target: the target network.
+        optimizer: Adam.
         landed: how many gradients have been applied; the version of the weights.
     """
 
@@ -51,8 +53,8 @@ class Updates:
     ) -> None:
         self._algorithm = algorithm
         self._network = network
-        self._target = algorithm.target_of(network)
-        self._optimizer = algorithm.optimizer(network)
+        self.target = algorithm.target_of(network)
+        self.optimizer = algorithm.optimizer(network)
         self._parameters = list(network.parameters())
         self._replay = replay
         self._batch_size = algorithm.batch_size if batch_size is None else batch_size
@@ -69,7 +71,7 @@ class Updates:
         algorithm = self._algorithm
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
-        result = algorithm.gradients(self._network, self._target, batch, generator=self._noise)
+        result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)
         values = [parameter.grad for parameter in self._parameters]
         return Gradient(values=values, result=result, indices=batch.indices)
 
@@ -78,12 +80,12 @@ class Updates:
         algorithm = self._algorithm
         for parameter, value in zip(self._parameters, gradient.values, strict=True):
             parameter.grad = value
-        self._optimizer.step()
-        algorithm.adapt(self._network, self._target, gradient.result)
+        self.optimizer.step()
+        algorithm.adapt(self._network, self.target, gradient.result)
         if algorithm.alpha is not None:
             self._replay.update_priorities(gradient.indices, gradient.result.errors)
         self.landed += 1
-        algorithm.sync_target(self._network, self._target, self.landed)
+        algorithm.sync_target(self._network, self.target, self.landed)
 
 
 def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:

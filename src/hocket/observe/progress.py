@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from abc import ABC, abstractmethod
 from threading import Event, Thread
 from types import TracebackType
 from typing import Self
@@ -10,30 +12,29 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hocket.drivers.engine import Engine
+from hocket.observe.training import Progress as TrainingProgress
 
 REFRESH_S = 0.25
 FIGURES_WIDTH = 56
+TRAINING_WIDTH = 110
 """Columns that the figures beside the bar may take."""
 
 
-class ProgressLine:
-    """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal.
+BESIDE_WIDTH = 16
+"""Columns that a narrow bar, the time that is left and the gaps take."""
 
-    Pass its ``watch`` to `hocket.run`.
-    """
 
-    def __init__(self, ticks: int, *, title: str, console: Console) -> None:
-        self._ticks = ticks
+class Line(ABC):
+    """A line on a terminal while something goes on; silent where there is no terminal."""
+
+    def __init__(self, *, title: str, console: Console) -> None:
         self._title = title
         self._console = console
         self._done = Event()
-        self._engine: Engine | None = None
         self._thread = Thread(target=self._show, name="hocket-progress", daemon=True)
 
-    def watch(self, engine: Engine) -> None:
-        """Show this engine's run from now on."""
-        self._engine = engine
-        if self._console.is_terminal:
+    def _start(self) -> None:
+        if self._console.is_terminal and self._thread.ident is None:
             self._thread.start()
 
     def __enter__(self) -> Self:
@@ -46,21 +47,94 @@ class ProgressLine:
         if self._thread.ident is not None:
             self._thread.join()
 
+    @abstractmethod
+    def _show(self) -> None:
+        """Draw until done."""
+
+    def _bar(self, figures: str, width: int) -> Progress:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=max(4, min(24, self._console.width - len(self._title) - width))),
+            TextColumn(figures),
+            TimeRemainingColumn(compact=True),
+        )
+        return Progress(*columns, console=self._console, auto_refresh=False, transient=True)
+
+
+class ProgressLine(Line):
+    """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal.
+
+    Pass its ``watch`` to `hocket.run`.
+    """
+
+    def __init__(self, ticks: int, *, title: str, console: Console) -> None:
+        super().__init__(title=title, console=console)
+        self._ticks = ticks
+        self._engine: Engine | None = None
+
+    def watch(self, engine: Engine) -> None:
+        """Show this engine's run from now on."""
+        self._engine = engine
+        self._start()
+
     def _show(self) -> None:
         assert self._engine is not None
         scheduler = self._engine.scheduler
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=max(4, min(24, self._console.width - len(self._title) - FIGURES_WIDTH))),
-            TextColumn(
-                "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]:<9}"
-            ),
-            TimeRemainingColumn(compact=True),
-        )
-        with Progress(*columns, console=self._console, auto_refresh=False, transient=True) as progress:
+        figures = "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]:<9}"
+        with self._bar(figures, FIGURES_WIDTH) as progress:
             task = progress.add_task(self._title, total=self._ticks, coverage=0.0, delay="")
             while not self._done.wait(REFRESH_S):
                 tick, last = scheduler.tick, self._engine.last
                 coverage = scheduler.fresh / tick if tick > 0 else 0.0
                 delay = f"delay {last.delay_ticks}" if last.fresh else "default"
                 progress.update(task, completed=max(0, tick), coverage=coverage, delay=delay, refresh=True)
+
+
+class TrainingLine(Line):
+    """An `hocket.observe.training.Instrument` that shows how far a training of ``ticks`` ticks is, and how it stands.
+
+    Silent where there is no terminal.
+    """
+
+    def __init__(self, ticks: int, *, title: str, console: Console) -> None:
+        super().__init__(title=title, console=console)
+        self._ticks = ticks
+        self._last: TrainingProgress | None = None
+
+    def progressed(self, progress: TrainingProgress) -> None:
+        """See `Instrument`."""
+        self._last = progress
+        self._start()
+
+    def evaluated(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+
+    def _show(self) -> None:
+        room = self._console.width - len(self._title) - len(f"tick {self._ticks}/{self._ticks}") - BESIDE_WIDTH
+        with self._bar("tick {task.completed}/{task.total}  {task.fields[figures]}", TRAINING_WIDTH) as bar:
+            task = bar.add_task(self._title, total=self._ticks, figures="")
+            done = False
+            while not done:
+                assert self._last is not None
+                figures = training_figures(self._last, room)
+                bar.update(task, completed=self._last.tick, figures=figures, refresh=True)
+                done = self._done.wait(REFRESH_S)
+
+
+def training_figures(progress: TrainingProgress, room: int) -> str:
+    """How training stands in at most ``room`` characters; what is not there is left out, and what does not fit."""
+    learner = progress.learner
+    figures = (
+        ("coverage", progress.coverage, ".3f"),
+        ("delay", progress.delay_ticks, ".1f"),
+        ("return", progress.episode_return, ".4g"),
+        ("updates/s", progress.updates_per_s, ".0f"),
+        ("loss", learner.loss, ".3g"),
+        ("staleness", learner.staleness, ".1f"),
+    )
+    line = ""
+    for name, value, form in figures:
+        longer = f"{line}  {name} {value:{form}}".strip()
+        if not math.isnan(value) and len(longer) <= room:
+            line = longer
+    return line

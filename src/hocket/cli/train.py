@@ -1,0 +1,276 @@
+"""``hocket train``: an agent that learns while it acts, by words."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import gymnasium as gym
+import tyro
+
+import hocket
+from hocket.cli import show
+from hocket.cli.options import (
+    ACTING_NEEDS,
+    ActingOptions,
+    check_relevant,
+    check_width,
+    make_clock,
+    make_default,
+    make_rule,
+    make_world,
+    parse_latency,
+    rate_of,
+    saved_options,
+)
+from hocket.core.rules import Learn, Rule
+from hocket.errors import ConfigurationError
+from hocket.learn.learners import InLoop, Learners, ParallelBatch, RoundRobin
+from hocket.learn.schedules import Linear
+from hocket.observe.files import make_folder, write_json
+from hocket.observe.progress import TrainingLine
+from hocket.observe.training import Instrument
+from hocket.resume import Checkpoints
+
+if TYPE_CHECKING:
+    from hocket.learn.deep_q import DeepQ
+    from hocket.models.qnetwork import QNetwork
+    from hocket.train import TrainResult
+
+PICTURE, MINATAR = (84, 84), (10, 10)
+SUPPORT_TICKS = 1000
+"""Of random play, from which Rainbow's first support is fitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions(ActingOptions):
+    """What ``hocket train`` can be told; the config.json beside its checkpoints keeps it."""
+
+    ticks: int = 100_000
+    """How many, at most."""
+    algorithm: Literal["dqn", "rainbow"] = "dqn"
+    """Double DQN; or Rainbow, with distributions, noise and priorities."""
+    learner: Literal["round-robin", "parallel-batch", "in-loop"] = "round-robin"
+    """Asynchronous learners, one batch that is several times larger, or the classical loop (--rule sequential)."""
+    learners: int = 1
+    """How many learn."""
+    learning: str | None = None
+    """Virtual time's durations of one update, in the forms of --latency; none at all by default."""
+    update_every: int = 4
+    """Ticks for each update; 0 for as many as the learners can."""
+    warm_up: int = 1000
+    """Ticks before the first update."""
+    epsilon_ticks: int | None = None
+    """Ticks in which the share of actions by chance falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
+    pending: int = 0
+    """How many ticks of pending actions the network is told."""
+    late_binding: bool = False
+    """Run the network's head just before its tick, on the pending actions as they are known then."""
+    capacity: int = 100_000
+    """Transitions that the replay keeps."""
+    gamma: float | None = None
+    """Discount per tick; the algorithm's own by default, like the next four."""
+    learning_rate: float | None = None
+    """Of Adam."""
+    batch_size: int | None = None
+    """Transitions of one learner's update."""
+    n_step: int | None = None
+    """Transitions that one sample spans."""
+    target_every: int | None = None
+    """Updates between two target networks."""
+    evaluate_every: int = 10_000
+    """Ticks between two evaluations of the greedy policy."""
+    evaluation_episodes: int = 20
+    """Episodes of each."""
+    good_enough: float | None = None
+    """Stop at the first evaluation whose mean return reaches this."""
+    save: Path | None = None
+    """Write checkpoints into this folder, at the end and on the way."""
+    save_every: int = 10_000
+    """Ticks between two checkpoints."""
+    resume: Path | None = None
+    """Go on from a checkpoint, or from the newest in a folder, that was saved under the same options."""
+    tensorboard: Path | None = None
+    """Write TensorBoard's event files into this folder."""
+
+
+_USUAL = TrainOptions()
+NEEDS = {**ACTING_NEEDS, "learning": ("clock", "virtual"), "epsilon_ticks": ("algorithm", "dqn")}
+
+
+def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+    """Let an agent learn while it acts in an environment that does not wait.
+
+    hocket train --config FOLDER/config.json --resume FOLDER goes on from a save.
+    """
+    show.check_writable(out=options.save, json=options.json)
+    result = execute(options)
+    final = result.final
+    show.say(str(result.run.summary()))
+    show.say(
+        f"{result.updates:,} updates; mean return {final.mean:.4g} in {len(final.returns)} episodes, by the weights of "
+        f"tick {final.tick:,}"
+    )
+    if result.error is not None:
+        show.say(result.error, style="yellow")
+    figures = {"run": asdict(result.run.summary()), "updates": result.updates, "final_mean_return": final.mean}
+    evaluations = [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations]
+    show.write_json(options.json, {**figures, "final_tick": final.tick, "evaluations": evaluations})
+
+
+def execute(options: TrainOptions) -> TrainResult:
+    """Train what ``options`` say."""
+    rate = rate_of(options)
+    check_width(options)
+    check_relevant(options, NEEDS)
+    if options.save is None and options.save_every != _USUAL.save_every:
+        raise ConfigurationError(f"--save-every {options.save_every} needs --save; give a folder, or leave it out")
+    rule, learner, clock = make_learning_rule(options), make_learner(options), make_clock(options, rate)
+    if options.learning is not None:
+        assert isinstance(clock, hocket.Virtual)
+        clock = replace(clock, learning=parse_latency(options.learning))
+    algorithm = make_algorithm(options)
+    network = make_network(options, algorithm)
+    checkpoints = None
+    if options.save is not None:
+        checkpoints = Checkpoints(options.save, every=options.save_every)
+        prepare_folder(options.save, options)
+    with ExitStack() as stack:
+        line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=show.console))
+        instruments: list[Instrument] = [line]
+        if options.tensorboard is not None:
+            from hocket.observe.tensorboard import TensorBoardWriter
+
+            instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
+        return hocket.train(
+            lambda: make_world(options),
+            network,
+            algorithm,
+            rule,
+            clock,  # type: ignore[arg-type]
+            ticks=options.ticks,
+            learner=learner,
+            default=make_default(options),
+            update_every=options.update_every or None,
+            warm_up=options.warm_up,
+            epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+            capacity=options.capacity,
+            late_binding=options.late_binding,
+            evaluate_every=options.evaluate_every,
+            evaluation_episodes=options.evaluation_episodes,
+            good_enough=options.good_enough,
+            threads=options.threads,
+            seed=options.seed,
+            told=lambda evaluation: show.say(f"tick {evaluation.tick:,}: mean return {evaluation.mean:.4g}"),
+            instruments=instruments,
+            checkpoints=checkpoints,
+            resume=options.resume,
+        )
+
+
+def prepare_folder(folder: Path, options: TrainOptions) -> None:
+    """Keep the options beside the checkpoints; those that a resumed training began with stay."""
+    from hocket.learn.checkpoint import check_free
+
+    config = folder / "config.json"
+    if options.resume is None:
+        check_free(folder)
+    elif config.exists():
+        return
+    make_folder(folder)
+    write_json(config, {"options": saved_options(options, without=("save", "resume", "tensorboard", "json"))})
+
+
+def make_learning_rule(options: TrainOptions) -> Rule:
+    """The rule that the options name; one that learns if the loop is to."""
+    in_loop = options.learner == "in-loop"
+    if in_loop and options.rule != "sequential":
+        raise ConfigurationError(
+            f"--learner in-loop needs --rule sequential, not {options.rule}; try --learner round-robin"
+        )
+    return hocket.Sequential(Learn.AFTER_INFERENCE) if in_loop else make_rule(options)
+
+
+def make_learner(options: TrainOptions) -> Learners:
+    """Who learns."""
+    if options.learner == "in-loop":
+        if options.learners != _USUAL.learners:
+            raise ConfigurationError(f"--learners {options.learners}: --learner in-loop has one; leave it out")
+        if options.update_every != _USUAL.update_every:
+            raise ConfigurationError(
+                f"--update-every {options.update_every}: --learner in-loop updates once for each action; leave it out"
+            )
+        return InLoop()
+    kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
+    return kind(options.learners)
+
+
+def make_algorithm(options: TrainOptions) -> DeepQ:
+    """The algorithm, with its own usual options where none are given."""
+    from hocket.learn.dqn import DQN
+    from hocket.learn.rainbow import Rainbow
+
+    names = ("gamma", "learning_rate", "batch_size", "n_step", "target_every")
+    given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return DQN(**given) if options.algorithm == "dqn" else Rainbow(**given)
+
+
+def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
+    """A network for the environment's observations, seeded."""
+    import torch
+
+    from hocket.learn.rainbow import Rainbow
+    from hocket.models.qnetwork import impala_trunk, minatar_trunk, mlp_trunk, q_network
+
+    env = make_world(options)
+    try:
+        shape, space = env.observation_space.shape, env.action_space
+        if shape is None or not isinstance(space, gym.spaces.Discrete):
+            raise ConfigurationError(f"learning needs Discrete actions, not {space}; {options.env} has others")
+        support = first_support(env, algorithm, options.seed) if isinstance(algorithm, Rainbow) else None
+    finally:
+        env.close()
+    torch.manual_seed(options.seed)
+    pictures = len(shape) == 3 and shape[1:] == PICTURE
+    if options.deep and not pictures:
+        raise ConfigurationError(f"--deep needs 84x84 pictures; {options.env} gives observations of {shape}")
+    if pictures:
+        trunk, features = impala_trunk(options.width, frames=shape[0], deep=options.deep)
+    elif len(shape) == 3 and shape[:2] == MINATAR:
+        if options.width != _USUAL.width:
+            raise ConfigurationError(
+                f"--width {options.width}: the network for 10x10 observations has one; leave it out"
+            )
+        trunk, features = minatar_trunk(shape[2])
+    else:
+        trunk, features = mlp_trunk(math.prod(shape), hidden=max(1, round(64 * options.width)))
+    return q_network(
+        trunk,
+        features,
+        int(space.n),
+        pending=options.pending,
+        dueling=algorithm.dueling,
+        noisy=algorithm.noisy,
+        support=support,
+        atoms=algorithm.atoms if isinstance(algorithm, Rainbow) else 51,
+    )
+
+
+def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int) -> tuple[float, float]:
+    """What covers the returns of a thousand ticks of random play; it grows as learning goes on."""
+    from hocket.learn.support import Support, discounted_returns
+
+    env.reset(seed=seed)
+    env.action_space.seed(seed)
+    rewards, discounts = [], []
+    for _ in range(SUPPORT_TICKS):
+        _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        rewards.append(float(reward))
+        discounts.append(0.0 if terminated or truncated else algorithm.gamma)
+        if terminated or truncated:
+            env.reset()
+    support = Support.fit(discounted_returns(rewards, discounts))
+    return support.v_min, support.v_max

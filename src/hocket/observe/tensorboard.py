@@ -1,0 +1,71 @@
+"""TensorBoard: training's figures as scalars over ticks. Look at them with ``tensorboard --logdir FOLDER``."""
+
+from __future__ import annotations
+
+import math
+import os
+from types import TracebackType
+from typing import Self
+
+from hocket.errors import MissingExtraError
+from hocket.observe.files import unwritable
+from hocket.observe.training import Progress
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError as error:
+    raise MissingExtraError("TensorBoard (torch and tensorboard)", "train") from error
+
+
+class TensorBoardWriter:
+    """An `Instrument` that writes event files into ``folder``. Figures that are not there are left out.
+
+    Raises:
+        ConfigurationError: if the folder cannot be written.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            self._writer = SummaryWriter(os.fspath(folder))
+        except OSError as error:
+            from pathlib import Path
+
+            raise unwritable(Path(folder), error) from error
+
+    def progressed(self, progress: Progress) -> None:
+        """See `Instrument`."""
+        learner = progress.learner
+        self._add(
+            progress.tick,
+            {
+                "acting/coverage": progress.coverage,
+                "acting/delay_ticks": progress.delay_ticks,
+                "acting/episode_return": progress.episode_return,
+                "acting/epsilon": learner.epsilon,
+                "learning/loss": learner.loss,
+                "learning/updates": float(learner.updates),
+                "learning/updates_per_s": progress.updates_per_s,
+                "learning/staleness": learner.staleness,
+            },
+        )
+
+    def evaluated(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        self._add(tick, {"evaluation/mean_return": mean_return})
+
+    def close(self) -> None:
+        """Write what is left; nothing more is told."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _add(self, tick: int, scalars: dict[str, float]) -> None:
+        for name, value in scalars.items():
+            if not math.isnan(value):
+                self._writer.add_scalar(name, value, tick)

@@ -1,0 +1,115 @@
+"""``hocket train``, as it is typed."""
+
+import json
+
+import pytest
+from said import read, refused
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from hocket.cli.train import TrainOptions, make_algorithm, make_network
+from hocket.learn.rainbow import Rainbow
+
+CARTPOLE = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "lognormal:0.02:0.5", "--pending", "2")
+SMALL = (*CARTPOLE, "--width", "0.2", "--batch-size", "8", "--warm-up", "50", "--evaluate-every", "300")
+QUICK = (*SMALL, "--evaluation-episodes", "2", "--ticks", "400", "--capacity", "300")
+
+
+def test_it_trains(command):
+    code, out, err = command(*QUICK, "--json", "x.json", "--learners", "2", "--learning", "0.05")
+    assert (code, err) == (0, "")
+    assert "tick 300: mean return" in out and "coverage" in out and "updates; mean return" in out
+    figures = read("x.json")
+    assert figures["run"]["ticks"] == 400 and figures["final_tick"] == 300 and len(figures["evaluations"]) == 1
+    assert 40 < figures["updates"] <= 88
+
+
+def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
+    alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
+    assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
+    first = command(*QUICK, *alike, "--save", "runs/a", "--save-every", "150", "--tensorboard", "board")
+    assert first[0] == 0, first
+    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000300", "000000400", "config.json"]
+    assert read("runs/a/config.json")["options"]["ticks"] == 400
+    config = ("train", "--config", "runs/a/config.json")
+    code, _, err = command(*config, "--resume", "runs/a", "--save", "runs/a", "--ticks", 700, "--json", "two.json")
+    assert (code, err) == (0, "")
+    one, two = read("whole.json"), read("two.json")
+    assert one["evaluations"] == two["evaluations"] and one["updates"] == two["updates"]
+    for figure in ("ticks", "coverage", "delay_mean", "episodes", "return_mean"):
+        assert one["run"][figure] == two["run"][figure]
+    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000600", "000000700", "config.json"]
+    events = EventAccumulator("board")
+    events.Reload()
+    assert events.Scalars("evaluation/mean_return")[0].step == 300
+    assert events.Scalars("learning/updates")[-1].value > 0
+
+
+def test_another_runs_folder_is_left_alone(command, tmp_path):
+    assert command(*QUICK, "--save", "a")[0] == 0
+    kept = (tmp_path / "a/config.json").read_text()
+    refused(command(*QUICK, "--save", "a", "--seed", 5), "holds checkpoints of its own", "another folder")
+    refused(command(*QUICK, "--save", "a", "--resume", "a", "--seed", 5), "its seed is 0, this run's is 5")
+    assert (tmp_path / "a/config.json").read_text() == kept
+    refused(command(*QUICK, "--resume", "nowhere"), "nowhere holds no checkpoint")
+
+
+def test_rainbow_and_learners_in_step(command):
+    code, _, err = command(*QUICK, "--algorithm", "rainbow", "--learner", "parallel-batch", "--learners", "3")
+    assert (code, err) == (0, "")
+
+
+def test_the_classical_loop(command):
+    code, _, err = command(*QUICK, "--learner", "in-loop", "--rule", "sequential", "--json", "x.json")
+    assert (code, err) == (0, "")
+    assert read("x.json")["updates"] > 100
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--learner", "in-loop"), ("--learner in-loop needs --rule sequential",)),
+        (("--learner", "in-loop", "--rule", "sequential", "--learners", "2"), ("--learners 2", "leave it out")),
+        (("--learner", "in-loop", "--rule", "sequential", "--update-every", "2"), ("--update-every 2",)),
+        (("--save-every", "5"), ("--save-every 5 needs --save",)),
+        (("--deep", "True"), ("--deep needs 84x84 pictures",)),
+        (("--env", "Pendulum-v1"), ("Discrete actions",)),
+        (("--width", "0"), ("--width 0",)),
+        (("--clock", "realtime", "--learning", "0.1"), ("needs --clock virtual",)),
+        (("--algorithm", "rainbow", "--epsilon-ticks", "9"), ("--epsilon-ticks 9 needs --algorithm dqn",)),
+        (("--gamma", "2"), ("gamma=2.0",)),
+        (("--config", "nowhere.json"), ("hocket train",)),
+    ],
+)
+def test_what_does_not_fit_is_refused(command, options, words):
+    refused(command(*QUICK, *options), *words)
+
+
+def test_the_config_of_another_command_is_refused(command, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"options": {"seconds": 3}}))
+    refused(command("train", "--config", "config.json"), "unknown options ['seconds']")
+
+
+def test_networks_by_the_observations_shape():
+    def network(env, **more):
+        options = TrainOptions(env=env, **more)
+        return make_network(options, make_algorithm(options))
+
+    assert network("ALE/Boxing-v5", width=0.0625, frame_stack=2).trunk[0].in_channels == 2
+    assert network("CartPole-v1", width=0.5).trunk[1].out_features == 32
+    rainbow = network("CartPole-v1", algorithm="rainbow", pending=3)
+    assert rainbow.pending == 3 and float(rainbow.head.support[-1]) > 10
+    assert isinstance(make_algorithm(TrainOptions(algorithm="rainbow", n_step=5)), Rainbow)
+    assert make_algorithm(TrainOptions(algorithm="rainbow", n_step=5)).n_step == 5
+
+
+def test_minatars_network():
+    import gymnasium as gym
+    from minatar.gym import register_envs
+
+    register_envs()
+    try:
+        options = TrainOptions(env="MinAtar/Breakout-v1", hz=15)
+        assert make_network(options, make_algorithm(options)).trunk[1].in_channels == 4
+    finally:
+        for id in [id for id in gym.registry if id.startswith("MinAtar/")]:
+            del gym.registry[id]
