@@ -28,7 +28,7 @@ LAYERS["run"] = ROOMS
 LAYERS["cli"] = ROOMS | {"run"}
 LAYERS["hocket"] = ROOMS | {"run", "cli"}
 SHARED = {"policy", "spaces", "defaults", "record", "latency", "shared_memory"}
-RUN = {"run", "train", "plan", "decompose", "testing", "demo", "bench", "experiments"}
+RUN = {"run", "train", "evaluation", "plan", "decompose", "testing", "demo", "bench", "experiments"}
 EXCEPTIONS = {
     ("observe/progress.py", "hocket.drivers.engine"),  # the progress line reads a running engine
 }

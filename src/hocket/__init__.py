@@ -19,6 +19,7 @@ from hocket.latency import (
     LogNormal,
     PerWorker,
 )
+from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
 from hocket.models.torch_policy import TorchPolicy
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory
 from hocket.run import RunInterrupted, RunResult, run
@@ -37,12 +38,14 @@ __all__ = [
     "Gamma",
     "HeavyTail",
     "HocketError",
+    "InLoop",
     "InducedDelay",
     "LatencyModel",
     "Learn",
     "LogNormal",
     "MaxTime",
     "Overrun",
+    "ParallelBatch",
     "PerWorker",
     "Policy",
     "PolicyFactory",
@@ -50,6 +53,7 @@ __all__ = [
     "RandomDefault",
     "Realtime",
     "RepeatLast",
+    "RoundRobin",
     "Rule",
     "RunInterrupted",
     "RunResult",

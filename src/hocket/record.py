@@ -23,6 +23,8 @@ class Moment:
     tick: int
     decided_on: int
     """The observation, by tick, that the executed action was computed from; -1 where the default acted."""
+    version: int = -1
+    """The version of the weights that chose the executed action; -1 where the default acted."""
     action: Any
     codes: Codes
     """What was pending for the inference whose action was executed; empty if policies are not told."""
@@ -45,6 +47,16 @@ class Listener(Protocol):
 
     def ticked(self, moment: Moment) -> None:
         """A tick has passed."""
+
+
+class Background(Protocol):
+    """What goes on beside the tick loop of a virtual run and changes the policy between its inferences."""
+
+    def advance(self, now_ns: int) -> None:
+        """Let everything happen that happens by ``now_ns``: an inference starts, or a tick is about to be shown."""
+
+    def learn(self, now_ns: int, ended_ns: int) -> None:
+        """The rule lets the agent learn from ``now_ns`` to ``ended_ns`` (sequential interaction only)."""
 
 
 class RunRecord:

@@ -27,7 +27,7 @@ from hocket.observe.files import make_folder, replacing, write_json
 from hocket.observe.metrics import Metrics
 from hocket.observe.summary import Summary
 from hocket.policy import Policy, PolicyFactory, as_factory
-from hocket.record import Listener, RunRecord
+from hocket.record import Background, Listener, RunRecord
 from hocket.spaces import ActionCodec, check_spaces
 
 
@@ -100,6 +100,7 @@ def run(
     watch: Callable[[Engine], None] | None = None,
     listener: Listener | None = None,
     until: Callable[[RunRecord], bool] | None = None,
+    background: Background | None = None,
     config: dict[str, Any] | None = None,
 ) -> RunResult:
     """Let ``policy`` act in ``env`` for ``ticks`` ticks while the world does not wait.
@@ -115,6 +116,7 @@ def run(
         learn: called when a `Sequential` rule that learns says so.
         listener: told of every tick as it happens, such as a learner.
         until: asked after every tick, of the record so far; the run ends when it says so, if that is before ``ticks``.
+        background: what goes on beside a virtual run and changes the policy between its inferences, such as learners.
         watch: given the engine once, before the first tick, to look at (never to change) from another thread.
         config: put into the run's config.json beside what is known anyway.
 
@@ -139,6 +141,10 @@ def run(
         raise ConfigurationError(
             f"learn={learn!r} would never be called under {rule}; try hocket.Sequential(hocket.Learn.AFTER_INFERENCE)"
         )
+    if background is not None and not isinstance(clock, Virtual):
+        raise ConfigurationError(
+            f"background={background!r} goes on in virtual time, and {clock} does not wait for it; try hocket.Virtual"
+        )
     check_spaces(env)
     factory = as_factory(policy)
     codec = ActionCodec(env.action_space, factory.chunk_length)
@@ -155,6 +161,7 @@ def run(
         watch=watch,
         listener=listener,
         until=until,
+        **({} if background is None else {"background": background}),
     )
     known = {
         "env": env.spec.id if env.spec is not None else type(env.unwrapped).__name__,

@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.core.rules import Rule
 from hocket.defaults import Default
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
+from hocket.evaluation import Evaluation, Evaluator, Judge
+from hocket.learn.learners import Learners, ParallelBatch, RoundRobin, check_learners
 from hocket.learn.replay import Replay
 from hocket.learn.schedules import Linear
-from hocket.policy import FunctionPolicy
-from hocket.record import Moment, RunRecord
 from hocket.run import RunResult, run
 from hocket.spaces import check_spaces
 
 if TYPE_CHECKING:
-    from hocket.learn.background import BackgroundLearner
+    from hocket.learn.acting import Exploration, LearnedPolicy
+    from hocket.learn.collector import Collector
     from hocket.learn.deep_q import DeepQ
     from hocket.models.qnetwork import QNetwork
 
-LONGEST = 10_000_000
-"""Ticks that an evaluation may take at most."""
+__all__ = ["Evaluation", "TrainResult", "train"]
 
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Returns of whole episodes under the greedy policy and the same delay."""
-
-    tick: int
-    """Of the training run."""
-    returns: NDArray[np.float64]
-
-    @property
-    def mean(self) -> float:
-        """The mean return."""
-        return float(self.returns.mean())
+_ONE = RoundRobin(1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """What training came to."""
+    """What training came to. Columns have a row for each update that landed, in the order of landing."""
 
     run: RunResult
     """The training run itself; short of its ticks if it was good enough before."""
@@ -57,7 +44,13 @@ class TrainResult:
     final: Evaluation
     """The best weights, on episodes that had no part in choosing them."""
     updates: int
-    losses: list[float] = field(repr=False)
+    losses: Sequence[float] = field(repr=False)
+    stalenesses: Sequence[int] = field(repr=False)
+    """How many others landed between an update's start and its landing."""
+    started_ns: Sequence[int] = field(repr=False)
+    landed_ns: Sequence[int] = field(repr=False)
+    error: str | None = None
+    """Why learning stopped before the end, if it did; acting went on."""
 
 
 def train(
@@ -68,11 +61,13 @@ def train(
     clock: Virtual,
     *,
     ticks: int,
+    learner: Learners = _ONE,
     default: Default | None = None,
-    update_every: int = 4,
+    update_every: int | None = 4,
     warm_up: int = 1000,
     epsilon: Linear | None = None,
     capacity: int = 100_000,
+    late_binding: bool = False,
     evaluate_every: int = 10_000,
     evaluation_episodes: int = 20,
     good_enough: float | None = None,
@@ -82,8 +77,8 @@ def train(
 ) -> TrainResult:
     """Let an agent act for ``ticks`` ticks and learn from them as they pass.
 
-    Learning runs in the background: it takes no virtual time and stops nobody. The policy sees as many codes of
-    pending actions as ``network`` was made for.
+    An update starts from the weights as they are and lands as long after as the clock's ``learning`` law says: at once
+    by default. The policy sees as many codes of pending actions as ``network`` was made for.
 
     Args:
         make_env: makes the environment; called again for evaluations. Discrete actions.
@@ -91,10 +86,14 @@ def train(
         algorithm: `hocket.learn.dqn.DQN` or `hocket.learn.rainbow.Rainbow`.
         rule, clock, default: as for `hocket.run`; the clock is `Virtual`.
         ticks: how many at most.
-        update_every: ticks between two updates.
+        learner: `RoundRobin` or `ParallelBatch`, beside the acting; `InLoop` with a `Sequential` rule that learns.
+        update_every: ticks for each update, all learners together; one that is due waits for a free learner. None: as
+            many as they can. `InLoop` learns when its rule says so, whatever is said here.
         warm_up: ticks before the first update.
-        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of ``ticks`` if None.
+        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of ``ticks`` if None. A noisy network needs none.
         capacity: transitions that the replay keeps.
+        late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
+            the pending actions as they are known then.
         evaluate_every: ticks between two evaluations of the greedy policy.
         evaluation_episodes: episodes of each.
         good_enough: stop at the first evaluation whose mean return reaches this.
@@ -104,11 +103,13 @@ def train(
 
     Raises:
         ConfigurationError: if something does not fit.
-        DivergenceError: if a loss or a gradient is no number.
     """
     import torch
 
-    from hocket.learn.background import BackgroundLearner
+    from hocket.learn.acting import HEAD_S, LearnedPolicy
+    from hocket.learn.collector import Collector
+    from hocket.learn.updates import Updates
+    from hocket.learn.virtual_learners import VirtualLearners
 
     if not isinstance(clock, Virtual):
         raise ConfigurationError(
@@ -121,14 +122,100 @@ def train(
     ):
         if value < 1:
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
+    check_learners(learner, rule)
     torch.set_num_threads(threads)
     env = make_env()
+    actions = _discrete(env)
+    exploring, sampling, durations = np.random.SeedSequence(seed).spawn(3)
+    replay = _replay(env, algorithm, network, capacity)
+    collector = Collector(replay, gamma=algorithm.gamma, first_action=int(actions.start))
+    learners = VirtualLearners(
+        learner,
+        updates=Updates(
+            algorithm=algorithm,
+            network=network,
+            replay=replay,
+            seed=sampling,
+            batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
+        ),
+        collector=collector,
+        durations=clock.learning,
+        seed=durations,
+        update_every=update_every,
+        warm_up=warm_up,
+    )
+
+    def policy(exploration: Exploration | None) -> LearnedPolicy:
+        return LearnedPolicy(
+            network=network,
+            weights=learners,
+            in_place=True,
+            exploration=exploration,
+            first_action=int(actions.start),
+            pending=network.pending,
+            head_s=HEAD_S if late_binding else 0.0,
+        )
+
+    judge = Judge(
+        learners,
+        network=network,
+        evaluator=Evaluator(
+            make_env=make_env,
+            policy=policy(None),
+            rule=rule,
+            clock=clock,
+            default=default,
+            episodes=evaluation_episodes,
+            seed=seed,
+        ),
+        every=evaluate_every,
+        good_enough=good_enough,
+        told=told,
+    )
+    try:
+        result = run(
+            env,
+            policy(_exploration(algorithm, collector, int(actions.n), epsilon or _usual_epsilon(ticks), exploring)),
+            rule,
+            clock,
+            ticks=ticks,
+            default=default,
+            seed=seed,
+            listener=judge,
+            until=judge.enough,
+            background=learners,
+        )
+    finally:
+        env.close()
+        replay.close()
+    log = learners.log
+    return TrainResult(
+        run=result,
+        network=network,
+        evaluations=judge.evaluations,
+        final=judge.final(),
+        updates=len(log),
+        losses=log.losses,
+        stalenesses=log.stalenesses,
+        started_ns=log.started_ns,
+        landed_ns=log.landed_ns,
+        error=learners.error,
+    )
+
+
+def _discrete(env: gym.Env[Any, Any]) -> gym.spaces.Discrete:
+    """The actions of ``env``, if they can be learned."""
     check_spaces(env)
-    actions, observations = env.action_space, env.observation_space
+    actions = env.action_space
     if not isinstance(actions, gym.spaces.Discrete):
         raise ConfigurationError(f"learning needs Discrete actions, not {actions}; try an environment that has them")
+    return actions
+
+
+def _replay(env: gym.Env[Any, Any], algorithm: DeepQ, network: QNetwork, capacity: int) -> Replay:
+    observations = env.observation_space
     assert isinstance(observations, gym.spaces.Box)
-    replay = Replay(
+    return Replay(
         capacity,
         observations.shape,
         observations.dtype,
@@ -136,106 +223,17 @@ def train(
         pending=network.pending,
         alpha=algorithm.alpha,
     )
-    first = int(actions.start)
-    learner = BackgroundLearner(
-        algorithm=algorithm,
-        network=network,
-        actions=int(actions.n),
-        replay=replay,
-        first_action=first,
-        update_every=update_every,
-        warm_up=warm_up,
-        epsilon=epsilon if epsilon is not None else Linear(1.0, 0.05, max(1, ticks // 5)),
-        seed=seed,
-    )
-
-    def enough_episodes(record: RunRecord) -> bool:
-        return len(record.final_observations) >= evaluation_episodes
-
-    def evaluate(tick: int, episode_seed: int) -> Evaluation:
-        from hocket.learn.background import greedy_policy
-
-        network.quieten()
-        played = make_env()
-        try:
-            policy = FunctionPolicy(greedy_policy(network, first), pending=network.pending)
-            result = run(
-                played, policy, rule, clock, ticks=LONGEST, default=default, seed=episode_seed, until=enough_episodes
-            )
-        finally:
-            played.close()
-        return Evaluation(tick, result.metrics().episode_returns)
-
-    judge = _Judge(learner, evaluate, evaluate_every, good_enough, seed, told)
-    policy = FunctionPolicy(learner.exploring_policy(), pending=network.pending)
-    try:
-        result = run(
-            env, policy, rule, clock, ticks=ticks, default=default, seed=seed, listener=judge, until=judge.enough
-        )
-    finally:
-        env.close()
-        replay.close()
-    judge.restore()
-    return TrainResult(
-        run=result,
-        network=network,
-        evaluations=judge.evaluations,
-        final=evaluate(judge.best_tick, _episodes_of(seed, -1)),
-        updates=learner.updates,
-        losses=learner.losses,
-    )
 
 
-class _Judge:
-    """Listens in front of the learner; evaluates now and then and keeps the best weights."""
-
-    def __init__(
-        self,
-        learner: BackgroundLearner,
-        evaluate: Callable[[int, int], Evaluation],
-        every: int,
-        good_enough: float | None,
-        seed: int,
-        told: Callable[[Evaluation], None] | None,
-    ) -> None:
-        self._learner = learner
-        self._evaluate = evaluate
-        self._every = every
-        self._good_enough = good_enough
-        self._seed = seed
-        self._told = told
-        self._best: tuple[float, dict[str, Any]] | None = None
-        self.best_tick = 0
-        self.evaluations: list[Evaluation] = []
-
-    def began(self, observation: Any) -> None:
-        self._learner.began(observation)
-
-    def ticked(self, moment: Moment) -> None:
-        self._learner.ticked(moment)
-        if moment.tick % self._every:
-            return
-        evaluation = self._evaluate(moment.tick, _episodes_of(self._seed, len(self.evaluations)))
-        self.evaluations.append(evaluation)
-        if self._best is None or evaluation.mean > self._best[0]:
-            weights = self._learner.network.state_dict()
-            self._best = evaluation.mean, {name: value.clone() for name, value in weights.items()}
-            self.best_tick = moment.tick
-        if self._told is not None:
-            self._told(evaluation)
-
-    def enough(self, record: RunRecord) -> bool:
-        """Whether the last evaluation was good enough."""
-        return (
-            self._good_enough is not None and bool(self.evaluations) and self.evaluations[-1].mean >= self._good_enough
-        )
-
-    def restore(self) -> None:
-        """Put the best weights back."""
-        if self._best is not None:
-            self._learner.network.load_state_dict(self._best[1])
+def _usual_epsilon(ticks: int) -> Linear:
+    return Linear(1.0, 0.05, max(1, ticks // 5))
 
 
-def _episodes_of(seed: int, number: int) -> int:
-    """The seed of evaluation ``number``, or of the final one (-1); none is a training seed of a small number."""
-    return int(np.random.SeedSequence((seed, number + 1)).generate_state(1)[0])
+def _exploration(
+    algorithm: DeepQ, collector: Collector, actions: int, epsilon: Linear, seed: np.random.SeedSequence
+) -> Exploration:
+    from hocket.learn.acting import EpsilonGreedy, OwnNoise
+
+    if algorithm.noisy:
+        return OwnNoise(seed=seed)
+    return EpsilonGreedy(actions=actions, epsilon=epsilon, ticks=collector, seed=seed)

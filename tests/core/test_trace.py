@@ -32,7 +32,7 @@ items = st.one_of(
     st.builds(e.WorkerLost, time, number),
     st.builds(e.DeadlineReached, time, number, st.booleans()),
     st.builds(e.Ticked, time, number, st.booleans()),
-    st.builds(e.InferenceFinished, time, number, number),
+    st.builds(e.InferenceFinished, time, number, number, number),
     st.builds(e.InferenceFailed, time, number),
     st.builds(e.TimerDue, time),
     st.builds(e.LearningFinished, time),

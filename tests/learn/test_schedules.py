@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hocket.errors import ConfigurationError
-from hocket.learn.schedules import Linear, constant, epsilon_greedy
+from hocket.learn.schedules import Linear, by_chance, constant
 
 
 @pytest.mark.parametrize(
@@ -30,15 +30,16 @@ def test_what_cannot_be_is_refused(options):
         Linear(*options)
 
 
-def test_epsilon_greedy_frequencies():
+def test_by_chance_frequencies():
     rng = np.random.default_rng(0)
-    drawn = [epsilon_greedy(2, actions=4, epsilon=0.4, rng=rng) for _ in range(20_000)]
-    # 0.6 + 0.4/4 for the greedy action, 0.1 for each other; the standard error is at most 0.0035.
-    assert np.bincount(drawn, minlength=4) / 20_000 == pytest.approx([0.1, 0.1, 0.7, 0.1], abs=0.015)
+    drawn = [by_chance(4, 0.4, rng) for _ in range(20_000)]
+    # None, for the greedy action, with 0.6, each action with 0.4/4; the standard error is at most 0.0035.
+    shares = [drawn.count(action) / 20_000 for action in (None, 0, 1, 2, 3)]
+    assert shares == pytest.approx([0.6, 0.1, 0.1, 0.1, 0.1], abs=0.015)
 
 
-def test_epsilon_at_its_ends_and_equal_draws():
+def test_chance_at_its_ends_and_equal_draws():
     one, other = np.random.default_rng(1), np.random.default_rng(1)
-    assert {epsilon_greedy(1, actions=3, epsilon=0.0, rng=one) for _ in range(100)} == {1}
-    assert {epsilon_greedy(1, actions=3, epsilon=1.0, rng=other) for _ in range(100)} == {0, 1, 2}
+    assert {by_chance(3, 0.0, one) for _ in range(100)} == {None}
+    assert {by_chance(3, 1.0, other) for _ in range(100)} == {0, 1, 2}
     assert one.random() == other.random()

@@ -51,11 +51,12 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True)
 class InferenceFinished:
-    """An inference has its answer: actions for ``length`` consecutive ticks."""
+    """An inference has its answer: actions for ``length`` consecutive ticks, by weights of ``version``."""
 
     time_ns: int
     inference: int
     length: int = 1
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

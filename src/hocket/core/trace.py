@@ -53,8 +53,8 @@ EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = 
     (e.Ticked, lambda x: (3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
     (
         e.InferenceFinished,
-        lambda x: (4, x.time_ns, x.inference, x.length, 0),
-        lambda r: e.InferenceFinished(r[1], r[2], r[3]),
+        lambda x: (4, x.time_ns, x.inference, x.length, x.version),
+        lambda r: e.InferenceFinished(r[1], r[2], r[3], r[4]),
     ),
     (e.InferenceFailed, lambda x: (5, x.time_ns, x.inference, 0, 0), lambda r: e.InferenceFailed(r[1], r[2])),
     (e.TimerDue, lambda x: (6, x.time_ns, 0, 0, 0), lambda r: e.TimerDue(r[1])),

@@ -6,8 +6,7 @@ The engine carries out commands. It reads no clock: every call says what time it
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +50,17 @@ class Executor(ABC):
         """Learn once, without blocking; later reported as finished."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a tick executed and why. ``inference`` is -1 and ``delay_ticks`` 0 where the default acted."""
+class Decision(NamedTuple):
+    """What a tick executed and why; ``version`` is that of the weights that answered.
+
+    ``inference`` and ``version`` are -1 and ``delay_ticks`` is 0 where the default acted.
+    """
 
     tick: int
     inference: int
     step: int
     delay_ticks: int
+    version: int = -1
 
     @property
     def fresh(self) -> bool:
@@ -99,6 +101,7 @@ class Engine:
         self._spare: list[NDArray[Any]] = []
         self._newest: NDArray[Any] | None = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
+        self._versions: dict[int, int] = {}  # by inference with an answer, where that is not 0
         self._action: Any = None
         self.pending = pending
         self._pending = PendingActions(pending, codec, default) if pending else None
@@ -134,6 +137,8 @@ class Engine:
         """An inference has its answer, encoded: an array of ``event.length`` actions."""
         if event.inference in self._answers:  # else it ended with its episode
             self._answers[event.inference] = answer
+            if event.version:
+                self._versions[event.inference] = event.version
         self.feed(event)
 
     def timer_due(self) -> None:
@@ -159,12 +164,15 @@ class Engine:
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
-                self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks)
+                version = self._versions.get(command.inference, 0)
+                self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks, version)
                 if self._pending is not None:
                     self.last_codes = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.EndInference:
                 del self._answers[command.inference]
+                if self._versions:
+                    self._versions.pop(command.inference, None)
                 if self._pending is not None:
                     self._pending.ended(self._inputs.pop(command.inference)[0])
             elif type(command) is c.ExecuteDefault:

@@ -29,7 +29,7 @@ from hocket.drivers.world import World
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency import Constant, LatencyModel
 from hocket.policy import PolicyFactory
-from hocket.record import Listener, RunRecord
+from hocket.record import Background, Listener, RunRecord
 from hocket.spaces import ActionCodec
 
 INSTANT = Constant(0.0)
@@ -74,6 +74,7 @@ class Virtual:
         watch: Callable[[Engine], None] | None = None,
         listener: Listener | None = None,
         until: Callable[[RunRecord], bool] | None = None,
+        background: Background | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         cadence = Cadence(exact_hz(self.hz))
@@ -85,6 +86,7 @@ class Virtual:
             seed=seed,
             failures=FailureLog(self.failure_limit),
             learn=learn,
+            background=background,
         )
         engine = Engine(
             rule=rule, cadence=cadence, executor=executor, default=default, codec=codec, pending=policy.pending
@@ -105,6 +107,8 @@ class Virtual:
                 for tick in range(1, ticks + 1):
                     now_ns = cadence.deadline_ns(tick)
                     executor.advance(now_ns, engine)
+                    if background is not None:
+                        background.advance(now_ns)
                     world.step(tick, engine.deadline(tick, now_ns), 0)
                     world.show(engine, tick, now_ns)
                     if interrupt.requested or (until is not None and until(record)):
@@ -132,6 +136,7 @@ class VirtualExecutor(Executor):
         seed: int,
         failures: FailureLog,
         learn: Callable[[], None] | None = None,
+        background: Background | None = None,
     ) -> None:
         inference_rng, learning_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
         self.failures = failures
@@ -143,6 +148,7 @@ class VirtualExecutor(Executor):
         self._duration = latency.sampler(inference_rng)
         self._learning_duration = learning.sampler(learning_rng)
         self._learn = learn
+        self._background = background
         self._workers = 0
         self._sequence = 0
         self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
@@ -153,13 +159,16 @@ class VirtualExecutor(Executor):
         heappush(self._heap, (event.time_ns, self._sequence, event, extra))
 
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        if self._background is not None:
+            self._background.advance(now_ns)
         done_ns = now_ns + self._duration(worker, now_ns)
         try:
             answer = self._encode(self._policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
+            version = int(getattr(self._policy, "version", 0))
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
         else:
-            self.post(e.InferenceFinished(done_ns, inference, len(answer)), answer)
+            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
 
     def add_worker(self, now_ns: int) -> None:
         self.post(e.WorkerJoined(now_ns, self._workers))
@@ -170,12 +179,15 @@ class VirtualExecutor(Executor):
 
     def learn(self, now_ns: int) -> None:
         failure = None
+        ended_ns = now_ns + self._learning_duration(-1, now_ns)
+        if self._background is not None:
+            self._background.learn(now_ns, ended_ns)
         if self._learn is not None:
             try:
                 self._learn()
             except Exception:
                 failure = traceback.format_exc()
-        self.post(e.LearningFinished(now_ns + self._learning_duration(-1, now_ns)), failure)
+        self.post(e.LearningFinished(ended_ns), failure)
 
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Let everything happen that happens by ``until_ns``; a timer of that very instant waits for its tick."""

@@ -72,6 +72,7 @@ class World:
             Moment(
                 tick=tick,
                 decided_on=tick - decision.delay_ticks if decision.fresh else -1,
+                version=decision.version,
                 action=record.actions[-1],
                 codes=tuple(codes.tolist()) if decision.fresh else NONE,
                 reward=record.rewards[-1],

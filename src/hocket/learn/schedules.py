@@ -37,10 +37,10 @@ def constant(value: float) -> Linear:
     return Linear(value, value, 0)
 
 
-def epsilon_greedy(greedy_action: int, *, actions: int, epsilon: float, rng: np.random.Generator) -> int:
-    """``greedy_action``, or with probability ``epsilon`` any of ``actions``, the greedy one included.
+def by_chance(actions: int, epsilon: float, rng: np.random.Generator) -> int | None:
+    """With probability ``epsilon`` any of ``actions``, the greedy one included; else None: the greedy one it is.
 
-    Draws exactly two numbers whatever comes of them, so that a run's later draws do not depend on the network.
+    Draws exactly two numbers whatever comes of them, so that a run's later draws do not depend on ε.
     """
-    explore, other = rng.random(2)
-    return int(other * actions) if explore < epsilon else greedy_action
+    explore, other = rng.random(), rng.random()
+    return int(other * actions) if explore < epsilon else None

@@ -53,6 +53,8 @@ class Inferences:
     """When its outcome was known, or -1."""
     outcome: Ints
     """An `Outcome`, or -1 if the run was cut off before it ended."""
+    version: Ints
+    """That of the weights that answered; -1 if it never did."""
 
     @property
     def seconds(self) -> NDArray[np.float64]:
@@ -100,9 +102,10 @@ class Metrics:
         starts = kind == START
         started = rows[starts]
         count = len(started)
-        finished_ns, executed, ended_ns, outcome = (np.full(count, -1, np.int64) for _ in range(4))
+        finished_ns, executed, ended_ns, outcome, version = (np.full(count, -1, np.int64) for _ in range(5))
         finishes = rows[kind == FINISHED]
         finished_ns[finishes[:, SECOND]] = finishes[:, FIRST]
+        version[finishes[:, SECOND]] = finishes[:, FOURTH]
         executions = rows[kind == EXECUTE][::-1]  # the first execution is written last
         executed[executions[:, SECOND]] = executions[:, FIRST]
         is_end = kind == END
@@ -118,6 +121,7 @@ class Metrics:
             executed_tick=executed,
             ended_ns=ended_ns,
             outcome=outcome,
+            version=version,
         )
 
     @property

@@ -27,6 +27,7 @@ class Mailbox:
         time_ns: by slot, when the reply was written.
         pending: by slot, the codes of pending actions, none if the policy is not told of them.
         length: by slot, how many actions the answer holds, or -1 if the inference raised.
+        version: by slot, that of the weights that answered.
     """
 
     def __init__(
@@ -42,7 +43,7 @@ class Mailbox:
         self._attach(
             SharedArrays(
                 {
-                    **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length")},
+                    **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length", "version")},
                     "observations": ((slots, *observation_shape), observation_dtype),
                     "pending": ((slots, pending), number),
                     "answers": ((slots, *answer_shape), answer_dtype),
@@ -54,7 +55,7 @@ class Mailbox:
     def _attach(self, arrays: SharedArrays) -> None:
         self._arrays = arrays
         self.request, self.reply = arrays["request"], arrays["reply"]
-        self.time_ns, self.length = arrays["time_ns"], arrays["length"]
+        self.time_ns, self.length, self.version = arrays["time_ns"], arrays["length"], arrays["version"]
         self.observations, self.answers = arrays["observations"], arrays["answers"]
         self.pending = arrays["pending"]
         self._errors = arrays["errors"]

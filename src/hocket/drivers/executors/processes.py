@@ -222,7 +222,8 @@ class ProcessExecutor(RealtimeExecutor):
                 reports.append(Report(InferenceFailed(time_ns, reply), traceback=mailbox.read_error(slot)))
             else:
                 answer = mailbox.answers[slot, :length].copy()
-                reports.append(Report(InferenceFinished(time_ns, reply, length), answer))
+                version = int(mailbox.version[slot])
+                reports.append(Report(InferenceFinished(time_ns, reply, length, version), answer))
         else:
             assert reply == BROKEN, reply  # it is about to exit; `_bury` reports it
 

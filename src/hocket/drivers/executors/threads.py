@@ -101,10 +101,11 @@ class ThreadExecutor(RealtimeExecutor):
             inference, inputs = order
             try:
                 answer = encode(policy(*inputs))
+                version = int(getattr(policy, "version", 0))
             except BaseException:  # a thread that ended in silence would count as hung
                 report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
             else:
-                report = Report(InferenceFinished(monotonic_ns(), inference, len(answer)), answer)
+                report = Report(InferenceFinished(monotonic_ns(), inference, len(answer), version), answer)
             outbox.put((worker, report))
 
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:

@@ -69,6 +69,7 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
             answer = encode(policy(*inputs))
             length = len(answer)
             np.copyto(answers[:length], answer)
+            mailbox.version[slot] = getattr(policy, "version", 0)
         except BaseException:
             mailbox.write_error(slot, format_exc())
             length = -1
