@@ -30,7 +30,8 @@ class DispatchSchedule(Schedule):
     def __init__(self, rule: TickDispatch, cadence: Cadence) -> None:
         super().__init__(cadence)
         self._rule = rule
-        self._window = Window(rule.window)
+        self._window = Window(rule.window)  # of what inferences need
+        self._load = self._window  # of how long they keep their workers: the same, until one has two stages
         self._queue: deque[int] = deque()
         self._stride = 1.0  # ticks between the observations that are served
         self._next_served = 0.0
@@ -56,12 +57,12 @@ class DispatchSchedule(Schedule):
     def estimate(self) -> None:
         """Bring the estimates up to date; the window holds at least one inference time."""
         # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
-        self._stride = max(1.0, min(self._length, busy(self._window, self.cadence) / max(1, self._workers)))
+        self._stride = max(1.0, min(self._length, busy(self._load, self.cadence) / max(1, self._workers)))
         if self._hedges and len(self._window) >= FEWEST:
-            self._reserve = reserve(self._window, self.cadence, self._workers)
+            self._reserve = reserve(self._load, self.cadence, self._workers)
         rule = self._rule
         if rule.workers == "auto":
-            wanted = workers_needed(self._window, self.cadence, self._wanted)
+            wanted = workers_needed(self._load, self.cadence, self._wanted)
             self._wanted = min(max(wanted, rule.min_workers), rule.max_workers)
 
     def worker_joined(self, worker: int, now_ns: int) -> None:
@@ -85,6 +86,10 @@ class DispatchSchedule(Schedule):
 
     def inference_finished(self, inference: Inference) -> None:
         self._window.add(inference.elapsed_ns)
+        if inference.ready_ns >= 0:
+            if self._load is self._window:
+                self._load = Window(self._rule.window)
+            self._load.add(inference.occupied_ns)
         self._length = inference.length
         if len(self._window) <= REESTIMATE_TICKS:
             self.estimate()
@@ -190,7 +195,7 @@ class LeastRegretSchedule(DispatchSchedule):
     def estimate(self) -> None:
         super().estimate()
         if len(self._window) >= FEWEST:
-            ticks = patience(self._window, self.cadence, self._workers, self._predictability)
+            ticks = patience(self._load, self.cadence, self._workers, self._predictability)
             self._patience_ns = ticks * self.cadence.period_ns
 
     def inference_finished(self, inference: Inference) -> None:
