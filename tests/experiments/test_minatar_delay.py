@@ -3,8 +3,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("minatar")
 
-from hocket.experiments import minatar_delay as experiment  # noqa: E402
-from hocket.experiments.minatar_delay import ARMS, DefaultOnly, Learning, played_as, tasks, with_twins  # noqa: E402
+from hocket.experiments import minatar_delay as experiment
+from hocket.experiments.minatar_delay import ARMS, DefaultOnly, Learning, played_as, tasks, with_twins
 
 COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 

@@ -54,7 +54,7 @@ def test_nothing_is_started_that_would_end_too_late(tmp_path):
 
 
 def call(monkeypatch, collected, *arguments):
-    monkeypatch.setattr(tasks.argparse._sys, "argv", ["experiment", *map(str, arguments)])
+    monkeypatch.setattr("sys.argv", ["experiment", *map(str, arguments)])
     command("Squares.", [Square(2), Square(3), Square(10)], ("square",), collected.append)
 
 
