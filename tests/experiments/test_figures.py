@@ -34,4 +34,5 @@ def test_both_figures_are_drawn(tmp_path):
     )
     curve = [row("a", "1", "choosing", "1", tick=str(tick)) for tick in (100, 200)]
     figures.draw_learning_curves(curve, tmp_path / "f" / "c.png", arms=("a",), title="A")
+    against = tmp_path / "f" / "d.png"
     assert all(path.stat().st_size > 5000 for path in (against, against.with_name("c.png")))

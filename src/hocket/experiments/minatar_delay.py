@@ -76,16 +76,16 @@ class Learning:
 
     def play(self) -> list[Row]:
         torch.manual_seed(self.seed)
-        late = self.arm == "TickDispatch, late binding"
+        pending = self.delay - 1 if self.arm == "TickDispatch, late binding" else 0
         result = train(
             lambda: make_game(self.game),
-            network_for(self.game, pending=self.delay - 1 if late else 0),
+            network_for(self.game, pending=pending),
             ALGORITHM,
             rule_of(self.arm, self.delay),
             hocket.Virtual(hz=HZ, latency=hocket.Constant((self.delay - 0.25) / HZ)),
             ticks=self.ticks,
             default=STILL,
-            late_binding=late,
+            late_binding=pending > 0,
             seed=self.seed,
             **LEARNING,
         )
