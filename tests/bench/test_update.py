@@ -1,6 +1,6 @@
 import pytest
 
-from hocket.bench import update
+from hocket.bench import stable_baselines, update
 from hocket.errors import HocketError
 
 
@@ -14,6 +14,6 @@ def test_the_same_losses_as_stable_baselines():
 
 
 def test_without_stable_baselines_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(update, "find_spec", lambda name: None)
+    monkeypatch.setattr(stable_baselines, "find_spec", lambda name: None)
     with pytest.raises(HocketError, match="pip install stable-baselines3"):
         update.bench_update()

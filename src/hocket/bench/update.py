@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
+from hocket.bench.stable_baselines import check_installed, dqn
 from hocket.envs.null import NullEnv
-from hocket.errors import HocketError, MissingExtraError
 
 LEARNING_RATE = 1e-4
 COMPARED = 5
@@ -45,15 +43,9 @@ def bench_update(
         from Stable-Baselines3's over the first updates.
 
     Raises:
-        HocketError: without Stable-Baselines3.
+        HocketError: without Stable-Baselines3 or torch.
     """
-    if find_spec("stable_baselines3") is None:
-        raise HocketError(
-            "hocket bench update compares with Stable-Baselines3, which is not installed; "
-            "try pip install stable-baselines3"
-        )
-    if find_spec("torch") is None:
-        raise MissingExtraError("hocket bench update", "train")
+    check_installed("hocket bench update")
     import torch
 
     before = torch.get_num_threads()
@@ -132,31 +124,14 @@ def _stable_baselines(
     """One ``DQN.train`` step of Stable-Baselines3 on ``batch``, its own sampling excluded."""
     import torch
 
-    from hocket.models.qnetwork import impala_trunk
-
-    sb3 = import_module("stable_baselines3")
-    extractors = import_module("stable_baselines3.common.torch_layers")
     samples = import_module("stable_baselines3.common.buffers").ReplayBufferSamples
     logger = import_module("stable_baselines3.common.logger").Logger(None, [])
-
-    class Extractor(extractors.BaseFeaturesExtractor):  # type: ignore[name-defined, misc]
-        def __init__(self, space: gym.Space[Any]) -> None:
-            trunk, features = impala_trunk(width)
-            super().__init__(space, features)
-            self.trunk = trunk
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            out: torch.Tensor = self.trunk(x)
-            return out
-
-    model = sb3.DQN(
-        "CnnPolicy",
+    model = dqn(
         NullEnv(observation_shape=(1, 84, 84), actions=actions),
+        width=width,
         buffer_size=1,
         batch_size=len(batch.actions),
         learning_rate=LEARNING_RATE,
-        policy_kwargs={"features_extractor_class": Extractor, "net_arch": []},
-        device="cpu",
     )
     model.set_logger(logger)
     for network, weights in ((model.q_net, online), (model.q_net_target, target)):

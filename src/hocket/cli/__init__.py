@@ -20,7 +20,7 @@ def main() -> None:
     from hocket.cli import bench, demo, envs, options, run, train
 
     benches = SubcommandApp()
-    for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update):
+    for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update, bench.train):
         benches.command(command)
     app = SubcommandApp()
     app.command(demo.demo)

@@ -12,6 +12,7 @@ from hocket.cli import show
 from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import ConfigurationError
 
+TRAINERS = {"hocket.train (virtual)": "steps_per_s", "Stable-Baselines3's DQN": "sb3_steps_per_s"}
 JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_share")
 
 
@@ -198,4 +199,24 @@ def update(*, repeats: int = 20, json: Path | None = None) -> None:
     show.table("One update, batch of 32, two threads, 0.9 million parameters", ("what", "median"), rows)
     rows = [(name, f"{value:.1e}") for name, value in figures.items() if not name.endswith("_s")]
     show.table("Largest relative difference to Stable-Baselines3's loss", ("what", "difference"), rows)
+    show.write_json(json, figures)
+
+
+def train(*, repeats: int = 10, bfloat16: bool = False, json: Path | None = None) -> None:
+    """Virtual training on Boxing with the IMPALA net, beside Stable-Baselines3's DQN.
+
+    Args:
+        repeats: blocks of 100 steps of each, in turn.
+        bfloat16: hocket's trunks in bfloat16.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.train import bench_train
+
+    _at_least_one(repeats=repeats)
+    show.check_writable(json=json)
+    figures = bench_train(repeats=repeats, bfloat16=bfloat16)
+    rows = [(name, show.number(figures[key], ".1f")) for name, key in TRAINERS.items()]
+    title = "Boxing, an update of 32 transitions every four steps, two threads"
+    show.table(title, ("", "environment steps per second"), rows)
+    show.say(f"{figures['steps_per_s'] / figures['sb3_steps_per_s']:.2f} times as many")
     show.write_json(json, figures)

@@ -2,9 +2,10 @@
 
     python -m hocket.experiments.cartpole_delay --out docs/results/cartpole_delay.csv
 
-Three arms, the same network and learning in each: an inference of a quarter tick (delay 1); the same held to a delay
-of 4 ticks, the pending actions in the input; and an inference of 4 ticks, without them. A run stops when an evaluation
-reaches 495; the final figure is of 20 other episodes with the best weights.
+Four arms, the same network and learning in each: an inference of a quarter tick (delay 1); the same held to a delay
+of 4 ticks, the pending actions in the input; an inference of 4 ticks, without them; and the same with late binding, its
+head told just before the tick of the actions executed since. A run stops when an evaluation reaches 495; the final
+figure is of 20 other episodes with the best weights.
 """
 
 from __future__ import annotations
@@ -41,12 +42,14 @@ class Arm:
     rule: Rule
     inference_s: float
     pending: int = 0
+    late_binding: bool = False
 
 
 ARMS = (
     Arm("delay 1", hocket.TickDispatch(2), 0.005),
     Arm("delay 4, short inference held, pending actions in the input", hocket.TickDispatch(2, min_delay=4), 0.005, 3),
     Arm("delay 4, inference of 4 ticks, no pending actions", hocket.TickDispatch(5), 0.08),
+    Arm("delay 4, inference of 4 ticks, late binding", hocket.TickDispatch(5), 0.075, 3, late_binding=True),
 )
 
 
@@ -64,6 +67,7 @@ def play(task: tuple[Arm, int]) -> list[dict[str, Any]]:
         default=hocket.Fixed(0),
         update_every=1,
         epsilon=EPSILON,
+        late_binding=arm.late_binding,
         capacity=50_000,
         evaluate_every=5000,
         good_enough=495,
@@ -81,8 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("cartpole_delay.csv"))
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--arms", type=int, nargs="+", choices=range(len(ARMS)), default=range(len(ARMS)))
     options = parser.parse_args()
-    tasks = [(arm, seed) for arm in reversed(ARMS) for seed in SEEDS]
+    tasks = [(ARMS[number], seed) for number in reversed(options.arms) for seed in SEEDS]
     columns = ["arm", "seed", "kind", "tick", "mean_return", "coverage", "delay_mean"]
     with (
         options.out.open("w", newline="") as file,

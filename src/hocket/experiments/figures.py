@@ -1,0 +1,143 @@
+"""The experiments' figures: means over seeds with 95 % intervals, in colours that colour-blind people can tell apart.
+
+Intervals are Student's t over seeds; of one seed there is none. Colours: Okabe & Ito 2008.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hocket.errors import MissingExtraError
+from hocket.experiments.tasks import Row
+
+COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("s", "^", "o", "D", "v", "P")
+REFERENCES = ((0, (1, 1)), (0, (4, 2)), "-.")
+QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Of Student's t at 0.975, with 1, 2, … degrees of freedom."""
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % interval by Student's t; NaN for what there is not.
+
+    More than ten values count as ten: the interval is then a little too wide.
+    """
+    count = len(values)
+    if not count:
+        return math.nan, math.nan
+    mean = float(np.mean(values))
+    if count == 1:
+        return mean, math.nan
+    return mean, QUANTILES[min(count - 1, len(QUANTILES)) - 1] * float(np.std(values, ddof=1)) / math.sqrt(count)
+
+
+def values_of(rows: Iterable[Row], **wanted: Any) -> list[float]:
+    """``mean_return`` of the rows that have these entries (compared as text); without those that have none."""
+    found = (
+        float(row["mean_return"] or "nan")
+        for row in rows
+        if all(str(row[key]) == str(value) for key, value in wanted.items())
+    )
+    return [value for value in found if not math.isnan(value)]
+
+
+def draw_against_delay(
+    rows: list[Row], path: Path, *, arms: Sequence[str], references: Sequence[str], games: Sequence[str]
+) -> None:
+    """Returns against delay: a column a game, evaluations above and training below.
+
+    Args:
+        rows: with game, delay, arm, kind and mean_return.
+        arms: a line each.
+        references: arms that know no delay; a horizontal line each.
+    """
+    plt = _pyplot()
+    delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
+    kinds = {
+        "final": "greedy, best weights,\nepisodes of their own",
+        "training": "while exploring,\nlast tenth of training",
+    }
+    figure, axes = plt.subplots(2, len(games), figsize=(4.8 * len(games), 7.2), sharex=True, squeeze=False)
+    for column, game in enumerate(games):
+        for line, (kind, meaning) in enumerate(kinds.items()):
+            axis = axes[line][column]
+            for number, arm in enumerate(arms):
+                cells = [interval(values_of(rows, game=game, delay=d, arm=arm, kind=kind)) for d in delays]
+                beside = 2 ** (0.06 * (number - (len(arms) - 1) / 2))  # or equal arms would hide each other
+                axis.errorbar(
+                    [delay * beside for delay in delays],
+                    [mean for mean, _ in cells],
+                    yerr=np.nan_to_num([half for _, half in cells]),
+                    label=arm,
+                    color=COLOURS[number],
+                    marker=MARKERS[number],
+                    capsize=2,
+                    linewidth=1.5,
+                    markersize=5,
+                )
+            for number, arm in enumerate(references):
+                mean, _ = interval(values_of(rows, game=game, arm=arm, kind="final"))
+                axis.axhline(mean, color="0.35", linestyle=REFERENCES[number], linewidth=1, label=arm)
+            axis.set_xscale("log", base=2)
+            axis.set_xticks(delays, [str(delay) for delay in delays])
+            axis.set_ylim(bottom=0)
+            axis.grid(alpha=0.25)
+            axis.set_title(game.capitalize() if line == 0 else "")
+            if column == 0:
+                axis.set_ylabel(f"mean return of an episode\n({meaning})")
+            if line == 1:
+                axis.set_xlabel("delay of an inference, ticks of 1/60 s")
+    axes[0][0].legend(fontsize=8)
+    seeds = len({row["seed"] for row in rows})
+    figure.suptitle(f"MinAtar under delay (delay-only, virtual): mean and 95 % interval, {_seeds(seeds)}", fontsize=11)
+    _save(figure, path)
+
+
+def draw_learning_curves(rows: list[Row], path: Path, *, arms: Sequence[str], title: str) -> None:
+    """Evaluations against ticks, a band of 95 % an arm.
+
+    Args:
+        rows: with arm, tick, kind and mean_return.
+    """
+    plt = _pyplot()
+    figure, axis = plt.subplots(figsize=(6.4, 4.2))
+    for number, arm in enumerate(arms):
+        ticks = sorted({int(row["tick"]) for row in rows if row["arm"] == arm and row["kind"] == "choosing"})
+        cells = [interval(values_of(rows, arm=arm, kind="choosing", tick=tick)) for tick in ticks]
+        means = np.array([mean for mean, _ in cells])
+        halves = np.nan_to_num([half for _, half in cells])
+        thousands = np.array(ticks) / 1000
+        axis.plot(thousands, means, color=COLOURS[number], marker=MARKERS[number], markersize=3, label=arm)
+        axis.fill_between(thousands, means - halves, means + halves, color=COLOURS[number], alpha=0.2, linewidth=0)
+    axis.set_xlabel("thousand ticks")
+    axis.set_ylabel("mean return of an episode (greedy)")
+    axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.25)
+    axis.legend()
+    seeds = len({row["seed"] for row in rows})
+    axis.set_title(f"{title}: mean and 95 % interval, {_seeds(seeds)}", fontsize=10)
+    _save(figure, path)
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
+
+
+def _pyplot() -> Any:
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("Figures (matplotlib)", "report")
+    import_module("matplotlib").use("Agg")
+    return import_module("matplotlib.pyplot")
+
+
+def _save(figure: Any, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.tight_layout()
+    figure.savefig(path, dpi=140)

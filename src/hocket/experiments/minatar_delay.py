@@ -1,0 +1,168 @@
+"""MinAtar at 60 Hz under delay (virtual, delay-only): what each way of acting late is worth.
+
+    python -m hocket.experiments.minatar_delay --out FOLDER             play what is not there yet
+    python -m hocket.experiments.minatar_delay --out FOLDER --collect   table and figure of what is
+
+Breakout and Asterix; every inference takes a constant time of (d − 1/4) ticks, so that its action is executed with a
+delay of d. The network is small, whatever the delay. In every arm the same learning goes on in the background, one
+update every 4 ticks, and evaluations are under the same rule and delay. Where no fresh action is there β presses
+nothing; the first d ticks of every episode are such ticks.
+
+Only late binding tells its network of pending actions: in the other arms an inference lasts longer than a tick, so
+when it starts the actions before its own are unknown, all of them, and would tell it nothing.
+
+With constant times ``MaxTime(d)`` and ``TickDispatch(d)`` do the same, tick for tick, and so learn the same from the
+same seed; at a delay of 1 every arm does. A test sees to that. Such cells are played once and entered under each name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import hocket
+from hocket.core.rules import Rule
+from hocket.experiments.figures import draw_against_delay
+from hocket.experiments.minatar import COLUMNS, DQN_OPTIONS, HZ, LEARNING, TICKS, make_game, network_for, rows_of
+from hocket.experiments.tasks import Row, command, write_rows
+from hocket.learn.dqn import DQN
+from hocket.train import train
+
+GAMES = ("breakout", "asterix")
+DELAYS = (1, 2, 4, 8, 16)
+SEEDS = (0, 1, 2, 3, 4)
+STILL = hocket.Fixed(0)
+NEVER_S = 1e6
+"""An inference time that no run lives to see the end of: the default acts in every tick."""
+DEFAULT_ONLY = {"noop": STILL, "random": hocket.RandomDefault()}
+DEFAULT_ONLY_TICKS = 30_000
+ALGORITHM = DQN(**DQN_OPTIONS, n_step=3)
+ARMS = ("sequential", "MaxTime", "TickDispatch", "TickDispatch, late binding")
+TABLE = Path("docs/results/minatar_delay.csv")
+FIGURE = Path("docs/images/minatar_delay.png")
+
+
+def rule_of(arm: str, delay: int) -> Rule:
+    """The rule of ``arm``, with as many workers as a delay of ``delay`` ticks needs."""
+    if arm == "sequential":
+        return hocket.Sequential()
+    return hocket.MaxTime(delay) if arm == "MaxTime" else hocket.TickDispatch(delay)
+
+
+def played_as(arm: str, delay: int) -> str:
+    """The arm that does the same at this delay, and is played for both."""
+    return "TickDispatch" if delay == 1 or arm == "MaxTime" else arm
+
+
+@dataclass(frozen=True)
+class Learning:
+    """One seed of one arm that learns."""
+
+    game: str
+    delay: int
+    arm: str
+    seed: int
+    ticks: int = TICKS
+
+    @property
+    def cell(self) -> str:
+        return f"{self.game}-{self.delay}-{self.arm.replace(', ', '_').replace(' ', '_')}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell}-seed{self.seed}"
+
+    def play(self) -> list[Row]:
+        torch.manual_seed(self.seed)
+        pending = self.delay - 1 if self.arm == "TickDispatch, late binding" else 0
+        result = train(
+            lambda: make_game(self.game),
+            network_for(self.game, pending=pending),
+            ALGORITHM,
+            rule_of(self.arm, self.delay),
+            hocket.Virtual(hz=HZ, latency=hocket.Constant((self.delay - 0.25) / HZ)),
+            ticks=self.ticks,
+            default=STILL,
+            late_binding=pending > 0,
+            seed=self.seed,
+            **LEARNING,
+        )
+        known = {"game": self.game, "delay": self.delay, "arm": self.arm, "seed": self.seed}
+        return [{**known, **row} for row in rows_of(result)]
+
+
+@dataclass(frozen=True)
+class DefaultOnly:
+    """One seed without a policy: there is no delay to speak of."""
+
+    game: str
+    arm: str
+    seed: int
+
+    @property
+    def cell(self) -> str:
+        return f"{self.game}-any-{self.arm}"
+
+    @property
+    def name(self) -> str:
+        return f"{self.cell}-seed{self.seed}"
+
+    def play(self) -> list[Row]:
+        env = make_game(self.game)
+        result = hocket.run(
+            env,
+            lambda observation: 0,
+            hocket.Sequential(),
+            hocket.Virtual(hz=HZ, latency=hocket.Constant(NEVER_S)),
+            ticks=DEFAULT_ONLY_TICKS,
+            default=DEFAULT_ONLY[self.arm],
+            seed=self.seed,
+        )
+        env.close()
+        summary = result.summary()
+        known = {"game": self.game, "delay": "any", "arm": self.arm, "seed": self.seed, "kind": "final", "tick": 0}
+        figures = {"mean_return": round(summary.return_mean, 4), "episodes": summary.episodes}
+        run = {"coverage": summary.coverage, "delay_mean": "", "updates": 0, "ticks": summary.ticks}
+        return [{**known, **figures, **run}]
+
+
+def tasks() -> list[Learning | DefaultOnly]:
+    """Every cell of the first seed, then of the next, and so on."""
+    every: list[Learning | DefaultOnly] = []
+    for seed in SEEDS:
+        every += [
+            Learning(game, delay, arm, seed)
+            for delay in DELAYS
+            for arm in ARMS
+            for game in GAMES
+            if played_as(arm, delay) == arm
+        ]
+        every += [DefaultOnly(game, arm, seed) for arm in DEFAULT_ONLY for game in GAMES]
+    return every
+
+
+def with_twins(rows: list[Row]) -> list[Row]:
+    """``rows`` and, of cells that were played for others too, those of the others."""
+    every = list(rows)
+    for row in rows:
+        if row["arm"] in ARMS:
+            twins = [arm for arm in ARMS if arm != row["arm"] and played_as(arm, int(row["delay"])) == row["arm"]]
+            every += [{**row, "arm": arm} for arm in twins]
+    return every
+
+
+def collect(rows: list[Row]) -> None:
+    """The table and the figure."""
+    every = with_twins(rows)
+    delays, arms = [*map(str, DELAYS), "any"], [*ARMS, *DEFAULT_ONLY]
+    every.sort(key=lambda row: (row["game"], delays.index(row["delay"]), arms.index(row["arm"])))
+    write_rows(TABLE, every, ("game", "delay", "arm", "seed", *COLUMNS))
+    draw_against_delay(every, FIGURE, arms=ARMS, references=tuple(DEFAULT_ONLY), games=GAMES)
+    print(f"{TABLE}, {FIGURE}")
+
+
+if __name__ == "__main__":
+    assert __doc__ is not None
+    command(__doc__, tasks(), ("game", "delay", "arm", "seed", *COLUMNS), collect)

@@ -1,0 +1,30 @@
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("minatar")
+
+from hocket.experiments import learners_table, rainbow_minatar
+
+SHORT = {"warm_up": 200, "evaluate_every": 500, "evaluation_episodes": 2}
+
+
+@pytest.mark.parametrize("arm", rainbow_minatar.ARMS)
+def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
+    monkeypatch.setattr(rainbow_minatar, "LEARNING", {**rainbow_minatar.LEARNING, **SHORT})
+    rows = rainbow_minatar.Learning(arm, 0, ticks=600).play()
+    assert list(rows[0]) == ["arm", "seed", *rainbow_minatar.COLUMNS]
+    assert (rows[-1]["updates"], rows[-1]["coverage"], rows[-1]["delay_mean"]) == (101, 1, 1)
+
+
+@pytest.mark.parametrize(("kind", "n"), [("RoundRobin", 3), ("RoundRobin", 33), ("ParallelBatch", 3)])
+def test_updates_and_staleness_are_as_many_as_said(monkeypatch, kind, n):
+    monkeypatch.setattr(learners_table, "LEARNING", {**learners_table.LEARNING, **SHORT})
+    (row,) = learners_table.Learning(kind, n, 0, ticks=530).play()
+    assert list(row) == list(learners_table.COLUMNS)
+    if kind == "ParallelBatch":
+        # Starts at 231, 264, …, 495; each lands before the next; the last has until 528.
+        assert (row["updates"], row["staleness_max"]) == (9, 0)
+    else:
+        # One starts every 33/n ticks and lands 33 later, when the n − 1 of between have yet to land or just have.
+        assert row["updates"] == len([t for t in range(200, 530) if t % (33 // n) == 0 and t + 33 <= 530])
+        assert row["staleness_max"] == n - 1
