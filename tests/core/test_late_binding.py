@@ -1,4 +1,4 @@
-"""Two stages, by hand: when heads are called, for which tick, and how each inference ends. A tick is 10 ms, a head 1 ms."""
+"""Two stages, by hand: when heads are called, for which tick, and how each ends. A tick is 10 ms, a head 1 ms."""
 
 from random import Random
 
