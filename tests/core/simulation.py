@@ -22,7 +22,11 @@ from hocket.core.trace import Trace
 class Auditor:
     """Checks every promise of docs/concepts.md on one run's events and commands."""
 
-    def __init__(self) -> None:
+    def __init__(self, cadence: Cadence, head_ns: int = 0) -> None:
+        self.cadence = cadence
+        self.head_ns = head_ns
+        self.trunk_done: dict[int, int] = {}  # by inference: when
+        self.bound: dict[int, int] = {}  # by inference: to which tick
         self.tick = -1
         self.acted = 0
         self.episode_start = 0
@@ -30,6 +34,7 @@ class Auditor:
         self.observation: dict[int, int] = {}
         self.worker: dict[int, int] = {}
         self.length: dict[int, int] = {}
+        self.finished_ns: dict[int, int] = {}
         self.steps: dict[int, list[int]] = {}
         self.outcome: dict[int, Outcome] = {}
         self.last = (-1, -1)
@@ -49,8 +54,14 @@ class Auditor:
                 if event.episode_ended:
                     self.episode_start = event.tick
                 between_deadline_and_tick = False
+            case e.TrunkFinished():
+                self.trunk_done[event.inference] = event.time_ns
+                if event.inference in self.outcome:
+                    self.workers[self.worker[event.inference]] = None
             case e.InferenceFinished():
+                assert (event.inference in self.bound) == bool(self.head_ns)
                 self.length[event.inference] = event.length
+                self.finished_ns[event.inference] = event.time_ns
                 self.workers[self.worker[event.inference]] = None
             case e.InferenceFailed():
                 self.workers[self.worker[event.inference]] = None
@@ -61,6 +72,8 @@ class Auditor:
                 case c.StartInference():
                     assert not between_deadline_and_tick
                     self._started(command)
+                case c.BindHead():
+                    self._bound(command, event)
                 case c.Execute():
                     self._executed(command, event)
                 case c.ExecuteDefault():
@@ -83,6 +96,15 @@ class Auditor:
         self.observation[command.inference] = command.observation
         self.steps[command.inference] = []
 
+    def _bound(self, command: c.BindHead, event: e.Event) -> None:
+        id = command.inference
+        assert id in self.trunk_done and id not in self.bound and id not in self.outcome
+        assert self.workers[command.worker] == id, "the worker that holds the features"
+        assert command.tick > self.acted and command.tick > self.observation[id]
+        assert self.observation[id] > self.last[0], "something newer has run"
+        assert event.time_ns >= self.cadence.deadline_ns(command.tick) - self.head_ns
+        self.bound[id] = command.tick
+
     def _executed(self, command: c.Execute, event: e.Event) -> None:
         assert command.tick == self.acted not in self.filled
         assert isinstance(event, e.DeadlineReached) and not event.overrun
@@ -95,6 +117,8 @@ class Auditor:
         assert observation >= self.episode_start
         assert (observation, command.step) > self.last
         assert all(step < command.step for step in self.steps[id])
+        if self.head_ns:
+            assert self.finished_ns[id] <= self.cadence.deadline_ns(self.bound[id]) and command.tick >= self.bound[id]
         self.last = (observation, command.step)
         self.steps[id].append(command.step)
 
@@ -105,8 +129,12 @@ class Auditor:
         assert (command.outcome is Outcome.EXECUTED) == bool(self.steps[id])
         if command.outcome is Outcome.FAILED:
             assert id not in self.length
-        if command.outcome in (Outcome.SUPERSEDED, Outcome.DROPPED, Outcome.DUPLICATE):
+        if command.outcome is Outcome.SUPERSEDED:
             assert id in self.length
+        if command.outcome in (Outcome.DROPPED, Outcome.DUPLICATE):
+            assert id in self.length or id in self.trunk_done
+        if id in self.trunk_done and id not in self.bound and self.worker[id] in self.workers:
+            self.workers[self.worker[id]] = None  # nothing is left to do for it
 
     def check_end(self) -> None:
         assert self.outcome.keys() == self.observation.keys(), "each inference has ended"
@@ -141,11 +169,15 @@ class Simulation:
     """How many workers are lost before which tick."""
     replace: bool = True
     """Whether workers that are asked for ever come."""
-    auditor: Auditor = field(default_factory=Auditor)
+    head_ns: int = 0
+    """Of two stages, how long before its tick the head is called."""
+    heads_ns: list[int] = field(default_factory=lambda: [0])
+    """What heads take is drawn from these."""
 
     def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.rule, self.cadence)
-        self.trace = Trace(self.rule, self.cadence)
+        self.auditor = Auditor(self.cadence, self.head_ns)
+        self.scheduler = Scheduler(self.rule, self.cadence, self.head_ns)
+        self.trace = Trace(self.rule, self.cadence, self.head_ns)
         self._heap: list[tuple[int, int, e.Event]] = []
         self._sequence = 0
         self._joined = 0
@@ -171,6 +203,8 @@ class Simulation:
             match command:
                 case c.StartInference():
                     self._start(command.inference, event.time_ns)
+                case c.BindHead():
+                    self._finish(event.time_ns, self.random.choice(self.heads_ns), command.inference)
                 case c.WakeAt():
                     self._wake_ns = command.time_ns
                 case c.StartLearning():
@@ -180,19 +214,25 @@ class Simulation:
                     self._join(event.time_ns + self.random.choice([0, *self.durations_ns]))
 
     def _start(self, inference: int, now_ns: int) -> None:
+        self._finish(now_ns, self.random.choice(self.durations_ns), inference, trunk=self.head_ns > 0)
+
+    def _finish(self, now_ns: int, duration_ns: int, inference: int, *, trunk: bool = False) -> None:
+        """Let an inference, or a stage of it, come to some end."""
         if self._happens(self.troubles.hang):
             return
-        done_ns = now_ns + self.random.choice(self.durations_ns)
+        done_ns = now_ns + duration_ns
         noticed_ns = done_ns + (
             self.random.choice(self.durations_ns) if self._happens(self.troubles.late_report) else 0
         )
         if self._happens(self.troubles.fail):
             self._post(noticed_ns, e.InferenceFailed(done_ns, inference))
+        elif trunk:
+            self._post(noticed_ns, e.TrunkFinished(done_ns, inference))
         else:
             self._post(noticed_ns, e.InferenceFinished(done_ns, inference, self.random.choice(self.lengths)))
 
     def _still_valid(self, event: e.Event) -> bool:
-        if isinstance(event, e.InferenceFinished | e.InferenceFailed):
+        if isinstance(event, e.InferenceFinished | e.TrunkFinished | e.InferenceFailed):
             worker = self.auditor.worker[event.inference]
             return self.auditor.workers.get(worker) == event.inference
         return True

@@ -90,6 +90,44 @@ def test_any_interleaving_keeps_every_promise(
     assert replay(simulation.trace) == recorded
 
 
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    rule=rules,
+    cadence=cadences,
+    durations_ticks=st.lists(st.sampled_from([0.0, 0.2, 1.0, 1.7, 3.0, 5.5, 12.0, 40.0]), min_size=1, max_size=4),
+    head_ticks=st.sampled_from([0.05, 0.3, 1.0, 1.6]),
+    heads_ticks=st.lists(st.sampled_from([0.0, 0.05, 0.3, 1.0, 2.0]), min_size=1, max_size=3),
+    troubles=troubles,
+    seed=st.integers(0, 2**32),
+)
+def test_any_interleaving_of_two_stages_keeps_every_promise(
+    rule: Rule,
+    cadence: Cadence,
+    durations_ticks: list[float],
+    head_ticks: float,
+    heads_ticks: list[float],
+    troubles: Troubles,
+    seed: int,
+):
+    period = cadence.period_ns
+    simulation = Simulation(
+        rule,
+        cadence,
+        [int(ticks * period) for ticks in durations_ticks],
+        [1],
+        troubles,
+        Random(seed),
+        head_ns=int(head_ticks * period),
+        heads_ns=[int(ticks * period) for ticks in heads_ticks],
+    )
+    simulation.run(ticks=150)
+    scheduler, auditor = simulation.scheduler, simulation.auditor
+    assert scheduler.fresh == list(auditor.filled.values()).count("fresh")
+    assert sum(scheduler.outcomes) == scheduler.started == len(auditor.outcome)
+    recorded = [command for _, commands in simulation.trace.steps() for command in commands]
+    assert replay(simulation.trace) == recorded
+
+
 def begun(rule: Rule, workers: int = 1) -> Scheduler:
     """A scheduler at 10 ms a tick with its workers and observation 0."""
     scheduler = Scheduler(rule, TEN_MS)

@@ -100,3 +100,58 @@ def test_the_trace_can_be_left_out():
     engine, _ = engine_of(hocket.Unstaggered(1), keep_trace=False)
     engine.observed(0, 0, np.array([0]))
     assert len(engine.trace) == 0
+
+
+def test_a_head_is_given_what_has_been_executed_since_its_observation():
+    executor = Noting()
+    engine = Engine(
+        rule=hocket.TickDispatch(4, min_delay=4),
+        cadence=Cadence(exact_hz(1)),
+        executor=executor,
+        default=lambda observation, last: int(observation[0]),
+        codec=ActionCodec(Discrete(10)),
+        pending=4,
+        head_ns=TICK_NS // 10,
+        newest=True,
+    )
+    for worker in range(4):
+        engine.feed(e.WorkerJoined(0, worker))
+    engine.observed(0, 0, np.array([5]))
+    assert executor.started == [(0, 0, 5)]
+    engine.feed(e.TrunkFinished(1, 0))
+    for tick in (1, 2, 3):
+        engine.deadline(tick, tick * TICK_NS)  # the default repeats the observation before
+        engine.observed(tick, tick * TICK_NS, np.array([5 + tick]))
+    assert engine.wake_ns == 39 * TICK_NS // 10 and executor.orders == []
+    engine.timer_due()
+    assert executor.orders == [("bind", 0, 0, [[5, 6, 7, 10], [8]])]  # from tick 4 on nothing is known
+    engine.finished(e.InferenceFinished(4 * TICK_NS, 0), np.array([9]))
+    assert engine.deadline(4, 4 * TICK_NS) == 9
+    assert engine.last_codes.tolist() == [5, 6, 7, 10]
+
+
+def test_actions_are_kept_for_heads_and_no_longer():
+    executor = Noting()
+    engine = Engine(
+        rule=hocket.TickDispatch(4, min_delay=4),
+        cadence=Cadence(exact_hz(1)),
+        executor=executor,
+        default=lambda observation, last: 0,
+        codec=ActionCodec(Discrete(10)),
+        pending=3,
+        head_ns=TICK_NS // 10,
+    )
+    for worker in range(4):
+        engine.feed(e.WorkerJoined(0, worker))
+    engine.observed(0, 0, np.array([0]))
+    for tick in range(1, 200):
+        for inference in range(4):
+            if (tick, inference) in ((1, 0), (2, 1), (3, 2)):
+                engine.feed(e.TrunkFinished(tick * TICK_NS - 1, inference))
+        engine.deadline(tick, tick * TICK_NS)
+        engine.observed(tick, tick * TICK_NS, np.array([tick]), episode_ended=tick == 100)
+        while engine.wake_ns is not None and engine.wake_ns < (tick + 1) * TICK_NS:
+            engine.timer_due()
+    assert [inputs for _, _, _, inputs in executor.orders] == [[[0, 0, 0]]] * 3
+    # No head has answered, so their workers are busy; inference 3, discarded at tick 100, is no reason to keep more.
+    assert engine._unbound == {} and len(engine._pending._executed) <= 6

@@ -1,6 +1,7 @@
 """An executor by itself, told what to do by the test."""
 
 import threading
+from dataclasses import dataclass
 from time import monotonic, monotonic_ns
 
 import numpy as np
@@ -12,7 +13,7 @@ import hocket
 from hocket.core import events as e
 from hocket.drivers.executors.base import Job
 from hocket.errors import ConfigurationError
-from hocket.policy import FunctionPolicy
+from hocket.policy import FunctionPolicy, PolicyFactory, Stages, TwoStage
 from hocket.spaces import ActionCodec
 
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
@@ -22,8 +23,12 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 def job(policy, workers=2, most=None, chunk=1):
+    return job_of(policy if not callable(policy) else FunctionPolicy(policy, chunk), workers, most, chunk)
+
+
+def job_of(factory, workers=2, most=None, chunk=1):
     return Job(
-        policy=policy if not callable(policy) else FunctionPolicy(policy, chunk),
+        policy=factory,
         codec=ActionCodec(Discrete(1000), chunk),
         observation_shape=(2,),
         observation_dtype=np.dtype(np.int64),
@@ -182,3 +187,62 @@ def test_an_interrupt_during_launch_leaves_nothing(kind, monkeypatch):
 def test_bad_options_are_refused(kind, options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         kind(**options)
+
+
+@dataclass
+class WarmedUp(PolicyFactory):
+    """Its action is the number of arrays that it was warmed up with."""
+
+    pending = 3
+    head_s = 0.001
+    newest = True
+
+    def build(self):
+        warm = []
+
+        def head(features, *inputs):
+            warm.append([(array.shape, array.any()) for array in inputs])
+            return len(warm) + 10 * (warm[0] == [((3,), False), ((2,), False)])
+
+        return Stages(lambda observation: observation, head)
+
+    def warm_up(self, policy, *example):
+        policy(*example)
+
+
+@realtime
+@both
+def test_both_stages_warm_up(kind):
+    executor = kind().executor(job_of(WarmedUp(), workers=1), None)
+    try:
+        executor.launch()
+        for inference in (0, 1):
+            executor.start(inference, 0, (np.zeros(2, np.int64),), 0)
+            (trunk,) = gather(executor, 1)
+            assert trunk.event == e.TrunkFinished(trunk.event.time_ns, inference) and trunk.answer is None
+            executor.bind(inference, 0, (np.array([1, 2, 3]), np.zeros(2, np.int64)), 0)
+            (head,) = gather(executor, 1)
+            assert isinstance(head.event, e.InferenceFinished) and head.event.inference == inference
+            assert head.answer.tolist() == [12 + inference]
+    finally:
+        executor.close()
+
+
+@realtime
+@both
+def test_features_stay_with_their_worker_and_may_be_abandoned(kind):
+    policy = TwoStage(lambda observation: int(observation[0]), lambda features: features)
+    executor = kind().executor(job_of(policy), None)
+    try:
+        executor.launch()
+        for worker in (0, 1):
+            executor.start(worker, worker, (np.array([5 + worker, 0]),), 0)
+        gather(executor, 2)
+        executor.start(2, 0, (np.array([9, 0]),), 0)  # inference 0 is not wanted any more
+        gather(executor, 1)
+        for inference, worker in ((1, 1), (2, 0)):
+            executor.bind(inference, worker, (), 0)
+        answers = {report.event.inference: report.answer.tolist() for report in gather(executor, 2)}
+        assert answers == {1: [6], 2: [9]}
+    finally:
+        executor.close()

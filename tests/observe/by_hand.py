@@ -10,10 +10,15 @@ from hocket.record import RunRecord
 MS = 1_000_000
 
 
-def played(events: list[e.Event], rule: Rule = Unstaggered(2), hz: int = 100) -> RunRecord:  # noqa: B008
+def played(
+    events: list[e.Event],
+    rule: Rule = Unstaggered(2),  # noqa: B008
+    hz: int = 100,
+    head_ns: int = 0,
+) -> RunRecord:
     """The record of these events; its environment gave reward k at tick k and was 10·k µs late."""
     cadence = Cadence(hz)
-    scheduler, trace = Scheduler(rule, cadence), Trace(rule, cadence)
+    scheduler, trace = Scheduler(rule, cadence, head_ns), Trace(rule, cadence, head_ns)
     record = RunRecord(trace)
     for event in events:
         trace.add(event, scheduler.handle(event))

@@ -115,3 +115,44 @@ def test_a_run_without_ticks_has_no_figures(events):
 def test_percentiles_of_nothing():
     assert percentiles(np.array([1.0, 2.0, 3.0]), 50) == [2.0]
     assert np.isnan(percentiles(np.array([]), 50, 99)).all()
+
+
+def test_trunks_and_binds():
+    """One worker; heads are given 1 ms. The first is in time, the second misses tick 4, the third was not called."""
+    record = played(
+        [
+            e.WorkerJoined(0, 0),
+            e.Ticked(0, 0),
+            e.DeadlineReached(10 * MS, 1),
+            e.Ticked(10 * MS, 1),
+            e.TrunkFinished(14 * MS, 0),
+            e.TimerDue(19 * MS),
+            e.InferenceFinished(19 * MS + 1, 0, version=7),  # the worker takes observation 1
+            e.DeadlineReached(20 * MS, 2),
+            e.Ticked(20 * MS, 2),
+            e.DeadlineReached(30 * MS, 3),
+            e.Ticked(30 * MS, 3),
+            e.TrunkFinished(34 * MS, 1),
+            e.TimerDue(39 * MS),
+            e.DeadlineReached(40 * MS, 4),
+            e.Ticked(40 * MS, 4),
+            e.InferenceFinished(41 * MS, 1, version=8),  # and observation 4
+            e.TrunkFinished(42 * MS, 2),
+            e.RunEnded(45 * MS),
+        ],
+        hocket.Unstaggered(1),
+        head_ns=MS,
+    )
+    metrics = Metrics(record)
+    inferences = metrics.inferences
+    assert inferences.observation.tolist() == [0, 1, 4]
+    assert inferences.trunk_ns.tolist() == [14 * MS, 34 * MS, 42 * MS]
+    assert inferences.bound_tick.tolist() == [2, 4, -1]
+    assert inferences.finished_ns.tolist() == [19 * MS + 1, 41 * MS, -1]
+    assert inferences.version.tolist() == [7, 8, -1]
+    assert [Outcome(x).name[:2] for x in inferences.outcome] == ["EX", "DR", "DI"]
+    assert (metrics.binds, metrics.missed_binds) == (2, 1)
+    assert inferences.seconds == pytest.approx([0.014, 0.014999999])  # the trunks of those that finished
+    assert metrics.worker_seconds()[0][:2] == pytest.approx((2, 0.0145), abs=1e-6)
+    assert "binds       2, 1 missed" in str(Summary.of(record))
+    assert "binds" not in str(Summary.of(story()))

@@ -170,6 +170,7 @@ class Scheduler(Ledger):
             self._answered.add(observation)
             self._await_bind(inference, self._release_tick(inference))
             self._bind(event.time_ns, out)
+            self._set_timer(None, out)
         else:
             self._settle(inference, self._useless(observation), event.time_ns, out)
 
@@ -177,7 +178,7 @@ class Scheduler(Ledger):
         return max(self.schedule.release_tick(inference), self._acted + 1)
 
     def _bind(self, now_ns: int, out: list[Command]) -> None:
-        """Bind the features whose moment has come, and be woken for the next."""
+        """Bind the features whose moment has come."""
         waiting = self._waiting
         while waiting and waiting[0][0] <= now_ns:
             _, _, tick, inference = heappop(waiting)
@@ -188,7 +189,6 @@ class Scheduler(Ledger):
             else:
                 inference.bound_tick = tick
                 out.append(c.BindHead(inference.id, inference.worker, tick))
-        self._set_timer(None, out)
 
     def _head_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
         inference = self._running.get(event.inference)
@@ -237,6 +237,7 @@ class Scheduler(Ledger):
         self._wake_ns = None
         if self._waiting:
             self._bind(event.time_ns, out)
+            self._set_timer(None, out)
 
     def _learning_finished(self, event: e.LearningFinished, out: list[Command]) -> None:
         if not self._learning:
@@ -254,6 +255,8 @@ class Scheduler(Ledger):
         if self.tick < 0:
             return
         schedule = self.schedule
+        if self._waiting:
+            self._bind(now_ns, out)
         if schedule.learns and schedule.learning_due():
             self._learning = True
             out.append(c.StartLearning())

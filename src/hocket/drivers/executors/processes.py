@@ -167,7 +167,7 @@ class ProcessExecutor(RealtimeExecutor):
         np.copyto(self._mailbox.observations[process.slot], inputs[0])
         if len(inputs) > 1:
             np.copyto(self._mailbox.pending[process.slot], inputs[1])
-        self._request(process, stage(inference, last=self._job.policy.head_ns == 0))
+        self._request(process, stage(inference, last=self._job.policy.head_s == 0))
 
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
