@@ -133,8 +133,24 @@ def test_a_late_head_is_of_the_version_of_its_trunk():
         answers.add(expected)
     assert len(answers) > 1
     # One copy a version, and none of what does not change.
-    assert len({id(features.network) for features, *_ in begun}) == 10
-    assert all(features.network.trunk is network.trunk for features, *_ in begun)
+    assert len({id(features.kept.network) for features, *_ in begun}) == 10
+    assert all(features.kept.network.trunk is network.trunk for features, *_ in begun)
+
+
+def test_late_heads_that_have_run_make_room_for_newer_ones():
+    network, weights = small(pending=3), Counting()
+    policy = LearnedPolicy(network=network, weights=weights, in_place=True, pending=3, head_s=0.001).build()
+    waiting, networks = [], set()
+    for step in range(40):
+        waiting.append((policy.trunk(SEEN), copy.deepcopy(network)))
+        networks.add(id(waiting[-1][0].kept.network))
+        shake(network)
+        if len(waiting) > 3:
+            begun, snapshot = waiting.pop(0)
+            assert policy.head(begun, CODES) == int(snapshot(*AS_INPUT).argmax())
+        if step == 20:
+            waiting.pop()  # its episode has ended: its head never runs
+    assert len(networks) <= 6
 
 
 @pytest.mark.parametrize("head_s", [0.0, 0.001])

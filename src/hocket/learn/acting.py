@@ -127,8 +127,7 @@ class Begun(NamedTuple):
     by_chance: int | None
     """The action, if chance has it; then there is nothing else."""
     features: Tensor | None = None
-    network: Any = None
-    """With the head of that version."""
+    kept: _Kept | None = None
 
 
 class LateActing(Stages):
@@ -145,18 +144,16 @@ def late_acting(
     network: nn.Module, weights: WeightSource, exploring: Explorer, first_action: int, *, in_place: bool
 ) -> LateActing:
     """See `LearnedPolicy`."""
-    return LateActing(_Trunk(network, weights, exploring, in_place), _Head(exploring, first_action))
+    versions = _Versions(network, in_place)
+    return LateActing(_Trunk(network, weights, exploring, versions), _Head(exploring, first_action, versions))
 
 
 class _Trunk:
-    """In place, the head may change before it runs: it gets one copy of a version of it, made when first needed."""
-
-    def __init__(self, network: Any, weights: WeightSource, exploring: Explorer, in_place: bool) -> None:
+    def __init__(self, network: Any, weights: WeightSource, exploring: Explorer, versions: _Versions) -> None:
         self._network = network
         self._weights = weights
         self._explorer = exploring
-        self._in_place = in_place
-        self._kept: tuple[int, Any] = -1, None
+        self._versions = versions
 
     def __call__(self, observation: NDArray[Any]) -> Begun:
         version = self._weights.refresh(self._network)
@@ -165,31 +162,81 @@ class _Trunk:
             return Begun(version, by_chance)
         with torch.inference_mode():
             features = self._network.features(_batch_of_one(observation))
-        return Begun(version, None, features, self._of(version))
-
-    def _of(self, version: int) -> Any:
-        if not self._in_place:
-            return self._network
-        if self._kept[0] != version:
-            trunk = self._network.trunk
-            self._kept = version, copy.deepcopy(self._network, {id(trunk): trunk})
-        return self._kept[1]
+        return Begun(version, None, features, self._versions.take(version))
 
 
 class _Head:
-    def __init__(self, exploring: Explorer, first_action: int) -> None:
+    def __init__(self, exploring: Explorer, first_action: int, versions: _Versions) -> None:
         self.version = 0
         self._explorer = exploring
         self._first_action = first_action
+        self._versions = versions
 
     def __call__(self, begun: Begun, *codes: NDArray[Any]) -> int:
         self.version = begun.version
-        if begun.by_chance is not None:
+        if begun.kept is None:
+            assert begun.by_chance is not None
             return self._first_action + begun.by_chance
         with torch.inference_mode():
-            self._explorer.prepare(begun.network)
-            values = begun.network.from_features(begun.features, *map(_batch_of_one, codes))
-            return self._first_action + _best(values)
+            self._explorer.prepare(begun.kept.network)
+            values = begun.kept.network.from_features(begun.features, *map(_batch_of_one, codes))
+        self._versions.give_back(begun.kept)
+        return self._first_action + _best(values)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A network with the head of one version; the trunk is that of the network that learns."""
+
+    network: Any
+    version: int = -1
+    users: int = 0
+
+
+class _Versions:
+    """Heads as their trunks had them: in place, a head may have learned more before it runs.
+
+    One copy a version, made when first asked for, in the memory of one that nobody waits for any more. Of a worker's
+    own network no copy is needed: it is refreshed before trunks only.
+    """
+
+    def __init__(self, network: Any, in_place: bool) -> None:
+        self._network = network
+        self._in_place = in_place
+        self._newest = _Kept(network)
+        self._spare: list[_Kept] = []
+
+    def take(self, version: int) -> _Kept:
+        """The head of ``version``, which is the present one; to be given back."""
+        if self._in_place and self._newest.version != version:
+            before, self._newest = self._newest, self._copy()
+            self._newest.version = version
+            self._keep_spare(before)
+        self._newest.users += 1
+        return self._newest
+
+    def give_back(self, kept: _Kept) -> None:
+        """It has run. One whose head never runs is simply forgotten."""
+        kept.users -= 1
+        if kept is not self._newest:
+            self._keep_spare(kept)
+
+    def _keep_spare(self, kept: _Kept) -> None:
+        if not kept.users and kept.network is not self._network:
+            self._spare.append(kept)
+
+    def _copy(self) -> _Kept:
+        network = self._network
+        if not self._spare:
+            return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
+        kept = self._spare.pop()
+        with torch.no_grad():
+            torch._foreach_copy_(_tensors(kept.network.head), _tensors(network.head))
+        return kept
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
 
 
 def _batch_of_one(array: NDArray[Any]) -> Tensor:
