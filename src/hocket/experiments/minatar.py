@@ -30,8 +30,8 @@ LEARNING: dict[str, Any] = {
     "warm_up": 5000,
     "epsilon": Linear(1.0, 0.1, 50_000),
     "capacity": 100_000,
-    "evaluate_every": 20_000,
-    "evaluation_episodes": 30,
+    "evaluate_every": 50_000,
+    "evaluation_episodes": 20,
 }
 COLUMNS = ("kind", "tick", "mean_return", "episodes", "coverage", "delay_mean", "updates", "ticks")
 
