@@ -41,7 +41,7 @@ class Case:
         )
 
     def reach(self, updates, seconds=60.0):
-        assert eventually(lambda: self.learners.updates >= updates or self.learners.error, seconds), (
+        assert eventually(lambda: self.learners.log.updates >= updates or self.learners.error, seconds), (
             self.learners.status()
         )
         assert self.learners.error is None, self.learners.error
@@ -59,7 +59,7 @@ def test_two_learn_the_exact_values(shared):
         case.reach(2000)
     assert case.values() == pytest.approx(tabular.exact_values(), abs=0.1)
     history = learners.history()
-    assert len(history) == learners.updates == case.weights.version
+    assert len(history) == learners.log.updates == case.weights.version
     assert set(history["learner"]) == {0, 1}
     staleness = history["staleness"]
     assert staleness.min() == 0 and 1 <= staleness.max() == learners.status().most_stale
@@ -89,17 +89,17 @@ def test_exactly_the_updates_that_are_due(count):
 
     def settled():
         time.sleep(0.1)  # a fiftyfold of what learners sleep
-        return learners.updates
+        return learners.log.updates
 
     with case.learners as learners:
         assert eventually(lambda: learners.status().learners == count, 30)
-        learners.tick = 99
+        learners.board.tick = 99
         assert settled() == 0 == learners.status().behind
         for tick, due in ((100, 1), (103, 1), (104, 2), (139, 10), (500, 101), (501, 101)):
-            learners.tick = tick
+            learners.board.tick = tick
             case.reach(due)
             assert settled() == due
-    assert learners.updates == 101
+    assert learners.log.updates == 101
     history = learners.history()
     number = np.arange(101)
     assert (history["tick"] >= 100 + 4 * number).all(), "an update came before its time"
@@ -110,7 +110,7 @@ def test_they_wait_for_the_first_transition():
     with case.learners as learners:
         assert eventually(lambda: learners.status().learners == 1, 30)
         time.sleep(0.1)
-        assert learners.updates == 0
+        assert learners.log.updates == 0
         frame = np.eye(tabular.STATES, dtype=np.float32)[0]
         for tick in range(2):
             case.replay.add_frame(tick, frame)
@@ -122,11 +122,11 @@ def test_learners_killed_from_outside_are_replaced():
     case = Case(2)
     with case.learners as learners:
         for _ in range(3):
-            case.reach(learners.updates + 50)
+            case.reach(learners.log.updates + 50)
             victim = min(workers_of_ours())
             os.kill(victim, signal.SIGKILL)
             assert eventually(lambda victim=victim: not alive(victim))
-        case.reach(learners.updates + 1000)
+        case.reach(learners.log.updates + 1000)
         assert eventually(lambda: learners.status().learners == 2)
     assert len(learners.failures) == 3 and all("exit code -9" in text for text in learners.failures)
     assert learners.error is None
@@ -138,10 +138,10 @@ def test_one_killed_in_the_middle_of_writing(tmp_path):
     algorithm = Deadly(learning_rate=0.03, target_every=20, flag=str(tmp_path / "dead"))
     case = Case(2, algorithm, pace=Pace(update_every=1, warm_up=1))
     with case.learners as learners:
-        learners.tick = 2000
+        learners.board.tick = 2000
         case.reach(2000)
         time.sleep(0.1)
-        assert learners.updates == 2000
+        assert learners.log.updates == 2000
     assert len(learners.failures) == 1 and "exit code -9" in learners.failures[0]
     assert case.values() == pytest.approx(tabular.exact_values(), abs=0.2)
     assert len(learners.history()) == 2000
@@ -171,9 +171,9 @@ def test_a_divergence_stops_all_and_changes_nothing():
         assert learners.error.startswith("DivergenceError: the loss of an update is nan; only finite ones")
         assert eventually(lambda: not workers_of_ours())
         assert learners.status().error == learners.error
-        updates = learners.updates
+        updates = learners.log.updates
         time.sleep(0.1)
-        assert learners.updates == updates
+        assert learners.log.updates == updates
     assert np.isfinite(learners.history()["loss"]).all()
     assert all(np.isfinite(array).all() for array in case.weights.state().values())
     assert case.values()[1, 1] == pytest.approx(-3, abs=1.5)
@@ -186,7 +186,7 @@ def test_it_can_be_closed_before_it_has_begun_and_twice():
     case.learners.start()
     case.learners.close()
     case.learners.close()
-    assert case.learners.status().updates == case.learners.updates
+    assert case.learners.status().updates == case.learners.log.updates
 
 
 def test_a_gradient_without_end_is_cut_off(tmp_path):
@@ -200,7 +200,7 @@ def test_a_gradient_without_end_is_cut_off(tmp_path):
 def test_learning_resumes_where_it_was():
     case = Case(1, pace=Pace(update_every=1, warm_up=1))
     with case.learners as learners:
-        learners.tick = 50
+        learners.board.tick = 50
         case.reach(50)
     other = SharedWeights(table())
     other.restore(case.weights.state())
@@ -213,9 +213,9 @@ def test_learning_resumes_where_it_was():
         pace=Pace(update_every=1, warm_up=1),
     )
     with again:
-        again.tick = 80
+        again.board.tick = 80
         assert eventually(lambda: other.version >= 80, 30)
-    assert again.updates == 30 == len(again.history())
+    assert again.log.updates == 30 == len(again.history())
 
 
 def test_what_cannot_work_is_refused():
@@ -237,7 +237,7 @@ from sharing import Endless
 {guard}
     case = tests.Case(2, Endless(flag={flag!r}) if {endless} else tests.CALM)
     with case.learners as learners:
-        while {endless} or learners.updates < 10:
+        while {endless} or learners.log.updates < 10:
             assert not learners.error, learners.error
             print("running", flush=True)
             time.sleep(0.1)

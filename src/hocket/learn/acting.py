@@ -1,6 +1,6 @@
 """Acting by the network that learns: a policy, in one stage or two, whose weights change between its inferences.
 
-It knows neither learners nor clocks: a `WeightSource` brings the weights. An inference is of one version, its head's
+It knows neither learners nor clocks: a `WeightReader` brings the weights. An inference is of one version, its head's
 weights those of its trunk, however late the head runs.
 """
 
@@ -23,18 +23,29 @@ HEAD_S = 0.001
 """How long before its tick a late head starts, unless told otherwise."""
 
 
-class WeightSource(Protocol):
-    """Where a worker's weights come from."""
+class WeightReader(Protocol):
+    """Where one worker's weights come from."""
 
     def refresh(self, network: nn.Module) -> int:
         """Bring ``network`` up to date, before an inference; the version that it is then of."""
 
 
+class Weights(Protocol):
+    """What workers read weights of: `hocket.learn.weights.SharedWeights`, or learners in the same thread."""
+
+    def reader(self) -> WeightReader:
+        """One worker's."""
+
+
 class Unchanging:
     """The network's own weights, as they are."""
 
+    def reader(self) -> Unchanging:
+        """See `Weights`."""
+        return self
+
     def refresh(self, network: nn.Module) -> int:
-        """See `WeightSource`."""
+        """See `WeightReader`."""
         return 0
 
 
@@ -52,15 +63,18 @@ class LearnedPolicy(PolicyFactory):
         pending: codes of pending actions that the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
+        threads: torch threads of a worker's process; in place, whoever learns decides.
     """
 
     network: nn.Module = field(repr=False)
-    weights: WeightSource = field(default_factory=Unchanging, repr=False)
+    weights: Weights = field(default_factory=Unchanging, repr=False)
     in_place: bool = False
     exploration: Exploration | None = field(default=None, repr=False)
     first_action: int = 0
     pending: int = 0
     head_s: float = 0.0
+
+    threads: int = 1
 
     preload = ("torch",)
 
@@ -76,13 +90,17 @@ class LearnedPolicy(PolicyFactory):
             )
 
     def build(self) -> Policy:
-        network = self.network if self.in_place else copy.deepcopy(self.network)
+        network = self.network
+        if not self.in_place:
+            torch.set_num_threads(self.threads)
+            network = copy.deepcopy(network)
+        weights = self.weights.reader()
         if self.exploration is None and hasattr(network, "quieten"):
             network.quieten()  # type: ignore[operator]
         exploring = explorer(self.exploration)
         if self.head_s:
-            return late_acting(network, self.weights, exploring, self.first_action, in_place=self.in_place)
-        return Acting(network, self.weights, exploring, self.first_action)
+            return late_acting(network, weights, exploring, self.first_action, in_place=self.in_place)
+        return Acting(network, weights, exploring, self.first_action)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
         """Run it twice: the first calls allocate and choose kernels."""
@@ -97,7 +115,7 @@ class Acting:
         version: of the weights that the last answer is by.
     """
 
-    def __init__(self, network: nn.Module, weights: WeightSource, exploring: Explorer, first_action: int) -> None:
+    def __init__(self, network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int) -> None:
         self.version = 0
         self._network = network
         self._weights = weights
@@ -141,7 +159,7 @@ class LateActing(Stages):
 
 
 def late_acting(
-    network: nn.Module, weights: WeightSource, exploring: Explorer, first_action: int, *, in_place: bool
+    network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, *, in_place: bool
 ) -> LateActing:
     """See `LearnedPolicy`."""
     versions = _Versions(network, in_place)
@@ -149,7 +167,7 @@ def late_acting(
 
 
 class _Trunk:
-    def __init__(self, network: Any, weights: WeightSource, exploring: Explorer, versions: _Versions) -> None:
+    def __init__(self, network: Any, weights: WeightReader, exploring: Explorer, versions: _Versions) -> None:
         self._network = network
         self._weights = weights
         self._explorer = exploring

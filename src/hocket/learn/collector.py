@@ -20,26 +20,28 @@ class Collector:
         replay: new and empty, for the environment's frames and the policy's codes; this process writes to it.
         gamma: discount per tick.
         first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
+        first_tick: of the training, at which this run begins: 0, or where the one that it goes on from was left.
 
     Attributes:
-        tick: the last one heard of.
+        tick: the last one heard of, of the training.
         error: why nothing is kept any more: a reward that is no number; None as long as something is.
     """
 
-    def __init__(self, replay: Replay, *, gamma: float, first_action: int = 0) -> None:
+    def __init__(self, replay: Replay, *, gamma: float, first_action: int = 0, first_tick: int = 0) -> None:
         self.replay = replay
-        self.tick = 0
+        self.tick = first_tick
         self.error: str | None = None
         self._first_action = first_action
+        self._first_tick = first_tick
         self._builder = TransitionBuilder(gamma)
 
     def began(self, observation: Any) -> None:
         """See `hocket.record.Listener`."""
-        self.replay.add_frame(0, observation, first=True)
+        self.replay.add_frame(self._first_tick, observation, first=True)
 
     def ticked(self, moment: Moment) -> None:
         """See `hocket.record.Listener`."""
-        self.tick = tick = moment.tick
+        self.tick = tick = self._first_tick + moment.tick
         if self.error is not None:
             return
         if not math.isfinite(moment.reward):
@@ -53,7 +55,7 @@ class Collector:
         if moment.decided_on >= 0:
             decided = Decided(
                 tick=tick,
-                observation=moment.decided_on,
+                observation=self._first_tick + moment.decided_on,
                 action=moment.action - self._first_action,
                 pending=moment.codes,
             )

@@ -45,7 +45,7 @@ class Job:
 def learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
     """Run as learner ``number`` until told to stop, or until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
-    Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
+    Thread(target=leave_with_parent, name="hocket-parent", daemon=True).start()
     os.nice(job.nice)
     board = job.board
     try:
@@ -78,7 +78,7 @@ def _learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
         board.release(number)
 
 
-def _leave_with_parent() -> None:
+def leave_with_parent() -> None:
     """End this process when the tick loop's is gone, even in the middle of a gradient.
 
     ``os.getppid`` would not tell: it names the fork server, which lives until its last child has left.

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
-from time import monotonic, monotonic_ns
+from time import monotonic
 from traceback import format_exc
 from typing import Any, Self
 
@@ -25,49 +24,19 @@ from torch import nn
 from hocket.errors import ConfigurationError
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.learner_process import Job, learn
+from hocket.learn.learning_log import LearningLog, LearningStatus
 from hocket.learn.pace import BROKEN, DIVERGED, READY, STARTING, Board, Pace
 from hocket.learn.replay import Replay
 from hocket.learn.weights import SharedWeights
 
-NS_PER_S = 1_000_000_000
 GOODBYE_S = 1.0
-RECENT = 100
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LearningStatus:
-    """How learning goes. Means are over the last 100 updates, and None before the first.
-
-    Attributes:
-        updates: made by these learners.
-        behind: updates that are due and not made; None if as many are made as there is time for.
-        updates_per_s: lately.
-        loss: mean.
-        staleness: mean, in versions.
-        most_stale: the largest of all.
-        seconds: mean, of one update in its learner.
-        learners: that are up.
-        failures: learners that died or failed.
-        error: why learning has stopped, if it has.
-    """
-
-    updates: int
-    behind: int | None
-    updates_per_s: float
-    loss: float | None
-    staleness: float | None
-    most_stale: int
-    seconds: float | None
-    learners: int
-    failures: int
-    error: str | None
 
 
 class LearnerProcesses:
     """``count`` learner processes. Use as a context manager, or `start` and `close`; `close` says more.
 
-    The tick loop sets `tick` at each tick, and that is all. Acting goes on whatever happens to learners: one that dies
-    is replaced, and if learning has to stop, `error` says why.
+    The tick loop sets the tick of `board` at each tick, and that is all. Acting goes on whatever happens to learners:
+    one that dies is replaced, and if learning has to stop, `error` says why.
 
     Args:
         count: of learners. For one synchronous batch n times larger take one learner, ``dataclasses.replace(algorithm,
@@ -81,6 +50,9 @@ class LearnerProcesses:
         threads: torch threads of each.
         failure_limit: learners that die in a row, without an update between, before learning stops.
         seed: of sampling and noise.
+
+    Attributes:
+        log: of the updates.
 
     Raises:
         ConfigurationError: if an option cannot work, or the network cannot be sent to a process.
@@ -114,7 +86,7 @@ class LearnerProcesses:
                 "of modules and plain functions"
             ) from error
         self._board = Board(count)
-        self._pace, self._weights, self._failure_limit = pace, weights, failure_limit
+        self._weights, self._failure_limit = weights, failure_limit
         self._job = Job(
             pickled=pickled,
             weights=weights,
@@ -125,7 +97,8 @@ class LearnerProcesses:
             threads=threads,
         )
         self._seeds = np.random.SeedSequence(seed)
-        self._first = self._version_at_failure = weights.version
+        self._version_at_failure = weights.version
+        self.log = LearningLog(self._board, weights, pace)
         self._in_a_row = 0
         self._context = multiprocessing.get_context("forkserver")
         self._running: dict[int, tuple[int, BaseProcess]] = {}  # by sentinel: the learner's number and its process
@@ -139,18 +112,9 @@ class LearnerProcesses:
     # -- anybody's -------------------------------------------------------------------------------------------
 
     @property
-    def tick(self) -> int:
-        """The tick loop's tick. Setting it is one store, and the only thing that learners ask of a tick."""
-        return self._board.tick
-
-    @tick.setter
-    def tick(self, tick: int) -> None:
-        self._board.tick = tick
-
-    @property
-    def updates(self) -> int:
-        """Made by these learners."""
-        return self._weights.version - self._first
+    def board(self) -> Board:
+        """Where the tick loop stores its tick: one store, and the only thing that learners ask of it."""
+        return self._board
 
     @property
     def error(self) -> str | None:
@@ -163,33 +127,12 @@ class LearnerProcesses:
         return tuple(self._failures)
 
     def history(self) -> NDArray[Any]:
-        """Every update, oldest first, as `hocket.learn.pace.UPDATE`; the last 100,000."""
-        return self._board.history(self._first, self._weights.version)
+        """See `LearningLog`."""
+        return self.log.history()
 
     def status(self) -> LearningStatus:
-        """How it goes. Takes no lock and a fraction of a millisecond."""
-        version = self._weights.version
-        recent = self._board.history(max(self._first, version - RECENT), version)
-        due = self._pace.due(self.tick)
-        per_s = 0.0
-        if len(recent) > 1:
-            per_s = (len(recent) - 1) * NS_PER_S / max(1, monotonic_ns() - int(recent["time_ns"].min()))
-
-        def mean(name: str) -> float | None:
-            return float(recent[name].mean()) if len(recent) else None
-
-        return LearningStatus(
-            updates=version - self._first,
-            behind=None if due is None else max(0, due - version),
-            updates_per_s=per_s,
-            loss=mean("loss"),
-            staleness=mean("staleness"),
-            most_stale=self._board.most_stale,
-            seconds=mean("seconds"),
-            learners=int((self._board.states == READY).sum()),
-            failures=len(self._failures),
-            error=self._error,
-        )
+        """See `LearningLog`."""
+        return self.log.status(failures=len(self._failures), error=self._error)
 
     def start(self) -> None:
         """Have the processes started; returns at once."""

@@ -108,8 +108,12 @@ class VirtualLearners:
         """Of the weights: how many updates have landed."""
         return self._updates.landed
 
+    def reader(self) -> VirtualLearners:
+        """See `hocket.learn.acting.Weights`."""
+        return self
+
     def refresh(self, network: nn.Module) -> int:
-        """See `hocket.learn.acting.WeightSource`: ``network`` is the one that learns, and up to date."""
+        """See `hocket.learn.acting.WeightReader`: ``network`` is the one that learns, and up to date."""
         return self.version
 
     def began(self, observation: Any) -> None:

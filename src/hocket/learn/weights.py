@@ -128,6 +128,10 @@ class SharedWeights:
             fence()
             self._counters[VERSION] = version + 1
 
+    def reader(self) -> WeightsReader:
+        """A new reader, for one network and one thread."""
+        return WeightsReader(self)
+
     def read_into(self, tensors: list[Tensor]) -> int:
         """Copy the newest version's weights into ``tensors``, from `Layout.matching`, and say which it was.
 

@@ -11,7 +11,6 @@ from threading import Semaphore
 from time import monotonic, monotonic_ns
 from typing import Any
 
-import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from hocket.drivers.executors.learning import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
 from hocket.drivers.executors.worker import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
+from hocket.shared_memory import Parcel
 
 NS_PER_S = 1_000_000_000
 DYING_SLOTS = 8
@@ -52,7 +52,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["hocket.drivers.executors.worker", *job.policy.preload])
         try:
-            self._pickled = cloudpickle.dumps((job.policy, job.codec))
+            self._parcel = Parcel((job.policy, job.codec))
         except Exception as error:
             raise ConfigurationError(
                 f"policy {job.policy!r} cannot be sent to a process: {error}; make what does not travel in "
@@ -100,7 +100,7 @@ class ProcessExecutor(RealtimeExecutor):
         go = self._context.Semaphore(0)
         process = self._context.Process(
             target=serve,
-            args=(self._mailbox, slot, go, self._done, self._pickled, self._kind.nice),
+            args=(self._mailbox, slot, go, self._done, self._parcel, self._kind.nice),
             name=f"hocket-worker-{worker}",
             daemon=True,
         )

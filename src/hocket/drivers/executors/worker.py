@@ -10,11 +10,11 @@ from time import monotonic_ns
 from traceback import format_exc
 from typing import Any
 
-import cloudpickle
 import numpy as np
 
 from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
 from hocket.policy import Stages, built
+from hocket.shared_memory import Parcel
 
 SPIN_NS = 50_000
 
@@ -39,13 +39,13 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice: int) -> None:
+def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, parcel: Parcel, nice: int) -> None:
     """Run until told to stop, or until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
     Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
     os.nice(nice)
     try:
-        factory, codec = cloudpickle.loads(pickled)
+        factory, codec = parcel.open()
         policy = built(factory)
         observation = mailbox.observations[slot]
         inputs: tuple[Any, ...] = (mailbox.pending[slot],) if factory.pending else ()

@@ -1,0 +1,71 @@
+"""The learner of the classical loop on the wall clock: one update whenever the rule says so, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic_ns
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hocket.learn.deep_q import DivergenceError
+from hocket.learn.learner import Learner, Update
+from hocket.learn.learning_log import LearningLog, LearningStatus
+from hocket.learn.pace import READY, Board, Pace
+from hocket.learn.replay import Replay
+from hocket.learn.weights import SharedWeights
+
+
+class InLoopLearner:
+    """Beside `hocket.learn.learner_processes.LearnerProcesses`, what ``hocket.run(learn=...)`` calls.
+
+    Args:
+        learner: that updates.
+        weights, replay: of ``learner``.
+        warm_up: ticks before the first update.
+
+    Attributes:
+        board: where the tick loop stores its tick.
+        log: of the updates.
+        error: why learning has stopped; None while it has not.
+    """
+
+    failures: Sequence[str] = ()
+
+    def __init__(self, learner: Learner, *, weights: SharedWeights, replay: Replay, warm_up: int) -> None:
+        self._learner, self._replay, self._warm_up = learner, replay, warm_up
+        self.board = Board(1)
+        self.board.states[0] = READY
+        self.log = LearningLog(self.board, weights, Pace(update_every=None, warm_up=warm_up))
+        self.error: str | None = None
+
+    def learn(self) -> None:
+        """One update, if it is time and there is anything to learn from."""
+        board = self.board
+        if board.tick < self._warm_up or not len(self._replay) or board.stopped:
+            return
+        try:
+            self._learner.update(board.tick, landing=self._note, stopped=lambda: board.stopped)
+        except DivergenceError as error:
+            self.error = f"{type(error).__name__}: {error}"
+            board.stop()
+
+    def _note(self, update: Update) -> None:
+        values = (update.result.loss, update.staleness, update.seconds, self.board.tick, monotonic_ns(), 0)
+        self.board.note(update.number, values)
+
+    def history(self) -> NDArray[Any]:
+        """See `LearningLog`."""
+        return self.log.history()
+
+    def status(self) -> LearningStatus:
+        """See `LearningLog`."""
+        return self.log.status(error=self.error)
+
+    def start(self) -> None:
+        """There is nothing to start."""
+
+    def close(self) -> None:
+        """Learn no more."""
+        self.board.stop()
+        self.board.close()
