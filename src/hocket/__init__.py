@@ -21,7 +21,7 @@ from hocket.latency import (
 )
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
 from hocket.models.torch_policy import TorchPolicy
-from hocket.policy import FunctionPolicy, Policy, PolicyFactory
+from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.run import RunInterrupted, RunResult, run
 from hocket.train import TrainResult, train
 
@@ -58,11 +58,13 @@ __all__ = [
     "RunInterrupted",
     "RunResult",
     "Sequential",
+    "Stages",
     "StaggeredAgent",
     "Threads",
     "TickDispatch",
     "TorchPolicy",
     "TrainResult",
+    "TwoStage",
     "Unstaggered",
     "Virtual",
     "run",

@@ -147,7 +147,7 @@ class Empirical(_Independent):
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Empirical:
-        """Read seconds: one a line, a JSON list, or the ``inferences.npz`` of a saved run.
+        """Read seconds: one a line, a JSON list, or the ``inferences.npz`` of a saved run (its trunks, if any).
 
         Raises:
             ConfigurationError: if the file is missing, empty, or holds anything but positive numbers.
@@ -157,7 +157,9 @@ class Empirical(_Independent):
             if file.suffix == ".npz":
                 with file.open("rb") as opened, np.load(opened) as saved:
                     started, finished = saved["started_ns"], saved["finished_ns"]
-                values = ((finished - started)[finished >= 0] / NS_PER_S).tolist()
+                    trunk = saved["trunk_ns"] if "trunk_ns" in saved else np.full_like(finished, -1)
+                took = np.where(trunk >= 0, trunk, finished) - started
+                values = (took[finished >= 0] / NS_PER_S).tolist()
             else:
                 text = file.read_text()
                 values = json.loads(text) if text.lstrip().startswith("[") else text.split()

@@ -25,9 +25,10 @@ from hocket.run import RunResult, set_up
 from hocket.spaces import check_spaces
 
 if TYPE_CHECKING:
-    from hocket.learn.acting import Exploration, LearnedPolicy
+    from hocket.learn.acting import LearnedPolicy
     from hocket.learn.collector import Collector
     from hocket.learn.deep_q import DeepQ
+    from hocket.learn.exploring import Exploration
     from hocket.models.qnetwork import QNetwork
 
 __all__ = ["Evaluation", "TrainResult", "train"]
@@ -138,6 +139,11 @@ def train(
         if value < 1:
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
     check_learners(learner, rule)
+    if late_binding and not network.pending:
+        raise ConfigurationError(
+            "late_binding=True tells the network's head of the pending actions, and this one takes none; "
+            "try q_network(..., pending=n), or late_binding=False"
+        )
     torch.set_num_threads(threads)
     env = make_env()
     actions = _discrete(env)
@@ -251,7 +257,7 @@ def _usual_epsilon(ticks: int) -> Linear:
 def _exploration(
     algorithm: DeepQ, collector: Collector, actions: int, epsilon: Linear, seed: np.random.SeedSequence
 ) -> Exploration:
-    from hocket.learn.acting import EpsilonGreedy, OwnNoise
+    from hocket.learn.exploring import EpsilonGreedy, OwnNoise
 
     if algorithm.noisy:
         return OwnNoise(seed=seed)

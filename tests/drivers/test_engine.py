@@ -20,6 +20,9 @@ class Noting(Executor):
     def start(self, inference, worker, inputs, now_ns):
         self.started.append((inference, worker, int(inputs[0][0])))
 
+    def bind(self, inference, worker, inputs, now_ns):
+        self.orders.append(("bind", inference, worker, [array.tolist() for array in inputs]))
+
     def add_worker(self, now_ns):
         self.orders.append("add")
 

@@ -246,3 +246,26 @@ def test_bad_options_are_refused(options):
 def test_bad_ticks_are_refused(null_run, ticks):
     with pytest.raises(ConfigurationError):
         null_run(hocket.Unstaggered(1), virtual(0.1), ticks)
+
+
+def test_what_goes_on_beside_the_loop_is_told_the_time():
+    """Before each policy call and each tick, in the order of time; and from when to when a sequential agent learns."""
+    told, called = [], []
+
+    class Beside:
+        def advance(self, now_ns):
+            told.append(now_ns / 1e9)
+
+        def learn(self, now_ns, ended_ns):
+            told.append((now_ns / 1e9, ended_ns / 1e9))
+
+    def policy(observation):
+        called.append(told[-1])
+        return 0
+
+    clock = virtual(1.5, learning=hocket.Constant(0.7))
+    rule = hocket.Sequential(hocket.Learn.AFTER_INFERENCE)
+    hocket.run(Shown(), policy, rule, clock, ticks=5, background=Beside())
+    # Observation 0 from 0 to 1.5, executed in tick 2; learning till 2.2, observation 3 till 4.5, executed in tick 5.
+    assert told == [0, 1, (1.5, 2.2), 2, 3, 3, 4, (4.5, 5.2), 5]
+    assert called == [0, 3]

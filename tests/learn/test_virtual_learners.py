@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from hocket.learn.collector import Collector  # noqa: E402
 from hocket.learn.dqn import DQN  # noqa: E402
 from hocket.learn.rainbow import Rainbow  # noqa: E402
+from hocket.learn.schedules import constant  # noqa: E402
 from hocket.learn.updates import Updates  # noqa: E402
 from hocket.learn.virtual_learners import VirtualLearners  # noqa: E402
 from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
@@ -322,3 +323,20 @@ def test_in_the_middle_it_can_be_pickled_and_goes_on_alike():
     assert len(learners.log) > 40
     for ours, theirs in zip(network.parameters(), its_network.parameters(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_late_binding_is_of_the_version_at_the_start():
+    result = learn(
+        80, hocket.RoundRobin(2), 1.5, latency_s=2.5, rule=hocket.TickDispatch(4), late_binding=True,
+        network=small(pending=2), epsilon=constant(0.2), make_env=lambda: Noise(1000),
+    )  # fmt: skip
+    inferences, landed_ns = result.run.metrics().inferences, np.asarray(result.landed_ns)
+    done = inferences.finished_ns >= 0
+    assert done.sum() > 40
+    by_now = [(landed_ns <= started_ns).sum() for started_ns in inferences.started_ns[done]]
+    assert inferences.version[done].tolist() == by_now
+    # One starts and one update lands each tick. Bound for the third tick from its start, while more land, it answers
+    # by the weights of its start.
+    assert set(np.diff(by_now[5:])) == {1}
+    with pytest.raises(ConfigurationError, match="late_binding=True"):
+        learn(80, hocket.RoundRobin(2), 1.5, late_binding=True)

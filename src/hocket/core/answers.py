@@ -47,7 +47,9 @@ class Answers:
 
     def add(self, inference: Inference) -> None:
         """``inference`` has just finished, with the first answer to its observation."""
-        heappush(self._held, (self._schedule.release_tick(inference), inference.id, inference))
+        bound = inference.bound_tick
+        release = bound if bound >= 0 else self._schedule.release_tick(inference)
+        heappush(self._held, (release, inference.id, inference))
 
     def act(self, tick: int, out: list[Command]) -> tuple[Inference, int] | None:
         """The inference and the step of it that tick ``tick`` executes, if any."""
@@ -74,8 +76,8 @@ class Answers:
             if inference.observation <= self.last[0]:
                 self._end(inference, Outcome.SUPERSEDED, out)
                 continue
-            if schedule.defers and (release := schedule.release_tick(inference)) > tick:
-                heappush(held, (release, inference.id, inference))
+            if schedule.defers and inference.bound_tick < 0 and (later := schedule.release_tick(inference)) > tick:
+                heappush(held, (later, inference.id, inference))
             elif due:
                 insort(due, inference, key=_by_observation)
             else:

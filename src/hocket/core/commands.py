@@ -14,7 +14,7 @@ class Outcome(IntEnum):
     SUPERSEDED = 1
     """It was ready, and a newer one ran instead."""
     DROPPED = 2
-    """It was late: when it finished, something newer had run."""
+    """It was late: when it finished, something newer had run, or the tick that its head was bound for had passed."""
     DUPLICATE = 3
     """Another answer to the same observation came first."""
     DISCARDED = 4
@@ -31,6 +31,15 @@ class StartInference:
     worker: int
     observation: int
     target: int
+
+
+@dataclass(frozen=True, slots=True)
+class BindHead:
+    """Run the head of two-stage ``inference`` on ``worker`` now, for tick ``tick`` and no other."""
+
+    inference: int
+    worker: int
+    tick: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +91,14 @@ class RetireWorker:
     worker: int
 
 
-Command = StartInference | Execute | ExecuteDefault | EndInference | StartLearning | WakeAt | AddWorker | RetireWorker
+Command = (
+    StartInference
+    | BindHead
+    | Execute
+    | ExecuteDefault
+    | EndInference
+    | StartLearning
+    | WakeAt
+    | AddWorker
+    | RetireWorker
+)

@@ -60,6 +60,14 @@ class InferenceFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class TrunkFinished:
+    """The slow stage of a two-stage inference has ended; its worker holds the features until the head's moment."""
+
+    time_ns: int
+    inference: int
+
+
+@dataclass(frozen=True, slots=True)
 class InferenceFailed:
     """An inference raised; its worker is idle again."""
 
@@ -102,6 +110,7 @@ Event = (
     | DeadlineReached
     | Ticked
     | InferenceFinished
+    | TrunkFinished
     | InferenceFailed
     | TimerDue
     | LearningFinished

@@ -10,11 +10,13 @@ class Inference:
 
     __slots__ = (
         "base_tick",
+        "bound_tick",
         "finished_ns",
         "id",
         "length",
         "observation",
         "outcome",
+        "ready_ns",
         "started_ns",
         "target",
         "usable_tick",
@@ -34,11 +36,20 @@ class Inference:
         """The first tick whose deadline it made."""
         self.base_tick = -1
         """The tick that its step 0 belongs to, once it plays."""
+        self.ready_ns = -1
+        """Of two stages: when its head would have ended if called at once, or -1 while the trunk runs."""
+        self.bound_tick = -1
+        """Of two stages: the tick that its head was called for, or -1."""
         self.outcome: Outcome | None = None
 
     @property
     def elapsed_ns(self) -> int:
-        """How long it took; meaningful once finished."""
+        """How long it needs; meaningful once finished. Of two stages: the trunk's time and what a head is given."""
+        return (self.finished_ns if self.ready_ns < 0 else self.ready_ns) - self.started_ns
+
+    @property
+    def occupied_ns(self) -> int:
+        """How long it kept its worker; more than it needs where features waited for the head's moment."""
         return self.finished_ns - self.started_ns
 
     def __repr__(self) -> str:

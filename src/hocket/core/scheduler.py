@@ -1,8 +1,12 @@
 """The scheduler: events in, commands out.
 
-It keeps the books that every rule shares. Each tick is fresh, default or missed, exactly once; each inference
-ends in exactly one way; no worker runs two inferences; actions never go back in (observation, chunk step).
+It keeps the books that every rule shares, with `hocket.core.ledger`. Each tick is fresh, default or missed, exactly
+once; each inference ends in exactly one way; no worker runs two inferences; actions never go back in (observation,
+chunk step).
 *When* to start and *what* to hold back is the rule's business.
+
+A two-stage inference keeps its worker from the start of its trunk to the end of its head. Between them it waits for
+``head_ns`` before the deadline of the tick that the rule would release it for, and is then bound to that tick.
 
 At one instant events come in this order: finished inferences, the deadline, its tick, a timer. Between a
 deadline and its tick nothing is started, because a newer observation is on its way.
@@ -10,46 +14,39 @@ deadline and its tick nothing is started, because a newer observation is on its 
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
 from collections.abc import Callable
+from heapq import heappop
 from typing import Any
 
 from hocket.core import commands as c
 from hocket.core import events as e
-from hocket.core.answers import Answers
 from hocket.core.cadence import Cadence
 from hocket.core.commands import Command, Outcome
 from hocket.core.events import Event
 from hocket.core.inference import Inference
+from hocket.core.ledger import Ledger
 from hocket.core.rules.base import Rule
 from hocket.errors import ProtocolError
 
 
-class Scheduler:
+class Scheduler(Ledger):
     """One run's scheduling state under ``rule`` at ``cadence``.
+
+    Inferences have two stages if ``head_ns`` is not 0: how long before a deadline the head is called.
 
     Attributes:
         tick: the newest observation, -1 before tick 0.
         fresh, default, missed: how many ticks were filled how.
-        outcomes: how many inferences ended in each way, indexed by ``Outcome``.
     """
 
-    def __init__(self, rule: Rule, cadence: Cadence) -> None:
-        self.cadence = cadence
-        self.schedule = rule.schedule(cadence)
+    def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0) -> None:
+        super().__init__(rule.schedule(cadence), cadence, head_ns)
         self.tick = -1
-        self.fresh = self.default = self.missed = self.started = 0
-        self.outcomes = [0] * len(Outcome)
+        self.fresh = self.default = self.missed = 0
         self._acted = 0  # the last tick whose deadline was handled; tick 0 is the reset and executes nothing
         self._next_deadline_ns = cadence.deadline_ns(0)
         self._ended = False
-        self._running_on: dict[int, Inference | None] = {}
-        self._idle: OrderedDict[int, None] = OrderedDict()
         self._joining = 0
-        self._running: dict[int, Inference] = {}
-        self._answers = Answers(self.schedule, self._end)
-        self._open: dict[int, int] = {}  # observation → inferences of it that run or may still be executed
-        self._answered: set[int] = set()  # those of them that have an answer
         self._wake_ns: int | None = None
         self._learning = False
         self._handlers: dict[type, Callable[[Any, list[Command]], None]] = {
@@ -57,18 +54,14 @@ class Scheduler:
             e.WorkerLost: self._worker_lost,
             e.DeadlineReached: self._deadline_reached,
             e.Ticked: self._ticked,
-            e.InferenceFinished: self._inference_finished,
+            e.InferenceFinished: self._head_finished if head_ns else self._inference_finished,
+            e.TrunkFinished: self._trunk_finished,
             e.InferenceFailed: self._inference_failed,
             e.TimerDue: self._timer_due,
             e.LearningFinished: self._learning_finished,
             e.PredictabilityEstimated: self._predictability_estimated,
             e.RunEnded: self._run_ended,
         }
-
-    @property
-    def workers(self) -> int:
-        """How many workers there are."""
-        return len(self._running_on)
 
     @property
     def oldest_needed(self) -> int:
@@ -122,13 +115,13 @@ class Scheduler:
         self.tick = tick
         self._next_deadline_ns = self.cadence.deadline_ns(tick + 1)
         if event.episode_ended:
-            self._discard_all(out)
+            self._discard_all(event.time_ns, out)
             self._answers.last = (tick - 1, 0)
         self.schedule.ticked(tick, event.time_ns, event.episode_ended)
         self._staff(out)
 
     def _run_ended(self, event: e.RunEnded, out: list[Command]) -> None:
-        self._discard_all(out)
+        self._discard_all(event.time_ns, out)
         self._ended = True
 
     # -- inferences ----------------------------------------------------------------------------------------
@@ -137,21 +130,17 @@ class Scheduler:
         if event.length < 1:
             raise ProtocolError(f"{event!r} has no actions; at least 1 is needed")
         inference = self._stop(event.inference)
-        inference.finished_ns = event.time_ns
         inference.length = event.length
         inference.usable_tick = self.cadence.tick_from(event.time_ns)
-        self._free(inference.worker)
-        self.schedule.inference_finished(inference)
+        self._part(inference, event.time_ns)
         observation = inference.observation
         if inference.outcome is not None:
             self._close(observation)
-        elif observation in self._answered or observation == self._answers.last[0]:
-            self._end(inference, Outcome.DUPLICATE, out)
-        elif observation < self._answers.last[0]:
-            self._end(inference, Outcome.DROPPED, out)
-        else:
+        elif observation > self._answers.last[0] and observation not in self._answered:
             self._answered.add(observation)
             self._answers.add(inference)
+        else:
+            self._end(inference, self._useless(observation), out)
 
     def _inference_failed(self, event: e.InferenceFailed, out: list[Command]) -> None:
         inference = self._stop(event.inference)
@@ -159,44 +148,61 @@ class Scheduler:
         self.schedule.inference_failed(inference, event.time_ns)
         self._fail(inference, out)
 
-    def _stop(self, id: int) -> Inference:
-        inference = self._running.pop(id, None)
-        if inference is None:
-            raise ProtocolError(f"inference {id} is not running")
-        return inference
-
-    def _free(self, worker: int) -> None:
-        self._running_on[worker] = None
-        self._idle[worker] = None
-
-    def _fail(self, inference: Inference, out: list[Command]) -> None:
-        if inference.outcome is None:
-            self._end(inference, Outcome.FAILED, out)
-        else:
-            self._close(inference.observation)
-
-    def _close(self, observation: int) -> None:
-        """An inference of ``observation`` has ended and runs no more."""
-        left = self._open[observation] - 1
-        if left:
-            self._open[observation] = left
-        else:
-            del self._open[observation]
-            self._answered.discard(observation)
-
-    def _end(self, inference: Inference, outcome: Outcome, out: list[Command]) -> None:
-        inference.outcome = outcome
-        self.outcomes[outcome] += 1
-        out.append(c.EndInference(inference.id, outcome))
-        if inference.id not in self._running:
-            self._close(inference.observation)
-        self.schedule.inference_ended(inference)
-
-    def _discard_all(self, out: list[Command]) -> None:
+    def _discard_all(self, now_ns: int, out: list[Command]) -> None:
         self._answers.discard(out)
         for inference in self._running.values():
             if inference.outcome is None:
                 self._end(inference, Outcome.DISCARDED, out)
+        for _, _, _, inference in self._waiting:
+            self._settle(inference, Outcome.DISCARDED, now_ns, out)
+        self._waiting.clear()
+
+    # -- two stages ----------------------------------------------------------------------------------------
+
+    def _trunk_finished(self, event: e.TrunkFinished, out: list[Command]) -> None:
+        inference = self._running.get(event.inference)
+        if inference is None or inference.ready_ns >= 0 or not self.head_ns:
+            raise ProtocolError(f"{event!r}: no trunk of inference {event.inference} is running")
+        observation = inference.observation
+        inference.ready_ns = event.time_ns + self.head_ns
+        inference.usable_tick = self.cadence.tick_from(inference.ready_ns)
+        if inference.outcome is None and observation > self._answers.last[0] and observation not in self._answered:
+            self._answered.add(observation)
+            self._await_bind(inference, self._release_tick(inference))
+            self._bind(event.time_ns, out)
+        else:
+            self._settle(inference, self._useless(observation), event.time_ns, out)
+
+    def _release_tick(self, inference: Inference) -> int:
+        return max(self.schedule.release_tick(inference), self._acted + 1)
+
+    def _bind(self, now_ns: int, out: list[Command]) -> None:
+        """Bind the features whose moment has come, and be woken for the next."""
+        waiting = self._waiting
+        while waiting and waiting[0][0] <= now_ns:
+            _, _, tick, inference = heappop(waiting)
+            if inference.observation <= self._answers.last[0]:
+                self._settle(inference, Outcome.DROPPED, now_ns, out)
+            elif (later := self._release_tick(inference)) > tick:
+                self._await_bind(inference, later)
+            else:
+                inference.bound_tick = tick
+                out.append(c.BindHead(inference.id, inference.worker, tick))
+        self._set_timer(None, out)
+
+    def _head_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
+        inference = self._running.get(event.inference)
+        if inference is None or inference.bound_tick < 0 or event.length != 1:
+            raise ProtocolError(f"{event!r}: no head of inference {event.inference} is running, for one action")
+        tick = inference.bound_tick
+        in_time = tick > self._acted and event.time_ns <= self.cadence.deadline_ns(tick)
+        if inference.outcome is None and in_time and inference.observation > self._answers.last[0]:
+            inference.usable_tick = tick
+            self._part(self._stop(inference.id), event.time_ns)
+            self._answers.add(inference)
+            return
+        self._unbind(inference)
+        self._settle(inference, Outcome.DROPPED, event.time_ns, out)
 
     # -- workers, timers, learning -------------------------------------------------------------------------
 
@@ -214,15 +220,6 @@ class Scheduler:
             raise ProtocolError(f"worker {worker} is not here; the workers are {sorted(self._running_on)}")
         self._leave(worker, event.time_ns, out)
 
-    def _leave(self, worker: int, now_ns: int, out: list[Command]) -> None:
-        inference = self._running_on.pop(worker)
-        if inference is None:
-            del self._idle[worker]
-        else:
-            del self._running[inference.id]
-            self._fail(inference, out)
-        self.schedule.worker_lost(worker, now_ns)
-
     def _staff(self, out: list[Command]) -> None:
         """Ask for missing workers; let idle ones go where there are too many."""
         surplus = len(self._running_on) + self._joining - self.schedule.workers_wanted()
@@ -238,6 +235,8 @@ class Scheduler:
 
     def _timer_due(self, event: e.TimerDue, out: list[Command]) -> None:
         self._wake_ns = None
+        if self._waiting:
+            self._bind(event.time_ns, out)
 
     def _learning_finished(self, event: e.LearningFinished, out: list[Command]) -> None:
         if not self._learning:
@@ -269,27 +268,18 @@ class Scheduler:
                 self._open[observation] = self._open.get(observation, 0) + 1
                 out.append(c.StartInference(id, worker, observation, target))
         if schedule.wakes:
-            wake_ns = schedule.wake_ns()
-            if wake_ns is not None and wake_ns != self._wake_ns:
-                self._wake_ns = wake_ns
-                out.append(c.WakeAt(wake_ns))
+            self._set_timer(schedule.wake_ns(), out)
 
-    # -- invariants ----------------------------------------------------------------------------------------
+    def _set_timer(self, wake_ns: int | None, out: list[Command]) -> None:
+        """Be woken at ``wake_ns``, or when the next head is to be called if that is earlier."""
+        if self._waiting and (wake_ns is None or self._waiting[0][0] < wake_ns):
+            wake_ns = self._waiting[0][0]
+        if wake_ns is not None and wake_ns != self._wake_ns:
+            self._wake_ns = wake_ns
+            out.append(c.WakeAt(wake_ns))
 
     def validate(self) -> None:
         """Assert every invariant; for tests, after each event."""
-        busy = {worker for worker, inference in self._running_on.items() if inference is not None}
-        assert busy.isdisjoint(self._idle) and busy | set(self._idle) == set(self._running_on)
-        assert {i.id for i in self._running_on.values() if i is not None} == set(self._running)
-        assert all(self._running_on[i.worker] is i for i in self._running.values())
-        self._answers.validate()
-        ready = list(self._answers)
-        assert all(i.id not in self._running for i in ready)
-        live = [i for i in [*self._running.values(), *ready] if i.outcome is None]
-        assert len({i.id for i in live}) == len(live)
-        assert self.started == len(live) + sum(self.outcomes), "every inference ends exactly once"
+        super().validate()
         assert self.fresh + self.default + self.missed == self._acted, "every tick is filled exactly once"
-        running_or_live = {i.id: i.observation for i in [*self._running.values(), *live]}
-        assert self._open == Counter(running_or_live.values())
-        assert {i.observation for i in live if i.finished_ns >= 0} <= self._answered <= self._open.keys()
         assert self._joining >= 0

@@ -65,6 +65,7 @@ EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = 
         lambda r: e.PredictabilityEstimated(r[1], _float(r[2])),
     ),
     (e.RunEnded, lambda x: (9, x.time_ns, 0, 0, 0), lambda r: e.RunEnded(r[1])),
+    (e.TrunkFinished, lambda x: (10, x.time_ns, x.inference, 0, 0), lambda r: e.TrunkFinished(r[1], r[2])),
 )
 COMMANDS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Command]], ...] = (
     (
@@ -87,6 +88,7 @@ COMMANDS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Command]], ...
     (c.WakeAt, lambda x: (105, x.time_ns, 0, 0, 0), lambda r: c.WakeAt(r[1])),
     (c.AddWorker, lambda x: (106, 0, 0, 0, 0), lambda r: c.AddWorker()),
     (c.RetireWorker, lambda x: (107, x.worker, 0, 0, 0), lambda r: c.RetireWorker(r[1])),
+    (c.BindHead, lambda x: (108, x.inference, x.worker, x.tick, 0), lambda r: c.BindHead(r[1], r[2], r[3])),
 )
 _TO_ROW: dict[type, Callable[[Any], Row]] = {kind: encode for kind, encode, _ in (*EVENTS, *COMMANDS)}
 _FROM_ROW: dict[int, Callable[[Any], Any]] = {
@@ -96,11 +98,15 @@ _FROM_ROW: dict[int, Callable[[Any], Any]] = {
 
 
 class Trace:
-    """Rows in the order in which they happened; each event is followed by the commands it led to."""
+    """Rows in the order in which they happened; each event is followed by the commands it led to.
 
-    def __init__(self, rule: Rule, cadence: Cadence) -> None:
+    ``rule``, ``cadence`` and ``head_ns`` are those of the scheduler.
+    """
+
+    def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0) -> None:
         self.rule = rule
         self.cadence = cadence
+        self.head_ns = head_ns
         self.rows = array("q")
 
     def add(self, event: Event, commands: list[Command]) -> None:
@@ -140,6 +146,7 @@ class Trace:
             "version": VERSION,
             "hz": str(self.cadence.hz),
             "epoch_ns": self.cadence.epoch_ns,
+            "head_ns": self.head_ns,
             "rule": describe_rule(self.rule),
             "rows": len(self),
         }
@@ -176,13 +183,13 @@ class Trace:
             )
         try:
             promised, epoch_ns = int(header["rows"]), int(header["epoch_ns"])
-            cadence = Cadence(exact_hz(header["hz"]), epoch_ns)
+            cadence, head_ns = Cadence(exact_hz(header["hz"]), epoch_ns), int(header.get("head_ns", 0))
             description = header["rule"]
         except (KeyError, TypeError, ValueError) as error:
             raise TraceError(f"{path} has a damaged header ({error!r}); save the run again") from error
         if len(body) != promised * WIDTH * 8:
             raise TraceError(f"{path} is truncated: {promised} rows promised, {len(body) // (WIDTH * 8)} there")
-        trace = cls(rule or restore_rule(description), cadence)
+        trace = cls(rule or restore_rule(description), cadence, head_ns)
         trace.rows.frombytes(body)
         if sys.byteorder == "big":
             trace.rows.byteswap()

@@ -196,6 +196,8 @@ class StaggeredAgent:
             codec=self._codec,
             failure_limit=self._failure_limit,
             pending=self._factory.pending,
+            head_ns=self._factory.head_ns,
+            newest=self._factory.newest,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)

@@ -34,7 +34,15 @@ class Executor(ABC):
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         """Run the policy on ``inputs``: an observation, whose buffer may be reused once this returns, and codes if any.
 
-        The codes of pending actions are there if the policy is told of them.
+        The codes of pending actions are there if the policy is told of them. Of a policy in two stages this runs the
+        trunk, on the observation alone.
+        """
+
+    @abstractmethod
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
+
+        They are the codes if the policy is told of them, and the newest observation if it asks for it.
         """
 
     @abstractmethod
@@ -74,6 +82,7 @@ class Engine:
     Attributes:
         last: what the last tick executed.
         pending: how many codes of pending actions the policy is told.
+        head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
         wake_ns: when to call `timer_due`, or None.
     """
 
@@ -86,10 +95,12 @@ class Engine:
         default: BoundDefault,
         codec: ActionCodec,
         pending: int = 0,
+        head_ns: int = 0,
+        newest: bool = False,
         keep_trace: bool = True,
     ) -> None:
-        self.scheduler = Scheduler(rule, cadence)
-        self.trace = Trace(rule, cadence)
+        self.scheduler = Scheduler(rule, cadence, head_ns)
+        self.trace = Trace(rule, cadence, head_ns)
         self._keep_trace = keep_trace
         self.cadence = cadence
         self.last = Decision(0, -1, 0, 0)
@@ -104,6 +115,9 @@ class Engine:
         self._versions: dict[int, int] = {}  # by inference with an answer, where that is not 0
         self._action: Any = None
         self.pending = pending
+        self.head_ns = head_ns
+        self._tell_newest = newest
+        self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
         self._pending = PendingActions(pending, codec, default) if pending else None
         self._inputs: dict[int, tuple[int, Codes]] = {}  # by inference: its target, the codes it was given
         self.last_codes: Codes = NOTHING_PENDING
@@ -126,7 +140,7 @@ class Engine:
         while (first := next(iter(observations))) < oldest:
             self._spare.append(observations.pop(first))
         if self._pending is not None:
-            self._pending.forget(oldest)
+            self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
     def codes(self, observation: int, target: int) -> Codes:
         """What is pending now for an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
@@ -156,11 +170,15 @@ class Engine:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
+                if self.head_ns:
+                    self._unbound[command.inference] = command.observation
                 if self._pending is not None:
-                    codes = self.codes(command.observation, command.target)
+                    codes = NOTHING_PENDING
+                    if not self.head_ns:
+                        codes = self.codes(command.observation, command.target)
+                        inputs = (*inputs, codes)
                     self._inputs[command.inference] = command.target, codes
                     self._pending.started(command)
-                    inputs = (*inputs, codes)
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
@@ -175,6 +193,10 @@ class Engine:
                     self._versions.pop(command.inference, None)
                 if self._pending is not None:
                     self._pending.ended(self._inputs.pop(command.inference)[0])
+                if self.head_ns:
+                    self._unbound.pop(command.inference, None)
+            elif type(command) is c.BindHead:
+                self._bind(command, event.time_ns)
             elif type(command) is c.ExecuteDefault:
                 self._action = self._default(self._newest, self._action)
                 self.last = Decision(command.tick, -1, 0, 0)
@@ -188,3 +210,16 @@ class Engine:
                 self._executor.add_worker(event.time_ns)
             elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)
+
+    def _bind(self, command: c.BindHead, now_ns: int) -> None:
+        """Have a head run, on what has been executed by now."""
+        observation = self._unbound.pop(command.inference)
+        inputs: tuple[NDArray[Any], ...] = ()
+        if self._pending is not None:
+            codes = self.codes(observation, command.tick)
+            self._inputs[command.inference] = self._inputs[command.inference][0], codes
+            inputs = (codes,)
+        if self._tell_newest:
+            assert self._newest is not None
+            inputs = (*inputs, self._newest)
+        self._executor.bind(command.inference, command.worker, inputs, now_ns)

@@ -31,6 +31,8 @@ class LiveEngine(Engine):
         codec: ActionCodec,
         failure_limit: int,
         pending: int = 0,
+        head_ns: int = 0,
+        newest: bool = False,
         keep_trace: bool = True,
     ) -> None:
         super().__init__(
@@ -40,6 +42,8 @@ class LiveEngine(Engine):
             default=default,
             codec=codec,
             pending=pending,
+            head_ns=head_ns,
+            newest=newest,
             keep_trace=keep_trace,
         )
         self.failures = FailureLog(failure_limit)

@@ -99,6 +99,8 @@ class Realtime:
                     codec=codec,
                     failure_limit=self.failure_limit,
                     pending=policy.pending,
+                    head_ns=policy.head_ns,
+                    newest=policy.newest,
                 )
                 world = World(env, RunRecord(engine.trace), listener)
                 world.observation = observation
@@ -127,6 +129,9 @@ class Realtime:
                 tick, overrun = self._next_tick(cadence, tick, ticks)
                 deadline_ns = cadence.deadline_ns(tick)
                 engine.service_until(deadline_ns - spin_ns)
+                while (wake_ns := engine.wake_ns) is not None and wake_ns < deadline_ns:
+                    spin_until(wake_ns)
+                    engine.service()
                 spin_until(deadline_ns)
                 engine.service()
                 action = engine.deadline(tick, deadline_ns, overrun=overrun)

@@ -61,6 +61,9 @@ class _Nobody(Executor):
         np.copyto(self._slot, inputs[0])
         self.running.append(inference)
 
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        """A rehearsal has one stage."""
+
     def add_worker(self, now_ns: int) -> None:
         """Nobody comes."""
 

@@ -29,11 +29,12 @@ from hocket.drivers.failures import FailureLog, check_failure_limit
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency import Constant, LatencyModel
-from hocket.policy import PolicyFactory
+from hocket.policy import PolicyFactory, Stages, built
 from hocket.record import Background, Listener, RunRecord
 from hocket.spaces import ActionCodec
 
 INSTANT = Constant(0.0)
+QUICK = Constant(0.0005)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +43,22 @@ class Virtual:
 
     Args:
         hz: ticks per second, taken exactly.
-        latency: the law that each inference's duration is drawn from.
+        latency: the law that each inference's duration is drawn from; of a policy in two stages, its trunk's.
+        head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
         failure_limit: how many failures in a row, with no success between, end the run.
     """
 
     hz: float
     latency: LatencyModel
+    head: LatencyModel = QUICK
     learning: LatencyModel = INSTANT
     failure_limit: int = 5
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
         check_failure_limit(self.failure_limit)
-        for name in ("latency", "learning"):
+        for name in ("latency", "head", "learning"):
             if not isinstance(getattr(self, name), LatencyModel):
                 raise ConfigurationError(
                     f"{name}={getattr(self, name)!r} is not a latency model; try hocket.Constant(0.05)"
@@ -113,6 +116,7 @@ class Virtual:
             policy=policy,
             codec=codec,
             latency=self.latency,
+            head=self.head,
             learning=self.learning,
             seed=seed,
             failures=FailureLog(self.failure_limit),
@@ -120,7 +124,14 @@ class Virtual:
             background=background,
         )
         engine = Engine(
-            rule=rule, cadence=cadence, executor=executor, default=default, codec=codec, pending=policy.pending
+            rule=rule,
+            cadence=cadence,
+            executor=executor,
+            default=default,
+            codec=codec,
+            pending=policy.pending,
+            head_ns=policy.head_ns,
+            newest=policy.newest,
         )
         run = VirtualRun(engine, executor, World(env, RunRecord(engine.trace), listener))
         with run.timed():
@@ -204,20 +215,24 @@ class VirtualExecutor(Executor):
         policy: PolicyFactory,
         codec: ActionCodec,
         latency: LatencyModel,
+        head: LatencyModel,
         learning: LatencyModel,
         seed: int,
         failures: FailureLog,
         learn: Callable[[], None] | None = None,
         background: Background | None = None,
     ) -> None:
-        inference_rng, learning_rng = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2))
+        seeds = np.random.SeedSequence(seed).spawn(3)
+        inference_rng, learning_rng, head_rng = (np.random.default_rng(s) for s in seeds)
         self.failures = failures
         try:
-            self._policy = policy.build()
+            self._policy = built(policy)
         except Exception as error:
             raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
         self._encode = codec.encode
+        self._features: dict[int, Any] = {}  # by worker, of the trunk that it ran last
         self._duration = latency.sampler(inference_rng)
+        self._head_duration = head.sampler(head_rng)
         self._learning_duration = learning.sampler(learning_rng)
         self._learn = learn
         self.background = background
@@ -234,9 +249,26 @@ class VirtualExecutor(Executor):
         if self.background is not None:
             self.background.advance(now_ns)
         done_ns = now_ns + self._duration(worker, now_ns)
+        policy = self._policy
         try:
-            answer = self._encode(self._policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
-            version = int(getattr(self._policy, "version", 0))
+            if isinstance(policy, Stages):
+                self._features[worker] = policy.trunk(inputs[0].copy())
+                self.post(e.TrunkFinished(done_ns, inference))
+                return
+            answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
+            version = int(getattr(policy, "version", 0))
+        except Exception:
+            self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
+        else:
+            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
+
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        done_ns = now_ns + self._head_duration(worker, now_ns)
+        policy = self._policy
+        assert isinstance(policy, Stages)
+        try:
+            answer = self._encode(policy.head(self._features.pop(worker), *(array.copy() for array in inputs)))
+            version = int(getattr(policy, "version", 0))
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
         else:
@@ -247,7 +279,7 @@ class VirtualExecutor(Executor):
         self._workers += 1
 
     def retire(self, worker: int) -> None:
-        """A virtual worker needs no farewell."""
+        self._features.pop(worker, None)
 
     def learn(self, now_ns: int) -> None:
         failure = None

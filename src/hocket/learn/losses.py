@@ -29,6 +29,8 @@ class Loss(NamedTuple):
 
 def taken(per_action: Tensor, actions: Tensor) -> Tensor:
     """The entries of the taken actions: (B, A, …) and (B,) to (B, …)."""
+    if per_action.ndim == 2:  # the same as below, in half the time
+        return per_action.gather(1, actions[:, None]).squeeze(1)
     return per_action[torch.arange(len(actions), device=actions.device), actions]
 
 

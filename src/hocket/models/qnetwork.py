@@ -182,7 +182,7 @@ def mlp_trunk(inputs: int, *, hidden: int = 64) -> tuple[nn.Module, int]:
 
 class _ChannelsFirst(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return x.movedim(-1, 1)
+        return x.movedim(-1, 1).contiguous()  # else the convolution's output is not, and flattening it is a copy
 
 
 def minatar_trunk(channels: int) -> tuple[nn.Module, int]:

@@ -13,7 +13,7 @@ from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.record import RunRecord
 
-FINISHED, START, EXECUTE, DEFAULT, END = 4, 100, 101, 102, 103  # rows of a trace; see core/trace.py
+FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 4, 10, 100, 101, 102, 103, 108  # rows of a trace
 NS_PER_S = 1e9
 
 Ints = NDArray[np.int64]
@@ -45,8 +45,12 @@ class Inferences:
     target: Ints
     """The tick it aimed at, or -1."""
     started_ns: Ints
+    trunk_ns: Ints
+    """Of two stages: when its trunk finished, or -1."""
     finished_ns: Ints
     """-1 if it never did."""
+    bound_tick: Ints
+    """Of two stages: the tick that its head was called for, or -1."""
     executed_tick: Ints
     """The first tick that executed it, or -1."""
     ended_ns: Ints
@@ -58,9 +62,14 @@ class Inferences:
 
     @property
     def seconds(self) -> NDArray[np.float64]:
-        """How long each finished inference took."""
+        """How long each finished inference took; of two stages, its trunk."""
         done = self.finished_ns >= 0
-        return (self.finished_ns[done] - self.started_ns[done]) / NS_PER_S
+        return self.needed_ns[done] / NS_PER_S
+
+    @property
+    def needed_ns(self) -> Ints:
+        """How long each took, of two stages its trunk; meaningful where it finished."""
+        return np.where(self.trunk_ns >= 0, self.trunk_ns, self.finished_ns) - self.started_ns
 
 
 class Metrics:
@@ -102,10 +111,15 @@ class Metrics:
         starts = kind == START
         started = rows[starts]
         count = len(started)
-        finished_ns, executed, ended_ns, outcome, version = (np.full(count, -1, np.int64) for _ in range(5))
+        finished_ns, executed, ended_ns, outcome, version, trunk_ns, bound = (
+            np.full(count, -1, np.int64) for _ in range(7)
+        )
         finishes = rows[kind == FINISHED]
         finished_ns[finishes[:, SECOND]] = finishes[:, FIRST]
         version[finishes[:, SECOND]] = finishes[:, FOURTH]
+        trunks, binds = rows[kind == TRUNK], rows[kind == BIND]
+        trunk_ns[trunks[:, SECOND]] = trunks[:, FIRST]
+        bound[binds[:, FIRST]] = binds[:, THIRD]
         executions = rows[kind == EXECUTE][::-1]  # the first execution is written last
         executed[executions[:, SECOND]] = executions[:, FIRST]
         is_end = kind == END
@@ -117,7 +131,9 @@ class Metrics:
             observation=started[:, THIRD],
             target=started[:, FOURTH],
             started_ns=rows[event_row[starts], FIRST],
+            trunk_ns=trunk_ns,
             finished_ns=finished_ns,
+            bound_tick=bound,
             executed_tick=executed,
             ended_ns=ended_ns,
             outcome=outcome,
@@ -171,11 +187,23 @@ class Metrics:
         outcome = self.inferences.outcome
         return {kind.name.lower(): int((outcome == kind).sum()) for kind in Outcome}
 
+    @property
+    def binds(self) -> int:
+        """How many heads were called."""
+        return int((self.inferences.bound_tick >= 0).sum())
+
+    @property
+    def missed_binds(self) -> int:
+        """How many of them ended after the deadline that they were called for."""
+        inferences = self.inferences
+        late = (inferences.bound_tick >= 0) & (inferences.finished_ns >= 0)
+        return int((late & (inferences.outcome == Outcome.DROPPED)).sum())
+
     def worker_seconds(self) -> dict[int, tuple[int, float, float]]:
         """By worker: inferences finished, mean and 99th percentile of their seconds."""
         inferences = self.inferences
         done = inferences.finished_ns >= 0
-        seconds = (inferences.finished_ns - inferences.started_ns)[done] / NS_PER_S
+        seconds = inferences.seconds
         workers = inferences.worker[done]
         table = {}
         for worker in np.unique(workers).tolist():

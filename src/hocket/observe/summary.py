@@ -35,6 +35,10 @@ class Summary:
     workers: dict[str, dict[str, float]]
     """By worker: inferences finished, their mean and 99th percentile in seconds."""
     outcomes: dict[str, int]
+    binds: int
+    """How many heads of a policy in two stages were called, just before their tick."""
+    missed_binds: int
+    """How many of them were too late for it."""
     episodes: int
     return_mean: float
     reward_total: float
@@ -70,6 +74,8 @@ class Summary:
                 for worker, (count, mean, p99) in metrics.worker_seconds().items()
             },
             outcomes=metrics.outcomes,
+            binds=metrics.binds,
+            missed_binds=metrics.missed_binds,
             episodes=len(returns),
             return_mean=_mean(returns),
             reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
@@ -96,6 +102,7 @@ class Summary:
             f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
             f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",
+            *([f"binds       {self.binds}, {self.missed_binds} missed"] if self.binds else []),
             f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
             f"total reward {number(self.reward_total)}",
         ]

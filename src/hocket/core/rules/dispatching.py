@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hocket.core.cadence import Cadence
+from hocket.core.commands import Outcome
 from hocket.core.estimators import Window
 from hocket.core.inference import Inference
 from hocket.core.rules.base import NOTHING, Schedule, Start
@@ -30,7 +31,8 @@ class DispatchSchedule(Schedule):
     def __init__(self, rule: TickDispatch, cadence: Cadence) -> None:
         super().__init__(cadence)
         self._rule = rule
-        self._window = Window(rule.window)
+        self._window = Window(rule.window)  # of what inferences need
+        self._load = self._window  # of how long they keep their workers: the same, until one has two stages
         self._queue: deque[int] = deque()
         self._stride = 1.0  # ticks between the observations that are served
         self._next_served = 0.0
@@ -56,12 +58,12 @@ class DispatchSchedule(Schedule):
     def estimate(self) -> None:
         """Bring the estimates up to date; the window holds at least one inference time."""
         # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
-        self._stride = max(1.0, min(self._length, busy(self._window, self.cadence) / max(1, self._workers)))
+        self._stride = max(1.0, min(self._length, busy(self._load, self.cadence) / max(1, self._workers)))
         if self._hedges and len(self._window) >= FEWEST:
-            self._reserve = reserve(self._window, self.cadence, self._workers)
+            self._reserve = reserve(self._load, self.cadence, self._workers)
         rule = self._rule
         if rule.workers == "auto":
-            wanted = workers_needed(self._window, self.cadence, self._wanted)
+            wanted = workers_needed(self._load, self.cadence, self._wanted)
             self._wanted = min(max(wanted, rule.min_workers), rule.max_workers)
 
     def worker_joined(self, worker: int, now_ns: int) -> None:
@@ -85,6 +87,10 @@ class DispatchSchedule(Schedule):
 
     def inference_finished(self, inference: Inference) -> None:
         self._window.add(inference.elapsed_ns)
+        if inference.ready_ns >= 0:
+            if self._load is self._window:
+                self._load = Window(self._rule.window)
+            self._load.add(inference.occupied_ns)
         self._length = inference.length
         if len(self._window) <= REESTIMATE_TICKS:
             self.estimate()
@@ -137,7 +143,20 @@ class QuantileSchedule(DispatchSchedule):
     def worthwhile(self, observation: int, now_ns: int) -> bool:
         newest = self._queue[-1] if self._queue else observation
         can_meet_target = self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
-        return can_meet_target or observation == newest
+        return can_meet_target or (observation == newest and not self._outdone(observation, now_ns))
+
+    def _outdone(self, observation: int, now_ns: int) -> bool:
+        """Whether the observation after it will be usable no later if it finds a worker.
+
+        A worker that serves two stages is free again just before a tick: with as many as are needed and no more, one
+        that took what has queued would be missing at that tick, and so on for ever. With one stage it is free earlier
+        and catches up.
+        """
+        if self._load is self._window:
+            return False
+        next_ns = self.cadence.deadline_ns(observation + 1) + self._step_ns
+        first_tick = self.cadence.tick_from
+        return first_tick(now_ns + self._typical_ns) >= first_tick(next_ns + self._typical_ns)
 
     def queue_limit(self) -> int:
         return QUEUE
@@ -190,12 +209,13 @@ class LeastRegretSchedule(DispatchSchedule):
     def estimate(self) -> None:
         super().estimate()
         if len(self._window) >= FEWEST:
-            ticks = patience(self._window, self.cadence, self._workers, self._predictability)
+            ticks = patience(self._load, self.cadence, self._workers, self._predictability)
             self._patience_ns = ticks * self.cadence.period_ns
 
     def inference_finished(self, inference: Inference) -> None:
         super().inference_finished(inference)
-        if inference.outcome is None:
+        missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
+        if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
             self._playout.answered(inference.observation, inference.usable_tick)
 
     def predictability_estimated(self, predictability: float) -> None:

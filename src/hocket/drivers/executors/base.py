@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.events import InferenceFailed, InferenceFinished, LearningFinished, WorkerJoined, WorkerLost
+from hocket.core.events import (
+    InferenceFailed,
+    InferenceFinished,
+    LearningFinished,
+    TrunkFinished,
+    WorkerJoined,
+    WorkerLost,
+)
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Executor
 from hocket.errors import ConfigurationError
@@ -21,7 +28,7 @@ from hocket.spaces import ActionCodec
 class Report(NamedTuple):
     """Something that happened to a worker. ``event`` is None for a failure that the scheduler need not know of."""
 
-    event: InferenceFinished | InferenceFailed | WorkerJoined | WorkerLost | LearningFinished | None
+    event: InferenceFinished | TrunkFinished | InferenceFailed | WorkerJoined | WorkerLost | LearningFinished | None
     answer: NDArray[Any] | None = None
     traceback: str | None = None
 
@@ -55,7 +62,8 @@ class Job:
         """Let the factory do beforehand what makes a first call slow."""
         example = np.zeros(self.observation_shape, self.observation_dtype)
         codes = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
-        self.policy.warm_up(policy, example, *codes)
+        newest = (np.zeros_like(example),) if self.policy.newest else ()
+        self.policy.warm_up(policy, example, *codes, *newest)
 
 
 class RealtimeExecutor(Executor):

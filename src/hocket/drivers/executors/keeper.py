@@ -41,6 +41,15 @@ class WorkerProcess:
         self.farewell = f"worker {self.worker} {why}; it was killed"
         self.process.kill()
 
+    def last_words(self, error: str | None) -> str:
+        """Why it has ended; ``error`` is the traceback that it left, if any."""
+        if self.farewell is not None:
+            return self.farewell
+        if error is not None:
+            return error
+        hint = "" if self.ready else "; if this is a script, guard it with: if __name__ == '__main__':"
+        return f"worker {self.worker} (process {self.process.pid}) ended with exit code {self.process.exitcode}{hint}"
+
 
 class Keeper:
     """Starts a process for each order, and kills those that never finish starting.

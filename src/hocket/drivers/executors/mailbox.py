@@ -18,14 +18,22 @@ BROKEN = -4
 NONE = -1
 
 
+def stage(inference: int, *, last: bool) -> int:
+    """The whole or the head of ``inference`` if ``last``, else its trunk. ``divmod(number, 2)`` undoes it."""
+    return 2 * inference + last
+
+
 class Mailbox:
     """``slots`` slots, each with an observation, an answer, a traceback, and what to do or what was done.
 
+    What is to be run or has been run is an inference and a `stage` of it, in one number.
+
     Attributes:
-        request: by slot, the inference to run, or STOP.
-        reply: by slot, the last inference done, or READY or BROKEN after start-up, or NONE.
+        request: by slot, the stage to run, or STOP.
+        reply: by slot, the last stage done, or READY or BROKEN after start-up, or NONE.
         time_ns: by slot, when the reply was written.
         pending: by slot, the codes of pending actions, none if the policy is not told of them.
+        newest: by slot, the newest observation for a head, none if it does not ask for it.
         length: by slot, how many actions the answer holds, or -1 if the inference raised.
         version: by slot, that of the weights that answered.
     """
@@ -38,6 +46,7 @@ class Mailbox:
         answer_shape: tuple[int, ...],
         answer_dtype: np.dtype[Any],
         pending: int,
+        newest: bool,
     ) -> None:
         number, byte = np.dtype(np.int64), np.dtype(np.uint8)
         self._attach(
@@ -46,6 +55,7 @@ class Mailbox:
                     **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length", "version")},
                     "observations": ((slots, *observation_shape), observation_dtype),
                     "pending": ((slots, pending), number),
+                    "newest": ((slots if newest else 0, *observation_shape), observation_dtype),
                     "answers": ((slots, *answer_shape), answer_dtype),
                     "errors": ((slots, ERROR_BYTES), byte),
                 }
@@ -57,7 +67,7 @@ class Mailbox:
         self.request, self.reply = arrays["request"], arrays["reply"]
         self.time_ns, self.length, self.version = arrays["time_ns"], arrays["length"], arrays["version"]
         self.observations, self.answers = arrays["observations"], arrays["answers"]
-        self.pending = arrays["pending"]
+        self.pending, self.newest = arrays["pending"], arrays["newest"]
         self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:

@@ -15,11 +15,11 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined, WorkerLost
+from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
 from hocket.drivers.executors.keeper import Keeper, WorkerProcess
 from hocket.drivers.executors.learning import LearningThread
-from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox
+from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
 from hocket.drivers.executors.worker import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
 
@@ -66,6 +66,7 @@ class ProcessExecutor(RealtimeExecutor):
             job.codec.shape,
             job.codec.dtype,
             job.policy.pending,
+            job.policy.newest,
         )
         self._mailbox.reply[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
@@ -163,12 +164,25 @@ class ProcessExecutor(RealtimeExecutor):
         process = self._by_worker.get(worker)
         if process is None:
             return  # it died this instant; its loss is being reported
-        slot = process.slot
-        np.copyto(self._mailbox.observations[slot], inputs[0])
+        np.copyto(self._mailbox.observations[process.slot], inputs[0])
         if len(inputs) > 1:
-            np.copyto(self._mailbox.pending[slot], inputs[1])
-        self._mailbox.request[slot] = inference
-        self._busy[worker] = monotonic_ns()
+            np.copyto(self._mailbox.pending[process.slot], inputs[1])
+        self._request(process, stage(inference, last=self._job.policy.head_ns == 0))
+
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        process = self._by_worker.get(worker)
+        if process is None:
+            return  # likewise
+        policy, mailbox, slot = self._job.policy, self._mailbox, process.slot
+        if policy.pending:
+            np.copyto(mailbox.pending[slot], inputs[0])
+        if policy.newest:
+            np.copyto(mailbox.newest[slot], inputs[-1])
+        self._request(process, stage(inference, last=True))
+
+    def _request(self, process: WorkerProcess, request: int) -> None:
+        self._mailbox.request[process.slot] = request
+        self._busy[process.worker] = monotonic_ns()
         process.go.release()
 
     def retire(self, worker: int) -> None:
@@ -218,12 +232,15 @@ class ProcessExecutor(RealtimeExecutor):
         elif reply >= 0:
             self._busy.pop(process.worker, None)
             length = int(mailbox.length[slot])
+            inference, last = divmod(reply, 2)
             if length < 0:
-                reports.append(Report(InferenceFailed(time_ns, reply), traceback=mailbox.read_error(slot)))
-            else:
+                reports.append(Report(InferenceFailed(time_ns, inference), traceback=mailbox.read_error(slot)))
+            elif last:
                 answer = mailbox.answers[slot, :length].copy()
                 version = int(mailbox.version[slot])
-                reports.append(Report(InferenceFinished(time_ns, reply, length, version), answer))
+                reports.append(Report(InferenceFinished(time_ns, inference, length, version), answer))
+            else:
+                reports.append(Report(TrunkFinished(time_ns, inference)))
         else:
             assert reply == BROKEN, reply  # it is about to exit; `_bury` reports it
 
@@ -235,7 +252,8 @@ class ProcessExecutor(RealtimeExecutor):
         retired = self._by_worker.pop(process.worker, None) is None
         self._busy.pop(process.worker, None)
         if not retired:
-            traceback = self._last_words(process)
+            broken = self._mailbox.reply[slot] == BROKEN
+            traceback = process.last_words(self._mailbox.read_error(slot) if broken else None)
             if process.ready:
                 reports.append(Report(WorkerLost(monotonic_ns(), process.worker), traceback=traceback))
             else:
@@ -245,15 +263,6 @@ class ProcessExecutor(RealtimeExecutor):
         del self._by_slot[slot]
         self._mailbox.reply[slot] = self._seen[slot] = NONE
         self._free_slots.put(slot)
-
-    def _last_words(self, process: WorkerProcess) -> str:
-        if process.farewell is not None:
-            return process.farewell
-        if self._mailbox.reply[process.slot] == BROKEN:
-            return self._mailbox.read_error(process.slot)
-        pid, exitcode = process.process.pid, process.process.exitcode
-        hint = "" if process.ready else "; if this is a script, guard it with: if __name__ == '__main__':"
-        return f"worker {process.worker} (process {pid}) ended with exit code {exitcode}{hint}"
 
     def _kill_hanging(self) -> None:
         worker, since_ns = next(iter(self._busy.items()))

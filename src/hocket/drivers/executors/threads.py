@@ -17,13 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.events import InferenceFailed, InferenceFinished, WorkerJoined, WorkerLost
+from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
 from hocket.drivers.executors.learning import LearningThread
 from hocket.errors import PolicyError
+from hocket.policy import Stages, built
 
 NS_PER_S = 1_000_000_000
 GOODBYE_S = 0.5
+
+Order = tuple[int, bool, tuple[NDArray[Any], ...]]
+"""An inference, whether it is its head that is to run, and on what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class ThreadExecutor(RealtimeExecutor):
         self._kind = kind
         self._job = job
         self._threads: list[Thread] = []
-        self._inboxes: dict[int, SimpleQueue[tuple[int, tuple[NDArray[Any], ...]] | None]] = {}
+        self._inboxes: dict[int, SimpleQueue[Order | None]] = {}
         self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
         self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
         self._waited: deque[tuple[int, Report]] = deque()  # taken from the outbox by `wait`
@@ -86,21 +90,29 @@ class ThreadExecutor(RealtimeExecutor):
         self._threads = [*filter(Thread.is_alive, self._threads), thread]
         thread.start()
 
-    def _serve(self, worker: int, inbox: SimpleQueue[tuple[int, tuple[NDArray[Any], ...]] | None]) -> None:
+    def _serve(self, worker: int, inbox: SimpleQueue[Order | None]) -> None:
         outbox, encode = self._outbox, self._job.codec.encode
         if sys.platform == "linux":
             os.nice(self._kind.nice)  # of this thread alone
         try:
-            policy = self._job.policy.build()
+            policy = built(self._job.policy)
             self._job.warm_up(policy)
         except BaseException:
             outbox.put((worker, Report(None, traceback=format_exc())))
             return
         outbox.put((worker, Report(WorkerJoined(monotonic_ns(), worker))))
+        features: Any = None
         while (order := inbox.get()) is not None:
-            inference, inputs = order
+            inference, bound, inputs = order
             try:
-                answer = encode(policy(*inputs))
+                if not isinstance(policy, Stages):
+                    answer = encode(policy(*inputs))
+                elif bound:
+                    answer = encode(policy.head(features, *inputs))
+                else:
+                    features = policy.trunk(*inputs)
+                    outbox.put((worker, Report(TrunkFinished(monotonic_ns(), inference))))
+                    continue
                 version = int(getattr(policy, "version", 0))
             except BaseException:  # a thread that ended in silence would count as hung
                 report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
@@ -110,7 +122,11 @@ class ThreadExecutor(RealtimeExecutor):
 
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         self._busy[worker] = monotonic_ns()
-        self._inboxes[worker].put((inference, (np.array(inputs[0]), *inputs[1:])))
+        self._inboxes[worker].put((inference, False, (np.array(inputs[0]), *inputs[1:])))
+
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        self._busy[worker] = monotonic_ns()
+        self._inboxes[worker].put((inference, True, tuple(np.array(array) for array in inputs)))
 
     def retire(self, worker: int) -> None:
         self._inboxes.pop(worker).put(None)

@@ -1,4 +1,4 @@
-"""A worker process: waits for its semaphore, runs the policy on its slot's observation, says so."""
+"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, says so."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import cloudpickle
 import numpy as np
 
 from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
+from hocket.policy import Stages, built
 
 SPIN_NS = 50_000
 
@@ -45,28 +46,35 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
     os.nice(nice)
     try:
         factory, codec = cloudpickle.loads(pickled)
-        policy = factory.build()
-        inputs: tuple[Any, ...] = (mailbox.observations[slot],)
-        if factory.pending:
-            inputs = (*inputs, mailbox.pending[slot])
-        factory.warm_up(policy, *map(np.zeros_like, inputs))
+        policy = built(factory)
+        observation = mailbox.observations[slot]
+        inputs: tuple[Any, ...] = (mailbox.pending[slot],) if factory.pending else ()
+        if factory.newest:
+            inputs = (*inputs, mailbox.newest[slot])
+        factory.warm_up(policy, *map(np.zeros_like, (observation, *inputs)))
     except BaseException:
         mailbox.write_error(slot, format_exc())
         mailbox.reply[slot] = BROKEN
         done.release()
         return
     answers, encode = mailbox.answers[slot], codec.encode
+    features: Any = None
     mailbox.time_ns[slot] = monotonic_ns()
     mailbox.reply[slot] = READY
     done.release()
     while True:
         if not spin(go):
             go.acquire()
-        inference = int(mailbox.request[slot])
-        if inference == STOP:
+        request = int(mailbox.request[slot])
+        if request == STOP:
             return
         try:
-            answer = encode(policy(*inputs))
+            if not isinstance(policy, Stages):
+                answer = encode(policy(observation, *inputs))
+            elif request % 2:
+                answer = encode(policy.head(features, *inputs))
+            else:
+                features, answer = policy.trunk(observation), answers[:0]
             length = len(answer)
             np.copyto(answers[:length], answer)
             mailbox.version[slot] = getattr(policy, "version", 0)
@@ -75,5 +83,5 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, pickled: bytes, nice:
             length = -1
         mailbox.length[slot] = length
         mailbox.time_ns[slot] = monotonic_ns()
-        mailbox.reply[slot] = inference
+        mailbox.reply[slot] = request
         done.release()
