@@ -13,10 +13,11 @@ import torch
 import hocket
 from hocket.envs import make_env
 from hocket.errors import CheckpointError
-from hocket.learn.acting import EpsilonGreedy, LearnedPolicy, OwnNoise
+from hocket.learn.acting import LearnedPolicy
 from hocket.learn.checkpoint import belonging
 from hocket.learn.collector import Collector
 from hocket.learn.dqn import DQN
+from hocket.learn.exploring import EpsilonGreedy, OwnNoise
 from hocket.learn.keeping import Kept
 from hocket.learn.learners import RoundRobin
 from hocket.learn.rainbow import Rainbow

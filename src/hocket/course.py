@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.evaluation import Evaluation, Evaluator, Judge
-from hocket.learn.acting import EpsilonGreedy, Exploration
 from hocket.learn.checkpoint import belonging, check_free
 from hocket.learn.deep_q import DeepQ
+from hocket.learn.exploring import EpsilonGreedy, Exploration
 from hocket.learn.keeping import Kept
 from hocket.learn.replay import Replay
 from hocket.learn.updates import Updates
