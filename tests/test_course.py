@@ -73,14 +73,15 @@ def came_to(result):
     )
 
 
+@pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
-def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm):
-    whole = small(algorithm=algorithm)
-    first = small(algorithm=algorithm, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
+def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late):
+    whole = small(algorithm=algorithm, late_binding=late)
+    first = small(algorithm=algorithm, late_binding=late, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000600", "000000700"]
     assert first.run.record.ticks[-1] == 700
     for began in ("a", "a/000000600"):
-        result = small(algorithm=algorithm, resume=tmp_path / began)
+        result = small(algorithm=algorithm, late_binding=late, resume=tmp_path / began)
         assert came_to(result) == came_to(whole)
     assert len(whole.evaluations) == 3 and whole.updates > 200 and sum(whole.stalenesses) > 0
 
