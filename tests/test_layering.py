@@ -27,13 +27,16 @@ ROOMS = set(LAYERS) | {"hocket"}  # "hocket" is the package itself, which shows 
 LAYERS["run"] = ROOMS
 LAYERS["cli"] = ROOMS | {"run"}
 LAYERS["hocket"] = ROOMS | {"run", "cli"}
-SHARED = {"policy", "spaces", "defaults", "record", "latency", "shared_memory"}
+SHARED = {"policy", "charged", "spaces", "defaults", "record", "latency", "shared_memory"}
 RUN = {
     "run",
     "train",
     "evaluation",
     "resume",
     "course",
+    "live_course",
+    "training",
+    "measure",
     "plan",
     "decompose",
     "testing",

@@ -1,5 +1,6 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference."""
 
+from hocket.charged import Charged
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
@@ -8,7 +9,7 @@ from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.envs.induced_delay import InducedDelay
-from hocket.errors import HocketError
+from hocket.errors import CheckpointError, HocketError
 from hocket.latency import (
     Changing,
     Constant,
@@ -20,13 +21,18 @@ from hocket.latency import (
     PerWorker,
 )
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
+from hocket.measure import Measured, measure
 from hocket.models.torch_policy import TorchPolicy
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
+from hocket.resume import Checkpoints
 from hocket.run import RunInterrupted, RunResult, run
 from hocket.train import TrainResult, train
 
 __all__ = [
     "Changing",
+    "Charged",
+    "CheckpointError",
+    "Checkpoints",
     "Constant",
     "Decision",
     "Default",
@@ -44,6 +50,7 @@ __all__ = [
     "Learn",
     "LogNormal",
     "MaxTime",
+    "Measured",
     "Overrun",
     "ParallelBatch",
     "PerWorker",
@@ -67,6 +74,7 @@ __all__ = [
     "TwoStage",
     "Unstaggered",
     "Virtual",
+    "measure",
     "run",
     "train",
 ]

@@ -6,12 +6,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from hocket.drivers.virtual import Virtual, VirtualRun
+from hocket.errors import ConfigurationError
 from hocket.evaluation import Evaluation, Evaluator, Judge
 from hocket.learn.checkpoint import belonging, check_free
+from hocket.learn.collector import Collector
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration
 from hocket.learn.keeping import Kept
+from hocket.learn.learners import ParallelBatch
 from hocket.learn.replay import Replay
 from hocket.learn.updates import Updates
 from hocket.learn.virtual_learners import VirtualLearners
@@ -19,7 +25,9 @@ from hocket.models.qnetwork import QNetwork
 from hocket.observe.training import Instrument, LearnerFigures, Meter
 from hocket.record import InTurn
 from hocket.resume import Checkpoints, play_on, put_away, take_up
-from hocket.run import RunResult, Setup
+from hocket.run import RunResult, Setup, set_up
+from hocket.train import TrainResult
+from hocket.training import Training
 
 
 class Course:
@@ -33,6 +41,7 @@ class Course:
         evaluate_every: ticks between two.
         good_enough: the mean return that ends the training, if any does.
         options: what a checkpoint must agree with besides environment, algorithm and network; by name.
+        mode: for the run's configuration.
         told: given each evaluation.
         instruments: told how the training stands.
 
@@ -54,9 +63,11 @@ class Course:
         evaluate_every: int,
         good_enough: float | None,
         options: Mapping[str, str],
+        mode: str,
         told: Callable[[Evaluation], None] | None = None,
         instruments: Sequence[Instrument] = (),
     ) -> None:
+        self._mode = mode
         self._setup, self._updates, self._exploration, self._told = setup, updates, exploration, told
         self._meter = Meter(self._figures, instruments)
         self.learners = learners
@@ -89,7 +100,7 @@ class Course:
         setup = self._setup
         play_on(run, setup.ticks, seed=setup.seed, until=self.judge.enough, checkpoints=checkpoints, save=self._save)
         self._meter.tell()
-        return setup.result(run.end())
+        return setup.result(run.end(), {"mode": self._mode})
 
     def _begun(self) -> VirtualRun:
         clock, listener = self._setup.clock, InTurn((self.judge, self._meter))
@@ -132,3 +143,84 @@ class Course:
         self._meter.evaluated(evaluation.tick, evaluation.mean)
         if self._told is not None:
             self._told(evaluation)
+
+
+def play_virtual(
+    training: Training,
+    *,
+    evaluate_every: int,
+    good_enough: float | None,
+    told: Callable[[Evaluation], None] | None,
+) -> TrainResult:
+    """`hocket.train` in virtual time."""
+    if evaluate_every < 1:
+        raise ConfigurationError(f"evaluate_every={evaluate_every!r} must be at least 1")
+    if training.evaluation_episodes < 1:
+        raise ConfigurationError(f"evaluation_episodes={training.evaluation_episodes!r} must be at least 1")
+    torch.set_num_threads(training.threads)
+    clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
+    assert isinstance(clock, Virtual)
+    exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
+    replay = training.replay()
+    collector = Collector(replay, gamma=algorithm.gamma, first_action=int(training.actions.start))
+    updates = Updates(
+        algorithm=algorithm,
+        network=network,
+        replay=replay,
+        seed=sampling,
+        batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
+    )
+    learners = VirtualLearners(
+        learner,
+        updates=updates,
+        collector=collector,
+        durations=clock.learning,
+        seed=durations,
+        update_every=training.update_every,
+        warm_up=training.warm_up,
+    )
+    exploration = training.exploration(collector, exploring)
+    policy = training.policy(exploration, learners, in_place=True)
+    course = Course(
+        setup=set_up(
+            training.env,
+            policy,
+            training.rule,
+            clock,
+            ticks=training.ticks,
+            default=training.default,
+            seed=training.seed,
+        ),
+        algorithm=algorithm,
+        network=network,
+        replay=replay,
+        updates=updates,
+        learners=learners,
+        exploration=exploration,
+        evaluator=training.evaluator(training.policy(None, learners, in_place=True)),
+        evaluate_every=evaluate_every,
+        good_enough=good_enough,
+        options=training.options(evaluate_every=evaluate_every, good_enough=good_enough),
+        mode=training.mode,
+        told=told,
+        instruments=training.instruments,
+    )
+    resume = None if training.resume is None else Path(training.resume)
+    try:
+        result = course.play(checkpoints=training.checkpoints, resume=resume)
+    finally:
+        replay.close()
+    learners, judge = course.learners, course.judge
+    log = learners.log
+    return TrainResult(
+        run=result,
+        network=network,
+        evaluations=judge.evaluations,
+        final=judge.final(),
+        updates=len(log),
+        losses=log.losses,
+        stalenesses=log.stalenesses,
+        started_ns=log.started_ns,
+        landed_ns=log.landed_ns,
+        error=learners.error,
+    )

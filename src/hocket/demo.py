@@ -7,29 +7,25 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from time import monotonic_ns
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
 import hocket
-from hocket.core.events import InferenceFinished
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Engine
-from hocket.drivers.executors.base import Job
 from hocket.envs import make_atari
+from hocket.measure import measure
 from hocket.observe.lanes import draw_lanes
 from hocket.policy import PolicyFactory
 from hocket.run import RunResult
-from hocket.spaces import ActionCodec
 
 GAME = "ALE/Boxing-v5"
 HZ = 60
 TICKS_PER_FORWARD = (1.5, 1.7)
 FIRST_WIDTH = 8.0
 MOST_TRIES = 5
-TIMEOUT_NS = 60_000_000_000
 
 ARMS: tuple[tuple[str, Rule], ...] = (
     ("sequential", hocket.Sequential()),
@@ -63,29 +59,7 @@ def _actions(env: gym.Env[Any, Any]) -> int:
 
 def measure_forward(policy: PolicyFactory, env: gym.Env[Any, Any], count: int = 15) -> float:
     """Median seconds of one inference in one worker process."""
-    space = env.observation_space
-    assert isinstance(space, gym.spaces.Box)
-    codec = ActionCodec(env.action_space, policy.chunk_length)
-    job = Job.under(hocket.Sequential(), policy, codec, space.shape, np.dtype(space.dtype))
-    observation = space.sample()
-    executor = hocket.Processes().executor(job, None)
-    took = []
-    try:
-        executor.launch()
-        for number in range(count):
-            began = monotonic_ns()
-            executor.start(number, 0, (observation,), began)
-            answered = False
-            while not answered:
-                executor.wait(began + TIMEOUT_NS)
-                for report in executor.reports():
-                    if not isinstance(report.event, InferenceFinished):
-                        raise hocket.HocketError(f"the network could not be timed:\n{report.traceback}")
-                    took.append(report.event.time_ns - began)
-                    answered = True
-    finally:
-        executor.close()
-    return float(np.median(took)) / 1e9
+    return float(np.median(measure(policy, env, count=count).durations_s))
 
 
 def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Network:

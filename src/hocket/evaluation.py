@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from hocket.core.rules import Rule
 from hocket.defaults import Default
+from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.record import Listener, Moment, RunRecord
 from hocket.run import run
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from hocket.learn.acting import LearnedPolicy
 
 LONGEST = 10_000_000
-"""Ticks that an evaluation may take at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,13 @@ class Evaluation:
 
     @property
     def mean(self) -> float:
-        """The mean return."""
-        return float(self.returns.mean())
+        """The mean return; NaN without episodes."""
+        return float(self.returns.mean()) if len(self.returns) else math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
-    """Plays whole episodes in virtual time.
+    """Plays whole episodes.
 
     Args:
         make_env: makes the environment of each evaluation.
@@ -49,18 +50,22 @@ class Evaluator:
         rule, clock, default: as for `hocket.run`.
         episodes: of each evaluation.
         seed: of the training run. No evaluation has an episode of it or of another.
+        longest: ticks that an evaluation may take at most.
     """
 
     make_env: Callable[[], gym.Env[Any, Any]]
     policy: LearnedPolicy
     rule: Rule
-    clock: Virtual
+    clock: Virtual | Realtime
     default: Default | None
     episodes: int
     seed: int
+    longest: int = LONGEST
 
     def play(self, tick: int, number: int) -> Evaluation:
         """Evaluation ``number``, or the final one (-1), of the weights of ``tick``."""
+        if not self.episodes:
+            return Evaluation(tick, np.empty(0))
         env = self.make_env()
         try:
             result = run(
@@ -68,7 +73,7 @@ class Evaluator:
                 self.policy,
                 self.rule,
                 self.clock,
-                ticks=LONGEST,
+                ticks=self.longest,
                 default=self.default,
                 seed=int(np.random.SeedSequence((self.seed, number + 1)).generate_state(1)[0]),
                 until=self._enough,

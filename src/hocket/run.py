@@ -162,7 +162,7 @@ class Setup:
     @property
     def name(self) -> str:
         """The environment's id, or its class."""
-        return self.env.spec.id if self.env.spec is not None else type(self.env.unwrapped).__name__
+        return name_of(self.env)
 
     def parts(self) -> dict[str, Any]:
         """What a clock's ``run`` takes, or `Virtual.begin`."""
@@ -198,6 +198,11 @@ class Setup:
         if record.interrupted:
             raise RunInterrupted(result)
         return result
+
+
+def name_of(env: gym.Env[Any, Any]) -> str:
+    """The id of ``env``, or its class."""
+    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 def set_up(

@@ -1,34 +1,30 @@
-"""`hocket.train`: learn while acting, in virtual time."""
+"""`hocket.train`: learn while acting."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
-import numpy as np
 
 from hocket.core.rules import Rule
 from hocket.defaults import Default
+from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluation, Evaluator
-from hocket.learn.learners import Learners, ParallelBatch, RoundRobin, check_learners
-from hocket.learn.replay import Replay
+from hocket.evaluation import Evaluation
+from hocket.latency import LatencyModel
+from hocket.learn.learners import Learners, RoundRobin, check_learners
 from hocket.learn.schedules import Linear
+from hocket.measure import Measured
 from hocket.observe.training import Instrument
 from hocket.resume import Checkpoints
-from hocket.run import RunResult, set_up
-from hocket.spaces import check_spaces
+from hocket.run import RunResult
 
 if TYPE_CHECKING:
-    from hocket.learn.acting import LearnedPolicy
-    from hocket.learn.collector import Collector
     from hocket.learn.deep_q import DeepQ
-    from hocket.learn.exploring import Exploration
     from hocket.models.qnetwork import QNetwork
 
 __all__ = ["Evaluation", "TrainResult", "train"]
@@ -63,7 +59,7 @@ def train(
     network: QNetwork,
     algorithm: DeepQ,
     rule: Rule,
-    clock: Virtual,
+    clock: Virtual | Realtime,
     *,
     ticks: int,
     learner: Learners = _ONE,
@@ -73,8 +69,9 @@ def train(
     epsilon: Linear | None = None,
     capacity: int = 100_000,
     late_binding: bool = False,
-    evaluate_every: int = 10_000,
-    evaluation_episodes: int = 20,
+    charge: LatencyModel | None = None,
+    evaluate_every: int | None = None,
+    evaluation_episodes: int | None = None,
     good_enough: float | None = None,
     threads: int = 1,
     seed: int = 0,
@@ -85,14 +82,15 @@ def train(
 ) -> TrainResult:
     """Let an agent act for ``ticks`` ticks and learn from them as they pass.
 
-    An update starts from the weights as they are and lands as long after as the clock's ``learning`` law says: at once
-    by default. The policy sees as many codes of pending actions as ``network`` was made for.
+    In virtual time an update starts from the weights as they are and lands as long after as the clock's ``learning``
+    law says: at once by default. On the wall clock learners are processes beside the tick loop, which waits for none.
+    The policy sees as many codes of pending actions as ``network`` was made for.
 
     Args:
         make_env: makes the environment; called again for evaluations. Discrete actions.
         network: see `hocket.models.qnetwork.q_network`; trained in place.
         algorithm: `hocket.learn.dqn.DQN` or `hocket.learn.rainbow.Rainbow`.
-        rule, clock, default: as for `hocket.run`; the clock is `Virtual`.
+        rule, clock, default: as for `hocket.run`.
         ticks: how many at most.
         learner: `RoundRobin` or `ParallelBatch`, beside the acting; `InLoop` with a `Sequential` rule that learns.
         update_every: ticks for each update, all learners together; one that is due waits for a free learner. None: as
@@ -102,163 +100,83 @@ def train(
         capacity: transitions that the replay keeps.
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
             the pending actions as they are known then.
-        evaluate_every: ticks between two evaluations of the greedy policy.
-        evaluation_episodes: episodes of each.
-        good_enough: stop at the first evaluation whose mean return reaches this.
-        threads: torch threads of this process; small networks are slower with more.
+        charge: on the wall clock, another network's inference times, which this one's workers are charged with
+            (*delay-only*). In virtual time the clock's ``latency`` says them.
+        evaluate_every: ticks between two evaluations of the greedy policy, 10,000 by default. In virtual time only: a
+            world that does not wait does not wait for evaluations either, so on the wall clock the weights of the end
+            are the ones that count.
+        evaluation_episodes: episodes of each, and of the final one: 20 by default, 1 on the wall clock, where they
+            take as long as they take.
+        good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
+        threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
         told: given each evaluation as it is there.
         instruments: told every second how training stands, and of each evaluation.
         checkpoints: where and how often to save. An environment that cannot be saved in the middle of an episode
             begins a new one, with a seed of its own, before each.
         resume: a checkpoint, or a folder of them for its newest, of a training with the same arguments: all but
-            ``ticks``, ``threads`` and what only looks on. It goes on bit for bit.
+            ``ticks``, ``threads`` and what only looks on. In virtual time it goes on bit for bit. On the wall clock a
+            new episode begins, and inference times are measured anew.
 
     Raises:
         ConfigurationError: if something does not fit.
         CheckpointError: if a checkpoint cannot be written or gone on from.
         RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
     """
-    import torch
+    from hocket.course import play_virtual
+    from hocket.live_course import play_live
+    from hocket.training import Training
 
-    from hocket.course import Course
-    from hocket.learn.acting import HEAD_S, LearnedPolicy
-    from hocket.learn.collector import Collector
-    from hocket.learn.updates import Updates
-    from hocket.learn.virtual_learners import VirtualLearners
-
-    if not isinstance(clock, Virtual):
-        raise ConfigurationError(
-            f"clock={clock!r}: training runs in virtual time; try hocket.Virtual(hz=50, latency=...)"
-        )
-    for name, value in (
-        ("evaluate_every", evaluate_every),
-        ("evaluation_episodes", evaluation_episodes),
-        ("threads", threads),
-    ):
-        if value < 1:
-            raise ConfigurationError(f"{name}={value!r} must be at least 1")
+    if not isinstance(clock, Virtual | Realtime):
+        raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
     check_learners(learner, rule)
-    if late_binding and not network.pending:
+    realtime = isinstance(clock, Realtime)
+    if realtime:
+        for name, value in (("evaluate_every", evaluate_every), ("good_enough", good_enough), ("told", told)):
+            if value is not None:
+                raise ConfigurationError(
+                    f"{name}={value!r}: a world that does not wait is not stopped for evaluations; leave it out, or "
+                    "try hocket.Virtual"
+                )
+    elif charge is not None:
         raise ConfigurationError(
-            "late_binding=True tells the network's head of the pending actions, and this one takes none; "
-            "try q_network(..., pending=n), or late_binding=False"
+            f"charge={charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
         )
-    torch.set_num_threads(threads)
     env = make_env()
-    actions = _discrete(env)
-    exploring, sampling, durations = np.random.SeedSequence(seed).spawn(3)
-    replay = _replay(env, algorithm, network, capacity)
-    collector = Collector(replay, gamma=algorithm.gamma, first_action=int(actions.start))
-    updates = Updates(
-        algorithm=algorithm,
-        network=network,
-        replay=replay,
-        seed=sampling,
-        batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
-    )
-    learners = VirtualLearners(
-        learner,
-        updates=updates,
-        collector=collector,
-        durations=clock.learning,
-        seed=durations,
-        update_every=update_every,
-        warm_up=warm_up,
-    )
-
-    def policy(exploration: Exploration | None) -> LearnedPolicy:
-        return LearnedPolicy(
-            network=network,
-            weights=learners,
-            in_place=True,
-            exploration=exploration,
-            first_action=int(actions.start),
-            pending=network.pending,
-            head_s=HEAD_S if late_binding else 0.0,
-        )
-
-    exploration = _exploration(algorithm, collector, int(actions.n), epsilon or _usual_epsilon(ticks), exploring)
-    evaluator = Evaluator(
-        make_env=make_env,
-        policy=policy(None),
-        rule=rule,
-        clock=clock,
-        default=default,
-        episodes=evaluation_episodes,
-        seed=seed,
-    )
     try:
-        course = Course(
-            setup=set_up(env, policy(exploration), rule, clock, ticks=ticks, default=default, seed=seed),
-            algorithm=algorithm,
+        training = Training(
+            make_env=make_env,
+            env=env,
             network=network,
-            replay=replay,
-            updates=updates,
-            learners=learners,
-            exploration=exploration,
-            evaluator=evaluator,
-            evaluate_every=evaluate_every,
-            good_enough=good_enough,
-            options={
-                "learner": repr(learner),
-                "options": f"{update_every=}, {warm_up=}, {epsilon=}, {capacity=}, {late_binding=}, {evaluate_every=}, "
-                f"{evaluation_episodes=}, {good_enough=}",
-            },
-            told=told,
+            algorithm=algorithm,
+            rule=rule,
+            clock=clock,
+            ticks=ticks,
+            learner=learner,
+            default=default,
+            update_every=update_every,
+            warm_up=warm_up,
+            epsilon=epsilon if epsilon is not None else Linear(1.0, 0.05, max(1, ticks // 5)),
+            capacity=capacity,
+            late_binding=late_binding,
+            evaluation_episodes=(1 if realtime else 20) if evaluation_episodes is None else evaluation_episodes,
+            threads=threads,
+            seed=seed,
             instruments=instruments,
+            checkpoints=checkpoints,
+            resume=resume,
+            mode=_mode(clock, charge),
+            usual_epsilon=epsilon is None,
         )
-        result = course.play(checkpoints=checkpoints, resume=None if resume is None else Path(resume))
+        if realtime:
+            return play_live(training, charge=charge)
+        every = 10_000 if evaluate_every is None else evaluate_every
+        return play_virtual(training, evaluate_every=every, good_enough=good_enough, told=told)
     finally:
         env.close()
-        replay.close()
-    learners, judge = course.learners, course.judge
-    log = learners.log
-    return TrainResult(
-        run=result,
-        network=network,
-        evaluations=judge.evaluations,
-        final=judge.final(),
-        updates=len(log),
-        losses=log.losses,
-        stalenesses=log.stalenesses,
-        started_ns=log.started_ns,
-        landed_ns=log.landed_ns,
-        error=learners.error,
-    )
 
 
-def _discrete(env: gym.Env[Any, Any]) -> gym.spaces.Discrete:
-    """The actions of ``env``, if they can be learned."""
-    check_spaces(env)
-    actions = env.action_space
-    if not isinstance(actions, gym.spaces.Discrete):
-        raise ConfigurationError(f"learning needs Discrete actions, not {actions}; try an environment that has them")
-    return actions
-
-
-def _replay(env: gym.Env[Any, Any], algorithm: DeepQ, network: QNetwork, capacity: int) -> Replay:
-    observations = env.observation_space
-    assert isinstance(observations, gym.spaces.Box)
-    return Replay(
-        capacity,
-        observations.shape,
-        observations.dtype,
-        n_step=algorithm.n_step,
-        pending=network.pending,
-        alpha=algorithm.alpha,
-    )
-
-
-def _usual_epsilon(ticks: int) -> Linear:
-    return Linear(1.0, 0.05, max(1, ticks // 5))
-
-
-def _exploration(
-    algorithm: DeepQ, collector: Collector, actions: int, epsilon: Linear, seed: np.random.SeedSequence
-) -> Exploration:
-    from hocket.learn.exploring import EpsilonGreedy, OwnNoise
-
-    if algorithm.noisy:
-        return OwnNoise(seed=seed)
-    return EpsilonGreedy(actions=actions, epsilon=epsilon, ticks=collector, seed=seed)
+def _mode(clock: Virtual | Realtime, charge: LatencyModel | None) -> str:
+    if isinstance(clock, Realtime):
+        return "true-size, realtime" if charge is None else "delay-only, realtime"
+    return "true-size, virtual" if isinstance(clock.latency, Measured) else "delay-only, virtual"

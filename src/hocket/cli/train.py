@@ -38,7 +38,7 @@ from hocket.resume import Checkpoints
 if TYPE_CHECKING:
     from hocket.learn.deep_q import DeepQ
     from hocket.models.qnetwork import QNetwork
-    from hocket.train import TrainResult
+    from hocket.train import Evaluation, TrainResult
 
 PICTURE, MINATAR = (84, 84), (10, 10)
 SUPPORT_TICKS = 1000
@@ -81,12 +81,12 @@ class TrainOptions(ActingOptions):
     """Transitions that one sample spans."""
     target_every: int | None = None
     """Updates between two target networks."""
-    evaluate_every: int = 10_000
-    """Ticks between two evaluations of the greedy policy."""
-    evaluation_episodes: int = 20
-    """Episodes of each."""
+    evaluate_every: int | None = None
+    """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
+    evaluation_episodes: int | None = None
+    """Episodes of each, and of the final one; 20 by default, 1 in realtime."""
     good_enough: float | None = None
-    """Stop at the first evaluation whose mean return reaches this."""
+    """Stop at the first evaluation whose mean return reaches this (virtual)."""
     save: Path | None = None
     """Write checkpoints into this folder, at the end and on the way."""
     save_every: int = 10_000
@@ -98,7 +98,13 @@ class TrainOptions(ActingOptions):
 
 
 _USUAL = TrainOptions()
-NEEDS = {**ACTING_NEEDS, "learning": ("clock", "virtual"), "epsilon_ticks": ("algorithm", "dqn")}
+NEEDS = {
+    **{name: need for name, need in ACTING_NEEDS.items() if name != "latency"},
+    "learning": ("clock", "virtual"),
+    "evaluate_every": ("clock", "virtual"),
+    "good_enough": ("clock", "virtual"),
+    "epsilon_ticks": ("algorithm", "dqn"),
+}
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
@@ -129,6 +135,7 @@ def execute(options: TrainOptions) -> TrainResult:
     if options.save is None and options.save_every != _USUAL.save_every:
         raise ConfigurationError(f"--save-every {options.save_every} needs --save; give a folder, or leave it out")
     rule, learner, clock = make_learning_rule(options), make_learner(options), make_clock(options, rate)
+    virtual = isinstance(clock, hocket.Virtual)
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=parse_latency(options.learning))
@@ -150,7 +157,7 @@ def execute(options: TrainOptions) -> TrainResult:
             network,
             algorithm,
             rule,
-            clock,  # type: ignore[arg-type]
+            clock,
             ticks=options.ticks,
             learner=learner,
             default=make_default(options),
@@ -159,16 +166,22 @@ def execute(options: TrainOptions) -> TrainResult:
             epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
             capacity=options.capacity,
             late_binding=options.late_binding,
+            charge=None if virtual or options.latency is None else parse_latency(options.latency),
             evaluate_every=options.evaluate_every,
             evaluation_episodes=options.evaluation_episodes,
             good_enough=options.good_enough,
             threads=options.threads,
             seed=options.seed,
-            told=lambda evaluation: show.say(f"tick {evaluation.tick:,}: mean return {evaluation.mean:.4g}"),
+            told=tell if virtual else None,
             instruments=instruments,
             checkpoints=checkpoints,
             resume=options.resume,
         )
+
+
+def tell(evaluation: Evaluation) -> None:
+    """Say how an evaluation went."""
+    show.say(f"tick {evaluation.tick:,}: mean return {evaluation.mean:.4g}")
 
 
 def prepare_folder(folder: Path, options: TrainOptions) -> None:

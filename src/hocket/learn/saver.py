@@ -90,10 +90,12 @@ class Saver:
         every: ticks between two checkpoints.
 
     Attributes:
+        state: the same.
         failures: what went wrong, newest last; saving goes on with the next one.
     """
 
     def __init__(self, state: LiveState, board: Board, every: int) -> None:
+        self.state = state
         self._arguments = state, board, every
         self.failures: list[str] = []
         self._context = multiprocessing.get_context("forkserver")

@@ -75,6 +75,7 @@ class Meter:
         figures: asked for each progress.
         instruments: who is told.
         every_s: seconds between two progresses.
+        first_tick: of the training, at which the run begins that is listened to.
         now_s: a clock in seconds.
     """
 
@@ -84,6 +85,7 @@ class Meter:
         instruments: Sequence[Instrument],
         *,
         every_s: float = 1.0,
+        first_tick: int = 0,
         now_s: Callable[[], float] = monotonic,
     ) -> None:
         if not (math.isfinite(every_s) and every_s > 0):
@@ -91,7 +93,8 @@ class Meter:
         self._figures, self._instruments = figures, list(instruments)
         self._every_s, self._now_s = every_s, now_s
         self._return, self._episodes = 0.0, 0
-        self._tick = self._updates = 0
+        self._first_tick = self._tick = first_tick
+        self._updates = 0
         self._began_s = now_s()
         self._clear()
 
@@ -100,7 +103,7 @@ class Meter:
 
     def ticked(self, moment: Moment) -> None:
         """See `Listener`."""
-        self._tick = moment.tick
+        self._tick = self._first_tick + moment.tick
         self._ticks += 1
         if moment.decided_on >= 0:
             self._fresh += 1

@@ -1,0 +1,130 @@
+"""What a training is made of, under either clock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from hocket.core.rules import Rule
+from hocket.defaults import Default
+from hocket.drivers.realtime import Realtime
+from hocket.drivers.virtual import Virtual
+from hocket.errors import ConfigurationError
+from hocket.evaluation import Evaluator
+from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights
+from hocket.learn.deep_q import DeepQ
+from hocket.learn.exploring import EpsilonGreedy, Exploration, OwnNoise, Ticks
+from hocket.learn.learners import Learners
+from hocket.learn.replay import Replay
+from hocket.learn.schedules import Linear
+from hocket.models.qnetwork import QNetwork
+from hocket.observe.training import Instrument
+from hocket.resume import Checkpoints
+from hocket.spaces import check_spaces
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The arguments of `hocket.train` that mean the same under either clock, checked, and an environment."""
+
+    make_env: Callable[[], gym.Env[Any, Any]]
+    env: gym.Env[Any, Any]
+    network: QNetwork
+    algorithm: DeepQ
+    rule: Rule
+    clock: Virtual | Realtime
+    ticks: int
+    learner: Learners
+    default: Default | None
+    update_every: int | None
+    warm_up: int
+    epsilon: Linear
+    capacity: int
+    late_binding: bool
+    evaluation_episodes: int
+    threads: int
+    seed: int
+    instruments: Sequence[Instrument]
+    checkpoints: Checkpoints | None
+    resume: str | os.PathLike[str] | None
+    mode: str
+    """*delay-only* or *true-size*, *virtual* or *realtime*."""
+    usual_epsilon: bool
+    """Whether ``epsilon`` is what nobody asked for; it then goes with ``ticks``, as a checkpoint need not."""
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "capacity", "warm_up"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be at least 1")
+        if self.evaluation_episodes < 0:
+            raise ConfigurationError(f"evaluation_episodes={self.evaluation_episodes!r} must be 0 or more; try 20")
+        check_spaces(self.env)
+        if not isinstance(self.env.action_space, gym.spaces.Discrete):
+            raise ConfigurationError(
+                f"learning needs Discrete actions, not {self.env.action_space}; try an environment that has them"
+            )
+
+    @property
+    def actions(self) -> gym.spaces.Discrete:
+        """The environment's."""
+        assert isinstance(self.env.action_space, gym.spaces.Discrete)
+        return self.env.action_space
+
+    def replay(self) -> Replay:
+        """An empty one for the environment's frames and the network's codes."""
+        observations, algorithm = self.env.observation_space, self.algorithm
+        assert isinstance(observations, gym.spaces.Box)
+        return Replay(
+            self.capacity,
+            observations.shape,
+            observations.dtype,
+            n_step=algorithm.n_step,
+            pending=self.network.pending,
+            alpha=algorithm.alpha,
+        )
+
+    def exploration(self, ticks: Ticks, seed: np.random.SeedSequence | None) -> Exploration:
+        """By the network's own noise if it has any, else ε-greedy."""
+        if self.algorithm.noisy:
+            return OwnNoise(seed=seed)
+        return EpsilonGreedy(actions=int(self.actions.n), epsilon=self.epsilon, ticks=ticks, seed=seed)
+
+    def policy(
+        self, exploration: Exploration | None, weights: Weights | None = None, *, in_place: bool
+    ) -> LearnedPolicy:
+        """By the network; see `LearnedPolicy`."""
+        return LearnedPolicy(
+            network=self.network,
+            weights=Unchanging() if weights is None else weights,
+            in_place=in_place,
+            exploration=exploration,
+            first_action=int(self.actions.start),
+            pending=self.network.pending,
+            head_s=HEAD_S if self.late_binding else 0.0,
+            threads=self.threads,
+        )
+
+    def evaluator(self, policy: Any, **options: Any) -> Evaluator:
+        """Plays ``policy`` under this rule and clock; ``options`` as of `Evaluator`."""
+        return Evaluator(
+            make_env=self.make_env,
+            policy=policy,
+            rule=self.rule,
+            clock=self.clock,
+            default=self.default,
+            episodes=self.evaluation_episodes,
+            seed=self.seed,
+            **options,
+        )
+
+    def options(self, **more: Any) -> dict[str, str]:
+        """What a checkpoint must agree with besides environment, algorithm, network, rule and default."""
+        names = ("update_every", "warm_up", "capacity", "late_binding", "evaluation_episodes")
+        epsilon = None if self.usual_epsilon else self.epsilon
+        said = {**{name: getattr(self, name) for name in names}, "epsilon": epsilon, **more}
+        return {"learner": repr(self.learner), "options": ", ".join(f"{n}={value!r}" for n, value in said.items())}
