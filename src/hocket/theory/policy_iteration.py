@@ -1,0 +1,98 @@
+"""Policy iteration on augmented models: average reward for models of any chain structure, and discounted.
+
+Average: Howard's multichain policy iteration (Puterman 1994, section 9.2): improve the gain where it can be improved;
+elsewhere, among the choices that keep the gain, the bias. Each policy is solved exactly, so periodic models and models
+with several recurrent classes need no special care, and nothing here iterates without an end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hocket.theory.amdp import Array
+from hocket.theory.augmented import Augmented, Policy
+from hocket.theory.chains import NotSolvedError, gain_and_bias, solve
+
+SWEEPS = 50
+"""Of value iteration, for a first policy."""
+MOST_POLICIES = 500
+TIE = 1e-11
+"""Relative to what is compared: choices closer than this are equally good."""
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LongRun:
+    """An optimal policy for the average reward, by augmented state.
+
+    Attributes:
+        gain, bias: a step; ``[X]``.
+        policy: ``[X]``.
+        error: the gain of no state is farther from the best one than this (first order where gains differ).
+    """
+
+    gain: Array
+    bias: Array
+    policy: Policy
+    error: float
+
+
+def best_average(model: Augmented) -> LongRun:
+    """The most that can be earned a step in the long run, from each state.
+
+    Raises:
+        NotSolvedError: if linear equations resist, or rounding keeps the iteration from ending.
+    """
+    immediate = model.immediate()
+    scale = float(np.ptp(immediate)) or 1.0
+    values = np.zeros(model.size)
+    for _ in range(SWEEPS):
+        values = (immediate + model.spread(values)).max(axis=1)
+        values -= values[0]
+    policy = (immediate + model.spread(values)).argmax(axis=1)
+    for _ in range(MOST_POLICIES):
+        gain, bias = gain_and_bias(model.chain(policy), model.choose(immediate, policy))
+        size = scale + float(np.abs(bias).max())
+        merits = immediate + model.spread(bias)
+        improved = policy
+        if np.ptp(gain) > TIE * size:
+            reach = model.spread(gain)
+            best = reach.max(axis=1)
+            better = best > model.choose(reach, policy) + TIE * size
+            improved = np.where(better, reach.argmax(axis=1), policy)
+            merits = np.where(reach >= best[:, None] - TIE * size, merits, -np.inf)
+        else:
+            better = np.zeros(model.size, bool)
+        gained = merits.max(axis=1) > model.choose(merits, policy) + TIE * size
+        improved = np.where(gained & ~better, merits.argmax(axis=1), improved)
+        if (improved == policy).all():
+            excess = merits.max(axis=1) - bias - gain
+            error = float(np.abs(excess).max())
+            if error > TOLERANCE * scale:
+                raise NotSolvedError(f"rounding leaves the gain uncertain by {error:.1e}; try rewards of one scale")
+            return LongRun(gain, bias, policy, error)
+        policy = improved
+    raise NotSolvedError(f"no best policy among the first {MOST_POLICIES} that were tried; try a smaller model")
+
+
+def best_discounted(model: Augmented, discount: float) -> tuple[Array, Policy]:
+    """The most that can be earned from each state with ``discount`` a step, and how: ``[X]`` and ``[X]``.
+
+    Raises:
+        NotSolvedError: see `best_average`.
+    """
+    from scipy import sparse
+
+    immediate = model.immediate()
+    policy = np.broadcast_to(immediate, (model.size, model.actions)).argmax(axis=1)
+    for _ in range(MOST_POLICIES):
+        system = sparse.eye_array(model.size) - discount * model.chain(policy)
+        values = solve(system, model.choose(immediate, policy))
+        merits = immediate + discount * model.spread(values)
+        better = merits.max(axis=1) > model.choose(merits, policy) + TIE * (1 + np.abs(values).max())
+        if not better.any():
+            return values, policy
+        policy = np.where(better, merits.argmax(axis=1), policy)
+    raise NotSolvedError(f"no best policy among the first {MOST_POLICIES} that were tried; try a smaller model")
