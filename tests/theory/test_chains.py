@@ -64,4 +64,4 @@ def test_what_does_not_converge_is_refused_by_name():
     diagonals = [np.full(size - 1, -2.0), np.ones(size), np.full(size - 1, -2.0), np.full(size - 2, 0.1)]
     system = sparse.diags_array(diagonals, offsets=[-1, 0, 1, 2])
     with pytest.raises(NotSolvedError, match="5,000 linear equations"):
-        solve(system, np.ones(size))
+        solve(system, np.ones(size), branching=size)

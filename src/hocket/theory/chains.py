@@ -14,9 +14,7 @@ from hocket.errors import HocketError
 from hocket.theory.amdp import Array
 
 DIRECT = 600
-"""States up to which elimination is quick whatever the pattern."""
-SPARSEST = 3
-"""Entries a state of a chain that is almost deterministic: elimination hardly fills it in."""
+"""States with several successors up to which elimination is quick; those with one hardly fill anything in."""
 RESIDUAL = 1e-13
 GIVE_UP = 6
 
@@ -46,20 +44,38 @@ def gain_and_bias(chain: Any, rewards: Array) -> tuple[Array, Array]:
     _, first, members = np.unique(labels[inside], return_index=True, return_inverse=True)
     # With h(ref) added to each equation of a class, h(ref) comes out as its gain.
     anchor = sparse.csr_array((np.ones(len(inside)), (np.arange(len(inside)), first[members])), [len(inside)] * 2)
-    relative = solve(sparse.eye_array(len(inside)) - chain[inside][:, inside] + anchor, rewards[inside])
+    kept = chain[inside][:, inside]
+    relative = solve(sparse.eye_array(len(inside)) - kept + anchor, rewards[inside], branching=_branching(kept))
     gain[inside] = relative[first][members]
     bias[inside] = relative - gain[inside]
     if len(inside) < size:
         outside = np.flatnonzero(~recurrent)
         into = chain[outside][:, inside]
-        system = sparse.eye_array(len(outside)) - chain[outside][:, outside]
+        staying = chain[outside][:, outside]
+        system, branching = sparse.eye_array(len(outside)) - staying, _branching(staying)
         gains = gain[inside]
         if np.ptp(gains) == 0:
             gain[outside] = gains[0]
         else:
-            gain[outside] = np.clip(solve(system, into @ gains), gains.min(), gains.max())
-        bias[outside] = solve(system, rewards[outside] - gain[outside] + into @ bias[inside])
+            gain[outside] = np.clip(solve(system, into @ gains, branching=branching), gains.min(), gains.max())
+        bias[outside] = solve(system, rewards[outside] - gain[outside] + into @ bias[inside], branching=branching)
     return gain, bias
+
+
+def discounted_values(chain: Any, rewards: Array, discount: float) -> Array:
+    """v = r + γ P v: the discounted sum of rewards from each state.
+
+    Raises:
+        NotSolvedError: if the linear equations resist.
+    """
+    from scipy import sparse
+
+    return solve(sparse.eye_array(len(rewards)) - discount * chain, rewards, branching=_branching(chain))
+
+
+def _branching(chain: Any) -> int:
+    """How many states have more than one successor."""
+    return int((np.diff(chain.indptr) > 1).sum())
 
 
 def _classes(chain: Any) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
@@ -74,8 +90,11 @@ def _classes(chain: Any) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     return labels, closed[labels]
 
 
-def solve(system: Any, right: Array) -> Array:
+def solve(system: Any, right: Array, *, branching: int) -> Array:
     """x with ``system`` x = ``right``: by elimination where that is cheap, else iteratively, refined to the end.
+
+    Args:
+        branching: states of the chain behind it that have more than one successor.
 
     Raises:
         NotSolvedError: if the residual stays above 1e-13 of what cancels in it.
@@ -85,7 +104,7 @@ def solve(system: Any, right: Array) -> Array:
 
     system = sparse.csc_array(system)
     size = len(right)
-    if size <= DIRECT or system.nnz <= SPARSEST * size:
+    if branching <= DIRECT:
         factors = splu(system)
         solution = factors.solve(right)
         return np.asarray(solution + factors.solve(right - system @ solution))

@@ -185,13 +185,15 @@ class InducedDelayedSemiMDP:
         where β acts alone, ``[s, s']`` and ``[s]``. Rewards of tick j of the cycle count γ^(j−1)."""
         mdp, before, after = self.mdp, self.offset - 1, self.interval - self.offset
         early, late = self._idle(before, discount), self._idle(after, discount)
-        power = np.linalg.matrix_power
-        lead, trail = power(mdp.default_p, before), power(mdp.default_p, after)
-        states, actions = mdp.states, mdp.actions
-        moved = (lead @ mdp.p.reshape(states, -1)).reshape(states, actions, states)
-        rewards = early[:, None] + discount**before * (lead @ mdp.rewards + discount * (moved @ late))
-        idle = power(mdp.default_p, self.interval)
-        return _normal(moved @ trail), rewards, _normal(idle), self._idle(self.interval, discount)
+        chances, rewards = mdp.p, mdp.rewards + discount * (mdp.p @ late)
+        if after:
+            chances = chances @ _power(mdp.default_p, after)
+        if before:
+            lead = _power(mdp.default_p, before)
+            chances = np.tensordot(lead, chances, axes=1)
+            rewards = early[:, None] + discount**before * (lead @ rewards)
+        idle = _power(mdp.default_p, self.interval)
+        return _normal(chances), rewards, idle, self._idle(self.interval, discount)
 
     def _idle(self, ticks: int, discount: float) -> Array:
         """The expected reward of so many ticks of β."""
@@ -249,6 +251,10 @@ def _as_chances(table: NDArray[np.generic], shape: tuple[int, ...], actions: int
         f"a policy of shape {table.shape} and type {table.dtype} does not fit; it must be integers of shape {shape} or "
         f"chances of shape {(*shape, actions)}"
     )
+
+
+def _power(chances: Array, exponent: int) -> Array:
+    return _normal(np.linalg.matrix_power(chances, exponent))
 
 
 def _normal(chances: Array) -> Array:

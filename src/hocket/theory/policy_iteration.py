@@ -1,8 +1,8 @@
 """Policy iteration on augmented models: average reward for models of any chain structure, and discounted.
 
-Average: Howard's multichain policy iteration (Puterman 1994, section 9.2): improve the gain where it can be improved;
-elsewhere, among the choices that keep the gain, the bias. Each policy is solved exactly, so periodic models and models
-with several recurrent classes need no special care, and nothing here iterates without an end.
+Average: Howard's multichain policy iteration (Puterman 1994, section 9.2): of the choices that lead to the highest
+gain, the one with the highest bias; one that is as good as any is kept. Each policy is solved exactly, so periodic
+models and models with several recurrent classes need no special care, and nothing here iterates without an end.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 
 from hocket.theory.amdp import Array
 from hocket.theory.augmented import Augmented, Policy
-from hocket.theory.chains import NotSolvedError, gain_and_bias, solve
+from hocket.theory.chains import NotSolvedError, discounted_values, gain_and_bias
 
 SWEEPS = 50
 """Of value iteration, for a first policy."""
 MOST_POLICIES = 500
-TIE = 1e-11
+TIE = 1e-12
 """Relative to what is compared: choices closer than this are equally good."""
 TOLERANCE = 1e-9
 
@@ -56,24 +56,20 @@ def best_average(model: Augmented) -> LongRun:
         gain, bias = gain_and_bias(model.chain(policy), model.choose(immediate, policy))
         size = scale + float(np.abs(bias).max())
         merits = immediate + model.spread(bias)
-        improved = policy
         if np.ptp(gain) > TIE * size:
             reach = model.spread(gain)
-            best = reach.max(axis=1)
-            better = best > model.choose(reach, policy) + TIE * size
-            improved = np.where(better, reach.argmax(axis=1), policy)
-            merits = np.where(reach >= best[:, None] - TIE * size, merits, -np.inf)
-        else:
-            better = np.zeros(model.size, bool)
-        gained = merits.max(axis=1) > model.choose(merits, policy) + TIE * size
-        improved = np.where(gained & ~better, merits.argmax(axis=1), improved)
-        if (improved == policy).all():
+            merits = np.where(reach >= reach.max(axis=1)[:, None] - TIE * size, merits, -np.inf)
+        better = merits.max(axis=1) > model.choose(merits, policy) + TIE * size
+        if not better.any():
             excess = merits.max(axis=1) - bias - gain
             error = float(np.abs(excess).max())
             if error > TOLERANCE * scale:
-                raise NotSolvedError(f"rounding leaves the gain uncertain by {error:.1e}; try rewards of one scale")
+                raise NotSolvedError(
+                    f"rounding leaves the gain uncertain by {error:.1e}; try rewards of one scale, or a world that "
+                    "changes more often"
+                )
             return LongRun(gain, bias, policy, error)
-        policy = improved
+        policy = np.where(better, merits.argmax(axis=1), policy)
     raise NotSolvedError(f"no best policy among the first {MOST_POLICIES} that were tried; try a smaller model")
 
 
@@ -83,13 +79,10 @@ def best_discounted(model: Augmented, discount: float) -> tuple[Array, Policy]:
     Raises:
         NotSolvedError: see `best_average`.
     """
-    from scipy import sparse
-
     immediate = model.immediate()
     policy = np.broadcast_to(immediate, (model.size, model.actions)).argmax(axis=1)
     for _ in range(MOST_POLICIES):
-        system = sparse.eye_array(model.size) - discount * model.chain(policy)
-        values = solve(system, model.choose(immediate, policy))
+        values = discounted_values(model.chain(policy), model.choose(immediate, policy), discount)
         merits = immediate + discount * model.spread(values)
         better = merits.max(axis=1) > model.choose(merits, policy) + TIE * (1 + np.abs(values).max())
         if not better.any():
