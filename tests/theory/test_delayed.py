@@ -127,6 +127,14 @@ def test_pending_decisions_and_the_tick_that_executes_one():
         assert semi.pending == sum(o + delay > at for o in range(0, at, interval))
 
 
+def test_intervals_and_delays_from_seconds():
+    world = random_mdp(3, 2, 0, tick_s=0.02)
+    slow = InducedDelayedSemiMDP.sequential(world, inference_s=0.05, learning_s=0.02)
+    assert (slow.interval, slow.delay, slow.states) == (4, 3, 3)
+    even = InducedDelayedSemiMDP.staggered(world, inference_s=0.06)
+    assert (even.interval, even.delay, even.states) == (1, 3, 12)
+
+
 def test_one_cycle_by_hand():
     # Two states that swap under 1 and stay under 0; β = 1; reward 1 in state 1, whatever is done.
     p = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]], float)

@@ -19,7 +19,7 @@ nevertheless, on what is seen and pending by then. Under a fixed β that is as i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,7 @@ from hocket.policy import FunctionPolicy
 from hocket.theory.amdp import CLOSE, Array, AsyncMDP
 from hocket.theory.augmented import Augmented
 from hocket.theory.chains import gain_and_bias
-from hocket.theory.policy_iteration import TOLERANCE, best_average, best_discounted
+from hocket.theory.policy_iteration import best_average, best_discounted
 
 LARGEST = 500_000
 """Augmented states, unless told otherwise."""
@@ -56,13 +56,13 @@ class Solution:
         value: from the start; the average reward a tick, or the discounted sum.
         values: by state and pending decisions, like the policy's table.
         policy: reaches it.
-        error: ``value`` is not farther from the truth than this.
+        error: ``value`` is not farther from the truth than this (average: where the gain is the same from everywhere).
     """
 
     value: float
     values: Array
     policy: DelayedPolicy
-    error: float = field(default=TOLERANCE)
+    error: float
 
 
 class InducedDelayedSemiMDP:
@@ -100,6 +100,16 @@ class InducedDelayedSemiMDP:
                 "shorter delay or fewer actions, or simulate it (hocket.run, hocket.InducedDelay)"
             )
 
+    @classmethod
+    def sequential(cls, mdp: AsyncMDP, *, inference_s: float, learning_s: float = 0.0) -> InducedDelayedSemiMDP:
+        """What `Sequential` makes of ``mdp``: d = ⌈τ_θ/τ_M⌉, I = ⌈(τ_θ+τ_L)/τ_M⌉; it learns after inference, if at all."""
+        return cls(mdp, mdp.ticks_of(inference_s + learning_s), mdp.ticks_of(inference_s))
+
+    @classmethod
+    def staggered(cls, mdp: AsyncMDP, *, inference_s: float) -> InducedDelayedSemiMDP:
+        """What enough staggered workers make of ``mdp``: a decision a tick, d = ⌈τ_θ/τ_M⌉."""
+        return cls(mdp, 1, mdp.ticks_of(inference_s))
+
     def best(self) -> Solution:
         """g(I, d): the highest average reward a tick from the start, over all policies, histories included.
 
@@ -126,9 +136,8 @@ class InducedDelayedSemiMDP:
             raise ConfigurationError(f"discount={discount!r} must lie in [0, 1); try 0.99, or best() for the average")
         chances, rewards, idle, idle_rewards = self.cycle(discount)
         step = discount**self.interval
-        values, table = best_discounted(Augmented(chances, rewards, self.pending), step)
+        values, table, error = best_discounted(Augmented(chances, rewards, self.pending), step)
         value, warm_up = self._from_the_start(values, idle, idle_rewards, step, None)
-        error = TOLERANCE * (1 + float(np.abs(values).max()))
         policy = DelayedPolicy(table.reshape(self.shape), warm_up)
         return Solution(value=value, values=values.reshape(self.shape), policy=policy, error=error)
 

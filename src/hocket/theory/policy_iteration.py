@@ -73,8 +73,8 @@ def best_average(model: Augmented) -> LongRun:
     raise NotSolvedError(f"no best policy among the first {MOST_POLICIES} that were tried; try a smaller model")
 
 
-def best_discounted(model: Augmented, discount: float) -> tuple[Array, Policy]:
-    """The most that can be earned from each state with ``discount`` a step, and how: ``[X]`` and ``[X]``.
+def best_discounted(model: Augmented, discount: float) -> tuple[Array, Policy, float]:
+    """The most that can be earned from each state with ``discount`` a step, how, and how far off that may be.
 
     Raises:
         NotSolvedError: see `best_average`.
@@ -86,6 +86,7 @@ def best_discounted(model: Augmented, discount: float) -> tuple[Array, Policy]:
         merits = immediate + discount * model.spread(values)
         better = merits.max(axis=1) > model.choose(merits, policy) + TIE * (1 + np.abs(values).max())
         if not better.any():
-            return values, policy
+            error = float(np.abs(merits.max(axis=1) - values).max()) / (1 - discount)
+            return values, policy, error
         policy = np.where(better, merits.argmax(axis=1), policy)
     raise NotSolvedError(f"no best policy among the first {MOST_POLICIES} that were tried; try a smaller model")

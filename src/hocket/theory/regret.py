@@ -110,15 +110,16 @@ def exact_decomposition(
     best = InducedDelayedSemiMDP(mdp, interval, delay, largest=largest).best().value
     undelayed = best if delay == 1 else InducedDelayedSemiMDP(mdp, interval, 1, largest=largest).best().value
     ideal = undelayed if interval == 1 else InducedDelayedSemiMDP(mdp, 1, 1, largest=largest).best().value
-    measured = isinstance(achieved, Achieved)
+    if not isinstance(achieved, Achieved):
+        achieved = Achieved(best if achieved is None else float(achieved), 0.0, 0)
     return Decomposition(
         interval=interval,
         delay=delay,
         ideal=ideal,
         undelayed=undelayed,
         best=best,
-        achieved=best if achieved is None else achieved.mean if isinstance(achieved, Achieved) else float(achieved),
-        standard_error=achieved.standard_error if measured and isinstance(achieved, Achieved) else 0.0,
+        achieved=achieved.mean,
+        standard_error=achieved.standard_error,
     )
 
 
