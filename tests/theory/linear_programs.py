@@ -61,8 +61,8 @@ def best_average(mdp, interval, delay):
     cost = np.zeros(2 * size)
     cost[list(start)] = list(start.values())
     table = sparse.csr_array((values, (i, j)), (len(limits), 2 * size))
-    for tolerance in (1e-10, 1e-8):  # older versions of HiGHS do not always get to the first
-        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
+    for presolve in (True, False):  # older versions of HiGHS sometimes need the second
+        options = {"presolve": presolve, "primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
         done = linprog(cost, A_ub=table, b_ub=limits, bounds=(None, None), method="highs", options=options)
         if done.success:
             return done.fun

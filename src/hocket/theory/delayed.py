@@ -102,7 +102,7 @@ class InducedDelayedSemiMDP:
 
     @classmethod
     def sequential(cls, mdp: AsyncMDP, *, inference_s: float, learning_s: float = 0.0) -> InducedDelayedSemiMDP:
-        """What `Sequential` makes of ``mdp``: d = ⌈τ_θ/τ_M⌉, I = ⌈(τ_θ+τ_L)/τ_M⌉; it learns after inference, if at all."""
+        """What `Sequential` makes of it: d = ⌈τ_θ/τ_M⌉, I = ⌈(τ_θ+τ_L)/τ_M⌉; it learns after inference if at all."""
         return cls(mdp, mdp.ticks_of(inference_s + learning_s), mdp.ticks_of(inference_s))
 
     @classmethod
