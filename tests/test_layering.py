@@ -49,7 +49,7 @@ EXCEPTIONS = {
 }
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
-HEAVY = ["torch", "ale_py", "cv2", "matplotlib"]
+HEAVY = ["torch", "ale_py", "cv2", "matplotlib", "scipy"]
 
 
 def layer_of(module):
