@@ -13,8 +13,10 @@ from hocket.core.events import InferenceFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
 from hocket.drivers.executors.base import ExecutorKind, Job
+from hocket.drivers.realtime import Realtime
+from hocket.drivers.virtual import Virtual
 from hocket.errors import PolicyError
-from hocket.latency import Empirical
+from hocket.latency import Empirical, LatencyModel
 from hocket.policy import PolicyFactory
 from hocket.spaces import ActionCodec
 
@@ -60,3 +62,15 @@ def measure(
     finally:
         running.close()
     return Measured(tuple(took))
+
+
+def mode_of(clock: Virtual | Realtime, charge: LatencyModel | None = None) -> str:
+    """What a run under ``clock`` is: *true-size* if its policy is charged with its own time, else *delay-only*.
+
+    Args:
+        clock: of the run.
+        charge: on the wall clock, what its workers are charged with instead.
+    """
+    if isinstance(clock, Realtime):
+        return "true-size, realtime" if charge is None else "delay-only, realtime"
+    return "true-size, virtual" if isinstance(clock.latency, Measured) else "delay-only, virtual"

@@ -18,7 +18,7 @@ from hocket.evaluation import Evaluation
 from hocket.latency import LatencyModel
 from hocket.learn.learners import Learners, RoundRobin, check_learners
 from hocket.learn.schedules import Linear
-from hocket.measure import Measured
+from hocket.measure import mode_of
 from hocket.observe.training import Instrument
 from hocket.resume import Checkpoints
 from hocket.run import RunResult
@@ -165,7 +165,7 @@ def train(
             instruments=instruments,
             checkpoints=checkpoints,
             resume=resume,
-            mode=_mode(clock, charge),
+            mode=mode_of(clock, charge),
             usual_epsilon=epsilon is None,
         )
         if realtime:
@@ -174,9 +174,3 @@ def train(
         return play_virtual(training, evaluate_every=every, good_enough=good_enough, told=told)
     finally:
         env.close()
-
-
-def _mode(clock: Virtual | Realtime, charge: LatencyModel | None) -> str:
-    if isinstance(clock, Realtime):
-        return "true-size, realtime" if charge is None else "delay-only, realtime"
-    return "true-size, virtual" if isinstance(clock.latency, Measured) else "delay-only, virtual"

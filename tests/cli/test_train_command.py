@@ -6,7 +6,7 @@ import pytest
 from said import read, refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from hocket.cli.train import TrainOptions, make_algorithm, make_network
+from hocket.cli.learning import TrainOptions, make_algorithm, make_network
 from hocket.learn.rainbow import Rainbow
 
 CARTPOLE = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "lognormal:0.02:0.5", "--pending", "2")
@@ -17,7 +17,8 @@ QUICK = (*SMALL, "--evaluation-episodes", "2", "--ticks", "400", "--capacity", "
 def test_it_trains(command):
     code, out, err = command(*QUICK, "--json", "x.json", "--learners", "2", "--learning", "0.05")
     assert (code, err) == (0, "")
-    assert "tick 300: mean return" in out and "coverage" in out and "updates; mean return" in out
+    for words in ("tick 300: mean return", "coverage", "evaluation  mean return", "staleness", "delay-only, virtual"):
+        assert words in out
     figures = read("x.json")
     assert figures["run"]["ticks"] == 400 and figures["final_tick"] == 300 and len(figures["evaluations"]) == 1
     assert 40 < figures["updates"] <= 88
@@ -28,7 +29,12 @@ def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
     first = command(*QUICK, *alike, "--save", "runs/a", "--save-every", "150", "--tensorboard", "board")
     assert first[0] == 0, first
-    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000300", "000000400", "config.json"]
+    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == [
+        "000000300",
+        "000000400",
+        "config.json",
+        "run-000000000",
+    ]
     assert read("runs/a/config.json")["options"]["ticks"] == 400
     config = ("train", "--config", "runs/a/config.json")
     code, _, err = command(*config, "--resume", "runs/a", "--save", "runs/a", "--ticks", 700, "--json", "two.json")
@@ -37,7 +43,12 @@ def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     assert one["evaluations"] == two["evaluations"] and one["updates"] == two["updates"]
     for figure in ("ticks", "coverage", "delay_mean", "episodes", "return_mean"):
         assert one["run"][figure] == two["run"][figure]
-    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == ["000000600", "000000700", "config.json"]
+    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == [
+        "000000600",
+        "000000700",
+        "config.json",
+        "run-000000000",
+    ]
     events = EventAccumulator("board")
     events.Reload()
     assert events.Scalars("evaluation/mean_return")[0].step == 300
@@ -51,6 +62,34 @@ def test_another_runs_folder_is_left_alone(command, tmp_path):
     refused(command(*QUICK, "--save", "a", "--resume", "a", "--seed", 5), "its seed is 0, this run's is 5")
     assert (tmp_path / "a/config.json").read_text() == kept
     refused(command(*QUICK, "--resume", "nowhere"), "nowhere holds no checkpoint")
+
+
+@pytest.mark.realtime
+def test_in_realtime(command, tmp_path):
+    live = ("train", "--env", "CartPole-v1", "--hz", "100", "--batch-size", "8", "--warm-up", "50", "--save", "a")
+    live = (*live, "--epsilon-ticks", "100", "--save-every", "100")
+    code, out, err = command(*live, "--ticks", "250", "--json", "x.json", "--latency", "0.015", "--workers", "4")
+    assert (code, err) == (0, "")
+    assert "delay-only, realtime" in out and "evaluation  mean return" in out
+    figures = read("x.json")
+    assert figures["run"]["ticks"] == 250 and figures["run"]["delay_mean"] >= 1.5
+    assert 10 <= figures["updates"] <= 51 and figures["staleness_max"] == 0
+    again = command(
+        *live, "--ticks", "350", "--json", "y.json", "--latency", "0.015", "--workers", "4", "--resume", "a"
+    )
+    assert again[0] == 0, again
+    assert read("y.json")["run"]["ticks"] == 100
+    assert read("a/run-000000250/config.json")["mode"] == "delay-only, realtime"
+    refused(command(*live, "--evaluate-every", "100"), "--evaluate-every 100 needs --clock virtual")
+    refused(command(*live, "--latency", "measured"), "a network takes what it takes")
+
+
+def test_the_networks_own_time(command):
+    measured = ("train", "--env", "CartPole-v1", "--hz", "50", "--clock", "virtual", "--latency", "measured")
+    code, out, err = command(*measured, "--ticks", "200", "--evaluation-episodes", "1", "--json", "x.json")
+    assert (code, err) == (0, "") and "true-size, virtual" in out
+    code, _, err = command(*("run", *measured[1:]), "--seconds", "1", "--out", "b")
+    assert (code, err) == (0, "") and read("b/config.json")["mode"] == "true-size, virtual"
 
 
 def test_rainbow_and_learners_in_step(command):

@@ -17,7 +17,7 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, demo, envs, options, run, train
+    from hocket.cli import bench, demo, envs, learning, options, run, train
 
     benches = SubcommandApp()
     for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update, bench.train):
@@ -39,7 +39,7 @@ def main() -> None:
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=options.with_config(arguments, {"run": run.RunOptions, "train": train.TrainOptions}),
+            args=options.with_config(arguments, {"run": run.RunOptions, "train": learning.TrainOptions}),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:

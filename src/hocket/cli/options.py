@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,14 @@ from typing import Any, Literal
 import gymnasium as gym
 
 import hocket
+from hocket.core.cadence import exact_hz
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import as_executor_kind
 from hocket.envs import make_env, natural_hz
 from hocket.errors import ConfigurationError
 from hocket.latency import LatencyModel
+
+MEASURED = "measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,8 @@ class ActingOptions:
     """What to do when a tick's own work passes the next deadline (realtime)."""
     latency: str | None = None
     """Virtual time's inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE,
-    heavy:MEAN[:SHARE:FACTOR], or a file (of seconds, or a saved run's inferences.npz)."""
+    heavy:MEAN[:SHARE:FACTOR], a file (of seconds, or a saved run's inferences.npz), or measured: what this network
+    takes on this machine."""
     default: Literal["noop", "repeat", "random"] = "noop"
     """What fills a tick without a fresh action."""
     frame_stack: int = 1
@@ -108,7 +112,7 @@ def rate_of(options: ActingOptions) -> float:
     if rate is None:
         make_env(options.env).close()  # an unknown id is the better news
         raise ConfigurationError(f"{options.env} has no rate of its own; give one, such as --hz 30")
-    return float(rate)
+    return float(exact_hz(rate))
 
 
 def make_rule(options: ActingOptions) -> Rule:
@@ -134,8 +138,10 @@ def make_rule(options: ActingOptions) -> Rule:
     return rule
 
 
-def make_clock(options: ActingOptions, hz: float) -> hocket.Realtime | hocket.Virtual:
-    """The clock that the options name."""
+def make_clock(
+    options: ActingOptions, hz: float, measured: Callable[[], hocket.Measured]
+) -> hocket.Realtime | hocket.Virtual:
+    """The clock that the options name; ``measured`` gives the policy's own inference times."""
     if options.clock == "realtime":
         skip = options.overrun == "skip"
         return hocket.Realtime(
@@ -144,8 +150,10 @@ def make_clock(options: ActingOptions, hz: float) -> hocket.Realtime | hocket.Vi
             overrun=hocket.Overrun.SKIP if skip else hocket.Overrun.CATCH_UP,
         )
     if options.latency is None:
-        raise ConfigurationError("--clock virtual needs --latency: seconds, lognormal:0.2:0.3, or a file of seconds")
-    return hocket.Virtual(hz=hz, latency=parse_latency(options.latency))
+        raise ConfigurationError(
+            "--clock virtual needs --latency: seconds, lognormal:0.2:0.3, a file of seconds, or measured"
+        )
+    return hocket.Virtual(hz=hz, latency=measured() if options.latency == MEASURED else parse_latency(options.latency))
 
 
 def parse_latency(text: str) -> LatencyModel:

@@ -27,6 +27,7 @@ from hocket.cli.options import (
     saved_options,
 )
 from hocket.errors import ConfigurationError
+from hocket.measure import mode_of
 from hocket.policy import Policy, PolicyFactory
 
 
@@ -69,23 +70,24 @@ def execute(options: RunOptions) -> hocket.RunResult:
         raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 20")
     check_width(options)
     check_relevant(options, NEEDS)
-    rule, clock = make_rule(options), make_clock(options, rate)
+    rule = make_rule(options)
     env = make_world(options)
     ticks = max(1, round(options.seconds * rate))
     known = saved_options(options, without=("out", "json"))
-    mode = "true-size" if options.clock == "realtime" or options.latency is None else "delay-only"
     try:
+        policy = make_policy(options, env)
+        clock = make_clock(options, rate, lambda: hocket.measure(policy, env))
         with show.progress(options.env, ticks) as watch:
             return hocket.run(
                 env,
-                make_policy(options, env),
+                policy,
                 rule,
                 clock,
                 ticks=ticks,
                 default=make_default(options),
                 seed=options.seed,
                 watch=watch,
-                config={"options": known, "mode": f"{mode}, {options.clock}"},
+                config={"options": known, "mode": mode_of(clock)},
             )
     except hocket.RunInterrupted as interrupted:
         return interrupted.result

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-import gymnasium as gym
 import tyro
 
 import hocket
 from hocket.cli import show
+from hocket.cli.learning import (
+    NEEDS,
+    USUAL,
+    TrainOptions,
+    make_algorithm,
+    make_learner,
+    make_learning_rule,
+    make_network,
+)
 from hocket.cli.options import (
-    ACTING_NEEDS,
-    ActingOptions,
+    MEASURED,
     check_relevant,
     check_width,
     make_clock,
     make_default,
-    make_rule,
     make_world,
     parse_latency,
     rate_of,
     saved_options,
 )
-from hocket.core.rules import Learn, Rule
-from hocket.errors import ConfigurationError
-from hocket.learn.learners import InLoop, Learners, ParallelBatch, RoundRobin
+from hocket.errors import ConfigurationError, HocketError
+from hocket.latency import LatencyModel
 from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
 from hocket.observe.progress import TrainingLine
@@ -36,95 +40,59 @@ from hocket.observe.training import Instrument
 from hocket.resume import Checkpoints
 
 if TYPE_CHECKING:
-    from hocket.learn.deep_q import DeepQ
     from hocket.models.qnetwork import QNetwork
     from hocket.train import Evaluation, TrainResult
 
-PICTURE, MINATAR = (84, 84), (10, 10)
-SUPPORT_TICKS = 1000
-"""Of random play, from which Rainbow's first support is fitted."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainOptions(ActingOptions):
-    """What ``hocket train`` can be told; the config.json beside its checkpoints keeps it."""
-
-    ticks: int = 100_000
-    """How many, at most."""
-    algorithm: Literal["dqn", "rainbow"] = "dqn"
-    """Double DQN; or Rainbow, with distributions, noise and priorities."""
-    learner: Literal["round-robin", "parallel-batch", "in-loop"] = "round-robin"
-    """Asynchronous learners, one batch that is several times larger, or the classical loop (--rule sequential)."""
-    learners: int = 1
-    """How many learn."""
-    learning: str | None = None
-    """Virtual time's durations of one update, in the forms of --latency; none at all by default."""
-    update_every: int = 4
-    """Ticks for each update; 0 for as many as the learners can."""
-    warm_up: int = 1000
-    """Ticks before the first update."""
-    epsilon_ticks: int | None = None
-    """Ticks in which the share of actions by chance falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
-    pending: int = 0
-    """How many ticks of pending actions the network is told."""
-    late_binding: bool = False
-    """Run the network's head just before its tick, on the pending actions as they are known then."""
-    capacity: int = 100_000
-    """Transitions that the replay keeps."""
-    gamma: float | None = None
-    """Discount per tick; the algorithm's own by default, like the next four."""
-    learning_rate: float | None = None
-    """Of Adam."""
-    batch_size: int | None = None
-    """Transitions of one learner's update."""
-    n_step: int | None = None
-    """Transitions that one sample spans."""
-    target_every: int | None = None
-    """Updates between two target networks."""
-    evaluate_every: int | None = None
-    """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
-    evaluation_episodes: int | None = None
-    """Episodes of each, and of the final one; 20 by default, 1 in realtime."""
-    good_enough: float | None = None
-    """Stop at the first evaluation whose mean return reaches this (virtual)."""
-    save: Path | None = None
-    """Write checkpoints into this folder, at the end and on the way."""
-    save_every: int = 10_000
-    """Ticks between two checkpoints."""
-    resume: Path | None = None
-    """Go on from a checkpoint, or from the newest in a folder, that was saved under the same options."""
-    tensorboard: Path | None = None
-    """Write TensorBoard's event files into this folder."""
-
-
-_USUAL = TrainOptions()
-NEEDS = {
-    **{name: need for name, need in ACTING_NEEDS.items() if name != "latency"},
-    "learning": ("clock", "virtual"),
-    "evaluate_every": ("clock", "virtual"),
-    "good_enough": ("clock", "virtual"),
-    "epsilon_ticks": ("algorithm", "dqn"),
-}
-
-
-def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let an agent learn while it acts in an environment that does not wait.
 
     hocket train --config FOLDER/config.json --resume FOLDER goes on from a save.
     """
     show.check_writable(out=options.save, json=options.json)
     result = execute(options)
-    final = result.final
     show.say(str(result.run.summary()))
-    show.say(
-        f"{result.updates:,} updates; mean return {final.mean:.4g} in {len(final.returns)} episodes, by the weights of "
-        f"tick {final.tick:,}"
-    )
+    show.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
+    if options.save is not None:
+        first_tick = result.run.config.get("first_tick", 0)
+        result.run.save(options.save / f"run-{first_tick:09d}")
+        show.say(f"Saved in {options.save}; go on with --resume {options.save}")
+    show.write_json(options.json, as_json(result))
     if result.error is not None:
-        show.say(result.error, style="yellow")
-    figures = {"run": asdict(result.run.summary()), "updates": result.updates, "final_mean_return": final.mean}
-    evaluations = [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations]
-    show.write_json(options.json, {**figures, "final_tick": final.tick, "evaluations": evaluations})
+        raise HocketError(result.error)
+
+
+def learning_figures(result: TrainResult) -> dict[str, str]:
+    """What a training's summary says beside its run's."""
+    final, run = result.final, result.run
+    seconds = len(run.record.ticks) / float(run.record.trace.cadence.hz)
+    figures = {"updates": f"{result.updates:,}, {result.updates / seconds:.3g} a second of the environment's time"}
+    if result.updates:
+        stale = result.stalenesses
+        figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
+        lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
+        figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
+    if len(final.returns):
+        episodes = f"{len(final.returns)} episode{'s' * (len(final.returns) > 1)}"
+        figures["evaluation"] = f"mean return {final.mean:.4g} over {episodes}, by the weights of tick {final.tick:,}"
+    figures["mode"] = str(run.config["mode"])
+    return figures
+
+
+def as_json(result: TrainResult) -> dict[str, Any]:
+    """The same as plain values, with the evaluations on the way."""
+    final, stale = result.final, result.stalenesses
+    return {
+        "run": asdict(result.run.summary()),
+        "mode": result.run.config["mode"],
+        "updates": result.updates,
+        "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
+        "staleness_max": max(stale) if len(stale) else None,
+        "final_mean_return": final.mean if len(final.returns) else None,
+        "final_tick": final.tick,
+        "evaluations": [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations],
+        "error": result.error,
+    }
 
 
 def execute(options: TrainOptions) -> TrainResult:
@@ -132,15 +100,15 @@ def execute(options: TrainOptions) -> TrainResult:
     rate = rate_of(options)
     check_width(options)
     check_relevant(options, NEEDS)
-    if options.save is None and options.save_every != _USUAL.save_every:
+    if options.save is None and options.save_every != USUAL.save_every:
         raise ConfigurationError(f"--save-every {options.save_every} needs --save; give a folder, or leave it out")
-    rule, learner, clock = make_learning_rule(options), make_learner(options), make_clock(options, rate)
+    rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
+    network = make_network(options, algorithm)
+    clock = make_clock(options, rate, lambda: measured(options, network))
     virtual = isinstance(clock, hocket.Virtual)
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=parse_latency(options.learning))
-    algorithm = make_algorithm(options)
-    network = make_network(options, algorithm)
     checkpoints = None
     if options.save is not None:
         checkpoints = Checkpoints(options.save, every=options.save_every)
@@ -166,7 +134,7 @@ def execute(options: TrainOptions) -> TrainResult:
             epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
             capacity=options.capacity,
             late_binding=options.late_binding,
-            charge=None if virtual or options.latency is None else parse_latency(options.latency),
+            charge=charge_of(options),
             evaluate_every=options.evaluate_every,
             evaluation_episodes=options.evaluation_episodes,
             good_enough=options.good_enough,
@@ -177,6 +145,26 @@ def execute(options: TrainOptions) -> TrainResult:
             checkpoints=checkpoints,
             resume=options.resume,
         )
+
+
+def charge_of(options: TrainOptions) -> LatencyModel | None:
+    """In realtime, the inference times of another network that this one is charged with."""
+    if options.clock == "virtual" or options.latency is None:
+        return None
+    if options.latency == MEASURED:
+        raise ConfigurationError("--latency measured: in realtime a network takes what it takes; leave it out")
+    return parse_latency(options.latency)
+
+
+def measured(options: TrainOptions, network: QNetwork) -> hocket.Measured:
+    """What an inference of ``network`` takes on this machine."""
+    from hocket.learn.acting import LearnedPolicy
+
+    env = make_world(options)
+    try:
+        return hocket.measure(LearnedPolicy(network=network, pending=options.pending, threads=options.threads), env)
+    finally:
+        env.close()
 
 
 def tell(evaluation: Evaluation) -> None:
@@ -195,95 +183,3 @@ def prepare_folder(folder: Path, options: TrainOptions) -> None:
         return
     make_folder(folder)
     write_json(config, {"options": saved_options(options, without=("save", "resume", "tensorboard", "json"))})
-
-
-def make_learning_rule(options: TrainOptions) -> Rule:
-    """The rule that the options name; one that learns if the loop is to."""
-    in_loop = options.learner == "in-loop"
-    if in_loop and options.rule != "sequential":
-        raise ConfigurationError(
-            f"--learner in-loop needs --rule sequential, not {options.rule}; try --learner round-robin"
-        )
-    return hocket.Sequential(Learn.AFTER_INFERENCE) if in_loop else make_rule(options)
-
-
-def make_learner(options: TrainOptions) -> Learners:
-    """Who learns."""
-    if options.learner == "in-loop":
-        if options.learners != _USUAL.learners:
-            raise ConfigurationError(f"--learners {options.learners}: --learner in-loop has one; leave it out")
-        if options.update_every != _USUAL.update_every:
-            raise ConfigurationError(
-                f"--update-every {options.update_every}: --learner in-loop updates once for each action; leave it out"
-            )
-        return InLoop()
-    kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
-    return kind(options.learners)
-
-
-def make_algorithm(options: TrainOptions) -> DeepQ:
-    """The algorithm, with its own usual options where none are given."""
-    from hocket.learn.dqn import DQN
-    from hocket.learn.rainbow import Rainbow
-
-    names = ("gamma", "learning_rate", "batch_size", "n_step", "target_every")
-    given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return DQN(**given) if options.algorithm == "dqn" else Rainbow(**given)
-
-
-def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
-    """A network for the environment's observations, seeded."""
-    import torch
-
-    from hocket.learn.rainbow import Rainbow
-    from hocket.models.qnetwork import impala_trunk, minatar_trunk, mlp_trunk, q_network
-
-    env = make_world(options)
-    try:
-        shape, space = env.observation_space.shape, env.action_space
-        if shape is None or not isinstance(space, gym.spaces.Discrete):
-            raise ConfigurationError(f"learning needs Discrete actions, not {space}; {options.env} has others")
-        support = first_support(env, algorithm, options.seed) if isinstance(algorithm, Rainbow) else None
-    finally:
-        env.close()
-    torch.manual_seed(options.seed)
-    pictures = len(shape) == 3 and shape[1:] == PICTURE
-    if options.deep and not pictures:
-        raise ConfigurationError(f"--deep needs 84x84 pictures; {options.env} gives observations of {shape}")
-    if pictures:
-        trunk, features = impala_trunk(options.width, frames=shape[0], deep=options.deep)
-    elif len(shape) == 3 and shape[:2] == MINATAR:
-        if options.width != _USUAL.width:
-            raise ConfigurationError(
-                f"--width {options.width}: the network for 10x10 observations has one; leave it out"
-            )
-        trunk, features = minatar_trunk(shape[2])
-    else:
-        trunk, features = mlp_trunk(math.prod(shape), hidden=max(1, round(64 * options.width)))
-    return q_network(
-        trunk,
-        features,
-        int(space.n),
-        pending=options.pending,
-        dueling=algorithm.dueling,
-        noisy=algorithm.noisy,
-        support=support,
-        atoms=algorithm.atoms if isinstance(algorithm, Rainbow) else 51,
-    )
-
-
-def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int) -> tuple[float, float]:
-    """What covers the returns of a thousand ticks of random play; it grows as learning goes on."""
-    from hocket.learn.support import Support, discounted_returns
-
-    env.reset(seed=seed)
-    env.action_space.seed(seed)
-    rewards, discounts = [], []
-    for _ in range(SUPPORT_TICKS):
-        _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-        rewards.append(float(reward))
-        discounts.append(0.0 if terminated or truncated else algorithm.gamma)
-        if terminated or truncated:
-            env.reset()
-    support = Support.fit(discounted_returns(rewards, discounts))
-    return support.v_min, support.v_max
