@@ -24,12 +24,16 @@ def test_it_trains(command):
     assert 40 < figures["updates"] <= 88
 
 
+def saved(folder):
+    return sorted(path.name for path in (folder / "runs/a").iterdir())
+
+
 def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
     assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
     first = command(*QUICK, *alike, "--save", "runs/a", "--save-every", "150", "--tensorboard", "board")
     assert first[0] == 0, first
-    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == [
+    assert saved(tmp_path) == [
         "000000300",
         "000000400",
         "config.json",
@@ -43,7 +47,7 @@ def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     assert one["evaluations"] == two["evaluations"] and one["updates"] == two["updates"]
     for figure in ("ticks", "coverage", "delay_mean", "episodes", "return_mean"):
         assert one["run"][figure] == two["run"][figure]
-    assert sorted(p.name for p in (tmp_path / "runs/a").iterdir()) == [
+    assert saved(tmp_path) == [
         "000000600",
         "000000700",
         "config.json",
@@ -66,17 +70,15 @@ def test_another_runs_folder_is_left_alone(command, tmp_path):
 
 @pytest.mark.realtime
 def test_in_realtime(command, tmp_path):
-    live = ("train", "--env", "CartPole-v1", "--hz", "100", "--batch-size", "8", "--warm-up", "50", "--save", "a")
-    live = (*live, "--epsilon-ticks", "100", "--save-every", "100")
-    code, out, err = command(*live, "--ticks", "250", "--json", "x.json", "--latency", "0.015", "--workers", "4")
+    live = ("train", "--env", "CartPole-v1", "--hz", "100", "--batch-size", "8", "--warm-up", "50", "--workers", "4")
+    slow = (*live, "--epsilon-ticks", "100", "--latency", "0.015", "--save", "a", "--save-every", "100")
+    code, out, err = command(*slow, "--ticks", "250", "--json", "x.json")
     assert (code, err) == (0, "")
     assert "delay-only, realtime" in out and "evaluation  mean return" in out
     figures = read("x.json")
     assert figures["run"]["ticks"] == 250 and figures["run"]["delay_mean"] >= 1.5
     assert 10 <= figures["updates"] <= 51 and figures["staleness_max"] == 0
-    again = command(
-        *live, "--ticks", "350", "--json", "y.json", "--latency", "0.015", "--workers", "4", "--resume", "a"
-    )
+    again = command(*slow, "--ticks", "350", "--json", "y.json", "--resume", "a")
     assert again[0] == 0, again
     assert read("y.json")["run"]["ticks"] == 100
     assert read("a/run-000000250/config.json")["mode"] == "delay-only, realtime"

@@ -65,6 +65,9 @@ class InLoopLearner:
     def start(self) -> None:
         """There is nothing to start."""
 
+    def wait(self) -> None:
+        """It is up."""
+
     def close(self) -> None:
         """Learn no more."""
         self.board.stop()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from traceback import format_exc
 from typing import Any, Self
 
@@ -30,6 +30,8 @@ from hocket.learn.replay import Replay
 from hocket.learn.weights import SharedWeights
 
 GOODBYE_S = 1.0
+START_S = 120.0
+LOOK_S = 0.01
 
 
 class LearnerProcesses:
@@ -139,6 +141,12 @@ class LearnerProcesses:
         preload = ["hocket.learn.learner_process", "torch"]
         self._context.set_forkserver_preload(preload)
         self._thread.start()
+
+    def wait(self, seconds: float = START_S) -> None:
+        """Block until every learner is up, learning has stopped, or ``seconds`` have passed."""
+        give_up = monotonic() + seconds
+        while not self._board.stopped and (self._board.states != READY).any() and monotonic() < give_up:
+            sleep(LOOK_S)
 
     def close(self) -> None:
         """End all learners: what is landing lands, a gradient is cut off after a second. Then nothing is left.
