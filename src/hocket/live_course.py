@@ -80,11 +80,11 @@ class LiveCourse:
             watch = Watch(self._collector(), learning, saver)
             with ExitStack() as stack:
                 stack.callback(learning.close)
+                learning.start()
                 if saver is not None:
                     stack.callback(saver.close)
                     saver.start()
                 stack.callback(learning.board.stop)
-                learning.start()
                 result, interrupted = self._run(weights, watch)
             self.updates, self.history = learning.log.updates, learning.history()
             self.error, self.last_tick = watch.error, learning.board.tick

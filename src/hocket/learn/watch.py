@@ -1,4 +1,4 @@
-"""The tick loop's side of learning beside it: keeps each tick, tells learners of it, and warns of what goes wrong there."""
+"""The tick loop's side of learning: keeps each tick, tells learners of it, and warns of what goes wrong beside it."""
 
 from __future__ import annotations
 
