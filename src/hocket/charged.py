@@ -10,16 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError
-from hocket.latency import LatencyModel, Sampler
-from hocket.policy import Policy, PolicyFactory, Stages
+from hocket.latency import Changing, LatencyModel, PerWorker, Sampler
+from hocket.policy import Policy, PolicyFactory, Stages, as_factory
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Charged(PolicyFactory):
     """``policy``, whose answers are kept back until a time drawn from ``latency`` has passed.
 
     It sleeps, so any number of workers fit on one processor. An answer that takes longer anyway comes when it comes.
     Of a policy in two stages the trunk is charged. For `hocket.Realtime`; virtual time charges its own law.
+
+    Args:
+        policy: a factory, or a function of one observation.
+        latency: a law that depends neither on the worker nor on the time.
     """
 
     policy: PolicyFactory
@@ -30,21 +34,27 @@ class Charged(PolicyFactory):
     newest: bool = field(init=False)
     preload: tuple[str, ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.latency, LatencyModel):
-            raise ConfigurationError(f"latency={self.latency!r} is not a latency model; try hocket.Constant(0.05)")
+    def __init__(self, policy: PolicyFactory | Policy, latency: LatencyModel) -> None:
+        if not isinstance(latency, LatencyModel):
+            raise ConfigurationError(f"latency={latency!r} is not a latency model; try hocket.Constant(0.05)")
+        if isinstance(latency, PerWorker | Changing):
+            raise ConfigurationError(
+                f"latency={latency!r} depends on the worker or the time, which a policy does not know; try "
+                "hocket.LogNormal(0.05, 0.3), or hocket.Virtual"
+            )
+        factory = as_factory(policy)
+        object.__setattr__(self, "policy", factory)
+        object.__setattr__(self, "latency", latency)
         for name in ("chunk_length", "pending", "head_s", "newest", "preload"):
-            object.__setattr__(self, name, getattr(self.policy, name))
+            object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:
         policy, draw = self.policy.build(), self.latency.sampler(np.random.default_rng())
-        if isinstance(policy, Stages):
-            return _ChargedStages(policy, _Slow(policy.trunk, draw))
-        return _Slow(policy, draw)
+        return _SlowTrunk(policy, draw) if isinstance(policy, Stages) else _Slow(policy, draw)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
-        inner = policy.inner if isinstance(policy, _Slow | _ChargedStages) else policy
-        self.policy.warm_up(inner, *example)
+        assert isinstance(policy, _Slow | _SlowTrunk)
+        self.policy.warm_up(policy.inner, *example)
 
 
 class _Slow:
@@ -57,20 +67,20 @@ class _Slow:
         return int(getattr(self.inner, "version", 0))
 
     def __call__(self, *inputs: Any) -> Any:
-        began_ns = monotonic_ns()
+        due_ns = monotonic_ns() + self._draw(0, 0)
         answer = self.inner(*inputs)
-        left_ns = began_ns + self._draw(0, began_ns) - monotonic_ns()
+        left_ns = due_ns - monotonic_ns()
         if left_ns > 0:
             sleep(left_ns / 1e9)
         return answer
 
 
-class _ChargedStages(Stages):
-    def __init__(self, inner: Stages, trunk: _Slow) -> None:
-        super().__init__(trunk, inner.head)
-        object.__setattr__(self, "inner", inner)
-
+class _SlowTrunk(Stages):
     inner: Stages
+
+    def __init__(self, inner: Stages, draw: Sampler) -> None:
+        super().__init__(_Slow(inner.trunk, draw), inner.head)
+        object.__setattr__(self, "inner", inner)
 
     @property
     def version(self) -> int:

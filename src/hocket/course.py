@@ -115,6 +115,7 @@ class Course:
         judge = listener.listeners[0]
         assert isinstance(judge, Judge)
         self.judge, self.learners = judge, learners
+        self._meter.go_on()
         return run
 
     def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:

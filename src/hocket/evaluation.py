@@ -15,13 +15,12 @@ from hocket.core.rules import Rule
 from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
+from hocket.policy import PolicyFactory
 from hocket.record import Listener, Moment, RunRecord
 from hocket.run import run
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from hocket.learn.acting import LearnedPolicy
 
 LONGEST = 10_000_000
 
@@ -54,7 +53,7 @@ class Evaluator:
     """
 
     make_env: Callable[[], gym.Env[Any, Any]]
-    policy: LearnedPolicy
+    policy: PolicyFactory
     rule: Rule
     clock: Virtual | Realtime
     default: Default | None

@@ -9,19 +9,20 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hocket.core.events import InferenceFinished
+from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
-from hocket.drivers.executors.base import ExecutorKind, Job
+from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.errors import PolicyError
+from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency import Empirical, LatencyModel
-from hocket.policy import PolicyFactory
-from hocket.spaces import ActionCodec
+from hocket.policy import Policy, PolicyFactory, as_factory
+from hocket.spaces import ActionCodec, check_spaces
 
 _PROCESSES = Processes()
-PATIENCE_NS = 60_000_000_000
+WORKER = 0
+LOOK_NS = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -30,38 +31,51 @@ class Measured(Empirical):
 
 
 def measure(
-    policy: PolicyFactory, env: gym.Env[Any, Any], *, count: int = 100, executor: ExecutorKind = _PROCESSES
+    policy: PolicyFactory | Policy, env: gym.Env[Any, Any], *, count: int = 100, executor: ExecutorKind = _PROCESSES
 ) -> Measured:
     """The times of ``count`` inferences of ``policy`` on samples of ``env``'s observations, one at a time.
 
-    Several workers that share processors are slower than that.
+    Of a policy in two stages they are its trunk's, as with all latencies; its heads run, and are not timed. Several
+    workers that share processors are slower than that.
 
     Raises:
-        PolicyError: if the policy cannot be built, or raises.
+        ConfigurationError: if an option cannot work.
+        PolicyError: if the policy cannot be built, raises, or hangs; with its own traceback.
     """
-    space = env.observation_space
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ConfigurationError(f"count={count!r} must be a whole number from 1; try 100")
+    check_spaces(env)
+    factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)
-    codec = ActionCodec(env.action_space, policy.chunk_length)
-    job = Job.under(Sequential(), policy, codec, space.shape, np.dtype(space.dtype))
-    codes = (np.zeros(policy.pending, np.int64),) if policy.pending else ()
-    running = executor.executor(job, None)
-    took: list[float] = []
+    codec = ActionCodec(env.action_space, factory.chunk_length)
+    running = executor.executor(Job.under(Sequential(), factory, codec, space.shape, np.dtype(space.dtype)), None)
+    codes = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
+    took_s: list[float] = []
     try:
         running.launch()
         for number in range(count):
+            observation = space.sample()
             began_ns = monotonic_ns()
-            running.start(number, 0, (space.sample(), *codes), began_ns)
-            answered = False
-            while not answered:
-                running.wait(began_ns + PATIENCE_NS)
-                for report in running.reports():
-                    if not isinstance(report.event, InferenceFinished):
-                        raise PolicyError(f"the policy could not be timed:\n{report.traceback}")
-                    took.append((report.event.time_ns - began_ns) / 1e9)
-                    answered = True
+            running.start(number, WORKER, (observation,) if factory.head_s else (observation, *codes), began_ns)
+            finished = _finished(running)
+            took_s.append((finished.time_ns - began_ns) / 1e9)
+            if isinstance(finished, TrunkFinished):
+                newest = (observation,) if factory.newest else ()
+                running.bind(number, WORKER, (*codes, *newest), monotonic_ns())
+                _finished(running)
     finally:
         running.close()
-    return Measured(tuple(took))
+    return Measured(tuple(took_s))
+
+
+def _finished(running: RealtimeExecutor) -> InferenceFinished | TrunkFinished:
+    """Wait for the one stage that is running; the executor itself gives up one that hangs."""
+    while True:
+        running.wait(monotonic_ns() + LOOK_NS)
+        for event, _, traceback in running.reports():
+            if isinstance(event, InferenceFinished | TrunkFinished):
+                return event
+            raise PolicyError(f"the policy could not be timed:\n{traceback}")
 
 
 def mode_of(clock: Virtual | Realtime, charge: LatencyModel | None = None) -> str:

@@ -15,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.charged import Charged
 from hocket.core.rules import Learn, Rule, Sequential
 from hocket.core.trace import describe_rule
 from hocket.defaults import Default, Fixed, neutral
@@ -228,6 +229,11 @@ def set_up(
         raise ConfigurationError(f"env={env!r} is not a gymnasium.Env; try gymnasium.make('CartPole-v1')")
     if default is not None and not isinstance(default, Default):
         raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.Fixed({default!r})")
+    if isinstance(policy, Charged) and isinstance(clock, Virtual):
+        raise ConfigurationError(
+            f"policy={policy!r} sleeps, and virtual time would not notice; try the policy itself with "
+            f"hocket.Virtual(hz=..., latency={policy.latency!r})"
+        )
     check_spaces(env)
     return Setup(
         env=env,

@@ -18,7 +18,6 @@ from hocket.evaluation import Evaluation
 from hocket.latency import LatencyModel
 from hocket.learn.learners import Learners, RoundRobin, check_learners
 from hocket.learn.schedules import Linear
-from hocket.measure import mode_of
 from hocket.observe.training import Instrument
 from hocket.resume import Checkpoints
 from hocket.run import RunResult
@@ -34,17 +33,21 @@ _ONE = RoundRobin(1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """What training came to. Columns have a row for each update that landed, in the order of landing."""
+    """What training came to. Columns have a row for each update that landed, in the order of landing.
+
+    On the wall clock it is of this run alone, not of those that it was gone on from, and columns have the last 100,000.
+    """
 
     run: RunResult
     """The training run itself; short of its ticks if it was good enough before."""
     network: QNetwork
-    """With the best weights, by ``evaluations``."""
+    """With the best weights, by ``evaluations``; on the wall clock with the newest."""
     evaluations: list[Evaluation]
-    """On the way, on episodes of their own."""
+    """On the way, on episodes of their own; none on the wall clock."""
     final: Evaluation
-    """The best weights, on episodes that had no part in choosing them."""
+    """Of ``network``, on episodes that had no part in choosing it."""
     updates: int
+    """How many landed."""
     losses: Sequence[float] = field(repr=False)
     stalenesses: Sequence[int] = field(repr=False)
     """How many others landed between an update's start and its landing."""
@@ -106,7 +109,7 @@ def train(
             world that does not wait does not wait for evaluations either, so on the wall clock the weights of the end
             are the ones that count.
         evaluation_episodes: episodes of each, and of the final one: 20 by default, 1 on the wall clock, where they
-            take as long as they take.
+            take as long as they take, if not longer than the training. 0 for none (wall clock).
         good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
@@ -118,9 +121,12 @@ def train(
             ``ticks``, ``threads`` and what only looks on. In virtual time it goes on bit for bit. On the wall clock a
             new episode begins, and inference times are measured anew.
 
+    On the wall clock the agent acts on whatever goes wrong beside it: a learner that dies, learning that diverges, a
+    checkpoint that cannot be written. Each is told in a RuntimeWarning.
+
     Raises:
         ConfigurationError: if something does not fit.
-        CheckpointError: if a checkpoint cannot be written or gone on from.
+        CheckpointError: if there is no checkpoint to go on from; in virtual time also if one cannot be written.
         RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
     """
     from hocket.course import play_virtual
@@ -151,12 +157,13 @@ def train(
             algorithm=algorithm,
             rule=rule,
             clock=clock,
+            charge=charge,
             ticks=ticks,
             learner=learner,
             default=default,
             update_every=update_every,
             warm_up=warm_up,
-            epsilon=epsilon if epsilon is not None else Linear(1.0, 0.05, max(1, ticks // 5)),
+            epsilon=epsilon,
             capacity=capacity,
             late_binding=late_binding,
             evaluation_episodes=(1 if realtime else 20) if evaluation_episodes is None else evaluation_episodes,
@@ -165,11 +172,9 @@ def train(
             instruments=instruments,
             checkpoints=checkpoints,
             resume=resume,
-            mode=mode_of(clock, charge),
-            usual_epsilon=epsilon is None,
         )
         if realtime:
-            return play_live(training, charge=charge)
+            return play_live(training)
         every = 10_000 if evaluate_every is None else evaluate_every
         return play_virtual(training, evaluate_every=every, good_enough=good_enough, told=told)
     finally:

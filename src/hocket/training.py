@@ -16,14 +16,17 @@ from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.evaluation import Evaluator
+from hocket.latency import LatencyModel
 from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration, OwnNoise, Ticks
 from hocket.learn.learners import Learners
 from hocket.learn.replay import Replay
 from hocket.learn.schedules import Linear
+from hocket.measure import mode_of
 from hocket.models.qnetwork import QNetwork
 from hocket.observe.training import Instrument
+from hocket.policy import PolicyFactory
 from hocket.resume import Checkpoints
 from hocket.spaces import check_spaces
 
@@ -38,12 +41,13 @@ class Training:
     algorithm: DeepQ
     rule: Rule
     clock: Virtual | Realtime
+    charge: LatencyModel | None
     ticks: int
     learner: Learners
     default: Default | None
     update_every: int | None
     warm_up: int
-    epsilon: Linear
+    epsilon: Linear | None
     capacity: int
     late_binding: bool
     evaluation_episodes: int
@@ -52,15 +56,12 @@ class Training:
     instruments: Sequence[Instrument]
     checkpoints: Checkpoints | None
     resume: str | os.PathLike[str] | None
-    mode: str
-    """*delay-only* or *true-size*, *virtual* or *realtime*."""
-    usual_epsilon: bool
-    """Whether ``epsilon`` is what nobody asked for; it then goes with ``ticks``, as a checkpoint need not."""
 
     def __post_init__(self) -> None:
-        for name in ("threads", "capacity", "warm_up"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name}={getattr(self, name)!r} must be at least 1")
+        for name in ("ticks", "threads", "capacity", "warm_up"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ConfigurationError(f"{name}={value!r} must be a whole number from 1")
         if self.evaluation_episodes < 0:
             raise ConfigurationError(f"evaluation_episodes={self.evaluation_episodes!r} must be 0 or more; try 20")
         check_spaces(self.env)
@@ -68,6 +69,11 @@ class Training:
             raise ConfigurationError(
                 f"learning needs Discrete actions, not {self.env.action_space}; try an environment that has them"
             )
+
+    @property
+    def mode(self) -> str:
+        """Whose inference times the network acts under, its own (*true-size*) or others', and under which clock."""
+        return mode_of(self.clock, self.charge)
 
     @property
     def actions(self) -> gym.spaces.Discrete:
@@ -92,7 +98,8 @@ class Training:
         """By the network's own noise if it has any, else ε-greedy."""
         if self.algorithm.noisy:
             return OwnNoise(seed=seed)
-        return EpsilonGreedy(actions=int(self.actions.n), epsilon=self.epsilon, ticks=ticks, seed=seed)
+        epsilon = Linear(1.0, 0.05, max(1, self.ticks // 5)) if self.epsilon is None else self.epsilon
+        return EpsilonGreedy(actions=int(self.actions.n), epsilon=epsilon, ticks=ticks, seed=seed)
 
     def policy(
         self, exploration: Exploration | None, weights: Weights | None = None, *, in_place: bool
@@ -109,7 +116,7 @@ class Training:
             threads=self.threads,
         )
 
-    def evaluator(self, policy: Any, **options: Any) -> Evaluator:
+    def evaluator(self, policy: PolicyFactory, **options: Any) -> Evaluator:
         """Plays ``policy`` under this rule and clock; ``options`` as of `Evaluator`."""
         return Evaluator(
             make_env=self.make_env,
@@ -123,8 +130,10 @@ class Training:
         )
 
     def options(self, **more: Any) -> dict[str, str]:
-        """What a checkpoint must agree with besides environment, algorithm, network, rule and default."""
-        names = ("update_every", "warm_up", "capacity", "late_binding", "evaluation_episodes")
-        epsilon = None if self.usual_epsilon else self.epsilon
-        said = {**{name: getattr(self, name) for name in names}, "epsilon": epsilon, **more}
+        """What a checkpoint must agree with besides environment, algorithm, network, rule and default.
+
+        An ``epsilon`` that nobody asked for goes with ``ticks``, in which a checkpoint need not agree.
+        """
+        names = ("update_every", "warm_up", "capacity", "late_binding", "evaluation_episodes", "epsilon")
+        said = {**{name: getattr(self, name) for name in names}, **more}
         return {"learner": repr(self.learner), "options": ", ".join(f"{n}={value!r}" for n, value in said.items())}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from time import monotonic_ns
+from traceback import format_exc
 from typing import Any
 
 from numpy.typing import NDArray
@@ -27,7 +29,8 @@ class InLoopLearner:
     Attributes:
         board: where the tick loop stores its tick.
         log: of the updates.
-        error: why learning has stopped; None while it has not.
+        error: why learning has stopped, a divergence or a traceback; None while it has not.
+        failures: none beside the error.
     """
 
     failures: Sequence[str] = ()
@@ -38,17 +41,24 @@ class InLoopLearner:
         self.board.states[0] = READY
         self.log = LearningLog(self.board, weights, Pace(update_every=None, warm_up=warm_up))
         self.error: str | None = None
+        self._updating = Lock()
 
     def learn(self) -> None:
         """One update, if it is time and there is anything to learn from."""
         board = self.board
-        if board.tick < self._warm_up or not len(self._replay) or board.stopped:
-            return
-        try:
-            self._learner.update(board.tick, landing=self._note, stopped=lambda: board.stopped)
-        except DivergenceError as error:
-            self.error = f"{type(error).__name__}: {error}"
-            board.stop()
+        with self._updating:
+            if board.tick < self._warm_up or not len(self._replay) or board.stopped:
+                return
+            try:
+                self._learner.update(board.tick, landing=self._note, stopped=lambda: board.stopped)
+            except DivergenceError as error:
+                self._stop(f"{type(error).__name__}: {error}")
+            except Exception:
+                self._stop(format_exc())
+
+    def _stop(self, error: str) -> None:
+        self.error = error
+        self.board.stop()
 
     def _note(self, update: Update) -> None:
         values = (update.result.loss, update.staleness, update.seconds, self.board.tick, monotonic_ns(), 0)
@@ -69,6 +79,7 @@ class InLoopLearner:
         """It is up."""
 
     def close(self) -> None:
-        """Learn no more."""
+        """Learn no more; an update that is being made is waited for."""
         self.board.stop()
-        self.board.close()
+        with self._updating:
+            self.board.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from time import monotonic, sleep
@@ -32,6 +33,8 @@ from hocket.learn.weights import SharedWeights
 GOODBYE_S = 1.0
 START_S = 120.0
 LOOK_S = 0.01
+PRELOAD = ["hocket.learn.learner_process", "torch._dynamo"]
+"""What takes seconds to import; Adam imports the latter on its first use."""
 
 
 class LearnerProcesses:
@@ -138,8 +141,8 @@ class LearnerProcesses:
 
     def start(self) -> None:
         """Have the processes started; returns at once."""
-        preload = ["hocket.learn.learner_process", "torch"]
-        self._context.set_forkserver_preload(preload)
+        self._context.set_forkserver_preload(PRELOAD)
+        ensure_running()  # now: whoever starts processes next would have others preloaded
         self._thread.start()
 
     def wait(self, seconds: float = START_S) -> None:

@@ -1,7 +1,7 @@
 """Checkpoints of a training on the wall clock, written by a process of their own: the tick loop never waits for a disk.
 
-Weights and optimiser are copied whole, under the learners' lock; the replay as far as it is live once it is copied. So
-a checkpoint is a state that the training was in, give or take the ticks that the copying took.
+Weights and optimiser are copied whole, under the learners' lock; then the replay, as far as it is live once it is
+copied. So a checkpoint is a state that the training was in, give or take the updates made while that took.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import multiprocessing
 import os
 import pickle
 import signal
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
@@ -41,6 +41,7 @@ class LiveState:
     Args:
         belongs_to: see `hocket.learn.checkpoint.belonging`.
         weights, replay: of the training.
+        board: that says which tick it is.
         folder: of the checkpoints.
         keep: how many of them.
     """
@@ -48,22 +49,24 @@ class LiveState:
     belongs_to: Mapping[str, Any]
     weights: SharedWeights
     replay: Replay
+    board: Board
     folder: Path
     keep: int
 
-    def save(self, tick: int) -> Path:
-        """Write the checkpoint of ``tick``.
+    def save(self) -> Path:
+        """Write a checkpoint of now.
 
         Raises:
             CheckpointError: if the disk refuses; the ones before are kept.
         """
-        state = self.weights.state()
+        weights, replay = self.weights.state(), self.replay.snapshot()
+        tick = self.board.tick
         checkpoint = Checkpoint(
             tick=tick,
-            updates=int(state["version"]),
+            updates=int(weights["version"]),
             belongs_to=self.belongs_to,
-            tensors=tensors_of(state),
-            replay=self.replay.snapshot(),
+            tensors=tensors_of(weights),
+            replay=replay,
             state=pickle.dumps({"tick": tick}),
         )
         return save_checkpoint(self.folder, checkpoint, keep=self.keep)
@@ -86,89 +89,107 @@ class Saver:
 
     Args:
         state: to save.
-        board: that says which tick it is, and when to stop.
         every: ticks between two checkpoints.
 
     Attributes:
-        state: the same.
-        failures: what went wrong, newest last; saving goes on with the next one.
+        failures: what went wrong, newest last; saving goes on with the next checkpoint.
     """
 
-    def __init__(self, state: LiveState, board: Board, every: int) -> None:
-        self.state = state
-        self._arguments = state, board, every
+    def __init__(self, state: LiveState, every: int) -> None:
+        self._state, self._every = state, every
         self.failures: list[str] = []
         self._context = multiprocessing.get_context("forkserver")
         self._bell, self._ring = Pipe(duplex=False)
-        self._thread = Thread(target=self._watch, name="hocket-saver", daemon=True)
+        self._thread = Thread(target=self._keep, name="hocket-saver", daemon=True)
 
     def start(self) -> None:
         """Have the process started; returns at once."""
+        self._context.set_forkserver_preload(["hocket.learn.saver"])
         self._thread.start()
 
     def close(self) -> None:
-        """Wait for the checkpoint that is being written, if any; the board must have been stopped."""
+        """Wait for the checkpoint that is being written, if any; then nothing is left."""
         if self._thread.is_alive():
             self._ring.send_bytes(b"!")
             self._thread.join()
         self._bell.close()
         self._ring.close()
 
-    def _watch(self) -> None:
-        while True:
-            reports, end = self._context.Pipe(duplex=False)
-            process = self._context.Process(
-                target=_save_now_and_then, args=(end, *self._arguments), name="hocket-saver", daemon=True
-            )
-            try:
-                process.start()
-            except Exception:
-                self.failures.append(format_exc())
-                closing = self._bell.poll(AGAIN_S)
-            else:
-                end.close()
-                closing = self._listen(process, reports)
-            reports.close()
-            if closing:
+    def save_last(self) -> None:
+        """One more checkpoint, once closed: in this process."""
+        try:
+            self._state.save()
+        except CheckpointError as error:
+            self.failures.append(str(error))
+
+    # -- the keeper's thread ---------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        while not self._one_process():
+            if self._bell.poll(AGAIN_S):
                 return
 
-    def _listen(self, process: BaseProcess, reports: Connection) -> bool:
-        """Take in what the process says until it ends; whether that is what was asked."""
-        closing = False
+    def _one_process(self) -> bool:
+        """Start a process and listen to it until it ends; whether it has been asked to."""
+        ours, its = self._context.Pipe()
+        process = self._context.Process(
+            target=save_now_and_then, args=(its, self._state, self._every), name="hocket-saver", daemon=True
+        )
+        try:
+            process.start()
+        except Exception:
+            self.failures.append(format_exc())
+            return False
+        else:
+            its.close()
+            closing = self._listen(process, ours)
+            process.join()
+            if process.exitcode and not closing:
+                self.failures.append(f"the saver (process {process.pid}) ended with exit code {process.exitcode}")
+            process.close()
+            return closing
+        finally:
+            ours.close()
+            its.close()
+
+    def _listen(self, process: BaseProcess, ours: Connection) -> bool:
         while True:
-            heard = wait(
-                [process.sentinel, reports, *([] if closing else [self._bell])], GOODBYE_S if closing else None
-            )
-            closing = closing or self._bell in heard
-            if reports in heard:
-                try:
-                    self.failures.append(reports.recv())
-                except EOFError:
-                    heard = [process.sentinel]
-            if closing and not heard:
-                process.kill()
-                self.failures.append(f"a checkpoint was not written within {GOODBYE_S:g} s of the end and given up")
+            heard = wait([process.sentinel, ours, self._bell])
+            if ours in heard:
+                with suppress(EOFError, OSError):  # it is gone
+                    self.failures.append(ours.recv())
             if process.sentinel in heard:
-                process.join()
-                if process.exitcode and not closing:
-                    self.failures.append(f"the saver (process {process.pid}) ended with exit code {process.exitcode}")
-                return closing or self._bell.poll(AGAIN_S)
+                return False
+            if self._bell in heard:
+                self._dismiss(process, ours)
+                return True
+
+    def _dismiss(self, process: BaseProcess, ours: Connection) -> None:
+        with suppress(OSError):
+            ours.send_bytes(b"!")
+        process.join(GOODBYE_S)
+        if process.is_alive():
+            process.kill()
+            self.failures.append(f"a checkpoint was not written within {GOODBYE_S:g} s of the end and given up")
+        with suppress(EOFError, OSError):
+            while ours.poll():
+                self.failures.append(ours.recv())
 
 
-def _save_now_and_then(reports: Connection, state: LiveState, board: Board, every: int) -> None:
+def save_now_and_then(parent: Connection, state: LiveState, every: int) -> None:
+    """Run until told to stop, or until the parent is gone; tell it of what goes wrong."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
     Thread(target=leave_with_parent, name="hocket-parent", daemon=True).start()
     os.nice(NICE)
+    board = state.board
     due = (board.tick // every + 1) * every
-    while not board.stopped:
-        tick = board.tick
-        if tick < due:
-            time.sleep(LOOK_S)
+    while not parent.poll(LOOK_S):
+        if board.tick < due:
             continue
-        due = (tick // every + 1) * every
+        due = (board.tick // every + 1) * every
         try:
-            state.save(tick)
+            state.save()
         except CheckpointError as error:
-            reports.send(str(error))
+            parent.send(str(error))
         except Exception:
-            reports.send(format_exc())
+            parent.send(format_exc())

@@ -100,6 +100,11 @@ class Meter:
 
     def began(self, observation: Any) -> None:
         """See `Listener`."""
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Rates are of what happens from here on, not of what has been before."""
+        self._updates, self._began_s = self._figures().updates, self._now_s()
 
     def ticked(self, moment: Moment) -> None:
         """See `Listener`."""
