@@ -90,3 +90,24 @@ def test_what_cannot_be_learned_is_refused():
         hocket.train(Guess, network, DQN(), hocket.TickDispatch(2), 5, ticks=10)
     with pytest.raises(ConfigurationError, match="evaluate_every=0"):
         learn(evaluate_every=0)
+
+
+def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
+    def stacked():
+        return gym.wrappers.FrameStackObservation(Guess(), 3)
+
+    def played(frame_stack):
+        torch.manual_seed(0)
+        network = q_network(*mlp_trunk(3), 2)
+        options = {"ticks": 300, "warm_up": 60, "evaluate_every": 200, "evaluation_episodes": 1}
+        algorithm = DQN(n_step=2, batch_size=8)
+        clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
+        return hocket.train(
+            stacked, network, algorithm, hocket.TickDispatch(2), clock, frame_stack=frame_stack, **options
+        )
+
+    whole, once = played(1), played(3)
+    assert whole.updates == 61
+    assert list(whole.losses) == list(once.losses)
+    with pytest.raises(ConfigurationError, match="frame_stack=4, and observations have the shape"):
+        played(4)

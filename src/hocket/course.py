@@ -163,7 +163,12 @@ def play_virtual(
     assert isinstance(clock, Virtual)
     exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
     replay = training.replay()
-    collector = Collector(replay, gamma=algorithm.gamma, first_action=int(training.actions.start))
+    collector = Collector(
+        replay,
+        gamma=algorithm.gamma,
+        first_action=int(training.actions.start),
+        stacked=training.stacked,
+    )
     updates = Updates(
         algorithm=algorithm,
         network=network,

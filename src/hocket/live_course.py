@@ -162,6 +162,7 @@ class LiveCourse:
             self._replay,
             gamma=training.algorithm.gamma,
             first_action=int(training.actions.start),
+            stacked=training.stacked,
             first_tick=self.first_tick,
         )
 

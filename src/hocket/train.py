@@ -71,6 +71,7 @@ def train(
     warm_up: int = 1000,
     epsilon: Linear | None = None,
     capacity: int = 100_000,
+    frame_stack: int = 1,
     late_binding: bool = False,
     charge: LatencyModel | None = None,
     evaluate_every: int | None = None,
@@ -101,6 +102,8 @@ def train(
         warm_up: ticks before the first update.
         epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of ``ticks`` if None. A noisy network needs none.
         capacity: transitions that the replay keeps.
+        frame_stack: observations are stacks of so many frames, oldest first, the first one of an episode repeated
+            (`hocket.envs.make_env`, Gymnasium's ``FrameStackObservation``): the replay then keeps each frame once.
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
             the pending actions as they are known then.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
@@ -165,6 +168,7 @@ def train(
             warm_up=warm_up,
             epsilon=epsilon,
             capacity=capacity,
+            frame_stack=frame_stack,
             late_binding=late_binding,
             evaluation_episodes=(1 if realtime else 20) if evaluation_episodes is None else evaluation_episodes,
             threads=threads,

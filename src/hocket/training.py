@@ -49,6 +49,7 @@ class Training:
     warm_up: int
     epsilon: Linear | None
     capacity: int
+    frame_stack: int
     late_binding: bool
     evaluation_episodes: int
     threads: int
@@ -58,7 +59,7 @@ class Training:
     resume: str | os.PathLike[str] | None
 
     def __post_init__(self) -> None:
-        for name in ("ticks", "threads", "capacity", "warm_up"):
+        for name in ("ticks", "threads", "capacity", "warm_up", "frame_stack"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ConfigurationError(f"{name}={value!r} must be a whole number from 1")
@@ -69,6 +70,18 @@ class Training:
             raise ConfigurationError(
                 f"learning needs Discrete actions, not {self.env.action_space}; try an environment that has them"
             )
+
+        shape = self.env.observation_space.shape
+        if self.stacked and (not shape or shape[0] != self.frame_stack):
+            raise ConfigurationError(
+                f"frame_stack={self.frame_stack}, and observations have the shape {shape}; stacks of so many frames "
+                "along the first axis are allowed; try hocket.envs.make_env(..., frame_stack=4), or leave it out"
+            )
+
+    @property
+    def stacked(self) -> bool:
+        """Whether observations are stacks of frames."""
+        return self.frame_stack > 1
 
     @property
     def mode(self) -> str:
@@ -87,8 +100,9 @@ class Training:
         assert isinstance(observations, gym.spaces.Box)
         return Replay(
             self.capacity,
-            observations.shape,
+            observations.shape[1:] if self.stacked else observations.shape,
             observations.dtype,
+            stack=self.frame_stack if self.stacked else None,
             n_step=algorithm.n_step,
             pending=self.network.pending,
             alpha=algorithm.alpha,

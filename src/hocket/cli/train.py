@@ -133,6 +133,7 @@ def execute(options: TrainOptions) -> TrainResult:
             warm_up=options.warm_up,
             epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
             capacity=options.capacity,
+            frame_stack=options.frame_stack,
             late_binding=options.late_binding,
             charge=charge_of(options),
             evaluate_every=options.evaluate_every,

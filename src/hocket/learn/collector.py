@@ -20,6 +20,7 @@ class Collector:
         replay: new and empty, for the environment's frames and the policy's codes; this process writes to it.
         gamma: discount per tick.
         first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
+        stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
         first_tick: of the training, at which this run begins: 0, or where the one that it goes on from was left.
 
     Attributes:
@@ -27,17 +28,20 @@ class Collector:
         error: why nothing is kept any more: a reward that is no number; None as long as something is.
     """
 
-    def __init__(self, replay: Replay, *, gamma: float, first_action: int = 0, first_tick: int = 0) -> None:
+    def __init__(
+        self, replay: Replay, *, gamma: float, first_action: int = 0, stacked: bool = False, first_tick: int = 0
+    ) -> None:
         self.replay = replay
         self.tick = first_tick
         self.error: str | None = None
         self._first_action = first_action
         self._first_tick = first_tick
+        self._newest: Any = -1 if stacked else ...
         self._builder = TransitionBuilder(gamma)
 
     def began(self, observation: Any) -> None:
         """See `hocket.record.Listener`."""
-        self.replay.add_frame(self._first_tick, observation, first=True)
+        self.replay.add_frame(self._first_tick, observation[self._newest], first=True)
 
     def ticked(self, moment: Moment) -> None:
         """See `hocket.record.Listener`."""
@@ -68,7 +72,7 @@ class Collector:
             final_pending=moment.final_codes,
         )
         if ended:
-            self.replay.add_frame(tick, moment.final_observation)
+            self.replay.add_frame(tick, moment.final_observation[self._newest])
         for transition in closed:
             self.replay.add_transition(
                 transition.decided.observation,
@@ -79,4 +83,4 @@ class Collector:
                 pending=transition.decided.pending or None,
                 next_pending=transition.next_pending or None,
             )
-        self.replay.add_frame(tick, moment.observation, first=ended)
+        self.replay.add_frame(tick, moment.observation[self._newest], first=ended)
