@@ -95,3 +95,15 @@ def test_an_instrument_that_raises_is_dropped_and_the_others_go_on():
 def test_seconds_that_cannot_be():
     with pytest.raises(ConfigurationError, match="every_s=0"):
         meter(every_s=0)
+
+
+def test_a_run_that_was_gone_on_with():
+    """Ticks count on; the updates before are not this run's rate, nor is the time before it began."""
+    notes, clock, updates = Notes(), [100.0], [500]
+    counter = Meter(lambda: LearnerFigures(updates[0]), [notes], every_s=10.0, first_tick=2000, now_s=lambda: clock[0])
+    clock[0] = 105.0
+    counter.began(None)
+    clock[0], updates[0] = 115.0, 530
+    counter.ticked(moment(1))
+    (progress,) = notes.progresses
+    assert (progress.tick, progress.updates_per_s, progress.learner.updates) == (2001, 3.0, 530)
