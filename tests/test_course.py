@@ -130,7 +130,8 @@ class Interrupting:
 def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     from hocket.observe import training
 
-    monkeypatch.setattr(training.Meter.__init__, "__kwdefaults__", {"every_s": 1e-9, "now_s": training.monotonic})
+    usual = training.Meter.__init__.__kwdefaults__
+    monkeypatch.setattr(training.Meter.__init__, "__kwdefaults__", {**usual, "every_s": 1e-9})
     with pytest.raises(hocket.RunInterrupted) as interrupted:
         small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
     played = interrupted.value.result.record.ticks[-1]

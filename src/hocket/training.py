@@ -65,6 +65,11 @@ class Training:
                 raise ConfigurationError(f"{name}={value!r} must be a whole number from 1")
         if self.evaluation_episodes < 0:
             raise ConfigurationError(f"evaluation_episodes={self.evaluation_episodes!r} must be 0 or more; try 20")
+        if self.late_binding and not self.network.pending:
+            raise ConfigurationError(
+                "late_binding=True tells the network's head of the pending actions, and this one takes none; "
+                "try q_network(..., pending=n), or late_binding=False"
+            )
         check_spaces(self.env)
         if not isinstance(self.env.action_space, gym.spaces.Discrete):
             raise ConfigurationError(
