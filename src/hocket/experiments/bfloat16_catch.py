@@ -3,7 +3,7 @@
     python -m hocket.experiments.bfloat16_catch --out FOLDER             play what is not there yet
     python -m hocket.experiments.bfloat16_catch --out FOLDER --collect   table and figure of what is
 
-84x84 grey pictures of a ball that falls through 14 rows with a sidewise drift and bounces off the walls, and a bat of
+84x84 grey pictures of a ball that falls through 7 rows with a sidewise drift and bounces off the walls, and a bat of
 two columns below: +1 if it is caught, -1 if not, an episode a ball. Delay 1 (virtual, 60 Hz, delay-only), an update of
 32 transitions every 4 ticks; the two arms differ in arithmetic alone.
 """
@@ -31,7 +31,7 @@ from hocket.models.qnetwork import impala_trunk, q_network
 from hocket.train import train
 
 SEEDS = (0, 1, 2)
-CELL = 6
+CELL = 12
 ROWS = SIDE // CELL
 TICKS = 12_000
 HZ = 60

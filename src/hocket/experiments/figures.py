@@ -118,11 +118,12 @@ def draw_learning_curves(rows: list[Row], path: Path, *, arms: Sequence[str], ti
         axis.fill_between(thousands, means - halves, means + halves, color=COLOURS[number], alpha=0.2, linewidth=0)
     axis.set_xlabel("thousand ticks")
     axis.set_ylabel("mean return of an episode (greedy)")
-    axis.set_ylim(bottom=0)
+    if all(value >= 0 for value in values_of(rows, kind="choosing")):
+        axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25)
     axis.legend()
     seeds = len({row["seed"] for row in rows})
-    axis.set_title(f"{title}: mean and 95 % interval, {_seeds(seeds)}", fontsize=10)
+    axis.set_title(f"{title}\nmean and 95 % interval, {_seeds(seeds)}", fontsize=10)
     _save(figure, path)
 
 
