@@ -23,23 +23,32 @@ from hocket.latency import (
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
 from hocket.measure import Measured, measure
 from hocket.models.torch_policy import TorchPolicy
+from hocket.plan import Plan, plan
+from hocket.planning.counts import learners_needed, workers_needed
+from hocket.planning.crowded import Crowded
+from hocket.planning.forecast import Agent, Forecast, forecast
+from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
+from hocket.predictability import Predictability, estimate_predictability
 from hocket.resume import Checkpoints
 from hocket.run import RunInterrupted, RunResult, run
 from hocket.train import TrainResult, train
 
 __all__ = [
+    "Agent",
     "Changing",
     "Charged",
     "CheckpointError",
     "Checkpoints",
     "Constant",
+    "Crowded",
     "Decision",
     "Default",
     "Empirical",
     "ExpectedTime",
     "Fallback",
     "Fixed",
+    "Forecast",
     "FunctionPolicy",
     "Gamma",
     "HeavyTail",
@@ -54,8 +63,10 @@ __all__ = [
     "Overrun",
     "ParallelBatch",
     "PerWorker",
+    "Plan",
     "Policy",
     "PolicyFactory",
+    "Predictability",
     "Processes",
     "RandomDefault",
     "Realtime",
@@ -74,7 +85,13 @@ __all__ = [
     "TwoStage",
     "Unstaggered",
     "Virtual",
+    "estimate_predictability",
+    "forecast",
+    "learners_needed",
     "measure",
+    "measure_agent",
+    "plan",
     "run",
     "train",
+    "workers_needed",
 ]

@@ -124,7 +124,11 @@ def _delay_within(said: float, measured: float) -> bool:
 
 
 def bench_plan(
-    *, cases: int = 200, ticks: int = TICKS, seed: int = 0, processes: int | None = None,
+    *,
+    cases: int = 200,
+    ticks: int = TICKS,
+    seed: int = 0,
+    processes: int | None = None,
     done: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Compare ``cases`` random cases, one row each; ``processes=1`` stays in this one."""

@@ -9,7 +9,7 @@ from hocket.errors import ConfigurationError
 
 
 def workers_needed(longest_s: float, hz: float) -> int:
-    """N* = ⌈τ_θ^max / τ_M⌉: so many staggered workers act at every tick if no inference takes longer than ``longest_s``.
+    """N* = ⌈τ_θ^max / τ_M⌉: so many staggered workers act at every tick if no inference exceeds ``longest_s``.
 
     Raises:
         ConfigurationError: if ``longest_s`` is no number of seconds from 0, or ``hz`` no rate.
