@@ -2,6 +2,7 @@
 
 from hocket.charged import Charged
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.decompose import Counterfactual, decompose
 from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
 from hocket.drivers.engine import Decision
@@ -41,6 +42,7 @@ __all__ = [
     "CheckpointError",
     "Checkpoints",
     "Constant",
+    "Counterfactual",
     "Crowded",
     "Decision",
     "Default",
@@ -85,6 +87,7 @@ __all__ = [
     "TwoStage",
     "Unstaggered",
     "Virtual",
+    "decompose",
     "estimate_predictability",
     "forecast",
     "learners_needed",

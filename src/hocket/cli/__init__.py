@@ -17,7 +17,7 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, demo, envs, options, plan, run, train
+    from hocket.cli import bench, decompose, demo, envs, options, plan, run, train
 
     benches = SubcommandApp()
     for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update, bench.train):
@@ -27,6 +27,7 @@ def main() -> None:
     app.command(run.run)
     app.command(train.train)
     app.command(plan.plan)
+    app.command(decompose.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
     app.command(envs.envs)
     arguments = sys.argv[1:]

@@ -13,7 +13,8 @@ from rich.progress import Progress
 import hocket
 from hocket.cli import show
 from hocket.cli.options import make_world, number_of, parse_latency, rate_of
-from hocket.cli.run import RunOptions, make_policy
+from hocket.cli.own_policy import choose_policy
+from hocket.cli.run import RunOptions
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
 from hocket.models.torch_policy import TorchPolicy
@@ -37,6 +38,8 @@ class PlanOptions:
     """Ticks per second; the environment's own rate if it has one."""
     predictability: str = "auto"
     """The environment's ρ, or auto: estimated from --env, 0.99 without."""
+    policy: str = "network"
+    """What is measured: an untrained network, random actions, or FILE.py:NAME for a policy of your own."""
     width: float = 1.0
     """The network's width multiplier."""
     deep: bool = False
@@ -78,6 +81,7 @@ def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> No
         width=options.width,
         deep=options.deep,
         frame_stack=options.frame_stack,
+        policy="random" if options.policy == "random" else "network",
         seed=options.seed,
     )
     rate = rate_of(acting)
@@ -151,7 +155,7 @@ def _check(options: PlanOptions) -> None:
     if options.latency is not None and options.env is None and options.hz is None:
         raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
     if options.latency is not None:
-        for name in ("width", "deep", "frame_stack", "variants"):
+        for name in ("policy", "width", "deep", "frame_stack", "variants"):
             if name == "frame_stack" and options.env is not None:
                 continue
             if getattr(options, name) != getattr(_USUAL, name):
@@ -196,6 +200,8 @@ def _plan(options: PlanOptions, acting: RunOptions, rate: float, predictability:
             return hocket.plan(parse_latency(options.latency), rate, **more)
         env = make_world(acting)
         try:
-            return hocket.plan(make_policy(acting, env), rate, env=env, try_variants=options.variants, **more)
+            return hocket.plan(
+                choose_policy(options.policy, acting, env), rate, env=env, try_variants=options.variants, **more
+            )
         finally:
             env.close()
