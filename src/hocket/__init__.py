@@ -2,7 +2,7 @@
 
 from hocket.charged import Charged
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
-from hocket.decompose import Counterfactual, decompose
+from hocket.decompose import Counterfactual, Losses, decompose
 from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
 from hocket.drivers.engine import Decision
@@ -60,6 +60,7 @@ __all__ = [
     "LatencyModel",
     "Learn",
     "LogNormal",
+    "Losses",
     "MaxTime",
     "Measured",
     "Overrun",

@@ -55,17 +55,14 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counterfactual:
-    """Reward a tick of one policy three times over, and what lies between; prints as a table.
+class Losses:
+    """What a policy gets three times over, and what lies between.
 
     Attributes:
         free, undelayed, achieved: a, b and c.
         inaction_regret: a − b, run by run.
         delay_regret: b − c, run by run.
         realtime_regret: a − c, run by run: their sum.
-        coverage, delay_mean: of c.
-        ticks: of each run.
-        rewards: a, b and c by run: ``[runs][3]``.
     """
 
     free: Estimate
@@ -74,10 +71,6 @@ class Counterfactual:
     inaction_regret: Estimate
     delay_regret: Estimate
     realtime_regret: Estimate
-    coverage: float
-    delay_mean: float
-    ticks: int
-    rewards: tuple[tuple[float, float, float], ...]
 
     def __str__(self) -> str:
         rows = [
@@ -87,11 +80,35 @@ class Counterfactual:
             ("lost to both", self.realtime_regret),
             ("as it was", self.achieved),
         ]
-        title = (
-            f"reward a tick, {len(self.rewards)} runs of {self.ticks} ticks each (virtual, the same policy and chance)"
-        )
-        acted = f"as it was: coverage {self.coverage:.3f}, mean delay {self.delay_mean:.3g} ticks"
-        return "\n".join([title, *(f"  {name:<28}{value}" for name, value in rows), acted])
+        return "\n".join(f"  {name:<28}{value}" for name, value in rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterfactual:
+    """What one policy loses to inaction and to delay; prints as a table.
+
+    Attributes:
+        per_tick: of reward a tick.
+        per_episode: of reward an episode, all reward of a run by the episodes that ended in it; None if in some run
+            none did. Where every tick pays alike until an episode ends, only this says something.
+        coverage, delay_mean: of c.
+        ticks, runs: how many, of each of the three.
+    """
+
+    per_tick: Losses
+    per_episode: Losses | None
+    coverage: float
+    delay_mean: float
+    ticks: int
+    runs: int
+
+    def __str__(self) -> str:
+        lines = [f"reward a tick, {self.runs} runs of {self.ticks} ticks each (virtual, the same policy and chance)"]
+        lines.append(str(self.per_tick))
+        if self.per_episode is not None:
+            lines += ["reward an episode", str(self.per_episode)]
+        lines.append(f"as it was: coverage {self.coverage:.3f}, mean delay {self.delay_mean:.3g} ticks")
+        return "\n".join(lines)
 
 
 def decompose(
@@ -108,8 +125,8 @@ def decompose(
 ) -> Counterfactual:
     """Play ``policy`` free, undelayed, and as ``rule`` and ``clock`` have it, on the same chance.
 
-    Common random numbers: in all three, the k-th episode of a run is reset with the same seed, and the default behaviour
-    draws from the same. What the environment draws in an episode is the same as long as it draws as often.
+    Common random numbers: in all three, the k-th episode of a run is reset with the same seed, and the default
+    behaviour draws from the same. What the environment draws in an episode is the same as long as it draws as often.
 
     Args:
         make_env: makes the environment; it must draw all chance from ``reset(seed=)``. One is made, and closed.
@@ -131,7 +148,7 @@ def decompose(
     at_once = replace(clock, latency=Constant(0.0), head=Constant(0.0), learning=Constant(0.0))
     env = _SameEpisodes(make_env())
     prompt = factory if factory.chunk_length == 1 else _FirstOfChunk(factory, env.action_space)
-    rewards = np.zeros((runs, 3))
+    rewards, episodes = np.zeros((runs, 3)), np.zeros((runs, 3))
     fresh = 0
     delays: list[NDArray[np.int64]] = []
     try:
@@ -149,7 +166,8 @@ def decompose(
             when = acted.ticks.tick[acted.ticks.fresh]
             free = play(At(range(1, ticks + 1)), at_once, prompt)
             undelayed = play(At(when.tolist()), at_once, prompt)
-            rewards[run] = [np.mean(record.rewards) for record in (free, undelayed, as_it_was)]
+            rewards[run] = [sum(record.rewards) for record in (free, undelayed, as_it_was)]
+            episodes[run] = [_ended(record) for record in (free, undelayed, as_it_was)]
             fresh += len(when)
             delays.append(acted.delays)
             if done is not None:
@@ -157,29 +175,38 @@ def decompose(
     finally:
         env.close()
     every = np.concatenate(delays)
-    a, b, c = rewards.T
-    estimates = _estimates(np.stack([a, b, c, a - b, b - c, a - c]), np.random.default_rng(seed))
     return Counterfactual(
-        free=estimates[0],
-        undelayed=estimates[1],
-        achieved=estimates[2],
-        inaction_regret=estimates[3],
-        delay_regret=estimates[4],
-        realtime_regret=estimates[5],
+        per_tick=_losses(rewards / ticks, seed),
+        per_episode=_losses(rewards / episodes, seed) if episodes.all() else None,
         coverage=fresh / (runs * ticks),
         delay_mean=float(every.mean()) if len(every) else float("nan"),
         ticks=ticks,
-        rewards=tuple((float(x), float(y), float(z)) for x, y, z in rewards),
+        runs=runs,
     )
 
 
-def _estimates(values: NDArray[np.float64], rng: np.random.Generator) -> list[Estimate]:
-    """By row of ``[rows, runs]``, all resampled alike."""
-    runs = values.shape[1]
-    means = values[:, rng.integers(runs, size=(RESAMPLES, runs))].mean(axis=2)
+def _losses(values: NDArray[np.float64], seed: int) -> Losses:
+    """Of ``[runs, 3]``: a, b and c. All is resampled alike, so that the parts of each resample sum to the whole."""
+    a, b, c = values.T
+    rows = np.stack([a, b, c, a - b, b - c, a - c])
+    runs = len(values)
+    drawn = np.random.default_rng(seed).integers(runs, size=(RESAMPLES, runs))
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means, (tail, 1 - tail), axis=1)
-    return [Estimate(float(m), float(x), float(y)) for m, x, y in zip(values.mean(axis=1), low, high, strict=True)]
+    low, high = np.quantile(rows[:, drawn].mean(axis=2), (tail, 1 - tail), axis=1)
+    found = [Estimate(float(m), float(x), float(y)) for m, x, y in zip(rows.mean(axis=1), low, high, strict=True)]
+    return Losses(
+        free=found[0],
+        undelayed=found[1],
+        achieved=found[2],
+        inaction_regret=found[3],
+        delay_regret=found[4],
+        realtime_regret=found[5],
+    )
+
+
+def _ended(record: RunRecord) -> int:
+    """How many episodes."""
+    return int(np.count_nonzero(np.asarray(record.terminated) | np.asarray(record.truncated)))
 
 
 class At(Rule):

@@ -200,8 +200,7 @@ def _plan(options: PlanOptions, acting: RunOptions, rate: float, predictability:
             return hocket.plan(parse_latency(options.latency), rate, **more)
         env = make_world(acting)
         try:
-            return hocket.plan(
-                choose_policy(options.policy, acting, env), rate, env=env, try_variants=options.variants, **more
-            )
+            policy = choose_policy(options.policy, acting, env)
+            return hocket.plan(policy, rate, env=env, try_variants=options.variants, **more)
         finally:
             env.close()
