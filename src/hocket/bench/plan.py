@@ -99,6 +99,7 @@ def compare(case: Case, *, ticks: int = TICKS, others: int = OTHER_SEEDS) -> dic
         "case": case.number,
         "law": law,
         "rule": describe_rule(case.rule),
+        "workers": case.rule.initial_workers,
         "hz": case.hz,
         "coverage": said.coverage,
         "coverage_measured": coverage,
@@ -114,7 +115,14 @@ def compare(case: Case, *, ticks: int = TICKS, others: int = OTHER_SEEDS) -> dic
         and max(coverages) - coverage <= COVERAGE_WITHIN
         and coverage - min(coverages) <= COVERAGE_WITHIN,
         "in_time": took_s <= LIMIT_S,
+        "within": abs(said.coverage - coverage) <= COVERAGE_WITHIN and _delay_within(said.delay_mean, delay),
     }
+
+
+def worst_seconds(rows: Sequence[dict[str, Any]]) -> str:
+    """How long forecasts took, in words."""
+    took = sorted(row["seconds"] for row in rows)
+    return f"a forecast takes {took[len(took) // 2]:.2f} s (median), {took[-1]:.2f} s at most"
 
 
 def _delay_within(said: float, measured: float) -> bool:

@@ -20,7 +20,16 @@ def main() -> None:
     from hocket.cli import bench, decompose, demo, envs, options, plan, run, train
 
     benches = SubcommandApp()
-    for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update, bench.train):
+    for command in (
+        bench.overhead,
+        bench.jitter,
+        bench.rules,
+        bench.virtual,
+        bench.plan,
+        bench.replay,
+        bench.update,
+        bench.train,
+    ):
         benches.command(command)
     app = SubcommandApp()
     app.command(demo.demo)
