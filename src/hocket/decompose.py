@@ -250,13 +250,12 @@ class _FirstOfChunk(PolicyFactory):
     """What a policy of chunks would do at the next tick."""
 
     def __init__(self, chunks: PolicyFactory, space: gym.Space[Any]) -> None:
-        self.pending = chunks.pending
         self._chunks = chunks
         self._codec = ActionCodec(space, chunks.chunk_length)
 
     def build(self) -> Policy:
         policy, codec = built(self._chunks), self._codec
-        return lambda *inputs: codec.decode(codec.encode(policy(*inputs))[0])
+        return lambda observation: codec.decode(codec.encode(policy(observation))[0])
 
 
 class _SameEpisodes(gym.Wrapper[Any, Any, Any, Any]):

@@ -225,7 +225,7 @@ def train(*, repeats: int = 10, bfloat16: bool = False, json: Path | None = None
 def plan(
     *, cases: int = 200, ticks: int = 20_000, realtime: bool = False, seconds: float = 15.0, json: Path | None = None
 ) -> None:
-    """The planner's forecasts, beside what the virtual driver or the wall clock then says.
+    """The planner's forecasts beside the virtual driver, or the wall clock.
 
     Args:
         cases: random laws, rules, rates and numbers of workers.
@@ -251,8 +251,11 @@ def plan(
             "\nCoverage, forecast from times that were measured alone, from the run's own, and as it was (realtime)",
             ("arm", "N", "forecast", "from own times", "measured"),
             [
-                (row["rule"], str(row["workers"]))
-                + tuple(f"{row[key]:.3f}" for key in ("coverage", "coverage_from_own_times", "coverage_measured"))
+                (
+                    row["rule"],
+                    str(row["workers"]),
+                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_from_own_times", "coverage_measured")),
+                )
                 for row in rows
             ],
         )

@@ -60,7 +60,7 @@ class DecomposeOptions:
 
 
 def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> None:
-    """What a policy loses to inaction and to delay: played again without them, on the same chance.
+    """What a policy loses to inaction and to delay: played again without them.
 
     hocket decompose --env CartPole-v1 --policy FILE.py:NAME --latency lognormal:0.05:0.3
     """

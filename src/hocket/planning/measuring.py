@@ -101,7 +101,7 @@ def measure_agent(
         latency=Crowded(laws),
         chunk_length=factory.chunk_length,
         head_s=factory.head_s,
-        cores_each=busy_cores if np.isfinite(busy_cores) and busy_cores > 0 else 1.0,
+        cores_each=busy_cores if np.isfinite(busy_cores) else 1.0,
         worker_bytes=own_bytes or None,
         name=name,
         policy=factory,
