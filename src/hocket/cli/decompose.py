@@ -62,7 +62,7 @@ class DecomposeOptions:
 def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> None:
     """What a policy loses to inaction and to delay: played again without them.
 
-    hocket decompose --env CartPole-v1 --policy FILE.py:NAME --latency lognormal:0.05:0.3
+    hocket decompose --policy FILE.py:NAME --latency lognormal:0.05:0.3
     """
     if not (math.isfinite(options.seconds) and options.seconds > 0):
         raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 40")

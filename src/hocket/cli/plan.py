@@ -72,8 +72,9 @@ _USUAL = PlanOptions()
 def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
     """Which rule and how many workers, before anything runs.
 
-    hocket plan --latency lognormal:0.2:0.3 --hz 60, or
-    hocket plan --env ALE/Boxing-v5 --width 7, which is measured here.
+    hocket plan --latency lognormal:0.2:0.3 --hz 60
+
+    hocket plan --env ALE/Boxing-v5 --width 7 measures that network here.
     """
     _check(options)
     acting = RunOptions(
