@@ -60,6 +60,7 @@ def draw_frontier(
     right.set(xlabel="mean delay (ticks)", ylabel="coverage", ylim=(0, 1.02))
     if max(one.workers for one in shown) > 8 * min(one.workers for one in shown):
         left.set_xscale("log", base=2)
+        left.xaxis.set_major_formatter("{x:g}")
     for panel in (left, right):
         panel.spines[["top", "right"]].set_visible(False)
     left.legend(frameon=False, fontsize=8)
