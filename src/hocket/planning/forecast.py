@@ -20,6 +20,7 @@ from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 from hocket.latency import Constant, LatencyModel
 from hocket.observe.metrics import NS_PER_S, Metrics
+from hocket.planning.typical import Typical
 from hocket.policy import FunctionPolicy, PolicyFactory, TwoStage
 from hocket.record import RunRecord
 from hocket.run import set_up
@@ -147,7 +148,7 @@ def _play(
     agent: Agent, rule: Rule, hz: float, ticks: int, until: float, episode_ticks: int | None, seed: int
 ) -> RunRecord:
     env = NullEnv(episode_ticks=episode_ticks)
-    clock = Virtual(hz=hz, latency=agent.latency, head=Constant(0.0))
+    clock = Virtual(hz=hz, latency=Typical(agent.latency), head=Constant(0.0))
     run = clock.begin(**set_up(env, agent.idle(), rule, clock, ticks=ticks, seed=seed).parts())
     while run.tick < ticks and not run.record.interrupted:
         run.play(min(ticks, run.tick + STRETCH))
