@@ -18,6 +18,7 @@ from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
 from hocket.envs.null import NullEnv
 from hocket.latency import LatencyModel, describe_latency
+from hocket.planning.forecast import LIMIT_S as FORECAST_S
 from hocket.planning.forecast import forecast
 
 TICKS = 20_000
@@ -76,7 +77,9 @@ def _law(kind: int, mean_s: float, rng: np.random.Generator) -> LatencyModel:
     return hocket.Empirical(tuple(measured.tolist()))
 
 
-def compare(case: Case, *, ticks: int = TICKS, others: int = OTHER_SEEDS) -> dict[str, Any]:
+def compare(
+    case: Case, *, ticks: int = TICKS, others: int = OTHER_SEEDS, limit_s: float = FORECAST_S
+) -> dict[str, Any]:
     """Forecast ``case``, then run it on ``others`` seeds that the forecast did not use.
 
     Returns:
@@ -84,7 +87,7 @@ def compare(case: Case, *, ticks: int = TICKS, others: int = OTHER_SEEDS) -> dic
         took, and what of it was within the bounds.
     """
     began = perf_counter()
-    said = forecast(case.law, case.rule, case.hz, ticks=ticks)
+    said = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
     took_s = perf_counter() - began
     coverages, delays = [], []
     for seed in range(FIRST_OTHER_SEED, FIRST_OTHER_SEED + others):
@@ -137,11 +140,12 @@ def bench_plan(
     ticks: int = TICKS,
     seed: int = 0,
     processes: int | None = None,
+    limit_s: float = FORECAST_S,
     done: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Compare ``cases`` random cases, one row each; ``processes=1`` stays in this one."""
     every: Sequence[Case] = [case(number, seed) for number in range(cases)]
-    one = partial(compare, ticks=ticks)
+    one = partial(compare, ticks=ticks, limit_s=limit_s)
     rows: list[dict[str, Any]] = []
     count = os.cpu_count() or 1 if processes is None else processes
     if count == 1:
