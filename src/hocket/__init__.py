@@ -2,6 +2,7 @@
 
 from hocket.charged import Charged
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.decompose import Counterfactual, Losses, decompose
 from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
 from hocket.drivers.engine import Decision
@@ -23,23 +24,33 @@ from hocket.latency import (
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
 from hocket.measure import Measured, measure
 from hocket.models.torch_policy import TorchPolicy
+from hocket.plan import Plan, plan
+from hocket.planning.counts import learners_needed, workers_needed
+from hocket.planning.crowded import Crowded
+from hocket.planning.forecast import Agent, Forecast, forecast
+from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
+from hocket.predictability import Predictability, estimate_predictability
 from hocket.resume import Checkpoints
 from hocket.run import RunInterrupted, RunResult, run
 from hocket.train import TrainResult, train
 
 __all__ = [
+    "Agent",
     "Changing",
     "Charged",
     "CheckpointError",
     "Checkpoints",
     "Constant",
+    "Counterfactual",
+    "Crowded",
     "Decision",
     "Default",
     "Empirical",
     "ExpectedTime",
     "Fallback",
     "Fixed",
+    "Forecast",
     "FunctionPolicy",
     "Gamma",
     "HeavyTail",
@@ -49,13 +60,16 @@ __all__ = [
     "LatencyModel",
     "Learn",
     "LogNormal",
+    "Losses",
     "MaxTime",
     "Measured",
     "Overrun",
     "ParallelBatch",
     "PerWorker",
+    "Plan",
     "Policy",
     "PolicyFactory",
+    "Predictability",
     "Processes",
     "RandomDefault",
     "Realtime",
@@ -74,7 +88,14 @@ __all__ = [
     "TwoStage",
     "Unstaggered",
     "Virtual",
+    "decompose",
+    "estimate_predictability",
+    "forecast",
+    "learners_needed",
     "measure",
+    "measure_agent",
+    "plan",
     "run",
     "train",
+    "workers_needed",
 ]

@@ -33,7 +33,7 @@ class LatencyModel(ABC):
         """A source of durations that depends on nothing but ``rng`` and its own arguments."""
 
 
-class _Independent(LatencyModel):
+class Independent(LatencyModel):
     """A law whose draws depend neither on the worker nor on the time."""
 
     @abstractmethod
@@ -49,7 +49,7 @@ class _Drawn:
 
     __slots__ = ("_law", "_left", "_rng")
 
-    def __init__(self, law: _Independent, rng: np.random.Generator) -> None:
+    def __init__(self, law: Independent, rng: np.random.Generator) -> None:
         self._law, self._rng = law, rng
         self._left: list[int] = []
 
@@ -73,7 +73,7 @@ def _law(**laws: LatencyModel) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Constant(_Independent):
+class Constant(Independent):
     """Always ``seconds``."""
 
     seconds: float
@@ -87,7 +87,7 @@ class Constant(_Independent):
 
 
 @dataclass(frozen=True, slots=True)
-class LogNormal(_Independent):
+class LogNormal(Independent):
     """Log-normal with mean ``mean_s`` and log-standard-deviation ``sigma``."""
 
     mean_s: float
@@ -101,7 +101,7 @@ class LogNormal(_Independent):
 
 
 @dataclass(frozen=True, slots=True)
-class Gamma(_Independent):
+class Gamma(Independent):
     """Gamma with mean ``mean_s`` and ``shape``; coefficient of variation 1/√shape."""
 
     mean_s: float
@@ -115,7 +115,7 @@ class Gamma(_Independent):
 
 
 @dataclass(frozen=True, slots=True)
-class HeavyTail(_Independent):
+class HeavyTail(Independent):
     """A share ``probability`` of the inferences takes ``factor`` times as long; the mean is ``mean_s``."""
 
     mean_s: float
@@ -133,7 +133,7 @@ class HeavyTail(_Independent):
 
 
 @dataclass(frozen=True, slots=True)
-class Empirical(_Independent):
+class Empirical(Independent):
     """Drawn with replacement from measured ``durations_s``."""
 
     durations_s: Sequence[float]

@@ -156,3 +156,30 @@ def test_trunks_and_binds():
     assert metrics.worker_seconds()[0][:2] == pytest.approx((2, 0.0145), abs=1e-6)
     assert "binds       2, 1 missed" in str(Summary.of(record))
     assert "binds" not in str(Summary.of(story()))
+
+
+def test_shares_of_regret_and_the_defaults_cost():
+    # An inference of 1.5 ticks on one worker: fresh at every second tick, with delay 2, from tick 2 on.
+    clock = hocket.Virtual(hz=10, latency=hocket.Constant(0.15))
+    record = hocket.run(NullEnv(), lambda observation: 1, hocket.Sequential(), clock, ticks=40).record
+    fresh = Metrics(record).ticks.fresh
+    assert fresh.sum() == 20
+    for row, acted in enumerate(fresh):
+        record.rewards[row] = 3.0 if acted else 1.0
+    metrics = Metrics(record)
+    assert metrics.regret_shares(0.9) == pytest.approx((0.5, 0.5 * (1 - 0.9)))
+    assert sum(metrics.regret_shares(0.9)) == pytest.approx(metrics.regret_per_tick(0.9))
+    assert metrics.reward_means() == ((3, 0), (1, 0))
+    summary = Summary.of(record)
+    assert (summary.predictability, summary.inaction_regret) == (0.99, 0.5)
+    assert summary.delay_regret == pytest.approx(0.5 * 0.01)
+    assert (summary.default_cost, summary.default_cost_error) == (1.0, 0.0)  # (3 − 1)·0.5
+    assert "regret      0.505 a tick at ρ = 0.99: 0.500 left" in str(summary) and "cost 1 ± 0" in str(summary)
+
+
+def test_the_rules_own_predictability_and_no_default_tick():
+    rule = hocket.TickDispatch(1, quantile="auto", predictability=0.5)
+    clock = hocket.Virtual(hz=10, latency=hocket.Constant(0.0))
+    summary = hocket.run(NullEnv(), lambda observation: 1, rule, clock, ticks=20).summary()
+    assert summary.predictability == 0.5 and summary.inaction_regret == summary.delay_regret == 0
+    assert np.isnan(summary.default_cost) and "default     cost" not in str(summary)

@@ -17,15 +17,26 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, demo, envs, learning, options, run, train
+    from hocket.cli import bench, decompose, demo, envs, learning, options, plan, run, train
 
     benches = SubcommandApp()
-    for command in (bench.overhead, bench.jitter, bench.rules, bench.virtual, bench.replay, bench.update, bench.train):
+    for command in (
+        bench.overhead,
+        bench.jitter,
+        bench.rules,
+        bench.virtual,
+        bench.plan,
+        bench.replay,
+        bench.update,
+        bench.train,
+    ):
         benches.command(command)
     app = SubcommandApp()
     app.command(demo.demo)
     app.command(run.run)
     app.command(train.train)
+    app.command(plan.plan)
+    app.command(decompose.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
     app.command(envs.envs)
     arguments = sys.argv[1:]

@@ -220,3 +220,63 @@ def train(*, repeats: int = 10, bfloat16: bool = False, json: Path | None = None
     show.table(title, ("", "environment steps per second"), rows)
     show.say(f"{figures['steps_per_s'] / figures['sb3_steps_per_s']:.2f} times as many")
     show.write_json(json, figures)
+
+
+def plan(
+    *, cases: int = 200, ticks: int = 20_000, realtime: bool = False, seconds: float = 15.0, json: Path | None = None
+) -> None:
+    """The planner's forecasts beside the virtual driver, or the wall clock.
+
+    Args:
+        cases: random laws, rules, rates and numbers of workers.
+        ticks: of each run.
+        realtime: forecast and play the arms of the demo instead, on the wall clock.
+        seconds: of each arm.
+        json: also write the figures to this file.
+    """
+    from hocket.bench import plan as bench
+    from hocket.bench.plan_realtime import bench_plan_realtime
+
+    _at_least_one(cases=cases, ticks=ticks)
+    _positive(seconds=seconds)
+    show.check_writable(json=json)
+    if realtime:
+        rows = bench_plan_realtime(seconds=seconds, tell=show.say, watch=show.progress)
+    else:
+        with Progress(console=show.console, transient=True, disable=not show.console.is_terminal) as progress:
+            task = progress.add_task("plan", total=cases)
+            rows = bench.bench_plan(cases=cases, ticks=ticks, done=lambda n, of: progress.update(task, completed=n))
+    if realtime:
+        show.table(
+            "\nCoverage, forecast from times that were measured alone, from the run's own, and as it was (realtime)",
+            ("arm", "N", "forecast", "from own times", "measured"),
+            [
+                (
+                    row["rule"],
+                    str(row["workers"]),
+                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_from_own_times", "coverage_measured")),
+                )
+                for row in rows
+            ],
+        )
+        own = sum(row["own_within"] for row in rows)
+        show.say(f"within 5 points: {sum(row['within'] for row in rows)} of {len(rows)}; from their own times {own}")
+    else:
+        show.table(
+            "Forecast and measured: the cases that were missed (virtual)",
+            ("rule", "N", "coverage", "measured", "delay", "measured"),
+            [
+                (
+                    row["rule"]["name"],
+                    str(row["workers"]),
+                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_measured")),
+                    *(show.number(row[key], ".2f") for key in ("delay_mean", "delay_mean_measured")),
+                )
+                for row in rows
+                if not row["within"]
+            ],
+        )
+        agree = sum(row["seeds_agree"] for row in rows)
+        show.say(f"{sum(row['within'] for row in rows)} of {len(rows)} within bounds; {bench.worst_seconds(rows)}")
+        show.say(f"The driver's own seeds are as close to each other in {agree}.")
+    show.write_json(json, rows)

@@ -175,6 +175,18 @@ class Metrics:
         elapsed = int(ticks.tick[-1]) - self.after_tick if len(ticks.tick) else 0
         return 1 - float(np.sum(predictability ** (self.delays - 1.0))) / elapsed if elapsed else 1.0
 
+    def regret_shares(self, predictability: float) -> tuple[float, float]:
+        """The two parts of J_ρ: 1 − coverage, left to the default, and mean fresh·(1 − ρ^(delay−1)), decided early."""
+        inaction = 1 - self.coverage
+        return inaction, self.regret_per_tick(predictability) - inaction
+
+    def reward_means(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Mean reward and its standard error, of fresh ticks and of ticks that the default filled; NaN below two."""
+        rewards = np.frombuffer(self.record.rewards, np.float64)
+        rewards = rewards[np.frombuffer(self.record.ticks, np.int64) > self.after_tick]
+        fresh = self.ticks.fresh[: len(rewards)]
+        return _mean_and_error(rewards[: len(fresh)][fresh]), _mean_and_error(rewards[: len(fresh)][~fresh])
+
     def first_due(self) -> int:
         """The first tick that an inference could have made: that of the first answer's first usable deadline."""
         finished = self.inferences.finished_ns
@@ -220,6 +232,12 @@ class Metrics:
         totals = np.concatenate([[0.0], np.cumsum(rewards)])[last + 1]
         returns: NDArray[np.float64] = np.diff(np.concatenate([[0.0], totals]))
         return returns[np.frombuffer(self.record.ticks, np.int64)[last] > self.after_tick]
+
+
+def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
 
 
 def percentiles(values: NDArray[Any], *which: float) -> list[float]:

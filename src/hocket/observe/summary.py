@@ -11,6 +11,8 @@ import numpy as np
 from hocket.observe.metrics import Metrics, percentiles
 from hocket.record import RunRecord
 
+USUAL_PREDICTABILITY = 0.99
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
@@ -21,6 +23,17 @@ class Summary:
     steady_coverage: float
     """Coverage from the tick on that the first inference could have made."""
     inaction: float
+    predictability: float
+    """The ρ of the next two: the rule's, or 0.99."""
+    inaction_regret: float
+    """Of J_ρ a tick: what is left to the default."""
+    delay_regret: float
+    """Of J_ρ a tick: what was decided too early."""
+    default_cost: float
+    """β's measured cost a tick: (mean reward of fresh ticks − that of default ticks)·inaction. Only what the ticks
+    themselves paid, not what they led to; NaN without two ticks of each."""
+    default_cost_error: float
+    """Its standard error, as if ticks were independent."""
     missed: int
     delay_mean: float
     delay_p50: float
@@ -48,6 +61,9 @@ class Summary:
     def of(cls, record: RunRecord) -> Summary:
         """Read the figures off ``record``."""
         metrics = Metrics(record)
+        rho = getattr(record.trace.rule, "predictability", None) or USUAL_PREDICTABILITY
+        inaction_regret, delay_regret = metrics.regret_shares(rho)
+        (fresh_reward, fresh_error), (default_reward, default_error) = metrics.reward_means()
         delay_p50, delay_p99 = percentiles(metrics.delays, 50, 99)
         (interval_p99,) = percentiles(metrics.intervals, 99)
         lateness_p50, lateness_p99 = percentiles(metrics.lateness_s, 50, 99)
@@ -58,6 +74,11 @@ class Summary:
             coverage=metrics.coverage,
             steady_coverage=Metrics(record, max(0, metrics.first_due() - 1)).coverage,
             inaction=1 - metrics.coverage,
+            predictability=rho,
+            inaction_regret=inaction_regret,
+            delay_regret=delay_regret,
+            default_cost=(fresh_reward - default_reward) * inaction_regret,
+            default_cost_error=math.hypot(fresh_error, default_error) * inaction_regret,
             missed=metrics.missed,
             delay_mean=_mean(metrics.delays),
             delay_p50=delay_p50,
@@ -95,6 +116,8 @@ class Summary:
             + (f", {self.missed} missed" if self.missed else "")
             + (" (interrupted)" if self.interrupted else ""),
             f"coverage    {self.coverage:.3f}; {self.steady_coverage:.3f} once the first inference was due",
+            f"regret      {self.inaction_regret + self.delay_regret:.3f} a tick at ρ = {self.predictability:g}: "
+            f"{self.inaction_regret:.3f} left to the default, {self.delay_regret:.3f} decided too early",
             f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
             f"p99 {number(self.delay_p99)} ticks",
             f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
@@ -103,6 +126,11 @@ class Summary:
             f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",
             *([f"binds       {self.binds}, {self.missed_binds} missed"] if self.binds else []),
+            *(
+                [f"default     cost {number(self.default_cost)} ± {number(self.default_cost_error)} reward a tick"]
+                if self.default_cost_error >= 0
+                else []
+            ),
             f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
             f"total reward {number(self.reward_total)}",
         ]

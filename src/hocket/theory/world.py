@@ -46,6 +46,11 @@ class TabularEnv(gym.Env[NDArray[np.int64], np.int64]):
         self._state = after
         return np.array([after]), reward, False, False, {}
 
+    def reseed(self, seed: int) -> None:
+        """Go on from here with other chance."""
+        self.np_random = np.random.default_rng(seed)
+        self._draws = iter(())
+
     def _draw(self) -> float:
         draw = next(self._draws, None)
         if draw is None:

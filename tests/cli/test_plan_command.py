@@ -1,0 +1,130 @@
+"""``hocket plan`` and ``hocket decompose``, as they are typed."""
+
+import json
+
+import pytest
+from said import read, refused
+
+import hocket
+from hocket.cli.plan import rule_words
+
+TIMES = ("plan", "--latency", "0.195", "--hz", "60", "--seconds", "1")
+POLICY = "def still(observation):\n    return 0\n\nNOTHING = 3\n"
+
+
+@pytest.mark.parametrize("arguments", ["plan", "decompose", "bench plan"])
+def test_it_explains_itself_in_80_columns(command, arguments):
+    code, out, err = command(*arguments.split(), "--help")
+    assert (code, err) == (0, "")
+    assert "usage: hocket" in out and max(map(len, out.splitlines()[1:])) <= 80
+
+
+def test_a_plan_for_times(command, tmp_path):
+    code, out, err = command(*TIMES, "--json", "p.json", "--out", "p.png", "--update", "0.05")
+    assert (code, err) == (0, "")
+    assert "N*          12 workers" in out and "N_L*" in out and "recommended" in out
+    assert "hocket run --env YOUR-ENVIRONMENT --hz 60 --rule" in out and "--workers 12" in out
+    assert (tmp_path / "p.png").exists()
+    figures = read("p.json")
+    assert figures["recommended"]["workers"] == 12 and figures["workers_needed"] == 12
+    assert figures["predictability"] == 0.99 and len(figures["forecasts"]) == 8 + 5 * 7
+
+
+def test_the_line_it_prints_runs(command):
+    code, out, _ = command(*TIMES, "--env", "CartPole-v1", "--predictability", "0.9")
+    assert code == 0
+    line = next(line for line in out.splitlines() if line.startswith("hocket run"))
+    code, out, err = command(*line.split()[1:], "--seconds", "1")
+    assert (code, err) == (0, "") and "12 workers" in out
+
+
+@pytest.mark.realtime
+def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
+    (tmp_path / "mine.py").write_text(POLICY)
+    code, out, err = command(
+        "plan", "--env", "CartPole-v1", "--policy", "mine.py:still", "--seconds", "1", "--json", "p.json"
+    )
+    assert (code, err) == (0, "")
+    assert "predictability of CartPole-v1: ρ = 1 a tick" in out
+    figures = read("p.json")
+    assert figures["predictability_estimate"]["value"] == 1
+    assert figures["inference"][""]["mean_s"] < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), ("give --latency",)),
+        (("--latency", "0.1"), ("has no rate of its own",)),
+        (("--latency", "0.1", "--hz", "60", "--width", "2"), ("--width 2.0", "leave it out")),
+        (("--latency", "0.1", "--hz", "60", "--predictability", "2"), ("must lie in (0, 1]",)),
+        (("--latency", "0.1", "--hz", "60", "--predictability", "x"), ("--predictability x",)),
+        (("--latency", "0.1", "--hz", "60", "--cores", "0.01", "--seconds", "1"), ("nothing fits cores=0.01",)),
+        (("--latency", "0.1", "--hz", "60", "--seconds", "0"), ("--seconds 0.0",)),
+        (("--env", "CartPole-v1", "--policy", "missing.py:it"), ("--policy missing.py:it",)),
+    ],
+)
+def test_plans_that_cannot_be_are_refused(command, options, words):
+    refused(command("plan", *options), *words)
+
+
+def test_rules_in_words():
+    rules = {
+        hocket.Sequential(): "--rule sequential",
+        hocket.MaxTime(3): "--rule max-time --workers 3",
+        hocket.ExpectedTime(3): "--rule expected-time --workers 3",
+        hocket.Unstaggered(3): "--rule unstaggered --workers 3",
+        hocket.TickDispatch(3, hold=False): "--rule tick-dispatch --workers 3 --quantile 0.95 --release-early True",
+        hocket.TickDispatch(3, quantile="auto", predictability=0.9): (
+            "--rule tick-dispatch --workers 3 --quantile auto --predictability 0.9"
+        ),
+    }
+    for rule, words in rules.items():
+        assert " ".join(rule_words(rule)) == words
+
+
+DECOMPOSE = ("decompose", "--latency", "0.05", "--runs", "2", "--seconds", "10")
+
+
+def test_decompose(command, tmp_path):
+    (tmp_path / "mine.py").write_text(POLICY)
+    code, out, err = command(*DECOMPOSE, "--policy", "mine.py:still", "--workers", "3", "--json", "d.json")
+    assert (code, err) == (0, "")
+    assert "lost to inaction" in out and "lost to delay" in out and "reward an episode" in out
+    figures = read("d.json")
+    # Always the same push, which is the default as well: nothing is lost to anything.
+    assert figures["per_episode"]["realtime_regret"] == {"mean": 0, "low": 0, "high": 0}
+    assert figures["ticks"] == 500 and figures["runs"] == 2
+    json.dumps(figures, allow_nan=False)
+
+
+@pytest.mark.parametrize("rule", ["tick-dispatch", "sequential"])
+def test_decompose_a_network(command, rule):
+    workers = () if rule == "sequential" else ("--workers", "auto")
+    code, out, err = command(*DECOMPOSE, "--rule", rule, *workers, "--width", "0.1", "--default", "random")
+    assert (code, err) == (0, "") and "as it was" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--seconds", "0"), ("--seconds 0.0",)),
+        (("--runs", "1"), ("runs=1",)),
+        (("--latency", "x"), ("latency file x",)),
+        (("--policy", "mine.py:NOTHING"), ("NOTHING is 3",)),
+        (("--policy", "mine.py:absent"), ("absent is None",)),
+        (("--policy", "broken.py:it"), ("broken.py cannot be run: ZeroDivisionError",)),
+        (("--policy", "somewhere"), ("FILE.py:NAME",)),
+    ],
+)
+def test_decompositions_that_cannot_be_are_refused(command, tmp_path, options, words):
+    (tmp_path / "mine.py").write_text(POLICY)
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    refused(command(*DECOMPOSE, *options), *words)
+
+
+def test_bench_plan(command):
+    code, out, err = command("bench", "plan", "--cases", "2", "--ticks", "500", "--json", "b.json")
+    assert (code, err) == (0, "") and "of 2 within bounds" in out
+    rows = read("b.json")
+    assert [row["case"] for row in rows] == [0, 1] and {"within", "seconds", "coverage"} <= rows[0].keys()

@@ -1,0 +1,91 @@
+import math
+import time
+
+import pytest
+
+import hocket
+from hocket.envs.null import NullEnv
+from hocket.errors import ConfigurationError
+
+
+def quick(source, hz=60, **more):
+    return hocket.plan(source, hz, seconds=2, **more)
+
+
+def test_constant_times():
+    made = quick(hocket.Constant(0.195), update_s=0.09)  # 11.7 ticks
+    assert made.workers_needed == 12 and made.recommended.workers == 12
+    assert made.recommended.coverage > 0.99 and made.recommended.delay_mean == pytest.approx(12, abs=0.1)
+    assert made.learners == 6  # 5.4 ticks of updates, an action a tick
+    assert "N = 12" in str(made) and "Nothing that was looked at" in made.why
+    assert {one.workers for one in made.forecasts} == {1, 12, 13, 15, 18, 24}
+
+
+def test_inferences_within_a_tick_need_nothing_special():
+    made = quick(hocket.Constant(0.01))
+    assert isinstance(made.recommended.rule, hocket.Sequential) and made.recommended.regret_per_tick == 0
+
+
+def test_budgets_and_numbers():
+    made = quick(hocket.Constant(0.195), workers=(6, 12), cores=7)
+    assert made.recommended.workers == 6 and "exceed the budget" in made.why
+    assert {one.workers for one in made.forecasts} == {1, 6, 12}
+    made = quick(hocket.LogNormal(0.1, 0.3), most_workers=4)
+    assert max(one.workers for one in made.forecasts) == 4
+
+
+def test_rules_of_ones_own():
+    made = quick(hocket.Constant(0.195), workers=(12,), rules=lambda n: [hocket.TickDispatch(n, hold=False)])
+    assert [one.rule for one in made.forecasts] == [hocket.TickDispatch(12, hold=False)]
+
+
+def test_a_file_of_times(tmp_path):
+    (tmp_path / "times.txt").write_text("0.1\n0.11\n0.12\n")
+    made = quick(tmp_path / "times.txt", workers=(7,))
+    assert made.inference[""]["longest_s"] == pytest.approx(0.12)
+    assert made.workers_needed == 8  # 7.2 ticks
+
+
+def test_rows_hold_plain_values():
+    made = quick(hocket.Constant(1e6), workers=(1,))
+    rows = made.rows()
+    assert len(rows) == 8 and rows[0]["rule"] == {"name": "Sequential", "learn": "never"}
+    assert rows[0]["delay_mean"] is None and rows[0]["coverage"] == 0
+    assert not any(isinstance(value, float) and math.isnan(value) for row in rows for value in row.values())
+
+
+def test_progress_and_the_same_seed():
+    told = []
+    first = quick(hocket.Constant(0.03), workers=(2,), done=lambda *so_far: told.append(so_far))
+    assert told[0] == (1, 15) and told[-1] == (15, 15)
+    assert [one.rule for one in first.forecasts] == [
+        one.rule for one in quick(hocket.Constant(0.03), workers=(2,)).forecasts
+    ]
+
+
+def test_it_draws(tmp_path):
+    made = quick(hocket.Constant(0.05), workers=(2, 40))
+    made.draw(tmp_path / "plan.png")
+    assert (tmp_path / "plan.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def waits(observation):
+    time.sleep(0.01)
+    return 0
+
+
+@pytest.mark.realtime
+def test_a_policy_is_measured():
+    made = hocket.plan(waits, 50, env=NullEnv(), seconds=1)
+    assert isinstance(made.recommended.agent.latency, hocket.Crowded)
+    assert made.inference[""]["mean_s"] >= 0.01
+    assert made.recommended.memory_bytes > 0
+
+
+def test_a_policy_without_an_environment():
+    with pytest.raises(ConfigurationError, match="give env="):
+        hocket.plan(waits, 50)
+    with pytest.raises(ConfigurationError, match="neither a latency model"):
+        hocket.plan(3, 50)
+    with pytest.raises(ConfigurationError, match="workers is empty"):
+        quick(hocket.Constant(0.1), workers=())
