@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+from hocket.core.values import value
 
 
 class Outcome(IntEnum):
@@ -23,7 +24,7 @@ class Outcome(IntEnum):
     """It raised, hung, or its worker was lost."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartInference:
     """Hand ``observation`` to ``worker``. ``target`` is the tick it aims at, or -1."""
 
@@ -33,7 +34,7 @@ class StartInference:
     target: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BindHead:
     """Run the head of two-stage ``inference`` on ``worker`` now, for tick ``tick`` and no other."""
 
@@ -42,7 +43,7 @@ class BindHead:
     tick: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Execute:
     """Tick ``tick`` executes action ``step`` of ``inference``, ``delay_ticks`` after its observation."""
 
@@ -52,14 +53,14 @@ class Execute:
     delay_ticks: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ExecuteDefault:
     """Tick ``tick`` has no fresh action: the default behaviour β fills it."""
 
     tick: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EndInference:
     """``inference`` has ended; nothing of it is needed any more."""
 
@@ -67,24 +68,24 @@ class EndInference:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StartLearning:
     """Learn now, and say when it has ended; acting waits for it (sequential interaction only)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WakeAt:
     """Send ``TimerDue`` at ``time_ns``. Replaces the ``WakeAt`` before."""
 
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddWorker:
     """One worker more is wanted."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RetireWorker:
     """``worker`` is idle and no longer wanted; it will not be used again."""
 

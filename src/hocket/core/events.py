@@ -6,10 +6,10 @@ workers and inferences are named by integers; observation ``k`` is the one that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from hocket.core.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WorkerJoined:
     """A worker has loaded its policy and is idle."""
 
@@ -17,7 +17,7 @@ class WorkerJoined:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WorkerLost:
     """A worker died, was killed, or has left; what it was running fails."""
 
@@ -25,7 +25,7 @@ class WorkerLost:
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeadlineReached:
     """Tick ``tick`` must act now. Indices skipped since the last one are missed.
 
@@ -37,7 +37,7 @@ class DeadlineReached:
     overrun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ticked:
     """The environment has stepped (or been reset, at tick 0): observation ``tick`` exists.
 
@@ -49,7 +49,7 @@ class Ticked:
     episode_ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InferenceFinished:
     """An inference has its answer: actions for ``length`` consecutive ticks, by weights of ``version``."""
 
@@ -59,7 +59,7 @@ class InferenceFinished:
     version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TrunkFinished:
     """The slow stage of a two-stage inference has ended; its worker holds the features until the head's moment."""
 
@@ -67,7 +67,7 @@ class TrunkFinished:
     inference: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InferenceFailed:
     """An inference raised; its worker is idle again."""
 
@@ -75,21 +75,21 @@ class InferenceFailed:
     inference: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TimerDue:
     """The time of the last ``WakeAt`` has come."""
 
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LearningFinished:
     """The learning that ``StartLearning`` asked for has ended."""
 
     time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PredictabilityEstimated:
     """Somebody measured the environment's predictability ρ ∈ (0, 1]."""
 
@@ -97,7 +97,7 @@ class PredictabilityEstimated:
     predictability: float
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RunEnded:
     """Nothing more will be executed; everything in flight is discarded."""
 
