@@ -62,6 +62,14 @@ def test_chunks_fill_the_gaps_that_too_few_workers_leave(rule, workers, length, 
     assert set(metrics.delays) <= set(range(12, 12 + length))
 
 
+@pytest.mark.parametrize("ticks", [4.6, 5.5, 5.7, 5.95])
+def test_chunks_of_inferences_that_end_between_ticks(ticks):
+    # A worker that is free in the middle of a tick takes the newest observation, not one that waited for it.
+    metrics = play(TickDispatch(1), ticks_s(ticks), 1200, warm_up=120, chunk=6)
+    # At 5.95 the answer often just misses its tick: six actions then fill six of seven.
+    assert metrics.coverage >= 0.99 if ticks <= 5.5 else metrics.coverage >= 6 / 7
+
+
 class _Reversed(_MaxTimeSchedule):
     @staticmethod
     def distance(behind, ahead, workers):

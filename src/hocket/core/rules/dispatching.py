@@ -51,6 +51,10 @@ class DispatchSchedule(Schedule):
     def worthwhile(self, observation: int, now_ns: int) -> bool:
         """Whether an observation that has queued is still worth an inference."""
 
+    def freshened(self, observation: int, tick: int, now_ns: int) -> int:
+        """What to serve instead of ``observation``, the last one that waits, now that ``tick`` is the newest."""
+        return observation
+
     @abstractmethod
     def queue_limit(self) -> int:
         """The most observations that may queue."""
@@ -104,6 +108,8 @@ class DispatchSchedule(Schedule):
         free = len(idle)
         while queue and free:
             observation = queue.popleft()
+            if observation < tick and not queue:
+                observation = self.freshened(observation, tick, now_ns)
             new = observation == tick and now_ns == self._ticked_ns
             if not new and not self.worthwhile(observation, now_ns):
                 continue
@@ -142,8 +148,19 @@ class QuantileSchedule(DispatchSchedule):
 
     def worthwhile(self, observation: int, now_ns: int) -> bool:
         newest = self._queue[-1] if self._queue else observation
-        can_meet_target = self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
-        return can_meet_target or (observation == newest and not self._outdone(observation, now_ns))
+        if self._meets_target(observation, now_ns):
+            return True
+        return observation == newest and not self._outdone(observation, now_ns)
+
+    def freshened(self, observation: int, tick: int, now_ns: int) -> int:
+        # Served at strides, it may have waited a whole inference long; one behind would then be always one behind.
+        if self._stride == 1 or self._meets_target(observation, now_ns):
+            return observation
+        self._next_served = tick + self._stride
+        return tick
+
+    def _meets_target(self, observation: int, now_ns: int) -> bool:
+        return self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
 
     def _outdone(self, observation: int, now_ns: int) -> bool:
         """Whether the observation after it will be usable no later if it finds a worker.
