@@ -257,10 +257,10 @@ class Raising(DQN):
 @pytest.mark.parametrize("train", [live, in_loop])
 def test_learners_that_always_raise(train):
     with pytest.warns(RuntimeWarning) as told:
-        result = train(algorithm=Raising(batch_size=8, target_every=20))
+        result = train(ticks=1400, algorithm=Raising(batch_size=8, target_every=20))  # five learners have to fail
     assert "RuntimeError: the learner's own words" in result.error
     assert "learning stopped by tick" in str(told[-1].message)
-    assert result.updates == 0 and len(result.run.record.ticks) == 400
+    assert result.updates == 0 and len(result.run.record.ticks) == 1400
 
 
 def test_a_full_disk_costs_no_checkpoint_and_no_run(tmp_path):
@@ -320,7 +320,7 @@ def test_a_resumed_one_goes_on(saved, tmp_path):
     assert result.run.config["first_tick"] == 200 and len(result.run.record.ticks) == 300
     assert after["updates"] == before["updates"] + result.updates
     assert result.updates >= 20 and len(result.losses) == result.updates
-    assert versions(result)[0] == before["updates"]
+    assert before["updates"] <= versions(result)[0] <= before["updates"] + 2  # what was due is made up for at once
     assert len(records_of(tmp_path)) > len(records_of(saved)) + 100
     last = notes.progresses[-1]
     assert (last.tick, last.learner.updates) == (500, after["updates"])
