@@ -27,7 +27,7 @@ ROOMS = set(LAYERS) | {"hocket"}  # "hocket" is the package itself, which shows 
 LAYERS["run"] = ROOMS
 LAYERS["cli"] = ROOMS | {"run"}
 LAYERS["hocket"] = ROOMS | {"run", "cli"}
-SHARED = {"policy", "charged", "spaces", "defaults", "record", "latency", "shared_memory"}
+SHARED = {"child_processes", "policy", "charged", "spaces", "defaults", "record", "latency", "shared_memory"}
 RUN = {
     "run",
     "train",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from dataclasses import dataclass
-from multiprocessing import parent_process
-from threading import Thread
 from traceback import format_exc
 
 import cloudpickle
 import numpy as np
 import torch
 
+from hocket.child_processes import begin_as_child
 from hocket.learn.deep_q import DivergenceError
 from hocket.learn.learner import Learner, Update
 from hocket.learn.pace import BROKEN, DIVERGED, READY, Board, Pace
@@ -44,9 +41,7 @@ class Job:
 
 def learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
     """Run as learner ``number`` until told to stop, or until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
-    Thread(target=leave_with_parent, name="hocket-parent", daemon=True).start()
-    os.nice(job.nice)
+    begin_as_child(job.nice)
     board = job.board
     try:
         _learn(job, number, seed)
@@ -76,14 +71,3 @@ def _learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
             continue
         learner.update(board.tick, landing=landing, stopped=lambda: board.stopped)
         board.release(number)
-
-
-def leave_with_parent() -> None:
-    """End this process when the tick loop's is gone, even in the middle of a gradient.
-
-    ``os.getppid`` would not tell: it names the fork server, which lives until its last child has left.
-    """
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)

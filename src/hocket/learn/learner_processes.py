@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from hocket.child_processes import end_children
 from hocket.errors import ConfigurationError
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.learner_process import Job, learn
@@ -164,14 +165,7 @@ class LearnerProcesses:
             self._ring.send_bytes(b"!")
             self._thread.join()
         processes = [process for _, process in self._running.values()]
-        give_up = monotonic() + GOODBYE_S
-        for process in processes:
-            process.join(max(0.0, give_up - monotonic()))
-        for process in processes:
-            if process.is_alive():
-                process.kill()
-            process.join()
-            process.close()
+        end_children(processes, GOODBYE_S)
         self._running.clear()
         self._board.states[:] = STARTING
         self._bell.close()

@@ -7,9 +7,7 @@ copied. So a checkpoint is a state that the training was in, give or take the up
 from __future__ import annotations
 
 import multiprocessing
-import os
 import pickle
-import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from threading import Thread
 from traceback import format_exc
 from typing import Any
 
+from hocket.child_processes import begin_as_child
 from hocket.errors import CheckpointError
 from hocket.learn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hocket.learn.keeping import state_of, tensors_of
-from hocket.learn.learner_process import leave_with_parent
 from hocket.learn.pace import Board
 from hocket.learn.replay import Replay
 from hocket.learn.weights import SharedWeights
@@ -178,9 +176,7 @@ class Saver:
 
 def save_now_and_then(parent: Connection, state: LiveState, every: int) -> None:
     """Run until told to stop, or until the parent is gone; tell it of what goes wrong."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
-    Thread(target=leave_with_parent, name="hocket-parent", daemon=True).start()
-    os.nice(NICE)
+    begin_as_child(NICE)
     board = state.board
     due = (board.tick // every + 1) * every
     while not parent.poll(LOOK_S):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.child_processes import end_children
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
 from hocket.drivers.executors.keeper import Keeper, WorkerProcess
@@ -282,14 +283,7 @@ class ProcessExecutor(RealtimeExecutor):
         for worker in self._by_slot.values():
             self._mailbox.request[worker.slot] = STOP
             worker.go.release()
-        give_up = monotonic() + GOODBYE_S
-        for process in processes:
-            process.join(max(0.0, give_up - monotonic()))
-        for process in processes:
-            if process.is_alive():
-                process.kill()
-            process.join()
-            process.close()
+        end_children(processes, GOODBYE_S)
         self._mailbox.close()
         self._by_slot.clear()
         self._by_worker.clear()

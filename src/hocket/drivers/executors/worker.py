@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from multiprocessing import parent_process
-from threading import Thread
 from time import monotonic_ns
 from traceback import format_exc
 from typing import Any
 
 import numpy as np
 
+from hocket.child_processes import begin_as_child
 from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
 from hocket.policy import Stages, built
 from hocket.shared_memory import Parcel
@@ -28,22 +25,9 @@ def spin(semaphore: Any) -> bool:
     return True
 
 
-def _leave_with_parent() -> None:
-    """End this process when the tick loop's is gone, even in the middle of an inference that never ends.
-
-    ``os.getppid`` would not tell: it names the fork server, which lives until its last worker has left.
-    """
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
 def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, parcel: Parcel, nice: int) -> None:
     """Run until told to stop, or until the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the tick loop's to handle
-    Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
-    os.nice(nice)
+    begin_as_child(nice)
     try:
         factory, codec = parcel.open()
         policy = built(factory)

@@ -1,0 +1,41 @@
+"""What every child process of a tick loop begins with, and how they are ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
+from threading import Thread
+from time import monotonic
+
+
+def begin_as_child(nice: int) -> None:
+    """In the child: leave Ctrl-C to the tick loop, stand back behind it by ``nice``, and end when its process is gone.
+
+    Even in the middle of what never ends. ``os.getppid`` would not tell: it names the fork server, which lives until
+    its last child has left.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
+    os.nice(nice)
+
+
+def _leave_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def end_children(processes: Sequence[BaseProcess], grace_s: float) -> None:
+    """In the parent: wait for ``processes``, all together ``grace_s`` seconds, then kill those that are left."""
+    give_up = monotonic() + grace_s
+    for process in processes:
+        process.join(max(0.0, give_up - monotonic()))
+    for process in processes:
+        if process.is_alive():
+            process.kill()
+        process.join()
+        process.close()
