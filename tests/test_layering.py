@@ -30,11 +30,6 @@ LAYERS["hocket"] = ROOMS | {"run", "cli"}
 SHARED = {"child_processes", "policy", "charged", "spaces", "defaults", "record", "latency", "shared_memory"}
 RUN = {
     "run",
-    "train",
-    "evaluation",
-    "resume",
-    "course",
-    "live_course",
     "training",
     "measure",
     "plan",

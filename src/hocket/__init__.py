@@ -31,9 +31,9 @@ from hocket.planning.forecast import Agent, Forecast, forecast
 from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
-from hocket.resume import Checkpoints
 from hocket.run import RunInterrupted, RunResult, run
-from hocket.train import TrainResult, train
+from hocket.training.resume import Checkpoints
+from hocket.training.train import TrainResult, train
 
 __all__ = [
     "Agent",

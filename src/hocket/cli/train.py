@@ -37,11 +37,11 @@ from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
 from hocket.observe.progress import TrainingLine
 from hocket.observe.training import Instrument
-from hocket.resume import Checkpoints
+from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
-    from hocket.train import Evaluation, TrainResult
+    from hocket.training.train import Evaluation, TrainResult
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from hocket.experiments.tasks import Row
 from hocket.learn.schedules import Linear
 from hocket.models.qnetwork import QNetwork, minatar_trunk, q_network
-from hocket.train import Evaluation, TrainResult
+from hocket.training.train import Evaluation, TrainResult
 
 HZ = 60
 TICKS = 300_000

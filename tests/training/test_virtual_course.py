@@ -14,8 +14,8 @@ from hocket.learn.dqn import DQN
 from hocket.learn.rainbow import Rainbow
 from hocket.learn.schedules import Linear
 from hocket.models.qnetwork import mlp_trunk, q_network
-from hocket.resume import Checkpoints
-from hocket.train import train
+from hocket.training.resume import Checkpoints
+from hocket.training.train import train
 
 TICKS = 1200
 

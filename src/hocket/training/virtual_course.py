@@ -11,9 +11,7 @@ import torch
 
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluation, Evaluator, Judge
 from hocket.learn.checkpoint import belonging, check_free
-from hocket.learn.collector import Collector
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration
 from hocket.learn.keeping import Kept
@@ -24,13 +22,14 @@ from hocket.learn.virtual_learners import VirtualLearners
 from hocket.models.qnetwork import QNetwork
 from hocket.observe.training import Instrument, LearnerFigures, Meter
 from hocket.record import InTurn
-from hocket.resume import Checkpoints, play_on, put_away, take_up
 from hocket.run import RunResult, Setup, set_up
-from hocket.train import TrainResult
-from hocket.training import Training
+from hocket.training.evaluation import Evaluation, Evaluator, Judge
+from hocket.training.resume import Checkpoints, play_on, put_away, take_up
+from hocket.training.terms import Training
+from hocket.training.train import TrainResult
 
 
-class Course:
+class VirtualCourse:
     """Plays a training that is put together, saves it, and takes it up again.
 
     Args:
@@ -163,12 +162,7 @@ def play_virtual(
     assert isinstance(clock, Virtual)
     exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
     replay = training.replay()
-    collector = Collector(
-        replay,
-        gamma=algorithm.gamma,
-        first_action=int(training.actions.start),
-        stacked=training.stacked,
-    )
+    collector = training.collector(replay)
     updates = Updates(
         algorithm=algorithm,
         network=network,
@@ -187,7 +181,7 @@ def play_virtual(
     )
     exploration = training.exploration(collector, exploring)
     policy = training.policy(exploration, learners, in_place=True)
-    course = Course(
+    course = VirtualCourse(
         setup=set_up(
             training.env,
             policy,

@@ -25,7 +25,7 @@ from hocket.learn.dqn import DQN
 from hocket.learn.learner_processes import PRELOAD
 from hocket.learn.rainbow import Rainbow
 from hocket.models.qnetwork import mlp_trunk, q_network
-from hocket.resume import Checkpoints
+from hocket.training.resume import Checkpoints
 
 pytestmark = pytest.mark.realtime
 

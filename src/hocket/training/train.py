@@ -14,13 +14,13 @@ from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluation
 from hocket.latency import LatencyModel
 from hocket.learn.learners import Learners, RoundRobin, check_learners
 from hocket.learn.schedules import Linear
 from hocket.observe.training import Instrument
-from hocket.resume import Checkpoints
 from hocket.run import RunResult
+from hocket.training.evaluation import Evaluation
+from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.learn.deep_q import DeepQ
@@ -132,9 +132,9 @@ def train(
         CheckpointError: if there is no checkpoint to go on from; in virtual time also if one cannot be written.
         RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
     """
-    from hocket.course import play_virtual
-    from hocket.live_course import play_live
-    from hocket.training import Training
+    from hocket.training.live_course import play_live
+    from hocket.training.terms import Training
+    from hocket.training.virtual_course import play_virtual
 
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")

@@ -18,7 +18,6 @@ from hocket.core.cadence import exact_hz
 from hocket.errors import ConfigurationError
 from hocket.learn.acting import Weights
 from hocket.learn.checkpoint import belonging, check_free
-from hocket.learn.collector import Collector
 from hocket.learn.exploring import EpsilonGreedy, Exploration
 from hocket.learn.in_loop import InLoopLearner
 from hocket.learn.learner import Learner
@@ -33,8 +32,8 @@ from hocket.observe.training import LearnerFigures, Meter
 from hocket.policy import PolicyFactory
 from hocket.record import InTurn
 from hocket.run import RunInterrupted, RunResult, name_of, run, set_up
-from hocket.train import TrainResult
-from hocket.training import Training
+from hocket.training.terms import Training
+from hocket.training.train import TrainResult
 
 LEAST_EVALUATION_TICKS = 3600
 
@@ -77,7 +76,8 @@ class LiveCourse:
             learning = self._learning(weights)
             learning.board.tick = self.first_tick
             saver = self._saver(weights, learning.board)
-            watch = Watch(self._collector(), learning, saver)
+            collector = self._training.collector(self._replay, first_tick=self.first_tick)
+            watch = Watch(collector, learning, saver)
             with ExitStack() as stack:
                 stack.callback(learning.close)
                 learning.start()
@@ -155,16 +155,6 @@ class LiveCourse:
             keep=checkpoints.keep,
         )
         return Saver(state, checkpoints.every)
-
-    def _collector(self) -> Collector:
-        training = self._training
-        return Collector(
-            self._replay,
-            gamma=training.algorithm.gamma,
-            first_action=int(training.actions.start),
-            stacked=training.stacked,
-            first_tick=self.first_tick,
-        )
 
     def _run(self, weights: SharedWeights, watch: Watch) -> tuple[RunResult, RunInterrupted | None]:
         training, learning = self._training, watch.learning
