@@ -32,8 +32,9 @@ from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
 from hocket.run import RunInterrupted, RunResult, run
+from hocket.training.result import TrainResult
 from hocket.training.resume import Checkpoints
-from hocket.training.train import TrainResult, train
+from hocket.training.train import train
 
 __all__ = [
     "Agent",

@@ -41,7 +41,8 @@ from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
-    from hocket.training.train import Evaluation, TrainResult
+    from hocket.training.evaluation import Evaluation
+    from hocket.training.result import TrainResult
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> None:

@@ -32,8 +32,8 @@ from hocket.observe.training import LearnerFigures, Meter
 from hocket.policy import PolicyFactory
 from hocket.record import InTurn
 from hocket.run import RunInterrupted, RunResult, name_of, run, set_up
+from hocket.training.result import TrainResult
 from hocket.training.terms import Training
-from hocket.training.train import TrainResult
 
 LEAST_EVALUATION_TICKS = 3600
 

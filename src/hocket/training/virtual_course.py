@@ -24,9 +24,9 @@ from hocket.observe.training import Instrument, LearnerFigures, Meter
 from hocket.record import InTurn
 from hocket.run import RunResult, Setup, set_up
 from hocket.training.evaluation import Evaluation, Evaluator, Judge
+from hocket.training.result import TrainResult
 from hocket.training.resume import Checkpoints, play_on, put_away, take_up
 from hocket.training.terms import Training
-from hocket.training.train import TrainResult
 
 
 class VirtualCourse:
