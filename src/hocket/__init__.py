@@ -32,6 +32,8 @@ from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
 from hocket.run import RunInterrupted, RunResult, run
+from hocket.training.demonstrations import Demonstrations, demonstrate
+from hocket.training.pretrain import pretrain
 from hocket.training.result import TrainResult
 from hocket.training.resume import Checkpoints
 from hocket.training.train import train
@@ -47,6 +49,7 @@ __all__ = [
     "Crowded",
     "Decision",
     "Default",
+    "Demonstrations",
     "Empirical",
     "ExpectedTime",
     "Fallback",
@@ -90,12 +93,14 @@ __all__ = [
     "Unstaggered",
     "Virtual",
     "decompose",
+    "demonstrate",
     "estimate_predictability",
     "forecast",
     "learners_needed",
     "measure",
     "measure_agent",
     "plan",
+    "pretrain",
     "run",
     "train",
     "workers_needed",
