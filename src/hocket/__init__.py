@@ -32,7 +32,7 @@ from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
 from hocket.resume import Checkpoints
-from hocket.run import RunInterrupted, RunResult, run
+from hocket.run import RunInterrupted, RunResult, load, run
 from hocket.train import TrainResult, train
 
 __all__ = [
@@ -92,6 +92,7 @@ __all__ = [
     "estimate_predictability",
     "forecast",
     "learners_needed",
+    "load",
     "measure",
     "measure_agent",
     "plan",

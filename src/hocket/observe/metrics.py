@@ -79,11 +79,23 @@ class Metrics:
         record: the run.
         after_tick: of ticks and episodes, look at those that came (or ended) later: a warm-up to leave out.
             Inferences are always those of the whole run.
+        ticks, inferences: where they are known without the record's trace.
     """
 
-    def __init__(self, record: RunRecord, after_tick: int = 0) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        after_tick: int = 0,
+        *,
+        ticks: Ticks | None = None,
+        inferences: Inferences | None = None,
+    ) -> None:
         self.record = record
         self.after_tick = after_tick
+        if ticks is not None:
+            self.ticks = ticks
+        if inferences is not None:
+            self.inferences = inferences
         self._rows = np.frombuffer(record.trace.rows, np.int64).reshape(-1, WIDTH)
 
     @cached_property
