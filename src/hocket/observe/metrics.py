@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import Cadence
 from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.record import RunRecord
@@ -70,6 +71,17 @@ class Inferences:
     def needed_ns(self) -> Ints:
         """How long each took, of two stages its trunk; meaningful where it finished."""
         return np.where(self.trunk_ns >= 0, self.trunk_ns, self.finished_ns) - self.started_ns
+
+    def until_ns(self, over_ns: int) -> Ints:
+        """When each left its worker, as far as is known; ``over_ns`` is when the run was over."""
+        over_ns = int(np.max(self.ended_ns, initial=over_ns))
+        stopped_ns = np.where(self.outcome == Outcome.FAILED, self.ended_ns, over_ns)
+        until_ns: Ints = np.where(self.finished_ns >= 0, self.finished_ns, stopped_ns)
+        order = np.lexsort((self.started_ns, self.worker))
+        before, after = order[:-1], order[1:]
+        same = self.worker[before] == self.worker[after]  # what was given up ends where its worker starts again
+        until_ns[before[same]] = np.minimum(until_ns[before[same]], self.started_ns[after[same]])
+        return until_ns
 
 
 class Metrics:
@@ -199,6 +211,13 @@ class Metrics:
         fresh = self.ticks.fresh[: len(rewards)]
         return _mean_and_error(rewards[: len(fresh)][fresh]), _mean_and_error(rewards[: len(fresh)][~fresh])
 
+    @property
+    def over_ns(self) -> int:
+        """When the run was over: the last deadline, or the last inference's end."""
+        cadence, ticks = self.record.trace.cadence, self.ticks.tick
+        last_ns = cadence.deadline_ns(int(ticks[-1])) if len(ticks) else cadence.epoch_ns
+        return int(np.max(self.inferences.ended_ns, initial=last_ns))
+
     def first_due(self) -> int:
         """The first tick that an inference could have made: that of the first answer's first usable deadline."""
         finished = self.inferences.finished_ns
@@ -250,6 +269,14 @@ def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
     if len(values) < 2:
         return float("nan"), float("nan")
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def deadlines_ns(cadence: Cadence, ticks: Ints) -> Ints:
+    """`Cadence.deadline_ns` of each."""
+    p, q = cadence.scale
+    if len(ticks) and (int(ticks.max()) + 1) * p < 1 << 62:
+        return cadence.epoch_ns + ticks * p // q
+    return np.array([cadence.deadline_ns(tick) for tick in ticks.tolist()], np.int64)
 
 
 def percentiles(values: NDArray[Any], *which: float) -> list[float]:

@@ -1,0 +1,285 @@
+"""A comparison of runs: a table, overlaid curves, lanes below each other. Runs that differ only in their seed are pooled."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.observe.folder import SavedRun
+from hocket.observe.intervals import interval
+from hocket.observe.metrics import Ints, Metrics
+from hocket.observe.report import bins
+from hocket.observe.report.headline import definitions, flat, regret_figure, table, value
+from hocket.observe.report.lanes import excerpt, kinds_in, window_ticks
+from hocket.observe.report.one import problems
+from hocket.observe.report.svg import Bars, Chart, Line, figure, legend, number, series
+from hocket.observe.report.time_axis import Scale, scale_of
+
+Floats = NDArray[np.float64]
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+OWN = ("seed", "machine", "first_tick")
+"""Of a configuration, what may differ between runs that are pooled; of its options likewise."""
+OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
+
+FIGURES: tuple[tuple[str, Callable[[float], str], str], ...] = (
+    ("coverage", lambda x: f"{x:.1%}", "coverage"),
+    ("delay_mean", number, "mean delay (ticks)"),
+    ("delay_p99", number, "p99 delay (ticks)"),
+    ("interval_mean", number, "mean interval (ticks)"),
+    ("regret", lambda x: f"{x:.3f}", "regret a tick"),
+    ("inference_mean_s", lambda x: f"{x * 1e3:.3g}", "mean inference (ms)"),
+    ("lateness_p99_s", lambda x: f"{x * 1e3:.3g}", "p99 lateness (ms)"),
+    ("missed", number, "missed ticks"),
+    ("return_mean", number, "mean return"),
+    ("final", number, "final evaluation"),
+    ("ticks", number, "ticks"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs of one configuration."""
+
+    name: str
+    runs: tuple[SavedRun, ...]
+
+    @property
+    def measured(self) -> list[Metrics]:
+        """Those whose schedule can be read."""
+        return [run.metrics for run in self.runs if run.metrics is not None and len(run.metrics.ticks.tick)]
+
+
+def several(runs: Sequence[SavedRun]) -> str:
+    """The body of the page."""
+    groups = grouped(runs)
+    envs = sorted({str(run.config.get("env", "unknown")) for run in runs})
+    seeds = f"{len(groups)} configurations; of those with several runs, means and 95 % intervals" if any(len(g.runs) > 1 for g in groups) else f"{len(groups)} configurations"
+    parts = [
+        f"<header><h1>{escape(', '.join(envs))}: {len(runs)} runs compared</h1><p>{escape(seeds)}</p></header>",
+        problems(list(runs)),
+        _section("Figures", figures_table(groups), "wide"),
+        _section("What differs", differences(groups), "wide"),
+        _section("What it cost", regret_figure([(group.name, pooled_summary(group)) for group in groups]), "grid"),
+        _section("Learning", "".join(learning(groups)), "grid"),
+        _section("Over time", "".join(over_time(groups)), "grid"),
+        _section("Distributions", "".join(distributions(groups)), "grid"),
+        _section("Schedules", schedules(groups), "wide"),
+        _section("Machines", machines(runs), "grid"),
+    ]
+    return "".join(parts)
+
+
+def grouped(runs: Sequence[SavedRun]) -> list[Group]:
+    """Runs of the same configuration together, in the order in which they were given."""
+    groups: dict[str, list[SavedRun]] = {}
+    for place, run in enumerate(runs):
+        key = _key(run) if run.config else f"unknown {place}"
+        groups.setdefault(key, []).append(run)
+    named = []
+    for own in groups.values():
+        seeds = [str(run.config.get("seed", "?")) for run in own]
+        name = own[0].name if len(own) == 1 else f"{_common([run.name for run in own])} ({len(own)} runs, seeds {', '.join(seeds)})"
+        named.append(Group(name, tuple(own)))
+    return named
+
+
+def _key(run: SavedRun) -> str:
+    config = {name: item for name, item in run.config.items() if name not in OWN}
+    if isinstance(config.get("options"), dict):
+        config["options"] = {name: item for name, item in config["options"].items() if name not in OPTIONS_OWN}
+    return ADDRESS.sub("", json.dumps(config, sort_keys=True, default=str))
+
+
+def _common(names: Sequence[str]) -> str:
+    """What the names have in common at their beginning, or the first one."""
+    first, last = min(names), max(names)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:length].rstrip("-_ 0123456789") or first
+
+
+def _figure(run: SavedRun, name: str) -> float:
+    if name == "regret":
+        return value(run.summary, "inaction_regret") + value(run.summary, "delay_regret")
+    if name == "final":
+        final = run.learning.final if run.learning is not None else None
+        return float(final.returns.mean()) if final is not None and len(final.returns) else math.nan
+    return value(run.summary, name)
+
+
+def pooled(group: Group, name: str) -> tuple[float, float]:
+    """Mean over the group's runs and half its 95 % interval."""
+    found = [_figure(run, name) for run in group.runs]
+    return interval([x for x in found if math.isfinite(x)])
+
+
+def pooled_summary(group: Group) -> dict[str, float]:
+    """Means of what the regret's shares need."""
+    return {name: pooled(group, name)[0] for name in ("inaction_regret", "delay_regret", "predictability")}
+
+
+def figures_table(groups: Sequence[Group]) -> str:
+    """A row for each group; figures that no run has are left out."""
+    cells = {
+        name: [pooled(group, name) for group in groups]
+        for name, _, _ in FIGURES
+    }
+    shown = [(name, form, head) for name, form, head in FIGURES if any(math.isfinite(mean) for mean, _ in cells[name])]
+    rows = []
+    for place, group in enumerate(groups):
+        style = series(place)
+        key = f'<svg class="key" viewBox="0 0 22 10"><path class="{style} line" d="M0 5H22"/></svg>'
+        row = [key + escape(group.name)]
+        for name, form, _ in shown:
+            mean, half = cells[name][place]
+            text = form(mean) if math.isfinite(mean) else "n/a"
+            row.append(text + (f" <small>± {form(half)}</small>" if math.isfinite(half) and half > 0 else ""))
+        rows.append(row)
+    return table(["run", *(escape(head) for _, _, head in shown)], rows)
+
+
+def differences(groups: Sequence[Group]) -> str:
+    """Configuration values that are not the same everywhere."""
+    configs = [{name: ADDRESS.sub("", text) for name, text in flat({k: v for k, v in group.runs[0].config.items() if k not in ("machine", "seed")}).items()} for group in groups]
+    names = list(dict.fromkeys(name for config in configs for name in config))
+    names = [name for name in names if len({config.get(name) for config in configs}) > 1]
+    if not names:
+        return figure("Configuration", '<p class="nothing">All runs have the same configuration.</p>')
+    rows = [[escape(group.name), *(escape(config.get(name, "–")) for name in names)] for group, config in zip(groups, configs, strict=True)]
+    return table(["run", *map(escape, names)], rows)
+
+
+def _over_seeds(curves: Iterable[Floats]) -> tuple[Floats, Floats | None, Floats | None]:
+    """Mean of curves point by point, and the band of its 95 % interval if there are several."""
+    stack = np.array(list(curves))
+    pairs = np.array([interval(column[np.isfinite(column)].tolist()) for column in stack.T]).reshape(-1, 2)
+    if len(stack) < 2:
+        return pairs[:, 0], None, None
+    return pairs[:, 0], pairs[:, 0] - pairs[:, 1], pairs[:, 0] + pairs[:, 1]
+
+
+def over_time(groups: Sequence[Group]) -> Iterable[str]:
+    """Coverage, delay and lateness, a line for each group."""
+    longest = max(
+        ((bins.last_tick(m) * m.record.trace.cadence.period_ns, m) for group in groups for m in group.measured),
+        key=lambda pair: pair[0],
+        default=None,
+    )
+    if longest is None:
+        return
+    unit = scale_of(longest[1], np.array([0, bins.last_tick(longest[1])]))
+
+    def lines(curve: Callable[[Metrics, Ints], Floats], most: int = 80) -> list[Line]:
+        found = []
+        for place, group in enumerate(groups):
+            if group.measured:
+                edges = bins.tick_edges(max(map(bins.last_tick, group.measured)), most)
+                own = Scale(unit.unit, unit.unit_s, group.measured[0].record.trace.cadence.period_ns / 1e9)
+                mean, low, high = _over_seeds(curve(m, edges) for m in group.measured)
+                found.append(Line(group.name, own.middles(edges), mean, series(place), low, high))
+        return found
+
+    def delay(m: Metrics, edges: Ints) -> Floats:
+        return bins.spread(m.ticks.tick[m.ticks.fresh], m.ticks.delay_ticks[m.ticks.fresh], edges).mean
+
+    yield Chart(title="Coverage over time", x=unit.label, y="fresh ticks / all ticks", lines=lines(bins.coverage), to=1.0).html()
+    yield Chart(title="Delay over time", x=unit.label, y="mean delay (ticks)", lines=lines(delay)).html()
+
+
+def distributions(groups: Sequence[Group]) -> Iterable[str]:
+    """Delay and inference time, outlines over each other."""
+    some = [(place, group) for place, group in enumerate(groups) if group.measured]
+    delays = {place: np.concatenate([m.delays for m in group.measured]) for place, group in some}
+    seconds = {place: np.concatenate([m.inferences.seconds for m in group.measured]) * 1e3 for place, group in some}
+    yield _outlines("Delay", "delay (ticks)", "% of executed actions", groups, delays, whole=True)
+    yield _outlines("Inference time", "inference time (ms)", "% of inferences", groups, seconds, whole=False)
+
+
+def _outlines(title: str, x: str, y: str, groups: Sequence[Group], values: dict[int, Any], *, whole: bool) -> str:
+    there = [each for each in values.values() if len(each)]
+    every = np.concatenate(there) if there else np.empty(0)
+    edges, _, beyond = bins.whole_histogram(every.astype(np.int64)) if whole else bins.histogram(every)
+    lines = []
+    for place, own in values.items():
+        if len(own):
+            counts, _ = np.histogram(np.clip(own, edges[0], edges[-1]), edges)
+            share = 100 * counts / len(own)
+            lines.append(Line(groups[place].name, np.repeat(edges, 2)[1:-1], np.repeat(share, 2), series(place)))
+    note = f"{beyond:,} were longer and are in the last step." if beyond else ""
+    return Chart(title=title, x=x, y=y, lines=lines, note=note).html()
+
+
+def learning(groups: Sequence[Group]) -> Iterable[str]:
+    """Evaluations and returns on the way; the band is over seeds, or over episodes where there is one run."""
+    evaluated = []
+    for place, group in enumerate(groups):
+        learned = [run.learning for run in group.runs if run.learning is not None and run.learning.evaluations]
+        if not learned:
+            continue
+        ticks = sorted({each.tick for one in learned for each in one.evaluations})
+        if len(learned) == 1:
+            pairs = [interval(each.returns.tolist()) for each in learned[0].evaluations]
+        else:
+            means = [{each.tick: float(each.returns.mean()) for each in one.evaluations} for one in learned]
+            pairs = [interval([own[tick] for own in means if tick in own]) for tick in ticks]
+        mean, half = np.array(pairs).T
+        evaluated.append(Line(group.name, ticks, mean, series(place), mean - half, mean + half, points=len(ticks) < 40))
+    if evaluated:
+        yield Chart(
+            title="Evaluations", x="tick of the training", y="mean return of an episode", lines=evaluated, from_zero=False,
+            note="Whole episodes by the greedy policy; bands are 95 % intervals, over the runs of a configuration, or over "
+            "the episodes where there is one run.",
+        ).html()
+    lines = []
+    for place, group in enumerate(groups):
+        with_returns = [run for run in group.runs if run.metrics is not None and len(run.metrics.episode_returns) > 1]
+        if not with_returns:
+            continue
+        last = max(bins.last_tick(run.metrics) for run in with_returns if run.metrics is not None)
+        edges = bins.tick_edges(last, 40)
+        first = with_returns[0].learning.first_tick if with_returns[0].learning is not None else 0
+        mean, low, high = _over_seeds(
+            bins.spread(bins.episode_ends(run.metrics), run.metrics.episode_returns, edges).mean
+            for run in with_returns
+            if run.metrics is not None
+        )
+        lines.append(Line(group.name, (edges[1:] + edges[:-1]) / 2 + first, mean, series(place), low, high))
+    if lines:
+        yield Chart(title="Returns of episodes on the way", x="tick", y="mean return of an episode", lines=lines, from_zero=False).html()
+
+
+def schedules(groups: Sequence[Group]) -> str:
+    """An excerpt from the middle of each group's first run."""
+    parts, styles = [], {("tick: fresh action", "fresh"): None, ("tick: default", "default"): None}
+    for group in groups:
+        if group.measured:
+            metrics = group.measured[0]
+            last = bins.last_tick(metrics)
+            count = min(60, window_ticks(metrics), last)
+            first = max(0, (last - count) // 2)
+            styles.update(dict.fromkeys(kinds_in(metrics)))
+            parts.append(figure(f"{group.name}: {count} ticks from the middle", excerpt(metrics, first, count)))
+    return legend(list(styles)) + "".join(parts) if parts else ""
+
+
+def machines(runs: Sequence[SavedRun]) -> str:
+    """Each machine once."""
+    seen: dict[str, tuple[dict[str, str], list[str]]] = {}
+    for run in runs:
+        rows = flat(run.config.get("machine") or {})
+        seen.setdefault(json.dumps(rows), (rows, []))[1].append(run.name)
+    if len(seen) == 1:
+        (rows, _), = seen.values()
+        return definitions("The machine of all runs", rows)
+    return "".join(definitions(f"Machine of {', '.join(names)}", rows) for rows, names in seen.values())
+
+
+def _section(title: str, inside: str, kind: str) -> str:
+    return f'<section><h2>{escape(title)}</h2><div class="{kind}">{inside}</div></section>' if inside else ""

@@ -1,0 +1,299 @@
+"""Charts as SVG text, sized for a column of the report. Colours come from the page's style sheet, by class.
+
+A chart knows numbers and words, nothing of runs. What it draws it also puts into a small JSON beside it, from which
+the page's script reads off values under the pointer.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+WIDTH, HEIGHT = 560, 250
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 42
+SERIES = 8
+"""How many colours the style sheet has; with more series they repeat, with other dashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through points; a gap where there is no number."""
+
+    name: str
+    x: ArrayLike
+    y: ArrayLike
+    style: str
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    """The band around it, if it has one."""
+    points: bool = False
+    """Whether each point is marked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars between ``edges``, one less than those."""
+
+    name: str
+    edges: ArrayLike
+    heights: ArrayLike
+    style: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Titles, units, marks.
+
+    Attributes:
+        title: what is shown.
+        x, y: labels of the axes, with units.
+        note: a sentence below.
+        from_zero: whether the vertical axis begins at 0; ``to`` where it ends, if that is known.
+        log: whether the horizontal axis is logarithmic.
+        x_range: where the horizontal axis begins and ends, if not with what is drawn.
+        legend: whether there is one; None: where there is more than one name.
+    """
+
+    title: str
+    x: str
+    y: str
+    lines: Sequence[Line] = ()
+    bars: Sequence[Bars] = ()
+    note: str = ""
+    from_zero: bool = True
+    to: float | None = None
+    log: bool = False
+    x_range: tuple[float, float] | None = None
+    legend: bool | None = None
+
+    def html(self) -> str:
+        """A figure element."""
+        low_x, high_x, low_y, high_y = self._ranges()
+        if not all(map(math.isfinite, (low_x, high_x, low_y, high_y))):
+            return figure(self.title, f'<p class="nothing">There is nothing to show. {escape(self.note)}</p>')
+        place = Place(low_x, high_x, low_y, high_y, self.log)
+        parts = [axes(place, self.x, self.y)]
+        for bars in self.bars:
+            parts.append(_bars(bars, place))
+        for line in self.lines:
+            parts.append(_band(line, place))
+        for line in self.lines:
+            parts.append(_line(line, place))
+        hover = {
+            "frame": [LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM],
+            "x": [low_x, high_x],
+            "log": self.log,
+            "label": self.x,
+            "series": [
+                {"name": line.name, "x": _short(line.x), "y": _short(line.y)} for line in self.lines if line.name
+            ]
+            + [
+                {"name": bar.name, "edges": _short(bar.edges), "y": _short(bar.heights)}
+                for bar in self.bars
+            ],
+        }
+        svg = (
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.title)}">{"".join(parts)}</svg>'
+            f'<script type="application/json">{embedded(hover)}</script>'
+        )
+        named = [(each.name, each.style) for each in (*self.lines, *self.bars) if each.name]
+        wanted = len(named) > 1 if self.legend is None else self.legend
+        key = legend(named) if wanted else ""
+        return figure(self.title, svg + key, self.note, kind="chart")
+
+    def _ranges(self) -> tuple[float, float, float, float]:
+        xs = [*(line.x for line in self.lines), *(bars.edges for bars in self.bars)]
+        ys = [each for line in self.lines for each in (line.y, line.low, line.high) if each is not None]
+        ys += [bars.heights for bars in self.bars]
+        low_x, high_x = self.x_range or _extent(xs)
+        low_y, high_y = _extent(ys)
+        if self.from_zero:
+            low_y = min(0.0, low_y)
+        if self.to is not None:
+            high_y = self.to
+        elif high_y > low_y:
+            high_y += 0.06 * (high_y - low_y)
+        if not self.from_zero and low_y < high_y:
+            low_y -= 0.06 * (high_y - low_y)
+        if high_y <= low_y:
+            high_y = low_y + (1.0 if self.from_zero and low_y == 0 else max(1e-9, abs(low_y) * 0.1))
+            low_y = low_y if self.from_zero else low_y - (high_y - low_y)
+        if high_x <= low_x:
+            low_x, high_x = low_x - 0.5, high_x + 0.5
+        return low_x, high_x, low_y, high_y
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where values are in the picture."""
+
+    low_x: float
+    high_x: float
+    low_y: float
+    high_y: float
+    log: bool = False
+
+    def x(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Pixels from the left."""
+        values, low, high = np.asarray(values, np.float64), self.low_x, self.high_x
+        if self.log:
+            values, low, high = np.log10(np.maximum(values, self.low_x)), math.log10(low), math.log10(high)
+        return LEFT + (values - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Pixels from the top."""
+        share = (np.asarray(values, np.float64) - self.low_y) / (self.high_y - self.low_y)
+        return HEIGHT - BOTTOM - np.clip(share, -0.02, 1.02) * (HEIGHT - TOP - BOTTOM)
+
+
+def axes(place: Place, x: str, y: str) -> str:
+    """Grid, ticks and labels."""
+    parts = []
+    for value in nice(place.low_y, place.high_y, 5):
+        at = float(place.y(value))
+        parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{at + 3.5:.1f}" text-anchor="end">{number(value)}</text>')
+    marks = decades(place.low_x, place.high_x) if place.log else nice(place.low_x, place.high_x, 7)
+    bottom = HEIGHT - BOTTOM
+    for value in marks:
+        at = float(place.x(value))
+        parts.append(f'<path class="grid" d="M{at:.1f} {bottom}v4"/>')
+        parts.append(f'<text class="tick" x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{number(value)}</text>')
+    parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{WIDTH - RIGHT}"/>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="label" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x)}</text>')
+    half = (TOP + bottom) / 2
+    parts.append(
+        f'<text class="label" x="13" y="{half}" text-anchor="middle" transform="rotate(-90 13 {half})">{escape(y)}</text>'
+    )
+    return "".join(parts)
+
+
+def figure(title: str, content: str, note: str = "", *, kind: str = "") -> str:
+    """A titled figure with a note below."""
+    below = f'<p class="note">{escape(note)}</p>' if note else ""
+    return f'<figure class="{kind}"><figcaption>{escape(title)}</figcaption>{content}{below}</figure>'
+
+
+def legend(named: Sequence[tuple[str, str]]) -> str:
+    """Names with their colours; styles are classes of the style sheet."""
+    items = (
+        f'<li><svg class="key" viewBox="0 0 22 10"><path class="{style} line" d="M0 5H22"/>'
+        f'<rect class="{style} fill" width="22" height="10"/></svg>{escape(name)}</li>'
+        if style.startswith("s")
+        else f'<li><svg class="key" viewBox="0 0 22 10"><rect class="{style}" width="22" height="10" rx="2"/></svg>'
+        f"{escape(name)}</li>"
+        for name, style in named
+    )
+    return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def nice(low: float, high: float, about: int) -> list[float]:
+    """Round values between ``low`` and ``high``."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next((f * power for f in (1, 2, 2.5, 5) if f * power >= raw), 10 * power)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(k * step, 12) for k in range(first, last + 1)]
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Powers of ten between, and 2 and 5 of them where there are few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1,) if len(powers) > 4 else (1, 2, 5)
+    return [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
+
+
+def number(value: float) -> str:
+    """As short as it may be; ``n/a`` where there is none."""
+    if not math.isfinite(value):
+        return "n/a"
+    if value and (abs(value) >= 1e7 or abs(value) < 1e-4):
+        return f"{value:.2g}".replace("e-0", "e-").replace("e+0", "e")
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def embedded(content: object) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(content, separators=(",", ":")).replace("</", "<\\/")
+
+
+def series(index: int) -> str:
+    """The style of one of several series: a colour, and dashes once colours repeat or lines lie close."""
+    return f"s{index % SERIES} d{index % 4 if index < SERIES else (index + 1) % 4}"
+
+
+def _short(values: ArrayLike) -> list[float | None]:
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in np.asarray(values, float).tolist()]
+
+
+def _extent(arrays: Sequence[ArrayLike]) -> tuple[float, float]:
+    values = np.concatenate([np.asarray(each, np.float64).ravel() for each in arrays]) if arrays else np.empty(0)
+    values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if len(values) else (math.nan, math.nan)
+
+
+def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
+    """Through the points; lifted over those that are none."""
+    there = np.isfinite(x) & np.isfinite(y)
+    text, drawing = [], False
+    for here, one, other in zip(there.tolist(), x.tolist(), y.tolist(), strict=True):
+        if here:
+            text.append(f"{'L' if drawing else 'M'}{one:.1f} {other:.1f}")
+        drawing = here
+    return "".join(text)
+
+
+def _line(line: Line, place: Place) -> str:
+    x, y = place.x(line.x), place.y(line.y)
+    drawn = f'<path class="{line.style} line" d="{_path(x, y)}"/>'
+    if line.points:
+        there = np.isfinite(x) & np.isfinite(y)
+        drawn += "".join(
+            f'<circle class="{line.style} dot" cx="{one:.1f}" cy="{other:.1f}" r="2.6"/>'
+            for one, other in zip(x[there].tolist(), y[there].tolist(), strict=True)
+        )
+    return drawn
+
+
+def _band(line: Line, place: Place) -> str:
+    if line.low is None or line.high is None:
+        return ""
+    low, high = np.asarray(line.low, float), np.asarray(line.high, float)
+    there = np.isfinite(low) & np.isfinite(high)
+    x = place.x(line.x)
+    parts = []
+    for piece in np.split(np.arange(len(x)), np.flatnonzero(np.diff(there.astype(int))) + 1):
+        if not len(piece) or not there[piece[0]]:
+            continue
+        if len(piece) == 1:
+            at = int(piece[0])
+            parts.append(f'<path class="{line.style} line thin" d="M{x[at]:.1f} {place.y(low[at]):.1f}V{place.y(high[at]):.1f}"/>')
+            continue
+        way = np.concatenate([piece, piece[::-1]])
+        edge = np.concatenate([place.y(high[piece]), place.y(low[piece[::-1]])])
+        parts.append(f'<path class="{line.style} band" d="{_path(x[way], edge)}Z"/>')
+    return "".join(parts)
+
+
+def _bars(bars: Bars, place: Place) -> str:
+    edges, tops = place.x(bars.edges), place.y(bars.heights)
+    bottom = float(place.y(max(0.0, place.low_y)))
+    gap = 0.8 if len(tops) < 120 else 0.0
+    return "".join(
+        f'<rect class="{bars.style}" x="{left:.1f}" y="{top:.1f}" width="{max(0.6, right - left - gap):.1f}" '
+        f'height="{max(0.0, bottom - top):.1f}"/>'
+        for left, right, top in zip(edges[:-1].tolist(), edges[1:].tolist(), tops.tolist(), strict=True)
+        if bottom - top > 0.05
+    )
