@@ -17,7 +17,7 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, decompose, demo, envs, learning, options, plan, run, train
+    from hocket.cli import bench, decompose, demo, envs, learning, options, plan, report, run, train
 
     benches = SubcommandApp()
     for command in (
@@ -38,6 +38,8 @@ def main() -> None:
     app.command(plan.plan)
     app.command(decompose.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
+    app.command(report.report)
+    app.command(report.trace)
     app.command(envs.envs)
     arguments = sys.argv[1:]
     if arguments == ["--version"]:

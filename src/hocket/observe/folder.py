@@ -34,8 +34,10 @@ INDEX, CONFIG, SUMMARY, TRACE = "run.json", "config.json", "summary.json", "trac
 TICKS, INFERENCES, EPISODES, LEARNING = "ticks.npz", "inferences.npz", "episodes.npz", "learning.npz"
 NEEDED = (INDEX, CONFIG, SUMMARY, TRACE, TICKS, INFERENCES, EPISODES)
 
-TICK_COLUMNS = ("tick", "inference", "step", "delay_ticks", "action", "reward", "terminated", "truncated")
-TICK_COLUMNS += ("lateness_ns", "step_ns")
+TICK_COLUMNS = (
+    *("tick", "inference", "step", "delay_ticks"),
+    *("action", "reward", "terminated", "truncated", "lateness_ns", "step_ns"),
+)
 EPISODE_COLUMNS = ("tick", "final_observation")
 
 Columns = dict[str, NDArray[Any]]
@@ -184,8 +186,8 @@ def _check_version(path: Path, index: Mapping[str, Any]) -> None:
         raise TraceError(f"{path / INDEX} has format {found!r}, not {FORMAT!r}; give a folder that a run saved")
     if its_version > VERSION:
         raise TraceError(
-            f"{path} has version {its_version} of the format, written by hocket {index.get('hocket')}; this one, hocket "
-            f"{version('hocket')}, reads up to {VERSION}; try a newer hocket"
+            f"{path} has version {its_version} of the format, written by hocket {index.get('hocket')}; this one, "
+            f"hocket {version('hocket')}, reads up to {VERSION}; try a newer hocket"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +55,7 @@ def spread(ticks: Ints, values: NDArray[np.float64] | Ints, edges: Ints, low: fl
     """Of ``values`` by the bin that their tick is in; ``ticks`` are sorted."""
     cuts = np.searchsorted(ticks, edges, side="right")
     table = np.full((4, len(edges) - 1), math.nan)
-    for place, (begin, end) in enumerate(zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True)):
+    for place, (begin, end) in enumerate(pairwise(cuts.tolist())):
         if end > begin:
             part = values[begin:end]
             table[0, place] = part.mean()
@@ -65,7 +66,7 @@ def spread(ticks: Ints, values: NDArray[np.float64] | Ints, edges: Ints, low: fl
 def mean_and_interval(ticks: Ints, values: Floats, edges: Ints) -> tuple[Floats, Floats]:
     """Mean by bin and half the width of its 95 % interval; NaN where there is none."""
     cuts = np.searchsorted(ticks, edges, side="right")
-    pairs = [interval(values[begin:end].tolist()) for begin, end in zip(cuts[:-1], cuts[1:], strict=True)]
+    pairs = [interval(values[begin:end].tolist()) for begin, end in pairwise(cuts.tolist())]
     table = np.array(pairs).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
@@ -102,7 +103,7 @@ def histogram(values: Floats, count: int = 60) -> tuple[Floats, Floats, int]:
         high = low + max(abs(low) * 0.02, 1e-9)
         low -= high - low
         count = 3
-    edges = np.linspace(low, high, count + 1)
+    edges: Floats = np.linspace(low, high, count + 1)
     counts, _ = np.histogram(np.minimum(values, high), edges)
     return edges, counts / len(values), int((values > high).sum())
 
@@ -112,25 +113,25 @@ def log_histogram(values: Floats, count: int = 50) -> tuple[Floats, Floats, int]
     values = values[values > 0]
     if not len(values):
         return np.array([0.1, 1.0]), np.array([math.nan]), 0
-    low, high = np.percentile(values, (100 - TAIL, 99.95))
+    low, high = map(float, np.percentile(values, (100 - TAIL, 99.95)))
     if not high > low * 1.05:
         low, high = low / 1.2, high * 1.2
-    edges = np.geomspace(low, high, count + 1)
+    edges: Floats = np.geomspace(low, high, count + 1)
     counts, _ = np.histogram(np.clip(values, low, high), edges)
     return edges, counts / len(values), int((values > high).sum())
 
 
 def worst_stretch(metrics: Metrics, ticks: int) -> int:
-    """The tick before the stretch of ``ticks`` ticks with the fewest fresh ones, once the first answer was due.
+    """The tick before the stretch of ``ticks`` ticks with the fewest fresh ones, of equals with the largest delays.
 
-    Of equals the one with the largest delays.
+    Looked for from the first answer that was due on, and not in the first ``ticks``.
     """
     last = last_tick(metrics)
     own, delay = np.zeros(last + 1), np.zeros(last + 1)
     own[metrics.ticks.tick] = metrics.ticks.fresh
     delay[metrics.ticks.tick] = metrics.ticks.delay_ticks
     sums, delays = np.cumsum(own), np.cumsum(delay)
-    first = min(metrics.first_due(), max(0, last - ticks))
+    first = min(max(metrics.first_due(), ticks), max(0, last - ticks))
     if last - ticks <= first:
         return max(0, last - ticks)
     fresh = sums[first + ticks :] - sums[first:-ticks]

@@ -6,17 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hocket.observe.intervals import interval
 from hocket.observe.learning import Learning
 from hocket.observe.metrics import NS_PER_S, Ints, Metrics
-from hocket.observe.intervals import interval
 from hocket.observe.report import bins
-from hocket.observe.report.svg import Bars, Chart, Line, figure, number
-from hocket.observe.report.time_axis import Scale, scale_of
+from hocket.observe.report.svg import Bars, Boxes, Chart, Line, figure, number
+from hocket.observe.report.time_axis import scale_of
 
+LEAST_BARS = 8
+"""That a histogram of ticks has room for."""
 MOST_POINTS = 60
 """Of means with intervals along a training."""
-MOST_ROWS = 18
-"""Workers with a line of their own in the chart of inference times."""
+EPISODES_A_POINT = 8
+"""At least, or their interval says nothing."""
 
 
 def over_time(metrics: Metrics) -> Iterator[str]:
@@ -71,7 +73,7 @@ def distributions(metrics: Metrics) -> Iterator[str]:
             bars=[Bars("ticks", edges, 100 * shares, "s3 fill")],
             log=True,
             legend=False,
-            note=_tail(beyond, "ticks were later"),
+            note=_tail(beyond, "later"),
         ).html()
     seconds = metrics.inferences.seconds
     edges, shares, beyond = bins.histogram(seconds * 1e3)
@@ -81,7 +83,7 @@ def distributions(metrics: Metrics) -> Iterator[str]:
         y="% of inferences",
         bars=[Bars("inferences", edges, 100 * shares, "s0 fill")],
         legend=False,
-        note=_tail(beyond, "inferences took longer"),
+        note=_tail(beyond, "longer"),
     ).html()
     yield by_worker(metrics)
 
@@ -89,13 +91,16 @@ def distributions(metrics: Metrics) -> Iterator[str]:
 def whole_bars(values: Ints, title: str, x: str, of: str, style: str) -> str:
     """A histogram of ticks."""
     edges, shares, beyond = bins.whole_histogram(values)
+    room = max(0.0, LEAST_BARS - (edges[-1] - edges[0])) / 2
     return Chart(
         title=title,
         x=x,
         y=f"% of {of}",
         bars=[Bars(of, edges, 100 * shares, f"{style} fill")],
+        x_range=(max(-0.5, edges[0] - room), edges[-1] + room) if len(values) else None,
+        whole=True,
         legend=False,
-        note=_tail(beyond, "were longer"),
+        note=_tail(beyond, "longer"),
     ).html()
 
 
@@ -110,22 +115,15 @@ def by_worker(metrics: Metrics) -> str:
     order = np.argsort(workers, kind="stable")
     parts = np.split(values[order], np.flatnonzero(np.diff(workers[order])) + 1)
     quantiles = np.array([np.percentile(part, (1, 25, 50, 75, 99)) for part in parts])
-    x = np.arange(len(known))
-    many = len(known) > MOST_ROWS
     return Chart(
         title="Inference time by worker",
-        x="worker" if not many else "worker, in order of number",
+        x="worker",
         y="inference time (ms)",
-        lines=[
-            Line("1st to 99th percentile", x, np.full(len(x), np.nan), "s5 d0", quantiles[:, 0], quantiles[:, 4]),
-            Line("quartiles", x, np.full(len(x), np.nan), "s0 d0", quantiles[:, 1], quantiles[:, 3]),
-            Line("median", x, quantiles[:, 2], "s0 d0", points=not many),
-        ]
-        if len(known) > 1
-        else [
-            Line("1st to 99th percentile", x, quantiles[:, 4], "s5 d0", quantiles[:, 0], quantiles[:, 4]),
-            Line("median", x, quantiles[:, 2], "s0 d0", points=True),
-        ],
+        boxes=[Boxes("inference time", known, quantiles, "s0")],
+        from_zero=False,
+        whole=True,
+        legend=False,
+        note="Boxes are quartiles with the median, lines go from the 1st to the 99th percentile.",
     ).html()
 
 
@@ -135,12 +133,26 @@ def learning(metrics: Metrics, learned: Learning) -> Iterator[str]:
         pairs = [interval(each.returns.tolist()) for each in learned.evaluations]
         means, halves = np.array(pairs).T
         final = learned.final
-        after = f" The final one, of the best weights on episodes of their own, had {number(interval(final.returns.tolist())[0])}." if final and len(final.returns) else ""
+        after = ""
+        if final is not None and len(final.returns):
+            after = (
+                f" The final one, of the best weights on episodes of their own: {number(float(final.returns.mean()))}."
+            )
         yield Chart(
             title="Evaluations",
             x="tick of the training",
             y="mean return of an episode",
-            lines=[Line("greedy policy", [each.tick for each in learned.evaluations], means, "s0 d0", means - halves, means + halves, points=True)],
+            lines=[
+                Line(
+                    "greedy policy",
+                    [each.tick for each in learned.evaluations],
+                    means,
+                    "s0 d0",
+                    means - halves,
+                    means + halves,
+                    points=True,
+                )
+            ],
             from_zero=False,
             note=f"Whole episodes by the greedy policy; the band is a 95 % interval over the "
             f"{len(learned.evaluations[0].returns)} episodes of each.{after}",
@@ -152,15 +164,20 @@ def learning(metrics: Metrics, learned: Learning) -> Iterator[str]:
         middles = (edges[1:] + edges[:-1]) / 2
         loss, stale = bins.spread(at, learned.losses, edges), bins.spread(at, learned.stalenesses, edges)
         yield Chart(
-            title="Loss", x="updates", y="loss",
+            title="Loss",
+            x="updates",
+            y="loss",
             lines=[Line("mean loss", middles, loss.mean, "s3 d0", loss.low, loss.high)],
             note="Of the updates in the order of landing; the band is the 5th to 95th percentile.",
         ).html()
         if learned.stalenesses.any():
             yield Chart(
-                title="Staleness", x="updates", y="updates by others",
+                title="Staleness",
+                x="updates",
+                y="updates by others",
                 lines=[Line("mean staleness", middles, stale.mean, "s4 d0", stale.low, stale.high)],
-                note="How many others landed between an update's start and its landing; the band is the 5th to 95th percentile.",
+                note="How many others landed between an update's start and its landing; the band is the 5th to 95th "
+                "percentile.",
             ).html()
 
 
@@ -174,17 +191,20 @@ def episodes(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
         line = Line("return", ends + first_tick, returns, "s2 d0", points=True)
         note = "Each point is an episode, default ticks' rewards included."
     else:
-        edges = bins.tick_edges(bins.last_tick(metrics), MOST_POINTS)
+        edges = bins.tick_edges(bins.last_tick(metrics), min(MOST_POINTS, len(returns) // EPISODES_A_POINT))
         means, halves = bins.mean_and_interval(ends, returns, edges)
         middles = (edges[1:] + edges[:-1]) / 2 + first_tick
         line = Line("mean return", middles, means, "s2 d0", means - halves, means + halves)
-        note = "Mean of the episodes that ended in each of the bins, with its 95 % interval; default ticks' rewards included."
+        note = "Means of neighbouring episodes, with 95 % intervals; default ticks' rewards included."
     yield Chart(
-        title="Returns of episodes on the way", x="tick", y="return of an episode", lines=[line], from_zero=False, note=note
+        title="Returns of episodes on the way",
+        x="tick",
+        y="return of an episode",
+        lines=[line],
+        from_zero=False,
+        note=note,
     ).html()
 
 
 def _tail(beyond: int, what: str) -> str:
-    return f"{beyond:,} {what} and are in the last bar." if beyond else ""
-
-
+    return f"The last bar has {beyond:,} that {'was' if beyond == 1 else 'were'} {what}." if beyond else ""

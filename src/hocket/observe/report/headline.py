@@ -35,16 +35,18 @@ def cards(summary: Mapping[str, Any]) -> str:
     regret = of("inaction_regret") + of("delay_regret")
     share = of("tick_loop_cpu_share")
     workers = summary.get("workers") or {}
+    counted = f"{_count(len(workers), 'worker')}"
+    missed = f"{_whole(of('missed')):,} missed" + ("" if math.isnan(share) else f"; loop uses {share:.1%} of a CPU")
     shown = [
         ("coverage", _percent(of("coverage")), f"{_percent(of('steady_coverage'))} once the first answer was due"),
         ("delay", f"{number(of('delay_mean'))} ticks", f"p50 {number(of('delay_p50'))}, p99 {number(of('delay_p99'))}"),
         ("interval", f"{number(of('interval_mean'))} ticks", f"p99 {number(of('interval_p99'))}"),
         ("regret", number(round(regret, 4)), f"a tick, at ρ = {number(of('predictability'))}"),
-        ("inference", milliseconds(of("inference_mean_s")), f"p99 {milliseconds(of('inference_p99_s'))}, {_count(len(workers), 'worker')}"),
+        ("inference", milliseconds(of("inference_mean_s")), f"p99 {milliseconds(of('inference_p99_s'))}, {counted}"),
         ("lateness p99", milliseconds(of("lateness_p99_s")), f"p50 {milliseconds(of('lateness_p50_s'))}"),
         ("return", number(of("return_mean")), f"mean of {_count(_whole(of('episodes')), 'episode')}"),
-        ("ticks", number(of("ticks")), f"{_whole(of('missed')):,} missed" + ("" if math.isnan(share) else f"; loop uses {share:.1%} of a CPU")),
-    ]  # fmt: skip
+        ("ticks", number(of("ticks")), missed),
+    ]
     items = (
         f"<div><dt>{name}</dt><dd><b>{escape(main)}</b><span>{escape(more)}</span></dd></div>"
         for name, main, more in shown
@@ -62,9 +64,7 @@ def regret_figure(summaries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """A bar for each run."""
     rhos = sorted({number(value(summary, "predictability")) for _, summary in summaries})
     rows = [(name, regret_shares(summary)) for name, summary in summaries]
-    note = (
-        f"Predicted at ρ = {', '.join(rhos)} a tick: J = 1 − mean of fresh·ρ^(delay − 1). The two right parts add up to J."
-    )
+    note = f"J = 1 − mean of fresh·ρ^(delay − 1) a tick, at ρ = {', '.join(rhos)}: the two right parts together."
     return figure(
         "Regret shares",
         stacked(rows, REGRET_STYLES, lambda share: f"{share:.1%}")
@@ -138,7 +138,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Of cells that are HTML already."""
     top = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table class="figures"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="scroll"><table class="figures"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def section(title: str, *content: str, kind: str = "grid") -> str:
+    """A titled part of the page; nothing if there is nothing in it."""
+    inside = "".join(content)
+    return f'<section><h2>{escape(title)}</h2><div class="{kind}">{inside}</div></section>' if inside else ""
 
 
 def _percent(share: float) -> str:

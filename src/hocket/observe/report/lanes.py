@@ -75,19 +75,23 @@ def excerpt(metrics: Metrics, first: int, count: int) -> str:
         parts.append(_bar(metrics, row, top + lane * place + pad, thick, x, int(until_ns[row])))
     half = min(4.5, max(1.2, 0.35 * (WIDTH - LEFT) / count))
     fresh = ticks.fresh[inside]
-    dots = "".join(f"M{at - half:.1f} {tick_y - half:.1f}h{2 * half:.1f}v{2 * half:.1f}h{-2 * half:.1f}z" for at in due[fresh])
-    crosses = "".join(
-        f"M{at - half:.1f} {tick_y - half:.1f}l{2 * half:.1f} {2 * half:.1f}m0 {-2 * half:.1f}l{-2 * half:.1f} {2 * half:.1f}"
-        for at in due[~fresh]
-    )
+    side, up = f"{2 * half:.1f}", f"{tick_y - half:.1f}"
+    dots = "".join(f"M{at:.1f} {up}h{side}v{side}h-{side}z" for at in (due[fresh] - half).tolist())
+    crosses = "".join(f"M{at:.1f} {up}l{side} {side}m0 -{side}l-{side} {side}" for at in (due[~fresh] - half).tolist())
     parts.append(f'<path class="fresh" d="{dots}"/><path class="default" d="{crosses}"/>')
     parts.append(f'<text class="tick" x="{LEFT - 8}" y="{tick_y + 4:.1f}" text-anchor="end">ticks</text>')
     begin_s, end_s = ((ns - cadence.epoch_ns) / NS_PER_S for ns in (begin_ns, end_ns))
     for at_s in nice(begin_s, end_s, 10):
         at = float(x(cadence.epoch_ns + at_s * NS_PER_S))
-        parts.append(f'<text class="tick" x="{at:.1f}" y="{height - 4:.1f}" text-anchor="middle">{number(at_s)} s</text>')
+        if at > WIDTH - 22:
+            continue
+        parts.append(
+            f'<text class="tick" x="{at:.1f}" y="{height - 4:.1f}" text-anchor="middle">{number(at_s)} s</text>'
+        )
     label = escape(f"Lanes of {len(workers)} workers, ticks {first + 1} to {first + count}")
-    return f'<svg class="lanes" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    return (
+        f'<svg class="lanes" viewBox="0 0 {WIDTH} {height:.0f}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    )
 
 
 def _bar(metrics: Metrics, row: int, y: float, thick: float, x: Any, until_ns: int) -> str:

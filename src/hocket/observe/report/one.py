@@ -8,7 +8,7 @@ from typing import Any
 from hocket.observe.folder import SavedRun
 from hocket.observe.metrics import Metrics
 from hocket.observe.report import bins, figures
-from hocket.observe.report.headline import cards, definitions, fates_figure, flat, regret_figure, value
+from hocket.observe.report.headline import cards, definitions, fates_figure, flat, regret_figure, section, value
 from hocket.observe.report.lanes import MOST_SCROLLED, excerpt, kinds_in, scrolled, window_ticks
 from hocket.observe.report.svg import embedded, figure, legend, number
 
@@ -34,22 +34,23 @@ def one(run: SavedRun) -> str:
     if run.summary:
         parts.append(cards(run.summary))
     if run.metrics is not None and len(run.metrics.ticks.tick):
-        parts.append(_section("Schedule", schedule(run.metrics), kind="wide"))
+        parts.append(section("Schedule", schedule(run.metrics), kind="wide"))
     if run.summary:
         parts.append(
-            _section("What it cost", regret_figure([("", run.summary)]), fates_figure(run.summary.get("outcomes") or {}))
+            section("What it cost", regret_figure([("", run.summary)]), fates_figure(run.summary.get("outcomes") or {}))
         )
     if run.metrics is not None and len(run.metrics.ticks.tick):
+        along = list(figures.over_time(run.metrics))
         if run.learning is not None:
-            parts.append(_section("Learning", *figures.learning(run.metrics, run.learning)))
+            parts.append(section("Learning", *figures.learning(run.metrics, run.learning)))
         else:
-            parts.append(_section("Episodes", *figures.episodes(run.metrics)))
-        parts.append(_section("Over time", *figures.over_time(run.metrics)))
-        parts.append(_section("Distributions", *figures.distributions(run.metrics)))
-    parts.append(_section("Setting", *settings(run)))
+            along += figures.episodes(run.metrics)
+        parts.append(section("Over time", *along))
+        parts.append(section("Distributions", *figures.distributions(run.metrics)))
+    parts.append(section("Setting", *settings(run)))
     if run.metrics is not None and run.metrics.record.errors:
         told = "".join(f"<pre>{escape(error)}</pre>" for error in run.metrics.record.errors)
-        parts.append(_section("Errors of failed inferences", told, kind="wide"))
+        parts.append(section("Errors of failed inferences", told, kind="wide"))
     return "".join(parts)
 
 
@@ -69,13 +70,14 @@ def schedule(metrics: Metrics) -> str:
                 excerpt(metrics, worst, count),
             )
         )
-    note = "A bar is an inference from its start to its end, the thin line behind it its wait for the tick that executes it."
+    note = "A bar is an inference from its start to its end; the thin line behind it is its wait for its tick."
     shown = len(metrics.inferences.worker)
     part = "" if shown <= MOST_SCROLLED else f" The view holds the first {MOST_SCROLLED:,} of {shown:,} inferences."
+    held = {**scrolled(metrics), "worst_s": worst * period_s, "window_s": count * period_s}
     viewer = figure(
         "The whole schedule",
         '<div class="bar"></div><canvas tabindex="0"></canvas><p class="readout">&nbsp;</p>'
-        f'<script type="application/json">{embedded({**scrolled(metrics), "worst_s": worst * period_s, "window_s": count * period_s})}</script>',
+        f'<script type="application/json">{embedded(held)}</script>',
         f"Drag or use the arrow keys to move, the wheel or + and − to zoom.{part}",
         kind="viewer",
     )
@@ -94,7 +96,9 @@ def problems(runs: list[SavedRun]) -> str:
     told = [(run.name, problem) for run in runs for problem in run.problems]
     if not told:
         return ""
-    items = "".join(f"<li>{escape(f'{name}: ' if len(runs) > 1 else '')}{escape(problem)}</li>" for name, problem in told)
+    items = "".join(
+        f"<li>{escape(f'{name}: ' if len(runs) > 1 else '')}{escape(problem)}</li>" for name, problem in told
+    )
     return f'<div class="problem"><b>Not all of it could be read.</b> This is what there is.<ul>{items}</ul></div>'
 
 
@@ -111,8 +115,3 @@ def _subtitle(run: SavedRun) -> str:
     if run.summary.get("interrupted"):
         parts.append("interrupted")
     return " · ".join(parts)
-
-
-def _section(title: str, *content: str, kind: str = "grid") -> str:
-    inside = "".join(content)
-    return f'<section><h2>{escape(title)}</h2><div class="{kind}">{inside}</div></section>' if inside else ""

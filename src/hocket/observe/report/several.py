@@ -1,11 +1,14 @@
-"""A comparison of runs: a table, overlaid curves, lanes below each other. Runs that differ only in their seed are pooled."""
+"""A comparison of runs: a table, overlaid curves, lanes below each other.
+
+Runs that differ only in their seed are pooled.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,10 +20,10 @@ from hocket.observe.folder import SavedRun
 from hocket.observe.intervals import interval
 from hocket.observe.metrics import Ints, Metrics
 from hocket.observe.report import bins
-from hocket.observe.report.headline import definitions, flat, regret_figure, table, value
+from hocket.observe.report.headline import definitions, flat, regret_figure, section, table, value
 from hocket.observe.report.lanes import excerpt, kinds_in, window_ticks
 from hocket.observe.report.one import problems
-from hocket.observe.report.svg import Bars, Chart, Line, figure, legend, number, series
+from hocket.observe.report.svg import Chart, Line, figure, legend, series
 from hocket.observe.report.time_axis import Scale, scale_of
 
 Floats = NDArray[np.float64]
@@ -29,19 +32,22 @@ OWN = ("seed", "machine", "first_tick")
 """Of a configuration, what may differ between runs that are pooled; of its options likewise."""
 OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
 
-FIGURES: tuple[tuple[str, Callable[[float], str], str], ...] = (
-    ("coverage", lambda x: f"{x:.1%}", "coverage"),
-    ("delay_mean", number, "mean delay (ticks)"),
-    ("delay_p99", number, "p99 delay (ticks)"),
-    ("interval_mean", number, "mean interval (ticks)"),
-    ("regret", lambda x: f"{x:.3f}", "regret a tick"),
-    ("inference_mean_s", lambda x: f"{x * 1e3:.3g}", "mean inference (ms)"),
-    ("lateness_p99_s", lambda x: f"{x * 1e3:.3g}", "p99 lateness (ms)"),
-    ("missed", number, "missed ticks"),
-    ("return_mean", number, "mean return"),
-    ("final", number, "final evaluation"),
-    ("ticks", number, "ticks"),
+FIGURES: tuple[tuple[str, str, float, str], ...] = (
+    ("coverage", "coverage (%)", 100, ".1f"),
+    ("delay_mean", "delay, mean (ticks)", 1, ".2f"),
+    ("delay_p99", "delay, p99 (ticks)", 1, ".4g"),
+    ("interval_mean", "interval, mean (ticks)", 1, ".3f"),
+    ("regret", "regret (a tick)", 1, ".3f"),
+    ("inference_mean_s", "inference, mean (ms)", 1e3, ".3g"),
+    ("lateness_p99_s", "lateness, p99 (ms)", 1e3, ".3g"),
+    ("missed", "missed ticks", 1, ",.4g"),
+    ("return_mean", "return, mean", 1, ".4g"),
+    ("final", "final evaluation", 1, ".4g"),
+    ("ticks", "ticks", 1, ",.0f"),
 )
+"""Name in the summary, head, factor, form."""
+DULL = ("lateness_p99_s", "missed", "return_mean")
+"""Left out if all are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +67,23 @@ def several(runs: Sequence[SavedRun]) -> str:
     """The body of the page."""
     groups = grouped(runs)
     envs = sorted({str(run.config.get("env", "unknown")) for run in runs})
-    seeds = f"{len(groups)} configurations; of those with several runs, means and 95 % intervals" if any(len(g.runs) > 1 for g in groups) else f"{len(groups)} configurations"
+    pooling = any(len(group.runs) > 1 for group in groups)
+    told = f"{len(groups)} configuration{'s' * (len(groups) != 1)}"
+    told += "; where one has several runs, their mean and its 95 % interval" if pooling else ""
+    summaries = [(group.name, pooled_summary(group)) for group in groups]
+    evaluated, along = list(evaluations(groups)), list(over_time(groups))
+    (evaluated or along).extend(episodes(groups))
     parts = [
-        f"<header><h1>{escape(', '.join(envs))}: {len(runs)} runs compared</h1><p>{escape(seeds)}</p></header>",
+        f"<header><h1>{escape(', '.join(envs))}: {len(runs)} runs compared</h1><p>{escape(told)}</p></header>",
         problems(list(runs)),
-        _section("Figures", figures_table(groups), "wide"),
-        _section("What differs", differences(groups), "wide"),
-        _section("What it cost", regret_figure([(group.name, pooled_summary(group)) for group in groups]), "grid"),
-        _section("Learning", "".join(learning(groups)), "grid"),
-        _section("Over time", "".join(over_time(groups)), "grid"),
-        _section("Distributions", "".join(distributions(groups)), "grid"),
-        _section("Schedules", schedules(groups), "wide"),
-        _section("Machines", machines(runs), "grid"),
+        section("Figures", figures_table(groups), kind="wide"),
+        section("What differs", differences(groups), kind="wide"),
+        section("Learning", *evaluated),
+        section("What it cost", regret_figure(summaries)),
+        section("Over time", *along),
+        section("Distributions", *distributions(groups)),
+        section("Schedules", schedules(groups), kind="wide"),
+        section("Machines", machines(runs)),
     ]
     return "".join(parts)
 
@@ -85,17 +96,24 @@ def grouped(runs: Sequence[SavedRun]) -> list[Group]:
         groups.setdefault(key, []).append(run)
     named = []
     for own in groups.values():
-        seeds = [str(run.config.get("seed", "?")) for run in own]
-        name = own[0].name if len(own) == 1 else f"{_common([run.name for run in own])} ({len(own)} runs, seeds {', '.join(seeds)})"
+        name = own[0].name
+        if len(own) > 1:
+            seeds = {str(run.config.get("seed")) for run in own}
+            what = "seeds" if len(seeds) == len(own) else "runs"
+            name = f"{_common([run.name for run in own])} ({len(own)} {what})"
         named.append(Group(name, tuple(own)))
     return named
 
 
 def _key(run: SavedRun) -> str:
-    config = {name: item for name, item in run.config.items() if name not in OWN}
+    config = _without(run.config, OWN)
     if isinstance(config.get("options"), dict):
-        config["options"] = {name: item for name, item in config["options"].items() if name not in OPTIONS_OWN}
+        config["options"] = _without(config["options"], OPTIONS_OWN)
     return ADDRESS.sub("", json.dumps(config, sort_keys=True, default=str))
+
+
+def _without(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: item for name, item in config.items() if name not in names}
 
 
 def _common(names: Sequence[str]) -> str:
@@ -127,33 +145,38 @@ def pooled_summary(group: Group) -> dict[str, float]:
 
 def figures_table(groups: Sequence[Group]) -> str:
     """A row for each group; figures that no run has are left out."""
-    cells = {
-        name: [pooled(group, name) for group in groups]
-        for name, _, _ in FIGURES
-    }
-    shown = [(name, form, head) for name, form, head in FIGURES if any(math.isfinite(mean) for mean, _ in cells[name])]
+    cells = {name: [pooled(group, name) for group in groups] for name, _, _, _ in FIGURES}
+
+    def told(name: str) -> bool:
+        means = [mean for mean, _ in cells[name] if math.isfinite(mean)]
+        return any(means) if name in DULL else bool(means)
+
+    shown = [each for each in FIGURES if told(each[0])]
     rows = []
     for place, group in enumerate(groups):
         style = series(place)
         key = f'<svg class="key" viewBox="0 0 22 10"><path class="{style} line" d="M0 5H22"/></svg>'
         row = [key + escape(group.name)]
-        for name, form, _ in shown:
+        for name, _, factor, form in shown:
             mean, half = cells[name][place]
-            text = form(mean) if math.isfinite(mean) else "n/a"
-            row.append(text + (f" <small>± {form(half)}</small>" if math.isfinite(half) and half > 0 else ""))
+            text = format(mean * factor, form) if math.isfinite(mean) else "n/a"
+            row.append(text + (f" <small>± {half * factor:.2g}</small>" if half > 0 else ""))
         rows.append(row)
-    return table(["run", *(escape(head) for _, _, head in shown)], rows)
+    return table(["run", *(escape(head) for _, head, _, _ in shown)], rows)
 
 
 def differences(groups: Sequence[Group]) -> str:
-    """Configuration values that are not the same everywhere."""
-    configs = [{name: ADDRESS.sub("", text) for name, text in flat({k: v for k, v in group.runs[0].config.items() if k not in ("machine", "seed")}).items()} for group in groups]
+    """Configuration values that are not the same everywhere, a column for each group."""
+    configs = [
+        {name: ADDRESS.sub("", text) for name, text in flat(_without(group.runs[0].config, OWN)).items()}
+        for group in groups
+    ]
     names = list(dict.fromkeys(name for config in configs for name in config))
     names = [name for name in names if len({config.get(name) for config in configs}) > 1]
     if not names:
-        return figure("Configuration", '<p class="nothing">All runs have the same configuration.</p>')
-    rows = [[escape(group.name), *(escape(config.get(name, "–")) for name in names)] for group, config in zip(groups, configs, strict=True)]
-    return table(["run", *map(escape, names)], rows)
+        return '<p class="nothing">All runs have the same configuration.</p>'
+    rows = [[escape(name), *(escape(config.get(name, "–")) for config in configs)] for name in names]
+    return table(["", *(escape(group.name) for group in groups)], rows)
 
 
 def _over_seeds(curves: Iterable[Floats]) -> tuple[Floats, Floats | None, Floats | None]:
@@ -189,7 +212,9 @@ def over_time(groups: Sequence[Group]) -> Iterable[str]:
     def delay(m: Metrics, edges: Ints) -> Floats:
         return bins.spread(m.ticks.tick[m.ticks.fresh], m.ticks.delay_ticks[m.ticks.fresh], edges).mean
 
-    yield Chart(title="Coverage over time", x=unit.label, y="fresh ticks / all ticks", lines=lines(bins.coverage), to=1.0).html()
+    yield Chart(
+        title="Coverage over time", x=unit.label, y="fresh ticks / all ticks", lines=lines(bins.coverage), to=1.0
+    ).html()
     yield Chart(title="Delay over time", x=unit.label, y="mean delay (ticks)", lines=lines(delay)).html()
 
 
@@ -212,12 +237,12 @@ def _outlines(title: str, x: str, y: str, groups: Sequence[Group], values: dict[
             counts, _ = np.histogram(np.clip(own, edges[0], edges[-1]), edges)
             share = 100 * counts / len(own)
             lines.append(Line(groups[place].name, np.repeat(edges, 2)[1:-1], np.repeat(share, 2), series(place)))
-    note = f"{beyond:,} were longer and are in the last step." if beyond else ""
-    return Chart(title=title, x=x, y=y, lines=lines, note=note).html()
+    note = f"The last step has {beyond:,} that {'was' if beyond == 1 else 'were'} longer." if beyond else ""
+    return Chart(title=title, x=x, y=y, lines=lines, note=note, whole=whole).html()
 
 
-def learning(groups: Sequence[Group]) -> Iterable[str]:
-    """Evaluations and returns on the way; the band is over seeds, or over episodes where there is one run."""
+def evaluations(groups: Sequence[Group]) -> Iterable[str]:
+    """Of trainings; the band is over seeds, or over episodes where there is one run."""
     evaluated = []
     for place, group in enumerate(groups):
         learned = [run.learning for run in group.runs if run.learning is not None and run.learning.evaluations]
@@ -233,10 +258,18 @@ def learning(groups: Sequence[Group]) -> Iterable[str]:
         evaluated.append(Line(group.name, ticks, mean, series(place), mean - half, mean + half, points=len(ticks) < 40))
     if evaluated:
         yield Chart(
-            title="Evaluations", x="tick of the training", y="mean return of an episode", lines=evaluated, from_zero=False,
-            note="Whole episodes by the greedy policy; bands are 95 % intervals, over the runs of a configuration, or over "
-            "the episodes where there is one run.",
+            title="Evaluations",
+            x="tick of the training",
+            y="mean return of an episode",
+            lines=evaluated,
+            from_zero=False,
+            note="Whole episodes by the greedy policy; bands are 95 % intervals over the runs of a configuration, or "
+            "over the episodes of a single run.",
         ).html()
+
+
+def episodes(groups: Sequence[Group]) -> Iterable[str]:
+    """Returns of the episodes that ended on the way."""
     lines = []
     for place, group in enumerate(groups):
         with_returns = [run for run in group.runs if run.metrics is not None and len(run.metrics.episode_returns) > 1]
@@ -252,7 +285,13 @@ def learning(groups: Sequence[Group]) -> Iterable[str]:
         )
         lines.append(Line(group.name, (edges[1:] + edges[:-1]) / 2 + first, mean, series(place), low, high))
     if lines:
-        yield Chart(title="Returns of episodes on the way", x="tick", y="mean return of an episode", lines=lines, from_zero=False).html()
+        yield Chart(
+            title="Returns of episodes on the way",
+            x="tick",
+            y="mean return of an episode",
+            lines=lines,
+            from_zero=False,
+        ).html()
 
 
 def schedules(groups: Sequence[Group]) -> str:
@@ -276,10 +315,6 @@ def machines(runs: Sequence[SavedRun]) -> str:
         rows = flat(run.config.get("machine") or {})
         seen.setdefault(json.dumps(rows), (rows, []))[1].append(run.name)
     if len(seen) == 1:
-        (rows, _), = seen.values()
+        ((rows, _),) = seen.values()
         return definitions("The machine of all runs", rows)
     return "".join(definitions(f"Machine of {', '.join(names)}", rows) for rows, names in seen.values())
-
-
-def _section(title: str, inside: str, kind: str) -> str:
-    return f'<section><h2>{escape(title)}</h2><div class="{kind}">{inside}</div></section>' if inside else ""

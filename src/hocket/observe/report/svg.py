@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 WIDTH, HEIGHT = 560, 250
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 42
+QUANTILES = ("1st percentile", "1st quartile", "median", "3rd quartile", "99th percentile")
 SERIES = 8
 """How many colours the style sheet has; with more series they repeat, with other dashes."""
 
@@ -46,6 +47,17 @@ class Bars:
     style: str
 
 
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """At each whole ``x`` the 1st, 25th, 50th, 75th and 99th percentile of something: a whisker, a box, a mark."""
+
+    name: str
+    x: ArrayLike
+    quantiles: ArrayLike
+    """A row for each x."""
+    style: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chart:
     """Titles, units, marks.
@@ -56,6 +68,7 @@ class Chart:
         note: a sentence below.
         from_zero: whether the vertical axis begins at 0; ``to`` where it ends, if that is known.
         log: whether the horizontal axis is logarithmic.
+        whole: whether only whole numbers make sense on it.
         x_range: where the horizontal axis begins and ends, if not with what is drawn.
         legend: whether there is one; None: where there is more than one name.
     """
@@ -65,10 +78,12 @@ class Chart:
     y: str
     lines: Sequence[Line] = ()
     bars: Sequence[Bars] = ()
+    boxes: Sequence[Boxes] = ()
     note: str = ""
     from_zero: bool = True
     to: float | None = None
     log: bool = False
+    whole: bool = False
     x_range: tuple[float, float] | None = None
     legend: bool | None = None
 
@@ -78,13 +93,13 @@ class Chart:
         if not all(map(math.isfinite, (low_x, high_x, low_y, high_y))):
             return figure(self.title, f'<p class="nothing">There is nothing to show. {escape(self.note)}</p>')
         place = Place(low_x, high_x, low_y, high_y, self.log)
-        parts = [axes(place, self.x, self.y)]
-        for bars in self.bars:
-            parts.append(_bars(bars, place))
-        for line in self.lines:
-            parts.append(_band(line, place))
-        for line in self.lines:
-            parts.append(_line(line, place))
+        parts = [
+            axes(place, self.x, self.y, whole=self.whole),
+            *(_boxes(boxes, place) for boxes in self.boxes),
+            *(_bars(bars, place) for bars in self.bars),
+            *(_band(line, place) for line in self.lines),
+            *(_line(line, place) for line in self.lines),
+        ]
         hover = {
             "frame": [LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM],
             "x": [low_x, high_x],
@@ -93,16 +108,18 @@ class Chart:
             "series": [
                 {"name": line.name, "x": _short(line.x), "y": _short(line.y)} for line in self.lines if line.name
             ]
+            + [{"name": bar.name, "edges": _short(bar.edges), "y": _short(bar.heights)} for bar in self.bars]
             + [
-                {"name": bar.name, "edges": _short(bar.edges), "y": _short(bar.heights)}
-                for bar in self.bars
+                {"name": f"{boxes.name}, {name}", "x": _short(boxes.x), "y": _short(column)}
+                for boxes in self.boxes
+                for name, column in zip(QUANTILES, np.asarray(boxes.quantiles, float).T, strict=True)
             ],
         }
         svg = (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(self.title)}">{"".join(parts)}</svg>'
             f'<script type="application/json">{embedded(hover)}</script>'
         )
-        named = [(each.name, each.style) for each in (*self.lines, *self.bars) if each.name]
+        named = [(line.name, line.style) for line in self.lines] + [(bars.name, bars.style) for bars in self.bars]
         wanted = len(named) > 1 if self.legend is None else self.legend
         key = legend(named) if wanted else ""
         return figure(self.title, svg + key, self.note, kind="chart")
@@ -111,6 +128,9 @@ class Chart:
         xs = [*(line.x for line in self.lines), *(bars.edges for bars in self.bars)]
         ys = [each for line in self.lines for each in (line.y, line.low, line.high) if each is not None]
         ys += [bars.heights for bars in self.bars]
+        if self.boxes:
+            xs += [np.asarray(boxes.x) + side for boxes in self.boxes for side in (-0.6, 0.6)]
+            ys += [boxes.quantiles for boxes in self.boxes]
         low_x, high_x = self.x_range or _extent(xs)
         low_y, high_y = _extent(ys)
         if self.from_zero:
@@ -122,7 +142,7 @@ class Chart:
         if not self.from_zero and low_y < high_y:
             low_y -= 0.06 * (high_y - low_y)
         if high_y <= low_y:
-            high_y = low_y + (1.0 if self.from_zero and low_y == 0 else max(1e-9, abs(low_y) * 0.1))
+            high_y = low_y + (abs(low_y) * 0.1 or 1.0)
             low_y = low_y if self.from_zero else low_y - (high_y - low_y)
         if high_x <= low_x:
             low_x, high_x = low_x - 0.5, high_x + 0.5
@@ -141,25 +161,27 @@ class Place:
 
     def x(self, values: ArrayLike) -> NDArray[np.float64]:
         """Pixels from the left."""
-        values, low, high = np.asarray(values, np.float64), self.low_x, self.high_x
+        at, low, high = np.asarray(values, np.float64), self.low_x, self.high_x
         if self.log:
-            values, low, high = np.log10(np.maximum(values, self.low_x)), math.log10(low), math.log10(high)
-        return LEFT + (values - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+            at, low, high = np.log10(np.maximum(at, low)), math.log10(low), math.log10(high)
+        pixels: NDArray[np.float64] = LEFT + (at - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+        return pixels
 
     def y(self, values: ArrayLike) -> NDArray[np.float64]:
         """Pixels from the top."""
         share = (np.asarray(values, np.float64) - self.low_y) / (self.high_y - self.low_y)
-        return HEIGHT - BOTTOM - np.clip(share, -0.02, 1.02) * (HEIGHT - TOP - BOTTOM)
+        pixels: NDArray[np.float64] = HEIGHT - BOTTOM - np.clip(share, -0.02, 1.02) * (HEIGHT - TOP - BOTTOM)
+        return pixels
 
 
-def axes(place: Place, x: str, y: str) -> str:
+def axes(place: Place, x: str, y: str, *, whole: bool = False) -> str:
     """Grid, ticks and labels."""
     parts = []
     for value in nice(place.low_y, place.high_y, 5):
         at = float(place.y(value))
         parts.append(f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{at + 3.5:.1f}" text-anchor="end">{number(value)}</text>')
-    marks = decades(place.low_x, place.high_x) if place.log else nice(place.low_x, place.high_x, 7)
+    marks = decades(place.low_x, place.high_x) if place.log else nice(place.low_x, place.high_x, 7, least=float(whole))
     bottom = HEIGHT - BOTTOM
     for value in marks:
         at = float(place.x(value))
@@ -169,9 +191,8 @@ def axes(place: Place, x: str, y: str) -> str:
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text class="label" x="{middle}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x)}</text>')
     half = (TOP + bottom) / 2
-    parts.append(
-        f'<text class="label" x="13" y="{half}" text-anchor="middle" transform="rotate(-90 13 {half})">{escape(y)}</text>'
-    )
+    turned = f'transform="rotate(-90 13 {half})"'
+    parts.append(f'<text class="label" x="13" y="{half}" text-anchor="middle" {turned}>{escape(y)}</text>')
     return "".join(parts)
 
 
@@ -194,13 +215,15 @@ def legend(named: Sequence[tuple[str, str]]) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def nice(low: float, high: float, about: int) -> list[float]:
-    """Round values between ``low`` and ``high``."""
+def nice(low: float, high: float, about: int, *, least: float = 0.0) -> list[float]:
+    """Round values between ``low`` and ``high``, no closer than ``least``."""
     if not high > low:
         return [low]
-    raw = (high - low) / about
+    raw = max((high - low) / about, least)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next((f * power for f in (1, 2, 2.5, 5) if f * power >= raw), 10 * power)
+    step = next(
+        (f * power for f in (1, 2, 2.5, 5) if f * power >= raw * (1 - 1e-9) and (f != 2.5 or not least)), 10 * power
+    )
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [round(k * step, 12) for k in range(first, last + 1)]
@@ -279,7 +302,8 @@ def _band(line: Line, place: Place) -> str:
             continue
         if len(piece) == 1:
             at = int(piece[0])
-            parts.append(f'<path class="{line.style} line thin" d="M{x[at]:.1f} {place.y(low[at]):.1f}V{place.y(high[at]):.1f}"/>')
+            down, up = float(place.y(low[at])), float(place.y(high[at]))
+            parts.append(f'<path class="{line.style} line thin" d="M{x[at]:.1f} {down:.1f}V{up:.1f}"/>')
             continue
         way = np.concatenate([piece, piece[::-1]])
         edge = np.concatenate([place.y(high[piece]), place.y(low[piece[::-1]])])
@@ -297,3 +321,18 @@ def _bars(bars: Bars, place: Place) -> str:
         for left, right, top in zip(edges[:-1].tolist(), edges[1:].tolist(), tops.tolist(), strict=True)
         if bottom - top > 0.05
     )
+
+
+def _boxes(boxes: Boxes, place: Place) -> str:
+    x = np.asarray(boxes.x, float)
+    half = min(26.0, 0.36 * float(place.x(1.0) - place.x(0.0)))
+    parts = []
+    for at, row in zip(place.x(x).tolist(), place.y(boxes.quantiles).tolist(), strict=True):
+        low, first, middle, third, high = row
+        parts.append(
+            f'<path class="{boxes.style} line" d="M{at:.1f} {low:.1f}V{high:.1f}"/>'
+            f'<rect class="{boxes.style} fill" x="{at - half:.1f}" y="{third:.1f}" width="{2 * half:.1f}" '
+            f'height="{max(1.0, first - third):.1f}"/>'
+            f'<path class="median" d="M{at - half:.1f} {middle:.1f}h{2 * half:.1f}"/>'
+        )
+    return "".join(parts)
