@@ -72,9 +72,15 @@ def parts_of(folder: Path) -> list[Path]:
     return sorted(part for part in folder.glob(PARTS) if part.is_dir()) or [folder]
 
 
+def whole_of(folder: Path) -> Path:
+    """The training that ``folder`` is the only run of, or ``folder``."""
+    is_part = folder.match(PARTS) and len(parts_of(folder.parent)) == 1
+    return folder.parent if is_part else folder
+
+
 def names_of(folders: list[Path]) -> list[str]:
     """As much of the paths' ends as tells them apart."""
-    paths = [folder.resolve() for folder in folders]
+    paths = [whole_of(folder.resolve()) for folder in folders]
     for depth in range(1, max(len(path.parts) for path in paths)):
         names = ["/".join(path.parts[-depth:]) for path in paths]
         if len(set(names)) == len(set(paths)):

@@ -157,10 +157,13 @@ class Trace:
             rows.byteswap()
         target = Path(path)
         partial = target.with_name(target.name + ".part")
-        with partial.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n")
-            file.write(rows.tobytes())
-        replace(partial, target)
+        try:
+            with partial.open("wb") as file:
+                file.write(json.dumps(header).encode() + b"\n")
+                file.write(rows.tobytes())
+            replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | PathLike[str], rule: Rule | None = None, *, unknown: bool = False) -> Trace:

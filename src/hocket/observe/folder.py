@@ -259,8 +259,8 @@ def _episode_columns(record: RunRecord) -> Columns:
 
 
 def _columns(path: Path, needed: Iterable[str] = ()) -> Columns:
-    with np.load(path, allow_pickle=False) as file:
-        columns = {name: file[name] for name in file.files}
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        columns = {name: archive[name] for name in archive.files}
     missing = sorted(set(needed) - set(columns))
     if missing:
         raise ValueError(f"it has no column {missing[0]}")

@@ -89,9 +89,9 @@ def whole_histogram(values: Ints, most: int = 60) -> tuple[Floats, Floats, int]:
     low = int(values.min())
     high = max(low, math.ceil(np.percentile(values, TAIL)))
     width = math.ceil((high - low + 1) / most)
-    edges = np.arange(low, high + width + 1, width)
-    counts, _ = np.histogram(np.minimum(values, edges[-1] - 1), edges)
-    return edges - 0.5, counts / len(values), int((values > edges[-1] - 1).sum())
+    edges: Floats = np.arange(low, high + width + 1, width, dtype=np.float64) - 0.5
+    counts, _ = np.histogram(np.minimum(values, edges[-1] - 0.5), edges)
+    return edges, counts / len(values), int((values > edges[-1]).sum())
 
 
 def histogram(values: Floats, count: int = 60) -> tuple[Floats, Floats, int]:
@@ -103,7 +103,7 @@ def histogram(values: Floats, count: int = 60) -> tuple[Floats, Floats, int]:
         high = low + max(abs(low) * 0.02, 1e-9)
         low -= high - low
         count = 3
-    edges: Floats = np.linspace(low, high, count + 1)
+    edges: Floats = np.linspace(low, high, count + 1, dtype=np.float64)
     counts, _ = np.histogram(np.minimum(values, high), edges)
     return edges, counts / len(values), int((values > high).sum())
 
@@ -116,7 +116,7 @@ def log_histogram(values: Floats, count: int = 50) -> tuple[Floats, Floats, int]
     low, high = map(float, np.percentile(values, (100 - TAIL, 99.95)))
     if not high > low * 1.05:
         low, high = low / 1.2, high * 1.2
-    edges: Floats = np.geomspace(low, high, count + 1)
+    edges: Floats = np.geomspace(low, high, count + 1, dtype=np.float64)
     counts, _ = np.histogram(np.clip(values, low, high), edges)
     return edges, counts / len(values), int((values > high).sum())
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 WIDTH, HEIGHT = 560, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 42
+LEFT, RIGHT, TOP, BOTTOM = 58, 20, 12, 42
 QUANTILES = ("1st percentile", "1st quartile", "median", "3rd quartile", "99th percentile")
 SERIES = 8
 """How many colours the style sheet has; with more series they repeat, with other dashes."""
