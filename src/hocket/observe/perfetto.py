@@ -186,7 +186,7 @@ class _Events:
             from_ns = self._reset_ns if first else self._called_ns[begin]
             for phase, tid, ns in (
                 ("s", TICKS, from_ns),
-                ("t", FIRST_WORKER + every.worker[row], self._started_ns[row]),
+                ("t", FIRST_WORKER + every.worker[row], max(self._started_ns[row], from_ns)),
                 ("f", TICKS, self._called_ns[end]),
             ):
                 bound = ',"bp":"e"' if phase == "f" else ""
