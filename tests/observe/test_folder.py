@@ -208,7 +208,9 @@ def test_a_table_of_something_else_is_damage(copied):
 def test_a_newer_version_names_both(copied):
     index = json.loads((copied / "run.json").read_text())
     (copied / "run.json").write_text(json.dumps({**index, "format_version": 99, "hocket": "7.1"}))
-    with pytest.raises(TraceError, match=r"version 99 .* hocket 7\.1; this one, hocket \S+, reads up to 1; try a newer"):
+    with pytest.raises(
+        TraceError, match=r"version 99 .* hocket 7\.1; this one, hocket \S+, reads up to 1; try a newer"
+    ):
         hocket.load(copied)
 
 

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import by_hand
 import pytest
-from trace_events import Broken, validate
+from trace_events import BrokenRuleError, validate
 
 import hocket
 from hocket.core import events as e
@@ -35,7 +35,9 @@ def slices(events, category):
 def test_the_story(tmp_path):
     events = written(by_hand.story(), tmp_path)
     inferences = slices(events, "inference")
-    table = [(x["tid"], x["args"]["observation"], x["ts"] / 1000, (x["ts"] + x["dur"]) / 1000, x["name"]) for x in inferences]
+    table = [
+        (x["tid"], x["args"]["observation"], x["ts"] / 1000, (x["ts"] + x["dur"]) / 1000, x["name"]) for x in inferences
+    ]
     assert table == [
         (10, 0, 0, 8, "executed"),
         (11, 0, 0, 15, "duplicate"),
@@ -152,7 +154,9 @@ def test_a_run_without_an_inference(tmp_path):
 
 
 def test_names_from_outside_stay_json(tmp_path):
-    run = SavedRun(name="x", config={"env": 'a"b\\</script>\n', "rule": {"name": "é"}}, metrics=Metrics(by_hand.story()))
+    run = SavedRun(
+        name="x", config={"env": 'a"b\\</script>\n', "rule": {"name": "é"}}, metrics=Metrics(by_hand.story())
+    )
     write_trace_json(run, tmp_path / "t.json")
     (name,) = [x["args"]["name"] for x in validate(tmp_path / "t.json") if x["name"] == "process_name"]
     assert name == 'hocket: a"b\\</script>\n é'
@@ -206,5 +210,5 @@ def test_the_validator_is_strict(tmp_path, spoil):
     content = json.loads(path.read_text())
     spoil(content["traceEvents"])
     path.write_text(json.dumps(content))
-    with pytest.raises(Broken):
+    with pytest.raises(BrokenRuleError):
         validate(path)

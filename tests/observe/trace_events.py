@@ -1,4 +1,4 @@
-"""The rules of the Trace Event Format, as far as hocket uses it; written from the specification, knowing nothing of runs.
+"""The rules of the Trace Event Format, as far as hocket uses it; written from its specification, ignorant of runs.
 
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 """
@@ -28,20 +28,20 @@ COLOURS = {
 }  # fmt: skip
 
 
-class Broken(AssertionError):
+class BrokenRuleError(AssertionError):
     """A rule is broken."""
 
 
 def need(true, what, event):
     if not true:
-        raise Broken(f"{what}: {event}")
+        raise BrokenRuleError(f"{what}: {event}")
 
 
 def validate(path: Path) -> list[dict]:
     """The events of the file, if it keeps the rules; numbers are decimals, exactly as written."""
 
     def refuse(token):
-        raise Broken(f"{token} is no JSON")
+        raise BrokenRuleError(f"{token} is no JSON")
 
     content = json.loads(Path(path).read_text("utf-8"), parse_float=Decimal, parse_constant=refuse)
     need(isinstance(content, dict) and isinstance(content.get("traceEvents"), list), "an object with traceEvents", "")
@@ -78,7 +78,9 @@ def each(event):
         need(known is not None and set(event["args"]) == set(known), "metadata", event)
         need(all(isinstance(event["args"][key], kind) for key, kind in known.items()), "metadata's value", event)
     if event["ph"] in "stf":
-        need(isinstance(event.get("id"), int | str) and isinstance(event.get("cat"), str), "id and cat of a flow", event)
+        need(
+            isinstance(event.get("id"), int | str) and isinstance(event.get("cat"), str), "id and cat of a flow", event
+        )
     if event["ph"] == "C":
         need(event["args"], "a counter counts something", event)
         need(all(isinstance(v, Decimal | int) for v in event["args"].values()), "a counter's values", event)
@@ -118,14 +120,14 @@ def names(events):
 
 def flows(events):
     """One start, then steps, then one end, in the order of time; each within a slice of its thread."""
-    slices = {
-        thread: sorted((e["ts"], e["ts"] + e["dur"]) for e in own) for thread, own in threads(events).items()
-    }
+    slices = {thread: sorted((e["ts"], e["ts"] + e["dur"]) for e in own) for thread, own in threads(events).items()}
     table = defaultdict(list)
     for event in events:
         if event["ph"] in "stf":
             table[event["cat"], event["name"], event["id"]].append(event)
-            inside = any(a <= event["ts"] <= b for a, b in near(slices.get((event["pid"], event["tid"]), []), event["ts"]))
+            inside = any(
+                a <= event["ts"] <= b for a, b in near(slices.get((event["pid"], event["tid"]), []), event["ts"])
+            )
             need(inside, "a flow's end lies in a slice", event)
     for key, own in table.items():
         own.sort(key=lambda e: (e["ts"], "stf".index(e["ph"])))

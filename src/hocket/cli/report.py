@@ -20,7 +20,8 @@ PARTS = "run-*"
 def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path | None = None) -> None:
     """Show a saved run, or compare several, in one HTML file.
 
-    Runs of one configuration that differ in their seed are pooled: means with 95 % intervals.
+    Runs of one configuration that differ in their seed are pooled: means with
+    95 % intervals.
 
     Args:
         runs: folders that hocket run --out, hocket train --save or result.save wrote.

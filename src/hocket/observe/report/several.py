@@ -27,7 +27,8 @@ from hocket.observe.report.svg import Chart, Line, figure, legend, series
 from hocket.observe.report.time_axis import Scale, scale_of
 
 Floats = NDArray[np.float64]
-ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
+"""Of a policy's text, what may differ between runs that are pooled."""
 OWN = ("seed", "machine", "first_tick")
 """Of a configuration, what may differ between runs that are pooled; of its options likewise."""
 OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
@@ -109,7 +110,7 @@ def _key(run: SavedRun) -> str:
     config = _without(run.config, OWN)
     if isinstance(config.get("options"), dict):
         config["options"] = _without(config["options"], OPTIONS_OWN)
-    return ADDRESS.sub("", json.dumps(config, sort_keys=True, default=str))
+    return PASSING.sub("", json.dumps(config, sort_keys=True, default=str))
 
 
 def _without(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
@@ -168,7 +169,7 @@ def figures_table(groups: Sequence[Group]) -> str:
 def differences(groups: Sequence[Group]) -> str:
     """Configuration values that are not the same everywhere, a column for each group."""
     configs = [
-        {name: ADDRESS.sub("", text) for name, text in flat(_without(group.runs[0].config, OWN)).items()}
+        {name: PASSING.sub("", text) for name, text in flat(_without(group.runs[0].config, OWN)).items()}
         for group in groups
     ]
     names = list(dict.fromkeys(name for config in configs for name in config))

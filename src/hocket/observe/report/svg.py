@@ -249,7 +249,7 @@ def number(value: float) -> str:
 
 def embedded(content: object) -> str:
     """JSON that may stand inside a script element."""
-    return json.dumps(content, separators=(",", ":")).replace("</", "<\\/")
+    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def series(index: int) -> str:
