@@ -66,9 +66,9 @@ def test_the_schedule_moves_zooms_and_tells(page):
     canvas.click()
     readouts = set()
     for x in range(-500, 500, 40):
-        webdriver.ActionChains(page, duration=0).move_to_element_with_offset(canvas, x, -30).perform()
+        webdriver.ActionChains(page, duration=0).move_to_element_with_offset(canvas, x, -20).perform()
         readouts.add(page.find_element(By.CSS_SELECTOR, ".readout").text)
-    assert any(text.startswith("worker 1: observation") for text in readouts)
+    assert any(text.startswith("worker 1: observation") for text in readouts), readouts
     assert [entry for entry in page.get_log("browser") if entry["level"] != "INFO"] == []
 
 
