@@ -11,6 +11,7 @@ from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import CheckpointError, HocketError
+from hocket.instrument import InferenceView, Instrument, Progress, RunView
 from hocket.latency import (
     Changing,
     Constant,
@@ -31,6 +32,7 @@ from hocket.planning.forecast import Agent, Forecast, forecast
 from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
+from hocket.record import Moment
 from hocket.resume import Checkpoints
 from hocket.run import RunInterrupted, RunResult, run
 from hocket.train import TrainResult, train
@@ -57,12 +59,15 @@ __all__ = [
     "HocketError",
     "InLoop",
     "InducedDelay",
+    "InferenceView",
+    "Instrument",
     "LatencyModel",
     "Learn",
     "LogNormal",
     "Losses",
     "MaxTime",
     "Measured",
+    "Moment",
     "Overrun",
     "ParallelBatch",
     "PerWorker",
@@ -71,6 +76,7 @@ __all__ = [
     "PolicyFactory",
     "Predictability",
     "Processes",
+    "Progress",
     "RandomDefault",
     "Realtime",
     "RepeatLast",
@@ -78,6 +84,7 @@ __all__ = [
     "Rule",
     "RunInterrupted",
     "RunResult",
+    "RunView",
     "Sequential",
     "Stages",
     "StaggeredAgent",

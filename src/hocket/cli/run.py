@@ -77,7 +77,7 @@ def execute(options: RunOptions) -> hocket.RunResult:
     try:
         policy = make_policy(options, env)
         clock = make_clock(options, rate, lambda: hocket.measure(policy, env))
-        with show.progress(options.env, ticks) as watch:
+        with show.progress(options.env, ticks) as instruments:
             return hocket.run(
                 env,
                 policy,
@@ -86,7 +86,7 @@ def execute(options: RunOptions) -> hocket.RunResult:
                 ticks=ticks,
                 default=make_default(options),
                 seed=options.seed,
-                watch=watch,
+                instruments=instruments,
                 config={"options": known, "mode": mode_of(clock)},
             )
     except hocket.RunInterrupted as interrupted:
