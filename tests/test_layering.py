@@ -42,11 +42,6 @@ SHARED = {
 }
 RUN = {
     "run",
-    "train",
-    "evaluation",
-    "resume",
-    "course",
-    "live_course",
     "training",
     "measure",
     "plan",

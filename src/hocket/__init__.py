@@ -33,9 +33,10 @@ from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
 from hocket.record import Moment
-from hocket.resume import Checkpoints
 from hocket.run import RunInterrupted, RunResult, run
-from hocket.train import TrainResult, train
+from hocket.training.result import TrainResult
+from hocket.training.resume import Checkpoints
+from hocket.training.train import train
 
 __all__ = [
     "Agent",

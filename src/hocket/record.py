@@ -55,23 +55,6 @@ class Listener(Protocol):
         """A tick has passed."""
 
 
-@dataclass(frozen=True, slots=True)
-class InTurn:
-    """A `Listener` that tells several, one after the other."""
-
-    listeners: tuple[Listener, ...]
-
-    def began(self, observation: Any) -> None:
-        """See `Listener`."""
-        for listener in self.listeners:
-            listener.began(observation)
-
-    def ticked(self, moment: Moment) -> None:
-        """See `Listener`."""
-        for listener in self.listeners:
-            listener.ticked(moment)
-
-
 class Background(Protocol):
     """What goes on beside the tick loop of a virtual run and changes the policy between its inferences."""
 

@@ -42,7 +42,7 @@ class Telling:
         for instrument in self._instruments:
             if not isinstance(instrument, Instrument):
                 raise ConfigurationError(
-                    f"instruments=[..., {instrument!r}] is not a hocket.Instrument; try a subclass of it that overrides "
+                    f"instruments=[..., {instrument!r}] is not a hocket.Instrument; try a subclass of it, with "
                     f"one of {', '.join(HOOKS)}"
                 )
         self._handled: list[tuple[Event, list[Command]]] = []

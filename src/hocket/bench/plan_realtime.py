@@ -49,9 +49,7 @@ def bench_plan_realtime(
             for _ in range(rounds):
                 said = forecast(measure_agent(policy, env, crowds=crowds), rule, HZ)
                 with nullcontext(()) if watch is None else watch(name, ticks) as looking_on:
-                    result = hocket.run(
-                        env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=looking_on
-                    )
+                    result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=looking_on)
                 turns.append((said, forecast(_own(result), rule, HZ), result.summary()))
             rows.append(_row(name, rule, turns))
     finally:

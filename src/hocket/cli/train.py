@@ -32,16 +32,16 @@ from hocket.cli.options import (
     saved_options,
 )
 from hocket.errors import ConfigurationError, HocketError
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
 from hocket.observe.progress import TrainingLine
-from hocket.observe.training import Instrument
-from hocket.resume import Checkpoints
+from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
-    from hocket.train import Evaluation, TrainResult
+    from hocket.training.result import TrainResult
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> None:
@@ -105,7 +105,6 @@ def execute(options: TrainOptions) -> TrainResult:
     rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
     network = make_network(options, algorithm)
     clock = make_clock(options, rate, lambda: measured(options, network))
-    virtual = isinstance(clock, hocket.Virtual)
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=parse_latency(options.learning))
@@ -115,7 +114,7 @@ def execute(options: TrainOptions) -> TrainResult:
         prepare_folder(options.save, options)
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=show.console))
-        instruments: list[Instrument] = [line]
+        instruments: list[Instrument] = [line, Evaluations()]
         if options.tensorboard is not None:
             from hocket.observe.tensorboard import TensorBoardWriter
 
@@ -141,7 +140,6 @@ def execute(options: TrainOptions) -> TrainResult:
             good_enough=options.good_enough,
             threads=options.threads,
             seed=options.seed,
-            told=tell if virtual else None,
             instruments=instruments,
             checkpoints=checkpoints,
             resume=options.resume,
@@ -168,9 +166,12 @@ def measured(options: TrainOptions, network: QNetwork) -> hocket.Measured:
         env.close()
 
 
-def tell(evaluation: Evaluation) -> None:
-    """Say how an evaluation went."""
-    show.say(f"tick {evaluation.tick:,}: mean return {evaluation.mean:.4g}")
+class Evaluations(Instrument):
+    """Says how each evaluation went."""
+
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        show.say(f"tick {tick:,}: mean return {mean_return:.4g}")
 
 
 def prepare_folder(folder: Path, options: TrainOptions) -> None:

@@ -22,7 +22,7 @@ from hocket.experiments.figures import interval
 from hocket.experiments.minatar import DQN_OPTIONS, HZ, LEARNING, make_game, network_for
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
-from hocket.train import train
+from hocket.training.train import train
 
 GAME = "breakout"
 TICKS = 100_000
