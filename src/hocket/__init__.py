@@ -23,6 +23,7 @@ from hocket.latency import (
     PerWorker,
 )
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
+from hocket.live.live_page import LivePage
 from hocket.measure import Measured, measure
 from hocket.models.torch_policy import TorchPolicy
 from hocket.plan import Plan, plan
@@ -64,6 +65,7 @@ __all__ = [
     "Instrument",
     "LatencyModel",
     "Learn",
+    "LivePage",
     "LogNormal",
     "Losses",
     "MaxTime",

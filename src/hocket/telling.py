@@ -71,10 +71,10 @@ class Telling:
         self._tell("on_start", run)
 
     def ticked(self, moment: Moment) -> None:
-        """The end of a tick: tell of what has been handled up to here, and of the tick."""
+        """The end of a tick: tell of it, and of what has been handled up to here."""
+        self._tell("on_tick", moment)
         if self._handled:
             self._tell_handled()
-        self._tell("on_tick", moment)
 
     def trained(self, progress: Progress) -> None:
         """See `Instrument.on_training`."""
