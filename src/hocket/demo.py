@@ -90,12 +90,13 @@ def play(
     *,
     seconds: float,
     watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]],
+    drawn: bool = False,
 ) -> list[tuple[str, RunResult]]:
-    """Play every arm for ``seconds``; ``watch(name, ticks)`` gives who looks on."""
+    """Play every arm for ``seconds``; ``watch(name, ticks)`` gives who looks on, ``drawn`` lets the game draw itself."""
     results = []
     ticks = max(1, round(seconds * HZ))
     for name, rule in ARMS:
-        env = make_atari(GAME)
+        env = make_atari(GAME, render_mode="rgb_array" if drawn else None)
         try:
             policy = impala_policy(network.width, _actions(env))
             with watch(name, ticks) as instruments:

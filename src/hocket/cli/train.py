@@ -20,6 +20,7 @@ from hocket.cli.learning import (
     make_learning_rule,
     make_network,
 )
+from hocket.cli.live import live_page
 from hocket.cli.options import (
     MEASURED,
     check_relevant,
@@ -112,15 +113,17 @@ def execute(options: TrainOptions) -> TrainResult:
     if options.save is not None:
         checkpoints = Checkpoints(options.save, every=options.save_every)
         prepare_folder(options.save, options)
+    drawn = options.live > 0 and options.save is None  # what an environment draws with cannot always be saved
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=show.console))
         instruments: list[Instrument] = [line, Evaluations()]
+        instruments += stack.enter_context(live_page(options.live, options.live_port, options.live_host))
         if options.tensorboard is not None:
             from hocket.observe.tensorboard import TensorBoardWriter
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
         return hocket.train(
-            lambda: make_world(options),
+            lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
             rule,

@@ -1,10 +1,14 @@
 // The figures of the run so far, as its summary will say them, each with its course over the last minute.
 
 import { colours, prepare } from "./canvas.js";
-import { MINUTE_S } from "./history.js";
+import { MINUTE_S, OUTCOMES } from "./history.js";
 
+const FAILED = OUTCOMES.indexOf("failed");
 const RECENT_S = 5;
 const POINTS = 60;
+const CLASSES = 40;
+const LEAST_SPAN_S = 10;
+const MOST_TIMES = 2000;
 
 export function digits(value, most = 4) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
@@ -73,6 +77,16 @@ const GAUGES = [
     course: ({ bins }) => bins.map((ticks) => (ticks.length ? ticks.reduce((sum, t) => sum + t.reward, 0) : NaN)),
   },
   {
+    id: "times",
+    title: "Inference, mean of the last minute",
+    wide: true,
+    value: ({ lasted }) => mean(lasted),
+    say: duration,
+    more: ({ lasted }) => (lasted.length ? `p99 ${duration(at(lasted, 0.99)).join(" ")}, the last ${lasted.length}:` : ""),
+    bars: ({ lasted }) => inClasses(lasted),
+    shows: ({ lasted }) => lasted.length > 0,
+  },
+  {
     id: "reward",
     title: "Total reward",
     value: ({ totals }) => totals.reward_total,
@@ -120,6 +134,20 @@ const GAUGES = [
   },
 ];
 
+// The share `part` of a sorted list lies below it.
+function at(sorted, part) {
+  return sorted[Math.min(sorted.length - 1, Math.round(part * (sorted.length - 1)))];
+}
+
+// How many are how long: a histogram up to the longest, but for one in a hundred.
+function inClasses(sorted) {
+  const least = sorted[0];
+  const width = Math.max(1e-9, at(sorted, 0.99) - least) / (CLASSES - 1);
+  const counts = new Array(CLASSES).fill(0);
+  for (const value of sorted) counts[Math.min(CLASSES - 1, Math.floor((value - least) / width))] += 1;
+  return { counts, from: duration(least).join(" "), to: duration(least + width * CLASSES).join(" ") };
+}
+
 function learns({ training }) {
   return training !== undefined;
 }
@@ -142,7 +170,8 @@ export class Gauges {
       title.textContent = gauge.title;
       value.className = "value";
       more.className = "more";
-      const canvas = gauge.course ? card.appendChild(document.createElement("canvas")) : null;
+      if (gauge.wide) card.classList.add("wide");
+      const canvas = gauge.course || gauge.bars ? card.appendChild(document.createElement("canvas")) : null;
       section.append(card);
       this.cards.set(gauge, { card, value, more, canvas });
     }
@@ -153,6 +182,11 @@ export class Gauges {
     const known = { history, totals: history.totals, rate, trainings: history.trainings };
     known.training = history.trainings[history.trainings.length - 1];
     known.bins = inBins(history);
+    known.lasted = history.inferences
+      .slice(-MOST_TIMES)
+      .filter((one) => Number.isFinite(one.finished_s) && one.outcome !== FAILED)
+      .map((one) => one.finished_s - one.started_s)
+      .sort((a, b) => a - b);
     known.recent = history.ticksWithin(history.newest_s - RECENT_S, history.newest_s);
     for (const [gauge, parts] of this.cards) {
       const shown = !gauge.shows || gauge.shows(known);
@@ -164,17 +198,19 @@ export class Gauges {
       parts.value.textContent = number;
       if (unit) parts.value.appendChild(document.createElement("small")).textContent = unit;
       parts.more.textContent = gauge.more(known);
-      if (parts.canvas) drawCourse(parts.canvas, gauge.course(known), gauge.range || [null, null]);
+      if (gauge.bars) drawBars(parts.canvas, gauge.bars(known));
+      else if (parts.canvas) drawCourse(parts.canvas, gauge.course(known), gauge.range || [null, null]);
     }
   }
 }
 
-// The last minute's ticks, in seconds of the run.
+// The ticks of the last minute, or since the beginning, in equal parts of that time.
 function inBins(history) {
   const bins = Array.from({ length: POINTS }, () => []);
-  const begin_s = history.newest_s - MINUTE_S;
+  const span_s = Math.min(MINUTE_S, Math.max(LEAST_SPAN_S, history.newest_s - history.oldest_s));
+  const begin_s = history.newest_s - span_s;
   for (const tick of history.ticksWithin(begin_s, history.newest_s)) {
-    const at = Math.floor(((tick.tick / history.hz - begin_s) / MINUTE_S) * POINTS);
+    const at = Math.floor(((tick.tick / history.hz - begin_s) / span_s) * POINTS);
     bins[Math.min(POINTS - 1, Math.max(0, at))].push(tick);
   }
   return bins;
@@ -212,4 +248,25 @@ function drawCourse(canvas, values, [low, high]) {
   context.beginPath();
   context.arc(x(last), y(values[last]), 2.2, 0, 2 * Math.PI);
   context.fill();
+}
+
+function drawBars(canvas, { counts, from, to }) {
+  const { context, width, height } = prepare(canvas);
+  const floor = height - 13;
+  const most = Math.max(...counts);
+  const step = width / counts.length;
+  context.fillStyle = colours.accent;
+  counts.forEach((count, i) => {
+    const high = (count / most) * (floor - 1);
+    if (count) context.fillRect(i * step + 0.5, floor - Math.max(1, high), step - 1, Math.max(1, high));
+  });
+  context.fillStyle = colours.faint;
+  context.fillRect(0, floor, width, 1);
+  context.fillStyle = colours.quiet;
+  context.font = "10.5px system-ui, sans-serif";
+  context.textBaseline = "bottom";
+  context.textAlign = "left";
+  context.fillText(from, 0, height + 1);
+  context.textAlign = "right";
+  context.fillText(to, width, height + 1);
 }

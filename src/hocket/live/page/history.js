@@ -14,6 +14,7 @@ export class History {
     this.ticks = [];
     this.inferences = []; // in the order of their numbers
     this.byNumber = new Map();
+    this.turns = new Map();
     this.workers = about.workers || 0; // the most there have been, by the highest number of one
     this.trainings = [];
     this.evaluations = [];
@@ -43,6 +44,8 @@ export class History {
         this.byNumber.set(row.number, row);
         this.inferences.push(row);
         this.workers = Math.max(this.workers, row.worker + 1);
+        row.turn = this.turns.get(row.worker) || 0; // which one it is of its worker
+        this.turns.set(row.worker, row.turn + 1);
       }
     }
     this.trainings.push(...frame.trainings);

@@ -2,14 +2,18 @@
 
 import { colours, prepare } from "./canvas.js";
 import { OUTCOMES } from "./history.js";
+import { drawStrips, labelStrips, stripsFor } from "./strips.js";
+import { clock, tellInference, tellTick } from "./words.js";
 
 const GUTTER = 74;
 const RIGHT = 16;
-const TOP = 6;
+const TOP = 8;
 const AXIS = 22;
 const TICKS = 26;
-const DELAYS = 58;
-const MOST_LANE = 84;
+const LEAST_STRIP = 56;
+const MOST_LANE = 120;
+const TALL = 26; // a lane with room for the way from observation to execution below its bars
+const ROWS = 3;
 const LEAST_LABEL = 13;
 const NEAR = 4;
 
@@ -30,14 +34,15 @@ export class Lanes {
     this.left = GUTTER;
     this.right = width - RIGHT;
     this.perSecond = (this.right - this.left) / window_s;
+    this.gap = this.perSecond / history.hz;
     const workers = Math.max(1, history.workers);
-    const room = height - TOP - TICKS - DELAYS - AXIS;
-    this.lane = Math.max(3, Math.min(MOST_LANE, room / workers));
+    const room = height - TOP - TICKS - AXIS;
+    this.lane = Math.max(3, Math.min(MOST_LANE, (room - LEAST_STRIP) / workers));
     this.lanesEnd = TOP + this.lane * workers;
     this.ticksY = this.lanesEnd + TICKS / 2 + 3;
-    this.delaysTop = this.lanesEnd + TICKS + 4;
-    this.delaysHeight = Math.min(150, height - AXIS - this.delaysTop - 4);
-    this.axisY = this.delaysTop + this.delaysHeight;
+    this.axisY = height - AXIS;
+    this.strips = stripsFor(history, this.lanesEnd + TICKS + 4, this.axisY);
+    this.axisY = this.strips[this.strips.length - 1].bottom;
     this.shown = [];
     this.shownTicks = history.ticksWithin(this.begin_s - 1 / history.hz, this.end_s);
     this.drawGround(workers);
@@ -47,6 +52,7 @@ export class Lanes {
     context.clip();
     this.drawBars();
     this.drawTicks();
+    drawStrips(context, this.strips, this.shownTicks, (tick) => this.x(tick / history.hz), this.gap);
     context.restore();
     this.drawAxis();
     this.canvas.dataset.moment = moment_s.toFixed(4);
@@ -83,13 +89,11 @@ export class Lanes {
       context.restore();
     }
     context.fillText("ticks", left - 10, this.ticksY);
-    context.fillText("delay", left - 10, this.delaysTop + this.delaysHeight / 2);
     context.strokeStyle = colours.faint;
     context.lineWidth = 1;
     context.beginPath();
     const { history } = this;
-    const gap = this.perSecond / history.hz;
-    if (gap >= 7) {
+    if (this.gap >= 7) {
       for (let tick = Math.ceil(this.begin_s * history.hz); tick <= this.end_s * history.hz; tick += 1) {
         const x = Math.round(this.x(tick / history.hz)) + 0.5;
         context.moveTo(x, TOP);
@@ -102,71 +106,100 @@ export class Lanes {
   }
 
   drawBars() {
-    const { inferences } = this.history;
-    const newest = inferences.length - 1;
-    for (let i = newest; i >= 0; i -= 1) {
-      const one = inferences[i];
-      if (one.started_s <= this.end_s) this.drawBar(one);
-      if (one.started_s < this.begin_s - 40) break; // older ones are over, or as good as
+    const { history, begin_s, end_s } = this;
+    const within = [];
+    for (let i = history.inferences.length - 1; i >= 0; i -= 1) {
+      const one = history.inferences[i];
+      if (one.started_s < begin_s - 40) break; // older ones are over, or as good as
+      if (one.started_s <= end_s) {
+        const bar = this.place(one);
+        if (bar.last >= this.left) within.push(bar);
+      }
     }
+    this.shown = within.reverse();
+    const tall = this.lane >= TALL;
+    for (const bar of this.shown) (tall ? this.drawWay : this.drawTail).call(this, bar);
+    for (const bar of this.shown) this.drawBar(bar);
   }
 
-  drawBar(one) {
-    const { context, lane, history } = this;
-    const over = Number.isFinite(one.finished_s);
-    const until_s = Math.min(over ? one.finished_s : Infinity, this.end_s);
-    const executed_s = one.executed_tick >= 0 ? Math.min(one.executed_tick / history.hz, this.end_s) : until_s;
-    const last_s = Math.max(until_s, executed_s);
-    if (last_s < this.begin_s) return;
-    const middle = TOP + (one.worker + 0.5) * lane;
-    const high = Math.max(1.6, lane * 0.56);
-    const observed = this.x(one.observation / history.hz);
-    const [begin, end, last] = [one.started_s, until_s, last_s].map((s) => this.x(s));
+  // Where an inference is drawn: from its observation and its begin to its end, and to the last that there is of it.
+  place(one) {
+    const { history, lane, end_s } = this;
+    const until_s = Math.min(Number.isFinite(one.finished_s) ? one.finished_s : Infinity, end_s);
+    const executed = one.executed_tick >= 0 && one.executed_tick / history.hz <= end_s;
+    const waits = one.executed_tick >= 0 || (Number.isFinite(one.finished_s) && one.outcome < 0);
+    const last_s = executed ? one.executed_tick / history.hz : waits ? end_s : until_s;
     const outcome = OUTCOMES[one.outcome];
-    const colour = outcome ? colours[outcome] : colours.running;
+    const top = TOP + one.worker * lane;
+    return {
+      one,
+      top,
+      outcome,
+      executed,
+      colour: colours[outcome || "running"],
+      middle: top + lane * (lane >= TALL ? 0.36 : 0.5),
+      high: Math.max(1.6, lane * (lane >= TALL ? 0.5 : 0.58)),
+      observed: this.x(one.observation / history.hz),
+      begin: this.x(one.started_s),
+      end: this.x(until_s),
+      last: this.x(Math.max(until_s, last_s)),
+    };
+  }
+
+  drawBar({ one, begin, end, middle, high, colour, outcome }) {
+    const { context, lane } = this;
     context.fillStyle = colour;
-    if (begin - observed > 1.5) context.fillRect(observed, middle - 0.75, begin - observed, 1.5);
-    if (last - end > 1) {
-      context.globalAlpha = 0.32; // its answer waits for the tick that it is for
-      context.fillRect(end, middle - high / 2, last - end, high);
-    }
-    context.globalAlpha = outcome ? 1 : 0.55;
-    const round = Math.min(4, high / 2.5, (end - begin) / 2);
+    context.globalAlpha = outcome ? 1 : 0.6;
+    const wide = Math.max(1, end - begin - (lane > 12 ? 1 : 0.5));
     context.beginPath();
-    context.roundRect(begin, middle - high / 2, Math.max(1, end - begin - (lane > 12 ? 0.75 : 0.4)), high, Math.max(0, round));
+    context.roundRect(begin, middle - high / 2, wide, high, Math.max(0, Math.min(4, high / 2.5, wide / 2)));
     context.fill();
     context.globalAlpha = 1;
-    if (one.executed_tick >= 0 && one.executed_tick / history.hz <= this.end_s) this.drawExecution(last, middle, colour);
-    else if (outcome && outcome !== "executed" && lane >= 7) drawCross(context, end, middle, Math.min(4, lane / 4), colour);
-    this.shown.push({ one, from: Math.min(observed, begin), to: last, top: middle - lane / 2, bottom: middle + lane / 2 });
+    if (outcome && outcome !== "executed" && lane >= 7 && Number.isFinite(one.finished_s)) {
+      const size = Math.min(4, lane / 4);
+      drawCross(context, lane >= TALL ? end - size - 4 : end, middle, size, lane >= TALL ? colours.panel : colour);
+    }
   }
 
-  drawExecution(x, middle, colour) {
-    const { context, lane } = this;
-    if (lane >= 18) {
-      context.strokeStyle = colour;
-      context.globalAlpha = 0.45;
-      context.lineWidth = 1.25;
-      context.beginPath();
-      context.moveTo(x, middle);
-      context.lineTo(x, this.ticksY - 5);
-      context.stroke();
-      context.globalAlpha = 1;
-    }
-    const radius = Math.max(1.3, Math.min(4, lane * 0.14));
-    context.fillStyle = colours.panel;
-    disc(context, x, middle, radius + Math.min(1.5, lane * 0.08));
+  // Thin lanes: an answer that waits for its tick is a paler end of its bar, under whatever its worker does then.
+  drawTail({ begin, observed, end, last, middle, high, colour }) {
+    const { context } = this;
     context.fillStyle = colour;
-    disc(context, x, middle, radius);
+    context.globalAlpha = 0.32;
+    if (last - end > 1) context.fillRect(end, middle - high / 2, last - end, high);
+    if (begin - observed > 1.5) context.fillRect(observed, middle - 0.5, begin - observed, 1);
+    context.globalAlpha = 1;
+  }
+
+  // Tall lanes: the way from observation to execution, below the bars, and down to the tick that executes it.
+  drawWay({ one, observed, last, top, colour, executed }) {
+    const { context, lane } = this;
+    const y = top + lane * (0.7 + 0.11 * (one.turn % ROWS));
+    const size = Math.max(1.6, Math.min(3.6, lane * 0.045));
+    context.strokeStyle = context.fillStyle = colour;
+    context.lineWidth = Math.max(1, size * 0.6);
+    context.globalAlpha = 0.85;
+    context.beginPath();
+    context.moveTo(observed, y - size);
+    context.lineTo(observed, y + size);
+    context.moveTo(observed, y);
+    context.lineTo(last, y);
+    context.stroke();
+    if (executed) {
+      disc(context, last, y, size);
+      context.globalAlpha = 0.28;
+      context.lineWidth = 1;
+      context.beginPath();
+      context.moveTo(last, y);
+      context.lineTo(last, this.ticksY - 5);
+      context.stroke();
+    }
+    context.globalAlpha = 1;
   }
 
   drawTicks() {
     const { context, history } = this;
-    const gap = this.perSecond / history.hz;
-    const radius = Math.max(1.2, Math.min(4.2, gap * 0.3));
-    const most = Math.max(3, ...this.shownTicks.map((tick) => tick.delay_ticks));
-    this.mostDelay = most;
-    const wide = Math.max(1, gap * 0.6);
+    const radius = Math.max(1.2, Math.min(4.2, this.gap * 0.3));
     let before = null;
     for (const tick of this.shownTicks) {
       const x = this.x(tick.tick / history.hz);
@@ -175,16 +208,12 @@ export class Lanes {
       if (tick.delay_ticks > 0) {
         context.fillStyle = colours.fresh;
         disc(context, x, this.ticksY, radius);
-        const high = (tick.delay_ticks / most) * this.delaysHeight;
-        context.globalAlpha = 0.75;
-        context.fillRect(x - wide / 2, this.axisY - high, wide, high);
-        context.globalAlpha = 1;
       } else {
         drawCross(context, x, this.ticksY, Math.max(1.6, radius * 0.95), colours.default);
       }
       if (tick.ended) {
         context.fillStyle = colours.quiet;
-        context.fillRect(x + (0.5 * this.perSecond) / history.hz, TOP, 1, this.axisY - TOP);
+        context.fillRect(x + this.gap / 2, TOP, 1, this.axisY - TOP);
       }
     }
   }
@@ -199,22 +228,11 @@ export class Lanes {
 
   drawAxis() {
     const { context, left, right, axisY } = this;
-    context.strokeStyle = colours.faint;
-    context.lineWidth = 1;
-    context.beginPath();
-    for (const y of [this.lanesEnd + 0.5, axisY + 0.5]) {
-      context.moveTo(left, Math.round(y) + 0.5);
-      context.lineTo(right, Math.round(y) + 0.5);
-    }
-    context.stroke();
-    context.fillStyle = colours.quiet;
     context.font = "11.5px system-ui, sans-serif";
-    context.textBaseline = "middle";
-    context.textAlign = "right";
-    if (this.shownTicks.length) {
-      context.fillText(`${this.mostDelay}`, left - 10, this.delaysTop + 5);
-      context.fillText("0", left - 10, axisY - 3);
-    }
+    labelStrips(context, this.strips, left, right);
+    context.fillStyle = colours.faint;
+    context.fillRect(left, Math.round(this.lanesEnd), right - left, 1);
+    context.fillStyle = colours.quiet;
     context.textAlign = "center";
     const step = niceStep(90 / this.perSecond);
     for (let at = Math.ceil(this.begin_s / step) * step; at <= this.end_s + 1e-9; at += step) {
@@ -231,7 +249,10 @@ export class Lanes {
   tell(x, y) {
     const { history } = this;
     if (!history) return null;
-    const bar = this.shown.find((bar) => x >= bar.from - NEAR && x <= bar.to + NEAR && y >= bar.top && y < bar.bottom);
+    const under = this.shown.filter((bar) => y >= bar.top && y < bar.top + this.lane);
+    const bar =
+      under.find((bar) => x >= bar.begin && x <= bar.end) ||
+      under.find((bar) => x >= bar.observed - NEAR && x <= bar.last + NEAR);
     if (bar) return tellInference(bar.one, history.hz);
     if (y < this.lanesEnd || y > this.axisY || x < this.left) return null;
     const at = (this.begin_s + (x - this.left) / this.perSecond) * history.hz;
@@ -244,7 +265,7 @@ function labelEvery(lane) {
   return [1, 2, 4, 8, 12, 24].find((every) => every * lane >= LEAST_LABEL) || 48;
 }
 
-function disc(context, x, y, radius) {
+export function disc(context, x, y, radius) {
   context.beginPath();
   context.arc(x, y, radius, 0, 2 * Math.PI);
   context.fill();
@@ -264,28 +285,4 @@ function drawCross(context, x, y, size, colour) {
 function niceStep(least) {
   const power = 10 ** Math.floor(Math.log10(least));
   return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least);
-}
-
-// Seconds of the run, as minutes and seconds.
-export function clock(seconds, step = 1) {
-  const digits = step >= 1 ? 0 : Math.min(3, Math.ceil(-Math.log10(step) - 1e-9));
-  const minutes = Math.floor(seconds / 60 + 1e-9);
-  const rest = Math.max(0, seconds - 60 * minutes).toFixed(digits);
-  return minutes ? `${minutes}:${rest.padStart(digits ? 3 + digits : 2, "0")}` : `${rest} s`;
-}
-
-function tellInference(one, hz) {
-  const lines = [`inference ${one.number} on worker ${one.worker}`];
-  lines.push(`of observation ${one.observation}` + (one.target >= 0 ? `, for tick ${one.target}` : ""));
-  if (Number.isFinite(one.finished_s)) lines.push(`took ${((one.finished_s - one.started_s) * 1e3).toFixed(1)} ms`);
-  if (one.executed_tick >= 0) {
-    const delay = one.executed_tick - one.observation;
-    lines.push(`executed at tick ${one.executed_tick}: delay ${delay} (${((delay / hz) * 1e3).toFixed(0)} ms)`);
-  } else lines.push(OUTCOMES[one.outcome] || "running");
-  return lines.join("\n");
-}
-
-function tellTick(tick) {
-  const what = tick.delay_ticks > 0 ? `fresh, of inference ${tick.inference}, delay ${tick.delay_ticks}` : "filled by the default";
-  return `tick ${tick.tick}: ${what}\n${(tick.lateness_s * 1e3).toFixed(3)} ms late, reward ${Number(tick.reward.toFixed(4))}`;
 }

@@ -3,10 +3,11 @@
 import { colours } from "./canvas.js";
 import { Gauges, digits } from "./gauges.js";
 import { History, MINUTE_S, OUTCOMES } from "./history.js";
-import { Lanes, clock } from "./lanes.js";
+import { Lanes } from "./lanes.js";
 import { drawPicture, forgetRange } from "./picture.js";
 import { Playhead } from "./playhead.js";
 import { Stream } from "./stream.js";
+import { clock } from "./words.js";
 
 const GAUGES_EVERY_MS = 200;
 const WINDOWS_S = [0.05, 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 8, 12, 20, 30, 60];
