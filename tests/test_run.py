@@ -7,6 +7,7 @@ import threading
 import gymnasium as gym
 import numpy as np
 import pytest
+from looking_on import AtTheStart
 
 import hocket
 from hocket.core.trace import Trace
@@ -131,11 +132,11 @@ def fails(observation):
 
 @pytest.mark.realtime
 def test_interrupt_keeps_what_there_is(tmp_path):
-    def interrupt(engine):
+    def interrupt():
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     with pytest.raises(hocket.RunInterrupted) as caught:
-        run(clock=hocket.Realtime(hz=100, executor="threads"), ticks=6000, watch=interrupt)
+        run(clock=hocket.Realtime(hz=100, executor="threads"), ticks=6000, instruments=[AtTheStart(interrupt)])
     result = caught.value.result
     summary = result.summary()
     assert summary.interrupted and 1 <= summary.ticks < 6000

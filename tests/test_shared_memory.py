@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from hocket.shared_memory import CACHE_LINE, Parcel, SharedArrays
+from hocket.shared_memory import CACHE_LINE, Parcel, SharedArrays, read_text, write_text
 
 PARTS = {"counter": ((1,), np.dtype(np.int64)), "pictures": ((3, 5), np.dtype(np.uint8))}
 
@@ -69,3 +69,15 @@ def test_what_cannot_be_sent_is_refused_at_once():
     with pytest.raises(TypeError, match="lock"):
         Parcel((SharedArrays(PARTS), threading.Lock()))
     Parcel(SharedArrays(PARTS))
+
+
+def test_a_text_is_kept_from_its_end():
+    room = np.full(8, 7, np.uint8)
+    write_text(room, "raised x")
+    assert read_text(room) == "raised x"
+    write_text(room, "a much longer one")
+    assert read_text(room) == "nger one"
+    write_text(room, "é")
+    assert read_text(room) == "é"
+    write_text(room, "")
+    assert read_text(room) == ""

@@ -11,6 +11,7 @@ from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import CheckpointError, HocketError
+from hocket.instrument import InferenceView, Instrument, Progress, RunView
 from hocket.latency import (
     Changing,
     Constant,
@@ -22,6 +23,7 @@ from hocket.latency import (
     PerWorker,
 )
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
+from hocket.live.live_page import LivePage
 from hocket.measure import Measured, measure
 from hocket.models.torch_policy import TorchPolicy
 from hocket.plan import Plan, plan
@@ -31,9 +33,11 @@ from hocket.planning.forecast import Agent, Forecast, forecast
 from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
-from hocket.resume import Checkpoints
+from hocket.record import Moment
 from hocket.run import RunInterrupted, RunResult, load, run
-from hocket.train import TrainResult, train
+from hocket.training.result import TrainResult
+from hocket.training.resume import Checkpoints
+from hocket.training.train import train
 
 __all__ = [
     "Agent",
@@ -57,12 +61,16 @@ __all__ = [
     "HocketError",
     "InLoop",
     "InducedDelay",
+    "InferenceView",
+    "Instrument",
     "LatencyModel",
     "Learn",
+    "LivePage",
     "LogNormal",
     "Losses",
     "MaxTime",
     "Measured",
+    "Moment",
     "Overrun",
     "ParallelBatch",
     "PerWorker",
@@ -71,6 +79,7 @@ __all__ = [
     "PolicyFactory",
     "Predictability",
     "Processes",
+    "Progress",
     "RandomDefault",
     "Realtime",
     "RepeatLast",
@@ -78,6 +87,7 @@ __all__ = [
     "Rule",
     "RunInterrupted",
     "RunResult",
+    "RunView",
     "Sequential",
     "Stages",
     "StaggeredAgent",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
@@ -18,10 +18,10 @@ from hocket.charged import Charged
 from hocket.core.rules import Learn, Rule, Sequential
 from hocket.core.trace import describe_rule
 from hocket.defaults import Default, Fixed, neutral
-from hocket.drivers.engine import Engine
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, TraceError
+from hocket.instrument import Instrument, name_of
 from hocket.latency import LatencyModel, describe_latency
 from hocket.observe.folder import SavedRun, read_run, write_run
 from hocket.observe.learning import Learning
@@ -32,6 +32,7 @@ from hocket.observe.summary import Summary
 from hocket.policy import Policy, PolicyFactory, as_factory
 from hocket.record import Background, Listener, RunRecord
 from hocket.spaces import ActionCodec, check_spaces
+from hocket.telling import Telling
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -118,7 +119,7 @@ def run(
     default: Default | None = None,
     seed: int = 0,
     learn: Callable[[], None] | None = None,
-    watch: Callable[[Engine], None] | None = None,
+    instruments: Sequence[Instrument] | Telling = (),
     listener: Listener | None = None,
     until: Callable[[RunRecord], bool] | None = None,
     background: Background | None = None,
@@ -135,10 +136,10 @@ def run(
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.
         learn: called when a `Sequential` rule that learns says so.
-        listener: told of every tick as it happens, such as a learner.
+        instruments: look on, such as a `LivePage`. One that fails is told no more, and the run goes on.
+        listener: told of every tick as it happens, such as a learner; a part of the run, which ends if it raises.
         until: asked after every tick, of the record so far; the run ends when it says so, if that is before ``ticks``.
         background: what goes on beside a virtual run and changes the policy between its inferences, such as learners.
-        watch: given the engine once, before the first tick, to look at (never to change) from another thread.
         config: put into the run's config.json beside what is known anyway.
 
     Raises:
@@ -160,8 +161,8 @@ def run(
         **setup.parts(),
         ticks=int(ticks),
         learn=learn,
-        watch=watch,
         listener=listener,
+        telling=Telling.to(instruments).or_none(),
         until=until,
         **beside,
     )
@@ -219,11 +220,6 @@ class Setup:
         if record.interrupted:
             raise RunInterrupted(result)
         return result
-
-
-def name_of(env: gym.Env[Any, Any]) -> str:
-    """The id of ``env``, or its class."""
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 def set_up(

@@ -98,6 +98,23 @@ class SharedArrays:
         return _attach, (self._parts, reduction.DupFd(self._fd))
 
 
+TRACEBACK_BYTES = 8192
+"""Room for the end of a traceback, which says most."""
+
+
+def write_text(room: NDArray[np.uint8], text: str) -> None:
+    """Keep the end of ``text``, as much as there is room for."""
+    data = text.encode(errors="replace")[-len(room) :]
+    room[: len(data)] = np.frombuffer(data, np.uint8)
+    room[len(data) :] = 0
+
+
+def read_text(room: NDArray[np.uint8]) -> str:
+    """What `write_text` put there."""
+    text: bytes = room.tobytes()
+    return text.rstrip(b"\0").decode(errors="replace")
+
+
 class Parcel:
     """What cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
 

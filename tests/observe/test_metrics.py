@@ -50,6 +50,13 @@ def test_figures_of_the_story():
     assert metrics.lateness_s == pytest.approx([10e-6, 20e-6, 30e-6, 50e-6, 60e-6])
 
 
+def test_a_reward_that_is_no_number_spoils_its_own_episode_alone():
+    record = story()
+    record.rewards[1] = math.inf
+    record.terminated[2] = 1
+    assert Metrics(record).episode_returns.tolist() == [math.inf, 5]
+
+
 def test_a_warm_up_is_left_out():
     later = Metrics(story(), after_tick=2)
     assert later.coverage == 2 / 4  # ticks 3, 4 (missed), 5, 6

@@ -68,9 +68,14 @@ def jitter(
     if not (math.isfinite(latency) and latency >= 0):
         raise ConfigurationError(f"--latency {latency} must be 0 or more seconds; try --latency 1.17")
     show.check_writable(json=json)
-    with show.progress(f"{workers} {executor}", round(seconds * hz)) as watch:
+    with show.progress(f"{workers} {executor}", round(seconds * hz)) as instruments:
         figures = bench_jitter(
-            hz=hz, workers=workers, latency=latency, executor=as_executor_kind(executor), seconds=seconds, watch=watch
+            hz=hz,
+            workers=workers,
+            latency=latency,
+            executor=as_executor_kind(executor),
+            seconds=seconds,
+            instruments=instruments,
         )
     rows = [
         ("coverage once the first inference was due", show.number(figures["coverage"], ".4f")),

@@ -21,6 +21,7 @@ from hocket.cli.learning import (
     make_learning_rule,
     make_network,
 )
+from hocket.cli.live import live_page
 from hocket.cli.options import (
     MEASURED,
     check_relevant,
@@ -33,17 +34,17 @@ from hocket.cli.options import (
     saved_options,
 )
 from hocket.errors import ConfigurationError, HocketError
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
 from hocket.observe.learning import Evaluated, Learning
 from hocket.observe.progress import TrainingLine
-from hocket.observe.training import Instrument
-from hocket.resume import Checkpoints
+from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
-    from hocket.train import Evaluation, TrainResult
+    from hocket.training.result import TrainResult
 
 
 def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> None:
@@ -125,7 +126,6 @@ def execute(options: TrainOptions) -> TrainResult:
     rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
     network = make_network(options, algorithm)
     clock = make_clock(options, rate, lambda: measured(options, network))
-    virtual = isinstance(clock, hocket.Virtual)
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=parse_latency(options.learning))
@@ -133,15 +133,17 @@ def execute(options: TrainOptions) -> TrainResult:
     if options.save is not None:
         checkpoints = Checkpoints(options.save, every=options.save_every)
         prepare_folder(options.save, options)
+    drawn = options.live > 0 and options.save is None  # what an environment draws with cannot always be saved
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=show.console))
-        instruments: list[Instrument] = [line]
+        instruments: list[Instrument] = [line, Evaluations()]
+        instruments += stack.enter_context(live_page(options.live, options.live_port, options.live_host))
         if options.tensorboard is not None:
             from hocket.observe.tensorboard import TensorBoardWriter
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
         return hocket.train(
-            lambda: make_world(options),
+            lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
             rule,
@@ -161,7 +163,6 @@ def execute(options: TrainOptions) -> TrainResult:
             good_enough=options.good_enough,
             threads=options.threads,
             seed=options.seed,
-            told=tell if virtual else None,
             instruments=instruments,
             checkpoints=checkpoints,
             resume=options.resume,
@@ -188,9 +189,12 @@ def measured(options: TrainOptions, network: QNetwork) -> hocket.Measured:
         env.close()
 
 
-def tell(evaluation: Evaluation) -> None:
-    """Say how an evaluation went."""
-    show.say(f"tick {evaluation.tick:,}: mean return {evaluation.mean:.4g}")
+class Evaluations(Instrument):
+    """Says how each evaluation went."""
+
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        show.say(f"tick {tick:,}: mean return {mean_return:.4g}")
 
 
 def prepare_folder(folder: Path, options: TrainOptions) -> None:

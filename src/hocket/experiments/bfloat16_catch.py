@@ -28,7 +28,7 @@ from hocket.learn.dqn import DQN
 from hocket.learn.schedules import Linear
 from hocket.models.impala import SIDE
 from hocket.models.qnetwork import impala_trunk, q_network
-from hocket.train import train
+from hocket.training.train import train
 
 SEEDS = (0, 1, 2)
 CELL = 12

@@ -25,7 +25,7 @@ from hocket.core.rules import Rule
 from hocket.learn.dqn import DQN
 from hocket.learn.schedules import Linear
 from hocket.models.qnetwork import mlp_trunk, q_network
-from hocket.train import train
+from hocket.training.train import train
 
 HZ = 50
 TICKS = 100_000

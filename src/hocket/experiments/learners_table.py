@@ -22,7 +22,7 @@ from hocket.experiments.minatar import DQN_OPTIONS, HZ, LEARNING, make_game, net
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
 from hocket.observe.intervals import interval
-from hocket.train import train
+from hocket.training.train import train
 
 GAME = "breakout"
 TICKS = 100_000

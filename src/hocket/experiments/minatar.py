@@ -18,7 +18,8 @@ import numpy as np
 from hocket.experiments.tasks import Row
 from hocket.learn.schedules import Linear
 from hocket.models.qnetwork import QNetwork, minatar_trunk, q_network
-from hocket.train import Evaluation, TrainResult
+from hocket.training.evaluation import Evaluation
+from hocket.training.result import TrainResult
 
 HZ = 60
 TICKS = 300_000

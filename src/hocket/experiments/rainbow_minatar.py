@@ -32,7 +32,7 @@ from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
 from hocket.learn.rainbow import Rainbow
 from hocket.learn.schedules import Linear
-from hocket.train import train
+from hocket.training.train import train
 
 GAME = "breakout"
 SEEDS = (0, 1, 2, 3, 4)

@@ -51,7 +51,7 @@ class Kept:
     more: Mapping[str, object] = field(default_factory=dict)
 
     def apart(self) -> dict[str, object]:
-        """All of them by name, for `hocket.learn.apart.dump`, or `hocket.resume.put_away` of a whole run."""
+        """All of them by name, for `hocket.learn.apart.dump`, or `hocket.training.resume.put_away` of a whole run."""
         modules = {**module_parts("network", self.network), **module_parts(TARGET, self.target)}
         return {**modules, OPTIMIZER: self.optimizer, "replay": self.replay, **self.more}
 

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError
-from hocket.shared_memory import SharedArrays
+from hocket.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
 
-ERROR_BYTES = 8192
 HISTORY = 100_000
 """Updates that the board remembers."""
 
@@ -87,7 +86,7 @@ class Board:
                     "most_stale": ((1,), number),
                     "busy": ((learners,), number),
                     "states": ((learners,), number),
-                    "errors": ((learners, ERROR_BYTES), np.dtype(np.uint8)),
+                    "errors": ((learners, TRACEBACK_BYTES), np.dtype(np.uint8)),
                     "history": ((HISTORY,), UPDATE),
                 }
             )
@@ -157,14 +156,11 @@ class Board:
 
     def write_error(self, learner: int, text: str) -> None:
         """Keep the end of a traceback, which says most."""
-        data = text.encode(errors="replace")[-ERROR_BYTES:]
-        self._errors[learner, : len(data)] = np.frombuffer(data, np.uint8)
-        self._errors[learner, len(data) :] = 0
+        write_text(self._errors[learner], text)
 
     def read_error(self, learner: int) -> str:
         """What was last written for ``learner``."""
-        text: bytes = self._errors[learner].tobytes()
-        return text.rstrip(b"\0").decode(errors="replace")
+        return read_text(self._errors[learner])
 
     def close(self) -> None:
         """Let go of the descriptor."""

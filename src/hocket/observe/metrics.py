@@ -260,8 +260,9 @@ class Metrics:
         rewards = np.frombuffer(self.record.rewards, np.float64)
         ended = np.frombuffer(self.record.terminated, np.int8) | np.frombuffer(self.record.truncated, np.int8)
         last = np.flatnonzero(ended)
-        totals = np.concatenate([[0.0], np.cumsum(rewards)])[last + 1]
-        returns: NDArray[np.float64] = np.diff(np.concatenate([[0.0], totals]))
+        first = np.concatenate([[0], last + 1])[:-1]
+        # Episode by episode: a reward that is no number spoils its own episode alone.
+        returns = np.add.reduceat(rewards[: last[-1] + 1], first) if len(last) else np.empty(0)
         return returns[np.frombuffer(self.record.ticks, np.int64)[last] > self.after_tick]
 
 

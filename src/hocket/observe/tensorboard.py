@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 
 from hocket.errors import MissingExtraError
+from hocket.instrument import Instrument, Progress
 from hocket.observe.files import unwritable
-from hocket.observe.training import Progress
 
 try:
     from torch.utils.tensorboard import SummaryWriter
@@ -17,7 +17,7 @@ except ImportError as error:
     raise MissingExtraError("TensorBoard (torch and tensorboard)", "train") from error
 
 
-class TensorBoardWriter:
+class TensorBoardWriter(Instrument):
     """An `Instrument` that writes event files into ``folder``. Figures that are not there are left out.
 
     Raises:
@@ -32,7 +32,7 @@ class TensorBoardWriter:
 
             raise unwritable(Path(folder), error) from error
 
-    def progressed(self, progress: Progress) -> None:
+    def on_training(self, progress: Progress) -> None:
         """See `Instrument`."""
         learner = progress.learner
         self._add(
@@ -49,7 +49,7 @@ class TensorBoardWriter:
             },
         )
 
-    def evaluated(self, tick: int, mean_return: float) -> None:
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
         """See `Instrument`."""
         self._add(tick, {"evaluation/mean_return": mean_return})
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from hocket.shared_memory import SharedArrays
+from hocket.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
 
-ERROR_BYTES = 8192
 STOP = -2
 READY = -3
 BROKEN = -4
@@ -57,7 +56,7 @@ class Mailbox:
                     "pending": ((slots, pending), number),
                     "newest": ((slots if newest else 0, *observation_shape), observation_dtype),
                     "answers": ((slots, *answer_shape), answer_dtype),
-                    "errors": ((slots, ERROR_BYTES), byte),
+                    "errors": ((slots, TRACEBACK_BYTES), byte),
                 }
             )
         )
@@ -72,14 +71,11 @@ class Mailbox:
 
     def write_error(self, slot: int, text: str) -> None:
         """Keep the end of a traceback, which says most."""
-        data = text.encode(errors="replace")[-ERROR_BYTES:]
-        self._errors[slot, : len(data)] = np.frombuffer(data, np.uint8)
-        self._errors[slot, len(data) :] = 0
+        write_text(self._errors[slot], text)
 
     def read_error(self, slot: int) -> str:
         """The traceback that was last written to ``slot``."""
-        text: bytes = self._errors[slot].tobytes()
-        return text.rstrip(b"\0").decode(errors="replace")
+        return read_text(self._errors[slot])
 
     def close(self) -> None:
         """Let go of the file; the memory goes with the last process that maps it."""

@@ -26,8 +26,8 @@ from hocket.learn.schedules import Linear
 from hocket.learn.updates import Updates
 from hocket.learn.virtual_learners import VirtualLearners
 from hocket.models.qnetwork import mlp_trunk, q_network
-from hocket.resume import put_away, take_up, to_an_episode
 from hocket.spaces import ActionCodec
+from hocket.training.resume import put_away, take_up, to_an_episode
 
 LAWS = {
     "lognormal": hocket.LogNormal(0.07, 0.6),
@@ -142,7 +142,7 @@ def test_an_environment_that_cannot_be_saved_goes_on_from_an_episodes_beginning(
 def test_it_is_not_put_away_anywhere_else():
     run = begin(env=closed_env())
     run.play(500)
-    with pytest.raises(CheckpointError, match=r"middle of an episode; try hocket.resume.to_an_episode"):
+    with pytest.raises(CheckpointError, match=r"middle of an episode; try hocket.training.resume.to_an_episode"):
         put_away(run, {})
     assert not to_an_episode(run, 501, seed=99), "no episode ends so soon"
     run = begin(env=closed_env())

@@ -100,7 +100,8 @@ def put_away(run: VirtualRun, apart: Mapping[str, object]) -> bytes:
     state = snapshot(env)
     if state is None and not can_be_put_away(run):
         raise CheckpointError(
-            f"{env} cannot be saved in the middle of an episode; try hocket.resume.to_an_episode(run, ...) before"
+            f"{env} cannot be saved in the middle of an episode; "
+            "try hocket.training.resume.to_an_episode(run, ...) before"
         )
     return dump((run, state), {**apart, ENV: env})
 

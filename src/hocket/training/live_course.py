@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from hocket.charged import Charged
 from hocket.core.cadence import exact_hz
 from hocket.errors import ConfigurationError
+from hocket.instrument import LearnerFigures, name_of
 from hocket.learn.acting import Weights
 from hocket.learn.checkpoint import belonging, check_free
-from hocket.learn.collector import Collector
 from hocket.learn.exploring import EpsilonGreedy, Exploration
 from hocket.learn.in_loop import InLoopLearner
 from hocket.learn.learner import Learner
@@ -29,12 +29,11 @@ from hocket.learn.replay import Replay
 from hocket.learn.saver import LiveState, Saver, take_up
 from hocket.learn.watch import Learning, Watch
 from hocket.learn.weights import SharedWeights
-from hocket.observe.training import LearnerFigures, Meter
+from hocket.observe.training import telling_of_training
 from hocket.policy import PolicyFactory
-from hocket.record import InTurn
-from hocket.run import RunInterrupted, RunResult, name_of, run, set_up
-from hocket.train import TrainResult
-from hocket.training import Training
+from hocket.run import RunInterrupted, RunResult, run, set_up
+from hocket.training.result import TrainResult
+from hocket.training.terms import Training
 
 LEAST_EVALUATION_TICKS = 3600
 
@@ -77,7 +76,8 @@ class LiveCourse:
             learning = self._learning(weights)
             learning.board.tick = self.first_tick
             saver = self._saver(weights, learning.board)
-            watch = Watch(self._collector(), learning, saver)
+            collector = self._training.collector(self._replay, first_tick=self.first_tick)
+            watch = Watch(collector, learning, saver)
             with ExitStack() as stack:
                 stack.callback(learning.close)
                 learning.start()
@@ -156,20 +156,10 @@ class LiveCourse:
         )
         return Saver(state, checkpoints.every)
 
-    def _collector(self) -> Collector:
-        training = self._training
-        return Collector(
-            self._replay,
-            gamma=training.algorithm.gamma,
-            first_action=int(training.actions.start),
-            stacked=training.stacked,
-            first_tick=self.first_tick,
-        )
-
     def _run(self, weights: SharedWeights, watch: Watch) -> tuple[RunResult, RunInterrupted | None]:
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
-        meter = Meter(
+        telling = telling_of_training(
             lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
         )
         try:
@@ -182,12 +172,12 @@ class LiveCourse:
                 default=training.default,
                 seed=training.seed + self.first_tick,
                 learn=learning.learn if isinstance(learning, InLoopLearner) else None,
-                listener=InTurn((watch, meter)),
+                listener=watch,
+                instruments=() if telling is None else telling,
                 config={"mode": training.mode, "first_tick": self.first_tick},
             )
         except RunInterrupted as interrupted:
             return interrupted.result, interrupted
-        meter.tell()
         return result, None
 
 

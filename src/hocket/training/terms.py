@@ -15,9 +15,10 @@ from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluator
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights
+from hocket.learn.collector import Collector
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration, OwnNoise, Ticks
 from hocket.learn.learners import Learners
@@ -25,10 +26,10 @@ from hocket.learn.replay import Replay
 from hocket.learn.schedules import Linear
 from hocket.measure import mode_of
 from hocket.models.qnetwork import QNetwork
-from hocket.observe.training import Instrument
 from hocket.policy import PolicyFactory
-from hocket.resume import Checkpoints
 from hocket.spaces import check_spaces
+from hocket.training.evaluation import Evaluator
+from hocket.training.resume import Checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,16 @@ class Training:
             n_step=algorithm.n_step,
             pending=self.network.pending,
             alpha=algorithm.alpha,
+        )
+
+    def collector(self, replay: Replay, *, first_tick: int = 0) -> Collector:
+        """Fills ``replay`` from a run that begins at ``first_tick`` of the training."""
+        return Collector(
+            replay,
+            gamma=self.algorithm.gamma,
+            first_action=int(self.actions.start),
+            stacked=self.stacked,
+            first_tick=first_tick,
         )
 
     def exploration(self, ticks: Ticks, seed: np.random.SeedSequence | None) -> Exploration:

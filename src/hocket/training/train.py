@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -14,47 +13,18 @@ from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluation
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.learners import Learners, RoundRobin, check_learners
 from hocket.learn.schedules import Linear
-from hocket.observe.training import Instrument
-from hocket.resume import Checkpoints
-from hocket.run import RunResult
+from hocket.training.result import TrainResult
+from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.learn.deep_q import DeepQ
     from hocket.models.qnetwork import QNetwork
 
-__all__ = ["Evaluation", "TrainResult", "train"]
-
 _ONE = RoundRobin(1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainResult:
-    """What training came to. Columns have a row for each update that landed, in the order of landing.
-
-    On the wall clock it is of this run alone, not of those that it was gone on from, and columns have the last 100,000.
-    """
-
-    run: RunResult
-    """The training run itself; short of its ticks if it was good enough before."""
-    network: QNetwork
-    """With the best weights, by ``evaluations``; on the wall clock with the newest."""
-    evaluations: list[Evaluation]
-    """On the way, on episodes of their own; none on the wall clock."""
-    final: Evaluation
-    """Of ``network``, on episodes that had no part in choosing it."""
-    updates: int
-    """How many landed."""
-    losses: Sequence[float] = field(repr=False)
-    stalenesses: Sequence[int] = field(repr=False)
-    """How many others landed between an update's start and its landing."""
-    started_ns: Sequence[int] = field(repr=False)
-    landed_ns: Sequence[int] = field(repr=False)
-    error: str | None = None
-    """Why learning stopped before the end, if it did; acting went on."""
 
 
 def train(
@@ -79,7 +49,6 @@ def train(
     good_enough: float | None = None,
     threads: int = 1,
     seed: int = 0,
-    told: Callable[[Evaluation], None] | None = None,
     instruments: Sequence[Instrument] = (),
     checkpoints: Checkpoints | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -116,8 +85,7 @@ def train(
         good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
-        told: given each evaluation as it is there.
-        instruments: told every second how training stands, and of each evaluation.
+        instruments: look on, as for `hocket.run`; told every second how training stands, and of each evaluation.
         checkpoints: where and how often to save. An environment that cannot be saved in the middle of an episode
             begins a new one, with a seed of its own, before each.
         resume: a checkpoint, or a folder of them for its newest, of a training with the same arguments: all but
@@ -132,16 +100,16 @@ def train(
         CheckpointError: if there is no checkpoint to go on from; in virtual time also if one cannot be written.
         RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
     """
-    from hocket.course import play_virtual
-    from hocket.live_course import play_live
-    from hocket.training import Training
+    from hocket.training.live_course import play_live
+    from hocket.training.terms import Training
+    from hocket.training.virtual_course import play_virtual
 
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
     check_learners(learner, rule)
     realtime = isinstance(clock, Realtime)
     if realtime:
-        for name, value in (("evaluate_every", evaluate_every), ("good_enough", good_enough), ("told", told)):
+        for name, value in (("evaluate_every", evaluate_every), ("good_enough", good_enough)):
             if value is not None:
                 raise ConfigurationError(
                     f"{name}={value!r}: a world that does not wait is not stopped for evaluations; leave it out, or "
@@ -180,6 +148,6 @@ def train(
         if realtime:
             return play_live(training)
         every = 10_000 if evaluate_every is None else evaluate_every
-        return play_virtual(training, evaluate_every=every, good_enough=good_enough, told=told)
+        return play_virtual(training, evaluate_every=every, good_enough=good_enough)
     finally:
         env.close()

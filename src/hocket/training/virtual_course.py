@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,8 @@ import torch
 
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.errors import ConfigurationError
-from hocket.evaluation import Evaluation, Evaluator, Judge
+from hocket.instrument import Instrument, LearnerFigures
 from hocket.learn.checkpoint import belonging, check_free
-from hocket.learn.collector import Collector
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration
 from hocket.learn.keeping import Kept
@@ -22,15 +21,15 @@ from hocket.learn.replay import Replay
 from hocket.learn.updates import Updates
 from hocket.learn.virtual_learners import VirtualLearners
 from hocket.models.qnetwork import QNetwork
-from hocket.observe.training import Instrument, LearnerFigures, Meter
-from hocket.record import InTurn
-from hocket.resume import Checkpoints, play_on, put_away, take_up
+from hocket.observe.training import telling_of_training
 from hocket.run import RunResult, Setup, set_up
-from hocket.train import TrainResult
-from hocket.training import Training
+from hocket.training.evaluation import Evaluation, Evaluator, Judge
+from hocket.training.result import TrainResult
+from hocket.training.resume import Checkpoints, play_on, put_away, take_up
+from hocket.training.terms import Training
 
 
-class Course:
+class VirtualCourse:
     """Plays a training that is put together, saves it, and takes it up again.
 
     Args:
@@ -42,7 +41,6 @@ class Course:
         good_enough: the mean return that ends the training, if any does.
         options: what a checkpoint must agree with besides environment, algorithm and network; by name.
         mode: for the run's configuration.
-        told: given each evaluation.
         instruments: told how the training stands.
 
     Attributes:
@@ -64,12 +62,11 @@ class Course:
         good_enough: float | None,
         options: Mapping[str, str],
         mode: str,
-        told: Callable[[Evaluation], None] | None = None,
         instruments: Sequence[Instrument] = (),
     ) -> None:
         self._mode = mode
-        self._setup, self._updates, self._exploration, self._told = setup, updates, exploration, told
-        self._meter = Meter(self._figures, instruments)
+        self._setup, self._updates, self._exploration = setup, updates, exploration
+        self._telling = telling_of_training(self._figures, instruments)
         self.learners = learners
         self.judge = Judge(
             learners,
@@ -79,7 +76,7 @@ class Course:
             good_enough=good_enough,
             told=self._evaluated,
         )
-        more = {"course": self, "meter": self._meter, "evaluator": evaluator}
+        more = {"course": self, "evaluator": evaluator}
         self._belongs_to = belonging(
             setup.name,
             algorithm,
@@ -98,24 +95,23 @@ class Course:
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if resume is None else run.tick)
         setup = self._setup
-        play_on(run, setup.ticks, seed=setup.seed, until=self.judge.enough, checkpoints=checkpoints, save=self._save)
-        self._meter.tell()
-        return setup.result(run.end(), {"mode": self._mode})
+        until, save = self.judge.enough, self._save
+        with run.told(self._telling, setup.ticks):
+            play_on(run, setup.ticks, seed=setup.seed, until=until, checkpoints=checkpoints, save=save)
+            record = run.end()
+        return setup.result(record, {"mode": self._mode})
 
     def _begun(self) -> VirtualRun:
-        clock, listener = self._setup.clock, InTurn((self.judge, self._meter))
+        clock = self._setup.clock
         assert isinstance(clock, Virtual)
-        return clock.begin(**self._setup.parts(), listener=listener, background=self.learners)
+        return clock.begin(**self._setup.parts(), listener=self.judge, background=self.learners)
 
     def _resumed(self, path: Path) -> VirtualRun:
         kept = self._kept()
         run = take_up(kept.load(path).state, self._setup.env, kept.apart())
-        listener, learners = run.world.listener, run.executor.background
-        assert isinstance(listener, InTurn) and isinstance(learners, VirtualLearners)
-        judge = listener.listeners[0]
-        assert isinstance(judge, Judge)
+        judge, learners = run.world.listener, run.executor.background
+        assert isinstance(judge, Judge) and isinstance(learners, VirtualLearners)
         self.judge, self.learners = judge, learners
-        self._meter.go_on()
         return run
 
     def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:
@@ -141,9 +137,8 @@ class Course:
         )
 
     def _evaluated(self, evaluation: Evaluation) -> None:
-        self._meter.evaluated(evaluation.tick, evaluation.mean)
-        if self._told is not None:
-            self._told(evaluation)
+        if self._telling is not None:
+            self._telling.evaluated(evaluation.tick, evaluation.mean)
 
 
 def play_virtual(
@@ -151,7 +146,6 @@ def play_virtual(
     *,
     evaluate_every: int,
     good_enough: float | None,
-    told: Callable[[Evaluation], None] | None,
 ) -> TrainResult:
     """`hocket.train` in virtual time."""
     if evaluate_every < 1:
@@ -163,12 +157,7 @@ def play_virtual(
     assert isinstance(clock, Virtual)
     exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
     replay = training.replay()
-    collector = Collector(
-        replay,
-        gamma=algorithm.gamma,
-        first_action=int(training.actions.start),
-        stacked=training.stacked,
-    )
+    collector = training.collector(replay)
     updates = Updates(
         algorithm=algorithm,
         network=network,
@@ -187,7 +176,7 @@ def play_virtual(
     )
     exploration = training.exploration(collector, exploring)
     policy = training.policy(exploration, learners, in_place=True)
-    course = Course(
+    course = VirtualCourse(
         setup=set_up(
             training.env,
             policy,
@@ -208,7 +197,6 @@ def play_virtual(
         good_enough=good_enough,
         options=training.options(evaluate_every=evaluate_every, good_enough=good_enough),
         mode=training.mode,
-        told=told,
         instruments=training.instruments,
     )
     resume = None if training.resume is None else Path(training.resume)
