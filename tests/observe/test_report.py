@@ -17,7 +17,8 @@ from hocket.observe.learning import Evaluated, Learning
 from hocket.observe.metrics import Metrics
 from hocket.observe.report import write_report
 from hocket.observe.report.page import page
-from hocket.observe.report.several import figures_table, grouped, pooled
+from hocket.observe.report.pooling import grouped, pooled
+from hocket.observe.report.several import figures_table
 from hocket.observe.summary import Summary
 from hocket.record import RunRecord
 from hocket.run import RunResult

@@ -7,7 +7,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import tyro
 
 import hocket
@@ -38,7 +37,6 @@ from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
-from hocket.observe.learning import Evaluated, Learning
 from hocket.observe.progress import TrainingLine
 from hocket.training.resume import Checkpoints
 
@@ -59,8 +57,7 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> N
     if options.save is not None:
         first_tick = result.run.config.get("first_tick", 0)
         config = {**result.run.config, "options": kept_options(options)}
-        run = replace(result.run, config=config, learning=learning_of(result))
-        run.save(options.save / f"run-{first_tick:09d}")
+        replace(result, run=replace(result.run, config=config)).save(options.save / f"run-{first_tick:09d}")
         show.say(f"Saved in {options.save}; go on with --resume {options.save}")
     show.write_json(options.json, as_json(result))
     if result.error is not None:
@@ -82,22 +79,6 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["evaluation"] = f"mean return {final.mean:.4g} over {episodes}, by the weights of tick {final.tick:,}"
     figures["mode"] = str(run.config["mode"])
     return figures
-
-
-def learning_of(result: TrainResult) -> Learning:
-    """What a run folder keeps of the training beside its run."""
-    final = result.final
-    return Learning(
-        evaluations=tuple(Evaluated(each.tick, each.returns) for each in result.evaluations),
-        final=Evaluated(final.tick, final.returns) if len(final.returns) else None,
-        updates=result.updates,
-        losses=np.asarray(result.losses, np.float64),
-        stalenesses=np.asarray(result.stalenesses, np.int64),
-        started_ns=np.asarray(result.started_ns, np.int64),
-        landed_ns=np.asarray(result.landed_ns, np.int64),
-        first_tick=int(result.run.config.get("first_tick", 0)),
-        error=result.error,
-    )
 
 
 def as_json(result: TrainResult) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from hocket.observe.intervals import interval
 from hocket.observe.learning import Learning
 from hocket.observe.metrics import NS_PER_S, Ints, Metrics
 from hocket.observe.report import bins
-from hocket.observe.report.svg import Bars, Boxes, Chart, Line, figure, number
+from hocket.observe.report.axes import number
+from hocket.observe.report.svg import Bars, Boxes, Chart, Line, figure
 from hocket.observe.report.time_axis import scale_of
 
 LEAST_BARS = 8

@@ -8,8 +8,9 @@ from html import escape
 from typing import Any
 
 from hocket.core.commands import Outcome
+from hocket.observe.report.axes import number
 from hocket.observe.report.lanes import NAMES, STYLES
-from hocket.observe.report.svg import figure, legend, number
+from hocket.observe.report.svg import figure, legend
 
 REGRET_STYLES = ("r0", "r1", "r2")
 REGRET_NAMES = ("acted, fresh enough", "decided too early (delay)", "left to the default (inaction)")

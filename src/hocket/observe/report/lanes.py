@@ -12,7 +12,7 @@ import numpy as np
 
 from hocket.core.commands import Outcome
 from hocket.observe.metrics import Metrics, deadlines_ns
-from hocket.observe.report.svg import nice, number
+from hocket.observe.report.axes import nice, number
 
 NAMES = {
     Outcome.EXECUTED: "executed",

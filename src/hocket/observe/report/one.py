@@ -8,9 +8,10 @@ from typing import Any
 from hocket.observe.folder import SavedRun
 from hocket.observe.metrics import Metrics
 from hocket.observe.report import bins, figures
+from hocket.observe.report.axes import number
 from hocket.observe.report.headline import cards, definitions, fates_figure, flat, regret_figure, section, value
 from hocket.observe.report.lanes import MOST_SCROLLED, excerpt, kinds_in, scrolled, window_ticks
-from hocket.observe.report.svg import embedded, figure, legend, number
+from hocket.observe.report.svg import embedded, figure, legend
 
 
 def title_of(run: SavedRun) -> str:

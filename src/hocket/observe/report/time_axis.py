@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.observe.metrics import NS_PER_S, Ints, Metrics
-from hocket.observe.report.svg import number
+from hocket.observe.report.axes import number
 
 
 @dataclass(frozen=True, slots=True)
