@@ -117,8 +117,9 @@ def test_lanes_have_a_bar_for_each_inference_and_a_mark_for_each_tick():
         "inference 6: observation 3, discarded, 21.0 ms",
         "inference 7: observation 3, discarded, 21.0 ms",
     ]
-    (fresh,) = [a["d"] for t, a in found.tags if t == "path" and a.get("class") == "fresh"]
-    (default,) = [a["d"] for t, a in found.tags if t == "path" and a.get("class") == "default"]
+    fresh, default = (
+        [a["d"] for t, a in found.tags if t == "path" and a.get("class") == style][1] for style in ("fresh", "default")
+    )  # after the legend's
     assert fresh.count("z") == 3 and default.count("M") == 2
 
 

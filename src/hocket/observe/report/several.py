@@ -22,7 +22,7 @@ from hocket.observe.report.headline import definitions, flat, regret_figure, sec
 from hocket.observe.report.lanes import excerpt, kinds_in, window_ticks
 from hocket.observe.report.one import problems
 from hocket.observe.report.pooling import OWN, PASSING, Group, grouped, pooled, pooled_summary, without
-from hocket.observe.report.svg import Chart, Line, figure, legend, series
+from hocket.observe.report.svg import Chart, Line, figure, key, legend, series
 from hocket.observe.report.time_axis import Scale, scale_of
 
 Floats = NDArray[np.float64]
@@ -80,9 +80,7 @@ def figures_table(groups: Sequence[Group]) -> str:
     shown = [each for each in FIGURES if told(each[0])]
     rows = []
     for place, group in enumerate(groups):
-        style = series(place)
-        key = f'<svg class="key" viewBox="0 0 22 10"><path class="{style} line" d="M0 5H22"/></svg>'
-        row = [key + escape(group.name)]
+        row = [key(series(place)) + escape(group.name)]
         for name, _, factor, form in shown:
             mean, half = cells[name][place]
             text = format(mean * factor, form) if math.isfinite(mean) else "n/a"

@@ -121,8 +121,8 @@ class Chart:
         )
         named = [(line.name, line.style) for line in self.lines] + [(bars.name, bars.style) for bars in self.bars]
         wanted = len(named) > 1 if self.legend is None else self.legend
-        key = legend(named) if wanted else ""
-        return figure(self.title, svg + key, self.note, kind="chart")
+        below = legend(named) if wanted else ""
+        return figure(self.title, svg + below, self.note, kind="chart")
 
     def _ranges(self) -> tuple[float, float, float, float]:
         xs = [*(line.x for line in self.lines), *(bars.edges for bars in self.bars)]
@@ -155,17 +155,24 @@ def figure(title: str, content: str, note: str = "", *, kind: str = "") -> str:
     return f'<figure class="{kind}"><figcaption>{escape(title)}</figcaption>{content}{below}</figure>'
 
 
+MARKS = {
+    "fresh": '<path class="fresh" d="M7 1h8v8h-8z"/>',
+    "default": '<path class="default" d="M7 1l8 8m0 -8l-8 8"/>',
+}
+"""Of ticks, as lanes draw them."""
+
+
+def key(style: str) -> str:
+    """A colour with its dashes, or a mark, small enough for a line of text."""
+    mark = f'<path class="{style} line" d="M0 5H22"/>' if style.startswith("s") else MARKS.get(style)
+    mark = mark or f'<rect class="{style}" width="22" height="10" rx="2"/>'
+    return f'<svg class="key" viewBox="0 0 22 10">{mark}</svg>'
+
+
 def legend(named: Sequence[tuple[str, str]]) -> str:
     """Names with their colours; styles are classes of the style sheet."""
-    items = (
-        f'<li><svg class="key" viewBox="0 0 22 10"><path class="{style} line" d="M0 5H22"/>'
-        f'<rect class="{style} fill" width="22" height="10"/></svg>{escape(name)}</li>'
-        if style.startswith("s")
-        else f'<li><svg class="key" viewBox="0 0 22 10"><rect class="{style}" width="22" height="10" rx="2"/></svg>'
-        f"{escape(name)}</li>"
-        for name, style in named
-    )
-    return f'<ul class="legend">{"".join(items)}</ul>'
+    items = "".join(f"<li>{key(style)}{escape(name)}</li>" for name, style in named)
+    return f'<ul class="legend">{items}</ul>'
 
 
 def embedded(content: object) -> str:
