@@ -121,8 +121,10 @@ def execute(options: TrainOptions) -> TrainResult:
         instruments += stack.enter_context(live_page(options.live, options.live_port, options.live_host))
         if options.tensorboard is not None:
             from hocket.observe.tensorboard import TensorBoardWriter
+            from hocket.observe.tensorboard_pictures import TensorBoardPictures
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
+            instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         return hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
