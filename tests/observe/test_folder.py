@@ -111,6 +111,14 @@ def test_a_run_without_an_answer_or_an_episode(tmp_path):
     same(result.record, hocket.load(result.save(tmp_path)).record)
 
 
+def test_a_run_that_was_interrupted_before_its_first_tick(tmp_path):
+    record = by_hand.played([by_hand.e.WorkerJoined(0, 0), by_hand.e.Ticked(0, 0)])
+    record.interrupted = True
+    path = RunResult(record).save(tmp_path)
+    same(record, hocket.load(path).record)
+    assert "interrupted" in (path / "report.html").read_text()
+
+
 def test_learning_comes_back(tmp_path):
     learning = Learning(
         evaluations=(Evaluated(100, np.array([1.0, 2.0])), Evaluated(200, np.array([3.0]))),

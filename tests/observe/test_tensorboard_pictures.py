@@ -84,3 +84,16 @@ def test_a_folder_that_cannot_be(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         TensorBoardPictures(tmp_path / "file" / "board")
+
+
+def test_a_disk_that_refuses_ends_the_pictures_and_not_the_run(tmp_path):
+    folder = tmp_path / "board"
+    pictures = TensorBoardPictures(folder, every_s=0.001)
+    folder.rmdir()
+    folder.write_text("")
+    env = NullEnv(observation_shape=(12, 12))
+    clock = hocket.Realtime(hz=50, executor="threads")
+    with pytest.warns(RuntimeWarning, match="FileExistsError|NotADirectoryError"):
+        result = hocket.run(env, lambda observation: 0, TickDispatch(1), clock, ticks=60, instruments=[pictures])
+    pictures.close()
+    assert result.summary().ticks == 60

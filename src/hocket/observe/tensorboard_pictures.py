@@ -55,10 +55,13 @@ class TensorBoardPictures(Instrument):
         self._due_s = -math.inf
         self._waiting: Queue[tuple[int, NDArray[Any]]] = Queue(1)
         self._done = Event()
+        self._error: OSError | None = None
         self._thread = Thread(target=self._write, name="hocket-pictures", daemon=True)
 
     def on_tick(self, moment: Moment) -> None:
         """See `Instrument`."""
+        if self._error is not None:
+            raise self._error
         now_s = self._now_s()
         if now_s < self._due_s:
             return
@@ -85,6 +88,12 @@ class TensorBoardPictures(Instrument):
         self.close()
 
     def _write(self) -> None:
+        try:
+            self._write_all()
+        except OSError as error:
+            self._error = error
+
+    def _write_all(self) -> None:
         writer = None
         while True:
             try:
