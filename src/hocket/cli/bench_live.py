@@ -9,7 +9,7 @@ from hocket.cli.bench import at_least_one, positive
 
 
 def live(
-    *, hz: float = 60.0, workers: int = 72, seconds: float = 10.0, rounds: int = 3, json: Path | None = None
+    *, hz: float = 60.0, workers: int = 72, seconds: float = 8.0, rounds: int = 4, json: Path | None = None
 ) -> None:
     """What two viewers of the live page cost the tick loop.
 
