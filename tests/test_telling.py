@@ -5,7 +5,8 @@ import pytest
 from looking_on import Notes
 
 import hocket
-from hocket.core.commands import Outcome
+from hocket.core.commands import EndInference, Outcome, StartInference
+from hocket.core.events import InferenceFinished, Ticked, WorkerLost
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 from hocket.instrument import Instrument
@@ -131,3 +132,41 @@ def test_an_interrupted_or_broken_run_is_told_of_its_end():
 def test_what_is_no_instrument_is_refused():
     with pytest.raises(ConfigurationError, match=r"instruments=\[\.\.\., <built-in function print>\].*on_tick"):
         play(print)
+
+
+def moment(tick):
+    return hocket.Moment(
+        tick=tick,
+        decided_on=-1,
+        action=0,
+        codes=(),
+        reward=0.0,
+        terminated=False,
+        truncated=False,
+        observation=None,
+        final_observation=None,
+        final_codes=(),
+    )
+
+
+def test_a_lost_worker_is_done_with_whatever_it_ran():
+    """Whether its inference failed with it, or had ended with its episode before."""
+    notes = Notes()
+    telling = Telling([notes])
+    for number in range(2):
+        telling.handled(Ticked(10, number), [StartInference(number, 5 + number, number, -1)])
+    telling.handled(Ticked(20, 2, True), [EndInference(0, Outcome.DISCARDED)])
+    telling.ticked(moment(2))
+    assert [one.number for one in notes.ended] == [0] and notes.finished == []
+    telling.handled(WorkerLost(30, 5), [])
+    telling.handled(WorkerLost(40, 6), [EndInference(1, Outcome.FAILED)])
+    telling.ticked(moment(3))
+    assert [(one.number, one.finished_ns, one.outcome) for one in notes.finished] == [
+        (0, 30, Outcome.DISCARDED),
+        (1, 40, Outcome.FAILED),
+    ]
+    assert [(one.number, one.ended_ns) for one in notes.ended] == [(0, 20), (1, 40)]
+    assert telling._views == {}, "nothing is kept of what is over"
+    telling.handled(InferenceFinished(50, 9), [EndInference(9, Outcome.DROPPED)])
+    telling.ticked(moment(4))
+    assert len(notes.finished) == len(notes.ended) == 2, "that one began before the run was gone on with"

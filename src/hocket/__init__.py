@@ -1,6 +1,7 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference."""
 
 from hocket.charged import Charged
+from hocket.core.commands import Outcome
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.decompose import Counterfactual, Losses, decompose
 from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
@@ -71,6 +72,7 @@ __all__ = [
     "MaxTime",
     "Measured",
     "Moment",
+    "Outcome",
     "Overrun",
     "ParallelBatch",
     "PerWorker",

@@ -92,7 +92,10 @@ def play(
     watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]],
     drawn: bool = False,
 ) -> list[tuple[str, RunResult]]:
-    """Play every arm for ``seconds``; ``watch(name, ticks)`` gives who looks on, ``drawn`` lets the game draw itself."""
+    """Play every arm for ``seconds``.
+
+    ``watch(name, ticks)`` gives who looks on; ``drawn`` lets the game draw itself.
+    """
     results = []
     ticks = max(1, round(seconds * HZ))
     for name, rule in ARMS:

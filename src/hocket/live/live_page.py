@@ -121,7 +121,7 @@ class LivePage(Instrument):
             listening.close()
             raise ConfigurationError(
                 f"the live page cannot have port {self._port} on {self._host} ({error.strerror or error}); try another "
-                "one, such as --live-port 0 for any that is free"
+                "one, or port 0 (--live-port 0) for any that is free"
             ) from error
         return listening
 

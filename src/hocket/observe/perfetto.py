@@ -60,7 +60,9 @@ def write_trace_json(run: SavedRun, path: Path, *, start_s: float = 0.0, seconds
     head = {"displayTimeUnit": "ms", "otherData": _about(run)}
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "traceEvents": [\n')
-        file.write(",\n".join(_Events(run, start_s, seconds).all()))
+        events = _Events(run, start_s, seconds).all()
+        file.write(next(events))
+        file.writelines(",\n" + event for event in events)
         file.write("\n]}\n")
 
 
@@ -215,10 +217,11 @@ class _Events:
 
 
 def _counter(name: str, times_ns: Ints, values: NDArray[Any]) -> Iterator[str]:
-    """Wherever it changes."""
+    """Wherever it changes, and the last."""
     if not len(values):
         return
     changed = np.append(True, values[1:] != values[:-1])
+    changed[-1] = True
     for ns, value in zip(times_ns[changed].tolist(), values[changed].tolist(), strict=True):
         yield f'{{"ph":"C","pid":{PID},"tid":0,"name":"{name}","ts":{_us(ns)},"args":{{"value":{round(value, 3)}}}}}'
 

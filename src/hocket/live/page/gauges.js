@@ -74,17 +74,7 @@ const GAUGES = [
     value: ({ totals }) => totals.return_mean,
     say: (value) => [digits(value), ""],
     more: ({ totals }) => `${totals.episodes} episode${totals.episodes === 1 ? "" : "s"}, now ${digits(totals.episode_reward)}`,
-    course: ({ bins }) => bins.map((ticks) => (ticks.length ? ticks.reduce((sum, t) => sum + t.reward, 0) : NaN)),
-  },
-  {
-    id: "times",
-    title: "Inference, mean of the last minute",
-    wide: true,
-    value: ({ lasted }) => mean(lasted),
-    say: duration,
-    more: ({ lasted }) => (lasted.length ? `p99 ${duration(at(lasted, 0.99)).join(" ")}, the last ${lasted.length}:` : ""),
-    bars: ({ lasted }) => inClasses(lasted),
-    shows: ({ lasted }) => lasted.length > 0,
+    course: ({ history }) => returnsOf(history.ticks),
   },
   {
     id: "reward",
@@ -132,6 +122,16 @@ const GAUGES = [
     course: ({ history }) => history.evaluations.map((e) => e.mean_return),
     shows: ({ history }) => history.evaluations.length > 0,
   },
+  {
+    id: "times",
+    title: "Inference, mean of the last minute",
+    wide: true,
+    value: ({ lasted }) => mean(lasted),
+    say: duration,
+    more: ({ lasted }) => (lasted.length ? `p99 ${duration(at(lasted, 0.99)).join(" ")}, the last ${lasted.length}:` : ""),
+    bars: ({ lasted }) => inClasses(lasted),
+    shows: ({ lasted }) => lasted.length > 0,
+  },
 ];
 
 // The share `part` of a sorted list lies below it.
@@ -146,6 +146,19 @@ function inClasses(sorted) {
   const counts = new Array(CLASSES).fill(0);
   for (const value of sorted) counts[Math.min(CLASSES - 1, Math.floor((value - least) / width))] += 1;
   return { counts, from: duration(least).join(" "), to: duration(least + width * CLASSES).join(" ") };
+}
+
+// Of the episodes that have passed whole within what is known.
+function returnsOf(ticks) {
+  const returns = [];
+  let sum = ticks.length && ticks[0].tick === 1 ? 0 : NaN;
+  for (const tick of ticks) {
+    sum += tick.reward;
+    if (!tick.ended) continue;
+    returns.push(sum);
+    sum = 0;
+  }
+  return returns;
 }
 
 function learns({ training }) {

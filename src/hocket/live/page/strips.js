@@ -2,7 +2,7 @@
 
 import { colours } from "./canvas.js";
 
-const HIGH = 92;
+const HIGH = 140;
 const GAP = 12;
 
 const STRIPS = [
@@ -36,7 +36,7 @@ const STRIPS = [
 export function stripsFor(history, top, bottom) {
   const wanted = STRIPS.filter((strip) => !strip.shows || strip.shows(history));
   const count = Math.max(1, Math.min(wanted.length, Math.floor((bottom - top + GAP) / (60 + GAP))));
-  const high = Math.min(HIGH + 30, (bottom - top - GAP * (count - 1)) / count);
+  const high = Math.min(HIGH, (bottom - top - GAP * (count - 1)) / count);
   return wanted.slice(0, count).map((strip, i) => {
     const begin = top + i * (high + GAP);
     return { ...strip, top: begin, bottom: begin + high };
