@@ -22,7 +22,7 @@ def title_of(run: SavedRun) -> str:
     if isinstance(rule, dict):
         parts.append(f"{rule.get('name')}({rule['workers']})" if "workers" in rule else str(rule.get("name")))
     if isinstance(clock, dict):
-        parts.append(f"{clock.get('name')}, {clock.get('hz')} Hz")
+        parts.append(f"{clock.get('name')}, {str(clock.get('hz')).removesuffix('.0')} Hz")
     return " · ".join(parts) or run.name
 
 
