@@ -82,7 +82,7 @@ def test_every_arm_plays_and_is_saved(tmp_path):
     @contextlib.contextmanager
     def watch(name, ticks):
         shown.append((name, ticks))
-        yield lambda engine: None
+        yield ()
 
     network = demo.Network(width=1 / 16, parameters=60_764, forward_s=0.001)
     results = demo.play(network, seconds=0.5, watch=watch)

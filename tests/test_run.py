@@ -7,6 +7,7 @@ import threading
 import gymnasium as gym
 import numpy as np
 import pytest
+from looking_on import AtTheStart
 
 import hocket
 from hocket.core.trace import Trace
@@ -131,11 +132,11 @@ def fails(observation):
 
 @pytest.mark.realtime
 def test_interrupt_keeps_what_there_is(tmp_path):
-    def interrupt(engine):
+    def interrupt():
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     with pytest.raises(hocket.RunInterrupted) as caught:
-        run(clock=hocket.Realtime(hz=100, executor="threads"), ticks=6000, watch=interrupt)
+        run(clock=hocket.Realtime(hz=100, executor="threads"), ticks=6000, instruments=[AtTheStart(interrupt)])
     result = caught.value.result
     summary = result.summary()
     assert summary.interrupted and 1 <= summary.ticks < 6000
@@ -152,7 +153,8 @@ def test_a_saved_run_can_be_read_back(tmp_path):
     result = run()
     assert result.save(tmp_path / "new" / "run") == tmp_path / "new" / "run"
     folder = tmp_path / "new" / "run"
-    names = ["config.json", "inferences.npz", "summary.json", "ticks.npz", "trace.bin"]
+    names = ["config.json", "episodes.npz", "inferences.npz", "report.html", "run.json", "summary.json"]
+    names += ["ticks.npz", "trace.bin", "trace.json"]
     assert sorted(p.name for p in folder.iterdir()) == names
     with np.load(folder / "ticks.npz") as ticks:
         assert ticks["tick"].tolist() == list(range(1, 101))
@@ -177,7 +179,7 @@ def test_a_folder_is_written_again(tmp_path):
     run(ticks=10).save(tmp_path)
     run(ticks=20).save(tmp_path)
     assert strict(tmp_path / "summary.json")["ticks"] == 20
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 9
 
 
 def test_a_run_without_any_answer_is_saved_as_strict_json(tmp_path):

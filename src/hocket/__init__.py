@@ -1,6 +1,7 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference."""
 
 from hocket.charged import Charged
+from hocket.core.commands import Outcome
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.decompose import Counterfactual, Losses, decompose
 from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
@@ -11,6 +12,7 @@ from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import CheckpointError, HocketError
+from hocket.instrument import InferenceView, Instrument, Progress, RunView
 from hocket.latency import (
     Changing,
     Constant,
@@ -22,6 +24,7 @@ from hocket.latency import (
     PerWorker,
 )
 from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
+from hocket.live.live_page import LivePage
 from hocket.measure import Measured, measure
 from hocket.models.torch_policy import TorchPolicy
 from hocket.plan import Plan, plan
@@ -31,7 +34,8 @@ from hocket.planning.forecast import Agent, Forecast, forecast
 from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
-from hocket.run import RunInterrupted, RunResult, run
+from hocket.record import Moment
+from hocket.run import RunInterrupted, RunResult, load, run
 from hocket.training.demonstrations import Demonstrations, demonstrate
 from hocket.training.pretrain import pretrain
 from hocket.training.result import TrainResult
@@ -61,12 +65,17 @@ __all__ = [
     "HocketError",
     "InLoop",
     "InducedDelay",
+    "InferenceView",
+    "Instrument",
     "LatencyModel",
     "Learn",
+    "LivePage",
     "LogNormal",
     "Losses",
     "MaxTime",
     "Measured",
+    "Moment",
+    "Outcome",
     "Overrun",
     "ParallelBatch",
     "PerWorker",
@@ -75,6 +84,7 @@ __all__ = [
     "PolicyFactory",
     "Predictability",
     "Processes",
+    "Progress",
     "RandomDefault",
     "Realtime",
     "RepeatLast",
@@ -82,6 +92,7 @@ __all__ = [
     "Rule",
     "RunInterrupted",
     "RunResult",
+    "RunView",
     "Sequential",
     "Stages",
     "StaggeredAgent",
@@ -97,6 +108,7 @@ __all__ = [
     "estimate_predictability",
     "forecast",
     "learners_needed",
+    "load",
     "measure",
     "measure_agent",
     "plan",

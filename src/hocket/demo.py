@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,6 @@ import numpy as np
 
 import hocket
 from hocket.core.rules import Rule
-from hocket.drivers.engine import Engine
 from hocket.envs import make_atari
 from hocket.measure import measure
 from hocket.observe.lanes import draw_lanes
@@ -90,23 +89,27 @@ def play(
     network: Network,
     *,
     seconds: float,
-    watch: Callable[[str, int], AbstractContextManager[Callable[[Engine], None]]],
+    watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]],
+    drawn: bool = False,
 ) -> list[tuple[str, RunResult]]:
-    """Play every arm for ``seconds``; ``watch(name, ticks)`` shows its progress."""
+    """Play every arm for ``seconds``.
+
+    ``watch(name, ticks)`` gives who looks on; ``drawn`` lets the game draw itself.
+    """
     results = []
     ticks = max(1, round(seconds * HZ))
     for name, rule in ARMS:
-        env = make_atari(GAME)
+        env = make_atari(GAME, render_mode="rgb_array" if drawn else None)
         try:
             policy = impala_policy(network.width, _actions(env))
-            with watch(name, ticks) as show:
+            with watch(name, ticks) as instruments:
                 result = hocket.run(
                     env,
                     policy,
                     rule,
                     hocket.Realtime(hz=HZ),
                     ticks=ticks,
-                    watch=show,
+                    instruments=instruments,
                     config={"width": network.width, "parameters": network.parameters, "mode": "true-size, realtime"},
                 )
         finally:

@@ -18,9 +18,15 @@ Codes = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One tick as a learner sees it, once its environment step is done."""
+    """One tick, as learners and instruments are told of it once its environment step is done."""
 
     tick: int
+    deadline_ns: int = 0
+    """On the run's own clock: monotonic, or virtual from 0 on."""
+    lateness_ns: int = 0
+    """When ``env.step`` was called − the deadline."""
+    inference: int = -1
+    """The inference whose action was executed; -1 where the default acted."""
     decided_on: int
     """The observation, by tick, that the executed action was computed from; -1 where the default acted."""
     version: int = -1
@@ -47,23 +53,6 @@ class Listener(Protocol):
 
     def ticked(self, moment: Moment) -> None:
         """A tick has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class InTurn:
-    """A `Listener` that tells several, one after the other."""
-
-    listeners: tuple[Listener, ...]
-
-    def began(self, observation: Any) -> None:
-        """See `Listener`."""
-        for listener in self.listeners:
-            listener.began(observation)
-
-    def ticked(self, moment: Moment) -> None:
-        """See `Listener`."""
-        for listener in self.listeners:
-            listener.ticked(moment)
 
 
 class Background(Protocol):

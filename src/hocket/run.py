@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
@@ -13,23 +13,26 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.charged import Charged
 from hocket.core.rules import Learn, Rule, Sequential
 from hocket.core.trace import describe_rule
 from hocket.defaults import Default, Fixed, neutral
-from hocket.drivers.engine import Engine
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, TraceError
+from hocket.instrument import Instrument, name_of
 from hocket.latency import LatencyModel, describe_latency
-from hocket.observe.files import make_folder, replacing, write_json
+from hocket.observe.folder import SavedRun, read_run, write_run
+from hocket.observe.learning import Learning
 from hocket.observe.metrics import Metrics
+from hocket.observe.perfetto import TRACE_JSON, is_small, write_trace_json
+from hocket.observe.report import REPORT, write_report
 from hocket.observe.summary import Summary
 from hocket.policy import Policy, PolicyFactory, as_factory
 from hocket.record import Background, Listener, RunRecord
 from hocket.spaces import ActionCodec, check_spaces
+from hocket.telling import Telling
 
 
 class RunInterrupted(KeyboardInterrupt):
@@ -46,6 +49,8 @@ class RunResult:
 
     record: RunRecord
     config: dict[str, Any] = field(default_factory=dict)
+    learning: Learning | None = None
+    """Of a training: how it learned."""
 
     def summary(self) -> Summary:
         """The figures people ask for first; printable."""
@@ -56,36 +61,52 @@ class RunResult:
         return Metrics(self.record, after_tick)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write config.json, summary.json, ticks.npz, inferences.npz and trace.bin into ``folder``.
+        """Write everything that `load` reads back into ``folder``, and beside it what people look at.
 
-        A file is whole or not there; those of an earlier run are replaced.
+        config.json, summary.json, ticks.npz, inferences.npz, episodes.npz, trace.bin and, of a training, learning.npz;
+        report.html, and trace.json if the run is short enough for it to stay small. A file is whole or not there;
+        those of an earlier run are replaced.
 
         Raises:
             ConfigurationError: if the disk refuses.
         """
         path = Path(folder)
-        make_folder(path)
-        metrics, record = self.metrics(), self.record
-        ticks = metrics.ticks
-        columns = {
-            "tick": ticks.tick,
-            "inference": ticks.inference,
-            "step": ticks.step,
-            "delay_ticks": ticks.delay_ticks,
-            "action": np.asarray(record.actions),
-            "reward": np.asarray(record.rewards),
-            "terminated": np.asarray(record.terminated, bool),
-            "truncated": np.asarray(record.truncated, bool),
-            "lateness_ns": np.asarray(record.lateness_ns),
-            "step_ns": np.asarray(record.step_ns),
-        }
-        _save_npz(path / "ticks.npz", columns)
-        _save_npz(path / "inferences.npz", asdict(metrics.inferences))
-        with replacing(path / "trace.bin") as partial:
-            record.trace.save(partial)
-        write_json(path / "config.json", {**self.config, "machine": machine()})
-        write_json(path / "summary.json", asdict(self.summary()))
+        config = {**self.config, "machine": machine()}
+        write_run(path, self.record, config, self.learning)
+        saved = SavedRun(
+            name=path.resolve().name,
+            config=config,
+            summary=asdict(self.summary()),
+            metrics=self.metrics(),
+            learning=self.learning,
+        )
+        write_report([saved], path / REPORT)
+        trace = path / TRACE_JSON
+        if is_small(self.metrics()):
+            write_trace_json(saved, trace)
+        else:
+            trace.unlink(missing_ok=True)
         return path
+
+
+def load(folder: str | os.PathLike[str], rule: Rule | None = None) -> RunResult:
+    """Read back what `RunResult.save` has written.
+
+    Args:
+        folder: the run's.
+        rule: of your own, if the run was made under one and is to be replayed.
+
+    Raises:
+        TraceError: if something is missing or damaged, by name; or a newer hocket has written it.
+    """
+    path = Path(folder)
+    saved = read_run(path, rule)
+    if saved.problems or saved.metrics is None:
+        raise TraceError(
+            f"{path} cannot be read as a whole: {'; '.join(saved.problems)}; hocket report shows what there is"
+        )
+    config = {name: value for name, value in saved.config.items() if name != "machine"}
+    return RunResult(saved.metrics.record, config, saved.learning)
 
 
 def run(
@@ -98,7 +119,7 @@ def run(
     default: Default | None = None,
     seed: int = 0,
     learn: Callable[[], None] | None = None,
-    watch: Callable[[Engine], None] | None = None,
+    instruments: Sequence[Instrument] | Telling = (),
     listener: Listener | None = None,
     until: Callable[[RunRecord], bool] | None = None,
     background: Background | None = None,
@@ -115,10 +136,10 @@ def run(
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.
         learn: called when a `Sequential` rule that learns says so.
-        listener: told of every tick as it happens, such as a learner.
+        instruments: look on, such as a `LivePage`. One that fails is told no more, and the run goes on.
+        listener: told of every tick as it happens, such as a learner; a part of the run, which ends if it raises.
         until: asked after every tick, of the record so far; the run ends when it says so, if that is before ``ticks``.
         background: what goes on beside a virtual run and changes the policy between its inferences, such as learners.
-        watch: given the engine once, before the first tick, to look at (never to change) from another thread.
         config: put into the run's config.json beside what is known anyway.
 
     Raises:
@@ -140,8 +161,8 @@ def run(
         **setup.parts(),
         ticks=int(ticks),
         learn=learn,
-        watch=watch,
         listener=listener,
+        telling=Telling.to(instruments).or_none(),
         until=until,
         **beside,
     )
@@ -199,11 +220,6 @@ class Setup:
         if record.interrupted:
             raise RunInterrupted(result)
         return result
-
-
-def name_of(env: gym.Env[Any, Any]) -> str:
-    """The id of ``env``, or its class."""
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 def set_up(
@@ -267,8 +283,3 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "packages": packages,
     }
-
-
-def _save_npz(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    with replacing(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **columns)  # type: ignore[arg-type]

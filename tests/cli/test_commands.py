@@ -35,7 +35,19 @@ main()
 
 @pytest.mark.parametrize(
     "arguments",
-    ["", "demo", "run", "train", "envs", "bench", "bench overhead", "bench jitter", "bench rules", "bench virtual"],
+    [
+        "",
+        "demo",
+        "run",
+        "train",
+        "envs",
+        "bench",
+        "bench overhead",
+        "bench jitter",
+        "bench rules",
+        "bench virtual",
+        "bench live",
+    ],
 )
 def test_every_command_explains_itself_in_80_columns(command, arguments):
     code, out, err = command(*arguments.split(), "--help")

@@ -6,6 +6,7 @@ import pytest
 from processes_left import eventually, named_memory, workers_of_ours
 
 import hocket
+from hocket.drivers.engine import Engine
 from hocket.envs.null import NullEnv
 
 
@@ -35,3 +36,16 @@ def null_run():
         return hocket.run(env, policy, rule, clock, ticks=ticks, **options)
 
     return run
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """Every engine that the test has made."""
+    made, usual = [], Engine.__init__
+
+    def init(self, **options):
+        made.append(self)
+        usual(self, **options)
+
+    monkeypatch.setattr(Engine, "__init__", init)
+    return made

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from looking_on import AtTheStart
 from policies import BrokenBuild, BrokenOnceMade, Sleeping, SlowBuild, Trouble
 from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
 
@@ -80,7 +81,7 @@ def test_a_worker_that_dies_is_replaced(null_run, trouble, code):
 def test_every_worker_killed_from_outside(null_run):
     """SIGKILL to all of them in the middle; coverage recovers."""
 
-    def kill(engine):
+    def kill():
         def soon():
             time.sleep(0.4)
             for pid in workers_of_ours():
@@ -89,7 +90,7 @@ def test_every_worker_killed_from_outside(null_run):
         threading.Thread(target=soon).start()
 
     clock = hocket.Realtime(hz=HZ, executor="processes", failure_limit=50)
-    result = null_run(hocket.TickDispatch(3), clock, 180, Sleeping(0.03), watch=kill)
+    result = null_run(hocket.TickDispatch(3), clock, 180, Sleeping(0.03), instruments=[AtTheStart(kill)])
     assert len(result.summary().workers) == 6
     assert result.metrics(after_tick=150).coverage >= 0.9
     assert "ended with exit code -9" in result.record.errors[0]
@@ -106,7 +107,7 @@ def test_a_replacement_that_cannot_be_built(null_run, tmp_path, hangs):
     """It is tried again; the others carry on; in the end the run says why."""
     flag = tmp_path / "made"
 
-    def kill_one(engine):
+    def kill_one():
         flag.touch()
         for pid in workers_of_ours():
             os.kill(pid, signal.SIGKILL)
@@ -115,7 +116,7 @@ def test_a_replacement_that_cannot_be_built(null_run, tmp_path, hangs):
     policy = BrokenOnceMade(str(flag), hangs)
     clock = hocket.Realtime(hz=HZ, executor=hocket.Processes(start_s=1.5))
     with pytest.raises(PolicyError, match=words):
-        null_run(hocket.TickDispatch(3), clock, 2000, policy, watch=kill_one)
+        null_run(hocket.TickDispatch(3), clock, 2000, policy, instruments=[AtTheStart(kill_one)])
 
 
 @both
@@ -156,10 +157,14 @@ def policy(observation):
     time.sleep({latency})
     return 1
 
+class Says(hocket.Instrument):
+    def on_start(self, run):
+        print("running", flush=True)
+
 {guard}
     print("begun", flush=True)
     hocket.run(NullEnv((4, 84, 84)), policy, hocket.TickDispatch(3), hocket.Realtime(hz=50, executor="{executor}"),
-               ticks={ticks}, watch=lambda engine: print("running", flush=True))
+               ticks={ticks}, instruments=[Says()])
     print("ended", flush=True)
 """
 

@@ -163,10 +163,9 @@ def test_workers_stand_back(executor, nothing_left):
 
 
 @realtime
-def test_books_do_not_grow(null_run, nothing_left):
-    engines = []
+def test_books_do_not_grow(null_run, nothing_left, engines):
     clock = hocket.Realtime(hz=1000, executor=threads)
-    null_run(hocket.TickDispatch(4), clock, 1500, Sleeping(0.003), episode_ticks=10, watch=engines.append)
+    null_run(hocket.TickDispatch(4), clock, 1500, Sleeping(0.003), episode_ticks=10)
     (engine,) = engines
     assert engine._answers == {}
     assert len(engine._observations) + len(engine._spare) <= 10

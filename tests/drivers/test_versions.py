@@ -79,8 +79,7 @@ def test_a_plain_function_has_version_0(null_run):
     assert np.array_equal(inferences.version < 0, inferences.finished_ns < 0)
 
 
-def test_versions_are_forgotten_with_their_inferences():
-    engines = []
+def test_versions_are_forgotten_with_their_inferences(engines):
     env = NullEnv((1,), dtype=np.int64, actions=3, episode_ticks=7)
-    hocket.run(env, FollowingPolicy(), hocket.TickDispatch(4), CLOCKS["virtual"], ticks=200, watch=engines.append)
+    hocket.run(env, FollowingPolicy(), hocket.TickDispatch(4), CLOCKS["virtual"], ticks=200)
     assert engines[0]._versions == {} == engines[0]._answers

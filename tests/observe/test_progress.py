@@ -6,16 +6,16 @@ from rich.console import Console
 
 import hocket
 from hocket.envs.null import NullEnv
+from hocket.instrument import LearnerFigures, Progress
 from hocket.observe import progress
 from hocket.observe.progress import ProgressLine, TrainingLine, training_figures
-from hocket.observe.training import LearnerFigures, Progress
 
 
 def run(console, ticks=40, env=None):
     clock = hocket.Realtime(hz=200, executor="threads")
     with ProgressLine(ticks, title="one free-running [worker]", console=console) as line:
         return hocket.run(
-            env or NullEnv(), lambda observation: 0, hocket.Unstaggered(1), clock, ticks=ticks, watch=line.watch
+            env or NullEnv(), lambda observation: 0, hocket.Unstaggered(1), clock, ticks=ticks, instruments=[line]
         )
 
 
@@ -93,7 +93,7 @@ def test_training_in_one_line(monkeypatch, width):
     monkeypatch.setattr(progress, "REFRESH_S", 0.02)
     console = Console(file=io.StringIO(), force_terminal=True, width=width, color_system=None)
     with TrainingLine(100_000, title="ALE/NameThisGame-v5", console=console) as line:
-        line.progressed(STANDS)
+        line.on_training(STANDS)
         time.sleep(0.2)
     shown = console.file.getvalue()
     lines = [line for line in shown.replace("\n", "\r").split("\r") if "ALE" in line]
@@ -107,6 +107,6 @@ def test_training_in_one_line(monkeypatch, width):
 def test_training_is_silent_without_a_terminal():
     console = Console(file=io.StringIO())
     with TrainingLine(9, title="x", console=console) as line:
-        line.progressed(STANDS)
-        line.evaluated(3, 1.0)
+        line.on_training(STANDS)
+        line.on_evaluation(3, 1.0)
     assert console.file.getvalue() == ""

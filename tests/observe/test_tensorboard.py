@@ -4,8 +4,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.instrument import LearnerFigures, Progress
 from hocket.observe.tensorboard import TensorBoardWriter
-from hocket.observe.training import LearnerFigures, Progress
 
 
 def progress(tick, **more):
@@ -22,9 +22,9 @@ def read(folder):
 
 def test_what_is_written_can_be_read(tmp_path):
     with TensorBoardWriter(tmp_path / "board") as writer:
-        writer.progressed(progress(60))
-        writer.progressed(progress(120, coverage=1.0, delay_ticks=float("nan"), learner=LearnerFigures(50)))
-        writer.evaluated(100, 480.0)
+        writer.on_training(progress(60))
+        writer.on_training(progress(120, coverage=1.0, delay_ticks=float("nan"), learner=LearnerFigures(50)))
+        writer.on_evaluation(100, 480.0)
     assert read(tmp_path / "board") == {
         "acting/coverage": [(60, 0.75), (120, 1.0)],
         "acting/delay_ticks": [(60, 3.5)],

@@ -1,6 +1,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from looking_on import Notes
 
 import hocket
 from hocket.errors import ConfigurationError
@@ -74,11 +75,11 @@ def test_the_same_seed_learns_the_same():
 
 
 def test_good_enough_ends_it():
-    told = []
-    result = learn(ticks=100_000, good_enough=9.5, told=told.append)
+    notes = Notes()
+    result = learn(ticks=100_000, good_enough=9.5, instruments=[notes])
     assert result.evaluations[-1].mean >= 9.5
     assert result.run.summary().ticks == result.evaluations[-1].tick < 100_000
-    assert told == result.evaluations
+    assert notes.evaluations == [(each.tick, each.mean) for each in result.evaluations]
 
 
 def test_what_cannot_be_learned_is_refused():

@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from looking_on import Notes
 
 import hocket
 from hocket.errors import CheckpointError
@@ -113,41 +114,27 @@ def test_another_trainings_checkpoint_is_refused(tmp_path):
         small(ticks=100, checkpoints=Checkpoints(tmp_path))
 
 
-class Interrupting:
+class Interrupting(hocket.Instrument):
     """Presses Ctrl-C once."""
 
     pressed = False
 
-    def progressed(self, progress):
+    def on_training(self, progress):
         if not self.pressed and progress.tick > 200:
             self.pressed = True
             os.kill(os.getpid(), signal.SIGINT)
-
-    def evaluated(self, tick, mean_return):
-        pass
 
 
 def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     from hocket.observe import training
 
-    usual = training.Meter.__init__.__kwdefaults__
-    monkeypatch.setattr(training.Meter.__init__, "__kwdefaults__", {**usual, "every_s": 1e-9})
+    usual = training.telling_of_training.__kwdefaults__
+    monkeypatch.setattr(training.telling_of_training, "__kwdefaults__", {**usual, "every_s": 1e-9})
     with pytest.raises(hocket.RunInterrupted) as interrupted:
         small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
     played = interrupted.value.result.record.ticks[-1]
     assert played < TICKS and (tmp_path / f"{played:09d}").is_dir()
     assert came_to(small(resume=tmp_path)) == came_to(small())
-
-
-class Notes:
-    def __init__(self):
-        self.progresses, self.evaluations = [], []
-
-    def progressed(self, progress):
-        self.progresses.append(progress)
-
-    def evaluated(self, tick, mean_return):
-        self.evaluations.append((tick, mean_return))
 
 
 def test_instruments_are_told():

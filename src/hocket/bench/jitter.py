@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import hocket
-from hocket.drivers.engine import Engine
 from hocket.drivers.executors.base import ExecutorKind
 from hocket.envs.null import NullEnv
 
@@ -31,7 +30,7 @@ def bench_jitter(
     latency: float,
     executor: ExecutorKind,
     seconds: float,
-    watch: Callable[[Engine], None] | None = None,
+    instruments: Sequence[hocket.Instrument] = (),
 ) -> dict[str, Any]:
     """Run ``TickDispatch(workers)`` at ``hz`` with a policy of ``latency`` seconds, on an 84×84×4 environment.
 
@@ -41,7 +40,7 @@ def bench_jitter(
     clock = hocket.Realtime(hz=hz, executor=executor)
     ticks = max(1, round(seconds * hz))
     summary = hocket.run(
-        env, SleepingPolicy(latency), hocket.TickDispatch(workers), clock, ticks=ticks, watch=watch
+        env, SleepingPolicy(latency), hocket.TickDispatch(workers), clock, ticks=ticks, instruments=instruments
     ).summary()
     return {
         "coverage": summary.steady_coverage,

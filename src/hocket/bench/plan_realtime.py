@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import hocket
 from hocket.core.rules import Rule
 from hocket.demo import ARMS, GAME, HZ, choose_network, impala_policy
-from hocket.drivers.engine import Engine
 from hocket.envs import make_atari
 from hocket.observe.metrics import NS_PER_S
 from hocket.observe.summary import Summary
@@ -26,7 +25,7 @@ def bench_plan_realtime(
     seconds: float = 15.0,
     rounds: int = 3,
     tell: Callable[[str], None] = lambda line: None,
-    watch: Callable[[str, int], AbstractContextManager[Callable[[Engine], None]]] | None = None,
+    watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]] | None = None,
 ) -> list[dict[str, Any]]:
     """Measure the demo's network with as many at once as each arm has workers, forecast the arm, play it; in rounds.
 
@@ -49,8 +48,8 @@ def bench_plan_realtime(
             turns = []
             for _ in range(rounds):
                 said = forecast(measure_agent(policy, env, crowds=crowds), rule, HZ)
-                with nullcontext() if watch is None else watch(name, ticks) as show:
-                    result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, watch=show)
+                with nullcontext(()) if watch is None else watch(name, ticks) as looking_on:
+                    result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=looking_on)
                 turns.append((said, forecast(_own(result), rule, HZ), result.summary()))
             rows.append(_row(name, rule, turns))
     finally:

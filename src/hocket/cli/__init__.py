@@ -17,7 +17,7 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, decompose, demo, envs, learning, options, plan, run, train
+    from hocket.cli import bench, bench_live, decompose, demo, envs, learning, options, plan, report, run, train
 
     benches = SubcommandApp()
     for command in (
@@ -29,6 +29,7 @@ def main() -> None:
         bench.replay,
         bench.update,
         bench.train,
+        bench_live.live,
     ):
         benches.command(command)
     app = SubcommandApp()
@@ -38,6 +39,8 @@ def main() -> None:
     app.command(plan.plan)
     app.command(decompose.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
+    app.command(report.report)
+    app.command(report.trace)
     app.command(envs.envs)
     arguments = sys.argv[1:]
     if arguments == ["--version"]:

@@ -25,7 +25,7 @@ def overhead(*, count: int = 5000, json: Path | None = None) -> None:
     """
     from hocket.bench.overhead import bench_overhead
 
-    _at_least_one(count=count)
+    at_least_one(count=count)
     show.check_writable(json=json)
     figures = bench_overhead(count=count)
     names = {
@@ -63,14 +63,19 @@ def jitter(
     """
     from hocket.bench.jitter import bench_jitter
 
-    _at_least_one(workers=workers)
-    _positive(hz=hz, seconds=seconds)
+    at_least_one(workers=workers)
+    positive(hz=hz, seconds=seconds)
     if not (math.isfinite(latency) and latency >= 0):
         raise ConfigurationError(f"--latency {latency} must be 0 or more seconds; try --latency 1.17")
     show.check_writable(json=json)
-    with show.progress(f"{workers} {executor}", round(seconds * hz)) as watch:
+    with show.progress(f"{workers} {executor}", round(seconds * hz)) as instruments:
         figures = bench_jitter(
-            hz=hz, workers=workers, latency=latency, executor=as_executor_kind(executor), seconds=seconds, watch=watch
+            hz=hz,
+            workers=workers,
+            latency=latency,
+            executor=as_executor_kind(executor),
+            seconds=seconds,
+            instruments=instruments,
         )
     rows = [
         ("coverage once the first inference was due", show.number(figures["coverage"], ".4f")),
@@ -94,7 +99,7 @@ def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> Non
     """
     from hocket.bench.rules import PREDICTABILITIES, bench_rules, worst_margins
 
-    _at_least_one(seeds=seeds, ticks=ticks)
+    at_least_one(seeds=seeds, ticks=ticks)
     show.check_writable(json=json)
     with Progress(console=show.console, transient=True, disable=not show.console.is_terminal) as progress:
         task = progress.add_task("rules", total=None)
@@ -139,7 +144,7 @@ def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None)
     """
     from hocket.bench.virtual import bench_virtual
 
-    _at_least_one(workers=workers, ticks=ticks)
+    at_least_one(workers=workers, ticks=ticks)
     show.check_writable(json=json)
     figures = bench_virtual(workers=workers, ticks=ticks)
     show.say(f"{figures['ticks_per_s']:,.0f} ticks/s with {workers} workers: scheduling alone (virtual)")
@@ -153,13 +158,15 @@ def _short(row: dict[str, Any]) -> str:
     return name.replace("Dispatch(quantile=", " q=").replace(")", "")
 
 
-def _at_least_one(**values: int) -> None:
+def at_least_one(**values: int) -> None:
+    """Refuse a number below 1."""
     for name, value in values.items():
         if value < 1:
             raise ConfigurationError(f"--{name} {value} must be at least 1; try --{name} 2")
 
 
-def _positive(**values: float) -> None:
+def positive(**values: float) -> None:
+    """Refuse what is not greater than 0."""
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise ConfigurationError(f"--{name} {value} must be greater than 0; try --{name} 60")
@@ -174,7 +181,7 @@ def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
     """
     from hocket.bench.replay import bench_replay
 
-    _at_least_one(entries=entries)
+    at_least_one(entries=entries)
     show.check_writable(json=json)
     figures = bench_replay(entries=entries)
     rows = [(name, show.microseconds(value)) for name, value in figures.items() if name.endswith("_s")]
@@ -192,7 +199,7 @@ def update(*, repeats: int = 20, json: Path | None = None) -> None:
     """
     from hocket.bench.update import bench_update
 
-    _at_least_one(repeats=repeats)
+    at_least_one(repeats=repeats)
     show.check_writable(json=json)
     figures = bench_update(repeats=repeats)
     rows = [(name, show.milliseconds(value)) for name, value in figures.items() if name.endswith("_s")]
@@ -212,7 +219,7 @@ def train(*, repeats: int = 10, bfloat16: bool = False, json: Path | None = None
     """
     from hocket.bench.train import bench_train
 
-    _at_least_one(repeats=repeats)
+    at_least_one(repeats=repeats)
     show.check_writable(json=json)
     figures = bench_train(repeats=repeats, bfloat16=bfloat16)
     rows = [(name, show.number(figures[key], ".1f")) for name, key in TRAINERS.items()]
@@ -237,8 +244,8 @@ def plan(
     from hocket.bench import plan as bench
     from hocket.bench.plan_realtime import bench_plan_realtime
 
-    _at_least_one(cases=cases, ticks=ticks)
-    _positive(seconds=seconds)
+    at_least_one(cases=cases, ticks=ticks)
+    positive(seconds=seconds)
     show.check_writable(json=json)
     if realtime:
         rows = bench_plan_realtime(seconds=seconds, tell=show.say, watch=show.progress)

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hocket import demo as demonstration
 from hocket.cli import show
+from hocket.cli.live import Flag, live_page
 from hocket.envs import make_atari
 from hocket.errors import ConfigurationError
+from hocket.instrument import Instrument
+from hocket.live.live_page import LOOPBACK, USUAL_PORT
 from hocket.observe.lanes import check_drawable
 
 
-def demo(*, seconds: float = 20.0, out: Path = Path("runs/demo"), json: Path | None = None) -> None:
+def demo(
+    *,
+    seconds: float = 20.0,
+    out: Path = Path("runs/demo"),
+    json: Path | None = None,
+    live: Flag = 0,
+    live_port: int = USUAL_PORT,
+    live_host: str = LOOPBACK,
+) -> None:
     """A network too slow for 60 Hz plays Boxing, sequential against staggered.
 
     Args:
         seconds: how long each arm plays.
         out: where the runs and the picture go.
         json: also write the table to this file.
+        live: show a page with the game's picture and the schedule while it goes on.
+        live_port: the page's port; 0 for any that is free.
+        live_host: the address that the page is served on; others can reach any but this machine's own, and then need
+            a token.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigurationError(f"--seconds {seconds} must be greater than 0; try --seconds 20")
@@ -31,7 +48,14 @@ def demo(*, seconds: float = 20.0, out: Path = Path("runs/demo"), json: Path | N
         network = demonstration.choose_network(env, lambda line: show.say(f"  {line}"))
     finally:
         env.close()
-    results = demonstration.play(network, seconds=seconds, watch=show.progress)
+    with live_page(live, live_port, live_host) as watching:
+
+        @contextmanager
+        def watch(name: str, ticks: int) -> Iterator[list[Instrument]]:
+            with show.progress(name, ticks) as line:
+                yield [*watching, *line]
+
+        results = demonstration.play(network, seconds=seconds, watch=watch, drawn=bool(live))
     rows = demonstration.figures(results)
     show.table(
         f"\nBoxing at {demonstration.HZ} Hz for {seconds:g} s each, {network.parameters / 1e6:.1f} million parameters, "

@@ -12,14 +12,17 @@ from typing import Any, Literal
 import gymnasium as gym
 
 import hocket
+from hocket.cli.live import NOT_SAVED, Flag
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import as_executor_kind
 from hocket.envs import make_env, natural_hz
 from hocket.errors import ConfigurationError
 from hocket.latency import LatencyModel
+from hocket.live.live_page import LOOPBACK, USUAL_PORT
 
 MEASURED = "measured"
+RGB = "rgb_array"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,12 @@ class ActingOptions:
     """Torch threads of each worker and learner."""
     json: Path | None = None
     """Also write the summary to this file."""
+    live: Flag = 0
+    """Show a page with the environment's picture and the schedule while it goes on."""
+    live_port: int = USUAL_PORT
+    """The page's port; 0 for any that is free."""
+    live_host: str = LOOPBACK
+    """The address that the page is served on; others can reach any but this machine's own, and then need a token."""
 
 
 ACTING_NEEDS = {
@@ -99,11 +108,18 @@ def check_width(options: ActingOptions) -> None:
         raise ConfigurationError(f"--width {options.width} must be greater than 0; try --width 1")
 
 
-def make_world(options: ActingOptions) -> gym.Env[Any, Any]:
-    """The environment that the options name."""
-    return make_env(
-        options.env, frame_stack=options.frame_stack, repeat_action_probability=options.repeat_action_probability
-    )
+def make_world(options: ActingOptions, *, drawn: bool = False) -> gym.Env[Any, Any]:
+    """The environment that the options name; ``drawn``: one that draws itself, if it can."""
+
+    def made(**more: Any) -> gym.Env[Any, Any]:
+        sticky = options.repeat_action_probability
+        return make_env(options.env, frame_stack=options.frame_stack, repeat_action_probability=sticky, **more)
+
+    env = made()
+    if not drawn or env.render_mode is not None or RGB not in env.metadata.get("render_modes", ()):
+        return env
+    env.close()
+    return made(render_mode=RGB)
 
 
 def rate_of(options: ActingOptions) -> float:
@@ -184,7 +200,8 @@ def make_default(options: ActingOptions) -> hocket.Default | None:
 
 def saved_options(options: ActingOptions, without: tuple[str, ...]) -> dict[str, Any]:
     """``options`` as a config.json keeps them for `with_config`."""
-    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in without}
+    left_out = {*without, *NOT_SAVED}
+    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in left_out}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 

@@ -14,6 +14,7 @@ import tyro
 
 import hocket
 from hocket.cli import show
+from hocket.cli.live import live_page
 from hocket.cli.options import (
     ACTING_NEEDS,
     ActingOptions,
@@ -71,13 +72,14 @@ def execute(options: RunOptions) -> hocket.RunResult:
     check_width(options)
     check_relevant(options, NEEDS)
     rule = make_rule(options)
-    env = make_world(options)
+    env = make_world(options, drawn=bool(options.live))
     ticks = max(1, round(options.seconds * rate))
     known = saved_options(options, without=("out", "json"))
     try:
         policy = make_policy(options, env)
         clock = make_clock(options, rate, lambda: hocket.measure(policy, env))
-        with show.progress(options.env, ticks) as watch:
+        page = live_page(options.live, options.live_port, options.live_host)
+        with page as watching, show.progress(options.env, ticks) as instruments:
             return hocket.run(
                 env,
                 policy,
@@ -86,7 +88,7 @@ def execute(options: RunOptions) -> hocket.RunResult:
                 ticks=ticks,
                 default=make_default(options),
                 seed=options.seed,
-                watch=watch,
+                instruments=[*watching, *instruments],
                 config={"options": known, "mode": mode_of(clock)},
             )
     except hocket.RunInterrupted as interrupted:

@@ -12,8 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from hocket.drivers.engine import Engine
 from hocket.errors import ConfigurationError
+from hocket.instrument import Instrument
 from hocket.observe import files
 from hocket.observe.progress import ProgressLine
 
@@ -58,10 +58,10 @@ def check_writable(*, out: Path | None = None, json: Path | None = None) -> None
 
 
 @contextmanager
-def progress(title: str, ticks: int) -> Iterator[Callable[[Engine], None]]:
-    """A progress line; yields what `hocket.run` takes as ``watch``."""
+def progress(title: str, ticks: int) -> Iterator[list[Instrument]]:
+    """A progress line, where there is a terminal; yields what `hocket.run` takes as ``instruments``."""
     with ProgressLine(ticks, title=title, console=console) as line:
-        yield line.watch
+        yield [line] if console.is_terminal else []
 
 
 def number(value: float, form: str = ".3f") -> str:

@@ -20,6 +20,7 @@ from hocket.cli.learning import (
     make_learning_rule,
     make_network,
 )
+from hocket.cli.live import live_page
 from hocket.cli.options import (
     MEASURED,
     check_relevant,
@@ -32,16 +33,15 @@ from hocket.cli.options import (
     saved_options,
 )
 from hocket.errors import ConfigurationError, HocketError
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.schedules import Linear
 from hocket.observe.files import make_folder, write_json
 from hocket.observe.progress import TrainingLine
-from hocket.observe.training import Instrument
 from hocket.training.resume import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
-    from hocket.training.evaluation import Evaluation
     from hocket.training.result import TrainResult
 
 
@@ -56,7 +56,8 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> N
     show.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
     if options.save is not None:
         first_tick = result.run.config.get("first_tick", 0)
-        result.run.save(options.save / f"run-{first_tick:09d}")
+        config = {**result.run.config, "options": kept_options(options)}
+        replace(result, run=replace(result.run, config=config)).save(options.save / f"run-{first_tick:09d}")
         show.say(f"Saved in {options.save}; go on with --resume {options.save}")
     show.write_json(options.json, as_json(result))
     if result.error is not None:
@@ -106,7 +107,6 @@ def execute(options: TrainOptions) -> TrainResult:
     rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
     network = make_network(options, algorithm)
     clock = make_clock(options, rate, lambda: measured(options, network))
-    virtual = isinstance(clock, hocket.Virtual)
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=parse_latency(options.learning))
@@ -114,15 +114,19 @@ def execute(options: TrainOptions) -> TrainResult:
     if options.save is not None:
         checkpoints = Checkpoints(options.save, every=options.save_every)
         prepare_folder(options.save, options)
+    drawn = options.live > 0 and options.save is None  # what an environment draws with cannot always be saved
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=show.console))
-        instruments: list[Instrument] = [line]
+        instruments: list[Instrument] = [line, Evaluations()]
+        instruments += stack.enter_context(live_page(options.live, options.live_port, options.live_host))
         if options.tensorboard is not None:
             from hocket.observe.tensorboard import TensorBoardWriter
+            from hocket.observe.tensorboard_pictures import TensorBoardPictures
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
+            instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         return hocket.train(
-            lambda: make_world(options),
+            lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
             rule,
@@ -142,7 +146,6 @@ def execute(options: TrainOptions) -> TrainResult:
             good_enough=options.good_enough,
             threads=options.threads,
             seed=options.seed,
-            told=tell if virtual else None,
             instruments=instruments,
             checkpoints=checkpoints,
             resume=options.resume,
@@ -169,9 +172,12 @@ def measured(options: TrainOptions, network: QNetwork) -> hocket.Measured:
         env.close()
 
 
-def tell(evaluation: Evaluation) -> None:
-    """Say how an evaluation went."""
-    show.say(f"tick {evaluation.tick:,}: mean return {evaluation.mean:.4g}")
+class Evaluations(Instrument):
+    """Says how each evaluation went."""
+
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        show.say(f"tick {tick:,}: mean return {mean_return:.4g}")
 
 
 def prepare_folder(folder: Path, options: TrainOptions) -> None:
@@ -184,4 +190,9 @@ def prepare_folder(folder: Path, options: TrainOptions) -> None:
     elif config.exists():
         return
     make_folder(folder)
-    write_json(config, {"options": saved_options(options, without=("save", "resume", "tensorboard", "json"))})
+    write_json(config, {"options": kept_options(options)})
+
+
+def kept_options(options: TrainOptions) -> dict[str, Any]:
+    """What a config.json keeps of them: not where things go."""
+    return saved_options(options, without=("save", "resume", "tensorboard", "json"))

@@ -21,6 +21,7 @@ from hocket.core.trace import Trace
 from hocket.defaults import BoundDefault
 from hocket.drivers.pending import Codes, PendingActions
 from hocket.spaces import ActionCodec
+from hocket.telling import Telling
 
 RUNNING = np.empty(0)
 """Stands for the answer of an inference that runs."""
@@ -84,6 +85,7 @@ class Engine:
         pending: how many codes of pending actions the policy is told.
         head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
         wake_ns: when to call `timer_due`, or None.
+        telling: notes what is handled, for who looks on; None if nobody does.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Engine:
         self.cadence = cadence
         self.last = Decision(0, -1, 0, 0)
         self.wake_ns: int | None = None
+        self.telling: Telling | None = None
         self._executor = executor
         self._default = default
         self._codec = codec
@@ -166,6 +169,8 @@ class Engine:
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
+        if self.telling is not None:
+            self.telling.handled(event, commands)
         for command in commands:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
@@ -210,6 +215,10 @@ class Engine:
                 self._executor.add_worker(event.time_ns)
             elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Who looks on is not put away with a run."""
+        return {**self.__dict__, "telling": None}
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Have a head run, on what has been executed by now."""

@@ -16,16 +16,17 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.rules import Rule
 from hocket.defaults import BoundDefault
 from hocket.drivers.clock import Interrupt, between_ticks, collect_a_little, spin_until, steady_thread
-from hocket.drivers.engine import Engine
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, Job
 from hocket.drivers.failures import check_failure_limit
 from hocket.drivers.live import LiveEngine
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError
+from hocket.instrument import RunView
 from hocket.policy import PolicyFactory
 from hocket.record import Listener, RunRecord
 from hocket.spaces import ActionCodec
+from hocket.telling import Telling, told
 
 
 class Overrun(Enum):
@@ -78,8 +79,8 @@ class Realtime:
         ticks: int,
         seed: int,
         learn: Callable[[], None] | None = None,
-        watch: Callable[[Engine], None] | None = None,
         listener: Listener | None = None,
+        telling: Telling | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
@@ -89,7 +90,8 @@ class Realtime:
         executor = kind.executor(Job.under(rule, policy, codec, first.shape, first.dtype), learn)
         try:
             joined = executor.launch()
-            with steady_thread(), between_ticks() as interrupt:
+            view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
+            with told(telling, view), steady_thread(), between_ticks() as interrupt:
                 engine = LiveEngine(
                     rule=rule,
                     cadence=Cadence(exact_hz(self.hz), monotonic_ns()),
@@ -104,8 +106,9 @@ class Realtime:
                 )
                 world = World(env, RunRecord(engine.trace), listener)
                 world.observation = observation
-                if watch is not None:
-                    watch(engine)
+                if telling is not None:
+                    world.telling = telling
+                    engine.telling = telling if telling.of_inferences else None
                 self._loop(engine, world, ticks, interrupt, until)
         finally:
             executor.close()

@@ -23,10 +23,12 @@ from hocket.drivers.failures import FailureLog, check_failure_limit
 from hocket.drivers.virtual_executor import VirtualExecutor
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError
+from hocket.instrument import RunView
 from hocket.latency import Constant, LatencyModel
 from hocket.policy import PolicyFactory
 from hocket.record import Background, Listener, RunRecord
 from hocket.spaces import ActionCodec
+from hocket.telling import Telling, told
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)
@@ -70,8 +72,8 @@ class Virtual:
         ticks: int,
         seed: int,
         learn: Callable[[], None] | None = None,
-        watch: Callable[[Engine], None] | None = None,
         listener: Listener | None = None,
+        telling: Telling | None = None,
         until: Callable[[RunRecord], bool] | None = None,
         background: Background | None = None,
     ) -> RunRecord:
@@ -87,10 +89,9 @@ class Virtual:
             listener=listener,
             background=background,
         )
-        if watch is not None:
-            watch(run.engine)
-        run.play(ticks, until=until)
-        return run.end()
+        with run.told(telling, ticks):
+            run.play(ticks, until=until)
+            return run.end()
 
     def begin(
         self,
@@ -189,6 +190,21 @@ class VirtualRun:
         self.engine.feed(e.RunEnded(now_ns))
         self.record.errors = self.executor.failures.tracebacks
         return self.record
+
+    @contextmanager
+    def told(self, telling: Telling | None, ticks: int) -> Iterator[None]:
+        """Inside, ``telling`` tells of the run, which will have ``ticks`` ticks at most."""
+        world, engine = self.world, self.engine
+        hz, rule = engine.cadence.hz, engine.trace.rule
+        view = RunView(env=world.env, rule=rule, hz=hz, ticks=ticks, realtime=False, first_tick=self.tick)
+        with told(telling, view):
+            if telling is not None:
+                world.telling = telling
+                engine.telling = telling if telling.of_inferences else None
+                if engine.telling and not self.tick:  # what tick 0 led to has been handled by now
+                    for event, commands in engine.trace.steps():
+                        telling.handled(event, commands)
+            yield
 
     @contextmanager
     def timed(self) -> Iterator[None]:

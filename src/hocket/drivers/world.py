@@ -10,6 +10,7 @@ import numpy as np
 
 from hocket.drivers.engine import Engine
 from hocket.record import Codes, Listener, Moment, RunRecord
+from hocket.telling import Telling
 
 NONE: Codes = ()
 
@@ -21,6 +22,7 @@ class World:
         observation: the newest one. After a tick that ended an episode, the next episode's first.
         episode_ended: whether the last tick ended an episode.
         listener: told of every tick, or None.
+        telling: tells who looks on of every tick, after the listener; None if nobody does.
         next_seed: of the next episode's reset; None goes on with the environment's own chance.
         episode_seed: what the current episode was reset with, or None.
     """
@@ -28,6 +30,7 @@ class World:
     def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
         self.env = env
         self.listener = listener
+        self.telling: Telling | None = None
         self.record = record
         self.observation: Any = None
         self.episode_ended = False
@@ -67,7 +70,7 @@ class World:
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Show ``engine`` what tick ``tick`` yielded."""
-        if self.listener is None:
+        if self.listener is None and self.telling is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return
         decision, codes, final_codes = engine.last, engine.last_codes, NONE
@@ -75,18 +78,27 @@ class World:
             final_codes = tuple(engine.codes(tick, -1).tolist())
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
-        self.listener.ticked(
-            Moment(
-                tick=tick,
-                decided_on=tick - decision.delay_ticks if decision.fresh else -1,
-                version=decision.version,
-                action=record.actions[-1],
-                codes=tuple(codes.tolist()) if decision.fresh else NONE,
-                reward=record.rewards[-1],
-                terminated=bool(record.terminated[-1]),
-                truncated=bool(record.truncated[-1]),
-                observation=self.observation,
-                final_observation=record.final_observations[tick] if self.episode_ended else None,
-                final_codes=final_codes,
-            )
+        moment = Moment(
+            tick=tick,
+            deadline_ns=engine.cadence.deadline_ns(tick),
+            lateness_ns=record.lateness_ns[-1],
+            inference=decision.inference,
+            decided_on=tick - decision.delay_ticks if decision.fresh else -1,
+            version=decision.version,
+            action=record.actions[-1],
+            codes=tuple(codes.tolist()) if decision.fresh else NONE,
+            reward=record.rewards[-1],
+            terminated=bool(record.terminated[-1]),
+            truncated=bool(record.truncated[-1]),
+            observation=self.observation,
+            final_observation=record.final_observations[tick] if self.episode_ended else None,
+            final_codes=final_codes,
         )
+        if self.listener is not None:
+            self.listener.ticked(moment)
+        if self.telling is not None:
+            self.telling.ticked(moment)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Who looks on is not put away with a run."""
+        return {**self.__dict__, "telling": None}

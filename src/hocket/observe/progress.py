@@ -11,8 +11,9 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hocket.drivers.engine import Engine
-from hocket.observe.training import Progress as TrainingProgress
+from hocket.instrument import Instrument, RunView
+from hocket.instrument import Progress as TrainingProgress
+from hocket.record import Moment
 
 REFRESH_S = 0.25
 FIGURES_WIDTH = 56
@@ -24,7 +25,7 @@ BESIDE_WIDTH = 16
 """Columns that a narrow bar, the time that is left and the gaps take."""
 
 
-class Line(ABC):
+class Line(Instrument, ABC):
     """A line on a terminal while something goes on; silent where there is no terminal."""
 
     def __init__(self, *, title: str, console: Console) -> None:
@@ -62,52 +63,46 @@ class Line(ABC):
 
 
 class ProgressLine(Line):
-    """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal.
-
-    Pass its ``watch`` to `hocket.run`.
-    """
+    """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal."""
 
     def __init__(self, ticks: int, *, title: str, console: Console) -> None:
         super().__init__(title=title, console=console)
         self._ticks = ticks
-        self._engine: Engine | None = None
+        self._tick = self._fresh = self._delay_ticks = 0
 
-    def watch(self, engine: Engine) -> None:
-        """Show this engine's run from now on."""
-        self._engine = engine
+    def on_start(self, run: RunView) -> None:
+        """See `Instrument`."""
         self._start()
 
+    def on_tick(self, moment: Moment) -> None:
+        """See `Instrument`."""
+        fresh = moment.inference >= 0
+        self._tick, self._fresh = moment.tick, self._fresh + fresh
+        self._delay_ticks = moment.tick - moment.decided_on if fresh else 0
+
     def _show(self) -> None:
-        assert self._engine is not None
-        scheduler = self._engine.scheduler
         figures = "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]:<9}"
         with self._bar(figures, FIGURES_WIDTH) as progress:
             task = progress.add_task(self._title, total=self._ticks, coverage=0.0, delay="")
             while not self._done.wait(REFRESH_S):
-                tick, last = scheduler.tick, self._engine.last
-                coverage = scheduler.fresh / tick if tick > 0 else 0.0
-                delay = f"delay {last.delay_ticks}" if last.fresh else "default"
-                progress.update(task, completed=max(0, tick), coverage=coverage, delay=delay, refresh=True)
+                tick, delay_ticks = self._tick, self._delay_ticks
+                coverage = self._fresh / tick if tick else 0.0
+                delay = f"delay {delay_ticks}" if delay_ticks else "default"
+                progress.update(task, completed=tick, coverage=coverage, delay=delay, refresh=True)
 
 
 class TrainingLine(Line):
-    """An `hocket.observe.training.Instrument` that shows how far a training of ``ticks`` ticks is, and how it stands.
-
-    Silent where there is no terminal.
-    """
+    """Shows how far a training of ``ticks`` ticks is, and how it stands. Silent where there is no terminal."""
 
     def __init__(self, ticks: int, *, title: str, console: Console) -> None:
         super().__init__(title=title, console=console)
         self._ticks = ticks
         self._last: TrainingProgress | None = None
 
-    def progressed(self, progress: TrainingProgress) -> None:
+    def on_training(self, progress: TrainingProgress) -> None:
         """See `Instrument`."""
         self._last = progress
         self._start()
-
-    def evaluated(self, tick: int, mean_return: float) -> None:
-        """See `Instrument`."""
 
     def _show(self) -> None:
         room = self._console.width - len(self._title) - len(f"tick {self._ticks}/{self._ticks}") - BESIDE_WIDTH

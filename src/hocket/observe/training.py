@@ -1,113 +1,67 @@
-"""How training stands, once in a while: what progress lines, TensorBoard and whoever else looks on are told.
-
-An instrument is told inside the tick loop, so it must be quick; one that raises is dropped with a warning, and the
-training goes on.
-"""
+"""How training stands, once in a while: what progress lines, TensorBoard and whoever else looks on are told."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from time import monotonic
-from typing import Any, NamedTuple, Protocol
 
 from hocket.errors import ConfigurationError
+from hocket.instrument import NONE, Instrument, LearnerFigures, Progress, RunView
 from hocket.record import Moment
-
-NONE = math.nan
-
-
-class LearnerFigures(NamedTuple):
-    """What a learner can say of itself at any time.
-
-    Attributes:
-        updates: of the weights, so far.
-        loss: of the last update.
-        staleness: updates that others made between an update's snapshot and its landing, on average so far.
-        epsilon: of ε-greedy, now.
-    """
-
-    updates: int
-    loss: float = NONE
-    staleness: float = NONE
-    epsilon: float = NONE
+from hocket.telling import Telling
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """How training stands. NaN where there is nothing to say, such as no episode that ended.
-
-    Attributes:
-        tick: the last one.
-        coverage: fresh ticks over all ticks, since the last progress.
-        delay_ticks: mean delay of the fresh ticks since the last progress.
-        episodes: that have ended so far.
-        episode_return: mean undiscounted return of the episodes that ended since the last progress.
-        updates_per_s: of the wall clock, since the last progress.
-        learner: its own figures.
-    """
-
-    tick: int
-    coverage: float
-    delay_ticks: float
-    episodes: int
-    episode_return: float
-    updates_per_s: float
-    learner: LearnerFigures
-
-
-class Instrument(Protocol):
-    """Looks on."""
-
-    def progressed(self, progress: Progress) -> None:
-        """Training stands like this."""
-
-    def evaluated(self, tick: int, mean_return: float) -> None:
-        """After ``tick``, episodes under the greedy policy had this mean return."""
-
-
-class Meter:
-    """Counts ticks as a `Listener` does, and tells instruments every ``every_s`` seconds of the wall clock.
+def telling_of_training(
+    figures: Callable[[], LearnerFigures],
+    instruments: Iterable[Instrument],
+    *,
+    every_s: float = 1.0,
+    first_tick: int = 0,
+    now_s: Callable[[], float] = monotonic,
+) -> Telling | None:
+    """Tells ``instruments`` of a training's run, and how it stands every ``every_s`` seconds and at the end.
 
     Args:
         figures: asked for each progress.
-        instruments: who is told.
-        every_s: seconds between two progresses.
-        first_tick: of the training, at which the run begins that is listened to.
+        instruments: who is told; if nobody, None is returned.
+        every_s: seconds of the wall clock between two progresses.
+        first_tick: of the training, at which the run begins that is told of.
         now_s: a clock in seconds.
+
+    Raises:
+        ConfigurationError: if ``every_s`` is not greater than 0.
     """
+    if not (math.isfinite(every_s) and every_s > 0):
+        raise ConfigurationError(f"every_s={every_s!r} must be greater than 0; try 1.0")
+    if Telling(instruments).or_none() is None:
+        return None
+    meter = Meter(figures, every_s=every_s, first_tick=first_tick, now_s=now_s)
+    meter.telling = Telling((meter, *instruments))
+    return meter.telling
+
+
+class Meter(Instrument):
+    """Counts ticks, and has `telling` tell all others. See `telling_of_training`."""
+
+    telling: Telling
 
     def __init__(
-        self,
-        figures: Callable[[], LearnerFigures],
-        instruments: Sequence[Instrument],
-        *,
-        every_s: float = 1.0,
-        first_tick: int = 0,
-        now_s: Callable[[], float] = monotonic,
+        self, figures: Callable[[], LearnerFigures], *, every_s: float, first_tick: int, now_s: Callable[[], float]
     ) -> None:
-        if not (math.isfinite(every_s) and every_s > 0):
-            raise ConfigurationError(f"every_s={every_s!r} must be greater than 0; try 1.0")
-        self._figures, self._instruments = figures, list(instruments)
-        self._every_s, self._now_s = every_s, now_s
+        self._figures, self._every_s, self._now_s = figures, every_s, now_s
         self._return, self._episodes = 0.0, 0
         self._first_tick = self._tick = first_tick
         self._updates = 0
         self._began_s = now_s()
         self._clear()
 
-    def began(self, observation: Any) -> None:
-        """See `Listener`."""
-        self.go_on()
-
-    def go_on(self) -> None:
+    def on_start(self, run: RunView) -> None:
         """Rates are of what happens from here on, not of what has been before."""
         self._updates, self._began_s = self._figures().updates, self._now_s()
 
-    def ticked(self, moment: Moment) -> None:
-        """See `Listener`."""
+    def on_tick(self, moment: Moment) -> None:
+        """See `Instrument`."""
         self._tick = self._first_tick + moment.tick
         self._ticks += 1
         if moment.decided_on >= 0:
@@ -117,15 +71,14 @@ class Meter:
         if moment.terminated or moment.truncated:
             self._returns.append(self._return)
             self._return = 0.0
-        if self._instruments and self._now_s() - self._began_s >= self._every_s:
-            self.tell()
+        if self._now_s() - self._began_s >= self._every_s:
+            self._tell()
 
-    def evaluated(self, tick: int, mean_return: float) -> None:
-        """Pass an evaluation on."""
-        self._all(lambda instrument: instrument.evaluated(tick, mean_return))
+    def on_stop(self) -> None:
+        """Tell of the last ticks too."""
+        self._tell()
 
-    def tell(self) -> None:
-        """Tell all instruments now; also for the last ticks of a training."""
+    def _tell(self) -> None:
         now_s, learner = self._now_s(), self._figures()
         self._episodes += len(self._returns)
         progress = Progress(
@@ -139,19 +92,11 @@ class Meter:
         )
         self._updates, self._began_s = learner.updates, now_s
         self._clear()
-        self._all(lambda instrument: instrument.progressed(progress))
+        self.telling.trained(progress)
 
     def _clear(self) -> None:
         self._ticks = self._fresh = self._delay = 0
         self._returns: list[float] = []
-
-    def _all(self, tell: Callable[[Instrument], None]) -> None:
-        for instrument in list(self._instruments):
-            try:
-                tell(instrument)
-            except Exception as error:
-                self._instruments.remove(instrument)
-                warnings.warn(f"{instrument!r} raised {error!r} and is told no more", RuntimeWarning, stacklevel=2)
 
 
 def _ratio(part: float, whole: float) -> float:

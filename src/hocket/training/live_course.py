@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hocket.charged import Charged
 from hocket.core.cadence import exact_hz
 from hocket.errors import ConfigurationError
+from hocket.instrument import LearnerFigures, name_of
 from hocket.learn.acting import Weights
 from hocket.learn.checkpoint import belonging, check_free
 from hocket.learn.exploring import EpsilonGreedy, Exploration
@@ -28,10 +29,9 @@ from hocket.learn.replay import Replay
 from hocket.learn.saver import LiveState, Saver, take_up
 from hocket.learn.watch import Learning, Watch
 from hocket.learn.weights import SharedWeights
-from hocket.observe.training import LearnerFigures, Meter
+from hocket.observe.training import telling_of_training
 from hocket.policy import PolicyFactory
-from hocket.record import InTurn
-from hocket.run import RunInterrupted, RunResult, name_of, run, set_up
+from hocket.run import RunInterrupted, RunResult, run, set_up
 from hocket.training.result import TrainResult
 from hocket.training.terms import Training
 
@@ -159,7 +159,7 @@ class LiveCourse:
     def _run(self, weights: SharedWeights, watch: Watch) -> tuple[RunResult, RunInterrupted | None]:
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
-        meter = Meter(
+        telling = telling_of_training(
             lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
         )
         try:
@@ -172,12 +172,12 @@ class LiveCourse:
                 default=training.default,
                 seed=training.seed + self.first_tick,
                 learn=learning.learn if isinstance(learning, InLoopLearner) else None,
-                listener=InTurn((watch, meter)),
+                listener=watch,
+                instruments=() if telling is None else telling,
                 config={"mode": training.mode, "first_tick": self.first_tick},
             )
         except RunInterrupted as interrupted:
             return interrupted.result, interrupted
-        meter.tell()
         return result, None
 
 

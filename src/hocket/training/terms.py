@@ -15,6 +15,7 @@ from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights
 from hocket.learn.collector import Collector
@@ -25,7 +26,6 @@ from hocket.learn.replay import Replay
 from hocket.learn.schedules import Linear
 from hocket.measure import mode_of
 from hocket.models.qnetwork import QNetwork
-from hocket.observe.training import Instrument
 from hocket.policy import PolicyFactory
 from hocket.spaces import check_spaces
 from hocket.training.evaluation import Evaluator

@@ -13,11 +13,10 @@ from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
+from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
 from hocket.learn.learners import Learners, RoundRobin, check_learners
 from hocket.learn.schedules import Linear
-from hocket.observe.training import Instrument
-from hocket.training.evaluation import Evaluation
 from hocket.training.result import TrainResult
 from hocket.training.resume import Checkpoints
 
@@ -50,7 +49,6 @@ def train(
     good_enough: float | None = None,
     threads: int = 1,
     seed: int = 0,
-    told: Callable[[Evaluation], None] | None = None,
     instruments: Sequence[Instrument] = (),
     checkpoints: Checkpoints | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -87,8 +85,7 @@ def train(
         good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
-        told: given each evaluation as it is there.
-        instruments: told every second how training stands, and of each evaluation.
+        instruments: look on, as for `hocket.run`; told every second how training stands, and of each evaluation.
         checkpoints: where and how often to save. An environment that cannot be saved in the middle of an episode
             begins a new one, with a seed of its own, before each.
         resume: a checkpoint, or a folder of them for its newest, of a training with the same arguments: all but
@@ -112,7 +109,7 @@ def train(
     check_learners(learner, rule)
     realtime = isinstance(clock, Realtime)
     if realtime:
-        for name, value in (("evaluate_every", evaluate_every), ("good_enough", good_enough), ("told", told)):
+        for name, value in (("evaluate_every", evaluate_every), ("good_enough", good_enough)):
             if value is not None:
                 raise ConfigurationError(
                     f"{name}={value!r}: a world that does not wait is not stopped for evaluations; leave it out, or "
@@ -151,6 +148,6 @@ def train(
         if realtime:
             return play_live(training)
         every = 10_000 if evaluate_every is None else evaluate_every
-        return play_virtual(training, evaluate_every=every, good_enough=good_enough, told=told)
+        return play_virtual(training, evaluate_every=every, good_enough=good_enough)
     finally:
         env.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.errors import ConfigurationError
+from hocket.instrument import Instrument, LearnerFigures
 from hocket.learn.checkpoint import belonging, check_free
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration
@@ -20,8 +21,7 @@ from hocket.learn.replay import Replay
 from hocket.learn.updates import Updates
 from hocket.learn.virtual_learners import VirtualLearners
 from hocket.models.qnetwork import QNetwork
-from hocket.observe.training import Instrument, LearnerFigures, Meter
-from hocket.record import InTurn
+from hocket.observe.training import telling_of_training
 from hocket.run import RunResult, Setup, set_up
 from hocket.training.evaluation import Evaluation, Evaluator, Judge
 from hocket.training.result import TrainResult
@@ -41,7 +41,6 @@ class VirtualCourse:
         good_enough: the mean return that ends the training, if any does.
         options: what a checkpoint must agree with besides environment, algorithm and network; by name.
         mode: for the run's configuration.
-        told: given each evaluation.
         instruments: told how the training stands.
 
     Attributes:
@@ -63,12 +62,11 @@ class VirtualCourse:
         good_enough: float | None,
         options: Mapping[str, str],
         mode: str,
-        told: Callable[[Evaluation], None] | None = None,
         instruments: Sequence[Instrument] = (),
     ) -> None:
         self._mode = mode
-        self._setup, self._updates, self._exploration, self._told = setup, updates, exploration, told
-        self._meter = Meter(self._figures, instruments)
+        self._setup, self._updates, self._exploration = setup, updates, exploration
+        self._telling = telling_of_training(self._figures, instruments)
         self.learners = learners
         self.judge = Judge(
             learners,
@@ -78,7 +76,7 @@ class VirtualCourse:
             good_enough=good_enough,
             told=self._evaluated,
         )
-        more = {"course": self, "meter": self._meter, "evaluator": evaluator}
+        more = {"course": self, "evaluator": evaluator}
         self._belongs_to = belonging(
             setup.name,
             algorithm,
@@ -97,24 +95,23 @@ class VirtualCourse:
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if resume is None else run.tick)
         setup = self._setup
-        play_on(run, setup.ticks, seed=setup.seed, until=self.judge.enough, checkpoints=checkpoints, save=self._save)
-        self._meter.tell()
-        return setup.result(run.end(), {"mode": self._mode})
+        until, save = self.judge.enough, self._save
+        with run.told(self._telling, setup.ticks):
+            play_on(run, setup.ticks, seed=setup.seed, until=until, checkpoints=checkpoints, save=save)
+            record = run.end()
+        return setup.result(record, {"mode": self._mode})
 
     def _begun(self) -> VirtualRun:
-        clock, listener = self._setup.clock, InTurn((self.judge, self._meter))
+        clock = self._setup.clock
         assert isinstance(clock, Virtual)
-        return clock.begin(**self._setup.parts(), listener=listener, background=self.learners)
+        return clock.begin(**self._setup.parts(), listener=self.judge, background=self.learners)
 
     def _resumed(self, path: Path) -> VirtualRun:
         kept = self._kept()
         run = take_up(kept.load(path).state, self._setup.env, kept.apart())
-        listener, learners = run.world.listener, run.executor.background
-        assert isinstance(listener, InTurn) and isinstance(learners, VirtualLearners)
-        judge = listener.listeners[0]
-        assert isinstance(judge, Judge)
+        judge, learners = run.world.listener, run.executor.background
+        assert isinstance(judge, Judge) and isinstance(learners, VirtualLearners)
         self.judge, self.learners = judge, learners
-        self._meter.go_on()
         return run
 
     def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:
@@ -140,9 +137,8 @@ class VirtualCourse:
         )
 
     def _evaluated(self, evaluation: Evaluation) -> None:
-        self._meter.evaluated(evaluation.tick, evaluation.mean)
-        if self._told is not None:
-            self._told(evaluation)
+        if self._telling is not None:
+            self._telling.evaluated(evaluation.tick, evaluation.mean)
 
 
 def play_virtual(
@@ -150,7 +146,6 @@ def play_virtual(
     *,
     evaluate_every: int,
     good_enough: float | None,
-    told: Callable[[Evaluation], None] | None,
 ) -> TrainResult:
     """`hocket.train` in virtual time."""
     if evaluate_every < 1:
@@ -202,7 +197,6 @@ def play_virtual(
         good_enough=good_enough,
         options=training.options(evaluate_every=evaluate_every, good_enough=good_enough),
         mode=training.mode,
-        told=told,
         instruments=training.instruments,
     )
     resume = None if training.resume is None else Path(training.resume)

@@ -1,0 +1,72 @@
+// The WebSocket: asks for a frame, takes it apart, asks for the next when the page has drawn it.
+
+const LEAST_WAIT_MS = 500;
+const MOST_WAIT_MS = 8000;
+const ASK = new Uint8Array([1]);
+
+export class Stream {
+  constructor(onFrame, onState) {
+    this.onFrame = onFrame;
+    this.onState = onState;
+    this.columns = {};
+    this.waitMs = LEAST_WAIT_MS;
+    this.asked = false;
+    this.connect();
+  }
+
+  connect() {
+    this.onState("connecting");
+    const address = new URL("frames", location.href);
+    address.protocol = address.protocol.replace("http", "ws");
+    address.search = location.search;
+    const socket = new WebSocket(address);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => {
+      this.socket = socket;
+      this.asked = false;
+      this.waitMs = LEAST_WAIT_MS;
+      this.onState("open");
+      this.ask();
+    };
+    socket.onmessage = (event) => {
+      this.asked = false;
+      this.onFrame(this.takeApart(event.data));
+    };
+    socket.onclose = () => {
+      this.socket = null;
+      this.onState("closed");
+      setTimeout(() => this.connect(), this.waitMs);
+      this.waitMs = Math.min(MOST_WAIT_MS, this.waitMs * 1.6);
+    };
+  }
+
+  // Ask for one more frame, unless one is on its way.
+  ask() {
+    if (this.socket && !this.asked) {
+      this.asked = true;
+      this.socket.send(ASK);
+    }
+  }
+
+  takeApart(data) {
+    const headerBytes = new DataView(data).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(new Uint8Array(data, 4, headerBytes)));
+    if (header.columns) this.columns = header.columns;
+    const frame = { ...header, ticks: [], inferences: [], trainings: [], evaluations: [], picture: null };
+    let offset = 4 + headerBytes;
+    for (const section of header.sections) {
+      if (section.name === "picture") {
+        frame.picture = { ...section, content: data.slice(offset, offset + section.bytes) };
+        offset += Math.ceil(section.bytes / 8) * 8;
+      } else {
+        const columns = this.columns[section.name];
+        const numbers = new Float64Array(data, offset, section.rows * columns.length);
+        frame[section.name] = Array.from({ length: section.rows }, (_, row) =>
+          Object.fromEntries(columns.map((name, column) => [name, numbers[row * columns.length + column]])),
+        );
+        offset += numbers.byteLength;
+      }
+    }
+    return frame;
+  }
+}
