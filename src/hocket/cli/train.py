@@ -32,6 +32,7 @@ from hocket.cli.options import (
     rate_of,
     saved_options,
 )
+from hocket.cli.pretraining import learn_from_demonstrations
 from hocket.errors import ConfigurationError, HocketError
 from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
@@ -106,6 +107,7 @@ def execute(options: TrainOptions) -> TrainResult:
         raise ConfigurationError(f"--save-every {options.save_every} needs --save; give a folder, or leave it out")
     rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
     network = make_network(options, algorithm)
+    learn_from_demonstrations(options, network, algorithm)
     clock = make_clock(options, rate, lambda: measured(options, network))
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
