@@ -125,7 +125,8 @@ class PokemonBattles:
 
     def start(self, read: Read) -> Battle:
         """The hit points."""
-        kind = _kind(self.version, read)
+        now = _kind(self.version, read)
+        kind = now if now in (WILD, TRAINER) else NO_BATTLE
         return Battle(kind, *_hit_points(self.version, kind, read))
 
     def tick(self, state: Battle, read: Read) -> Tick[Battle]:
@@ -186,8 +187,8 @@ class PokemonCatching:
         """The Pokédex and the box."""
         if _kind(self.version, read) not in (WILD, TRAINER):
             raise ConfigurationError(
-                f"no battle is on: {self.version.in_battle:04X} is {_kind(self.version, read):02X}, in a wild one it is "
-                "01; try a save state from within a wild battle"
+                f"no battle is on: {self.version.in_battle:04X} is {_kind(self.version, read):02X}, in a wild one it "
+                "is 01; try a save state from within a wild battle"
             )
         return Hunt(read(self.version.owned, OWNED_BYTES), read(self.version.box_count, 1)[0])
 

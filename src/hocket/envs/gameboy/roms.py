@@ -96,5 +96,5 @@ def check_revision(rom: Rom, known: Mapping[str, str], *, sha256: str | None = N
     expected = " or ".join(f"{name} ({digest})" for digest, name in known.items())
     raise ConfigurationError(
         f"rom='{rom.path}' is not the ROM that the game is defined for: SHA-256 expected {expected}, found "
-        f"{rom.sha256}; if it is another revision that keeps its state at the same addresses, say so with sha256='{rom.sha256}'"
+        f"{rom.sha256}; if it is another revision with the same addresses, say so with sha256='{rom.sha256}'"
     )
