@@ -1,23 +1,9 @@
 #include "rules.h"
 
-static uint16_t state;
+#include "chance.h"
 
-void seed_random(uint16_t seed) {
-    state = seed ^ 0xACE1;
-    if (state == 0) {
-        state = 1;
-    }
-}
-
-uint8_t random8(void) { /* xorshift, period 65535 */
-    state ^= state << 7;
-    state ^= state >> 9;
-    state ^= state << 8;
-    return (uint8_t)(state >> 4);
-}
-
-uint8_t random_below(uint8_t limit) {
-    return (uint8_t)(((uint16_t)random8() * limit) >> 8);
+uint8_t random8(void) {
+    return (uint8_t)(random16() >> 8);
 }
 
 uint16_t word_at(const volatile uint8_t *bytes) {

@@ -13,9 +13,7 @@ typedef struct {
     uint8_t slept;
 } Outcome;
 
-void seed_random(uint16_t seed);
 uint8_t random8(void);
-uint8_t random_below(uint8_t limit);
 
 uint16_t word_at(const volatile uint8_t *bytes);
 void set_word(volatile uint8_t *bytes, uint16_t value);

@@ -1,5 +1,6 @@
 #include "stages.h"
 
+#include "chance.h"
 #include "rules.h"
 
 const Round rounds[ROUNDS + 1] = {
