@@ -164,7 +164,6 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return {
             "emulator": self._emulator.save(),
             "held": None if self._emulator.held is None else self._emulator.held.value,
-            "prepared": dict(self._prepared),
             "encounter": self._encounter,
             "begun": self._begun,
             "state": self._state,
@@ -174,7 +173,6 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         """Go on from what `clone_state` gave, in an environment made alike."""
         held = state["held"]
         self._emulator.load(state["emulator"], held=None if held is None else Button(held))
-        self._prepared = dict(state["prepared"])
         self._encounter, self._begun, self._state = state["encounter"], state["begun"], state["state"]
 
     def _next_encounter(self, *, begin_anew: bool, wanted: int | None) -> int:
