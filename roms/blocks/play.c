@@ -21,8 +21,8 @@
 #define ROWS_A_FRAME 5    /* of the field that are drawn again in one frame */
 #define CURTAIN_EVERY 3   /* frames a row of the curtain */
 
-#define COLUMN_OF(x) ((x) < 16 ? 255 : (uint8_t)((x) - 16) >> 3)
-#define ROW_OF(y) ((uint8_t)((y) - 16) >> 3)
+#define COLUMN_OF(x) ((uint8_t)(((x) >> 3) - 2)) /* -1 and -2 are 255 and 254 */
+#define ROW_OF(y) ((uint8_t)(((y) >> 3) - 2))
 
 uint8_t __at(0xC800) field[HEIGHT][32];
 
