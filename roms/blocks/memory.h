@@ -24,7 +24,7 @@
 #define CURTAIN_FALLS 0x0D
 #define LEVEL_CHOICE 0x11
 
-/* Ours alone: 18 rows from the top, 10 cells and 22 unused bytes each; 0 is empty, else the tile of a block. */
+/* Ours alone: 18 rows from the top, 10 cells and 22 unused bytes each; 0 is empty (and a white tile), else the tile of a block. */
 #define WIDTH 10
 #define HEIGHT 18
 extern uint8_t __at(0xC800) field[HEIGHT][32];

@@ -21,8 +21,8 @@
 #define ROWS_A_FRAME 5    /* of the field that are drawn again in one frame */
 #define CURTAIN_EVERY 3   /* frames a row of the curtain */
 
-#define COLUMN_OF(x) ((x) < 16 ? 255 : (uint8_t)((x) - 16) >> 3)
-#define ROW_OF(y) ((uint8_t)((y) - 16) >> 3)
+#define COLUMN_OF(x) ((uint8_t)(((x) >> 3) - 2)) /* -1 and -2 are 255 and 254 */
+#define ROW_OF(y) ((uint8_t)(((y) >> 3) - 2))
 
 uint8_t __at(0xC800) field[HEIGHT][32];
 
@@ -43,10 +43,11 @@ static uint8_t push_in;              /* the same for DOWN; */
 static uint8_t pushed;               /* rows since it went down, */
 static uint8_t pushing;              /* which it must do anew for every piece */
 static uint8_t full[4], full_count;  /* rows, from the top */
+static uint8_t panel_due;            /* what it shows has changed in the frame before */
 
 static void put_panel(void) {
     put_bcd(13, 2, SCORE, 3);
-    put_number(13, 5, LEVEL, 6);
+    put_number(17, 5, LEVEL, 2);
     put_bcd(15, 8, LINES, 2);
 }
 
@@ -150,7 +151,7 @@ static void lie(void) {
         if (is_full(down)) full[full_count++] = down;
     if (pushed) score_push(pushed);
     if (full_count) score_rows(full_count);
-    if (pushed || full_count) put_panel();
+    panel_due = pushed || full_count;
     phase = full_count ? FLASH : WAIT;
     left = full_count ? FLASHES : ENTRY;
 }
@@ -177,22 +178,32 @@ static void fall(void) {
     show_piece();
 }
 
+/* All rows above row move down by one. */
+static void drop_rows(uint8_t row) {
+    uint8_t *to = field[row], *from = to - sizeof field[0];
+    for (; row; row--) {
+        for (uint8_t column = WIDTH; column; column--) *to++ = *from++;
+        to -= WIDTH + sizeof field[0];
+        from -= WIDTH + sizeof field[0];
+    }
+    for (uint8_t column = 0; column < WIDTH; column++) field[0][column] = 0;
+}
+
 static void flash_rows(void) {
     left--;
     if (left % FLASH_EVERY == FLASH_EVERY - 1) {
         uint8_t bright = left / FLASH_EVERY & 1;
-        for (uint8_t index = 0; index < full_count; index++)
-            for (uint8_t column = 0; column < WIDTH; column++)
-                put_tile(FIELD_X + column, full[index], bright ? FLASH_TILE : field[full[index]][column]);
+        for (uint8_t index = 0; index < full_count; index++) {
+            uint8_t row = full[index];
+            if (bright)
+                fill(FIELD_X, row, WIDTH, 1, FLASH_TILE);
+            else
+                put_tiles(FIELD_X, row, WIDTH, field[row]);
+        }
         note(scale[9 - left / FLASH_EVERY * 2], 2);
     }
     if (left) return;
-    for (uint8_t index = 0; index < full_count; index++)
-        for (uint8_t row = full[index];; row--) {
-            for (uint8_t column = 0; column < WIDTH; column++)
-                field[row][column] = row ? field[row - 1][column] : 0;
-            if (!row) break;
-        }
+    for (uint8_t index = 0; index < full_count; index++) drop_rows(full[index]);
     phase = REDRAW;
     left = full[full_count - 1] + 1;
 }
@@ -200,10 +211,7 @@ static void flash_rows(void) {
 static void redraw_rows(void) {
     for (uint8_t rows = ROWS_A_FRAME; rows && left; rows--) {
         left--;
-        for (uint8_t column = 0; column < WIDTH; column++) {
-            uint8_t block = field[left][column];
-            put_tile(FIELD_X + column, left, block ? block : ' ');
-        }
+        put_tiles(FIELD_X, left, WIDTH, field[left]);
     }
     if (left) return;
     phase = WAIT;
@@ -247,6 +255,10 @@ void play(uint8_t level) {
     while (phase != OVER) {
         next_frame();
         if (pressed & START) pause();
+        if (panel_due) {
+            put_panel();
+            panel_due = 0;
+        }
         switch (phase) {
         case FALL: fall(); break;
         case FLASH: flash_rows(); break;
