@@ -18,9 +18,14 @@ class Duelling:
 
     def __init__(self, id, *, seed=0, **options):
         self.env = gym.make(id)
-        self.env.reset(seed=seed, options=options)
+        self.again(seed=seed, options=options)
+
+    def again(self, **options):
+        """Another episode; what it is told at its beginning."""
+        _, info = self.env.reset(**options)
         self.rewards, self.over = [], False
         self.until(BATTLE_MENU)
+        return info
 
     def byte(self, address):
         return self.env.unwrapped.read(address, 1)[0]
@@ -36,9 +41,15 @@ class Duelling:
     def set(self, party, slot, field, value):
         self.put(party + SLOT * slot + field, *value.to_bytes(2 if field in WIDE else 1, "big"))
 
+    def take_over(self):
+        """What was put into memory until now was always there."""
+        env = self.env.unwrapped
+        env.restore_state({**env.clone_state(), "state": env.game.start(env.read)})
+
     def step(self, action=NONE):
         _, reward, terminated, _, _ = self.env.step(action)
-        self.rewards.append(reward)
+        if not self.over:
+            self.rewards.append(reward)
         self.over = self.over or terminated
 
     def press(self, *actions):
