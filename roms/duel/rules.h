@@ -1,4 +1,4 @@
-/* The rules of a battle, over the state in memory; nothing of screen or buttons. */
+/* The rules of a battle, over the state in memory; nothing of screen or buttons.  MIT licence, see LICENSE at the root. */
 #ifndef RULES_H
 #define RULES_H
 

@@ -1,3 +1,4 @@
+/* MIT licence, see LICENSE at the root of the repository. */
 #include "scene.h"
 
 #include "rules.h"
@@ -54,14 +55,14 @@ void hide(uint8_t of_own) {
 
 void show_own(void) {
     hide(1);
-    load_picture(TILE_OWN, active(1)->species, 0);
+    load_picture(active(1)->species, 0);
     picture(1, 0);
     show_state(1);
 }
 
 void show_enemy(void) {
     hide(0);
-    load_picture(TILE_ENEMY, active(0)->species, 1);
+    load_picture(active(0)->species, 1);
     picture(0, 0);
     show_state(0);
 }
@@ -99,8 +100,8 @@ void drop(uint8_t of_own) {
 void drain(uint8_t of_own) {
     uint16_t hp = word_at(active(of_own)->hp);
 
-    while (shown_hp[of_own] != hp) {
-        shown_hp[of_own] += shown_hp[of_own] > hp ? -1 : 1;
+    while (shown_hp[of_own] > hp) {
+        shown_hp[of_own] -= 1 + (shown_hp[of_own] - hp) / 32;
         show_gauge(of_own);
         next_frame();
     }
