@@ -4,7 +4,7 @@
     python3 pictures.py tiles blocks/tiles.txt > tiles.c     two bits a pixel
 
 A file of tiles has sections ``[name]``, each a picture of whole tiles of the shades ``. - + #`` (from white to black),
-one character a pixel; blank lines do not count. Each becomes ``const uint8_t name[]`` and NAME_TILES, tile by tile,
+one character a pixel; other lines do not count. Each becomes ``const uint8_t name[]`` and NAME_TILES, tile by tile,
 row by row. ``--header`` prints the declarations instead.
 """
 
@@ -35,9 +35,9 @@ def pictures(text: str) -> dict[str, list[int]]:
     """The tiles of each section, 16 bytes a tile: of each row the low bits, then the high bits."""
     found = {}
     for name, body in re.findall(r"^\[(\w+)\]\n(.*?)(?=^\[|\Z)", text, re.MULTILINE | re.DOTALL):
-        rows = body.split()
+        rows = [line for line in body.splitlines() if line and not set(line) - set(SHADES)]
         width = len(rows[0])
-        bad = [row for row in rows if len(row) != width or set(row) - set(SHADES)]
+        bad = [row for row in rows if len(row) != width]
         assert not bad and width % SIDE == 0 and len(rows) % SIDE == 0, f"[{name}]: {width} x {len(rows)}, {bad[:1]}"
         found[name] = [
             byte

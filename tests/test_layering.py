@@ -51,7 +51,7 @@ EXCEPTIONS = {
 }
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
-HEAVY = ["torch", "ale_py", "cv2", "matplotlib", "scipy"]
+HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy"]
 
 
 def layer_of(module):

@@ -11,6 +11,11 @@ void seed_from_clock(void) {
     for (uint8_t round = 0; round < 8; round++) random16(); /* neighbouring seeds part */
 }
 
+void stir(void) {
+    state ^= DIV;
+    if (!state) state = 1;
+}
+
 uint16_t random16(void) {
     state ^= state << 7;
     state ^= state >> 9;

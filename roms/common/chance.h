@@ -7,6 +7,9 @@
 /* Start from the time since boot: the frame count and the divider register. */
 void seed_from_clock(void);
 
+/* Let the present moment count as well: what is drawn from then on depends on when it is drawn. */
+void stir(void);
+
 /* The next 16 bits: xorshift of period 65,535 (G. Marsaglia, Xorshift RNGs, 2003; shifts 7, 9, 8). */
 uint16_t random16(void);
 

@@ -1,7 +1,9 @@
 ;; What runs before main() and in every VBlank.  MIT licence, see LICENSE at the root of the repository.
 ;;
-;; The VBlank interrupt copies the shadow sprites (C000-C09F) to the screen, writes the queued background tiles, and
-;; counts the frame: all that must happen while the screen is not being drawn, so nothing else needs to watch the clock.
+;; The VBlank interrupt copies the shadow sprites (C000-C09F) to the screen and writes the queued background tiles: all
+;; that must happen while the screen is not being drawn, so nothing else needs to watch the clock. A frame begins for the
+;; game when line 1 is drawn, which leaves it 143 lines to be done before its picture is taken over. An emulator that
+;; stops between two frames (line 153 to 0) then never sees memory that is half written.
 
         .module crt0
         .globl  _main, _frames, _queued, _queue
@@ -12,10 +14,10 @@
         jp      init
         .org    0x38
         jp      init
-        .org    0x40            ; VBlank, the only interrupt that is enabled
+        .org    0x40
         jp      vblank
-        .org    0x48
-        reti
+        .org    0x48            ; a line is reached, line 1
+        jp      line_one
         .org    0x50
         reti
         .org    0x58
@@ -74,9 +76,13 @@ wait:   ldh     a, (0x44)       ; the screen may be turned off in VBlank only
         dec     bc
         jr      2$
 3$:
+        ld      a, #0x40        ; interrupts of VBlank, and of line 1
+        ldh     (0x41), a
+        ld      a, #1
+        ldh     (0x45), a
         xor     a
         ldh     (0x0f), a
-        inc     a
+        ld      a, #3
         ldh     (0xff), a
         ei
         call    _main
@@ -121,14 +127,21 @@ vblank:
         ld      (de), a
         dec     b
         jr      nz, 5$
-6$:     ld      hl, #_frames
+6$:     pop     hl
+        pop     de
+        pop     bc
+        pop     af
+        reti
+
+line_one:
+        push    af
+        push    hl
+        ld      hl, #_frames
         inc     (hl)
         jr      nz, 7$
         inc     hl
         inc     (hl)
 7$:     pop     hl
-        pop     de
-        pop     bc
         pop     af
         reti
 
@@ -145,13 +158,13 @@ vblank:
         .area   _HEAP
 
         .area   _CODE
-_wait_for_vblank::              ; sleep until the frame count moves on from what it was at the last call
+_wait_for_frame::               ; sleep until the frame count moves on from what it was at the last call
 1$:     di                      ; no interrupt between looking and sleeping
         ld      a, (_frames)
         ld      hl, #last
         cp      a, (hl)
         jr      nz, 2$
-        halt                    ; wakes with the interrupt pending
+        halt                    ; wakes with any interrupt pending
         nop
         ei
         nop

@@ -10,7 +10,7 @@
 #define BACKGROUND_ON 0x01
 
 extern const uint8_t font[];
-void wait_for_vblank(void);
+void wait_for_frame(void);
 
 Sprite __at(0xC000) sprites[SPRITES];
 volatile uint16_t frames;
@@ -18,13 +18,14 @@ volatile uint8_t queued;
 uint8_t queue[3 * QUEUE];
 
 void next_frame(void) {
-    wait_for_vblank();
+    wait_for_frame();
     read_joypad();
 }
 
 void screen_off(void) {
     if (LCDC & LCD_ON) {
-        wait_for_vblank();
+        while (LY < 144) { /* at any other time it harms the screen */
+        }
         LCDC = 0;
     }
 }
@@ -50,15 +51,14 @@ void load_font(void) {
 
 uint8_t room(void) { return LCDC & LCD_ON ? QUEUE - queued : 255; }
 
-void put_tile(uint8_t x, uint8_t y, uint8_t tile) {
-    uint8_t *to = TILE_MAP + 32 * (uint16_t)y + x;
+static void put(uint8_t *to, uint8_t tile) {
     if (!(LCDC & LCD_ON)) {
         *to = tile;
         return;
     }
-    while (queued == QUEUE) wait_for_vblank();
+    while (queued == QUEUE) wait_for_frame();
     __asm__("di");
-    uint8_t *entry = queue + 3 * (uint16_t)queued;
+    uint8_t *entry = queue + queued + queued + queued;
     *entry++ = (uint16_t)to >> 8;
     *entry++ = (uint8_t)(uint16_t)to;
     *entry = tile;
@@ -66,13 +66,23 @@ void put_tile(uint8_t x, uint8_t y, uint8_t tile) {
     __asm__("ei");
 }
 
+static uint8_t *place(uint8_t x, uint8_t y) { return TILE_MAP + ((uint16_t)y << 5) + x; }
+
+void put_tile(uint8_t x, uint8_t y, uint8_t tile) { put(place(x, y), tile); }
+
+void put_tiles(uint8_t x, uint8_t y, uint8_t count, const uint8_t *tiles) {
+    for (uint8_t *to = place(x, y); count; count--) put(to++, *tiles++);
+}
+
 void put_text(uint8_t x, uint8_t y, const char *text) {
     for (; *text; text++) put_tile(x++, y, *text);
 }
 
 void fill(uint8_t x, uint8_t y, uint8_t width, uint8_t height, uint8_t tile) {
-    for (uint8_t row = 0; row < height; row++)
-        for (uint8_t column = 0; column < width; column++) put_tile(x + column, y + row, tile);
+    for (; height; height--, y++) {
+        uint8_t *to = place(x, y);
+        for (uint8_t column = width; column; column--) put(to++, tile);
+    }
 }
 
 void put_picture(uint8_t x, uint8_t y, uint8_t width, uint8_t height, uint8_t first) {

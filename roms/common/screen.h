@@ -16,7 +16,8 @@ typedef struct {
 extern Sprite __at(0xC000) sprites[SPRITES]; /* shown from the next frame on */
 extern volatile uint16_t frames;             /* since boot */
 
-/* Sleep until the next frame begins, show what was drawn, read the joypad (joypad.h). Returns in VBlank. */
+/* Sleep until the next frame begins, read the joypad (joypad.h). What is drawn from then on is shown in the frame after
+   it; 143 lines, 16,300 machine cycles, are left for that. */
 void next_frame(void);
 
 /* With the screen off, drawing is immediate and as much as one likes; on, it is shown in the next frame. */
@@ -31,6 +32,8 @@ void load_font(void);
 
 /* Background tiles. At most 56 a frame are written: more wait for further frames. */
 void put_tile(uint8_t x, uint8_t y, uint8_t tile);
+/* count of them from left to right. */
+void put_tiles(uint8_t x, uint8_t y, uint8_t count, const uint8_t *tiles);
 void put_text(uint8_t x, uint8_t y, const char *text);
 void fill(uint8_t x, uint8_t y, uint8_t width, uint8_t height, uint8_t tile);
 /* Tiles first, first + 1, ... row by row. */

@@ -17,7 +17,20 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, decompose, demo, envs, learning, options, plan, run, train
+    from hocket.cli import (
+        bench,
+        bench_gameboy,
+        decompose,
+        demo,
+        envs,
+        learning,
+        options,
+        plan,
+        play,
+        run,
+        states,
+        train,
+    )
 
     benches = SubcommandApp()
     for command in (
@@ -29,6 +42,7 @@ def main() -> None:
         bench.replay,
         bench.update,
         bench.train,
+        bench_gameboy.gameboy,
     ):
         benches.command(command)
     app = SubcommandApp()
@@ -38,6 +52,8 @@ def main() -> None:
     app.command(plan.plan)
     app.command(decompose.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
+    app.command(play.play)
+    app.command(states.states)
     app.command(envs.envs)
     arguments = sys.argv[1:]
     if arguments == ["--version"]:

@@ -200,20 +200,20 @@ def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
 
 def _hint(id: str) -> str:
-    """Close matches by name, each in its newest version, or where to look."""
+    """Close matches by name, each in its newest version, of the same namespace first; or where to look."""
+    namespace, _, name = _VERSION.sub("", id).rpartition("/")
     newest: dict[str, EnvSpec] = {}
     for spec in gym.registry.values():
         if spec.namespace is None and str(spec.entry_point).startswith("ale_py"):
             continue  # superseded by ALE/...
         rival = newest.get(spec.name.lower())
-        if rival is None or _rank(spec) > _rank(rival):
+        if rival is None or _rank(spec, namespace) > _rank(rival, namespace):
             newest[spec.name.lower()] = spec
-    name = _VERSION.sub("", id).rpartition("/")[2].lower()
-    close = [newest[found].id for found in difflib.get_close_matches(name, newest, n=3, cutoff=0.6)]
+    close = [newest[found].id for found in difflib.get_close_matches(name.lower(), newest, n=3, cutoff=0.6)]
     if close:
         return f"did you mean {' or '.join(close)}?"
     return "try 'package:Name-v0' with the package that registers it; `hocket envs` lists examples"
 
 
-def _rank(spec: EnvSpec) -> tuple[bool, int]:
-    return spec.namespace is None, spec.version or 0
+def _rank(spec: EnvSpec, namespace: str) -> tuple[bool, bool, int]:
+    return spec.namespace == namespace, spec.namespace is None, spec.version or 0

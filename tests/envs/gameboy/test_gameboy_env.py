@@ -155,10 +155,8 @@ def test_a_game_that_never_begins_says_what_to_try(made, monkeypatch):
 
 def trajectory(env, steps):
     rng = np.random.default_rng(9)
-    seen = [env.reset(seed=3)[0]]
-    for _ in range(steps):
-        seen.append(env.step(int(rng.integers(7)))[0])
-    return np.array(seen)
+    first = env.reset(seed=3)[0]
+    return np.array([first, *(env.step(int(rng.integers(7)))[0] for _ in range(steps))])
 
 
 def test_the_same_seed_is_the_same_game(made):

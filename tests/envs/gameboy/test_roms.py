@@ -71,9 +71,9 @@ def test_another_game_or_revision_is_refused_and_how_to_go_on_works(rom):
 
 def test_the_version_of_a_cartridge_is_known_by_its_hash_or_said(rom):
     found = sha256(rom.read_bytes()).hexdigest()
-    with pytest.raises(ConfigurationError, match="Pokémon Yellow.*found " + found):
+    with pytest.raises(ConfigurationError, match=r"Pokémon Yellow.*found " + found):
         make_battles(rom)
-    with pytest.raises(ConfigurationError, match="expected Pokémon Blue .2a951313"):
+    with pytest.raises(ConfigurationError, match=r"expected Pokémon Blue .2a951313"):
         make_battles(rom, version="blue")
     with pytest.raises(ConfigurationError, match="version='green' must be one of red, blue, yellow"):
         make_battles(rom, version="green")

@@ -75,16 +75,16 @@ def test_a_state_of_another_rom_is_refused_by_name(pool, tmp_path):
     path = tmp_path / "other.gb"
     path.write_bytes(cartridge(title=b"OTHER"))
     other = read_rom(path).sha256
-    with pytest.raises(ConfigurationError, match=f"0000.state' is of another ROM: .* not of {other}"):
+    with pytest.raises(ConfigurationError, match=rf"0000\.state' is of another ROM: .* not of {other}"):
         GameBoyEnv(Tetris(), path, sha256=other, states=pool)
 
 
 def test_what_is_no_state_is_refused(pool, rom):
     digest = read_rom(rom).sha256
     (pool / "9.state").write_bytes(b"\x13" * 1000)
-    with pytest.raises(ConfigurationError, match="9.state' is no save state of hocket"):
+    with pytest.raises(ConfigurationError, match=r"9\.state' is no save state of hocket"):
         Pool.of(pool, rom_sha256=digest)
-    with pytest.raises(ConfigurationError, match="7.state' cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"7\.state' cannot be read"):
         read_state(pool / "7.state", rom_sha256=digest)
     with pytest.raises(ConfigurationError, match=r"holds no save states .*hocket states"):
         Pool.of(pool / "nowhere", rom_sha256=digest)

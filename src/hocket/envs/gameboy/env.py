@@ -142,6 +142,11 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         """Turn the Game Boy off. Nothing stays behind."""
         self._emulator.close()
 
+    @property
+    def screen(self) -> NDArray[np.uint8]:
+        """Grey, (144, 160), 0 black to 255 white, whatever observations are; the next frame overwrites it."""
+        return self._emulator.screen
+
     def read(self, address: int, count: int) -> bytes:
         """``count`` bytes of the Game Boy's memory from ``address`` on."""
         return self._emulator.read(address, count)
