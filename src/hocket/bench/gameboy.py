@@ -16,7 +16,7 @@ HOLD = 8
 
 
 def bench_gameboy(*, env: str = "hocket/Blocks-v0", ticks: int = 6000, seed: int = 0, **options: Any) -> dict[str, Any]:
-    """Play ``ticks`` with random buttons, with 84x84 observations and raw screens, without resets.
+    """Play ``ticks`` with random buttons: with 84x84 observations, then raw screens. Resets do not count.
 
     Returns:
         ``tick_s`` and ``raw_tick_s``, wall-clock seconds a tick, ``tick_cpu_s`` and ``raw_tick_cpu_s``, the processor's,
