@@ -6,6 +6,7 @@
 #include "gb.h"
 #include "joypad.h"
 #include "rules.h"
+#include "sound.h"
 #include "stages.h"
 
 #define WILD_PARTY 3
@@ -116,6 +117,7 @@ static void hunt(void) {
 void main(void) {
     screen_off();
     load_drawings();
+    sound_on();
     for (;;) {
         uint8_t round = title();
         PARTY_COUNT = 0;
