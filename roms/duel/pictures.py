@@ -1,4 +1,5 @@
 """Draws the creatures of Hocket Duel and prints them as C: 48 x 48 pixels of four shades, as 6 x 6 tiles row by row.
+MIT licence, see LICENSE at the root of the repository.
 
     python3 pictures.py > pictures.c
 
@@ -36,9 +37,9 @@ class Picture:
         """An ellipse without outline, over what is neither white outside nor outline."""
         for row in range(y - down, y + down + 1):
             for column in range(x - across, x + across + 1):
-                if _inside(column - x, row - y, across, down) and 0 <= row < SIDE and 0 <= column < SIDE:
-                    if self.pixels[row][column] in (LIGHT, DARK):
-                        self.dot(column, row, shade)
+                within = _inside(column - x, row - y, across, down) and 0 <= row < SIDE and 0 <= column < SIDE
+                if within and self.pixels[row][column] in (LIGHT, DARK):
+                    self.dot(column, row, shade)
 
     def shape(self, shade: int, *corners: tuple[int, int]) -> None:
         """A filled polygon with an outline of one pixel."""

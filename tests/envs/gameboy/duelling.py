@@ -7,21 +7,10 @@ import hocket  # noqa: F401 (registers the environments)
 A, B, LEFT, UP, RIGHT, DOWN, NONE = range(7)
 WAITS_FOR, CURSOR, MAP, TRAPS, IN_BATTLE = 0xCC24, 0xCC26, 0xD35E, 0xD31F, 0xD057
 TITLE, TEXT, BATTLE_MENU, MOVES, PARTY_MENU, MUST_CHOOSE = range(1, 7)
-TAP, BLARE, PLUCK, CRASH, BURST, HUSH = 1, 2, 6, 8, 9, 10
+TAP, BLARE, PLUCK, CRASH, BURST = 1, 2, 6, 8, 9
 PARTY, ENEMIES, SLOT = 0xD16B, 0xD8A4, 0x2C
-HP, STATUS, TYPE, CATCH_RATE, FIRST_MOVE, USES, LEVEL, MAX_HP, ATTACK, DEFENSE, SPEED = (
-    1,
-    4,
-    5,
-    7,
-    8,
-    29,
-    33,
-    34,
-    36,
-    38,
-    40,
-)
+HP, STATUS, TYPE, CATCH_RATE, FIRST_MOVE, USES = 1, 4, 5, 7, 8, 29
+LEVEL, MAX_HP, ATTACK, DEFENSE, SPEED = 33, 34, 36, 38, 40
 WIDE = {HP, MAX_HP, ATTACK, DEFENSE, SPEED}
 
 
@@ -30,9 +19,14 @@ class Duelling:
 
     def __init__(self, id, *, seed=0, **options):
         self.env = gym.make(id)
-        self.env.reset(seed=seed, options=options)
+        self.again(seed=seed, options=options)
+
+    def again(self, **options):
+        """Another episode; what it is told at its beginning."""
+        _, info = self.env.reset(**options)
         self.rewards, self.over = [], False
         self.until(BATTLE_MENU)
+        return info
 
     def byte(self, address):
         return self.env.unwrapped.read(address, 1)[0]
@@ -48,9 +42,15 @@ class Duelling:
     def set(self, party, slot, field, value):
         self.put(party + SLOT * slot + field, *value.to_bytes(2 if field in WIDE else 1, "big"))
 
+    def take_over(self):
+        """What was put into memory until now was always there."""
+        env = self.env.unwrapped
+        env.restore_state({**env.clone_state(), "state": env.game.start(env.read)})
+
     def step(self, action=NONE):
         _, reward, terminated, _, _ = self.env.step(action)
-        self.rewards.append(reward)
+        if not self.over:
+            self.rewards.append(reward)
         self.over = self.over or terminated
 
     def press(self, *actions):

@@ -48,7 +48,7 @@ def alone(game, party):
     """Only the first one of ``party`` stands."""
     for slot in range(1, 6):
         game.set(party, slot, HP, 0)
-    game.env.unwrapped._state = game.env.unwrapped.game.start(game.env.unwrapped.read)
+    game.take_over()
 
 
 def test_the_first_round(duel):
@@ -116,11 +116,23 @@ def test_a_win_and_the_next_encounter(duel):
     for slot in range(3):
         assert duel.get(PARTY, slot, HP) == duel.get(PARTY, slot, MAX_HP)
         assert duel.get(PARTY, slot, LEVEL) == 11
-    _, info = duel.env.reset()
-    assert info["encounter"] == 1 and duel.byte(MAP) == 2
 
 
-def test_a_loss_and_the_same_encounter_again(duel):
+def test_the_next_encounter_comes_after_a_win_only(duel):
+    seen = []
+    for party, opponent in ((ENEMIES, PARTY), (PARTY, ENEMIES), (ENEMIES, PARTY)):  # won, lost, won
+        alone(duel, party)
+        duel.only_move(opponent, 0, TAP)
+        duel.mine_is_first(opponent == PARTY)
+        duel.set(party, 0, HP, 1)
+        duel.fight()
+        duel.step_while(lambda: not duel.over)
+        seen.append(duel.again()["encounter"])
+        assert duel.byte(MAP) == seen[-1] + 1
+    assert seen == [1, 1, 2]
+
+
+def test_a_loss(duel):
     alone(duel, PARTY)
     duel.mine_is_first(False)
     duel.set(PARTY, 0, HP, 1)
@@ -129,8 +141,6 @@ def test_a_loss_and_the_same_encounter_again(duel):
     assert duel.counted == [-1] and duel.over
     duel.until(TITLE)
     assert duel.byte(IN_BATTLE) == 0
-    _, info = duel.env.reset()
-    assert info["encounter"] == 0 and duel.byte(MAP) == 1
 
 
 def test_last_against_last_in_one_frame_is_lost(duel):
@@ -141,7 +151,7 @@ def test_last_against_last_in_one_frame_is_lost(duel):
     duel.fight()
     duel.until_memory(IN_BATTLE, 0xFF)
     assert duel.over and sum(duel.rewards) == 0
-    assert duel.env.reset()[1]["encounter"] == 0
+    assert duel.again()["encounter"] == 0
 
 
 def test_after_the_last_round_comes_the_title():

@@ -144,6 +144,7 @@ def test_a_trap_that_cannot_be_thrown_costs_nothing(hunt, why):
     else:
         hunt.put(PARTY_COUNT, 6)
         hunt.put(BOX_COUNT, 20)
+        hunt.take_over()
     hunt.trap()
     hunt.until(BATTLE_MENU)
     assert hunt.byte(TRAPS) == (0 if why == "no traps" else 6)
@@ -154,11 +155,11 @@ def test_a_trap_that_cannot_be_thrown_costs_nothing(hunt, why):
 def test_the_weaker_the_easier(hunt):
     """The chance is rate (missing / most)² + 8 of 256: 8 untouched, 135 at a quarter of 40 with a rate of 226."""
     caught = {}
-    start = hunt.env.unwrapped.save_state()
+    start = hunt.env.unwrapped.clone_state()
     for hp in (40, 10):
         caught[hp] = 0
         for wait in range(30):
-            hunt.env.unwrapped._emulator.load(start)
+            hunt.env.unwrapped.restore_state(start)
             hunt.set(ENEMIES, 0, MAX_HP, 40)
             hunt.set(ENEMIES, 0, HP, hp)
             hunt.set(ENEMIES, 0, CATCH_RATE, 226)
