@@ -235,10 +235,8 @@ def cellux() -> Picture:
     p.shade(21, 21, 7, 5, LIGHT)
     p.line(15, 31, 17, 39)
     p.line(31, 31, 29, 39)
-    p.dot(14, 31)
-    p.dot(18, 39)
-    p.dot(32, 31)
-    p.dot(28, 39)
+    for x, y in ((14, 31), (18, 39), (32, 31), (28, 39)):
+        p.dot(x, y)
     p.shape(BLACK, (21, 26), (25, 26), (25, 45), (21, 45))
     for x in (22, 24):
         p.line(x, 14, x, 42, WHITE)

@@ -93,14 +93,19 @@ def test_one_of_mine_faints_and_another_must_be_sent(duel):
 def test_both_faint_in_the_same_frame(duel):
     duel.only_move(PARTY, 0, BURST)
     duel.set(ENEMIES, 0, HP, 1)
-    duel.fight()
-    duel.step_while(lambda: duel.get(PARTY, 0, HP) and duel.get(ENEMIES, 0, HP))
-    assert duel.get(PARTY, 0, HP) == duel.get(ENEMIES, 0, HP) == 0
-    assert duel.counted == []  # +1 and -1 in one tick
+    start = duel.env.unwrapped.clone_state()
+    for wait in range(8):
+        duel.env.unwrapped.restore_state(start)
+        for _ in range(wait):
+            duel.step()
+        duel.fight()
+        duel.step_while(lambda: duel.get(PARTY, 0, HP) and duel.get(ENEMIES, 0, HP))
+        assert duel.get(PARTY, 0, HP) == duel.get(ENEMIES, 0, HP) == 0
+        assert duel.counted == []  # +1 and -1 in one tick
     duel.until(MUST_CHOOSE)
     duel.press(DOWN, A)
     duel.until(BATTLE_MENU)
-    assert duel.byte(0xCC2F) == duel.byte(0xCFE8) == 1 and not duel.over
+    assert duel.byte(0xCC2F) == duel.byte(0xCFE8) == 1 and duel.counted == [] and not duel.over
 
 
 def test_a_win_and_the_next_encounter(duel):
