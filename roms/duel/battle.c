@@ -1,3 +1,4 @@
+/* MIT licence, see LICENSE at the root of the repository. */
 #include "battle.h"
 
 #include "dialog.h"
@@ -66,15 +67,16 @@ static void attack(uint8_t by_own, uint8_t slot) {
     }
     say(whose(by_own), name_of(attacker), "PLAYS ", moves[move].name);
     pause(20);
+    aim(attacker, defender, move, &outcome);
     next_frame(); /* so that both sides' HP change in one frame */
-    strike(attacker, defender, move, &outcome);
+    strike(attacker, defender, &outcome);
     show_active(own, enemy);
     if (outcome.missed) {
         say(moves[move].power ? "IT MISSED." : "NO EFFECT.", "", "", "");
         pause(30);
         return;
     }
-    if (outcome.slept) {
+    if (outcome.sleep) {
         show_state(!by_own);
         say(whose(!by_own), name_of(defender), "FELL ASLEEP!", "");
         pause(30);

@@ -1,3 +1,4 @@
+/* MIT licence, see LICENSE at the root of the repository. */
 #include "creatures.h"
 
 const char type_names[4][7] = {"BRASS", "REED", "STRING", "PLAIN"};

@@ -1,4 +1,4 @@
-/* What there is: three types in a ring, moves, creatures. */
+/* What there is: three types in a ring, moves, creatures.  MIT licence, see LICENSE at the root. */
 #ifndef CREATURES_H
 #define CREATURES_H
 

@@ -1,3 +1,4 @@
+/* MIT licence, see LICENSE at the root of the repository. */
 #include "dialog.h"
 
 #include "chance.h"

@@ -1,5 +1,5 @@
 /* What is asked and told in a battle: texts that come letter by letter, and menus. Random numbers go on with each frame
-   that passes here, so that they depend on when buttons are pressed. */
+   that passes here, so that they depend on when buttons are pressed.  MIT licence, see LICENSE at the root. */
 #ifndef DIALOG_H
 #define DIALOG_H
 

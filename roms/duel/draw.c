@@ -98,9 +98,12 @@ static uint8_t reversed(uint8_t bits) {
     return other_way;
 }
 
-void load_picture(uint8_t first, uint8_t number, uint8_t mirrored) {
-    uint8_t *to = VRAM_TILES + 16 * (uint16_t)first;
+void load_picture(uint8_t number, uint8_t mirrored) {
+    static uint8_t loaded[2];
+    uint8_t *to = VRAM_TILES + 16 * (uint16_t)(mirrored ? TILE_ENEMY : TILE_OWN);
 
+    if (loaded[mirrored] == number) return;
+    loaded[mirrored] = number;
     for (uint8_t row = 0; row < PICTURE_SIDE; row++) {
         for (uint8_t column = 0; column < PICTURE_SIDE; column++) {
             uint8_t from_column = mirrored ? PICTURE_SIDE - 1 - column : column;

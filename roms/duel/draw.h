@@ -26,11 +26,11 @@
 #define TILE_LARGE_TOO 224 /* four more */
 
 void load_drawings(void); /* screen off only */
-void begin_screen(void);  /* off and blank */
+void begin_screen(void); /* off and blank */
 void draw_box(uint8_t x, uint8_t y, uint8_t width, uint8_t height);
-void draw_gauge(uint8_t x, uint8_t y, uint16_t value, uint16_t most);                /* 8 tiles wide */
-void draw_large(uint8_t x, uint8_t y, const char *text, uint8_t first);              /* screen off only */
-void load_picture(uint8_t first, uint8_t number, uint8_t mirrored);                  /* of species `number` */
-void draw_picture(uint8_t x, uint8_t y, uint8_t first, uint8_t sunk);                /* by so many tiles */
+void draw_gauge(uint8_t x, uint8_t y, uint16_t value, uint16_t most); /* 8 tiles wide */
+void draw_large(uint8_t x, uint8_t y, const char *text, uint8_t first); /* screen off only */
+void load_picture(uint8_t number, uint8_t mirrored); /* of species `number`, into TILE_OWN or, mirrored, TILE_ENEMY */
+void draw_picture(uint8_t x, uint8_t y, uint8_t first, uint8_t sunk); /* by so many tiles */
 
 #endif

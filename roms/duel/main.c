@@ -6,6 +6,7 @@
 #include "gb.h"
 #include "joypad.h"
 #include "rules.h"
+#include "sound.h"
 #include "stages.h"
 
 #define WILD_PARTY 3
@@ -22,8 +23,8 @@ static void draw_title(void) {
     begin_screen();
     draw_large(4, 1, "HOCKET", TILE_LARGE);
     draw_large(6, 3, "DUEL", TILE_LARGE_TOO);
-    load_picture(TILE_OWN, HORNIK, 0);
-    load_picture(TILE_ENEMY, OBOWL, 1);
+    load_picture(HORNIK, 0);
+    load_picture(OBOWL, 1);
     draw_picture(2, 5, TILE_OWN, 0);
     draw_picture(12, 5, TILE_ENEMY, 0);
     draw_box(1, 11, 18, 5);
@@ -116,6 +117,7 @@ static void hunt(void) {
 void main(void) {
     screen_off();
     load_drawings();
+    sound_on();
     for (;;) {
         uint8_t round = title();
         PARTY_COUNT = 0;

@@ -1,16 +1,12 @@
-/* Where the state of the game lies: the addresses of the game that the definitions of hocket read (FACTS of
-   docs/gameboy.md). Two-byte numbers are big-endian. On another machine, memory is an array. */
+/* Where the state of the game lies: at the addresses that hocket's PokemonBattles and PokemonCatching read
+   (src/hocket/envs/gameboy/pokemon.py). Two-byte numbers are big-endian.
+   MIT licence, see LICENSE at the root of the repository. */
 #ifndef MEMORY_H
 #define MEMORY_H
 
 #include <stdint.h>
 
-#ifdef __SDCC
 #define AT(address) ((volatile uint8_t *)(address))
-#else
-extern uint8_t memory[0x10000];
-#define AT(address) (memory + (address))
-#endif
 #define BYTE(address) (*AT(address))
 
 #define PARTY_MOST 6

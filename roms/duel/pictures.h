@@ -1,3 +1,4 @@
+/* What pictures.py draws.  MIT licence, see LICENSE at the root of the repository. */
 #ifndef PICTURES_H
 #define PICTURES_H
 

@@ -1,4 +1,5 @@
 """Draws the creatures of Hocket Duel and prints them as C: 48 x 48 pixels of four shades, as 6 x 6 tiles row by row.
+MIT licence, see LICENSE at the root of the repository.
 
     python3 pictures.py > pictures.c
 
@@ -36,9 +37,9 @@ class Picture:
         """An ellipse without outline, over what is neither white outside nor outline."""
         for row in range(y - down, y + down + 1):
             for column in range(x - across, x + across + 1):
-                if _inside(column - x, row - y, across, down) and 0 <= row < SIDE and 0 <= column < SIDE:
-                    if self.pixels[row][column] in (LIGHT, DARK):
-                        self.dot(column, row, shade)
+                within = _inside(column - x, row - y, across, down) and 0 <= row < SIDE and 0 <= column < SIDE
+                if within and self.pixels[row][column] in (LIGHT, DARK):
+                    self.dot(column, row, shade)
 
     def shape(self, shade: int, *corners: tuple[int, int]) -> None:
         """A filled polygon with an outline of one pixel."""
@@ -234,10 +235,8 @@ def cellux() -> Picture:
     p.shade(21, 21, 7, 5, LIGHT)
     p.line(15, 31, 17, 39)
     p.line(31, 31, 29, 39)
-    p.dot(14, 31)
-    p.dot(18, 39)
-    p.dot(32, 31)
-    p.dot(28, 39)
+    for x, y in ((14, 31), (18, 39), (32, 31), (28, 39)):
+        p.dot(x, y)
     p.shape(BLACK, (21, 26), (25, 26), (25, 45), (21, 45))
     for x in (22, 24):
         p.line(x, 14, x, 42, WHITE)

@@ -1,3 +1,4 @@
+/* MIT licence, see LICENSE at the root of the repository. */
 #include "rules.h"
 
 #include "chance.h"
@@ -106,42 +107,45 @@ uint16_t damage_of(const Monster *attacker, const Monster *defender, uint8_t mov
     return damage ? damage : 1;
 }
 
+void aim(const Monster *attacker, const Monster *defender, uint8_t move, Outcome *outcome) {
+    const Move *made = moves + move;
+    uint16_t hp = word_at(defender->hp);
+
+    outcome->damage = outcome->harm = outcome->sleep = 0;
+    outcome->fit = NEUTRAL;
+    outcome->missed = made->accuracy != 255 && random8() >= made->accuracy;
+    if (made->effect == SLEEP && defender->status) {
+        outcome->missed = 1;
+    }
+    if (outcome->missed) {
+        return;
+    }
+    if (made->effect == SLEEP) {
+        outcome->sleep = 2 + random_below(3);
+        return;
+    }
+    outcome->fit = fit_of(made->type, defender->types[0]);
+    outcome->damage = damage_of(attacker, defender, move, 217 + random_below(39));
+    if (outcome->damage > hp) {
+        outcome->damage = hp;
+    }
+    if (made->effect == RECOIL) {
+        outcome->harm = outcome->damage / 4 + 1;
+    } else if (made->effect == BURST) {
+        outcome->harm = 0xFFFF;
+    }
+}
+
 static void lose(Monster *monster, uint16_t damage) {
     uint16_t hp = word_at(monster->hp);
 
     set_word(monster->hp, damage < hp ? hp - damage : 0);
 }
 
-void strike(Monster *attacker, Monster *defender, uint8_t move, Outcome *outcome) {
-    const Move *made = moves + move;
-    uint16_t damage;
-
-    outcome->fit = NEUTRAL;
-    outcome->slept = 0;
-    outcome->missed = made->accuracy != 255 && random8() >= made->accuracy;
-    if (outcome->missed) {
-        return;
-    }
-    if (made->effect == SLEEP) {
-        if (defender->status) {
-            outcome->missed = 1;
-        } else {
-            defender->status = 2 + random_below(3);
-            outcome->slept = 1;
-        }
-        return;
-    }
-    outcome->fit = fit_of(made->type, defender->types[0]);
-    damage = damage_of(attacker, defender, move, 217 + random_below(39));
-    if (damage > word_at(defender->hp)) {
-        damage = word_at(defender->hp);
-    }
-    lose(defender, damage);
-    if (made->effect == RECOIL) {
-        lose(attacker, damage / 4 + 1);
-    } else if (made->effect == BURST) {
-        lose(attacker, 0xFFFF);
-    }
+void strike(Monster *attacker, Monster *defender, const Outcome *outcome) {
+    lose(defender, outcome->damage);
+    lose(attacker, outcome->harm);
+    defender->status += outcome->sleep;
 }
 
 uint8_t has_uses(const Monster *monster) {

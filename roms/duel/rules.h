@@ -1,4 +1,4 @@
-/* The rules of a battle, over the state in memory; nothing of screen or buttons. */
+/* The rules of a battle, over the state in memory; nothing of screen or buttons.  MIT licence, see LICENSE at the root. */
 #ifndef RULES_H
 #define RULES_H
 
@@ -9,8 +9,10 @@ enum { NEUTRAL, STRONG, WEAK };
 
 typedef struct {
     uint8_t missed;
-    uint8_t fit; /* NEUTRAL, STRONG, WEAK */
-    uint8_t slept;
+    uint8_t fit;     /* NEUTRAL, STRONG, WEAK */
+    uint8_t sleep;   /* the defender's turns asleep */
+    uint16_t damage; /* to the defender */
+    uint16_t harm;   /* to the attacker itself */
 } Outcome;
 
 uint8_t random8(void);
@@ -25,7 +27,8 @@ void show_active(uint8_t own, uint8_t enemy); /* writes the fields of the active
 
 uint8_t fit_of(uint8_t attack_type, uint8_t defense_type);
 uint16_t damage_of(const Monster *attacker, const Monster *defender, uint8_t move, uint8_t luck);
-void strike(Monster *attacker, Monster *defender, uint8_t move, Outcome *outcome);
+void aim(const Monster *attacker, const Monster *defender, uint8_t move, Outcome *outcome);
+void strike(Monster *attacker, Monster *defender, const Outcome *outcome); /* quick: both lose their HP at once */
 uint8_t has_uses(const Monster *monster);
 uint8_t choose_move(const Monster *attacker, const Monster *defender, uint8_t skill); /* slot of the move, or 0xFF */
 uint8_t own_is_first(const Monster *own, const Monster *enemy);

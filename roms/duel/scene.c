@@ -1,12 +1,19 @@
+/* MIT licence, see LICENSE at the root of the repository. */
 #include "scene.h"
 
-#include "rules.h"
 #include "draw.h"
+#include "rules.h"
+#include "sound.h"
 
 #define OWN_X 1
 #define OWN_Y 6
 #define ENEMY_X 13
 #define ENEMY_Y 0
+
+/* Pitches of `note`. */
+#define A3 1452
+#define A4 1750
+#define A5 1899
 
 static uint16_t shown_hp[2]; /* what the gauges say, by `of_own` */
 
@@ -54,14 +61,14 @@ void hide(uint8_t of_own) {
 
 void show_own(void) {
     hide(1);
-    load_picture(TILE_OWN, active(1)->species, 0);
+    load_picture(active(1)->species, 0);
     picture(1, 0);
     show_state(1);
 }
 
 void show_enemy(void) {
     hide(0);
-    load_picture(TILE_ENEMY, active(0)->species, 1);
+    load_picture(active(0)->species, 1);
     picture(0, 0);
     show_state(0);
 }
@@ -77,6 +84,7 @@ void show_scene(void) {
 void shake(uint8_t of_own) {
     uint8_t times, frames;
 
+    note(of_own ? A3 : A4, 2);
     for (times = 0; times < 6; times++) {
         picture(of_own, times & 1 ? 0 : PICTURE_SIDE);
         for (frames = 0; frames < 4; frames++) {
@@ -90,6 +98,7 @@ void drop(uint8_t of_own) {
 
     for (sunk = 1; sunk <= PICTURE_SIDE; sunk++) {
         picture(of_own, sunk);
+        note(A4 - 100 * sunk, 1);
         for (frames = 0; frames < 4; frames++) {
             next_frame();
         }
@@ -99,8 +108,8 @@ void drop(uint8_t of_own) {
 void drain(uint8_t of_own) {
     uint16_t hp = word_at(active(of_own)->hp);
 
-    while (shown_hp[of_own] != hp) {
-        shown_hp[of_own] += shown_hp[of_own] > hp ? -1 : 1;
+    while (shown_hp[of_own] > hp) {
+        shown_hp[of_own] -= 1 + (shown_hp[of_own] - hp) / 32;
         show_gauge(of_own);
         next_frame();
     }
@@ -125,6 +134,7 @@ void swing_trap(void) {
 
     for (step = 0; step < sizeof(places); step++) {
         put_trap(ENEMY_X + places[step], 1);
+        note(A5, 1);
         for (frames = 0; frames < 8; frames++) {
             next_frame();
         }

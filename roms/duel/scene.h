@@ -1,4 +1,4 @@
-/* The picture of a battle: both active creatures, their names and gauges. */
+/* The picture of a battle: both active creatures, their names and gauges.  MIT licence, see LICENSE at the root. */
 #ifndef SCENE_H
 #define SCENE_H
 

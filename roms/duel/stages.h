@@ -1,4 +1,4 @@
-/* Who meets whom: the party at the start, the opponents of each round, wild creatures. */
+/* Who meets whom: the party at the start, the opponents of each round, wild creatures.  MIT licence, see LICENSE at the root. */
 #ifndef STAGES_H
 #define STAGES_H
 

@@ -1,10 +1,12 @@
-"""``hocket play``, ``states``, ``bench gameboy`` and what other commands say of Game Boy games, on the test cartridge."""
+"""``hocket play``, ``states`` and ``bench gameboy``, and other commands with Game Boy games: on the test cartridge."""
 
+import ctypes
 import fcntl
 import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -22,7 +24,9 @@ from cartridge import HELD, cartridge
 
 from hocket.cli import terminal
 from hocket.cli.options import parse_env_args
-from hocket.envs.gameboy import GameBoyEnv, Tetris
+from hocket.cli.screens import Heard
+from hocket.cli.window import Window
+from hocket.envs.gameboy import Button, GameBoyEnv, Tetris
 from hocket.errors import ConfigurationError
 
 DIGEST = sha256(cartridge()).hexdigest()
@@ -61,7 +65,7 @@ def test_envs_lists_them_and_what_they_need(command):
 @pytest.mark.parametrize("clock", [("--clock", "virtual", "--latency", "0.02"), ("--executor", "threads")])
 def test_run_on_a_cartridge_of_ones_own(command, args, clock):
     game = ("--env", "hocket/Tetris-v0", "--env-args", args, "--policy", "random", "--seconds", "1")
-    code, out, err = command("run", *game, *clock, "--json", "figures.json", "--out", "saved")
+    code, _, err = command("run", *game, *clock, "--json", "figures.json", "--out", "saved")
     assert code == 0, err
     assert read("figures.json")["ticks"] == 60
     assert read("saved/config.json")["options"]["env_args"] == args
@@ -95,7 +99,9 @@ def test_states_makes_a_pool_that_runs_begin_with(command, args):
     held = [env.reset(options={"encounter": n}) and env.read(HELD, 1)[0] for n in range(3)]
     env.close()
     assert held == sorted(held)
-    more = command("states", *game, "--env-args", f"{args},states=pool", "--out", "pool", "--count", "1", "--every", "1")
+    more = command(
+        "states", *game, "--env-args", f"{args},states=pool", "--out", "pool", "--count", "1", "--every", "1"
+    )
     assert more[0] == 0 and len(os.listdir("pool")) == 4
     refused(command("states", *game, "--env-args", args, "--count", "0"), "--count 0 must be at least 1")
     refused(command("states", "--env", "CartPole-v1"), "no Game Boy game")
@@ -107,12 +113,15 @@ def test_bench_gameboy(command, args):
     assert code == 0 and "times realtime" in out, err
     figures = read("figures.json")
     assert figures["times_realtime"] == pytest.approx(1 / 59.7275 / figures["tick_s"])
-    assert 0 < figures["tick_cpu_s"] and figures["ticks"] == 100
+    assert figures["tick_cpu_s"] > 0 and figures["ticks"] == 100
     refused(command("bench", "gameboy", *game, "--ticks", "0"), "--ticks 0")
 
 
-def test_play_refuses_what_is_no_terminal_and_no_game(command, args):
-    refused(command("play"), "terminal", "hocket run")
+def test_play_refuses_what_is_no_terminal_and_no_game(command, args, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    refused(command("play"), "no terminal, and there is no display", "hocket run")
+    refused(command("play", "--window", "True"), "there is no display")
     refused(command("play", "--env", "CartPole-v1"), "no Game Boy game")
     refused(command("play", "--state", "x.state"), "needs --rom")
     refused(command("play", "--rom", "test.gb", "--env", "hocket/Duel-v0"), "played alone")
@@ -172,6 +181,55 @@ class Screen:
         return self.process.returncode, same
 
 
+@pytest.fixture
+def display(monkeypatch):
+    """SDL's own, which shows nothing."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+
+
+def test_a_window_listens_to_what_is_down(display):
+    screen = Window()
+    sdl = screen._sdl
+
+    def key(kind, code, repeat=0):
+        event = sdl.SDL_Event()
+        event.type, event.key.repeat, event.key.keysym.sym = kind, repeat, code
+        sdl.SDL_PushEvent(ctypes.byref(event))
+
+    with screen:
+        screen.draw(np.zeros((144, 160), np.uint8), "nothing")
+        assert screen.listen(0) == Heard(None)
+        key(sdl.SDL_KEYDOWN, sdl.SDLK_LEFT)
+        assert screen.listen(0) == screen.listen(0) == Heard(Button.LEFT)
+        key(sdl.SDL_KEYDOWN, sdl.SDLK_x)
+        key(sdl.SDL_KEYDOWN, sdl.SDLK_LEFT, repeat=1)
+        assert screen.listen(0) == Heard(Button.A), "the one pressed last"
+        key(sdl.SDL_KEYUP, sdl.SDLK_x)
+        assert screen.listen(0) == Heard(Button.LEFT)
+        key(sdl.SDL_KEYUP, sdl.SDLK_LEFT)
+        key(sdl.SDL_KEYDOWN, sdl.SDLK_s)
+        assert screen.listen(0) == Heard(None, save=True)
+        key(sdl.SDL_KEYDOWN, sdl.SDLK_q)
+        assert screen.listen(0) == Heard(None, leave=True)
+
+
+def test_a_window_shows_the_picture(display):
+    screen = Window()
+    with screen:
+        picture = np.random.default_rng(0).choice(np.array([0, 85, 255], np.uint8), (144, 160))
+        screen.draw(picture, "score")
+        surface = screen._sdl.SDL_GetWindowSurface(screen._window).contents
+        raw = ctypes.string_at(surface.pixels, surface.pitch * surface.h)
+        shown = np.frombuffer(raw, np.uint8).reshape(surface.h, surface.pitch)[:, : surface.w * 4 : 4]
+        assert np.array_equal(shown.reshape(144, 4, 160, 4)[:, 1, :, 1], picture)
+        assert screen._sdl.SDL_GetWindowTitle(screen._window) == b"score"
+
+
+def test_without_a_terminal_a_window_is_played_in(command, args, display):
+    code, out, err = command("play", "--env", "hocket/Tetris-v0", "--env-args", args, "--seconds", "0.3")
+    assert code == 0 and "rewards 0, episodes ended 0" in out, err
+
+
 def test_a_person_plays_in_a_terminal(tmp_path, args):
     screen = Screen(tmp_path, "play", "--env", "hocket/Tetris-v0", "--env-args", args, "--save-states", "pool")
     try:
@@ -199,8 +257,8 @@ def test_a_cartridge_alone_is_played_from_power_on_or_a_state(tmp_path, args):
             screen.wait_for(b"q = leave")
             screen.type(b"s")
             screen.wait_for(b"saved pool/000")
-            screen.type(b"\x1b")
-            assert screen.end() == (0, True)
+            screen.process.send_signal(signal.SIGINT)  # as Ctrl-C
+            assert screen.end() == (130, True)
         finally:
             screen.process.kill()
     assert sorted(os.listdir(tmp_path / "pool")) == ["0000.state", "0001.state"]

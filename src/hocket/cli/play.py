@@ -1,9 +1,8 @@
-"""``hocket play``: a person at the buttons, in the terminal."""
+"""``hocket play``: a person at the buttons."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 
 from hocket.cli import show, terminal
 from hocket.cli.options import parse_env_args
+from hocket.cli.screens import Screen
+from hocket.cli.window import Window, has_display
 from hocket.core.cadence import exact_hz
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import ALL, Button
@@ -24,21 +25,6 @@ from hocket.envs.gameboy.make import BROUGHT_IDS, OWN_IDS
 from hocket.envs.gameboy.roms import read_rom
 from hocket.envs.gameboy.states import read_state, write_state
 from hocket.errors import ConfigurationError
-
-KEYS = {
-    b"x": Button.A,
-    b"z": Button.B,
-    b"\x1b[D": Button.LEFT,
-    b"\x1b[A": Button.UP,
-    b"\x1b[C": Button.RIGHT,
-    b"\x1b[B": Button.DOWN,
-    b"\r": Button.START,
-    b"\n": Button.START,
-    b"\x7f": Button.SELECT,
-    b"\x08": Button.SELECT,
-}
-SAVE, LEAVE = b"s", (b"q", terminal.ESCAPE)
-HELP = "arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +41,8 @@ class PlayOptions:
     """With --rom: go on from this save state."""
     save_states: Path | None = None
     """The key s saves the state into this folder."""
+    window: bool = False
+    """In a window, even if there is a terminal."""
     every: int = 2
     """Draw every so many frames."""
     speed: float = 1.0
@@ -80,42 +68,52 @@ _USUAL = PlayOptions()
 
 
 def play(options: Annotated[PlayOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
-    """Play a Game Boy game in the terminal.
+    """Play a Game Boy game, in the terminal or in a window.
 
     Arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave.
 
     hocket play --rom red.gb --save-states FOLDER makes save states for hocket/PokemonBattles-v0.
     """
     _check(options)
+    screen = _screen(options)
     console = _cartridge(options) if options.rom is not None else _environment(options)
-    with closing(console), terminal.borrowed():
-        _loop(console, options)
+    try:
+        with screen:
+            _loop(console, screen, options)
+    finally:
+        console.close()
     show.say(console.says())
 
 
-def _loop(console: Console, options: PlayOptions) -> None:
-    """Frame by frame, each at its own time; a frame that is late is not drawn."""
+def _loop(console: Console, screen: Screen, options: PlayOptions) -> None:
+    """Frame by frame, each at its own time; one that is late is not drawn."""
     period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
-    canvas, note = terminal.Canvas(), HELP
-    button: Button | None = None
-    heard_s = began_s = monotonic()
+    note = screen.help
+    began_s = monotonic()
     frame = 0
     while options.seconds is None or frame * period_s < options.seconds:
         frame += 1
         due_s = began_s + frame * period_s
-        while (typed := terminal.keys_until(due_s - monotonic())) or monotonic() < due_s:
-            for key in terminal.split_keys(typed):
-                if key in LEAVE:
-                    return
-                if key == SAVE:
-                    note = _saved(console, options)
-                elif key.lower() in KEYS or key in KEYS:
-                    button, heard_s = KEYS.get(key) or KEYS[key.lower()], monotonic()
-        if monotonic() - heard_s > terminal.HOLD_S:
-            button = None
-        console.press(button)
+        heard = screen.listen(due_s)
+        if heard.leave:
+            return
+        if heard.save:
+            note = _saved(console, options)
+        console.press(heard.button)
         if frame % options.every == 0 and monotonic() < due_s + options.every * period_s:
-            canvas.draw(console.screen(), f"{console.says()}   {note}")
+            screen.draw(console.screen(), f"{console.says()}   {note}")
+
+
+def _screen(options: PlayOptions) -> Screen:
+    if terminal.is_terminal() and not options.window:
+        return terminal.Terminal()
+    if has_display():
+        return Window()
+    raise ConfigurationError(
+        "hocket play needs a terminal or a display: here "
+        + ("there is no display" if options.window else "input or output is no terminal, and there is no display")
+        + f"; try it in a terminal window, or hocket run --env {options.env} --policy random to see the game run"
+    )
 
 
 def _saved(console: Console, options: PlayOptions) -> str:
@@ -183,9 +181,4 @@ def _check(options: PlayOptions) -> None:
     if options.every < 1 or not options.speed > 0:
         raise ConfigurationError(
             f"--every {options.every} must be at least 1 and --speed {options.speed} greater than 0; try 2 and 1"
-        )
-    if not terminal.is_terminal():
-        raise ConfigurationError(
-            "hocket play draws in a terminal and listens to its keys, and here input or output is none; try it in a "
-            "terminal window, or hocket run --env " + options.env + " --policy random to see the game run"
         )

@@ -11,11 +11,15 @@ import select
 import sys
 import termios
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from time import monotonic
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hocket.cli.screens import Heard
+from hocket.envs.gameboy.buttons import Button
 
 HOLD_S = 0.1
 _UPPER_HALF = "▀"
@@ -23,6 +27,20 @@ _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _OTHER_SCREEN, _USUAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 _PLAIN = "\x1b[0m"
 ESCAPE = b"\x1b"
+KEYS = {
+    b"x": Button.A,
+    b"z": Button.B,
+    b"\x1b[D": Button.LEFT,
+    b"\x1b[A": Button.UP,
+    b"\x1b[C": Button.RIGHT,
+    b"\x1b[B": Button.DOWN,
+    b"\r": Button.START,
+    b"\n": Button.START,
+    b"\x7f": Button.SELECT,
+    b"\x08": Button.SELECT,
+}
+SAVE, LEAVE = b"s", b"q"
+"""Not Escape: it is also how an arrow begins, of which the rest may come later."""
 
 
 def is_terminal() -> bool:
@@ -30,21 +48,7 @@ def is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-@contextmanager
-def borrowed() -> Iterator[None]:
-    """The terminal, for pictures: keys come at once and are not echoed. It is given back as it was."""
-    keyboard = sys.stdin.fileno()
-    before = termios.tcgetattr(keyboard)
-    try:
-        tty.setcbreak(keyboard)
-        _write(_OTHER_SCREEN + _HIDE)
-        yield
-    finally:
-        termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
-        _write(_PLAIN + _SHOW + _USUAL_SCREEN)
-
-
-def keys_until(timeout_s: float) -> bytes:
+def _typed(timeout_s: float) -> bytes:
     """What was typed, at once if there is something, else after at most ``timeout_s``; empty if nothing was."""
     keyboard = sys.stdin.fileno()
     ready, _, _ = select.select([keyboard], [], [], max(0.0, timeout_s))
@@ -89,15 +93,42 @@ def half_blocks(picture: NDArray[np.uint8]) -> list[str]:
     return lines
 
 
-class Canvas:
+class Terminal(AbstractContextManager["Terminal"]):
     """Draws pictures over one another, and of each only the lines that have changed."""
+
+    help = "arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave"
 
     def __init__(self) -> None:
         self._shown: list[str] = []
         self._size = (0, 0)
+        self._button: Button | None = None
+        self._heard_s = 0.0
+        self._before: list[Any] = []
+
+    def __enter__(self) -> Self:
+        keyboard = sys.stdin.fileno()
+        self._before = termios.tcgetattr(keyboard)
+        tty.setcbreak(keyboard)
+        _write(_OTHER_SCREEN + _HIDE)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
+        _write(_PLAIN + _SHOW + _USUAL_SCREEN)
+
+    def listen(self, until_s: float) -> Heard:
+        save = leave = False
+        while (typed := _typed(until_s - monotonic())) or monotonic() < until_s:
+            for key in split_keys(typed):
+                leave = leave or key == LEAVE
+                save = save or key == SAVE
+                if key in KEYS:
+                    self._button, self._heard_s = KEYS[key], monotonic()
+        if monotonic() - self._heard_s > HOLD_S:
+            self._button = None
+        return Heard(self._button, save, leave)
 
     def draw(self, picture: NDArray[np.uint8], below: str) -> None:
-        """``picture``, and the text ``below`` under it."""
         size = os.get_terminal_size(sys.stdout.fileno())
         out = []
         if size != self._size:

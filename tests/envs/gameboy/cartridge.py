@@ -1,9 +1,9 @@
 """A cartridge made of a few bytes of machine code, for what needs a Game Boy but no game.
 
-It shows a title (FFE1 = 07), goes to a level select (11) and into play (00) when START is pressed, as Tetris does, and
-into a battle when START (D057 = 02) or SELECT (01) is. Else it counts: frames in C0E0, frames with A down in C0E1, presses
-of A in C0E2. C0E3 is the clock (DIV) at the last press of START. The screen scrolls by one line for each frame with A
-down.
+It shows a title (FFE1 = 07), goes to a level select (11) and into play (00) when START is pressed, as Tetris does;
+into a battle, too, when START (D057 = 02) or SELECT (01) is. Else it counts: frames in C0E0, those with A down in
+C0E1, presses of A in C0E2. C0E3 is the clock (DIV) at the last press of START. The screen scrolls by a line in each
+frame with A down.
 """
 
 from hocket.envs.gameboy.roms import CHECKED, CHECKSUM, LOGO

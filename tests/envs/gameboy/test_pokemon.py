@@ -118,6 +118,11 @@ def test_the_next_encounter_comes_after_a_win_only(begun):
         return info["encounter"], sum(info["enemy_hp"])
 
     assert after((0, 0), (9,)) == (0, 9), "lost"
+    memory.put(0xD89C, 2)
+    memory.hp(ENEMY_HP, 9, 9)
+    env.step(NONE)
+    memory.hp(ENEMY_HP, 0)
+    assert env.step(NONE)[1:3] == (1.0, False) and env.reset()[1]["encounter"] == 0, "not fought out"
     assert after((0, 9), (0,)) == (1, 16), "won, though one fell in the same tick"
     memory.put(0xD057, 0)
     assert env.step(NONE)[2] and env.reset()[1]["encounter"] == 1, "fled"
@@ -170,6 +175,7 @@ def test_a_battle_that_ends_uncaught(begun, version, shift, after):
     assert env.step(NONE)[1:3] == (0.0, False)
     memory.put(0xD057, after)
     assert env.step(NONE)[1:3] == (-1.0, True)
+    assert env.step(NONE)[1:3] == (0.0, True), "once"
 
 
 def test_caught_in_the_very_last_tick(begun):

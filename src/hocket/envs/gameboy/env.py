@@ -89,7 +89,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         self._power_on = b"" if self._pool is not None else self._emulator.save()
         self._prepared: dict[int, bytes] = {}
         self._encounter = 0
-        self._begun = False
+        self._over = self._won = False
         self._state: Any = None
 
     def reset(
@@ -112,7 +112,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
             if self._pool is None:
                 raise
             raise ConfigurationError(f"save state {self._pool.names[self._encounter]}: {error}") from error
-        self._begun = True
+        self._over = self._won = False
         return self._observation(), self._info()
 
     def step(self, action: int) -> tuple[NDArray[np.uint8], float, bool, bool, dict[str, Any]]:
@@ -130,6 +130,8 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         self._emulator.tick()
         tick = self.game.tick(self._state, self._emulator.read)
         self._state = tick.state
+        if tick.terminated and not self._over:
+            self._over, self._won = True, self.game.won(tick.state)
         return self._observation(), tick.reward, tick.terminated, False, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -164,9 +166,8 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return {
             "emulator": self._emulator.save(),
             "held": None if self._emulator.held is None else self._emulator.held.value,
-            "prepared": dict(self._prepared),
             "encounter": self._encounter,
-            "begun": self._begun,
+            "ended": (self._over, self._won),
             "state": self._state,
         }
 
@@ -174,8 +175,8 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         """Go on from what `clone_state` gave, in an environment made alike."""
         held = state["held"]
         self._emulator.load(state["emulator"], held=None if held is None else Button(held))
-        self._prepared = dict(state["prepared"])
-        self._encounter, self._begun, self._state = state["encounter"], state["begun"], state["state"]
+        self._encounter, self._state = state["encounter"], state["state"]
+        self._over, self._won = state["ended"]
 
     def _next_encounter(self, *, begin_anew: bool, wanted: int | None) -> int:
         if wanted is not None:
@@ -186,8 +187,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
             return int(self.np_random.integers(self.encounters))
         if begin_anew:
             return 0
-        won = self._begun and self.game.won(self._state)
-        return (self._encounter + won) % self.encounters
+        return (self._encounter + self._won) % self.encounters
 
     def _load(self, encounter: int) -> None:
         """To where the encounter's own part begins."""

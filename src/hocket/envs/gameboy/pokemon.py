@@ -153,11 +153,12 @@ class PokemonBattles:
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """What `PokemonCatching` remembers: the Pokédex and the box as they were, and whether that one was caught."""
+    """What `PokemonCatching` remembers: Pokédex and box as they were, whether that one was caught, and the end."""
 
     owned: bytes
     box: int
     caught: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +199,8 @@ class PokemonCatching:
         news = not state.caught and (box > state.box or owned != state.owned)
         caught = state.caught or news
         over = _kind(self.version, read) not in (WILD, TRAINER)
-        reward = 1.0 if news else -1.0 if over and not caught else 0.0
-        return Tick(Hunt(owned, box, caught), reward, over)
+        missed = over and not caught and not state.over
+        return Tick(Hunt(owned, box, caught, over), float(news) - float(missed), over)
 
     def won(self, state: Hunt) -> bool:
         """Whether it was caught."""
