@@ -76,7 +76,7 @@ class Games:
         return f"{self.policy}-{self.first_seed}"
 
     def play(self) -> list[Row]:
-        env = make_blocks()
+        env = make_blocks(raw=True)  # nobody looks at the pictures
         seeds = range(self.first_seed, self.first_seed + self.count)
         rows = [play_episode(env, self.policy, seed, ticks=self.ticks) for seed in seeds]
         env.close()
