@@ -2,6 +2,7 @@
 
 import pytest
 
+from hocket.envs.gameboy.blocks_expert import BlocksExpert
 from hocket.envs.gameboy.blocks_field import FIELD, SHAPES
 from hocket.envs.gameboy.buttons import Button
 from hocket.envs.gameboy.emulator import Emulator
@@ -261,6 +262,16 @@ def test_a_game_is_over_when_a_piece_has_no_room(game):
     game.step(START)
     game.step(NONE)
     assert game.read(STATE, 1) == b"\x11"
+
+
+@pytest.mark.parametrize("level", [0, 20])
+def test_no_tick_ends_before_the_game_is_done_with_it(game, level):
+    game.write(LEVEL, bytes([level]))
+    expert = BlocksExpert(game.read)
+    for _ in range(2000):
+        play(game, expert())
+        assert 0x0200 <= game._emulator._boy.register_file.PC < 0x0220  # asleep, in the first routine of the code
+    assert game.read(LINES, 1) > b"\x05"
 
 
 def test_start_pauses(game):
