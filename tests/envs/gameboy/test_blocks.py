@@ -2,6 +2,7 @@
 
 import pytest
 
+from hocket.envs.gameboy.blocks_expert import BlocksExpert
 from hocket.envs.gameboy.blocks_field import FIELD, SHAPES
 from hocket.envs.gameboy.buttons import Button
 from hocket.envs.gameboy.emulator import Emulator
@@ -154,17 +155,22 @@ def test_a_level_s_gravity_in_ticks_a_row(game):
     assert measured == expected
 
 
-def test_a_piece_that_is_pushed_down_to_the_end_is_worth_its_rows(game):
+def test_a_row_that_a_piece_is_pushed_down_is_worth_a_point_once_it_lies(game):
     put(game, O, column=3, row=0)
     rewards = play(game, *[DOWN] * 52)
     assert sum(rewards) == 16 and field(game)[16:] == ["....##...."] * 2
     assert rewards.index(16) == 3 * 16  # at once, then every third tick; the last one finds the floor
 
 
-def test_only_the_rows_of_the_last_push_count(game):
+def test_rows_that_a_piece_falls_by_itself_are_worth_nothing(game):
     put(game, O, column=3, row=0)
-    rewards = play(game, *[DOWN] * 22, NONE, *[DOWN] * 40)
-    assert sum(rewards) == 16 - 8 and max(rewards) == 8  # 8 rows in 22 ticks: 0, 3, ..., 21
+    rewards = play(game, *[DOWN] * 22, *[NONE] * 60, *[DOWN] * 40)  # 8 rows in 22 ticks: at 0, 3, ..., 21; one in 60
+    assert sum(rewards) == 15 and max(rewards) == 15
+
+
+def test_the_same_piece_untouched_is_worth_nothing(game):
+    game.write(LEVEL, bytes([20]))
+    assert set(play(game, *[NONE] * 150)) == {0} and sum(row.count("#") for row in field(game)) >= 8
 
 
 def test_a_push_ends_with_its_piece(game):
@@ -215,16 +221,16 @@ def test_shapes_are_those_of_the_cartridge():
 
 def pieces(game, count):
     """The kinds of the next ``count`` pieces, each pushed down where it comes, into a field that is kept empty."""
-    kinds = []
+    kinds, announced = [], [piece(game)[0] // 4]
     while len(kinds) < count:
         fill(game, *["." * 10] * 18)
         kinds.append(piece(game)[0] // 4)
-        assert len(kinds) == 1 or kinds[-1] == following
-        following = game.read(NEXT, 1)[0] // 4
+        announced.append(game.read(NEXT, 1)[0] // 4)
         put(game, piece(game)[0], column=3, row=14)
         play(game, *[NONE] * 3, *[DOWN] * 9, *[NONE] * 3)
         while piece(game)[2] > 0:
             play(game, NONE)
+    assert kinds == announced[:-1]
     return kinds
 
 
@@ -256,6 +262,16 @@ def test_a_game_is_over_when_a_piece_has_no_room(game):
     game.step(START)
     game.step(NONE)
     assert game.read(STATE, 1) == b"\x11"
+
+
+@pytest.mark.parametrize("level", [0, 20])
+def test_no_tick_ends_before_the_game_is_done_with_it(game, level):
+    game.write(LEVEL, bytes([level]))
+    expert = BlocksExpert(game.read)
+    for _ in range(2000):
+        play(game, expert())
+        assert 0x0200 <= game._emulator._boy.register_file.PC < 0x0220  # asleep, in the first routine of the code
+    assert game.read(LINES, 1) > b"\x05"
 
 
 def test_start_pauses(game):

@@ -1,14 +1,16 @@
 """The expert's picture of the game is the game's, its features are what they are called, and it plays well."""
 
+from itertools import pairwise
+
 import pytest
 
 from hocket.envs.gameboy.blocks_expert import (
-    A,
-    B,
-    BlocksExpert,
     DOWN,
     LEFT,
     RIGHT,
+    A,
+    B,
+    BlocksExpert,
     best_placement,
     column_transitions,
     holes,
@@ -61,7 +63,7 @@ def test_the_value_of_a_placement_with_the_published_weights():
     assert there == Falling(I + 1, 8, 14)
     after, cleared = laid(ground, there)
     assert cleared == 1 and after == field(*[".........#"] * 3)
-    # it lay on the floor, 4 high; in each of the 18 rows then 2 transitions, in each of the 10 columns 1; no hole or well
+    # it lay on the floor, 4 high; then 2 transitions in each of 18 rows, 1 in each of 10 columns; no hole, no well
     expected = -4.500158825082766 * (0 + 4 / 2) + 3.4181268101392694 * 1
     expected += -3.2178882868487753 * 18 * 2 - 9.348695305445199 * 10
     assert value(ground, there) == pytest.approx(expected)
@@ -104,14 +106,13 @@ def test_pieces_lie_where_the_expert_meant_them_to(game, level):
     game.write(0xFFA9, bytes([level]))
     expert = BlocksExpert(game.read)
     laid_down = 0
-    before, falling = read_field(game.read), None
+    before = read_field(game.read)
     while laid_down < 25:
-        target = expert._target
+        target = expert.target
         game.step(expert())
         now = read_field(game.read)
         if sum(map(int.bit_count, now)) == sum(map(int.bit_count, before)) + 4:  # it lies; full rows are there still
-            falling = read_falling(game.read)
-            assert target == falling
+            assert target == read_falling(game.read)
             laid_down += 1
         before = now
 
@@ -136,7 +137,7 @@ def test_it_lets_a_button_go_before_it_presses_it_again(game):
     for _ in range(1000):
         actions.append(expert())
         game.step(actions[-1])
-    pairs = set(zip(actions, actions[1:], strict=False))
+    pairs = set(pairwise(actions))
     assert (DOWN, DOWN) in pairs and not pairs & {(action, action) for action in (A, B, LEFT, RIGHT)}
 
 
