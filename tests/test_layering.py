@@ -55,7 +55,7 @@ RUN = {
 }
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
-HEAVY = ["torch", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]
+HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]
 
 
 def layer_of(module):
