@@ -21,8 +21,8 @@
 #define ROWS_A_FRAME 5    /* of the field that are drawn again in one frame */
 #define CURTAIN_EVERY 3   /* frames a row of the curtain */
 
-#define COLUMN_OF(x) ((x) < 16 ? 255 : (uint8_t)((x) - 16) >> 3)
-#define ROW_OF(y) ((uint8_t)((y) - 16) >> 3)
+#define COLUMN_OF(x) ((uint8_t)(((x) >> 3) - 2)) /* -1 and -2 are 255 and 254 */
+#define ROW_OF(y) ((uint8_t)(((y) >> 3) - 2))
 
 uint8_t __at(0xC800) field[HEIGHT][32];
 
@@ -39,9 +39,9 @@ static Phase phase;
 static uint8_t left;                 /* frames of the phase, or rows still to draw */
 static uint8_t fall_in;              /* frames until the piece falls by a row */
 static uint8_t repeat_in;            /* frames until a held direction counts again */
-static uint8_t push_in;              /* the same for DOWN; */
-static uint8_t pushed;               /* rows since it went down, */
-static uint8_t pushing;              /* which it must do anew for every piece */
+static uint8_t push_in;              /* the same for DOWN */
+static uint8_t pushing;              /* it must go down anew for every piece */
+static uint8_t pushed;               /* rows that the piece came down by it */
 static uint8_t full[4], full_count;  /* rows, from the top */
 static uint8_t panel_due;            /* what it shows has changed in the frame before */
 
@@ -164,7 +164,7 @@ static void fall(void) {
         pushing = 1;
         push_in = 1;
     }
-    if (!(held & DOWN)) pushing = pushed = 0;
+    if (!(held & DOWN)) pushing = 0;
     uint8_t push = pushing && --push_in == 0;
     if (push || !fall_in) {
         fall_in = gravity[LEVEL];

@@ -13,7 +13,7 @@ void begin_score(uint8_t level);
    the game began with lasts until the lines have caught up). */
 void score_rows(uint8_t rows);
 
-/* A point for every row of a piece that was pushed down until it lay. */
+/* A point for every row that a piece was pushed down, once it lies. */
 void score_push(uint8_t rows);
 
 #endif

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -256,8 +257,8 @@ def test_a_cartridge_alone_is_played_from_power_on_or_a_state(tmp_path, args):
             screen.wait_for(b"q = leave")
             screen.type(b"s")
             screen.wait_for(b"saved pool/000")
-            screen.type(b"\x1b")
-            assert screen.end() == (0, True)
+            screen.process.send_signal(signal.SIGINT)  # as Ctrl-C
+            assert screen.end() == (130, True)
         finally:
             screen.process.kill()
     assert sorted(os.listdir(tmp_path / "pool")) == ["0000.state", "0001.state"]

@@ -19,8 +19,8 @@ def bench_gameboy(*, env: str = "hocket/Blocks-v0", ticks: int = 6000, seed: int
     """Play ``ticks`` with random buttons: with 84x84 observations, then raw screens. Resets do not count.
 
     Returns:
-        ``tick_s`` and ``raw_tick_s``, wall-clock seconds a tick, ``tick_cpu_s`` and ``raw_tick_cpu_s``, the processor's,
-        and ``times_realtime`` and ``raw_times_realtime``, by the wall clock.
+        Seconds a tick by the wall clock (``tick_s``, ``raw_tick_s``) and of the processor (``tick_cpu_s``,
+        ``raw_tick_cpu_s``), and ``times_realtime`` and ``raw_times_realtime``, by the wall clock.
     """
     period_s = float(1 / exact_hz(GAMEBOY_HZ))
     figures: dict[str, Any] = {"env": env, "ticks": ticks}

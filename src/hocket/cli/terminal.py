@@ -39,7 +39,8 @@ KEYS = {
     b"\x7f": Button.SELECT,
     b"\x08": Button.SELECT,
 }
-SAVE, LEAVE = b"s", (b"q", ESCAPE)
+SAVE, LEAVE = b"s", b"q"
+"""Not Escape: it is also how an arrow begins, of which the rest may come later."""
 
 
 def is_terminal() -> bool:
@@ -119,7 +120,7 @@ class Terminal(AbstractContextManager["Terminal"]):
         save = leave = False
         while (typed := _typed(until_s - monotonic())) or monotonic() < until_s:
             for key in split_keys(typed):
-                leave = leave or key in LEAVE
+                leave = leave or key == LEAVE
                 save = save or key == SAVE
                 if key in KEYS:
                     self._button, self._heard_s = KEYS[key], monotonic()

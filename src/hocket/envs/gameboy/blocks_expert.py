@@ -147,32 +147,36 @@ class BlocksExpert:
 
     Args:
         read: the environment's memory, ``env.unwrapped.read``.
+
+    Attributes:
+        last: the action that it named at last; to be set if another one was executed.
+        target: where the falling piece is to lie, None if it has no plan.
     """
 
     def __init__(self, read: Read) -> None:
+        self.last = NONE
+        self.target: Falling | None = None
         self._read = read
         self._planned: tuple[Field, int] | None = None
-        self._target: Falling | None = None
-        self._last = NONE
 
     def __call__(self) -> int:
         """An action of the environment."""
         action = self._wanted()
-        if action == self._last and action != DOWN:
+        if action == self.last and action != DOWN:
             action = NONE  # let it go first
-        self._last = action
+        self.last = action
         return action
 
     def _wanted(self) -> int:
         field, piece = read_field(self._read), read_falling(self._read)
         if not fits(field, piece):  # it lies already
-            self._planned = None
+            self._planned = self.target = None
             return NONE
         situation = field, piece.shape & ~3
         if situation != self._planned:
             gravity_ticks = GRAVITY_TICKS[self._read(LEVEL, 1)[0]]
-            self._planned, self._target = situation, best_placement(field, piece, gravity_ticks=gravity_ticks)
+            self._planned, self.target = situation, best_placement(field, piece, gravity_ticks=gravity_ticks)
             return NONE
-        if self._target is None:
+        if self.target is None:
             return NONE
-        return next(presses(piece, self._target), DOWN)
+        return next(presses(piece, self.target), DOWN)

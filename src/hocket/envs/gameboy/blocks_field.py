@@ -84,10 +84,7 @@ def fits(field: Field, piece: Falling) -> bool:
     rows = placed(piece.shape, piece.column)
     if rows is None:
         return False
-    for index, row in enumerate(rows, piece.row):
-        if row and (index >= HEIGHT or field[index] & row):
-            return False
-    return True
+    return not any(row and (index >= HEIGHT or field[index] & row) for index, row in enumerate(rows, piece.row))
 
 
 def dropped(field: Field, piece: Falling) -> Falling:
