@@ -170,6 +170,11 @@ class Screen:
     def type(self, keys):
         os.write(self._ours, keys)
 
+    def kill(self):
+        """If it has not ended."""
+        self.process.kill()
+        self.process.wait()
+
     def end(self):
         """Read to its end; the exit code, and whether the terminal is as it was."""
         while self.process.poll() is None:
@@ -242,7 +247,7 @@ def test_a_person_plays_in_a_terminal(tmp_path, args):
         screen.type(b"q")
         assert screen.end() == (0, True)
     finally:
-        screen.process.kill()
+        screen.kill()
     assert re.search(rb"rewards 0, episodes ended 0\r\n$", screen.drawn)
     env = GameBoyEnv(Tetris(), tmp_path / "test.gb", sha256=DIGEST, states=tmp_path / "pool")
     env.reset(seed=0)
@@ -260,5 +265,5 @@ def test_a_cartridge_alone_is_played_from_power_on_or_a_state(tmp_path, args):
             screen.process.send_signal(signal.SIGINT)  # as Ctrl-C
             assert screen.end() == (130, True)
         finally:
-            screen.process.kill()
+            screen.kill()
     assert sorted(os.listdir(tmp_path / "pool")) == ["0000.state", "0001.state"]

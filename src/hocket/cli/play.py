@@ -17,6 +17,7 @@ from hocket.cli.options import parse_env_args
 from hocket.cli.screens import Screen
 from hocket.cli.window import Window, has_display
 from hocket.core.cadence import exact_hz
+from hocket.drivers.clock import Interrupt, between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import ALL, Button
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ, Emulator
@@ -78,14 +79,14 @@ def play(options: Annotated[PlayOptions, tyro.conf.arg(name="")] = _USUAL) -> No
     screen = _screen(options)
     console = _cartridge(options) if options.rom is not None else _environment(options)
     try:
-        with screen:
-            _loop(console, screen, options)
+        with screen, between_ticks() as interrupt:  # raised within PyBoy, Ctrl-C may be lost
+            _loop(console, screen, options, interrupt)
     finally:
         console.close()
     show.say(console.says())
 
 
-def _loop(console: Console, screen: Screen, options: PlayOptions) -> None:
+def _loop(console: Console, screen: Screen, options: PlayOptions, interrupt: Interrupt) -> None:
     """Frame by frame, each at its own time; one that is late is not drawn."""
     period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
     note = screen.help
@@ -95,6 +96,8 @@ def _loop(console: Console, screen: Screen, options: PlayOptions) -> None:
         frame += 1
         due_s = began_s + frame * period_s
         heard = screen.listen(due_s)
+        if interrupt.requested:
+            raise KeyboardInterrupt
         if heard.leave:
             return
         if heard.save:

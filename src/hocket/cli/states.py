@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,6 +12,7 @@ import tyro
 
 from hocket.cli import show
 from hocket.cli.options import parse_env_args
+from hocket.drivers.clock import between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE
 from hocket.envs.gameboy.env import GameBoyEnv
@@ -59,10 +61,12 @@ def states(options: Annotated[StatesOptions, tyro.conf.arg(name="")] = _USUAL) -
     boy = env.unwrapped
     assert isinstance(boy, GameBoyEnv)
     rng = np.random.default_rng(options.seed)
-    try:
+    with closing(env), between_ticks() as interrupt:  # raised within PyBoy, Ctrl-C may be lost
         env.reset(seed=options.seed)
         action, ended = NONE, 0
         for tick in range(options.count * options.every):
+            if interrupt.requested:
+                raise KeyboardInterrupt
             if options.policy == "random" and tick % options.hold == 0:
                 action = int(rng.integers(boy.action_space.n))
             _, _, terminated, truncated, _ = env.step(action)
@@ -71,6 +75,4 @@ def states(options: Annotated[StatesOptions, tyro.conf.arg(name="")] = _USUAL) -
                 env.reset()
             if (tick + 1) % options.every == 0:
                 write_state(options.out, boy.save_state(), rom_sha256=boy.rom.sha256)
-    finally:
-        env.close()
     show.say(f"{options.count} save states in {options.out}; {ended} episodes ended on the way")
