@@ -36,6 +36,8 @@ from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStag
 from hocket.predictability import Predictability, estimate_predictability
 from hocket.record import Moment
 from hocket.run import RunInterrupted, RunResult, run
+from hocket.training.demonstrations import Demonstrations, demonstrate
+from hocket.training.pretrain import pretrain
 from hocket.training.result import TrainResult
 from hocket.training.resume import Checkpoints
 from hocket.training.train import train
@@ -51,6 +53,7 @@ __all__ = [
     "Crowded",
     "Decision",
     "Default",
+    "Demonstrations",
     "Empirical",
     "ExpectedTime",
     "Fallback",
@@ -101,12 +104,14 @@ __all__ = [
     "Unstaggered",
     "Virtual",
     "decompose",
+    "demonstrate",
     "estimate_predictability",
     "forecast",
     "learners_needed",
     "measure",
     "measure_agent",
     "plan",
+    "pretrain",
     "run",
     "train",
     "workers_needed",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,3 +74,17 @@ class Endless(DQN):
         Path(self.flag).touch()
         while True:
             torch.ones(100).sum()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangsOnce(DQN):
+    """Never comes to an end of the first gradient of all."""
+
+    flag: str = ""
+
+    def loss(self, online, target, batch):
+        first = not Path(self.flag).exists()
+        Path(self.flag).touch()
+        while first:
+            time.sleep(1)
+        return DQN.loss(self, online, target, batch)

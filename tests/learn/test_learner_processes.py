@@ -10,7 +10,7 @@ import pytest
 import tabular
 import torch
 from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
-from sharing import Broken, Deadly, Endless, table, tabular_replay
+from sharing import Broken, Deadly, Endless, HangsOnce, table, tabular_replay
 
 from hocket.errors import ConfigurationError
 from hocket.learn.dqn import DQN
@@ -147,6 +147,15 @@ def test_one_killed_in_the_middle_of_writing(tmp_path):
     assert len(learners.history()) == 2000
 
 
+def test_one_that_hangs_is_replaced(tmp_path):
+    case = Case(1, HangsOnce(flag=str(tmp_path / "hung")), hang_s=2.0, pace=Pace(update_every=1, warm_up=1))
+    with case.learners as learners:
+        learners.board.tick = 20
+        case.reach(20)
+    assert learners.failures == ("learner 0 hung: no update within hang_s=2.0 s",)
+    assert case.weights.version == 20
+
+
 def test_learners_that_always_fail_stop_with_their_own_words():
     case = Case(2, Broken(), failure_limit=4)
     with case.learners as learners:
@@ -223,6 +232,8 @@ def test_what_cannot_work_is_refused():
         Case(0)
     with pytest.raises(ConfigurationError, match="nice=20"):
         Case(1, nice=20)
+    with pytest.raises(ConfigurationError, match=r"hang_s=0.*try 300"):
+        Case(1, hang_s=0)
     weights = SharedWeights(table(dueling=True))
     with pytest.raises(ConfigurationError, match="do not fit"):
         LearnerProcesses(1, algorithm=CALM, network=table(), weights=weights, replay=tabular_replay(), pace=ALWAYS)

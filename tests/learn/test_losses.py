@@ -7,6 +7,7 @@ from hocket.learn.losses import (
     distribution_loss,
     distribution_targets,
     expected_values,
+    margin_loss,
     project,
     q_loss,
     taken,
@@ -152,3 +153,15 @@ def test_taken_picks_one_action_a_row():
     close(
         taken(tensor([[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]), torch.tensor([1, 0])), [3.0, 4.0], [5.0, 6.0]
     )
+
+
+def test_margin_loss_by_hand():
+    values = torch.tensor([[1.0, 0.5, 0.0], [0.2, 0.1, 3.0], [5.0, 1.0, 1.0]], requires_grad=True)
+    actions = torch.tensor([0, 1, 0])
+    # max(1, 0.5 + 0.8, 0 + 0.8) − 1; max(0.2 + 0.8, 0.1, 3 + 0.8) − 0.1; max(5, 1.8, 1.8) − 5
+    assert margin_loss(values, actions, 0.8).item() == pytest.approx((0.3 + 3.7 + 0) / 3)
+    weighted = margin_loss(values, actions, 0.8, weights=torch.tensor([1.0, 0.5, 1.0]))
+    assert weighted.item() == pytest.approx((0.3 + 1.85 + 0) / 3)
+    weighted.backward()
+    expected = torch.tensor([[-1, 1, 0], [0, -0.5, 0.5], [0, 0, 0]]) / 3
+    torch.testing.assert_close(values.grad, expected)

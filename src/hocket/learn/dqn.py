@@ -17,11 +17,15 @@ class DQN(DeepQ):
 
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """See `td_targets` and `q_loss`."""
+        targets = self.targets(online, target, batch)
+        return q_loss(online(*batch.inputs), batch.actions, targets, weights=batch.weights), targets
+
+    def targets(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Tensor:
+        """(B,), see `td_targets`."""
         with torch.no_grad():
-            targets = td_targets(
+            return td_targets(
                 batch.rewards,
                 batch.discounts,
                 target(*batch.next_inputs),
                 next_selector=online(*batch.next_inputs) if self.double else None,
             )
-        return q_loss(online(*batch.inputs), batch.actions, targets, weights=batch.weights), targets

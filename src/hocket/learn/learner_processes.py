@@ -7,13 +7,14 @@ state of Adam. Its price, staleness, is measured.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from threading import Thread
-from time import monotonic, sleep
+from time import monotonic, monotonic_ns, sleep
 from traceback import format_exc
 from typing import Any, Self
 
@@ -54,6 +55,7 @@ class LearnerProcesses:
         pace: when updates are due. Updates are counted by the weights' version, so that both resume together.
         nice: how far learners stand back behind the tick loop, 0 to 19.
         threads: torch threads of each.
+        hang_s: a learner that is at an update for longer is killed and replaced.
         failure_limit: learners that die in a row, without an update between, before learning stops.
         seed: of sampling and noise.
 
@@ -75,9 +77,12 @@ class LearnerProcesses:
         pace: Pace,
         nice: int = 10,
         threads: int = 1,
+        hang_s: float = 300.0,
         failure_limit: int = 5,
         seed: int = 0,
     ) -> None:
+        if not (math.isfinite(hang_s) and hang_s > 0):
+            raise ConfigurationError(f"hang_s={hang_s!r} must be a finite number of seconds above 0; try 300")
         for name, value in (("count", count), ("threads", threads), ("failure_limit", failure_limit)):
             if value < 1:
                 raise ConfigurationError(f"{name}={value!r} must be at least 1")
@@ -92,7 +97,7 @@ class LearnerProcesses:
                 "of modules and plain functions"
             ) from error
         self._board = Board(count)
-        self._weights, self._failure_limit = weights, failure_limit
+        self._weights, self._failure_limit, self._hang_s = weights, failure_limit, hang_s
         self._job = Job(
             pickled=pickled,
             weights=weights,
@@ -193,11 +198,21 @@ class LearnerProcesses:
             if self._wanted and not self._board.stopped:
                 self._start(self._wanted.pop())
                 continue
-            for rung in wait([self._bell, *self._running]):
+            for rung in wait([self._bell, *self._running], timeout=min(1.0, self._hang_s)):
                 if isinstance(rung, Connection):
                     return
                 assert isinstance(rung, int)
                 self._ended(rung)
+            self._kill_hanging()
+
+    def _kill_hanging(self) -> None:
+        """The sentinels then say that they have ended."""
+        for number, process in self._running.values():
+            since_ns = self._board.busy_since_ns(number)
+            if since_ns and monotonic_ns() - since_ns > self._hang_s * 1e9:
+                self._board.write_error(number, f"learner {number} hung: no update within hang_s={self._hang_s} s")
+                self._board.states[number] = BROKEN
+                process.kill()
 
     def _start(self, number: int) -> None:
         self._board.states[number] = STARTING

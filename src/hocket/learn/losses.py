@@ -70,6 +70,23 @@ def q_loss(values: Tensor, actions: Tensor, targets: Tensor, *, weights: Tensor 
     return Loss(_mean(each, weights), (targets - predicted).detach())
 
 
+def margin_loss(values: Tensor, actions: Tensor, margin: float, *, weights: Tensor | None = None) -> Tensor:
+    """By how much other actions come within ``margin`` of the taken ones, averaged with ``weights`` as in `q_loss`.
+
+    ``max over a of (Q(a) + margin·[a ≠ taken]) − Q(taken)``: Hester et al. 2018, *Deep Q-learning from
+    Demonstrations*, equation 2.
+
+    Args:
+        values: (B, A), the online network's.
+        actions: (B,), the demonstrated ones.
+        margin: in units of value.
+        weights: (B,).
+    """
+    others = torch.full_like(values, margin).scatter_(1, actions[:, None], 0.0)
+    each = (values + others).max(dim=1).values - taken(values, actions)
+    return _mean(each, weights)
+
+
 def project(probabilities: Tensor, rewards: Tensor, discounts: Tensor, support: Tensor) -> Tensor:
     """The distribution of ``reward + discount · Z`` brought back onto the support of Z, shape (B, N).
 

@@ -7,6 +7,7 @@ went. Nobody is waited for. This module knows no weights: how many updates there
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import monotonic_ns
 from typing import Any, Protocol
 
 import numpy as np
@@ -129,15 +130,19 @@ class Board:
         if due is not None and weights.version >= due:
             return False
         with self._arrays.locked():
-            if due is not None and weights.version + int(self._busy.sum()) >= due:
+            if due is not None and weights.version + int(np.count_nonzero(self._busy)) >= due:
                 return False
-            self._busy[learner] = 1
+            self._busy[learner] = monotonic_ns()
             return True
 
     def release(self, learner: int) -> None:
         """Take the mark back: the update has landed, or never will."""
         with self._arrays.locked():
             self._busy[learner] = 0
+
+    def busy_since_ns(self, learner: int) -> int:
+        """When ``learner`` took on the update that it is at; 0 if it is at none."""
+        return int(self._busy[learner])
 
     def note(self, update: int, values: tuple[float, int, float, int, int, int]) -> None:
         """Keep `UPDATE`'s values of an update that is about to land; if it does not, the next one overwrites them."""

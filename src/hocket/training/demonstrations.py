@@ -1,0 +1,188 @@
+"""Episodes that somebody else played, to begin learning from: an expert's, a person's, another agent's.
+
+They are played tick by tick, without delay. To an agent that acts with a delay of d ticks they are shown as if each
+action had been decided d ticks before it was executed, which is what its own transitions will look like.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.errors import ConfigurationError
+from hocket.observe.files import replacing
+from hocket.record import Moment
+from hocket.spaces import check_spaces
+
+MOST_TICKS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Demonstrations:
+    """Whole episodes, one after the other: T ticks in E episodes.
+
+    Attributes:
+        observations: (T + E, …); of each episode the first one, then what each of its ticks yielded.
+        actions: (T,), as the environment's action space counts them.
+        rewards: (T,).
+        terminated, truncated: (T,); the last tick of each episode has one of them.
+
+    Raises:
+        ConfigurationError: if the arrays do not fit together.
+    """
+
+    observations: NDArray[Any]
+    actions: NDArray[np.int64]
+    rewards: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        ticks = len(self.actions)
+        for name in ("rewards", "terminated", "truncated"):
+            if len(getattr(self, name)) != ticks:
+                raise ConfigurationError(
+                    f"{name} of {len(getattr(self, name))} ticks, actions of {ticks}; give as many"
+                )
+        if not ticks or not self.ended[-1]:
+            raise ConfigurationError("demonstrations must be of whole episodes; let the last tick be truncated")
+        if len(self.observations) != ticks + self.episodes:
+            raise ConfigurationError(
+                f"{len(self.observations)} observations do not fit {ticks} ticks of {self.episodes} episodes: give "
+                f"{ticks + self.episodes}, of each episode the first one and then one a tick"
+            )
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """(T,): whether an episode ended here."""
+        return self.terminated | self.truncated
+
+    @property
+    def episodes(self) -> int:
+        """E."""
+        return int(self.ended.sum())
+
+    @property
+    def returns(self) -> NDArray[np.float64]:
+        """(E,): the undiscounted return of each episode."""
+        first = np.concatenate([[0], np.flatnonzero(self.ended) + 1])[:-1]
+        sums: NDArray[np.float64] = np.add.reduceat(self.rewards, first)
+        return sums
+
+    def moments(self, delay: int = 1) -> Iterator[Moment]:
+        """Every tick as a learner sees it, if each action was decided ``delay`` ticks before it was executed.
+
+        Nobody decided what an episode's first ``delay`` − 1 ticks executed.
+        """
+        frame, first_tick = 0, 0
+        last = len(self.actions)
+        for tick in range(1, last + 1):
+            row = tick - 1
+            frame += 1
+            final = None
+            if self.ended[row]:
+                final = self.observations[frame]
+                frame += tick < last  # after the very last episode its final observation stands in for the next first
+            decided_on = tick - delay
+            yield Moment(
+                tick=tick,
+                decided_on=decided_on if decided_on >= first_tick else -1,
+                action=int(self.actions[row]),
+                codes=(),
+                reward=float(self.rewards[row]),
+                terminated=bool(self.terminated[row]),
+                truncated=bool(self.truncated[row]),
+                observation=self.observations[frame],
+                final_observation=final,
+                final_codes=(),
+            )
+            if final is not None:
+                first_tick = tick
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write a compressed ``.npz`` of the arrays; whole or not there.
+
+        Raises:
+            ConfigurationError: if the disk refuses.
+        """
+        path = Path(path)
+        with replacing(path) as partial, partial.open("wb") as file:
+            np.savez_compressed(file, **{field.name: getattr(self, field.name) for field in fields(self)})
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Demonstrations:
+        """Read what `save` wrote.
+
+        Raises:
+            ConfigurationError: if there is no such file, or it holds something else.
+        """
+        names = [field.name for field in fields(cls)]
+        try:
+            with Path(path).open("rb") as file, np.load(file) as arrays:
+                return cls(**{name: arrays[name] for name in names})
+        except FileNotFoundError:
+            raise ConfigurationError(f"{path} is not there; give a file that Demonstrations.save wrote") from None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise ConfigurationError(
+                f"{path} holds no demonstrations ({error}); an .npz with {', '.join(names)} is allowed"
+            ) from error
+
+
+def demonstrate(
+    env: gym.Env[Any, Any],
+    policy: Callable[[Any], Any],
+    *,
+    episodes: int,
+    seed: int = 0,
+    most_ticks: int = MOST_TICKS,
+) -> Demonstrations:
+    """Play whole episodes, an action for every observation. The world waits.
+
+    Args:
+        env: with Discrete actions and Box observations; not closed.
+        policy: observation → action.
+        episodes: how many.
+        seed: of the first reset.
+        most_ticks: the episode that is going on then is truncated, and the last one.
+
+    Raises:
+        ConfigurationError: if something does not fit.
+    """
+    check_spaces(env)
+    for name, value in (("episodes", episodes), ("most_ticks", most_ticks)):
+        if value < 1:
+            raise ConfigurationError(f"{name}={value!r} must be at least 1")
+    if not isinstance(env.action_space, gym.spaces.Discrete):
+        raise ConfigurationError(f"demonstrations are of Discrete actions, not {env.action_space}")
+    observations: list[Any] = []
+    rows: list[tuple[int, float, bool, bool]] = []
+    for episode in range(episodes):
+        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        observations.append(np.array(observation))
+        ended = False
+        while not ended:
+            action = int(policy(observation))
+            observation, reward, terminated, truncated, _ = env.step(action)
+            truncated = bool(truncated) or len(rows) + 1 == most_ticks
+            ended = bool(terminated) or truncated
+            observations.append(np.array(observation))
+            rows.append((action, float(reward), bool(terminated), truncated))
+        if len(rows) == most_ticks:
+            break
+    actions, rewards, terminations, truncations = zip(*rows, strict=True)
+    return Demonstrations(
+        observations=np.stack(observations),
+        actions=np.array(actions, np.int64),
+        rewards=np.array(rewards, np.float64),
+        terminated=np.array(terminations, bool),
+        truncated=np.array(truncations, bool),
+    )

@@ -1,0 +1,164 @@
+"""Demonstrations against arrays by hand, and against what a virtual run of the same actions teaches."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import hocket
+from hocket.errors import ConfigurationError
+from hocket.learn.collector import Collector
+from hocket.learn.replay import Replay
+
+
+def two_episodes(**changes):
+    arrays = {
+        "observations": np.array([[0.0], [1], [2], [10], [11], [12], [13]], np.float32),
+        "actions": np.array([0, 1, 1, 0, 1]),
+        "rewards": np.array([1.0, 2, 4, 8, 16]),
+        "terminated": np.array([False, True, False, False, False]),
+        "truncated": np.array([False, False, False, False, True]),
+    }
+    return hocket.Demonstrations(**arrays | changes)
+
+
+def test_by_hand():
+    shown = two_episodes()
+    assert shown.episodes == 2 and shown.returns.tolist() == [3, 28]
+    moments = list(shown.moments())
+    assert [m.tick for m in moments] == [1, 2, 3, 4, 5]
+    assert [m.decided_on for m in moments] == [0, 1, 2, 3, 4]
+    assert [m.action for m in moments] == [0, 1, 1, 0, 1]
+    assert [m.observation.item() for m in moments] == [1, 10, 11, 12, 13]
+    assert [None if m.final_observation is None else m.final_observation.item() for m in moments] == [
+        None, 2, None, None, 13,
+    ]  # fmt: skip
+    assert [(m.terminated, m.truncated) for m in moments][1::3] == [(True, False), (False, True)]
+
+
+def test_with_a_delay_nobody_decided_the_first_ticks():
+    assert [m.decided_on for m in two_episodes().moments(2)] == [-1, 0, -1, 2, 3]
+    assert [m.decided_on for m in two_episodes().moments(3)] == [-1, -1, -1, -1, 2]
+
+
+class Noted:
+    """Keeps all moments of a run, as an expert's that did not wait would be written down."""
+
+    def __init__(self):
+        self.observations, self.rows = [], []
+
+    def began(self, observation):
+        self.observations.append(observation.copy())
+
+    def ticked(self, moment):
+        if moment.final_observation is not None:
+            self.observations.append(moment.final_observation.copy())
+        self.observations.append(moment.observation.copy())
+        self.rows.append((moment.action, moment.reward, moment.terminated, moment.truncated))
+
+    def demonstrations(self):
+        ends = [number for number, row in enumerate(self.rows) if row[2] or row[3]]
+        ticks, episodes = ends[-1] + 1, len(ends)
+        actions, rewards, terminated, truncated = map(np.array, zip(*self.rows[:ticks], strict=True))
+        observations = np.stack(self.observations[: ticks + episodes])
+        return ticks, hocket.Demonstrations(
+            observations=observations, actions=actions, rewards=rewards, terminated=terminated, truncated=truncated
+        )
+
+
+@pytest.mark.parametrize("delay", [1, 3, 5])
+def test_they_teach_what_a_run_with_that_delay_teaches(delay):
+    """The same ticks, once as a virtual run's own and once as demonstrations: the same transitions."""
+    noted = Noted()
+    replays = [Replay(400, (4,), np.float32) for _ in range(2)]
+    own = Collector(replays[0], gamma=0.9)
+    chance = np.random.default_rng(delay)
+    hocket.run(
+        gym.make("CartPole-v1"),
+        lambda observation: int(chance.integers(2)),
+        hocket.TickDispatch(delay),
+        hocket.Virtual(hz=50, latency=hocket.Constant((delay - 0.25) / 50)),
+        ticks=300,
+        default=hocket.RepeatLast(),
+        listener=noted,
+    )
+    ticks, shown = noted.demonstrations()
+    assert shown.episodes >= 4
+    chance = np.random.default_rng(delay)
+    hocket.run(
+        gym.make("CartPole-v1"),
+        lambda observation: int(chance.integers(2)),
+        hocket.TickDispatch(delay),
+        hocket.Virtual(hz=50, latency=hocket.Constant((delay - 0.25) / 50)),
+        ticks=ticks,
+        default=hocket.RepeatLast(),
+        listener=own,
+    )
+    theirs = Collector(replays[1], gamma=0.9)
+    theirs.began(shown.observations[0])
+    for moment in shown.moments(delay):
+        theirs.ticked(moment)
+    assert len(replays[0]) == len(replays[1]) > 50
+    batches = [replay.sample(200, np.random.default_rng(0)) for replay in replays]
+    for name in ("states", "actions", "rewards", "discounts", "indices"):
+        np.testing.assert_array_equal(*(getattr(batch, name) for batch in batches), err_msg=name)
+    ended = batches[0].discounts == 0
+    np.testing.assert_array_equal(*(batch.next_states[~ended] for batch in batches))
+    assert 0 < ended.sum() < 200
+    for replay in replays:
+        replay.close()
+
+
+def test_played_saved_and_read(tmp_path):
+    env = gym.make("CartPole-v1")
+    shown = hocket.demonstrate(env, lambda observation: int(observation[2] > 0), episodes=3, seed=4)
+    observation, _ = env.reset(seed=4)
+    np.testing.assert_array_equal(shown.observations[0], observation)
+    assert shown.episodes == 3 and shown.returns.tolist() == np.diff([-1, *np.flatnonzero(shown.ended)]).tolist()
+    again = hocket.Demonstrations.load(shown.save(tmp_path / "shown.npz"))
+    for name in ("observations", "actions", "rewards", "terminated", "truncated"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(shown, name))
+        assert getattr(again, name).dtype == getattr(shown, name).dtype
+    assert list(tmp_path.iterdir()) == [tmp_path / "shown.npz"]
+
+
+def test_the_longest_is_truncated():
+    shown = hocket.demonstrate(gym.make("CartPole-v1"), lambda observation: 0, episodes=50, most_ticks=25)
+    assert len(shown.actions) == 25 and shown.truncated.sum() == 1 and shown.truncated[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rewards": np.zeros(4)}, "rewards of 4 ticks, actions of 5"),
+        ({"truncated": np.zeros(5, bool)}, "whole episodes"),
+        ({"observations": np.zeros((5, 1))}, "5 observations do not fit 5 ticks of 2 episodes: give 7"),
+    ],
+)
+def test_arrays_that_do_not_fit(changes, message):
+    with pytest.raises(ConfigurationError, match=message):
+        two_episodes(**changes)
+
+
+def test_files_that_hold_none(tmp_path):
+    with pytest.raises(ConfigurationError, match="is not there"):
+        hocket.Demonstrations.load(tmp_path / "nothing.npz")
+    (tmp_path / "text.npz").write_text("no")
+    np.savez(tmp_path / "other.npz", actions=np.zeros(3))
+    whole = two_episodes().save(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    for name in ("text", "other", "cut"):
+        with pytest.raises(ConfigurationError, match=f"{name}.npz holds no demonstrations"):
+            hocket.Demonstrations.load(tmp_path / f"{name}.npz")
+
+
+class Boxes(gym.Env):
+    observation_space = spaces.Box(0, 1, (1,))
+    action_space = spaces.Box(0, 1, (1,))
+
+
+def test_what_cannot_be_demonstrated():
+    with pytest.raises(ConfigurationError, match="Discrete actions"):
+        hocket.demonstrate(Boxes(), lambda observation: 0, episodes=1)
+    with pytest.raises(ConfigurationError, match="episodes=0"):
+        hocket.demonstrate(gym.make("CartPole-v1"), lambda observation: 0, episodes=0)
