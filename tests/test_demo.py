@@ -94,6 +94,13 @@ def test_every_arm_plays_and_is_saved(tmp_path):
     picture = demo.save(results, network, tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
     saved = sorted(p.name for p in tmp_path.iterdir())
-    assert saved == ["lanes.png", "one-free-running-worker", "sequential", "two-staggered", "two-unstaggered"]
+    assert saved == [
+        "lanes.png",
+        "one-free-running-worker",
+        "report.html",
+        "sequential",
+        "two-staggered",
+        "two-unstaggered",
+    ]
     config = json.loads((tmp_path / "two-staggered" / "config.json").read_text())
     assert config["width"] == 1 / 16 and config["rule"]["name"] == "TickDispatch"

@@ -21,7 +21,7 @@ LAYERS = {
     "theory": {"errors", "core", "shared"},
     "envs": {"errors", "core", "shared"},
     "models": {"errors", "core", "shared"},
-    "observe": {"errors", "core", "shared"},
+    "observe": {"errors", "core", "shared", "live"},  # TensorBoard shows the pictures that the live page shows
     "live": {"errors", "core", "shared"},
 }
 ROOMS = set(LAYERS) | {"hocket"}  # "hocket" is the package itself, which shows the public names of all of them
@@ -55,7 +55,7 @@ RUN = {
 }
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
-HEAVY = ["torch", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]
+HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]
 
 
 def layer_of(module):

@@ -153,7 +153,8 @@ def test_a_saved_run_can_be_read_back(tmp_path):
     result = run()
     assert result.save(tmp_path / "new" / "run") == tmp_path / "new" / "run"
     folder = tmp_path / "new" / "run"
-    names = ["config.json", "inferences.npz", "summary.json", "ticks.npz", "trace.bin"]
+    names = ["config.json", "episodes.npz", "inferences.npz", "report.html", "run.json", "summary.json"]
+    names += ["ticks.npz", "trace.bin", "trace.json"]
     assert sorted(p.name for p in folder.iterdir()) == names
     with np.load(folder / "ticks.npz") as ticks:
         assert ticks["tick"].tolist() == list(range(1, 101))
@@ -178,7 +179,7 @@ def test_a_folder_is_written_again(tmp_path):
     run(ticks=10).save(tmp_path)
     run(ticks=20).save(tmp_path)
     assert strict(tmp_path / "summary.json")["ticks"] == 20
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 9
 
 
 def test_a_run_without_any_answer_is_saved_as_strict_json(tmp_path):

@@ -35,7 +35,7 @@ from hocket.planning.measuring import measure_agent
 from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.predictability import Predictability, estimate_predictability
 from hocket.record import Moment
-from hocket.run import RunInterrupted, RunResult, run
+from hocket.run import RunInterrupted, RunResult, load, run
 from hocket.training.demonstrations import Demonstrations, demonstrate
 from hocket.training.pretrain import pretrain
 from hocket.training.result import TrainResult
@@ -108,6 +108,7 @@ __all__ = [
     "estimate_predictability",
     "forecast",
     "learners_needed",
+    "load",
     "measure",
     "measure_agent",
     "plan",

@@ -46,9 +46,9 @@ def _checked(action: Any, space: spaces.Space[Any]) -> Any:
 
 
 def neutral(space: spaces.Space[Any]) -> Any:
-    """Discrete: the first action. Box: zero, or what lies nearest to it."""
+    """Discrete: its ``neutral`` if it names one, else the first action. Box: zero, or what lies nearest to it."""
     if isinstance(space, spaces.Discrete):
-        return space.start
+        return getattr(space, "neutral", space.start)
     if isinstance(space, spaces.Box):
         return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
     raise ConfigurationError(f"action space {space} has no default action; Discrete and Box are supported")

@@ -16,7 +16,9 @@ import hocket
 from hocket.core.rules import Rule
 from hocket.envs import make_atari
 from hocket.measure import measure
+from hocket.observe.folder import read_run
 from hocket.observe.lanes import draw_lanes
+from hocket.observe.report import REPORT, write_report
 from hocket.policy import PolicyFactory
 from hocket.run import RunResult
 
@@ -136,9 +138,9 @@ def figures(results: list[tuple[str, RunResult]]) -> list[dict[str, Any]]:
 
 
 def save(results: list[tuple[str, RunResult]], network: Network, folder: Path) -> Path:
-    """Save every run and draw their lanes; return the picture's path."""
-    for name, result in results:
-        result.save(folder / name.replace(" ", "-"))
+    """Save every run, a report that compares them, and a picture of their lanes; return the picture's path."""
+    folders = [result.save(folder / name.replace(" ", "-")) for name, result in results]
+    write_report([read_run(saved) for saved in folders], folder / REPORT)
     picture = folder / "lanes.png"
     title = f"Boxing at {HZ} Hz, a network of {network.parameters / 1e6:.1f} million parameters"
     title += f", {network.forward_s * HZ:.2f} ticks a forward pass (realtime, true-size)"

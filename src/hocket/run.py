@@ -13,7 +13,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.charged import Charged
 from hocket.core.rules import Learn, Rule, Sequential
@@ -21,11 +20,14 @@ from hocket.core.trace import describe_rule
 from hocket.defaults import Default, Fixed, neutral
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, TraceError
 from hocket.instrument import Instrument, name_of
 from hocket.latency import LatencyModel, describe_latency
-from hocket.observe.files import make_folder, replacing, write_json
+from hocket.observe.folder import SavedRun, read_run, write_run
+from hocket.observe.learning import Learning
 from hocket.observe.metrics import Metrics
+from hocket.observe.perfetto import TRACE_JSON, is_small, write_trace_json
+from hocket.observe.report import REPORT, write_report
 from hocket.observe.summary import Summary
 from hocket.policy import Policy, PolicyFactory, as_factory
 from hocket.record import Background, Listener, RunRecord
@@ -47,6 +49,8 @@ class RunResult:
 
     record: RunRecord
     config: dict[str, Any] = field(default_factory=dict)
+    learning: Learning | None = None
+    """Of a training: how it learned."""
 
     def summary(self) -> Summary:
         """The figures people ask for first; printable."""
@@ -57,36 +61,52 @@ class RunResult:
         return Metrics(self.record, after_tick)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write config.json, summary.json, ticks.npz, inferences.npz and trace.bin into ``folder``.
+        """Write everything that `load` reads back into ``folder``, and beside it what people look at.
 
-        A file is whole or not there; those of an earlier run are replaced.
+        config.json, summary.json, ticks.npz, inferences.npz, episodes.npz, trace.bin and, of a training, learning.npz;
+        report.html, and trace.json if the run is short enough for it to stay small. A file is whole or not there;
+        those of an earlier run are replaced.
 
         Raises:
             ConfigurationError: if the disk refuses.
         """
         path = Path(folder)
-        make_folder(path)
-        metrics, record = self.metrics(), self.record
-        ticks = metrics.ticks
-        columns = {
-            "tick": ticks.tick,
-            "inference": ticks.inference,
-            "step": ticks.step,
-            "delay_ticks": ticks.delay_ticks,
-            "action": np.asarray(record.actions),
-            "reward": np.asarray(record.rewards),
-            "terminated": np.asarray(record.terminated, bool),
-            "truncated": np.asarray(record.truncated, bool),
-            "lateness_ns": np.asarray(record.lateness_ns),
-            "step_ns": np.asarray(record.step_ns),
-        }
-        _save_npz(path / "ticks.npz", columns)
-        _save_npz(path / "inferences.npz", asdict(metrics.inferences))
-        with replacing(path / "trace.bin") as partial:
-            record.trace.save(partial)
-        write_json(path / "config.json", {**self.config, "machine": machine()})
-        write_json(path / "summary.json", asdict(self.summary()))
+        config = {**self.config, "machine": machine()}
+        write_run(path, self.record, config, self.learning)
+        saved = SavedRun(
+            name=path.resolve().name,
+            config=config,
+            summary=asdict(self.summary()),
+            metrics=self.metrics(),
+            learning=self.learning,
+        )
+        write_report([saved], path / REPORT)
+        trace = path / TRACE_JSON
+        if is_small(self.metrics()):
+            write_trace_json(saved, trace)
+        else:
+            trace.unlink(missing_ok=True)
         return path
+
+
+def load(folder: str | os.PathLike[str], rule: Rule | None = None) -> RunResult:
+    """Read back what `RunResult.save` has written.
+
+    Args:
+        folder: the run's.
+        rule: of your own, if the run was made under one and is to be replayed.
+
+    Raises:
+        TraceError: if something is missing or damaged, by name; or a newer hocket has written it.
+    """
+    path = Path(folder)
+    saved = read_run(path, rule)
+    if saved.problems or saved.metrics is None:
+        raise TraceError(
+            f"{path} cannot be read as a whole: {'; '.join(saved.problems)}; hocket report shows what there is"
+        )
+    config = {name: value for name, value in saved.config.items() if name != "machine"}
+    return RunResult(saved.metrics.record, config, saved.learning)
 
 
 def run(
@@ -263,8 +283,3 @@ def machine() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "packages": packages,
     }
-
-
-def _save_npz(path: Path, columns: dict[str, NDArray[Any]]) -> None:
-    with replacing(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **columns)  # type: ignore[arg-type]

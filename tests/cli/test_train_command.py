@@ -2,10 +2,12 @@
 
 import json
 
+import gymnasium as gym
 import pytest
 from said import read, refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import hocket
 from hocket.cli.learning import TrainOptions, make_algorithm, make_network
 from hocket.learn.rainbow import Rainbow
 
@@ -154,3 +156,33 @@ def test_minatars_network():
     finally:
         for id in [id for id in gym.registry if id.startswith("MinAtar/")]:
             del gym.registry[id]
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """A hundred episodes of a player that leans against the pole's fall."""
+    env = gym.make("CartPole-v1")
+    episodes = hocket.demonstrate(env, lambda seen: int(seen[2] + seen[3] > 0), episodes=20)
+    return str(episodes.save(tmp_path / "shown.npz")), episodes.returns.mean()
+
+
+def test_it_begins_with_demonstrations(command, shown):
+    path, mean = shown
+    assert mean > 150
+    world = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.01")
+    quick = (*world, "--ticks", "60", "--warm-up", "1000", "--evaluate-every", "60", "--evaluation-episodes", "10")
+    code, out, err = command(*quick, "--demonstrations", path, "--pretrain-updates", "600", "--json", "taught.json")
+    assert (code, err) == (0, "")
+    assert "pre-trained: 600 updates on 20 episodes of mean return" in out
+    assert command(*quick, "--json", "untaught.json")[0] == 0
+    taught, untaught = read("taught.json"), read("untaught.json")
+    assert taught["updates"] == untaught["updates"] == 0
+    assert taught["final_mean_return"] > 100 > untaught["final_mean_return"]
+
+
+def test_options_of_pretraining_that_do_not_fit(command, shown):
+    path, _ = shown
+    refused(command(*QUICK, "--margin", "0.5"), "--margin 0.5 needs --demonstrations")
+    refused(command(*QUICK, "--demonstrations", path, "--algorithm", "rainbow"), "needs --algorithm dqn")
+    refused(command(*QUICK, "--demonstrations", path), "takes 2 pending actions")
+    refused(command(*QUICK[:-6], "--demonstrations", "nothing.npz", "--pending", "0"), "nothing.npz is not there")

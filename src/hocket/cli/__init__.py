@@ -17,7 +17,22 @@ def main() -> None:
     from tyro.conf import FlagConversionOff, OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
-    from hocket.cli import bench, bench_live, decompose, demo, envs, learning, options, plan, run, train
+    from hocket.cli import (
+        bench,
+        bench_gameboy,
+        bench_live,
+        decompose,
+        demo,
+        envs,
+        learning,
+        options,
+        plan,
+        play,
+        report,
+        run,
+        states,
+        train,
+    )
 
     benches = SubcommandApp()
     for command in (
@@ -30,6 +45,7 @@ def main() -> None:
         bench.update,
         bench.train,
         bench_live.live,
+        bench_gameboy.gameboy,
     ):
         benches.command(command)
     app = SubcommandApp()
@@ -39,6 +55,10 @@ def main() -> None:
     app.command(plan.plan)
     app.command(decompose.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
+    app.command(report.report)
+    app.command(report.trace)
+    app.command(play.play)
+    app.command(states.states)
     app.command(envs.envs)
     arguments = sys.argv[1:]
     if arguments == ["--version"]:

@@ -43,6 +43,8 @@ class DecomposeOptions:
     """Tick-dispatch: run answers as soon as they are ready instead of at their target."""
     default: Literal["noop", "repeat", "random"] = "noop"
     """What fills a tick without a fresh action."""
+    env_args: str | None = None
+    """What the environment is made with, as NAME=VALUE,…"""
     frame_stack: int = 1
     """How many observations the policy sees at once."""
     repeat_action_probability: float = 0.0
@@ -76,6 +78,7 @@ def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> N
         predictability=options.predictability,
         release_early=options.release_early,
         default=options.default,
+        env_args=options.env_args,
         frame_stack=options.frame_stack,
         repeat_action_probability=options.repeat_action_probability,
         width=options.width,

@@ -15,6 +15,7 @@ from hocket.errors import ConfigurationError
 from hocket.instrument import Instrument
 from hocket.live.live_page import LOOPBACK, USUAL_PORT
 from hocket.observe.lanes import check_drawable
+from hocket.observe.report import REPORT
 
 
 def demo(
@@ -76,4 +77,4 @@ def demo(
     show.say("delay: how many frames old the observation was that it acted on; 1 is the least", style="dim")
     picture = demonstration.save(results, network, out)
     show.write_json(json, rows)
-    show.say(f"Runs saved in {out}, their schedules drawn in {picture}")
+    show.say(f"Runs saved in {out}: {out / REPORT} compares them, {picture} has their schedules")

@@ -11,7 +11,8 @@ def envs() -> None:
     rows = []
     for known in known_environments():
         count = f" ({known.count} games)" if known.count > 1 else ""
-        here = "yes" if known.available else f"no: pip install '{known.needs}'"
+        brings = f", with a ROM of yours: --env-args {known.brings}" if known.brings else ""
+        here = f"yes{brings}" if known.available else f"no: pip install '{known.needs}'{brings}"
         rows.append((known.id + count, f"{float(known.hz):g}" if known.hz else "any", known.actions, here))
     show.table("Environments that hocket knows", ("id", "hz", "actions", "here"), rows)
     show.say("Any other Gymnasium id works too, given --hz; its observations must be a Box.")

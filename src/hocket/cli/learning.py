@@ -60,6 +60,16 @@ class TrainOptions(ActingOptions):
     """Transitions that one sample spans."""
     target_every: int | None = None
     """Updates between two target networks."""
+    bfloat16: bool = False
+    """Run the network's trunk in bfloat16, on processors that have it."""
+    demonstrations: Path | None = None
+    """Learn from somebody else's episodes first: a file of hocket.Demonstrations (dqn)."""
+    pretrain_updates: int = 16_000
+    """How many updates from --demonstrations."""
+    pretrain_delay: int = 1
+    """Ticks between seeing and acting, as if --demonstrations had been played so."""
+    margin: float = 0.8
+    """By how much demonstrated actions are to be worth more than others in --demonstrations; 0 for plain DQN."""
     evaluate_every: int | None = None
     """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
     evaluation_episodes: int | None = None
@@ -83,6 +93,7 @@ NEEDS = {
     "evaluate_every": ("clock", "virtual"),
     "good_enough": ("clock", "virtual"),
     "epsilon_ticks": ("algorithm", "dqn"),
+    "demonstrations": ("algorithm", "dqn"),
 }
 
 
@@ -117,6 +128,7 @@ def make_algorithm(options: TrainOptions) -> DeepQ:
 
     names = ("gamma", "learning_rate", "batch_size", "n_step", "target_every")
     given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    given["bfloat16"] = options.bfloat16
     return DQN(**given) if options.algorithm == "dqn" else Rainbow(**given)
 
 
@@ -149,7 +161,7 @@ def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
         trunk, features = minatar_trunk(shape[2])
     else:
         trunk, features = mlp_trunk(math.prod(shape), hidden=max(1, round(64 * options.width)))
-    return q_network(
+    network = q_network(
         trunk,
         features,
         int(space.n),
@@ -159,6 +171,7 @@ def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
         support=support,
         atoms=algorithm.atoms if isinstance(algorithm, Rainbow) else 51,
     )
+    return network.for_learning(bfloat16=options.bfloat16) if pictures or options.bfloat16 else network
 
 
 def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int) -> tuple[float, float]:

@@ -31,6 +31,8 @@ class ActingOptions:
 
     env: str = "ALE/Boxing-v5"
     """Any Gymnasium id; see: hocket envs."""
+    env_args: str | None = None
+    """What the environment is made with, as NAME=VALUE,…: a Game Boy's rom=tetris.gb,states=FOLDER."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
@@ -112,8 +114,13 @@ def make_world(options: ActingOptions, *, drawn: bool = False) -> gym.Env[Any, A
     """The environment that the options name; ``drawn``: one that draws itself, if it can."""
 
     def made(**more: Any) -> gym.Env[Any, Any]:
-        sticky = options.repeat_action_probability
-        return make_env(options.env, frame_stack=options.frame_stack, repeat_action_probability=sticky, **more)
+        return make_env(
+            options.env,
+            frame_stack=options.frame_stack,
+            repeat_action_probability=options.repeat_action_probability,
+            **parse_env_args(options.env_args),
+            **more,
+        )
 
     env = made()
     if not drawn or env.render_mode is not None or RGB not in env.metadata.get("render_modes", ()):
@@ -122,11 +129,32 @@ def make_world(options: ActingOptions, *, drawn: bool = False) -> gym.Env[Any, A
     return made(render_mode=RGB)
 
 
+def parse_env_args(text: str | None) -> dict[str, Any]:
+    """``rom=tetris.gb,raw=true,size=42`` by name: numbers, true, false and null are such, all else is text.
+
+    Raises:
+        ConfigurationError: if a part has no name.
+    """
+    arguments: dict[str, Any] = {}
+    for part in text.split(",") if text else []:
+        name, sign, value = part.partition("=")
+        if not (sign and name.strip().isidentifier()):
+            raise ConfigurationError(f"--env-args {text}: '{part}' is not NAME=VALUE; try --env-args rom=tetris.gb")
+        try:
+            arguments[name.strip()] = json.loads(value.lower())
+        except ValueError:
+            arguments[name.strip()] = value
+    taken = arguments.keys() & {"id", "frame_stack", "repeat_action_probability", "render_mode"}
+    if taken:
+        raise ConfigurationError(f"--env-args {text}: {', '.join(sorted(taken))} cannot be given here; leave it out")
+    return arguments
+
+
 def rate_of(options: ActingOptions) -> float:
     """Ticks per second, as given or as the environment has it."""
     rate = options.hz if options.hz is not None else natural_hz(options.env)
     if rate is None:
-        make_env(options.env).close()  # an unknown id is the better news
+        make_world(options).close()  # an unknown id is the better news
         raise ConfigurationError(f"{options.env} has no rate of its own; give one, such as --hz 30")
     return float(exact_hz(rate))
 

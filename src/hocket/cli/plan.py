@@ -34,6 +34,8 @@ class PlanOptions:
     (of seconds, or a saved run's inferences.npz). Without it the network for --env is measured here."""
     env: str | None = None
     """Any Gymnasium id; see: hocket envs."""
+    env_args: str | None = None
+    """What the environment is made with, as NAME=VALUE,…"""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     predictability: str = "auto"
@@ -79,6 +81,7 @@ def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> No
     _check(options)
     acting = RunOptions(
         env=options.env or "CartPole-v1",
+        env_args=options.env_args,
         hz=options.hz,
         width=options.width,
         deep=options.deep,
@@ -128,7 +131,7 @@ def run_line(options: PlanOptions, made: Plan) -> str:
         usual = _USUAL
         words += [
             f"--{name.replace('_', '-')} {getattr(options, name)}"
-            for name in ("width", "deep", "frame_stack")
+            for name in ("env_args", "width", "deep", "frame_stack")
             if getattr(options, name) != getattr(usual, name)
         ]
         policy = chosen.agent.policy
@@ -154,6 +157,8 @@ def rule_words(rule: Rule) -> list[str]:
 def _check(options: PlanOptions) -> None:
     if options.latency is None and options.env is None:
         raise ConfigurationError("give --latency, such as lognormal:0.2:0.3, or --env to measure a network for it")
+    if options.env_args is not None and options.env is None:
+        raise ConfigurationError(f"--env-args {options.env_args} says nothing without --env; leave it out")
     if options.latency is not None and options.env is None and options.hz is None:
         raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
     if options.latency is not None:
@@ -181,7 +186,7 @@ def _predictability(options: PlanOptions) -> float | Predictability:
         return value
     if options.env is None:
         return USUAL_PREDICTABILITY
-    acting = RunOptions(env=options.env, frame_stack=options.frame_stack)
+    acting = RunOptions(env=options.env, env_args=options.env_args, frame_stack=options.frame_stack)
     return hocket.estimate_predictability(lambda: make_world(acting), limit_s=10.0, seed=options.seed)
 
 

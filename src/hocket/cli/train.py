@@ -32,6 +32,7 @@ from hocket.cli.options import (
     rate_of,
     saved_options,
 )
+from hocket.cli.pretraining import learn_from_demonstrations
 from hocket.errors import ConfigurationError, HocketError
 from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
@@ -56,7 +57,8 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> N
     show.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
     if options.save is not None:
         first_tick = result.run.config.get("first_tick", 0)
-        result.run.save(options.save / f"run-{first_tick:09d}")
+        config = {**result.run.config, "options": kept_options(options)}
+        replace(result, run=replace(result.run, config=config)).save(options.save / f"run-{first_tick:09d}")
         show.say(f"Saved in {options.save}; go on with --resume {options.save}")
     show.write_json(options.json, as_json(result))
     if result.error is not None:
@@ -105,6 +107,7 @@ def execute(options: TrainOptions) -> TrainResult:
         raise ConfigurationError(f"--save-every {options.save_every} needs --save; give a folder, or leave it out")
     rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
     network = make_network(options, algorithm)
+    learn_from_demonstrations(options, network, algorithm)
     clock = make_clock(options, rate, lambda: measured(options, network))
     if options.learning is not None:
         assert isinstance(clock, hocket.Virtual)
@@ -120,8 +123,10 @@ def execute(options: TrainOptions) -> TrainResult:
         instruments += stack.enter_context(live_page(options.live, options.live_port, options.live_host))
         if options.tensorboard is not None:
             from hocket.observe.tensorboard import TensorBoardWriter
+            from hocket.observe.tensorboard_pictures import TensorBoardPictures
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
+            instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         return hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
@@ -187,4 +192,9 @@ def prepare_folder(folder: Path, options: TrainOptions) -> None:
     elif config.exists():
         return
     make_folder(folder)
-    write_json(config, {"options": saved_options(options, without=("save", "resume", "tensorboard", "json"))})
+    write_json(config, {"options": kept_options(options)})
+
+
+def kept_options(options: TrainOptions) -> dict[str, Any]:
+    """What a config.json keeps of them: not where things go."""
+    return saved_options(options, without=("save", "resume", "tensorboard", "json"))

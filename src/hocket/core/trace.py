@@ -12,7 +12,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from os import PathLike, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.commands import Command
 from hocket.core.events import Event
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
@@ -156,14 +157,20 @@ class Trace:
             rows.byteswap()
         target = Path(path)
         partial = target.with_name(target.name + ".part")
-        with partial.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n")
-            file.write(rows.tobytes())
-        replace(partial, target)
+        try:
+            with partial.open("wb") as file:
+                file.write(json.dumps(header).encode() + b"\n")
+                file.write(rows.tobytes())
+            replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], rule: Rule | None = None) -> Trace:
+    def load(cls, path: str | PathLike[str], rule: Rule | None = None, *, unknown: bool = False) -> Trace:
         """Read a trace; pass ``rule`` if it was recorded under a rule of your own.
+
+        ``unknown`` says that a rule of your own need not be passed: what was recorded can be looked at without it,
+        only not replayed.
 
         Raises:
             TraceError: if the file is no trace, of another version, or truncated.
@@ -189,15 +196,41 @@ class Trace:
             raise TraceError(f"{path} has a damaged header ({error!r}); save the run again") from error
         if len(body) != promised * WIDTH * 8:
             raise TraceError(f"{path} is truncated: {promised} rows promised, {len(body) // (WIDTH * 8)} there")
-        trace = cls(rule or restore_rule(description), cadence, head_ns)
+        if rule is None:
+            rule = UnknownRule(description) if unknown and not is_own(description) else restore_rule(description)
+        trace = cls(rule, cadence, head_ns)
         trace.rows.frombytes(body)
         if sys.byteorder == "big":
             trace.rows.byteswap()
         return trace
 
 
+@dataclass(frozen=True)
+class UnknownRule(Rule):
+    """Stands for the rule of a trace that is none of hocket's own."""
+
+    description: dict[str, Any]
+
+    @property
+    def initial_workers(self) -> int:
+        """As many as it says, or one."""
+        workers = self.description.get("workers")
+        return workers if isinstance(workers, int) else 1
+
+    def schedule(self, cadence: Cadence) -> Schedule:
+        """Raises TraceError: nobody knows how."""
+        raise TraceError(f"{self.description!r} is none of hocket's own rules; pass it as rule= when you load the run")
+
+
+def is_own(description: Any) -> bool:
+    """Whether it is one of hocket's own rules that `describe_rule` described."""
+    return isinstance(description, dict) and description.get("name") in {own.__name__ for own in OWN_RULES}
+
+
 def describe_rule(rule: Rule) -> dict[str, Any]:
     """A rule as plain values: its class name and its options."""
+    if isinstance(rule, UnknownRule):
+        return rule.description
     options = asdict(rule)  # type: ignore[call-overload]
     return {"name": type(rule).__name__, **{k: v.value if isinstance(v, Learn) else v for k, v in options.items()}}
 

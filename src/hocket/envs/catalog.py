@@ -1,7 +1,8 @@
 """One door to every environment: make it by id, and say how fast its world moves.
 
 Rates are the worlds' own where they have one: ``tau`` of CartPole, ``dt`` of Acrobot and Pendulum, ``FPS`` of
-Box2D. MountainCar's step has no duration; its rendering rate stands in. Other ids have no known rate.
+Box2D; a Game Boy's screen. MountainCar's step has no duration; its rendering rate stands in. Other ids have no known
+rate.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from gymnasium.error import DependencyNotInstalled, UnregisteredEnv
 from gymnasium.error import Error as GymnasiumError
 
 from hocket.envs.atari import ATARI_HZ, atari_available, atari_games, make_atari
+from hocket.envs.gameboy.buttons import NONE, PLAYED
+from hocket.envs.gameboy.emulator import GAMEBOY_HZ
+from hocket.envs.gameboy.env import GameBoyEnv
+from hocket.envs.gameboy.make import BROUGHT_IDS, OWN_IDS, gameboy_available
 from hocket.envs.null import NULL_ID
 from hocket.envs.preprocess import check_frame_stack, stack_frames
 from hocket.envs.spec import RealtimeSpec
@@ -27,6 +32,8 @@ from hocket.errors import ConfigurationError, MissingExtraError
 _ALE = "ALE/"
 _VERSION = re.compile(r"-v\d+$")
 _ATARI_EXTRA = "hocket[atari]"
+_GAMEBOY_EXTRA = "hocket[gameboy]"
+_GAMEBOY_SPEC = RealtimeSpec(GAMEBOY_HZ, NONE)
 _PAPER_GAMES = {"ALE/Boxing-v5": 18, "ALE/Krull-v5": 18, "ALE/NameThisGame-v5": 6}
 _CLASSIC = {
     "CartPole-v1": "2",
@@ -61,6 +68,7 @@ class KnownEnvironment:
         needs: what to install, ``""`` for nothing.
         available: whether it can be made here.
         count: how many ids the row stands for; 0 where they cannot be counted because the extra is missing.
+        brings: what the user has to bring along, ``""`` for nothing.
     """
 
     id: str
@@ -69,6 +77,7 @@ class KnownEnvironment:
     needs: str = ""
     available: bool = True
     count: int = 1
+    brings: str = ""
 
 
 def make_env(
@@ -81,10 +90,12 @@ def make_env(
 ) -> gym.Env[Any, Any]:
     """Any Gymnasium environment by its id; Atari games as ``make_atari`` makes them, all else as registered.
 
+    Pictures of 84x84 of Game Boy games get the axis of the frames that Atari's have.
+
     Args:
         id: ``"CartPole-v1"``, ``"ALE/Boxing-v5"`` or ``"Boxing"``, ``"package:Name-v0"`` and so on.
         frame_stack: more than 1 puts that many observations into one, ``(frame_stack, *shape)``, oldest
-            first. Atari observations always have that axis, others only then.
+            first. Observations of Atari and Game Boy games always have that axis, others only then.
         repeat_action_probability: Atari only.
         render_mode: as the environment offers it.
         **kwargs: for ``gymnasium.make``; of Atari games only ``size``.
@@ -115,13 +126,15 @@ def make_env(
     if render_mode is not None:  # not every environment knows the option
         kwargs["render_mode"] = render_mode
     env = _make(id, **kwargs)
-    return stack_frames(env, frame_stack) if frame_stack > 1 else env
+    return stack_frames(env, frame_stack) if frame_stack > 1 or isinstance(env.unwrapped, GameBoyEnv) else env
 
 
 def natural_spec(id: str) -> RealtimeSpec | None:
     """The rate and the idle action of the environment ``id``, or None if its rate is unknown."""
     if _is_atari(id):
         return RealtimeSpec(ATARI_HZ, 0)
+    if id in OWN_IDS or id in BROUGHT_IDS:
+        return _GAMEBOY_SPEC
     return _SPECS.get(_VERSION.sub("", id))
 
 
@@ -147,7 +160,18 @@ def known_environments() -> tuple[KnownEnvironment, ...]:
         count=len(set(atari_games()) - _PAPER_GAMES.keys()) if here else 0,
     )
     classic = [KnownEnvironment(id=id, hz=natural_hz(id), actions=actions) for id, actions in _CLASSIC.items()]
-    return (*atari, others, *classic, KnownEnvironment(id=NULL_ID, hz=None, actions="2"))
+    gameboy = [
+        KnownEnvironment(
+            id=id,
+            hz=_GAMEBOY_SPEC.hz,
+            actions=str(len(PLAYED)),
+            needs=_GAMEBOY_EXTRA,
+            available=gameboy_available(),
+            brings="rom=FILE" if id in BROUGHT_IDS else "",
+        )
+        for id in (*OWN_IDS, *BROUGHT_IDS)
+    ]
+    return (*gameboy, *atari, others, *classic, KnownEnvironment(id=NULL_ID, hz=None, actions="2"))
 
 
 def _is_atari(id: str) -> bool:
@@ -176,20 +200,20 @@ def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
 
 def _hint(id: str) -> str:
-    """Close matches by name, each in its newest version, or where to look."""
+    """Close matches by name, each in its newest version, of the same namespace first; or where to look."""
+    namespace, _, name = _VERSION.sub("", id).rpartition("/")
     newest: dict[str, EnvSpec] = {}
     for spec in gym.registry.values():
         if spec.namespace is None and str(spec.entry_point).startswith("ale_py"):
             continue  # superseded by ALE/...
         rival = newest.get(spec.name.lower())
-        if rival is None or _rank(spec) > _rank(rival):
+        if rival is None or _rank(spec, namespace) > _rank(rival, namespace):
             newest[spec.name.lower()] = spec
-    name = _VERSION.sub("", id).rpartition("/")[2].lower()
-    close = [newest[found].id for found in difflib.get_close_matches(name, newest, n=3, cutoff=0.6)]
+    close = [newest[found].id for found in difflib.get_close_matches(name.lower(), newest, n=3, cutoff=0.6)]
     if close:
         return f"did you mean {' or '.join(close)}?"
     return "try 'package:Name-v0' with the package that registers it; `hocket envs` lists examples"
 
 
-def _rank(spec: EnvSpec) -> tuple[bool, int]:
-    return spec.namespace is None, spec.version or 0
+def _rank(spec: EnvSpec, namespace: str) -> tuple[bool, bool, int]:
+    return spec.namespace == namespace, spec.namespace is None, spec.version or 0

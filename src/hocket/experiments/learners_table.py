@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 import hocket
-from hocket.experiments.figures import interval
 from hocket.experiments.minatar import DQN_OPTIONS, HZ, LEARNING, make_game, network_for
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
+from hocket.observe.intervals import interval
 from hocket.training.train import train
 
 GAME = "breakout"

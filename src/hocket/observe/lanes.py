@@ -13,7 +13,7 @@ import numpy as np
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, MissingExtraError
 from hocket.observe.files import replacing
-from hocket.observe.metrics import Metrics
+from hocket.observe.metrics import Metrics, deadlines_ns
 from hocket.record import RunRecord
 
 # Okabe and Ito's colours: told apart with any colour vision.
@@ -86,9 +86,7 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], secon
     last_ns = cadence.deadline_ns(int(ticks.tick[-1])) if len(ticks.tick) else cadence.epoch_ns
     begin_ns = cadence.epoch_ns + max(0, last_ns - cadence.epoch_ns - window_ns) // 2
     end_ns = begin_ns + window_ns
-    over_ns = int(np.max(inferences.ended_ns, initial=last_ns))
-    stopped_ns = np.where(inferences.outcome == Outcome.FAILED, inferences.ended_ns, over_ns)
-    until_ns = np.where(inferences.finished_ns >= 0, inferences.finished_ns, stopped_ns)
+    until_ns = inferences.until_ns(last_ns)
     shown = np.flatnonzero((inferences.started_ns < end_ns) & (until_ns > begin_ns))
     kinds = [Outcome.DISCARDED if kind < 0 else Outcome(kind) for kind in inferences.outcome[shown].tolist()]
     left = (inferences.started_ns[shown] - begin_ns) / 1e9
@@ -101,7 +99,7 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], secon
         edgecolor="white",
         linewidth=min(0.8, 4 * LANE_INCHES / gap),
     )
-    due = np.array([cadence.deadline_ns(int(k)) - begin_ns for k in ticks.tick]) / 1e9
+    due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / 1e9
     inside = (due >= 0) & (due <= seconds)
     size = float(np.clip(600 / max(1, inside.sum()), 1, 6))
     for fresh, marker, colour in ((True, "o", FRESH), (False, "x", DEFAULT)):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import Cadence
 from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.record import RunRecord
@@ -71,6 +72,17 @@ class Inferences:
         """How long each took, of two stages its trunk; meaningful where it finished."""
         return np.where(self.trunk_ns >= 0, self.trunk_ns, self.finished_ns) - self.started_ns
 
+    def until_ns(self, over_ns: int) -> Ints:
+        """When each left its worker, as far as is known; ``over_ns`` is when the run was over."""
+        over_ns = int(np.max(self.ended_ns, initial=over_ns))
+        stopped_ns = np.where(self.outcome == Outcome.FAILED, self.ended_ns, over_ns)
+        until_ns: Ints = np.where(self.finished_ns >= 0, self.finished_ns, stopped_ns)
+        order = np.lexsort((self.started_ns, self.worker))
+        before, after = order[:-1], order[1:]
+        same = self.worker[before] == self.worker[after]  # what was given up ends where its worker starts again
+        until_ns[before[same]] = np.minimum(until_ns[before[same]], self.started_ns[after[same]])
+        return until_ns
+
 
 class Metrics:
     """Everything that can be read off one run.
@@ -79,11 +91,23 @@ class Metrics:
         record: the run.
         after_tick: of ticks and episodes, look at those that came (or ended) later: a warm-up to leave out.
             Inferences are always those of the whole run.
+        ticks, inferences: where they are known without the record's trace.
     """
 
-    def __init__(self, record: RunRecord, after_tick: int = 0) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        after_tick: int = 0,
+        *,
+        ticks: Ticks | None = None,
+        inferences: Inferences | None = None,
+    ) -> None:
         self.record = record
         self.after_tick = after_tick
+        if ticks is not None:
+            self.ticks = ticks
+        if inferences is not None:
+            self.inferences = inferences
         self._rows = np.frombuffer(record.trace.rows, np.int64).reshape(-1, WIDTH)
 
     @cached_property
@@ -187,6 +211,13 @@ class Metrics:
         fresh = self.ticks.fresh[: len(rewards)]
         return _mean_and_error(rewards[: len(fresh)][fresh]), _mean_and_error(rewards[: len(fresh)][~fresh])
 
+    @property
+    def over_ns(self) -> int:
+        """When the run was over: the last deadline, or the last inference's end."""
+        cadence, ticks = self.record.trace.cadence, self.ticks.tick
+        last_ns = cadence.deadline_ns(int(ticks[-1])) if len(ticks) else cadence.epoch_ns
+        return int(np.max(self.inferences.ended_ns, initial=last_ns))
+
     def first_due(self) -> int:
         """The first tick that an inference could have made: that of the first answer's first usable deadline."""
         finished = self.inferences.finished_ns
@@ -239,6 +270,14 @@ def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
     if len(values) < 2:
         return float("nan"), float("nan")
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def deadlines_ns(cadence: Cadence, ticks: Ints) -> Ints:
+    """`Cadence.deadline_ns` of each."""
+    p, q = cadence.scale
+    if len(ticks) and (int(ticks.max()) + 1) * p < 1 << 62:
+        return cadence.epoch_ns + ticks * p // q
+    return np.array([cadence.deadline_ns(tick) for tick in ticks.tolist()], np.int64)
 
 
 def percentiles(values: NDArray[Any], *which: float) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from types import TracebackType
 from typing import Self
@@ -10,6 +9,7 @@ from typing import Self
 from hocket.errors import MissingExtraError
 from hocket.instrument import Instrument, Progress
 from hocket.observe.files import unwritable
+from hocket.observe.scalars import evaluation_of, scalars_of
 
 try:
     from torch.utils.tensorboard import SummaryWriter
@@ -34,24 +34,11 @@ class TensorBoardWriter(Instrument):
 
     def on_training(self, progress: Progress) -> None:
         """See `Instrument`."""
-        learner = progress.learner
-        self._add(
-            progress.tick,
-            {
-                "acting/coverage": progress.coverage,
-                "acting/delay_ticks": progress.delay_ticks,
-                "acting/episode_return": progress.episode_return,
-                "acting/epsilon": learner.epsilon,
-                "learning/loss": learner.loss,
-                "learning/updates": float(learner.updates),
-                "learning/updates_per_s": progress.updates_per_s,
-                "learning/staleness": learner.staleness,
-            },
-        )
+        self._add(progress.tick, scalars_of(progress))
 
     def on_evaluation(self, tick: int, mean_return: float) -> None:
         """See `Instrument`."""
-        self._add(tick, {"evaluation/mean_return": mean_return})
+        self._add(tick, evaluation_of(mean_return))
 
     def close(self) -> None:
         """Write what is left; nothing more is told."""
@@ -67,5 +54,4 @@ class TensorBoardWriter(Instrument):
 
     def _add(self, tick: int, scalars: dict[str, float]) -> None:
         for name, value in scalars.items():
-            if not math.isnan(value):
-                self._writer.add_scalar(name, value, tick)
+            self._writer.add_scalar(name, value, tick)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hocket.observe.learning import Evaluated, Learning
 from hocket.run import RunResult
 from hocket.training.evaluation import Evaluation
 
@@ -37,3 +42,24 @@ class TrainResult:
     landed_ns: Sequence[int] = field(repr=False)
     error: str | None = None
     """Why learning stopped before the end, if it did; acting went on."""
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the run as `RunResult.save` does, and beside it how learning went: its report has learning curves.
+
+        Raises:
+            ConfigurationError: if the disk refuses.
+        """
+        return replace(self.run, learning=self._learning()).save(folder)
+
+    def _learning(self) -> Learning:
+        return Learning(
+            evaluations=tuple(Evaluated(each.tick, each.returns) for each in self.evaluations),
+            final=Evaluated(self.final.tick, self.final.returns) if len(self.final.returns) else None,
+            updates=self.updates,
+            losses=np.asarray(self.losses, np.float64),
+            stalenesses=np.asarray(self.stalenesses, np.int64),
+            started_ns=np.asarray(self.started_ns, np.int64),
+            landed_ns=np.asarray(self.landed_ns, np.int64),
+            first_tick=int(self.run.config.get("first_tick", 0)),
+            error=self.error,
+        )

@@ -1,0 +1,42 @@
+"""``hocket bench gameboy``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hocket.cli import show
+from hocket.cli.options import parse_env_args
+from hocket.envs.gameboy.make import BROUGHT_IDS, OWN_IDS
+from hocket.errors import ConfigurationError
+
+
+def gameboy(
+    *, env: str = "hocket/Blocks-v0", env_args: str | None = None, ticks: int = 6000, json: Path | None = None
+) -> None:
+    """A Game Boy's tick with its observation, against its own clock.
+
+    Args:
+        env: a Game Boy environment.
+        env_args: what it is made with, as NAME=VALUE,…: rom=tetris.gb.
+        ticks: how many, with random buttons.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.gameboy import bench_gameboy
+
+    if ticks < 1:
+        raise ConfigurationError(f"--ticks {ticks} must be at least 1; try --ticks 6000")
+    if env not in (*OWN_IDS, *BROUGHT_IDS):
+        raise ConfigurationError(f"--env {env} is no Game Boy game; see hocket envs; try hocket/Blocks-v0")
+    show.check_writable(json=json)
+    figures = bench_gameboy(env=env, ticks=ticks, **parse_env_args(env_args))
+    rows = [
+        (
+            name,
+            show.microseconds(figures[f"{key}tick_s"]),
+            show.microseconds(figures[f"{key}tick_cpu_s"]),
+            f"{figures[f'{key}times_realtime']:.0f}",
+        )
+        for name, key in (("84x84", ""), ("144x160", "raw_"))
+    ]
+    show.table(f"{env}, a tick at 59.7275 Hz", ("observation", "wall clock", "processor", "times realtime"), rows)
+    show.write_json(json, figures)

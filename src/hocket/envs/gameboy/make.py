@@ -1,0 +1,111 @@
+"""The Game Boy environments by name: what ``gymnasium.make`` calls, and what ``hocket envs`` says of them."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from hocket.envs.gameboy.env import GameBoyEnv
+from hocket.envs.gameboy.game import Game
+from hocket.envs.gameboy.pokemon import VERSIONS, PokemonBattles, PokemonCatching, Version
+from hocket.envs.gameboy.roms import BLOCKS, DUEL, read_rom
+from hocket.envs.gameboy.tetris import Tetris
+from hocket.errors import ConfigurationError
+
+EPISODE_TICKS = 108_000
+"""After these an episode is truncated, as Atari's are: half an hour."""
+
+DUEL_OPPONENTS = 8
+
+BLOCKS_ID, DUEL_ID, CATCH_ID = OWN_IDS = ("hocket/Blocks-v0", "hocket/Duel-v0", "hocket/Catch-v0")
+"""On hocket's own cartridges."""
+TETRIS_ID, BATTLES_ID, CATCHING_ID = BROUGHT_IDS = (
+    "hocket/Tetris-v0",
+    "hocket/PokemonBattles-v0",
+    "hocket/PokemonCatching-v0",
+)
+"""On the user's."""
+
+
+def gameboy_available() -> bool:
+    """Whether the ``gameboy`` extra is installed."""
+    return find_spec("pyboy") is not None
+
+
+def make_blocks(**options: Any) -> GameBoyEnv[Any]:
+    """Hocket Blocks, as `Tetris` sees it; ``options`` as of `GameBoyEnv`."""
+    return _own(Tetris(), BLOCKS, **options)
+
+
+def make_duel(**options: Any) -> GameBoyEnv[Any]:
+    """The battles of Hocket Duel, as `PokemonBattles` sees them."""
+    return _own(PokemonBattles(), DUEL, **{"encounters": 1 if "states" in options else DUEL_OPPONENTS, **options})
+
+
+def make_catch(**options: Any) -> GameBoyEnv[Any]:
+    """The wild monsters of Hocket Duel, as `PokemonCatching` sees them."""
+    return _own(PokemonCatching(), DUEL, **options)
+
+
+def make_tetris(rom: str | Path = "", **options: Any) -> GameBoyEnv[Any]:
+    """Tetris, on the user's own cartridge ``rom``."""
+    return GameBoyEnv(Tetris(), _given(TETRIS_ID, rom), **options)
+
+
+def make_battles(rom: str | Path = "", version: Version | str | None = None, **options: Any) -> GameBoyEnv[Any]:
+    """Pokémon battles, on the user's own cartridge; its ``version`` is found by its SHA-256 if not given."""
+    path = _given(BATTLES_ID, rom)
+    return GameBoyEnv(PokemonBattles(_version(path, version)), path, **options)
+
+
+def make_catching(rom: str | Path = "", version: Version | str | None = None, **options: Any) -> GameBoyEnv[Any]:
+    """Catching Pokémon, on the user's own cartridge; its ``version`` is found by its SHA-256 if not given."""
+    path = _given(CATCHING_ID, rom)
+    return GameBoyEnv(PokemonCatching(_version(path, version)), path, **options)
+
+
+def register_gameboy() -> None:
+    """Make ``gymnasium.make("hocket/Blocks-v0")`` and the others work."""
+    makers = (make_blocks, make_duel, make_catch, make_tetris, make_battles, make_catching)
+    for id, maker in zip((*OWN_IDS, *BROUGHT_IDS), makers, strict=True):
+        if id not in gym.registry:
+            gym.register(
+                id,
+                entry_point=f"{__name__}:{maker.__name__}",
+                max_episode_steps=EPISODE_TICKS,
+                disable_env_checker=True,
+            )
+
+
+def _own(game: Game[Any], rom: Path, **options: Any) -> GameBoyEnv[Any]:
+    return GameBoyEnv(game, rom, **{"sha256": read_rom(rom).sha256, **options})
+
+
+def _given(id: str, rom: str | Path) -> Path:
+    if not str(rom):
+        raise ConfigurationError(
+            f"{id} needs a ROM of yours; try gymnasium.make('{id}', rom='FILE'), or --env {id} --env-args rom=FILE"
+        )
+    return Path(rom)
+
+
+def _version(rom: Path, version: Version | str | None) -> Version:
+    if isinstance(version, Version):
+        return version
+    names = {known.name.rpartition(" ")[2].lower(): known for known in VERSIONS}
+    if version is not None:
+        if version.lower() not in names:
+            raise ConfigurationError(f"version={version!r} must be one of {', '.join(names)}; try version='red'")
+        return names[version.lower()]
+    found = read_rom(rom).sha256
+    for known in VERSIONS:
+        if known.sha256 == found:
+            return known
+    expected = ", ".join(f"{known.name} ({known.sha256})" for known in VERSIONS)
+    raise ConfigurationError(
+        f"rom='{rom}' is none of the ROMs that are known: SHA-256 expected {expected}; found {found}; if it is another "
+        f"revision, say which version it is of, version='red', and that it is meant, sha256='{found}'"
+    )

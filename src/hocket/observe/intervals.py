@@ -1,0 +1,25 @@
+"""Means with their 95 % intervals, by Student's t."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Of Student's t at 0.975, with 1, 2, … degrees of freedom."""
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and half width of its 95 % interval by Student's t; NaN for what there is not.
+
+    More than ten values count as ten: the interval is then a little too wide.
+    """
+    count = len(values)
+    if not count:
+        return math.nan, math.nan
+    mean = float(np.mean(values))
+    if count == 1:
+        return mean, math.nan
+    return mean, QUANTILES[min(count - 1, len(QUANTILES)) - 1] * float(np.std(values, ddof=1)) / math.sqrt(count)

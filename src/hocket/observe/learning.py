@@ -1,0 +1,75 @@
+"""What a training leaves behind beside its run: evaluations and updates, as a run folder keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Evaluated(NamedTuple):
+    """Returns of whole episodes under the greedy policy, by the weights of training tick ``tick``."""
+
+    tick: int
+    returns: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """How learning went. Columns have a row for each update that landed, in the order of landing.
+
+    Attributes:
+        evaluations: on the way.
+        final: of the weights that training ended with, or None.
+        updates: how many landed; the columns may only have the last of them.
+        losses, stalenesses, started_ns, landed_ns: see `hocket.TrainResult`.
+        first_tick: of the training at which the run began.
+        error: why learning stopped before the end, if it did.
+    """
+
+    evaluations: tuple[Evaluated, ...]
+    final: Evaluated | None
+    updates: int
+    losses: NDArray[np.float64] = field(repr=False)
+    stalenesses: NDArray[np.int64] = field(repr=False)
+    started_ns: NDArray[np.int64] = field(repr=False)
+    landed_ns: NDArray[np.int64] = field(repr=False)
+    first_tick: int = 0
+    error: str | None = None
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """As arrays that an npz file holds."""
+        every = [*self.evaluations, *([] if self.final is None else [self.final])]
+        return {
+            "evaluated_ticks": np.array([each.tick for each in every], np.int64),
+            "evaluated_episodes": np.array([len(each.returns) for each in every], np.int64),
+            "returns": np.concatenate([np.empty(0), *(each.returns for each in every)]),
+            "has_final": np.array(self.final is not None),
+            "updates": np.array(self.updates),
+            "losses": self.losses,
+            "stalenesses": self.stalenesses,
+            "started_ns": self.started_ns,
+            "landed_ns": self.landed_ns,
+            "first_tick": np.array(self.first_tick),
+            "error": np.array(self.error or ""),
+        }
+
+    @classmethod
+    def of_columns(cls, columns: dict[str, NDArray[Any]]) -> Learning:
+        """What `columns` made."""
+        ends = np.cumsum(columns["evaluated_episodes"])
+        returns = np.split(columns["returns"], ends[:-1]) if len(ends) else []
+        every = [Evaluated(int(tick), own) for tick, own in zip(columns["evaluated_ticks"], returns, strict=True)]
+        return cls(
+            final=every.pop() if columns["has_final"] else None,
+            evaluations=tuple(every),
+            updates=int(columns["updates"]),
+            losses=columns["losses"],
+            stalenesses=columns["stalenesses"],
+            started_ns=columns["started_ns"],
+            landed_ns=columns["landed_ns"],
+            first_tick=int(columns["first_tick"]),
+            error=str(columns["error"]) or None,
+        )

@@ -1,0 +1,42 @@
+"""Weights & Biases: training's figures as curves over ticks, beside those of others."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from hocket.errors import ConfigurationError
+from hocket.instrument import Instrument, Progress
+from hocket.observe.scalars import evaluation_of, scalars_of
+
+
+class Logs(Protocol):
+    """What is needed of a ``wandb.Run``."""
+
+    def log(self, data: dict[str, Any]) -> None:
+        """Keep these values; wandb hands them to a process of its own."""
+
+
+class WeightsAndBiases(Instrument):
+    """An `Instrument` that logs to a run which ``wandb.init`` has begun, and which you finish.
+
+    Every entry has the ``tick`` that it belongs to, as the axis of all curves; wandb's own steps only count entries.
+
+    Raises:
+        ConfigurationError: if ``run`` cannot log.
+    """
+
+    def __init__(self, run: Logs) -> None:
+        if not callable(getattr(run, "log", None)):
+            raise ConfigurationError(f"run={run!r} has no log(); try wandb.init(project='boxing')")
+        self._run = run
+        define = getattr(run, "define_metric", None)
+        if define is not None:
+            define("*", step_metric="tick")
+
+    def on_training(self, progress: Progress) -> None:
+        """See `Instrument`."""
+        self._run.log({"tick": progress.tick, **scalars_of(progress)})
+
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        self._run.log({"tick": tick, **evaluation_of(mean_return)})
