@@ -13,7 +13,7 @@ const Round rounds[ROUNDS + 1] = {
     {"CANTOR", 5, 14, 5, 14, 192},
     {"SOLOIST", 5, 15, 5, 16, 224},
     {"MAESTRO", 6, 16, 6, 17, 240},
-    {"ECHO", 6, 17, 6, 19, 255},
+    {"ECHO", 6, 17, 6, 18, 255},
 };
 
 static void clear(volatile uint8_t *bytes, uint16_t count) {

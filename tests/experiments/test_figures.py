@@ -30,7 +30,7 @@ def test_both_figures_are_drawn(tmp_path):
     rows = [row(arm, d, kind, "1") for arm in "ab" for d in ("1", "4") for kind in ("final", "training")]
     rows += [row("noop", "any", "final", "0.5")]
     figures.draw_against_delay(
-        rows, tmp_path / "f" / "d.png", arms=("a", "b"), references=("noop",), games=["breakout"]
+        rows, tmp_path / "f" / "d.png", title="B", arms=("a", "b"), references=("noop",), games=["breakout"]
     )
     curve = [row("a", "1", "choosing", "1", tick=str(tick)) for tick in (100, 200)]
     figures.draw_learning_curves(curve, tmp_path / "f" / "c.png", arms=("a",), title="A")

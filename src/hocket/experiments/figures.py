@@ -34,7 +34,7 @@ def values_of(rows: Iterable[Row], **wanted: Any) -> list[float]:
 
 
 def draw_against_delay(
-    rows: list[Row], path: Path, *, arms: Sequence[str], references: Sequence[str], games: Sequence[str]
+    rows: list[Row], path: Path, *, title: str, arms: Sequence[str], references: Sequence[str], games: Sequence[str]
 ) -> None:
     """Returns against delay: a column a game, evaluations above and training below.
 
@@ -81,7 +81,7 @@ def draw_against_delay(
                 axis.set_xlabel("delay of an inference, ticks of 1/60 s")
     axes[0][0].legend(fontsize=8)
     seeds = len({row["seed"] for row in rows})
-    figure.suptitle(f"MinAtar under delay (delay-only, virtual): mean and 95 % interval, {_seeds(seeds)}", fontsize=11)
+    figure.suptitle(f"{title}: mean and 95 % interval, {_seeds(seeds)}", fontsize=11)
     _save(figure, path)
 
 

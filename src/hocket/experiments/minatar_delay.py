@@ -159,7 +159,8 @@ def collect(rows: list[Row]) -> None:
     delays, arms = [*map(str, DELAYS), "any"], [*ARMS, *DEFAULT_ONLY]
     every.sort(key=lambda row: (row["game"], delays.index(row["delay"]), arms.index(row["arm"])))
     write_rows(TABLE, every, ("game", "delay", "arm", "seed", *COLUMNS))
-    draw_against_delay(every, FIGURE, arms=ARMS, references=tuple(DEFAULT_ONLY), games=GAMES)
+    title = "MinAtar under delay (delay-only, virtual)"
+    draw_against_delay(every, FIGURE, title=title, arms=ARMS, references=tuple(DEFAULT_ONLY), games=GAMES)
     print(f"{TABLE}, {FIGURE}")
 
 

@@ -1,0 +1,52 @@
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
+
+from hocket.experiments import blocks_delay as experiment
+from hocket.experiments.blocks_delay import ARMS, DELAYS, MARKS, SEEDS, Learning, Mark, collect, tasks
+
+COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
+
+
+def test_every_cell_is_there_once():
+    every = tasks()
+    assert len({task.name for task in every}) == len(every) == len(SEEDS) * (2 * len(DELAYS) - 1 + len(MARKS))
+    assert [task.seed for task in every] == sorted(task.seed for task in every)
+
+
+@pytest.mark.parametrize(("arm", "coverage"), [("sequential", 0.2), ("TickDispatch", 0.98)])
+def test_an_arm_plays(arm, coverage, monkeypatch):
+    short = {**experiment.LEARNING, "warm_up": 100, "evaluate_every": 300, "evaluation_episodes": 1}
+    monkeypatch.setattr(experiment, "LEARNING", short)
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
+    rows = Learning(5, arm, 0, ticks=500, pretrain_updates=20).play()
+    assert [row["kind"] for row in rows] == ["choosing", "training", "final"] and list(rows[0]) == COLUMNS
+    assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == 5
+    assert rows[-1]["updates"] == (500 - 100) // 4 + 1
+
+
+def test_what_is_shown_is_in_the_units_of_the_game(monkeypatch):
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 900)
+    shown = experiment.demonstrated(0)
+    env = experiment.make_game()
+    assert shown.observations.shape[1:] == env.observation_space.shape
+    env.reset(seed=1000)
+    assert [env.step(int(action))[1] for action in shown.actions] == pytest.approx(shown.rewards.tolist())
+    assert 0 < shown.returns[0] < 100
+    env.close()
+
+
+def test_marks_and_the_table(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 300)
+    monkeypatch.setattr(experiment, "TABLE", tmp_path / "t.csv")
+    monkeypatch.setattr(experiment, "FIGURE", tmp_path / "f.png")
+    rows = [row for arm in MARKS for row in Mark(arm, 0, episodes=2).play()]
+    assert [row["episodes"] for row in rows] == [2, 2, 2] and rows[0]["mean_return"] == 0 < rows[2]["mean_return"]
+    learnt = {**rows[0], "arm": "TickDispatch", "kind": "final"}
+    rows += [{**learnt, "delay": "1"}, {**learnt, "delay": "5"}, {**learnt, "delay": "5", "arm": ARMS[0]}]
+    collect([{name: str(value) for name, value in row.items()} for row in rows])
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(rows) + 1 and sum(line.startswith("blocks,1,") for line in lines) == 2
+    assert (tmp_path / "f.png").stat().st_size > 5000
