@@ -61,12 +61,14 @@ def test_pictures_keep_their_shape_kind_and_values():
         np.arange(24, dtype=np.uint8).reshape(2, 4, 3),
         np.linspace(-1, 1, 5, dtype=np.float64),
         np.ones((2, 3, 4, 5), np.float32),
+        np.arange(6, dtype=">i4").reshape(2, 3)[:, ::2],
+        np.array(7.0),
         np.array([[True, False]]),
         np.zeros((PICTURE_BYTES,), np.uint8),
     ):
         newest.append(array, tick=7, rendered=True)
         tick, rendered, found = newest.newest()
-        assert (tick, rendered, found.dtype, found.shape) == (7, True, array.dtype, array.shape)
+        assert (tick, rendered, found.dtype, found.shape) == (7, True, array.dtype.newbyteorder("="), array.shape)
         assert np.array_equal(found, array)
     board.close()
 

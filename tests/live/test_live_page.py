@@ -15,7 +15,7 @@ import pytest
 from painted import Painted
 from processes_left import alive, eventually, named_memory
 from viewers import ASK, look_at, stream_of, take_apart, watching
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 import hocket
@@ -175,6 +175,15 @@ def test_a_viewer_that_says_too_much_is_sent_away(page):
         assert take_apart(other.recv())
 
 
+def test_a_viewer_that_says_words_is_sent_away(page, capfd):
+    with look_at(page) as talking:
+        talking.send("next")
+        with pytest.raises(ConnectionClosed) as closed:
+            talking.recv(timeout=10)
+    assert closed.value.rcvd.code == 1003
+    assert "Traceback" not in capfd.readouterr().err
+
+
 # -- who is let in ---------------------------------------------------------------------------------------------
 
 
@@ -200,7 +209,8 @@ def test_the_page_and_its_files(page):
 
 
 def test_other_pages_in_the_same_browser_are_not_let_in(page):
-    assert answer(page.url, Host="evil.example")[0] == 403
+    for host in ("evil.example", "[::1", "127.0.0.1.evil.example"):
+        assert answer(page.url, Host=host)[0] in (400, 403)
     assert answer(page.url, Host=f"localhost:{page._port}")[0] == 200
     evil = {"Origin": "http://evil.example"}
     with pytest.raises(InvalidStatus) as refused, look_at(page, additional_headers=evil):
@@ -215,7 +225,7 @@ def test_another_address_needs_the_token():
         url = f"http://127.0.0.1:{page._port}/"
         token = page.url.split("?")[1]
         assert token.startswith("token=") and len(token) > 20
-        assert answer(url)[0] == answer(url + "?token=wrong")[0] == 403
+        assert answer(url)[0] == answer(url + "?token=wrong")[0] == answer(url + "?token=%C3%BC")[0] == 403
         assert answer(url + "?" + token)[0] == 200
         stream = url.replace("http", "ws") + "frames"
         with pytest.raises(InvalidStatus), connect(stream, proxy=None):

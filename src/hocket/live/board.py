@@ -86,7 +86,7 @@ class Pictures:
         """The writer's: one more, of at most four dimensions and `PICTURE_BYTES`."""
         count, shape = self.head, (*array.shape, 0, 0, 0, 0)[:4]
         slot = count % PICTURES
-        kind = array.dtype
+        kind = _native(array.dtype.kind, array.dtype.itemsize)
         self._facts[slot] = (tick, rendered, ord(kind.kind), kind.itemsize, array.ndim, *shape)
         np.copyto(self._content[slot, : array.nbytes].view(kind).reshape(array.shape), array)
         fence()
@@ -100,7 +100,7 @@ class Pictures:
         fence()
         slot = (head - 1) % PICTURES
         facts = self._facts[slot].copy()
-        kind = np.dtype(f"{chr(int(facts['kind']))}{int(facts['itemsize'])}")
+        kind = _native(chr(int(facts["kind"])), int(facts["itemsize"]))
         shape = tuple(int(facts[f"shape{axis}"]) for axis in range(int(facts["dimensions"])))
         size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
         array = self._content[slot, :size].copy().view(kind).reshape(shape)
@@ -108,6 +108,10 @@ class Pictures:
         if self.head - head >= PICTURES - 1:
             return None
         return int(facts["tick"]), bool(facts["rendered"]), array
+
+
+def _native(kind: str, itemsize: int) -> np.dtype[Any]:
+    return np.dtype(f"{kind}{itemsize}")
 
 
 class Board:

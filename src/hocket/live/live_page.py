@@ -25,10 +25,11 @@ NONE = float("nan")
 NS_PER_S = 1e9
 USUAL_PORT = 8765
 LOOPBACK = "127.0.0.1"
-NICE = 15
+NICE = 19
 START_S = 60.0
 LOOK_S = 0.01
 GOODBYE_S = 3.0
+MOST_WORDS = 200
 NEEDED = ("starlette", "uvicorn", "websockets")
 
 
@@ -152,14 +153,14 @@ class LivePage(Instrument):
         self._camera = Camera(run.env, self._board.pictures, hz=float(run.hz) if run.realtime else None)
         self._board.begin(
             {
-                "name": run.name,
+                "name": run.name[:MOST_WORDS],
                 "rule": type(run.rule).__name__,
                 "hz": float(run.hz),
                 "ticks": run.ticks,
                 "first_tick": run.first_tick,
                 "workers": run.rule.initial_workers,
                 "realtime": run.realtime,
-                "picture": self._camera.why,
+                "picture": self._camera.why[:MOST_WORDS],
             }
         )
 

@@ -61,8 +61,11 @@ class Door:
         if origin is not None and urlsplit(origin).netloc != host:
             return False
         if self.token:
-            return compare_digest(connection.query_params.get("token", ""), self.token)
-        return urlsplit(f"//{host}").hostname in LOOPBACK
+            return compare_digest(connection.query_params.get("token", "").encode(), self.token.encode())
+        try:
+            return urlsplit(f"//{host}").hostname in LOOPBACK
+        except ValueError:
+            return False
 
 
 def page_files() -> dict[str, tuple[bytes, str]]:
@@ -101,6 +104,8 @@ def application(board: Board, door: Door) -> Starlette:
             await _show(board, viewer)
         except (WebSocketDisconnect, RuntimeError):  # gone, perhaps in the middle of a frame
             return
+        except KeyError:  # it has said words, which nobody asks for
+            await viewer.close(1003)
 
     return Starlette(routes=[Route("/", page), Route("/{name}", file), WebSocketRoute("/frames", frames)])
 

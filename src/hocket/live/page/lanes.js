@@ -149,12 +149,17 @@ export class Lanes {
   drawBar({ one, begin, end, middle, high, colour, outcome }) {
     const { context, lane } = this;
     context.fillStyle = colour;
-    context.globalAlpha = outcome ? 1 : 0.6;
+    context.globalAlpha = outcome ? 1 : lane >= TALL ? 0.18 : 0.4;
     const wide = Math.max(1, end - begin - (lane > 12 ? 1 : 0.5));
     context.beginPath();
     context.roundRect(begin, middle - high / 2, wide, high, Math.max(0, Math.min(4, high / 2.5, wide / 2)));
     context.fill();
     context.globalAlpha = 1;
+    if (!outcome && lane >= TALL) {
+      context.strokeStyle = colour;
+      context.lineWidth = 1.25;
+      context.stroke();
+    }
     if (outcome && outcome !== "executed" && lane >= 7 && Number.isFinite(one.finished_s)) {
       const size = Math.min(4, lane / 4);
       drawCross(context, lane >= TALL ? end - size - 4 : end, middle, size, lane >= TALL ? colours.panel : colour);

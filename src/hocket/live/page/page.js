@@ -4,7 +4,7 @@ import { colours } from "./canvas.js";
 import { Gauges, digits } from "./gauges.js";
 import { History, MINUTE_S, OUTCOMES } from "./history.js";
 import { Lanes } from "./lanes.js";
-import { drawPicture, forgetRange } from "./picture.js";
+import { drawPicture, forgetScale } from "./picture.js";
 import { Playhead } from "./playhead.js";
 import { Stream } from "./stream.js";
 import { clock } from "./words.js";
@@ -42,7 +42,7 @@ function begin(frame) {
     chosenWindow = false;
   }
   run = frame.run;
-  forgetRange();
+  forgetScale();
   drawnPicture = null;
   const { about } = frame;
   by("name").textContent = about.name || "waiting for a run";
@@ -152,7 +152,7 @@ function showLegend() {
   const words = { dropped: "dropped (late)" };
   const legend = by("legend");
   legend.replaceChildren(
-    entry("running", "running", ""),
+    entry("running", "running", "open"),
     ...outcomes.map((name) => entry(words[name] || name, name, "", totals.outcomes[name])),
     entry("tick: fresh action", "fresh", "dot"),
     entry("tick: default", "default", "cross"),

@@ -3,10 +3,10 @@
 import { colours, prepare } from "./canvas.js";
 
 const own = document.createElement("canvas");
-let range = [0, 0];
+let greatest = [];
 
-export function forgetRange() {
-  range = [0, 0];
+export function forgetScale() {
+  greatest = [];
 }
 
 export function drawPicture(canvas, picture) {
@@ -36,21 +36,18 @@ function drawPixels(context, width, height, picture) {
   context.drawImage(own, (width - wide) / 2, (height - high) / 2, wide, high);
 }
 
-// Columns up and down from zero, on a scale that has held all values so far.
+// Columns up and down from zero, each on the scale of the greatest that it has been so far.
 function drawValues(context, width, height, values) {
-  for (const value of values) {
-    if (Number.isFinite(value)) range = [Math.min(range[0], value), Math.max(range[1], value)];
-  }
-  const span = range[1] - range[0] || 1;
   const margin = 14;
-  const y = (value) => margin + ((range[1] - value) / span) * (height - 2 * margin);
+  const middle = height / 2;
   const step = (width - 2 * margin) / values.length;
   context.fillStyle = colours.accent;
   values.forEach((value, i) => {
     if (!Number.isFinite(value)) return;
-    const [top, bottom] = [Math.min(y(value), y(0)), Math.max(y(value), y(0))];
-    context.fillRect(margin + i * step + step * 0.14, top, step * 0.72, Math.max(1.5, bottom - top));
+    greatest[i] = Math.max(greatest[i] || 1e-9, Math.abs(value));
+    const high = (value / greatest[i]) * (middle - margin);
+    context.fillRect(margin + (i + 0.14) * step, Math.min(middle, middle - high), step * 0.72, Math.max(1.5, Math.abs(high)));
   });
   context.fillStyle = colours.quiet;
-  context.fillRect(margin, y(0) - 0.5, width - 2 * margin, 1);
+  context.fillRect(margin, middle - 0.5, width - 2 * margin, 1);
 }

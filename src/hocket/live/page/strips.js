@@ -49,8 +49,8 @@ export function drawStrips(context, strips, ticks, x, gap) {
 
 function drawStrip(context, strip, ticks, x, gap) {
   const values = ticks.map(strip.value).map((value) => (Number.isFinite(value) ? value : 0));
-  const most = Math.max(strip.least, ...values.map(Math.abs));
-  strip.most = values.length ? strip.say(Math.max(strip.least, most)) : "";
+  const most = values.reduce((most, value) => Math.max(most, Math.abs(value)), strip.least);
+  strip.most = values.length ? strip.say(most) : "";
   const zero = strip.signed ? (strip.top + strip.bottom) / 2 : strip.bottom;
   const full = zero - strip.top;
   const wide = Math.max(1, gap * 0.62);
