@@ -21,7 +21,7 @@ LAYERS = {
     "theory": {"errors", "core", "shared"},
     "envs": {"errors", "core", "shared"},
     "models": {"errors", "core", "shared"},
-    "observe": {"errors", "core", "shared", "live"},  # TensorBoard shows the pictures that the live page shows
+    "observe": {"errors", "core", "shared"},
     "live": {"errors", "core", "shared"},
 }
 ROOMS = set(LAYERS) | {"hocket"}  # "hocket" is the package itself, which shows the public names of all of them
@@ -39,6 +39,7 @@ SHARED = {
     "shared_memory",
     "instrument",
     "telling",
+    "picture",
 }
 RUN = {
     "run",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hocket.core.commands import Outcome
 from hocket.live.board import ENDED, IDLE, RINGS, RUNNING, Board
 from hocket.live.lateness import percentiles
-from hocket.live.picture import picture_of
+from hocket.picture import picture_of
 
 NO_RUN = -2
 KEPT_S = 61.0

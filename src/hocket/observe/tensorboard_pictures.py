@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError, MissingExtraError
 from hocket.instrument import Instrument
-from hocket.live.picture import picture_of
 from hocket.observe.files import make_folder
+from hocket.picture import picture_of
 from hocket.record import Moment
 
 try:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hocket.live.picture import COLOURS, picture_of
+from hocket.picture import COLOURS, picture_of
 
 
 def pixels(picture):

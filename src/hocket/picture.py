@@ -1,4 +1,4 @@
-"""Observations and drawings as pictures that a page can show."""
+"""Observations and drawings as pictures that people can look at."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLOURS = np.array(
 
 
 class Picture(NamedTuple):
-    """What a page draws: ``"rgb"`` or ``"grey"`` bytes, rows first, or a ``"vector"`` of 32-bit floats."""
+    """What a viewer draws: ``"rgb"`` or ``"grey"`` bytes, rows first, or a ``"vector"`` of 32-bit floats."""
 
     kind: str
     height: int
