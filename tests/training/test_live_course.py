@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import gymnasium as gym
@@ -107,7 +108,8 @@ def ticks_saved(folder):
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    """The fork server has all that takes seconds to import before any clock runs."""
+    """The fork server has all that takes seconds to import before any clock runs, whatever the one before had."""
+    forkserver._forkserver._stop()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*PRELOAD, "hocket.learn.saver", "hocket.drivers.executors.worker"])
     process = context.Process(target=os.getpid)
