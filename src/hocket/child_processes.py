@@ -10,16 +10,23 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 from time import monotonic
 
+FURTHEST = 19
+
 
 def begin_as_child(nice: int) -> None:
     """In the child: leave Ctrl-C to the tick loop, stand back behind it by ``nice``, and end when its process is gone.
 
     Even in the middle of what never ends. ``os.getppid`` would not tell: it names the fork server, which lives until
     its last child has left.
+
+    At 19, the furthest, it runs only while a processor has nothing else to do, where the system knows such a thing: a
+    tick loop that wakes up then need not wait for it to have had its turn.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
     os.nice(nice)
+    if nice >= FURTHEST and hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _leave_with_parent() -> None:
