@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from painted import Painted
 from processes_left import alive, eventually, named_memory
-from viewers import ASK, look_at, stream_of, take_apart, watching
+from viewers import ASK, beside, look_at, stream_of, take_apart, watching
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -41,19 +41,6 @@ def play(page, ticks=90, *, clock=None, env=None, rule=None):
 def page():
     with hocket.LivePage(0) as page:
         yield page
-
-
-def beside(call):
-    """Runs ``call`` beside the test; gives its result when called."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
-    thread.start()
-
-    def result():
-        thread.join(60)
-        return results[0]
-
-    return result
 
 
 def test_a_viewer_sees_the_whole_run_and_its_figures(page):

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import threading
 import time
 
 import numpy as np
 import pytest
 from painted import Painted
 from processes_left import eventually
+from viewers import beside
 
 import hocket
 
@@ -110,18 +110,6 @@ def complaints(browser):
     """Errors and warnings of the page; reading canvases back is the test's own doing."""
     entries = browser.get_log("browser")
     return [e for e in entries if e["level"] in ("SEVERE", "WARNING") and "readback" not in e["message"]]
-
-
-def beside(call):
-    results = []
-    thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
-    thread.start()
-
-    def result():
-        thread.join(60)
-        return results[0]
-
-    return result
 
 
 def play(page, seconds, workers=2):

@@ -86,3 +86,16 @@ def watching(page):
     finally:
         viewer.stopping.set()
         viewer.join(10)
+
+
+def beside(call):
+    """Runs ``call`` beside the test; gives its result when called."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
+    thread.start()
+
+    def result():
+        thread.join(60)
+        return results[0]
+
+    return result

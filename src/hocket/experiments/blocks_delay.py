@@ -16,7 +16,7 @@ At a delay of 1 both arms do the same and are played once. Noop, chance and the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +89,7 @@ def small_network() -> QNetwork:
 def demonstrated(seed: int) -> Demonstrations:
     """What the agent is shown, in the units that it learns in."""
     shown = expert_demonstrations(SHOWN_EPISODES, ticks=EPISODE_TICKS, seed=1000 + seed, random_share=RANDOM_SHARE)
-    return Demonstrations(
-        observations=shown.observations,
-        actions=shown.actions,
-        rewards=shown.rewards / SCORE,
-        terminated=shown.terminated,
-        truncated=shown.truncated,
-    )
+    return replace(shown, rewards=shown.rewards / SCORE)
 
 
 def rule_of(arm: str, delay: int) -> Rule:
