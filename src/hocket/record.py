@@ -93,6 +93,8 @@ class RunRecord:
         """Whether Ctrl-C ended the run early."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
+        self.priority = 0
+        """The real-time priority that the tick loop had; 0 for an ordinary thread's."""
         self.wall_s = 0.0
         """How long the run took on the wall clock."""
 

@@ -51,6 +51,8 @@ class ActingOptions:
     """How workers run in realtime."""
     overrun: Literal["catch-up", "skip"] = "catch-up"
     """What to do when a tick's own work passes the next deadline (realtime)."""
+    priority: int = 1
+    """The tick loop's real-time priority where the system grants it, 1 to 99; 0 for an ordinary thread (realtime)."""
     latency: str | None = None
     """Virtual time's inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE,
     heavy:MEAN[:SHARE:FACTOR], a file (of seconds, or a saved run's inferences.npz), or measured: what this network
@@ -85,6 +87,7 @@ ACTING_NEEDS = {
     "release_early": ("rule", "tick-dispatch"),
     "executor": ("clock", "realtime"),
     "overrun": ("clock", "realtime"),
+    "priority": ("clock", "realtime"),
     "latency": ("clock", "virtual"),
 }
 """Options that say something only beside another one's value."""
@@ -192,6 +195,7 @@ def make_clock(
             hz=hz,
             executor=as_executor_kind(options.executor),
             overrun=hocket.Overrun.SKIP if skip else hocket.Overrun.CATCH_UP,
+            priority=options.priority,
         )
     if options.latency is None:
         raise ConfigurationError(

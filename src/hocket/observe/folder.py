@@ -96,6 +96,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "epoch_ns": record.trace.cadence.epoch_ns,
         "wall_s": record.wall_s,
         "loop_cpu_s": record.loop_cpu_s,
+        "priority": record.priority,
         "interrupted": record.interrupted,
         "errors": record.errors,
         "bytes": {name: (path / name).stat().st_size for name in kept},
@@ -228,6 +229,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
     record.interrupted = bool(index.get("interrupted", False))
+    record.priority = int(index.get("priority") or 0)
     record.loop_cpu_s, record.wall_s = float(index.get("loop_cpu_s") or 0), float(index.get("wall_s") or 0)
     return record
 

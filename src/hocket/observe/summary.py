@@ -42,6 +42,8 @@ class Summary:
     interval_p99: float
     lateness_p50_s: float
     lateness_p99_s: float
+    priority: int
+    """The tick loop's real-time priority; 0 for an ordinary thread's."""
     tick_loop_cpu_share: float
     inference_mean_s: float
     inference_p99_s: float
@@ -87,6 +89,7 @@ class Summary:
             interval_p99=interval_p99,
             lateness_p50_s=lateness_p50,
             lateness_p99_s=lateness_p99,
+            priority=record.priority,
             tick_loop_cpu_share=record.loop_cpu_s / record.wall_s if record.wall_s else float("nan"),
             inference_mean_s=_mean(seconds),
             inference_p99_s=percentiles(seconds, 99)[0],
@@ -121,7 +124,8 @@ class Summary:
             f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
             f"p99 {number(self.delay_p99)} ticks",
             f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
-            f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}",
+            f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}"
+            + (f", at real-time priority {self.priority}" if self.priority else ""),
             f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
             f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",

@@ -1,0 +1,122 @@
+import os
+import sys
+from threading import Thread
+
+import pytest
+from policies import Sleeping
+
+import hocket
+from hocket.drivers.priority import first_in_line
+from hocket.errors import ConfigurationError
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time priorities are Linux's here")
+
+
+def standing():
+    return os.sched_getscheduler(0), os.sched_getparam(0).sched_priority
+
+
+def granted(priority):
+    """Whether the system grants this process such a thing."""
+    with first_in_line(priority) as got:
+        return got == priority
+
+
+@pytest.fixture
+def privileged():
+    if not granted(1):
+        pytest.skip("needs the right to real-time priorities")
+
+
+def beside(call):
+    """What ``call`` finds in a thread that is started here."""
+    found = []
+    thread = Thread(target=lambda: found.append(call()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_it_is_given_and_taken_back(privileged):
+    before = standing()
+    with pytest.raises(RuntimeError), first_in_line(7) as got:
+        assert got == 7
+        assert standing() == (os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 7)
+        raise RuntimeError
+    assert standing() == before
+
+
+def test_niceness_is_as_before(privileged):
+    def nice_before_and_after():
+        os.nice(3)  # of this thread alone
+        with first_in_line(1):
+            pass
+        return os.nice(0)
+
+    assert beside(nice_before_and_after) == 3
+
+
+def test_what_is_started_meanwhile_is_ordinary(privileged):
+    with first_in_line(1):
+        assert beside(standing) == (os.SCHED_OTHER, 0)
+
+
+def test_one_that_is_first_already_stays_as_it_is(privileged):
+    with first_in_line(5), first_in_line(2) as got:
+        assert got == 5
+        assert standing()[1] == 5
+
+
+def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    before = standing()
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    with first_in_line(1) as got:
+        assert got == 0
+        assert standing() == before
+
+
+def test_one_that_may_not_let_its_children_inherit_again_still_becomes_ordinary(privileged, monkeypatch):
+    set_scheduler = os.sched_setscheduler
+
+    def as_for_users(pid, policy, parameters):
+        if not policy & os.SCHED_RESET_ON_FORK:
+            raise PermissionError
+        set_scheduler(pid, policy, parameters)
+
+    before = standing()
+    try:
+        monkeypatch.setattr(os, "sched_setscheduler", as_for_users)
+        with first_in_line(1):
+            pass
+        assert standing() == (before[0] | os.SCHED_RESET_ON_FORK, 0)
+    finally:
+        set_scheduler(0, before[0], os.sched_param(before[1]))
+
+
+def test_zero_asks_for_nothing():
+    before = standing()
+    with first_in_line(0) as got:
+        assert got == 0
+        assert standing() == before
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("priority", [0, 3])
+def test_a_run_says_what_its_loop_had(priority, null_run):
+    before = standing()
+    result = null_run(
+        hocket.TickDispatch(2), hocket.Realtime(hz=100, executor="threads", priority=priority), 30, Sleeping(0.015)
+    )
+    expected = priority if granted(3) else 0
+    assert result.summary().priority == expected
+    assert ("real-time priority 3" in str(result.summary())) is bool(expected)
+    assert standing() == before
+
+
+@pytest.mark.parametrize("priority", [-1, 100, 1.5, True])
+def test_what_no_system_knows_is_refused(priority):
+    with pytest.raises(ConfigurationError, match=r"priority=.*1 to 99.*try 1"):
+        hocket.Realtime(hz=60, priority=priority)
