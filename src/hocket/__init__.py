@@ -8,6 +8,7 @@ from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
 from hocket.drivers.engine import Decision
 from hocket.drivers.executors import Processes, Threads
+from hocket.drivers.priority import realtime_priority
 from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.envs.induced_delay import InducedDelay
@@ -113,6 +114,7 @@ __all__ = [
     "measure_agent",
     "plan",
     "pretrain",
+    "realtime_priority",
     "run",
     "train",
     "workers_needed",

@@ -6,7 +6,7 @@ import pytest
 from policies import Sleeping
 
 import hocket
-from hocket.drivers.priority import first_in_line
+from hocket import realtime_priority
 from hocket.errors import ConfigurationError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time priorities are Linux's here")
@@ -18,7 +18,7 @@ def standing():
 
 def granted(priority):
     """Whether the system grants this process such a thing."""
-    with first_in_line(priority) as got:
+    with realtime_priority(priority) as got:
         return got == priority
 
 
@@ -39,7 +39,7 @@ def beside(call):
 
 def test_it_is_given_and_taken_back(privileged):
     before = standing()
-    with pytest.raises(RuntimeError), first_in_line(7) as got:
+    with pytest.raises(RuntimeError), realtime_priority(7) as got:
         assert got == 7
         assert standing() == (os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, 7)
         raise RuntimeError
@@ -49,7 +49,7 @@ def test_it_is_given_and_taken_back(privileged):
 def test_niceness_is_as_before(privileged):
     def nice_before_and_after():
         os.nice(3)  # of this thread alone
-        with first_in_line(1):
+        with realtime_priority(1):
             pass
         return os.nice(0)
 
@@ -57,12 +57,12 @@ def test_niceness_is_as_before(privileged):
 
 
 def test_what_is_started_meanwhile_is_ordinary(privileged):
-    with first_in_line(1):
+    with realtime_priority(1):
         assert beside(standing) == (os.SCHED_OTHER, 0)
 
 
 def test_one_that_is_first_already_stays_as_it_is(privileged):
-    with first_in_line(5), first_in_line(2) as got:
+    with realtime_priority(5), realtime_priority(2) as got:
         assert got == 5
         assert standing()[1] == 5
 
@@ -73,7 +73,7 @@ def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch):
 
     before = standing()
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    with first_in_line(1) as got:
+    with realtime_priority(1) as got:
         assert got == 0
         assert standing() == before
 
@@ -89,7 +89,7 @@ def test_one_that_may_not_let_its_children_inherit_again_still_becomes_ordinary(
     before = standing()
     try:
         monkeypatch.setattr(os, "sched_setscheduler", as_for_users)
-        with first_in_line(1):
+        with realtime_priority(1):
             pass
         assert standing() == (before[0] | os.SCHED_RESET_ON_FORK, 0)
     finally:
@@ -98,7 +98,7 @@ def test_one_that_may_not_let_its_children_inherit_again_still_becomes_ordinary(
 
 def test_zero_asks_for_nothing():
     before = standing()
-    with first_in_line(0) as got:
+    with realtime_priority(0) as got:
         assert got == 0
         assert standing() == before
 
@@ -120,3 +120,5 @@ def test_a_run_says_what_its_loop_had(priority, null_run):
 def test_what_no_system_knows_is_refused(priority):
     with pytest.raises(ConfigurationError, match=r"priority=.*1 to 99.*try 1"):
         hocket.Realtime(hz=60, priority=priority)
+    with pytest.raises(ConfigurationError, match=r"priority=.*1 to 99.*try 1"), realtime_priority(priority):
+        pass

@@ -1,7 +1,7 @@
 """How the tick loop stands with the operating system: before whatever else wants its processor.
 
-A thread of the ordinary scheduler that wakes up may have to let the one that runs have its turn first, for milliseconds,
-whatever their nice values. One of ``SCHED_FIFO`` runs at once.
+A thread of the ordinary scheduler that wakes up may have to let the one that runs have its turn first, for
+milliseconds, whatever their nice values. One of ``SCHED_FIFO`` runs at once.
 """
 
 from __future__ import annotations
@@ -24,12 +24,19 @@ def check_priority(priority: int) -> None:
 
 
 @contextlib.contextmanager
-def first_in_line(priority: int) -> Iterator[int]:
+def realtime_priority(priority: int) -> Iterator[int]:
     """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system lets it; what it starts does not get it.
+
+    `hocket.run` does so by itself (`Realtime.priority`); this is for loops that somebody else owns, such as
+    ``with hocket.StaggeredAgent(...) as agent, hocket.realtime_priority(1): ...``.
 
     Yields the real-time priority that the thread has: 0 if it is an ordinary one (0 was asked for, the user may not, or
     the system has no such thing). One that it had already is left as it is.
+
+    Raises:
+        ConfigurationError: if no system knows such a priority.
     """
+    check_priority(priority)
     if not priority or not hasattr(os, "sched_setscheduler"):
         yield 0
         return

@@ -20,7 +20,7 @@ from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, Job
 from hocket.drivers.failures import check_failure_limit
 from hocket.drivers.live import LiveEngine
-from hocket.drivers.priority import check_priority, first_in_line
+from hocket.drivers.priority import check_priority, realtime_priority
 from hocket.drivers.world import World
 from hocket.errors import ConfigurationError
 from hocket.instrument import RunView
@@ -114,7 +114,7 @@ class Realtime:
                 if telling is not None:
                     world.telling = telling
                     engine.telling = telling if telling.of_inferences else None
-                with first_in_line(self.priority) as world.record.priority:
+                with realtime_priority(self.priority) as world.record.priority:
                     self._loop(engine, world, ticks, interrupt, until)
         finally:
             executor.close()
