@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 import hocket
 from hocket.experiments.figures import draw_learning_curves
 from hocket.experiments.minatar import COLUMNS, rows_of
+from hocket.experiments.tables import by_arm
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
 from hocket.learn.schedules import Linear
@@ -122,6 +123,7 @@ def collect(rows: list[Row]) -> None:
     """The table and the figure."""
     write_rows(TABLE, rows, ("arm", "seed", *COLUMNS))
     draw_learning_curves(rows, FIGURE, arms=ARMS, title="Catch in 84x84 pictures, IMPALA k=1, delay 1 (virtual)")
+    print(by_arm(rows, arms=ARMS))
     print(f"{TABLE}, {FIGURE}")
 
 

@@ -34,6 +34,7 @@ from hocket.envs.gameboy.make import BLOCKS_ID
 from hocket.experiments.blocks_demonstrations import expert_demonstrations, expert_policy
 from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.minatar import COLUMNS, rows_of
+from hocket.experiments.tables import against_delay
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
 from hocket.learn.imitation import ImitatingDQN
@@ -189,7 +190,9 @@ def collect(rows: list[Row]) -> None:
     every.sort(key=lambda row: (delays.index(row["delay"]), arms.index(row["arm"])))
     write_rows(TABLE, every, ("game", "delay", "arm", "seed", *COLUMNS))
     title = "Hocket Blocks, score ÷ 40 (delay-only, virtual)"
-    draw_against_delay(every, FIGURE, title=title, arms=ARMS, references=MARKS, games=(GAME,))
+    shown: dict[str, Any] = {"arms": ARMS, "references": MARKS, "games": (GAME,)}
+    draw_against_delay(every, FIGURE, title=title, **shown)
+    print(against_delay(every, **shown))
     print(f"{TABLE}, {FIGURE}")
 
 

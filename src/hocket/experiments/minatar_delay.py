@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,6 +27,7 @@ import hocket
 from hocket.core.rules import Rule
 from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.minatar import COLUMNS, DQN_OPTIONS, HZ, LEARNING, TICKS, make_game, network_for, rows_of
+from hocket.experiments.tables import KINDS, against_delay
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
 from hocket.training.train import train
@@ -160,7 +162,10 @@ def collect(rows: list[Row]) -> None:
     every.sort(key=lambda row: (row["game"], delays.index(row["delay"]), arms.index(row["arm"])))
     write_rows(TABLE, every, ("game", "delay", "arm", "seed", *COLUMNS))
     title = "MinAtar under delay (delay-only, virtual)"
-    draw_against_delay(every, FIGURE, title=title, arms=ARMS, references=tuple(DEFAULT_ONLY), games=GAMES)
+    shown: dict[str, Any] = {"arms": ARMS, "references": tuple(DEFAULT_ONLY), "games": GAMES}
+    draw_against_delay(every, FIGURE, title=title, **shown)
+    for kind in KINDS:
+        print(against_delay(every, **shown, kind=kind), end="\n\n")
     print(f"{TABLE}, {FIGURE}")
 
 

@@ -28,6 +28,7 @@ from hocket.experiments.minatar import (
     network_for,
     rows_of,
 )
+from hocket.experiments.tables import by_arm
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.dqn import DQN
 from hocket.learn.rainbow import Rainbow
@@ -87,6 +88,7 @@ def collect(rows: list[Row]) -> None:
     """The table and the figure."""
     write_rows(TABLE, rows, ("arm", "seed", *COLUMNS))
     draw_learning_curves(rows, FIGURE, arms=ARMS, title="MinAtar Breakout, delay 1 (virtual)")
+    print(by_arm(rows, arms=ARMS))
     print(f"{TABLE}, {FIGURE}")
 
 

@@ -1,0 +1,51 @@
+"""The experiments' tables in Markdown: means over seeds, with half the width of a 95 % interval by Student's t."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from hocket.experiments.figures import values_of
+from hocket.experiments.tasks import Row
+from hocket.observe.intervals import interval
+
+KINDS = {"final": "greedy, best weights", "training": "last tenth of training"}
+
+
+def against_delay(
+    rows: list[Row], *, arms: Sequence[str], references: Sequence[str], games: Sequence[str], kind: str = "final"
+) -> str:
+    """Returns by game and delay, a column an arm; ``references`` know no delay and have no training."""
+
+    def lines() -> Iterator[str]:
+        delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
+        yield f"| {KINDS[kind]} | delay | " + " | ".join((*arms, *references)) + " |"
+        yield "|---" * (2 + len(arms) + len(references)) + "|"
+        for game in games:
+            marks = [cell(values_of(rows, game=game, arm=arm, kind="final")) for arm in references]
+            for delay in delays:
+                own = [cell(values_of(rows, game=game, delay=delay, arm=arm, kind=kind)) for arm in arms]
+                yield f"| {game} | {delay} | " + " | ".join((*own, *marks)) + " |"
+
+    return "\n".join(lines())
+
+
+def by_arm(rows: list[Row], *, arms: Sequence[str]) -> str:
+    """Returns by arm, greedy and in training."""
+
+    def lines() -> Iterator[str]:
+        yield "| | " + " | ".join(KINDS.values()) + " | seeds |"
+        yield "|---" * (2 + len(KINDS)) + "|"
+        for arm in arms:
+            found = [values_of(rows, arm=arm, kind=kind) for kind in KINDS]
+            yield f"| {arm} | " + " | ".join(map(cell, found)) + f" | {len(found[0])} |"
+
+    return "\n".join(lines())
+
+
+def cell(values: Sequence[float]) -> str:
+    """``mean ± half``, without the half for one value, and nothing for none."""
+    mean, half = interval(values)
+    if math.isnan(mean):
+        return ""
+    return f"{mean:.2f}" if math.isnan(half) else f"{mean:.2f} ± {half:.2f}"
