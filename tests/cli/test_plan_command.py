@@ -1,6 +1,7 @@
 """``hocket plan`` and ``hocket decompose``, as they are typed."""
 
 import json
+from contextlib import closing
 
 import pytest
 from said import read, refused
@@ -38,6 +39,25 @@ def test_the_line_it_prints_runs(command):
     assert (code, err) == (0, "") and "12 workers" in out
 
 
+def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
+    asked = []
+
+    def estimate(make, **options):
+        with closing(make()) as env:
+            asked.append(env.unwrapped.spec.kwargs["repeat_action_probability"])
+        return hocket.Predictability(
+            value=0.9, low=0.89, high=0.91, horizons=(1,), correlations=(0.81,), sources=1, states=10
+        )
+
+    monkeypatch.setattr(hocket, "estimate_predictability", estimate)
+    code, out, err = command(
+        *("plan", "--env", "ALE/Boxing-v5", "--repeat-action-probability", "0.25", "--frame-stack", "4"),
+        *("--latency", "0.195", "--seconds", "1"),
+    )
+    assert (code, err, asked) == (0, "", [0.25])
+    assert "--frame-stack 4 --repeat-action-probability 0.25" in out
+
+
 @pytest.mark.realtime
 def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
     (tmp_path / "mine.py").write_text(POLICY)
@@ -57,6 +77,8 @@ def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
         ((), ("give --latency",)),
         (("--latency", "0.1"), ("has no rate of its own",)),
         (("--latency", "0.1", "--hz", "60", "--width", "2"), ("--width 2.0", "leave it out")),
+        (("--latency", "0.1", "--hz", "60", "--frame-stack", "2"), ("--frame-stack 2", "without --env")),
+        (("--latency", "0.1", "--hz", "60", "--repeat-action-probability", "0.2"), ("0.2", "without --env")),
         (("--latency", "0.1", "--hz", "60", "--predictability", "2"), ("must lie in (0, 1]",)),
         (("--latency", "0.1", "--hz", "60", "--predictability", "x"), ("--predictability x",)),
         (("--latency", "0.1", "--hz", "60", "--cores", "0.01", "--seconds", "1"), ("nothing fits cores=0.01",)),

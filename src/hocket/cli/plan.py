@@ -36,6 +36,8 @@ class PlanOptions:
     """Any Gymnasium id; see: hocket envs."""
     env_args: str | None = None
     """What the environment is made with, as NAME=VALUE,…"""
+    repeat_action_probability: float = 0.0
+    """Atari's sticky actions."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     predictability: str = "auto"
@@ -69,6 +71,8 @@ class PlanOptions:
 
 
 _USUAL = PlanOptions()
+OF_THE_WORLD = ("env_args", "frame_stack", "repeat_action_probability")
+"""Options that say what --env is made like."""
 
 
 def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
@@ -81,16 +85,15 @@ def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> No
     _check(options)
     acting = RunOptions(
         env=options.env or "CartPole-v1",
-        env_args=options.env_args,
         hz=options.hz,
         width=options.width,
         deep=options.deep,
-        frame_stack=options.frame_stack,
         policy="random" if options.policy == "random" else "network",
         seed=options.seed,
+        **{name: getattr(options, name) for name in OF_THE_WORLD},
     )
     rate = rate_of(acting)
-    rho = _predictability(options)
+    rho = _predictability(options, acting)
     if isinstance(rho, Predictability):
         show.say(f"predictability of {options.env}: {rho}")
         value = max(rho.value, 1e-3)
@@ -125,15 +128,15 @@ def run_line(options: PlanOptions, made: Plan) -> str:
     """The ``hocket run`` that does what the plan recommends."""
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
+    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "width", "deep")
+    words += [
+        f"--{name.replace('_', '-')} {getattr(options, name)}"
+        for name in told
+        if getattr(options, name) != getattr(_USUAL, name)
+    ]
     if options.latency is not None:
         words.append(f"--clock virtual --latency {options.latency}")
     else:
-        usual = _USUAL
-        words += [
-            f"--{name.replace('_', '-')} {getattr(options, name)}"
-            for name in ("env_args", "width", "deep", "frame_stack")
-            if getattr(options, name) != getattr(usual, name)
-        ]
         policy = chosen.agent.policy
         if isinstance(policy, TorchPolicy):
             words += [f"--threads {policy.threads}"] if policy.threads != 1 else []
@@ -157,14 +160,14 @@ def rule_words(rule: Rule) -> list[str]:
 def _check(options: PlanOptions) -> None:
     if options.latency is None and options.env is None:
         raise ConfigurationError("give --latency, such as lognormal:0.2:0.3, or --env to measure a network for it")
-    if options.env_args is not None and options.env is None:
-        raise ConfigurationError(f"--env-args {options.env_args} says nothing without --env; leave it out")
+    for name in OF_THE_WORLD if options.env is None else ():
+        if getattr(options, name) != getattr(_USUAL, name):
+            spelled = name.replace("_", "-")
+            raise ConfigurationError(f"--{spelled} {getattr(options, name)} says nothing without --env; leave it out")
     if options.latency is not None and options.env is None and options.hz is None:
         raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
     if options.latency is not None:
-        for name in ("policy", "width", "deep", "frame_stack", "variants"):
-            if name == "frame_stack" and options.env is not None:
-                continue
+        for name in ("policy", "width", "deep", "variants"):
             if getattr(options, name) != getattr(_USUAL, name):
                 raise ConfigurationError(
                     f"--{name.replace('_', '-')} {getattr(options, name)} is about a network that is measured; "
@@ -180,13 +183,12 @@ def _check(options: PlanOptions) -> None:
     show.check_writable(json=options.json)
 
 
-def _predictability(options: PlanOptions) -> float | Predictability:
+def _predictability(options: PlanOptions, acting: RunOptions) -> float | Predictability:
     if options.predictability != "auto":
         value: float = number_of("predictability", options.predictability, float)
         return value
     if options.env is None:
         return USUAL_PREDICTABILITY
-    acting = RunOptions(env=options.env, env_args=options.env_args, frame_stack=options.frame_stack)
     return hocket.estimate_predictability(lambda: make_world(acting), limit_s=10.0, seed=options.seed)
 
 
