@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -20,14 +21,22 @@ def test_an_arm_plays(arm, coverage, monkeypatch):
     short = {**experiment.LEARNING, "warm_up": 100, "evaluate_every": 300, "evaluation_episodes": 1}
     monkeypatch.setattr(experiment, "LEARNING", short)
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
+    monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
     rows = Learning(5, arm, 0, ticks=500, pretrain_updates=20).play()
     assert [row["kind"] for row in rows] == ["choosing", "training", "final"] and list(rows[0]) == COLUMNS
     assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == 5
     assert rows[-1]["updates"] == (500 - 100) // 4 + 1
+    assert rows[0]["points_per_minute"] == "" and all(row["points_per_minute"] >= 0 for row in rows[1:])
+
+
+def test_a_minute_is_a_minute():
+    # 40 points in each of 60 ticks, then none in 60: 20 a tick, of which a minute has 59.7275 · 60.
+    assert experiment.points_per_minute(np.repeat([1.0, 0.0], 60)) == pytest.approx(20 * 59.7275 * 60, rel=1e-4)
 
 
 def test_what_is_shown_is_in_the_units_of_the_game(monkeypatch):
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 900)
+    monkeypatch.setattr(experiment, "SHOWN_EPISODES", 1)
     shown = experiment.demonstrated(0)
     env = experiment.make_game()
     assert shown.observations.shape[1:] == env.observation_space.shape
@@ -44,6 +53,7 @@ def test_marks_and_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "FIGURE", tmp_path / "f.png")
     rows = [row for arm in MARKS for row in Mark(arm, 0, episodes=2).play()]
     assert [row["episodes"] for row in rows] == [2, 2, 2] and rows[0]["mean_return"] == 0 < rows[2]["mean_return"]
+    assert rows[2]["points_per_minute"] == pytest.approx(rows[2]["mean_return"] * 40 * 12 * 59.7275 / 60, rel=1e-3)
     learnt = {**rows[0], "arm": "TickDispatch", "kind": "final"}
     rows += [{**learnt, "delay": "1"}, {**learnt, "delay": "5"}, {**learnt, "delay": "5", "arm": ARMS[0]}]
     collect([{name: str(value) for name, value in row.items()} for row in rows])

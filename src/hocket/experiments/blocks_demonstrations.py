@@ -45,7 +45,7 @@ def expert_policy(env: gym.Env[Any, Any], *, random_share: float = 0.0, seed: in
         raise ConfigurationError(f"random_share={random_share!r} must be between 0 and 1; try 0.05")
     game = env.unwrapped
     assert isinstance(game, GameBoyEnv)
-    expert, rng = BlocksExpert(game.read), np.random.default_rng(seed)
+    expert, rng = BlocksExpert(game.read, fresh_press=game.fresh_press), np.random.default_rng(seed)
 
     def act(observation: Any) -> int:
         action = expert()
@@ -57,7 +57,7 @@ def expert_policy(env: gym.Env[Any, Any], *, random_share: float = 0.0, seed: in
 
 
 def expert_demonstrations(
-    episodes: int, *, ticks: int = TICKS, seed: int = 0, random_share: float = 0.0
+    episodes: int, *, ticks: int = TICKS, seed: int = 0, random_share: float = 0.0, fresh_press: bool = False
 ) -> hocket.Demonstrations:
     """Let the expert play.
 
@@ -66,13 +66,14 @@ def expert_demonstrations(
         ticks: after these an episode is truncated.
         seed: of the first reset, and of the random actions.
         random_share: see `expert_policy`.
+        fresh_press: the environment's.
 
     Raises:
         ConfigurationError: if a number is out of range.
     """
     if ticks < 1:
         raise ConfigurationError(f"ticks={ticks!r} must be at least 1; try {TICKS}")
-    env = gym.wrappers.TimeLimit(make_env(BLOCKS_ID), ticks)
+    env = gym.wrappers.TimeLimit(make_env(BLOCKS_ID, fresh_press=fresh_press), ticks)
     try:
         policy = expert_policy(env, random_share=random_share, seed=seed)
         return hocket.demonstrate(env, policy, episodes=episodes, seed=seed)
@@ -88,10 +89,15 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=TICKS, help="of an episode at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--random-share", type=float, default=0.0, help="of ticks with a random action instead")
+    parser.add_argument("--fresh-press", action="store_true", help="with --env-args fresh_press=True in training")
     options = parser.parse_args()
     try:
         shown = expert_demonstrations(
-            options.episodes, ticks=options.ticks, seed=options.seed, random_share=options.random_share
+            options.episodes,
+            ticks=options.ticks,
+            seed=options.seed,
+            random_share=options.random_share,
+            fresh_press=options.fresh_press,
         )
         shown.save(options.out)
     except ConfigurationError as error:

@@ -23,38 +23,48 @@ MARKERS = ("s", "^", "o", "D", "v", "P")
 REFERENCES = ((0, (1, 1)), (0, (4, 2)), "-.")
 
 
-def values_of(rows: Iterable[Row], **wanted: Any) -> list[float]:
-    """``mean_return`` of the rows that have these entries (compared as text); without those that have none."""
+KINDS = {
+    "final": "greedy, best weights,\nepisodes of their own",
+    "training": "while exploring,\nlast tenth of training",
+}
+"""Which rows of a run are shown, and how they came about."""
+
+
+def values_of(rows: Iterable[Row], column: str = "mean_return", /, **wanted: Any) -> list[float]:
+    """``column`` of the rows that have these entries (compared as text); without those that have none."""
     found = (
-        float(row["mean_return"] or "nan")
-        for row in rows
-        if all(str(row[key]) == str(value) for key, value in wanted.items())
+        float(row[column] or "nan") for row in rows if all(str(row[key]) == str(value) for key, value in wanted.items())
     )
     return [value for value in found if not math.isnan(value)]
 
 
 def draw_against_delay(
-    rows: list[Row], path: Path, *, title: str, arms: Sequence[str], references: Sequence[str], games: Sequence[str]
+    rows: list[Row],
+    path: Path,
+    *,
+    title: str,
+    arms: Sequence[str],
+    references: Sequence[str],
+    games: Sequence[str],
+    column: str = "mean_return",
+    meaning: str = "mean return of an episode",
 ) -> None:
-    """Returns against delay: a column a game, evaluations above and training below.
+    """Returns against delay: a column a game, greedy play above and training below.
 
     Args:
-        rows: with game, delay, arm, kind and mean_return.
+        rows: with game, delay, arm, kind and ``column``.
         arms: a line each.
         references: arms that know no delay; a horizontal line each.
+        column, meaning: what is drawn, and what it is.
     """
     plt = _pyplot()
     delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
-    kinds = {
-        "final": "greedy, best weights,\nepisodes of their own",
-        "training": "while exploring,\nlast tenth of training",
-    }
     figure, axes = plt.subplots(2, len(games), figsize=(4.8 * len(games), 7.2), sharex=True, squeeze=False)
-    for column, game in enumerate(games):
-        for line, (kind, meaning) in enumerate(kinds.items()):
-            axis = axes[line][column]
+    for place, game in enumerate(games):
+        for line, (kind, circumstances) in enumerate(KINDS.items()):
+            axis = axes[line][place]
             for number, arm in enumerate(arms):
-                cells = [interval(values_of(rows, game=game, delay=d, arm=arm, kind=kind)) for d in delays]
+                cells = [interval(values_of(rows, column, game=game, delay=d, arm=arm, kind=kind)) for d in delays]
                 beside = 2 ** (0.06 * (number - (len(arms) - 1) / 2))  # or equal arms would hide each other
                 axis.errorbar(
                     [delay * beside for delay in delays],
@@ -68,15 +78,15 @@ def draw_against_delay(
                     markersize=5,
                 )
             for number, arm in enumerate(references):
-                mean, _ = interval(values_of(rows, game=game, arm=arm, kind="final"))
+                mean, _ = interval(values_of(rows, column, game=game, arm=arm, kind="final"))
                 axis.axhline(mean, color="0.35", linestyle=REFERENCES[number], linewidth=1, label=arm)
             axis.set_xscale("log", base=2)
             axis.set_xticks(delays, [str(delay) for delay in delays])
             axis.set_ylim(bottom=0)
             axis.grid(alpha=0.25)
             axis.set_title(game.capitalize() if line == 0 else "")
-            if column == 0:
-                axis.set_ylabel(f"mean return of an episode\n({meaning})")
+            if place == 0:
+                axis.set_ylabel(f"{meaning}\n({circumstances})")
             if line == 1:
                 axis.set_xlabel("delay of an inference, ticks of 1/60 s")
     axes[0][0].legend(fontsize=8)

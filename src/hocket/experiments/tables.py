@@ -13,18 +13,29 @@ KINDS = {"final": "greedy, best weights", "training": "last tenth of training"}
 
 
 def against_delay(
-    rows: list[Row], *, arms: Sequence[str], references: Sequence[str], games: Sequence[str], kind: str = "final"
+    rows: list[Row],
+    *,
+    arms: Sequence[str],
+    references: Sequence[str],
+    games: Sequence[str],
+    kind: str = "final",
+    column: str = "mean_return",
 ) -> str:
-    """Returns by game and delay, a column an arm; ``references`` know no delay and have no training."""
+    """Returns, or another ``column``, by game and delay.
+
+    Args:
+        arms: a column each.
+        references: a column each too; they know no delay, and have no training.
+    """
 
     def lines() -> Iterator[str]:
         delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
         yield f"| {KINDS[kind]} | delay | " + " | ".join((*arms, *references)) + " |"
         yield "|---" * (2 + len(arms) + len(references)) + "|"
         for game in games:
-            marks = [cell(values_of(rows, game=game, arm=arm, kind="final")) for arm in references]
+            marks = [cell(values_of(rows, column, game=game, arm=arm, kind="final")) for arm in references]
             for delay in delays:
-                own = [cell(values_of(rows, game=game, delay=delay, arm=arm, kind=kind)) for arm in arms]
+                own = [cell(values_of(rows, column, game=game, delay=delay, arm=arm, kind=kind)) for arm in arms]
                 yield f"| {game} | {delay} | " + " | ".join((*own, *marks)) + " |"
 
     return "\n".join(lines())

@@ -1,5 +1,6 @@
 """The expert's picture of the game is the game's, its features are what they are called, and it plays well."""
 
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -139,6 +140,18 @@ def test_it_lets_a_button_go_before_it_presses_it_again(game):
         game.step(actions[-1])
     pairs = set(pairwise(actions))
     assert (DOWN, DOWN) in pairs and not pairs & {(action, action) for action in (A, B, LEFT, RIGHT)}
+
+
+def test_where_it_need_not_let_go_it_does_not():
+    with closing(make_blocks(fresh_press=True)) as game:
+        game.reset(seed=2)
+        expert = BlocksExpert(game.read, fresh_press=True)
+        actions, total = [], 0.0
+        for _ in range(2000):
+            actions.append(expert())
+            total += game.step(actions[-1])[1]
+    assert {(LEFT, LEFT), (RIGHT, RIGHT), (DOWN, DOWN)} <= set(pairwise(actions))
+    assert total > 500  # rows, not only pushes
 
 
 def test_a_field_is_read_from_the_cartridge_s_memory(game):

@@ -142,27 +142,29 @@ def best_placement(field: Field, piece: Falling, *, gravity_ticks: int) -> Falli
 class BlocksExpert:
     """Plays ``hocket/Blocks-v0``: every call looks at the game and names the action of the next tick.
 
-    It presses a button for a tick and lets it go for one, and holds DOWN once the piece is where it should be; in the
-    environment actions must hold (``fresh_press=False``, its default).
+    It presses a button for a tick and lets it go for one, and holds DOWN once the piece is where it should be. Where
+    the environment lets go by itself (``fresh_press=True``) what it does follows from the picture of the moment alone.
 
     Args:
         read: the environment's memory, ``env.unwrapped.read``.
+        fresh_press: the environment's.
 
     Attributes:
         last: the action that it named at last; to be set if another one was executed.
         target: where the falling piece is to lie, None if it has no plan.
     """
 
-    def __init__(self, read: Read) -> None:
+    def __init__(self, read: Read, *, fresh_press: bool = False) -> None:
         self.last = NONE
         self.target: Falling | None = None
         self._read = read
+        self._fresh_press = fresh_press
         self._planned: tuple[Field, int] | None = None
 
     def __call__(self) -> int:
         """An action of the environment."""
         action = self._wanted()
-        if action == self.last and action != DOWN:
+        if action == self.last and action != DOWN and not self._fresh_press:
             action = NONE  # let it go first
         self.last = action
         return action

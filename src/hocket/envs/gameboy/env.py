@@ -81,7 +81,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         self.encounters = encounters if self._pool is None else len(self._pool)
         self.render_mode = render_mode
         self._raw = raw
-        self._fresh_press = fresh_press
+        self.fresh_press = fresh_press
         self._buttons = ALL if start_select else PLAYED
         self.action_space: spaces.Discrete[Any] = ButtonSpace(self._buttons)
         self.observation_space = spaces.Box(0, 255, (ROWS, COLUMNS) if raw else (SIDE, SIDE), np.uint8)
@@ -124,7 +124,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         if not 0 <= action < len(self._buttons):
             raise ActionError(f"action {action!r} is none of 0 to {len(self._buttons) - 1}; try {NONE}, no button")
         button = self._buttons[action]
-        if self._fresh_press and button is self._emulator.held:
+        if self.fresh_press and button is self._emulator.held:
             button = None
         self._emulator.hold(button)
         self._emulator.tick()
