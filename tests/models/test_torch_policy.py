@@ -9,9 +9,12 @@ import pytest
 import torch
 from torch import nn
 
+import hocket
+from hocket.envs.null import NullEnv
 from hocket.errors import ActionError, ConfigurationError, MissingExtraError
 from hocket.models import TorchPolicy, continuous, greedy, torch_policy
 from hocket.models.impala import ImpalaNet
+from hocket.models.qnetwork import impala_trunk, q_network
 
 TINY = partial(ImpalaNet, 1 / 16, 6)
 
@@ -118,6 +121,61 @@ def test_it_travels_and_asks_for_torch_to_be_preloaded():
     assert policy.build()(np.zeros((1, 84, 84), np.uint8)) in range(6)
 
 
+PICTURE = np.random.default_rng(0).integers(0, 256, (1, 84, 84), np.uint8)
+CODES = np.array([2, 6])
+
+
+def two_stages(actions=6):
+    return q_network(*impala_trunk(1 / 16), actions, pending=2)
+
+
+def test_pending_codes_are_told():
+    policy, network = TorchPolicy(two_stages, pending=2, decide=continuous).build(), two_stages()
+    network.load_state_dict(TorchPolicy(two_stages)._network().state_dict())
+    expected = network(torch.from_numpy(PICTURE[None]), torch.from_numpy(CODES[None]))
+    assert policy(PICTURE, CODES) == pytest.approx(expected[0].detach().numpy(), abs=1e-5)
+
+
+def test_two_stages_come_to_what_one_does():
+    once = TorchPolicy(two_stages, pending=2, decide=continuous).build()
+    stages = TorchPolicy(two_stages, pending=2, head_s=0.001, decide=continuous).build()
+    assert isinstance(stages, hocket.Stages)
+    features = stages.trunk(PICTURE)
+    for codes in (CODES, np.array([0, 0])):
+        assert stages.head(features, codes) == pytest.approx(once(PICTURE, codes), abs=1e-6)
+    assert stages.head(features, CODES) != pytest.approx(stages.head(features, np.array([0, 0])))
+
+
+class SeesTheNewest(nn.Module):
+    """What the trunk saw, and what the head sees."""
+
+    def features(self, x):
+        return x
+
+    def from_features(self, features, newest):
+        return torch.cat((features, newest), dim=1)
+
+
+def test_the_head_sees_the_newest_observation():
+    stages = TorchPolicy(SeesTheNewest, head_s=0.001, newest=True, decide=continuous).build()
+    assert stages(np.array([1.0, 2.0]), np.array([3.0])).tolist() == [1, 2, 3]
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_two_stages_run_in_workers(executor):
+    clock = hocket.Realtime(hz=50, executor=executor)
+    policy = TorchPolicy(partial(two_stages, 2), pending=2, head_s=0.004)
+    env = NullEnv((1, 84, 84))
+    summary = hocket.run(env, policy, hocket.TickDispatch(2, min_delay=2), clock, ticks=50).summary()
+    assert summary.binds > 25 and not summary.outcomes["failed"]
+
+
+def test_a_network_in_one_stage_is_not_run_in_two():
+    with pytest.raises(ConfigurationError, match=r"head_s=0.001 .*ImpalaNet has no features and no from_features; try"):
+        TorchPolicy(TINY, head_s=0.001).build()
+
+
 @pytest.mark.parametrize("cell", [nn.GRUCell, nn.LSTM])
 def test_a_recurrent_network_is_refused_unless_its_state_is_observed(cell):
     with pytest.raises(ConfigurationError, match="state_in_observation=True"):
@@ -134,7 +192,10 @@ def test_what_is_no_network_is_refused():
         TorchPolicy(lambda: 3).build()
 
 
-@pytest.mark.parametrize("option", [{"threads": 0}, {"chunk_length": 0}, {"decide": "greedy"}])
+@pytest.mark.parametrize(
+    "option",
+    [{"threads": 0}, {"chunk_length": 0}, {"decide": "greedy"}, {"pending": -1}, {"head_s": -1.0}, {"newest": 1}],
+)
 def test_bad_options_are_refused_by_name(option):
     with pytest.raises(ConfigurationError, match=next(iter(option))):
         TorchPolicy(TINY, **option)

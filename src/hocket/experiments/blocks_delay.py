@@ -43,6 +43,7 @@ from hocket.experiments.minatar import COLUMNS as MINATAR_COLUMNS
 from hocket.experiments.minatar import rows_of
 from hocket.experiments.tables import KINDS, against_delay
 from hocket.experiments.tasks import Row, command, write_rows
+from hocket.learn.acting import greedy_policy
 from hocket.learn.dqn import DQN
 from hocket.learn.imitation import ImitatingDQN
 from hocket.learn.schedules import Linear
@@ -175,14 +176,9 @@ class Learning:
 
     def greedy_rewards(self, network: QNetwork) -> NDArray[np.float64]:
         """Of `PLAYED_TICKS` ticks under the same rule and delay."""
-
-        def act(observation: NDArray[np.uint8]) -> int:
-            with torch.inference_mode():
-                return int(network(torch.from_numpy(observation[None])).argmax())
-
         env = make_game()
-        rule, default = rule_of(self.arm, self.delay), hocket.Fixed(NONE)
-        result = hocket.run(env, act, rule, self.clock, ticks=PLAYED_TICKS, default=default, seed=2000 + self.seed)
+        policy, rule, default = greedy_policy(network), rule_of(self.arm, self.delay), hocket.Fixed(NONE)
+        result = hocket.run(env, policy, rule, self.clock, ticks=PLAYED_TICKS, default=default, seed=2000 + self.seed)
         env.close()
         return np.frombuffer(result.record.rewards)
 

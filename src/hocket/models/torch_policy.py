@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hocket.errors import ActionError, ConfigurationError, MissingExtraError
-from hocket.policy import Policy, PolicyFactory
+from hocket.policy import Policy, PolicyFactory, Stages, as_factory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -59,14 +59,19 @@ class TorchPolicy(PolicyFactory):
         decide: turns the network's output for one observation, without the batch axis, into an action or a
             chunk: ``greedy``, ``continuous`` or a function of yours.
         chunk_length: the most actions that one answer may hold.
+        pending: how many codes of pending actions the network is also called with, ``(1, pending)``.
+        head_s: late binding if above 0: the network's ``features(observation)`` as an inference starts, and this many
+            seconds before its tick ``from_features(features[, codes][, newest])``, as `hocket.TwoStage`; 0.001 leaves
+            a small head time. `hocket.models.qnetwork.QNetwork` has both methods.
+        newest: give ``from_features`` the newest observation, too.
         state_in_observation: says that a network with recurrent layers gets its state from the observation.
 
     The network sees a batch of one: floats in the type of its weights, all else (such as uint8) as it comes.
 
     Raises:
         MissingExtraError: without torch.
-        ConfigurationError: on construction, if an argument cannot work; from ``build()``, if the network is
-            none or carries state from call to call (consecutive observations go to different workers).
+        ConfigurationError: on construction, if an argument cannot work; from ``build()``, if the network is none,
+            lacks the stages, or carries state from call to call (consecutive observations go to different workers).
     """
 
     build_network: Callable[[], nn.Module]
@@ -77,6 +82,9 @@ class TorchPolicy(PolicyFactory):
     device: str = "cpu"
     decide: Callable[[Tensor], Any] = greedy
     chunk_length: int = 1
+    pending: int = 0
+    head_s: float = 0.0
+    newest: bool = False
     state_in_observation: bool = False
 
     preload = ("torch",)
@@ -93,11 +101,14 @@ class TorchPolicy(PolicyFactory):
             raise ConfigurationError(f"threads={self.threads!r} must be at least 1; try 1")
         if self.chunk_length < 1:
             raise ConfigurationError(f"chunk_length={self.chunk_length!r} must be at least 1; try 1")
+        if self.pending < 0:
+            raise ConfigurationError(f"pending={self.pending!r} must be 0 or more; try 0")
         if not callable(self.decide):
             raise ConfigurationError(f"decide={self.decide!r} must be a function of the network's output; try greedy")
+        as_factory(self)
 
     def build(self) -> Policy:
-        """A function of one observation, on the network in evaluation mode. Sets the torch threads."""
+        """The network in evaluation mode, in one stage or two. Sets the torch threads."""
         torch = importlib.import_module("torch")
         torch.set_num_threads(self.threads)
         # Once torch has run, its inter-op threads are what they are.
@@ -108,17 +119,28 @@ class TorchPolicy(PolicyFactory):
         dtype = next((weight.dtype for weight in network.parameters()), torch.get_default_dtype())
         decide, channels_last = self.decide, self.channels_last
 
-        def policy(observation: Any) -> Any:
-            with torch.inference_mode():
-                # A copy: the observation's memory may be read-only, or overwritten by the next one.
-                batch = torch.tensor(observation, device=device).unsqueeze(0)
-                if batch.is_floating_point():
-                    batch = batch.to(dtype)
-                if channels_last and batch.ndim == 4:
-                    batch = batch.contiguous(memory_format=torch.channels_last)
-                return decide(network(batch).squeeze(0))
+        def batch(array: Any) -> Tensor:
+            # A copy: the array's memory may be read-only, or overwritten by the next one.
+            one: Tensor = torch.tensor(array, device=device).unsqueeze(0)
+            if one.is_floating_point():
+                one = one.to(dtype)
+            if channels_last and one.ndim == 4:
+                one = one.contiguous(memory_format=torch.channels_last)
+            return one
 
-        return policy
+        def policy(*inputs: Any) -> Any:
+            with torch.inference_mode():
+                return decide(network(*map(batch, inputs)).squeeze(0))
+
+        def trunk(observation: Any) -> Any:
+            with torch.inference_mode():
+                return network.features(batch(observation))  # type: ignore[operator]
+
+        def head(features: Any, *inputs: Any) -> Any:
+            with torch.inference_mode():
+                return decide(network.from_features(features, *map(batch, inputs)).squeeze(0))  # type: ignore[operator]
+
+        return Stages(trunk, head) if self.head_s else policy
 
     def warm_up(self, policy: Policy, *example: Any) -> None:
         """Run the network twice: the first calls allocate and choose kernels."""
@@ -138,6 +160,12 @@ class TorchPolicy(PolicyFactory):
             raise ConfigurationError(
                 f"build_network returned {network!r}; it must return a torch.nn.Module; "
                 "try functools.partial(ImpalaNet, 7, 18)"
+            )
+        missing = [name for name in ("features", "from_features") if not hasattr(network, name)]
+        if self.head_s and missing:
+            raise ConfigurationError(
+                f"head_s={self.head_s} calls a network in two stages, and {type(network).__name__} has no "
+                f"{' and no '.join(missing)}; try hocket.models.qnetwork.q_network(...), or head_s=0"
             )
         recurrent = [name for name, module in network.named_modules() if _is_recurrent(module)]
         if recurrent and not self.state_in_observation:
