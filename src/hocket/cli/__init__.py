@@ -30,6 +30,7 @@ def main() -> None:
         play,
         report,
         run,
+        run_options,
         states,
         train,
     )
@@ -71,7 +72,7 @@ def main() -> None:
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=options.with_config(arguments, {"run": run.RunOptions, "train": learning.TrainOptions}),
+            args=options.with_config(arguments, {"run": run_options.RunOptions, "train": learning.TrainOptions}),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:

@@ -13,8 +13,8 @@ from rich.progress import Progress
 import hocket
 from hocket.cli import show
 from hocket.cli.options import make_default, make_rule, make_world, parse_latency, rate_of
-from hocket.cli.own_policy import choose_policy
-from hocket.cli.run import RunOptions
+from hocket.cli.policies import chosen_policy, made_policy
+from hocket.cli.run_options import RunOptions
 from hocket.errors import ConfigurationError
 
 
@@ -28,7 +28,7 @@ class DecomposeOptions:
     env: str = "CartPole-v1"
     """Any Gymnasium id that draws all chance from its seed; see: hocket envs."""
     policy: str = "network"
-    """An untrained network, random actions, or FILE.py:NAME for a policy of your own."""
+    """An untrained network, random actions, FILE.py:NAME for a policy of your own, or what hocket train has saved."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
@@ -84,7 +84,7 @@ def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> N
         width=options.width,
         seed=options.seed,
         clock="virtual",
-        policy="random" if options.policy == "random" else "network",
+        policy=options.policy,
     )
     rate = rate_of(acting)
     env = make_world(acting)
@@ -92,7 +92,7 @@ def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> N
         task = progress.add_task("decompose", total=options.runs)
         found = hocket.decompose(
             lambda: env,
-            choose_policy(options.policy, acting, env),
+            made_policy(chosen_policy(options.policy), acting, env),
             make_rule(acting),
             hocket.Virtual(hz=rate, latency=parse_latency(options.latency)),
             ticks=max(1, round(options.seconds * rate)),

@@ -13,8 +13,8 @@ from rich.progress import Progress
 import hocket
 from hocket.cli import show
 from hocket.cli.options import make_world, number_of, parse_latency, rate_of
-from hocket.cli.own_policy import choose_policy
-from hocket.cli.run import RunOptions
+from hocket.cli.policies import chosen_policy, made_policy
+from hocket.cli.run_options import RunOptions
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
 from hocket.models.torch_policy import TorchPolicy
@@ -43,7 +43,8 @@ class PlanOptions:
     predictability: str = "auto"
     """The environment's ρ, or auto: estimated from --env, 0.99 without."""
     policy: str = "network"
-    """What is measured: an untrained network, random actions, or FILE.py:NAME for a policy of your own."""
+    """What is measured: an untrained network, random actions, FILE.py:NAME for a policy of your own, or what
+    hocket train has saved."""
     width: float = 1.0
     """The network's width multiplier."""
     deep: bool = False
@@ -88,7 +89,7 @@ def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> No
         hz=options.hz,
         width=options.width,
         deep=options.deep,
-        policy="random" if options.policy == "random" else "network",
+        policy=options.policy,
         seed=options.seed,
         **{name: getattr(options, name) for name in OF_THE_WORLD},
     )
@@ -209,7 +210,7 @@ def _plan(options: PlanOptions, acting: RunOptions, rate: float, predictability:
             return hocket.plan(parse_latency(options.latency), rate, **more)
         env = make_world(acting)
         try:
-            policy = choose_policy(options.policy, acting, env)
+            policy = made_policy(chosen_policy(options.policy), acting, env)
             return hocket.plan(policy, rate, env=env, try_variants=options.variants, **more)
         finally:
             env.close()

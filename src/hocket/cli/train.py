@@ -56,10 +56,16 @@ def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> N
     show.say(str(result.run.summary()))
     show.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
     if options.save is not None:
+        from hocket.learn.checkpoint import checkpoints
+
         first_tick = result.run.config.get("first_tick", 0)
-        config = {**result.run.config, "options": kept_options(options)}
+        ended_at = next((path.name for path in reversed(checkpoints(options.save))), None)
+        config = {**result.run.config, "options": kept_options(options), "checkpoint": ended_at}
         replace(result, run=replace(result.run, config=config)).save(options.save / f"run-{first_tick:09d}")
-        show.say(f"Saved in {options.save}; go on with --resume {options.save}")
+        show.say(
+            f"Saved in {options.save}; go on with --resume {options.save}, see it act with hocket run --policy "
+            f"{options.save}"
+        )
     show.write_json(options.json, as_json(result))
     if result.error is not None:
         raise HocketError(result.error)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hocket.observe.files import replacing
 from hocket.observe.learning import Evaluated, Learning
 from hocket.run import RunResult
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
+
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +49,18 @@ class TrainResult:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run as `RunResult.save` does, and beside it how learning went: its report has learning curves.
 
+        ``weights.safetensors`` holds the network's; ``network.load_state_dict(safetensors.torch.load_file(path))``
+        gives them to one that is made alike.
+
         Raises:
             ConfigurationError: if the disk refuses.
         """
-        return replace(self.run, learning=self._learning()).save(folder)
+        from safetensors.torch import save
+
+        path = replace(self.run, learning=self._learning()).save(folder)
+        with replacing(path / WEIGHTS) as partial:
+            partial.write_bytes(save({name: value.contiguous() for name, value in self.network.state_dict().items()}))
+        return path
 
     def _learning(self) -> Learning:
         return Learning(
