@@ -86,6 +86,16 @@ def test_summary_of_the_story():
     assert "2 workers" in text
 
 
+def test_a_step_longer_than_a_tick_is_an_overrun():
+    record = story()  # of ticks of 10 ms
+    for row, took_ms in enumerate((1, 2, 10, 11, 3)):
+        record.step_ns[row] = took_ms * MS
+    assert Metrics(record, after_tick=2).step_s == pytest.approx([0.010, 0.011, 0.003])
+    summary = Summary.of(record)
+    assert (summary.step_p50_s, summary.overruns) == (pytest.approx(0.003), 1)
+    assert "step        p50 3 ms" in str(summary) and "; 1 longer than a tick" in str(summary)
+
+
 def test_steady_coverage_begins_where_the_first_answer_could_act():
     # 25 ms a forward pass, 10 ms a tick: the first answer is there at tick 3, and one worker makes every third.
     clock = hocket.Virtual(hz=100, latency=hocket.Constant(0.025))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -190,8 +191,16 @@ class Metrics:
     @property
     def lateness_s(self) -> NDArray[np.float64]:
         """When ``env.step`` was called − the deadline, by tick."""
-        ticks, late = np.frombuffer(self.record.ticks, np.int64), np.frombuffer(self.record.lateness_ns, np.int64)
-        return late[ticks > self.after_tick] / NS_PER_S
+        return self._seconds(self.record.lateness_ns)
+
+    @property
+    def step_s(self) -> NDArray[np.float64]:
+        """What ``env.step`` took, by tick; with the reset where an episode ended."""
+        return self._seconds(self.record.step_ns)
+
+    def _seconds(self, column: array[int]) -> NDArray[np.float64]:
+        ticks = np.frombuffer(self.record.ticks, np.int64)
+        return np.frombuffer(column, np.int64)[ticks > self.after_tick] / NS_PER_S
 
     def regret_per_tick(self, predictability: float) -> float:
         """J_ρ = 1 − mean over ticks of fresh·ρ^(delay−1)."""

@@ -42,6 +42,11 @@ class Summary:
     interval_p99: float
     lateness_p50_s: float
     lateness_p99_s: float
+    step_p50_s: float
+    """What ``env.step`` took on the wall clock, under either clock."""
+    step_p99_s: float
+    overruns: int
+    """Ticks whose step, an episode's reset included, took longer than a tick."""
     priority: int
     """The tick loop's real-time priority; 0 for an ordinary thread's."""
     tick_loop_cpu_share: float
@@ -69,6 +74,8 @@ class Summary:
         delay_p50, delay_p99 = percentiles(metrics.delays, 50, 99)
         (interval_p99,) = percentiles(metrics.intervals, 99)
         lateness_p50, lateness_p99 = percentiles(metrics.lateness_s, 50, 99)
+        step_s = metrics.step_s
+        step_p50, step_p99 = percentiles(step_s, 50, 99)
         seconds = metrics.inferences.seconds
         returns = metrics.episode_returns
         return cls(
@@ -89,6 +96,9 @@ class Summary:
             interval_p99=interval_p99,
             lateness_p50_s=lateness_p50,
             lateness_p99_s=lateness_p99,
+            step_p50_s=step_p50,
+            step_p99_s=step_p99,
+            overruns=int((step_s > 1 / float(record.trace.cadence.hz)).sum()),
             priority=record.priority,
             tick_loop_cpu_share=record.loop_cpu_s / record.wall_s if record.wall_s else float("nan"),
             inference_mean_s=_mean(seconds),
@@ -126,6 +136,8 @@ class Summary:
             f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
             f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}"
             + (f", at real-time priority {self.priority}" if self.priority else ""),
+            f"step        p50 {ms(self.step_p50_s)}, p99 {ms(self.step_p99_s)}"
+            + (f"; {self.overruns} longer than a tick" if self.overruns else ""),
             f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
             f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",
