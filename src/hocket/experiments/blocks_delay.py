@@ -13,9 +13,8 @@ an update every 4 ticks in either arm. Rewards are scores ÷ 40, so that a singl
 Buttons are pressed anew when they are repeated (``fresh_press=True``): when they have to be let go, what the expert
 does next cannot be told from one frame.
 
-What is shown is points a minute of play, in which a game that is over is followed by the next: at this scale agents
-learn to push pieces down and not yet to clear rows, so that every game ends at about the same score, only sooner or
-later. At a delay of 1 both arms do the same and are played once. Noop, chance and the expert, without delay, are marks.
+What is shown is points a minute of play, in which a game that is over is followed by the next: an agent that pushes
+pieces down and clears no row ends every game at about the same score, only sooner or later. At a delay of 1 both arms do the same and are played once. Noop, chance and the expert, without delay, are marks.
 """
 
 from __future__ import annotations

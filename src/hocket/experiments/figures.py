@@ -91,7 +91,7 @@ def draw_against_delay(
                 axis.set_xlabel("delay of an inference, ticks of 1/60 s")
     axes[0][0].legend(fontsize=8)
     seeds = len({row["seed"] for row in rows if row["arm"] in arms})
-    figure.suptitle(f"{title}: mean and 95 % interval, {_seeds(seeds)}", fontsize=11)
+    figure.suptitle(f"{title}\nmean and 95 % interval, {_seeds(seeds)}", fontsize=11)
     _save(figure, path)
 
 
