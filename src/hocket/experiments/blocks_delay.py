@@ -14,7 +14,8 @@ Buttons are pressed anew when they are repeated (``fresh_press=True``): when the
 does next cannot be told from one frame.
 
 What is shown is points a minute of play, in which a game that is over is followed by the next: an agent that pushes
-pieces down and clears no row ends every game at about the same score, only sooner or later. At a delay of 1 both arms do the same and are played once. Noop, chance and the expert, without delay, are marks.
+pieces down and clears no row ends every game at about the same score, only sooner or later. At a delay of 1 both arms
+do the same and are played once. Noop, chance and the expert, without delay, are marks.
 """
 
 from __future__ import annotations
