@@ -33,6 +33,7 @@ def main() -> None:
         run_options,
         states,
         train,
+        trained,
     )
 
     benches = SubcommandApp()
@@ -72,7 +73,9 @@ def main() -> None:
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=options.with_config(arguments, {"run": run_options.RunOptions, "train": learning.TrainOptions}),
+            args=trained.at_home(
+                options.with_config(arguments, {"run": run_options.RunOptions, "train": learning.TrainOptions})
+            ),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:

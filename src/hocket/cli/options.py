@@ -268,11 +268,14 @@ def with_config(arguments: list[str], kinds: Mapping[str, type[ActingOptions]]) 
         raise ConfigurationError(
             f"--config {file} is not the config.json of a saved hocket {command}: {error}"
         ) from error
-    spelled = []
-    for name, value in saved.items():
-        if value is not None:
-            spelled += ["--" + name.replace("_", "-"), str(value)]
-    return [command, *spelled, *split[1:at], *split[at + 2 :]]
+    return [command, *spelled(saved), *split[1:at], *split[at + 2 :]]
+
+
+def spelled(options: Mapping[str, Any]) -> list[str]:
+    """``options`` as they are typed, without those that are None."""
+    return [
+        part for name, value in options.items() if value is not None for part in ("--" + _spelled(name), str(value))
+    ]
 
 
 def number_of(name: str, text: str, kind: type[Any]) -> Any:

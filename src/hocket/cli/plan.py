@@ -129,7 +129,7 @@ def run_line(options: PlanOptions, made: Plan) -> str:
     """The ``hocket run`` that does what the plan recommends."""
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
-    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "width", "deep")
+    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep")
     words += [
         f"--{name.replace('_', '-')} {getattr(options, name)}"
         for name in told

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import gymnasium as gym
 
 from hocket.cli.learning import TrainOptions, make_algorithm, make_network
-from hocket.cli.options import ActingOptions
-from hocket.cli.run_options import USUAL, RunOptions
+from hocket.cli.options import ActingOptions, spelled
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.training.result import WEIGHTS
 
@@ -23,11 +23,8 @@ if TYPE_CHECKING:
     from hocket.policy import PolicyFactory
 
 CONFIG = "config.json"
-AT_HOME = (
-    *("env", "env_args", "frame_stack", "repeat_action_probability", "hz", "default"),
-    *("rule", "workers", "quantile", "predictability", "release_early"),
-)
-"""Options of a run that are those of the training unless something else is asked for: its world and its schedule."""
+WORLD = ("env", "env_args", "frame_stack", "repeat_action_probability", "hz", "default")
+SCHEDULE = ("rule", "workers", "quantile", "predictability", "release_early")
 
 
 @dataclass(frozen=True)
@@ -53,11 +50,6 @@ class Trained:
         raise ConfigurationError(
             f"{weights} has no {CONFIG} beside or above it; give what hocket train --save has written"
         )
-
-    def run_options(self, options: RunOptions) -> RunOptions:
-        """``options``, with the training's world and schedule where they ask for nothing else."""
-        own = {name: getattr(self.options, name) for name in AT_HOME if getattr(options, name) == getattr(USUAL, name)}
-        return replace(options, **own)
 
     def policy(self, options: ActingOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
         """Acts greedily in ``env``, in two stages if it was trained so.
@@ -90,6 +82,23 @@ class Trained:
             head_s=HEAD_S if trained.late_binding else 0.0,
             threads=options.threads,
         )
+
+
+def at_home(arguments: list[str]) -> list[str]:
+    """``run --policy FOLDER …`` with the training's world and schedule spelled out before what was given.
+
+    A rule that is given brings its own schedule.
+
+    Raises:
+        ConfigurationError: if the folder is not a training's.
+    """
+    split = [part for given in arguments for part in (given.split("=", 1) if given.startswith("--") else [given])]
+    folders = [value for option, value in pairwise(split) if option == "--policy"]
+    if split[:1] != ["run"] or not folders or not Path(folders[-1]).exists():
+        return arguments
+    options = Trained.of(Path(folders[-1])).options
+    names = WORLD if "--rule" in split else (*WORLD, *SCHEDULE)
+    return ["run", *spelled({name: getattr(options, name) for name in names}), *arguments[1:]]
 
 
 def _weights(path: Path) -> Path:
