@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from hocket.learn.weights import SharedWeights, WeightsReader
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
-CALM = DQN(learning_rate=0.03, target_every=20)
+CALM = DQN(learning_rate=0.03, adam_epsilon=0.01, target_every=20)
+"""With Adam's usual epsilon stale gradients keep the values circling by about the learning rate times ten."""
 ALWAYS = Pace(update_every=None, warm_up=0)
 
 
@@ -57,7 +59,7 @@ def test_two_learn_the_exact_values(shared):
     case = Case(2, shared=shared)
     with case.learners as learners:
         case.reach(2000)
-    assert case.values() == pytest.approx(tabular.exact_values(), abs=0.1)
+    assert case.values() == pytest.approx(tabular.exact_values(), abs=1e-3)
     history = learners.history()
     assert len(history) == learners.log.updates == case.weights.version
     assert set(history["learner"]) == {0, 1}
@@ -69,10 +71,10 @@ def test_two_learn_the_exact_values(shared):
 
 
 def test_with_priorities():
-    case = Case(2, DQN(learning_rate=0.03, target_every=20, alpha=0.5))
+    case = Case(2, replace(CALM, alpha=0.5))
     with case.learners:
         case.reach(2500)
-    assert case.values() == pytest.approx(tabular.exact_values(), abs=0.2)
+    assert case.values() == pytest.approx(tabular.exact_values(), abs=1e-3)
     assert case.replay.snapshot()["largest_priority"] > 1
 
 
