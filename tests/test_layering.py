@@ -30,6 +30,7 @@ LAYERS["cli"] = ROOMS | {"run"}
 LAYERS["hocket"] = ROOMS | {"run", "cli"}
 SHARED = {
     "child_processes",
+    "devices",
     "policy",
     "charged",
     "spaces",

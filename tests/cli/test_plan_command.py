@@ -77,6 +77,7 @@ def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
         ((), ("give --latency",)),
         (("--latency", "0.1"), ("has no rate of its own",)),
         (("--latency", "0.1", "--hz", "60", "--width", "2"), ("--width 2.0", "leave it out")),
+        (("--latency", "0.1", "--hz", "60", "--device", "cuda"), ("--device cuda", "leave it out")),
         (("--latency", "0.1", "--hz", "60", "--frame-stack", "2"), ("--frame-stack 2", "without --env")),
         (("--latency", "0.1", "--hz", "60", "--repeat-action-probability", "0.2"), ("0.2", "without --env")),
         (("--latency", "0.1", "--hz", "60", "--predictability", "2"), ("must lie in (0, 1]",)),

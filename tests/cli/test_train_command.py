@@ -120,6 +120,7 @@ def test_the_classical_loop(command):
         (("--clock", "realtime", "--learning", "0.1"), ("needs --clock virtual",)),
         (("--algorithm", "rainbow", "--epsilon-ticks", "9"), ("--epsilon-ticks 9 needs --algorithm dqn",)),
         (("--gamma", "2"), ("gamma=2.0",)),
+        (("--device", "nowhere"), ("device='nowhere' cannot be used", "try 'cpu'")),
         (("--config", "nowhere.json"), ("hocket train",)),
     ],
 )

@@ -25,12 +25,13 @@ def check_installed(command: str) -> None:
         raise MissingExtraError(command, "train")
 
 
-def dqn(env: gym.Env[Any, Any], *, width: float, **options: Any) -> Any:
+def dqn(env: gym.Env[Any, Any], *, width: float, device: str = "cpu", **options: Any) -> Any:
     """Its ``DQN`` on ``env``, the network an IMPALA trunk of ``width`` and one linear layer.
 
     Args:
         env: of pictures (1, 84, 84).
         width: as of `hocket.models.qnetwork.impala_trunk`.
+        device: where it learns and acts.
         options: of its ``DQN``.
     """
     import torch
@@ -53,6 +54,6 @@ def dqn(env: gym.Env[Any, Any], *, width: float, **options: Any) -> Any:
         "CnnPolicy",
         env,
         policy_kwargs={"features_extractor_class": Extractor, "net_arch": []},
-        device="cpu",
+        device=device,
         **options,
     )

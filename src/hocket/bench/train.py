@@ -36,6 +36,7 @@ def bench_train(
     block: int = 100,
     repeats: int = 10,
     bfloat16: bool = False,
+    device: str = "cpu",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Medians over ``repeats`` blocks, after one of warm-up.
@@ -48,6 +49,7 @@ def bench_train(
         block: steps of each in its turn, a multiple of four.
         repeats: blocks of each.
         bfloat16: hocket's trunks in bfloat16; Stable-Baselines3's stay float32.
+        device: where both learn and act.
         seed: of everything.
 
     Returns:
@@ -62,7 +64,7 @@ def bench_train(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return _bench(id, width, batch_size, threads, block, repeats, bfloat16, seed)
+        return _bench(id, width, batch_size, threads, block, repeats, bfloat16, device, seed)
     finally:
         torch.set_num_threads(before)
 
@@ -87,15 +89,26 @@ class _TakingTurns(gym.Wrapper[Any, Any, Any, Any]):
 
 
 def _bench(
-    id: str, width: float, batch_size: int, threads: int, block: int, repeats: int, bfloat16: bool, seed: int
+    id: str,
+    width: float,
+    batch_size: int,
+    threads: int,
+    block: int,
+    repeats: int,
+    bfloat16: bool,
+    device: str,
+    seed: int,
 ) -> dict[str, Any]:
     import torch
 
     from hocket import Constant, TickDispatch, Virtual, train
+    from hocket.devices import usable_device
     from hocket.envs import make_env
     from hocket.learn.dqn import DQN
     from hocket.learn.schedules import constant
     from hocket.models.qnetwork import impala_trunk, q_network
+
+    usable_device(device)
 
     def made() -> gym.Env[Any, Any]:
         return gym.wrappers.TimeLimit(make_env(id), EPISODE)
@@ -103,6 +116,7 @@ def _bench(
     theirs = dqn(
         made(),
         width=width,
+        device=device,
         learning_rate=LEARNING_RATE,
         batch_size=batch_size,
         buffer_size=KEPT,
@@ -128,7 +142,7 @@ def _bench(
     assert isinstance(first.action_space, gym.spaces.Discrete)
     train(
         lambda: next(envs, None) or made(),
-        q_network(trunk, features, int(first.action_space.n)).for_learning(bfloat16=bfloat16),
+        q_network(trunk, features, int(first.action_space.n)).to(device).for_learning(bfloat16=bfloat16),
         DQN(learning_rate=LEARNING_RATE, batch_size=batch_size, double=False, bfloat16=bfloat16),
         TickDispatch(1),
         Virtual(hz=60, latency=Constant(0.01)),

@@ -24,7 +24,14 @@ COMPARED = 5
 
 
 def bench_update(
-    *, width: float = 1.0, batch_size: int = 32, actions: int = 18, threads: int = 2, repeats: int = 20, seed: int = 0
+    *,
+    width: float = 1.0,
+    batch_size: int = 32,
+    actions: int = 18,
+    threads: int = 2,
+    repeats: int = 20,
+    device: str = "cpu",
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Times are medians of ``repeats`` updates after `COMPARED` more.
 
@@ -34,10 +41,11 @@ def bench_update(
         actions: of the net.
         threads: torch's.
         repeats: updates that are timed.
+        device: where both learn.
         seed: of weights and transitions.
 
     Returns:
-        ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks (None where the processor has no
+        ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks (None where the device has no
         bfloat16), ``update_double_s`` in float32 with double selection, which Stable-Baselines3 lacks,
         ``sb3_update_s``, and ``loss_difference`` and ``loss_difference_bfloat16``: the largest relative difference
         from Stable-Baselines3's over the first updates.
@@ -51,16 +59,19 @@ def bench_update(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return _bench(width, batch_size, actions, repeats, seed)
+        return _bench(width, batch_size, actions, repeats, device, seed)
     finally:
         torch.set_num_threads(before)
 
 
-def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int) -> dict[str, Any]:
+def _bench(width: float, batch_size: int, actions: int, repeats: int, device: str, seed: int) -> dict[str, Any]:
     import torch
 
+    from hocket.devices import usable_device
     from hocket.learn.batches import Batch
     from hocket.models.qnetwork import has_bfloat16, impala_trunk, q_network
+
+    usable_device(device)
 
     def network(seed: int) -> Any:
         torch.manual_seed(seed)
@@ -85,7 +96,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int)
         from hocket.learn.dqn import DQN
 
         algorithm = DQN(learning_rate=LEARNING_RATE, batch_size=batch_size, **options)
-        learning = network(0).for_learning(bfloat16=algorithm.bfloat16)
+        learning = network(0).to(device).for_learning(bfloat16=algorithm.bfloat16)
         rating = algorithm.target_of(learning)
         learning.load_state_dict(online)
         rating.load_state_dict(target)
@@ -93,11 +104,11 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int)
         return lambda: algorithm.update(learning, rating, optimizer, batch).loss
 
     arms = {
-        "sb3_update": _stable_baselines(width, batch, actions, online, target),
+        "sb3_update": _stable_baselines(width, batch, actions, online, target, device),
         "update": ours(double=False),
         "update_double": ours(double=True),
     }
-    if has_bfloat16():
+    if has_bfloat16() if device == "cpu" else torch.cuda.is_bf16_supported():
         arms["update_bfloat16"] = ours(double=False, bfloat16=True)
     losses: dict[str, list[float]] = {name: [] for name in arms}
     seconds: dict[str, list[float]] = {name: [] for name in arms}
@@ -105,6 +116,8 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int)
         for name, update in arms.items():
             began = perf_counter()
             losses[name].append(update())
+            if device != "cpu":
+                torch.cuda.synchronize()
             seconds[name].append(perf_counter() - began)
 
     def difference(name: str) -> float | None:
@@ -119,7 +132,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, seed: int)
 
 
 def _stable_baselines(
-    width: float, batch: Any, actions: int, online: dict[str, Any], target: dict[str, Any]
+    width: float, batch: Any, actions: int, online: dict[str, Any], target: dict[str, Any], device: str
 ) -> Callable[[], float]:
     """One ``DQN.train`` step of Stable-Baselines3 on ``batch``, its own sampling excluded."""
     import torch
@@ -129,6 +142,7 @@ def _stable_baselines(
     model = dqn(
         NullEnv(observation_shape=(1, 84, 84), actions=actions),
         width=width,
+        device=device,
         buffer_size=1,
         batch_size=len(batch.actions),
         learning_rate=LEARNING_RATE,
@@ -139,9 +153,11 @@ def _stable_baselines(
         network.q_net[0].load_state_dict(_part(weights, "head.advantage.0."))
 
     def sample(*_: Any, **__: Any) -> Any:
-        tensors = [torch.tensor(array) for array in (batch.states, batch.actions[:, None], batch.next_states)]
-        ended = torch.tensor((batch.discounts == 0).astype(np.float32))[:, None]
-        return samples(*tensors, ended, torch.tensor(batch.rewards)[:, None], None)
+        tensors = [
+            torch.tensor(array, device=device) for array in (batch.states, batch.actions[:, None], batch.next_states)
+        ]
+        ended = torch.tensor((batch.discounts == 0).astype(np.float32), device=device)[:, None]
+        return samples(*tensors, ended, torch.tensor(batch.rewards, device=device)[:, None], None)
 
     model.replay_buffer.sample = sample
 

@@ -190,43 +190,49 @@ def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
     show.write_json(json, figures)
 
 
-def update(*, repeats: int = 20, json: Path | None = None) -> None:
+def update(*, repeats: int = 20, device: str = "cpu", json: Path | None = None) -> None:
     """One DQN update of the IMPALA net, beside Stable-Baselines3's.
 
     Args:
         repeats: updates that are timed.
+        device: where both learn: cpu, cuda, ...
         json: also write the figures to this file.
     """
     from hocket.bench.update import bench_update
 
     at_least_one(repeats=repeats)
     show.check_writable(json=json)
-    figures = bench_update(repeats=repeats)
+    figures = bench_update(repeats=repeats, device=device)
     rows = [(name, show.milliseconds(value)) for name, value in figures.items() if name.endswith("_s")]
-    show.table("One update, batch of 32, two threads, 0.9 million parameters", ("what", "median"), rows)
+    show.table(f"One update, batch of 32, {_on(device)}, 0.9 million parameters", ("what", "median"), rows)
     rows = [(name, f"{value:.1e}") for name, value in figures.items() if not name.endswith("_s")]
     show.table("Largest relative difference to Stable-Baselines3's loss", ("what", "difference"), rows)
     show.write_json(json, figures)
 
 
-def train(*, repeats: int = 10, bfloat16: bool = False, json: Path | None = None) -> None:
+def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", json: Path | None = None) -> None:
     """Virtual training on Boxing with the IMPALA net, beside Stable-Baselines3's DQN.
 
     Args:
         repeats: blocks of 100 steps of each, in turn.
         bfloat16: hocket's trunks in bfloat16.
+        device: where both learn and act: cpu, cuda, ...
         json: also write the figures to this file.
     """
     from hocket.bench.train import bench_train
 
     at_least_one(repeats=repeats)
     show.check_writable(json=json)
-    figures = bench_train(repeats=repeats, bfloat16=bfloat16)
+    figures = bench_train(repeats=repeats, bfloat16=bfloat16, device=device)
     rows = [(name, show.number(figures[key], ".1f")) for name, key in TRAINERS.items()]
-    title = "Boxing, an update of 32 transitions every four steps, two threads"
+    title = f"Boxing, an update of 32 transitions every four steps, {_on(device)}"
     show.table(title, ("", "environment steps per second"), rows)
     show.say(f"{figures['steps_per_s'] / figures['sb3_steps_per_s']:.2f} times as many")
     show.write_json(json, figures)
+
+
+def _on(device: str) -> str:
+    return "two threads" if device == "cpu" else device
 
 
 def plan(

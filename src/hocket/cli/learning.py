@@ -136,9 +136,11 @@ def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
     """A network for the environment's observations, seeded."""
     import torch
 
+    from hocket.devices import usable_device
     from hocket.learn.rainbow import Rainbow
     from hocket.models.qnetwork import impala_trunk, minatar_trunk, mlp_trunk, q_network
 
+    device = usable_device(options.device)
     env = make_world(options)
     try:
         shape, space = env.observation_space.shape, env.action_space
@@ -170,7 +172,7 @@ def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
         noisy=algorithm.noisy,
         support=support,
         atoms=algorithm.atoms if isinstance(algorithm, Rainbow) else 51,
-    )
+    ).to(device)
     return network.for_learning(bfloat16=options.bfloat16) if pictures or options.bfloat16 else network
 
 

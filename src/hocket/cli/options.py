@@ -71,6 +71,8 @@ class ActingOptions:
     """Of environment, network weights and all chance."""
     threads: int = 1
     """Torch threads of each worker and learner."""
+    device: str = "cpu"
+    """Where networks act and learn: cpu, cuda, cuda:1, ..."""
     json: Path | None = None
     """Also write the summary to this file."""
     live: Flag = 0

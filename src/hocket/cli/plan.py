@@ -51,6 +51,8 @@ class PlanOptions:
     """The twice-deep IMPALA net."""
     frame_stack: int = 1
     """How many observations the network sees at once."""
+    device: str = "cpu"
+    """Where the network is measured: cpu, cuda, cuda:1, ..."""
     variants: bool = True
     """Also measure the network with more threads a worker, and in bfloat16 where the processor has it."""
     cores: float | None = None
@@ -89,6 +91,7 @@ def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> No
         hz=options.hz,
         width=options.width,
         deep=options.deep,
+        device=options.device,
         policy=options.policy,
         seed=options.seed,
         **{name: getattr(options, name) for name in OF_THE_WORLD},
@@ -129,7 +132,7 @@ def run_line(options: PlanOptions, made: Plan) -> str:
     """The ``hocket run`` that does what the plan recommends."""
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
-    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep")
+    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
     words += [
         f"--{name.replace('_', '-')} {getattr(options, name)}"
         for name in told
@@ -168,7 +171,7 @@ def _check(options: PlanOptions) -> None:
     if options.latency is not None and options.env is None and options.hz is None:
         raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
     if options.latency is not None:
-        for name in ("policy", "width", "deep", "variants"):
+        for name in ("policy", "width", "deep", "device", "variants"):
             if getattr(options, name) != getattr(_USUAL, name):
                 raise ConfigurationError(
                     f"--{name.replace('_', '-')} {getattr(options, name)} is about a network that is measured; "

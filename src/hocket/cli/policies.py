@@ -91,6 +91,7 @@ class RandomActions(PolicyFactory):
 def untrained_network(options: RunOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
     """One that fits ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
     space = env.action_space
+    from hocket.devices import usable_device
     from hocket.models.impala import SIDE, ImpalaNet
     from hocket.models.mlp import Mlp, between
     from hocket.models.torch_policy import greedy
@@ -115,6 +116,12 @@ def untrained_network(options: RunOptions, env: gym.Env[Any, Any]) -> PolicyFact
         )
     else:
         network = partial(Mlp, math.prod(observation_shape), outputs, hidden=max(1, round(64 * options.width)))
+    usable_device(options.device)
     return hocket.TorchPolicy(
-        network, threads=options.threads, bfloat16=options.bfloat16, decide=decide, seed=options.seed
+        network,
+        threads=options.threads,
+        bfloat16=options.bfloat16,
+        device=options.device,
+        decide=decide,
+        seed=options.seed,
     )

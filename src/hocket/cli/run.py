@@ -47,7 +47,7 @@ def execute(options: RunOptions) -> hocket.RunResult:
     """Run what ``options`` say; an interrupted run is a result too."""
     chosen, needs = chosen_policy(options.policy), dict(NEEDS)
     if isinstance(chosen, Trained):
-        del needs["threads"]  # it has a network, too
+        del needs["threads"], needs["device"]  # it has a network, too
         show.say(f"acting by {chosen.weights}")
     rate = rate_of(options)
     ticks = ticks_of(options, rate)

@@ -34,6 +34,7 @@ NEEDS = {
     "deep": ("policy", "network"),
     "bfloat16": ("policy", "network"),
     "threads": ("policy", "network"),
+    "device": ("policy", "network"),
 }
 """Options that say something only beside another one's value."""
 

@@ -63,8 +63,8 @@ class Trained:
         from hocket.learn.acting import HEAD_S, LearnedPolicy
 
         trained = self.options
-        world = {name: getattr(options, name) for name in ("env", "env_args", "frame_stack")}
-        network = make_network(replace(trained, **world), make_algorithm(trained))
+        here = {name: getattr(options, name) for name in ("env", "env_args", "frame_stack", "device")}
+        network = make_network(replace(trained, **here), make_algorithm(trained))
         try:
             network.load_state_dict(load_file(self.weights))
         except (OSError, SafetensorError) as error:

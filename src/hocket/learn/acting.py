@@ -7,6 +7,8 @@ weights those of its trunk, however late the head runs.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -15,12 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hocket.devices import device_of, own_stream
 from hocket.errors import ConfigurationError
 from hocket.learn.exploring import Exploration, Explorer, OwnNoise, explorer
 from hocket.policy import Policy, PolicyFactory, Stages
 
 HEAD_S = 0.001
 """How long before its tick a late head starts, unless told otherwise."""
+
+Stream = AbstractContextManager[object]
+"""What a worker's inferences run under; see `hocket.devices.own_stream`."""
 
 
 class WeightReader(Protocol):
@@ -54,7 +60,7 @@ class LearnedPolicy(PolicyFactory):
     """Acts by ``network``: the action of the highest value, unless it explores.
 
     Args:
-        network: observations, and codes if ``pending``, to action values.
+        network: observations, and codes if ``pending``, to action values; on whatever device.
         weights: where its weights come from.
         in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
             worker.
@@ -94,13 +100,15 @@ class LearnedPolicy(PolicyFactory):
         if not self.in_place:
             torch.set_num_threads(self.threads)
             network = copy.deepcopy(network)
+        # In place, the one that learns and the one that acts take turns on the same stream.
+        stream = nullcontext() if self.in_place else own_stream(device_of(network))
         weights = self.weights.reader()
         if self.exploration is None and hasattr(network, "quieten"):
             network.quieten()  # type: ignore[operator]
         exploring = explorer(self.exploration)
         if self.head_s:
-            return late_acting(network, weights, exploring, self.first_action, in_place=self.in_place)
-        return Acting(network, weights, exploring, self.first_action)
+            return late_acting(network, weights, exploring, self.first_action, stream, in_place=self.in_place)
+        return Acting(network, weights, exploring, self.first_action, stream)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
         """Run it twice: the first calls allocate and choose kernels."""
@@ -115,27 +123,32 @@ class Acting:
         version: of the weights that the last answer is by.
     """
 
-    def __init__(self, network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int) -> None:
+    def __init__(
+        self, network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, stream: Stream
+    ) -> None:
         self.version = 0
         self._network = network
+        self._device = device_of(network)
         self._weights = weights
         self._explorer = exploring
         self._first_action = first_action
+        self._stream = stream
 
     def __call__(self, *inputs: NDArray[Any]) -> int:
         """The action for an observation and, if the network takes them, the pending codes."""
-        self.version = self._weights.refresh(self._network)
-        by_chance = self._explorer.action()
-        if by_chance is not None:
-            return self._first_action + by_chance
-        with torch.inference_mode():
-            self._explorer.prepare(self._network)
-            return self._first_action + _best(self._network(*map(_batch_of_one, inputs)))
+        with self._stream:
+            self.version = self._weights.refresh(self._network)
+            by_chance = self._explorer.action()
+            if by_chance is not None:
+                return self._first_action + by_chance
+            with torch.inference_mode():
+                self._explorer.prepare(self._network)
+                return self._first_action + _best(self._network(*_batches(inputs, self._device)))
 
 
 def greedy_policy(network: nn.Module, first_action: int = 0) -> Acting:
     """The action of the highest value, for an observation and, if ``network`` takes them, the pending codes."""
-    return Acting(network, Unchanging(), Explorer(), first_action)
+    return Acting(network, Unchanging(), Explorer(), first_action, nullcontext())
 
 
 class Begun(NamedTuple):
@@ -159,47 +172,57 @@ class LateActing(Stages):
 
 
 def late_acting(
-    network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, *, in_place: bool
+    network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, stream: Stream, *, in_place: bool
 ) -> LateActing:
     """See `LearnedPolicy`."""
     versions = _Versions(network, in_place)
-    return LateActing(_Trunk(network, weights, exploring, versions), _Head(exploring, first_action, versions))
+    trunk = _Trunk(network, weights, exploring, versions, stream)
+    return LateActing(trunk, _Head(exploring, first_action, versions, stream, device_of(network)))
 
 
 class _Trunk:
-    def __init__(self, network: Any, weights: WeightReader, exploring: Explorer, versions: _Versions) -> None:
+    def __init__(
+        self, network: Any, weights: WeightReader, exploring: Explorer, versions: _Versions, stream: Stream
+    ) -> None:
         self._network = network
+        self._device = device_of(network)
         self._weights = weights
         self._explorer = exploring
         self._versions = versions
+        self._stream = stream
 
     def __call__(self, observation: NDArray[Any]) -> Begun:
-        version = self._weights.refresh(self._network)
-        by_chance = self._explorer.action()
-        if by_chance is not None:
-            return Begun(version, by_chance)
-        with torch.inference_mode():
-            features = self._network.features(_batch_of_one(observation))
-        return Begun(version, None, features, self._versions.take(version))
+        with self._stream:
+            version = self._weights.refresh(self._network)
+            by_chance = self._explorer.action()
+            if by_chance is not None:
+                return Begun(version, by_chance)
+            with torch.inference_mode():
+                features = self._network.features(*_batches((observation,), self._device))
+            return Begun(version, None, features, self._versions.take(version))
 
 
 class _Head:
-    def __init__(self, exploring: Explorer, first_action: int, versions: _Versions) -> None:
+    def __init__(
+        self, exploring: Explorer, first_action: int, versions: _Versions, stream: Stream, device: torch.device
+    ) -> None:
         self.version = 0
         self._explorer = exploring
         self._first_action = first_action
         self._versions = versions
+        self._stream = stream
+        self._device = device
 
     def __call__(self, begun: Begun, *codes: NDArray[Any]) -> int:
         self.version = begun.version
         if begun.kept is None:
             assert begun.by_chance is not None
             return self._first_action + begun.by_chance
-        with torch.inference_mode():
+        with self._stream, torch.inference_mode():
             self._explorer.prepare(begun.kept.network)
-            values = begun.kept.network.from_features(begun.features, *map(_batch_of_one, codes))
+            best = _best(begun.kept.network.from_features(begun.features, *_batches(codes, self._device)))
         self._versions.give_back(begun.kept)
-        return self._first_action + _best(values)
+        return self._first_action + best
 
 
 @dataclass(slots=True)
@@ -257,9 +280,9 @@ def _tensors(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 
-def _batch_of_one(array: NDArray[Any]) -> Tensor:
-    """``(1, …)``, copied: the array's memory may be read-only, or overwritten by the next one."""
-    return torch.from_numpy(np.array(array)).unsqueeze(0)
+def _batches(arrays: Iterable[NDArray[Any]], device: torch.device) -> list[Tensor]:
+    """Each ``(1, …)``, copied: the array's memory may be read-only, or overwritten by the next one."""
+    return [torch.from_numpy(np.array(array)).unsqueeze(0).to(device) for array in arrays]
 
 
 def _best(values: Tensor) -> int:

@@ -73,20 +73,16 @@ class Layout:
 
     @classmethod
     def of(cls, network: nn.Module) -> Self:
-        """The layout for ``network``.
+        """The layout for ``network``, wherever it is.
 
         Raises:
-            ConfigurationError: if a parameter is not float32, or something is not on the CPU.
+            ConfigurationError: if a parameter is not float32.
         """
         offset = 0
 
         def place(name: str, tensor: Tensor) -> Place:
             nonlocal offset
-            if tensor.device.type != "cpu":
-                raise ConfigurationError(
-                    f"{name} is on {tensor.device}; weights are shared on the CPU; try network.to('cpu')"
-                )
-            like = torch.empty_like(tensor)  # dense, whatever the tensor itself is
+            like = torch.empty_like(tensor, device="cpu")  # dense, whatever the tensor itself is
             nbytes = like.numel() * like.element_size()
             placed = Place(name, tuple(like.shape), tuple(like.stride()), like.dtype, offset, nbytes)
             offset += -(-nbytes // ALIGNMENT) * ALIGNMENT

@@ -34,7 +34,7 @@ class NextVersion:
         """One step of the optimiser with the gradients that lie in ``gradients_of``, a network of the same kind."""
         for mine, theirs in zip(self.network.parameters(), gradients_of.parameters(), strict=True):
             gradient = theirs.grad
-            if gradient is not None and gradient.stride() != mine.stride():
+            if gradient is not None and (gradient.stride() != mine.stride() or gradient.device != mine.device):
                 # The fused step runs through all memories alike, whatever their strides say.
                 gradient = torch.empty_like(mine).copy_(gradient)
             mine.grad = gradient
@@ -48,7 +48,7 @@ class WeightsWriter:
 
     Args:
         weights: to write.
-        network: of their kind; only copied.
+        network: of their kind, on whatever device; only copied.
         algorithm: whose optimiser to use.
     """
 
@@ -56,7 +56,7 @@ class WeightsWriter:
         self._weights = weights
         self._makings: dict[int, NextVersion] = {}
         for block in weights.blocks:
-            self._makings[id(block)] = _making(weights, block, copy.deepcopy(network), algorithm)
+            self._makings[id(block)] = _making(weights, block, copy.deepcopy(network).cpu(), algorithm)
 
     @contextmanager
     def next_version(self) -> Iterator[NextVersion]:

@@ -59,7 +59,7 @@ class SharedWeights:
     """The weights of ``network`` and the state of its optimiser. Hand it to a process as an argument to attach there.
 
     Args:
-        network: version 0. Only copied; its parameters are float32, on the CPU.
+        network: version 0. Only copied; its parameters are float32, on whatever device.
         shared: no copies: there is one block, readers' networks live in it and updates change it under their hands. It
             spares each worker its own weights and the time to load them. Given up is that a version is one thing: an
             inference may see some layers before an update and some after it, a learner's gradient likewise, and a
@@ -153,14 +153,15 @@ class SharedWeights:
         """Make ``network``'s weights views of ``block``, or of the only one.
 
         Raises:
-            ConfigurationError: if a dtype of the network's is another.
+            ConfigurationError: if a dtype of the network's is another, or it is not on the CPU.
         """
         block = self._blocks[0] if block is None else block
         for mine, theirs, place in zip(self._layout.matching(network), block.weights, self._layout.places, strict=True):
-            if mine.dtype != theirs.dtype:
+            if (mine.dtype, mine.device) != (theirs.dtype, theirs.device):
                 raise ConfigurationError(
-                    f"{place.name} is {mine.dtype} and lies in shared memory as {theirs.dtype}; with shared=True equal "
-                    "ones are allowed; try shared=False, which copies and casts"
+                    f"{place.name} is {mine.dtype} on {mine.device} and lies in shared memory as {theirs.dtype} on "
+                    f"{theirs.device}; with shared=True equal ones are allowed; try shared=False, which copies and "
+                    "casts"
                 )
             mine.grad = None
             mine.data = theirs
@@ -228,8 +229,9 @@ class WeightsReader:
     def refresh(self, network: nn.Module) -> int:
         """Load the newest version into ``network`` unless it is there already; which version that is.
 
-        Any memory format and dtype: values are cast. Nobody else may use the network meanwhile. Where the weights are
-        ``shared`` the first call makes the network's weights views of them; the version then is the one when asked.
+        Any memory format, dtype and device: values are cast and moved. Nobody else may use the network meanwhile.
+        Where the weights are ``shared`` the first call makes the network's weights views of them; the version then is
+        the one when asked.
 
         Raises:
             ConfigurationError: if the network has other weights.

@@ -56,7 +56,8 @@ class NoisyLinear(nn.Module):
         Written in place, so that it may happen under ``inference_mode`` and the layer still learns afterwards.
         """
         for noise in (self.input_noise, self.output_noise):
-            normal = torch.randn(noise.shape, generator=generator, device=noise.device)
+            device = noise.device if generator is None else generator.device
+            normal = torch.randn(noise.shape, generator=generator, device=device)
             noise.copy_(normal.sign() * normal.abs().sqrt())
 
     def quieten(self) -> None:

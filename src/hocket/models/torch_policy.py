@@ -55,7 +55,7 @@ class TorchPolicy(PolicyFactory):
         bfloat16: weights and arithmetic in bfloat16: 0.55 of the time at 10 million parameters on a CPU with
             AVX512-BF16, slower without. The network itself is converted: 9 to 20 % faster than autocast.
         seed: of the weights.
-        device: ``"cpu"``, ``"cuda"``, ...
+        device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; on a GPU each worker has a stream of its own.
         decide: turns the network's output for one observation, without the batch axis, into an action or a
             chunk: ``greedy``, ``continuous`` or a function of yours.
         chunk_length: the most actions that one answer may hold.
@@ -114,8 +114,11 @@ class TorchPolicy(PolicyFactory):
         # Once torch has run, its inter-op threads are what they are.
         with contextlib.suppress(RuntimeError):
             torch.set_num_interop_threads(1)
-        network = self._network()
-        device = torch.device(self.device)
+        from hocket.devices import own_stream, usable_device
+
+        device = usable_device(self.device)
+        network = self._network().to(device)
+        stream = own_stream(device)
         dtype = next((weight.dtype for weight in network.parameters()), torch.get_default_dtype())
         decide, channels_last = self.decide, self.channels_last
 
@@ -129,15 +132,15 @@ class TorchPolicy(PolicyFactory):
             return one
 
         def policy(*inputs: Any) -> Any:
-            with torch.inference_mode():
+            with stream, torch.inference_mode():
                 return decide(network(*map(batch, inputs)).squeeze(0))
 
         def trunk(observation: Any) -> Any:
-            with torch.inference_mode():
+            with stream, torch.inference_mode():
                 return network.features(batch(observation))  # type: ignore[operator]
 
         def head(features: Any, *inputs: Any) -> Any:
-            with torch.inference_mode():
+            with stream, torch.inference_mode():
                 return decide(network.from_features(features, *map(batch, inputs)).squeeze(0))  # type: ignore[operator]
 
         return Stages(trunk, head) if self.head_s else policy
@@ -149,7 +152,7 @@ class TorchPolicy(PolicyFactory):
                 policy(*example)
 
     def _network(self) -> nn.Module:
-        """The network, checked, seeded, in evaluation mode and where and how it is to run."""
+        """The network, checked, seeded, in evaluation mode and how it is to run."""
         import torch
 
         # The generator is the process's own, and executors may build in several threads at once.
@@ -174,10 +177,6 @@ class TorchPolicy(PolicyFactory):
                 "observations go to different workers, so no state may pass from call to call; try stacked "
                 "frames, or put the state into the observation and say state_in_observation=True"
             )
-        try:
-            network = network.to(self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise ConfigurationError(f"device={self.device!r} cannot be used: {error}; try 'cpu'") from error
         if self.channels_last:
             network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.bfloat16:

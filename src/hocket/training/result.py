@@ -59,7 +59,8 @@ class TrainResult:
 
         path = replace(self.run, learning=self._learning()).save(folder)
         with replacing(path / WEIGHTS) as partial:
-            partial.write_bytes(save({name: value.contiguous() for name, value in self.network.state_dict().items()}))
+            weights = self.network.state_dict().items()
+            partial.write_bytes(save({name: value.cpu().contiguous() for name, value in weights}))
         return path
 
     def _learning(self) -> Learning:

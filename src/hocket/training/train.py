@@ -61,7 +61,7 @@ def train(
 
     Args:
         make_env: makes the environment; called again for evaluations. Discrete actions.
-        network: see `hocket.models.qnetwork.q_network`; trained in place.
+        network: see `hocket.models.qnetwork.q_network`; trained in place, on the device where it is.
         algorithm: `hocket.learn.dqn.DQN` or `hocket.learn.rainbow.Rainbow`.
         rule, clock, default: as for `hocket.run`.
         ticks: how many at most.
@@ -89,8 +89,8 @@ def train(
         checkpoints: where and how often to save. An environment that cannot be saved in the middle of an episode
             begins a new one, with a seed of its own, before each.
         resume: a checkpoint, or a folder of them for its newest, of a training with the same arguments: all but
-            ``ticks``, ``threads`` and what only looks on. In virtual time it goes on bit for bit. On the wall clock a
-            new episode begins, and inference times are measured anew.
+            ``ticks``, ``threads`` and what only looks on. In virtual time it goes on bit for bit, on a device of the
+            same type. On the wall clock a new episode begins, and inference times are measured anew.
 
     On the wall clock the agent acts on whatever goes wrong beside it: a learner that dies, learning that diverges, a
     checkpoint that cannot be written. Each is told in a RuntimeWarning.

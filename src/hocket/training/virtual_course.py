@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hocket.devices import device_of
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.errors import ConfigurationError
 from hocket.instrument import Instrument, LearnerFigures
@@ -85,6 +86,7 @@ class VirtualCourse:
             clock=repr(setup.clock),
             default=repr(setup.default),
             seed=str(setup.seed),
+            device=device_of(network).type,
             **options,
         )
         self._parts = network, replay, more

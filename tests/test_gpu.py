@@ -1,0 +1,198 @@
+"""Acting and learning on a GPU. Nothing here runs without one; what must be true is that the answers are the CPU's."""
+
+import copy
+import json
+import math
+import subprocess
+import sys
+from functools import partial
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import hocket
+from hocket.envs.null import NullEnv
+from hocket.errors import CheckpointError
+from hocket.learn.dqn import DQN
+from hocket.learn.learner import Learner
+from hocket.learn.rainbow import Rainbow
+from hocket.learn.replay import Replay
+from hocket.learn.schedules import Linear
+from hocket.learn.weights import SharedWeights
+from hocket.models.impala import ImpalaNet
+from hocket.models.qnetwork import impala_trunk, mlp_trunk, q_network
+from hocket.models.torch_policy import TorchPolicy
+from hocket.training.resume import Checkpoints
+
+pytestmark = [
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),
+    pytest.mark.realtime,
+    pytest.mark.filterwarnings("default"),  # other packages' than the tested set may be there
+]
+GPU = "cuda"
+ALGORITHMS = [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)]
+
+
+@pytest.fixture(autouse=True)
+def exact():
+    """Convolutions in float32 as the CPU has them, not rounded to tf32."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def pictures():
+    return NullEnv(observation_shape=(1, 84, 84), actions=6)
+
+
+def learning(device, *, algorithm=None, **options):
+    """`hocket.train` on CartPole, the same for every device but for rounding."""
+    algorithm = algorithm or DQN(batch_size=8, target_every=20)
+    torch.manual_seed(3)
+    support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+    network = q_network(*mlp_trunk(4, hidden=8), 2, pending=2, support=support, noisy=algorithm.noisy).to(device)
+    known = {
+        "ticks": 600,
+        "epsilon": Linear(1.0, 1.0, 1),  # actions by chance alone: rounding changes no action
+        "warm_up": 50,
+        "capacity": 400,
+        "evaluate_every": 300,
+        "evaluation_episodes": 2,
+        "seed": 3,
+        "late_binding": False,
+    }
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03), learning=hocket.Constant(0.05))
+    make_env = partial(gym.make, "CartPole-v1")
+    return hocket.train(make_env, network, algorithm, hocket.TickDispatch(2), clock, **{**known, **options})
+
+
+@pytest.mark.parametrize("head_s", [0.0, 0.001])
+def test_the_answers_are_those_of_the_cpu(head_s):
+    space = pictures().observation_space
+    pending = 2 if head_s else 0
+
+    def network():
+        trunk, features = impala_trunk(1)
+        return q_network(trunk, features, 6, pending=pending)
+
+    there, here = (
+        TorchPolicy(network, device=device, head_s=head_s, pending=pending).build() for device in (GPU, "cpu")
+    )
+    codes = np.array([1, 6])
+    for _ in range(20):
+        seen = space.sample()
+        if head_s:
+            assert there.head(there.trunk(seen), codes) == here.head(here.trunk(seen), codes)
+        else:
+            assert there(seen) == here(seen)
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_staggered_workers_act_on_the_wall_clock(executor):
+    policy = TorchPolicy(partial(ImpalaNet, 1, 6), device=GPU)
+    clock = hocket.Realtime(hz=50, executor=executor)
+    result = hocket.run(pictures(), policy, hocket.TickDispatch(2), clock, ticks=200)
+    assert result.summary().coverage > 0.9
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("late_binding", [False, True])
+def test_learning_in_virtual_time_is_that_of_the_cpu(algorithm, late_binding, tmp_path):
+    ticks = 120 if algorithm.noisy else 600  # by the network's own noise, an action may depend on rounding, later
+    there, here = (
+        learning(device, algorithm=algorithm, late_binding=late_binding, ticks=ticks) for device in (GPU, "cpu")
+    )
+    assert next(there.network.parameters()).device.type == GPU
+    assert there.updates == here.updates > 10 and there.error is None
+    first = slice(0, 10)
+    assert there.losses[first] == pytest.approx(here.losses[first], rel=1e-3)
+    assert list(there.stalenesses) == list(here.stalenesses)
+    saved = load_file(there.save(tmp_path / "run") / "weights.safetensors")
+    assert all(math.isfinite(value.sum().item()) and value.device.type == "cpu" for value in saved.values())
+
+
+def test_a_checkpoint_goes_on_there(tmp_path):
+    whole = learning(GPU)
+    learning(GPU, ticks=300, checkpoints=Checkpoints(tmp_path, every=300))
+    result = learning(GPU, resume=tmp_path)
+    assert result.losses == pytest.approx(whole.losses, rel=1e-3)
+    assert list(result.stalenesses) == list(whole.stalenesses)
+    with pytest.raises(CheckpointError, match="its device is cuda, this run's is cpu"):
+        learning("cpu", resume=tmp_path)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_step_on_shared_weights_is_that_of_the_cpu(algorithm):
+    torch.manual_seed(0)
+    support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+    network = q_network(*mlp_trunk(4, hidden=8), 2, support=support, noisy=algorithm.noisy)
+
+    def three_steps(device):
+        own = copy.deepcopy(network).to(device)
+        weights, seed = SharedWeights(own), np.random.SeedSequence(0)
+        one = Learner(algorithm=algorithm, network=own, weights=weights, replay=forty_ticks(algorithm.alpha), seed=seed)
+        for number in range(3):
+            one.update(number)
+        return weights.state()
+
+    there, here = three_steps(GPU), three_steps("cpu")
+    for name, array in here.items():
+        np.testing.assert_allclose(there[name], array, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def forty_ticks(alpha):
+    replay = Replay(64, (4,), np.float32, alpha=alpha)
+    rng = np.random.default_rng(0)
+    for tick in range(40):
+        replay.add_frame(tick, rng.standard_normal(4).astype(np.float32), first=tick == 0)
+        if tick:
+            replay.add_transition(tick - 1, tick % 2, reward=1.0, discount=0.9, next_tick=tick)
+    return replay
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+@pytest.mark.parametrize("learner", [hocket.RoundRobin(2), hocket.InLoop()])
+def test_learning_on_the_wall_clock(executor, learner):
+    in_loop = isinstance(learner, hocket.InLoop)
+    result = learning_live(
+        executor,
+        learner=learner,
+        rule=hocket.Sequential(hocket.Learn.AFTER_INFERENCE) if in_loop else hocket.TickDispatch(2),
+    )
+    assert result.error is None and result.updates > 50
+    assert np.isfinite(np.asarray(result.losses)).all()
+    assert next(result.network.parameters()).device.type == GPU
+
+
+def learning_live(executor, *, learner, rule):
+    torch.manual_seed(3)
+    return hocket.train(
+        partial(gym.make, "CartPole-v1"),
+        q_network(*mlp_trunk(4, hidden=8), 2, pending=2).to(GPU),
+        DQN(batch_size=8, target_every=20),
+        rule,
+        hocket.Realtime(hz=50, executor=executor),
+        ticks=500,
+        learner=learner,
+        warm_up=50,
+        evaluation_episodes=0,
+        seed=3,
+    )
+
+
+def test_by_words(tmp_path):
+    folder, summary = tmp_path / "learned", tmp_path / "summary.json"
+    known = ["--env", "CartPole-v1", "--hz", "50"]
+    ticks = ["--ticks", "300", "--warm-up", "50", "--evaluate-every", "300", "--evaluation-episodes", "1"]
+    virtual = ["--clock", "virtual", "--latency", "0.01", "--device", GPU]
+    call("train", *known, *ticks, *virtual, "--save", str(folder))
+    call("run", "--policy", str(folder), "--device", GPU, "--ticks", "100", "--json", str(summary))
+    assert json.loads(summary.read_text())["coverage"] > 0.9
+    call("run", *known, "--device", GPU, "--ticks", "100", "--out", str(tmp_path / "run"))
+    machine = json.loads((tmp_path / "run" / "config.json").read_text())["machine"]
+    assert machine["gpu"] == torch.cuda.get_device_name()
+
+
+def call(*arguments):
+    subprocess.run([sys.executable, "-c", "from hocket.cli import main; main()", *arguments], check=True, timeout=100)
