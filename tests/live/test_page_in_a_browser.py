@@ -103,6 +103,11 @@ def shown(browser):
     browser.get("about:blank")
     browser.get_log("browser")
     yield Shown(browser)
+    first, *others = browser.window_handles
+    for other in others:
+        browser.switch_to.window(other)
+        browser.close()
+    browser.switch_to.window(first)
     browser.get("about:blank")
 
 
@@ -112,26 +117,45 @@ def complaints(browser):
     return [e for e in entries if e["level"] in ("SEVERE", "WARNING") and "readback" not in e["message"]]
 
 
-def play(page, seconds, workers=2):
+def play(page, seconds, workers=2, env=None):
     clock = hocket.Realtime(hz=HZ, executor="threads")
     rule = hocket.TickDispatch(workers)
-    return hocket.run(Painted(), policy, rule, clock, ticks=round(seconds * HZ), instruments=[page])
+    return hocket.run(env or Painted(), policy, rule, clock, ticks=round(seconds * HZ), instruments=[page])
+
+
+def interrupted(call):
+    with pytest.raises(hocket.RunInterrupted) as caught:
+        call()
+    return caught.value.result
+
+
+class Enough(Painted):
+    """Until somebody has seen enough, which a busy machine may take long for."""
+
+    seen = False
+
+    def step(self, action):
+        if self.seen:
+            raise KeyboardInterrupt
+        return super().step(action)
 
 
 def test_a_run_in_the_browser(browser, shown):
     with hocket.LivePage(0) as page:
         browser.get(page.url)
         assert eventually(lambda: shown.state() == "idle")
-        ended = beside(lambda: play(page, 20))
+        env = Enough()
+        ended = beside(lambda: interrupted(lambda: play(page, 100, env=env)))
         assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
-        assert shown.text("name") == "Painted" and "TickDispatch, 2 workers" in shown.text("about")
+        assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
 
         # The picture changes, and is the environment's: orange on black. Lanes move.
         before = shown.tick(), shown.moment(), shown.pixels("picture"), shown.pixels("lanes")
         orange = (before[2] == (255, 128, 0, 255)).all(axis=2)
         assert orange.any() and (before[2][:, :, :3].any(axis=2) & (before[2][:, :, 3] == 255)).sum() == orange.sum()
         assert eventually(lambda: shown.tick() > before[0] + 10 and shown.moment() > before[1] + 0.2)
-        assert (shown.pixels("picture") != before[2]).any() and (shown.pixels("lanes") != before[3]).any()
+        assert eventually(lambda: (shown.pixels("picture") != before[2]).any())
+        assert (shown.pixels("lanes") != before[3]).any()
 
         # Pause holds the lanes and the picture; the figures go on.
         shown.press("pause")
@@ -176,6 +200,7 @@ def test_a_run_in_the_browser(browser, shown):
         browser.switch_to.window(first)
 
         # In the end the gauges say what the summary says.
+        env.seen = True
         summary = ended().summary()
         assert eventually(lambda: shown.state() == "ended")
         time.sleep(0.5)
