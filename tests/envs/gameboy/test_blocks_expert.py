@@ -1,5 +1,6 @@
 """The expert's picture of the game is the game's, its features are what they are called, and it plays well."""
 
+from collections import Counter, defaultdict
 from contextlib import closing
 from itertools import pairwise
 
@@ -142,16 +143,20 @@ def test_it_lets_a_button_go_before_it_presses_it_again(game):
     assert (DOWN, DOWN) in pairs and not pairs & {(action, action) for action in (A, B, LEFT, RIGHT)}
 
 
-def test_where_it_need_not_let_go_it_does_not():
+def test_where_it_need_not_let_go_it_does_what_the_picture_says():
+    """Nearly: 5 in 10,000 ticks differ from what it does most often under the same picture, by rows that vanish."""
     with closing(make_blocks(fresh_press=True)) as game:
-        game.reset(seed=2)
+        picture, _ = game.reset(seed=2)
         expert = BlocksExpert(game.read, fresh_press=True)
-        actions, total = [], 0.0
-        for _ in range(2000):
+        actions, total, said = [], 0.0, defaultdict(Counter)
+        for _ in range(3000):
             actions.append(expert())
-            total += game.step(actions[-1])[1]
+            said[picture.tobytes()][actions[-1]] += 1
+            picture, reward, *_ = game.step(actions[-1])
+            total += reward
     assert {(LEFT, LEFT), (RIGHT, RIGHT), (DOWN, DOWN)} <= set(pairwise(actions))
     assert total > 500  # rows, not only pushes
+    assert sum(max(answers.values()) for answers in said.values()) > 0.995 * len(actions)
 
 
 def test_a_field_is_read_from_the_cartridge_s_memory(game):

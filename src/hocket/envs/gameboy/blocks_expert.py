@@ -8,6 +8,7 @@ is looked at, not the next one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from hocket.envs.gameboy.blocks_field import (
     FULL,
@@ -139,11 +140,20 @@ def best_placement(field: Field, piece: Falling, *, gravity_ticks: int) -> Falli
     return best
 
 
+class Situation(NamedTuple):
+    """What the expert goes by."""
+
+    field: Field
+    piece: Falling
+    level: int
+
+
 class BlocksExpert:
     """Plays ``hocket/Blocks-v0``: every call looks at the game and names the action of the next tick.
 
     It presses a button for a tick and lets it go for one, and holds DOWN once the piece is where it should be. Where
-    the environment lets go by itself (``fresh_press=True``) what it does follows from the picture of the moment alone.
+    the environment lets go by itself (``fresh_press=True``) what it does follows from the picture of the moment alone,
+    so that who sees nothing else can learn it: pictures show what memory held a tick before, and so it looks at that.
 
     Args:
         read: the environment's memory, ``env.unwrapped.read``.
@@ -159,26 +169,32 @@ class BlocksExpert:
         self.target: Falling | None = None
         self._read = read
         self._fresh_press = fresh_press
+        self._newest: Situation | None = None
         self._planned: tuple[Field, int] | None = None
 
     def __call__(self) -> int:
         """An action of the environment."""
-        action = self._wanted()
-        if action == self.last and action != DOWN and not self._fresh_press:
-            action = NONE  # let it go first
+        newest = Situation(read_field(self._read), read_falling(self._read), self._read(LEVEL, 1)[0])
+        shown, self._newest = self._newest or newest, newest
+        if self._fresh_press:
+            action = self._wanted(shown)
+        else:
+            action = self._wanted(newest)
+            if action == self.last and action != DOWN:
+                action = NONE  # let it go first
         self.last = action
         return action
 
-    def _wanted(self) -> int:
-        field, piece = read_field(self._read), read_falling(self._read)
-        if not fits(field, piece):  # it lies already
+    def _wanted(self, seen: Situation) -> int:
+        if not fits(seen.field, seen.piece):  # it lies already
             self._planned = self.target = None
-            return NONE
-        situation = field, piece.shape & ~3
-        if situation != self._planned:
-            gravity_ticks = GRAVITY_TICKS[self._read(LEVEL, 1)[0]]
-            self._planned, self.target = situation, best_placement(field, piece, gravity_ticks=gravity_ticks)
-            return NONE
+            return DOWN if self._fresh_press else NONE  # in the picture it still falls
+        planned = seen.field, seen.piece.shape & ~3
+        if planned != self._planned:
+            gravity_ticks = GRAVITY_TICKS[seen.level]
+            self._planned, self.target = planned, best_placement(seen.field, seen.piece, gravity_ticks=gravity_ticks)
+            if not self._fresh_press:
+                return NONE
         if self.target is None:
             return NONE
-        return next(presses(piece, self.target), DOWN)
+        return next(presses(seen.piece, self.target), DOWN)
