@@ -108,7 +108,8 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, device: st
         "update": ours(double=False),
         "update_double": ours(double=True),
     }
-    if has_bfloat16() if device == "cpu" else torch.cuda.is_bf16_supported():
+    on_gpu = device.startswith("cuda")
+    if torch.cuda.is_bf16_supported() if on_gpu else has_bfloat16():
         arms["update_bfloat16"] = ours(double=False, bfloat16=True)
     losses: dict[str, list[float]] = {name: [] for name in arms}
     seconds: dict[str, list[float]] = {name: [] for name in arms}
@@ -116,7 +117,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, device: st
         for name, update in arms.items():
             began = perf_counter()
             losses[name].append(update())
-            if device != "cpu":
+            if on_gpu:
                 torch.cuda.synchronize()
             seconds[name].append(perf_counter() - began)
 

@@ -100,11 +100,11 @@ class LearnedPolicy(PolicyFactory):
         if not self.in_place:
             torch.set_num_threads(self.threads)
             network = copy.deepcopy(network)
-        # In place, the one that learns and the one that acts take turns on the same stream.
-        stream = nullcontext() if self.in_place else own_stream(device_of(network))
         weights = self.weights.reader()
         if self.exploration is None and hasattr(network, "quieten"):
             network.quieten()  # type: ignore[operator]
+        # In place, the one that learns and the one that acts take turns on the same stream.
+        stream = nullcontext() if self.in_place else own_stream(device_of(network))
         exploring = explorer(self.exploration)
         if self.head_s:
             return late_acting(network, weights, exploring, self.first_action, stream, in_place=self.in_place)
