@@ -279,6 +279,18 @@ def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
         assert len(warned) == 1 and result.summary().ticks == 150
 
 
+def test_a_page_that_is_closed_on_the_way_is_told_no_more():
+    class Closing(Painted):
+        def step(self, action):
+            if self._ticks == 20:
+                page.close()
+            return super().step(action)
+
+    with hocket.LivePage(0) as page, pytest.warns(RuntimeWarning, match="the live page has been closed"):
+        result = play(page, ticks=150, env=Closing(episode_ticks=1000))
+    assert result.summary().ticks == 150
+
+
 def test_nothing_is_left(tmp_path):
     """Neither a process nor a name in /dev/shm, whether it is closed or its process is killed."""
     before = named_memory()

@@ -264,6 +264,8 @@ class LivePage(Instrument):
         )
 
     def _check(self) -> None:
+        if self._closed:
+            raise HocketError("the live page has been closed")
         process = self._process
         if process is not None and not process.is_alive():
             raise HocketError(f"the live page's process {process.pid} ended with exit code {process.exitcode}")
