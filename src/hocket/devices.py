@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
-import torch
-from torch import nn
+from hocket.errors import ConfigurationError, MissingExtraError
 
-from hocket.errors import ConfigurationError
+try:
+    import torch
+    from torch import nn
+except ImportError as error:
+    raise MissingExtraError("Networks (torch)", "train") from error
 
 
 def usable_device(name: str) -> torch.device:
