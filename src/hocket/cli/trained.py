@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import gymnasium as gym
 
 from hocket.cli.learning import TrainOptions, make_algorithm, make_network
-from hocket.cli.options import ActingOptions, spelled
+from hocket.cli.options import ActingOptions, rate_of, spelled
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.training.result import WEIGHTS
 
@@ -60,7 +60,7 @@ class Trained:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from hocket.learn.acting import HEAD_S, LearnedPolicy
+        from hocket.learn.acting import HEAD_S, LearnedPolicy, live_head_s
 
         trained = self.options
         here = {name: getattr(options, name) for name in ("env", "env_args", "frame_stack", "device")}
@@ -75,11 +75,12 @@ class Trained:
                 f"--frame-stack {trained.frame_stack}; try that ({str(error).splitlines()[-1].strip()})"
             ) from error
         assert isinstance(env.action_space, gym.spaces.Discrete)
+        late = live_head_s(rate_of(options)) if options.clock == "realtime" else HEAD_S
         return LearnedPolicy(
             network=network.requires_grad_(False),
             first_action=int(env.action_space.start),
             pending=trained.pending,
-            head_s=HEAD_S if trained.late_binding else 0.0,
+            head_s=late if trained.late_binding else 0.0,
             threads=options.threads,
         )
 

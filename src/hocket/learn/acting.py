@@ -23,7 +23,16 @@ from hocket.learn.exploring import Exploration, Explorer, OwnNoise, explorer
 from hocket.policy import Policy, PolicyFactory, Stages
 
 HEAD_S = 0.001
-"""How long before its tick a late head starts, unless told otherwise."""
+"""How long before its tick a late head starts, at least."""
+
+
+def live_head_s(hz: float) -> float:
+    """How long before its tick a late head starts on the wall clock: a quarter of a tick, in which its worker wakes up.
+
+    Nothing is lost by it: what the head is told was known as the tick before was over.
+    """
+    return max(HEAD_S, 0.25 / hz)
+
 
 Stream = AbstractContextManager[object]
 """What a worker's inferences run under; see `hocket.devices.own_stream`."""

@@ -61,8 +61,8 @@ class TorchPolicy(PolicyFactory):
         chunk_length: the most actions that one answer may hold.
         pending: how many codes of pending actions the network is also called with, ``(1, pending)``.
         head_s: late binding if above 0: the network's ``features(observation)`` as an inference starts, and this many
-            seconds before its tick ``from_features(features[, codes][, newest])``, as `hocket.TwoStage`; 0.001 leaves
-            a small head time. `hocket.models.qnetwork.QNetwork` has both methods.
+            seconds before its tick ``from_features(features[, codes][, newest])``, as `hocket.TwoStage`; on the wall
+            clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
         state_in_observation: says that a network with recurrent layers gets its state from the observation.
 

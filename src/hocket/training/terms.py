@@ -17,7 +17,7 @@ from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
-from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights
+from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights, live_head_s
 from hocket.learn.collector import Collector
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration, OwnNoise, Ticks
@@ -95,6 +95,13 @@ class Training:
         return mode_of(self.clock, self.charge)
 
     @property
+    def head_s(self) -> float:
+        """How long before its tick the network's head starts; 0 if it does not start late."""
+        if not self.late_binding:
+            return 0.0
+        return live_head_s(float(self.clock.hz)) if isinstance(self.clock, Realtime) else HEAD_S
+
+    @property
     def actions(self) -> gym.spaces.Discrete:
         """The environment's."""
         assert isinstance(self.env.action_space, gym.spaces.Discrete)
@@ -142,7 +149,7 @@ class Training:
             exploration=exploration,
             first_action=int(self.actions.start),
             pending=self.network.pending,
-            head_s=HEAD_S if self.late_binding else 0.0,
+            head_s=self.head_s,
             threads=self.threads,
         )
 
