@@ -66,7 +66,7 @@ def test_a_viewer_sees_the_whole_run_and_its_figures(page):
     started_s = viewer.rows("inferences", "started_s")[rows]
     assert started_s == pytest.approx((inferences.started_ns - epoch_ns) / 1e9)
     pictures = [sections["picture"] for _, sections in viewer.frames if "picture" in sections]
-    assert len({picture["tick"] for picture in pictures}) > 1  # on a quiet machine about 60
+    assert len({picture["tick"] for picture in pictures}) > 10
     assert all(picture["rendered"] and picture["kind"] == "rgb" for picture in pictures)
     totals = viewer.frames[-1][0]["totals"]
     assert (totals["tick"], totals["missed"], totals["outcomes"]) == (90, 0, summary.outcomes)
@@ -135,7 +135,7 @@ def test_a_viewer_that_never_reads_makes_nothing_grow(page, asks):
         grown_kb = resident_kb(pid) - before_kb
     deaf.close()
     assert result.summary().ticks == 240
-    assert viewer.bytes > 1e6, "the other one has seen pictures"
+    assert viewer.bytes > 4e6, "the other one has seen pictures"
     assert grown_kb * 1000 < max(2e6, viewer.bytes / 2)
 
 

@@ -145,7 +145,7 @@ def test_updates_come_as_the_pace_says(tmp_path, executor, learner, algorithm):
     )
     assert result.error is None and len(result.run.record.ticks) == 400
     due = (400 - 20) // 10 + 1
-    assert due // 2 <= result.updates <= due
+    assert due - 10 <= result.updates <= due  # ten are half a second
     assert {len(column) for column in columns(result)} == {result.updates}
     assert np.isfinite(result.losses).all()
     assert all(0 <= stale < learner.learners for stale in result.stalenesses)
@@ -284,7 +284,7 @@ def test_a_full_disk_costs_no_checkpoint_and_no_run(tmp_path):
     assert all("cannot be written (File too large)" in text for text in messages)
     assert f"{600:09d}" in messages[-1]
     saved = ticks_saved(tmp_path)
-    assert saved and 100 <= saved[-1] <= 350
+    assert saved and 200 <= saved[-1] <= 350
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"{tick:09d}" for tick in saved]
     again = in_loop(resume=tmp_path, ticks=saved[-1] + 20)
     assert again.run.config["first_tick"] == saved[-1]
@@ -316,7 +316,7 @@ def test_a_resumed_one_goes_on(saved, tmp_path):
     assert result.run.config["first_tick"] == 200 and len(result.run.record.ticks) == 300
     assert after["updates"] == before["updates"] + result.updates
     assert result.updates >= 20 and len(result.losses) == result.updates
-    assert before["updates"] <= versions(result)[0] <= before["updates"] + 10  # what was due is made up for at once
+    assert before["updates"] <= versions(result)[0] <= before["updates"] + 2  # what was due is made up for at once
     assert len(records_of(tmp_path)) > len(records_of(saved)) + 100
     last = notes.progresses[-1]
     assert last.tick == 500

@@ -60,7 +60,7 @@ class Trained:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        from hocket.learn.acting import HEAD_S, LearnedPolicy, live_head_s
+        from hocket.learn.acting import LearnedPolicy, late_head_s
 
         trained = self.options
         here = {name: getattr(options, name) for name in ("env", "env_args", "frame_stack", "device")}
@@ -75,12 +75,12 @@ class Trained:
                 f"--frame-stack {trained.frame_stack}; try that ({str(error).splitlines()[-1].strip()})"
             ) from error
         assert isinstance(env.action_space, gym.spaces.Discrete)
-        late = live_head_s(rate_of(options)) if options.clock == "realtime" else HEAD_S
+        head_s = late_head_s(rate_of(options), realtime=options.clock == "realtime")
         return LearnedPolicy(
             network=network.requires_grad_(False),
             first_action=int(env.action_space.start),
             pending=trained.pending,
-            head_s=late if trained.late_binding else 0.0,
+            head_s=head_s if trained.late_binding else 0.0,
             threads=options.threads,
         )
 

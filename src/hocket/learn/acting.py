@@ -26,12 +26,12 @@ HEAD_S = 0.001
 """How long before its tick a late head starts, at least."""
 
 
-def live_head_s(hz: float) -> float:
-    """How long before its tick a late head starts on the wall clock: a quarter of a tick, in which its worker wakes up.
+def late_head_s(hz: float, *, realtime: bool) -> float:
+    """How long before its tick a late head starts; on the wall clock a quarter of a tick, in which its worker wakes up.
 
     Nothing is lost by it: what the head is told was known as the tick before was over.
     """
-    return max(HEAD_S, 0.25 / hz)
+    return max(HEAD_S, 0.25 / hz) if realtime else HEAD_S
 
 
 Stream = AbstractContextManager[object]

@@ -17,7 +17,7 @@ from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.instrument import Instrument
 from hocket.latency import LatencyModel
-from hocket.learn.acting import HEAD_S, LearnedPolicy, Unchanging, Weights, live_head_s
+from hocket.learn.acting import LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.collector import Collector
 from hocket.learn.deep_q import DeepQ
 from hocket.learn.exploring import EpsilonGreedy, Exploration, OwnNoise, Ticks
@@ -99,7 +99,7 @@ class Training:
         """How long before its tick the network's head starts; 0 if it does not start late."""
         if not self.late_binding:
             return 0.0
-        return live_head_s(float(self.clock.hz)) if isinstance(self.clock, Realtime) else HEAD_S
+        return late_head_s(float(self.clock.hz), realtime=isinstance(self.clock, Realtime))
 
     @property
     def actions(self) -> gym.spaces.Discrete:
