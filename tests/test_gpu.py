@@ -16,16 +16,16 @@ from safetensors.torch import load_file
 import hocket
 from hocket.envs.null import NullEnv
 from hocket.errors import CheckpointError
-from hocket.learn.dqn import DQN
-from hocket.learn.learner import Learner
-from hocket.learn.rainbow import Rainbow
-from hocket.learn.replay import Replay
-from hocket.learn.schedules import Linear
-from hocket.learn.weights import SharedWeights
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.rainbow import Rainbow
+from hocket.learn.algorithms.schedules import Linear
+from hocket.learn.learners.learner import Learner
+from hocket.learn.replay.replay import Replay
+from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.models.impala import ImpalaNet
 from hocket.models.qnetwork import impala_trunk, mlp_trunk, q_network
-from hocket.models.torch_policy import TorchPolicy
-from hocket.training.resume import Checkpoints
+from hocket.policies.torch_policy import TorchPolicy
+from hocket.training.resumption import Checkpoints
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU"),

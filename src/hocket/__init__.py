@@ -1,20 +1,27 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference."""
 
-from hocket.charged import Charged
+from hocket.analysis.agent_profile import measure_agent
+from hocket.analysis.choice import learners_needed, workers_needed
+from hocket.analysis.decomposition import Counterfactual, Losses, decompose
+from hocket.analysis.forecast import Agent, Forecast, forecast
+from hocket.analysis.inference_times import Measured, measure
+from hocket.analysis.plan import Plan, plan
+from hocket.analysis.predictability import Predictability, estimate_predictability
 from hocket.core.commands import Outcome
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
-from hocket.decompose import Counterfactual, Losses, decompose
-from hocket.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.drivers.agent import StaggeredAgent
 from hocket.drivers.engine import Decision
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.priority import realtime_priority
+from hocket.drivers.loop_thread import realtime_priority
 from hocket.drivers.realtime import Overrun, Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import CheckpointError, HocketError
-from hocket.instrument import InferenceView, Instrument, Progress, RunView
-from hocket.latency import (
+from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
+from hocket.hooks.record import Moment
+from hocket.instruments.live.live_page import LivePage
+from hocket.latency.contention import Crowded
+from hocket.latency.laws import (
     Changing,
     Constant,
     Empirical,
@@ -24,24 +31,17 @@ from hocket.latency import (
     LogNormal,
     PerWorker,
 )
-from hocket.learn.learners import InLoop, ParallelBatch, RoundRobin
-from hocket.live.live_page import LivePage
-from hocket.measure import Measured, measure
-from hocket.models.torch_policy import TorchPolicy
-from hocket.plan import Plan, plan
-from hocket.planning.counts import learners_needed, workers_needed
-from hocket.planning.crowded import Crowded
-from hocket.planning.forecast import Agent, Forecast, forecast
-from hocket.planning.measuring import measure_agent
-from hocket.policy import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
-from hocket.predictability import Predictability, estimate_predictability
-from hocket.record import Moment
-from hocket.run import RunInterrupted, RunResult, load, run
+from hocket.learn.learners.options import InLoop, ParallelBatch, RoundRobin
+from hocket.policies.base import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
+from hocket.policies.charged import Charged
+from hocket.policies.torch_policy import TorchPolicy
+from hocket.running.run import RunInterrupted, RunResult, load, run
+from hocket.spaces.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.training.demonstrations import Demonstrations, demonstrate
-from hocket.training.pretrain import pretrain
+from hocket.training.pretraining import pretrain
 from hocket.training.result import TrainResult
-from hocket.training.resume import Checkpoints
-from hocket.training.train import train
+from hocket.training.resumption import Checkpoints
+from hocket.training.training import train
 
 __all__ = [
     "Agent",

@@ -1,7 +1,7 @@
 import pytest
 
 from hocket.bench.live import VIEWERS, ComputingPolicy, DrawnEnv, _row, bench_live, cases
-from hocket.picture import picture_of
+from hocket.instruments.images import picture_of
 
 
 def test_the_cases():

@@ -1,7 +1,7 @@
 import pytest
 
 from hocket.bench import stable_baselines
-from hocket.bench.train import bench_train
+from hocket.bench.training import bench_train
 from hocket.errors import HocketError
 
 

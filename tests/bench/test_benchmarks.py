@@ -7,8 +7,7 @@ import hocket
 from hocket.bench import rules
 from hocket.bench.jitter import SleepingPolicy, bench_jitter
 from hocket.bench.overhead import bench_overhead
-from hocket.bench.rules import LAWS, MEAN_S, Cell, Figures, bench_rules, cells, row, worst_margins
-from hocket.bench.virtual import bench_virtual
+from hocket.bench.rules import LAWS, MEAN_S, Cell, Figures, bench_rules, bench_virtual, cells, row, worst_margins
 
 
 def test_every_cell_is_there_once():

@@ -11,7 +11,7 @@ import pytest
 from said import read, refused
 
 import hocket
-from hocket import demo as demonstration
+from hocket.bench import demo as demonstration
 from hocket.bench import rules
 from hocket.core.trace import Trace
 

@@ -22,10 +22,10 @@ pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=Im
 
 from cartridge import HELD, cartridge
 
-from hocket.cli import terminal
-from hocket.cli.options import parse_env_args
-from hocket.cli.screens import Heard
-from hocket.cli.window import Window
+from hocket.cli.options.acting import parse_env_args
+from hocket.cli.player import terminal
+from hocket.cli.player.screens import Heard
+from hocket.cli.player.window import Window
 from hocket.envs.gameboy import Button, GameBoyEnv, Tetris
 from hocket.errors import ConfigurationError
 

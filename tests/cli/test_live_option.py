@@ -6,9 +6,9 @@ import socket
 import pytest
 from said import read, refused
 
-from hocket import demo as demonstration
-from hocket.cli import demo as demo_command
-from hocket.live.live_page import LivePage
+from hocket.bench import demo as demonstration
+from hocket.cli import demo_command as demo as demo_command
+from hocket.instruments.live.live_page import LivePage
 
 VIRTUAL = ("run", "--env", "CartPole-v1", "--seconds", "1", "--clock", "virtual", "--latency", "0.05")
 SAID = re.compile(r"Live at http://127\.0\.0\.1:\d+/\n")

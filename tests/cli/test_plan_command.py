@@ -7,7 +7,7 @@ import pytest
 from said import read, refused
 
 import hocket
-from hocket.cli.plan import rule_words
+from hocket.cli.plan_command import rule_words
 
 TIMES = ("plan", "--latency", "0.195", "--hz", "60", "--seconds", "1")
 POLICY = "def still(observation):\n    return 0\n\nNOTHING = 3\n"

@@ -8,8 +8,8 @@ from said import read, refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket
-from hocket.cli.learning import TrainOptions, make_algorithm, make_network
-from hocket.learn.rainbow import Rainbow
+from hocket.cli.options.train import TrainOptions, make_algorithm, make_network
+from hocket.learn.algorithms.rainbow import Rainbow
 
 CARTPOLE = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "lognormal:0.02:0.5", "--pending", "2")
 SMALL = (*CARTPOLE, "--width", "0.2", "--batch-size", "8", "--warm-up", "50", "--evaluate-every", "300")

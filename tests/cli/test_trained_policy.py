@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from said import read, refused
 
-from hocket.cli.trained import Trained
+from hocket.cli.policies import Trained
 
 QUICK = (
     *("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.03", "--rule", "max-time"),

@@ -12,7 +12,7 @@ from hocket.core import events as e
 from hocket.core import trace as trace_module
 from hocket.core.cadence import Cadence
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Sequential, TickDispatch, Unstaggered
-from hocket.core.rules.simple import _UnstaggeredSchedule
+from hocket.core.rules.baselines import _UnstaggeredSchedule
 from hocket.core.trace import OWN_RULES, Trace, describe_rule, restore_rule
 from hocket.errors import HocketError, TraceError
 from hocket.testing import replay

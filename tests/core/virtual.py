@@ -5,8 +5,8 @@ from __future__ import annotations
 import hocket
 from hocket.core.rules import Rule
 from hocket.envs.null import NullEnv
-from hocket.latency import LatencyModel
-from hocket.observe.metrics import Metrics
+from hocket.latency.laws import LatencyModel
+from hocket.results.metrics import Metrics
 
 HZ = 60
 MEAN_S = 0.2  # twelve ticks

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hocket.policy import PolicyFactory
+from hocket.policies.base import PolicyFactory
 
 
 @dataclass

@@ -4,8 +4,9 @@ from gymnasium.spaces import Discrete
 import hocket
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
-from hocket.drivers.engine import Engine, Executor
-from hocket.spaces import ActionCodec
+from hocket.drivers.engine import Engine
+from hocket.drivers.executors.base import Executor
+from hocket.spaces.codec import ActionCodec
 
 TICK_NS = 10**9
 

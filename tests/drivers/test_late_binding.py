@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
-from test_pending import Endless, Listening
+from test_pending_actions import Endless, Listening
 
 import hocket
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.trace import Trace
 from hocket.errors import PolicyError
-from hocket.policy import PolicyFactory, Stages
+from hocket.policies.base import PolicyFactory, Stages
 from hocket.testing import replay
 
 UNKNOWN = 3  # of three actions

@@ -7,7 +7,7 @@ import pytest
 from policies import Sleeping
 
 import hocket
-from hocket.policy import FunctionPolicy
+from hocket.policies.base import FunctionPolicy
 from hocket.testing import replay
 
 HZ = 50

@@ -7,7 +7,7 @@ from gymnasium.spaces import Discrete
 import hocket
 from hocket.core.cadence import Cadence
 from hocket.drivers.rehearsal import Rehearsal
-from hocket.spaces import ActionCodec
+from hocket.spaces.codec import ActionCodec
 
 
 @pytest.mark.parametrize(

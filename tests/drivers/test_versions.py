@@ -8,7 +8,7 @@ import pytest
 import hocket
 from hocket.core.trace import Trace
 from hocket.envs.null import NullEnv
-from hocket.policy import PolicyFactory
+from hocket.policies.base import PolicyFactory
 from hocket.testing import replay
 
 HZ = 50

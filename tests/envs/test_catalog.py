@@ -6,7 +6,7 @@ import pytest
 from hocket.envs import atari
 from hocket.envs.catalog import known_environments, make_env, natural_hz, natural_spec
 from hocket.errors import ConfigurationError, MissingExtraError
-from hocket.spaces import ActionCodec, check_spaces
+from hocket.spaces.codec import ActionCodec, check_spaces
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from hocket.core.rules.base import NOTHING, Rule, Schedule, Start
 from hocket.envs import make_atari
 from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import ActionError, ConfigurationError
-from hocket.latency import LatencyModel
+from hocket.latency.laws import LatencyModel
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "with_stable_baselines3.py"
 

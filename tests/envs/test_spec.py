@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import pytest
 
-from hocket.envs.spec import RealtimeSpec
+from hocket.envs.catalog import RealtimeSpec
 from hocket.errors import ConfigurationError
 
 

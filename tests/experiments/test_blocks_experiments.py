@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
 
-from hocket.envs.gameboy.make import make_blocks
+from hocket.envs.gameboy.factory import make_blocks
 from hocket.errors import ConfigurationError
 from hocket.experiments import blocks_baselines
 from hocket.experiments.blocks_baselines import COLUMNS, EPISODES, POLICIES, Games, collect, play_episode, tasks

@@ -11,8 +11,8 @@ import tabular
 import torch
 from torch import nn
 
-from hocket.learn.dqn import DQN
-from hocket.learn.replay import Replay
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import q_network
 
 

@@ -7,8 +7,8 @@ from gymnasium import spaces
 
 import hocket
 from hocket.errors import ConfigurationError
-from hocket.learn.collector import Collector
-from hocket.learn.replay import Replay
+from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.replay import Replay
 
 
 def two_episodes(**changes):

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 import hocket
 from hocket.bench.jitter import SleepingPolicy
-from hocket.child_processes import begin_as_child, end_children
 from hocket.envs.null import NullEnv
 from hocket.errors import HocketError
-from hocket.policy import Policy
+from hocket.ipc.child_processes import begin_as_child, end_children
+from hocket.policies.base import Policy
 
 VIEWERS = 2
 COVERAGE_WITHIN = 0.01

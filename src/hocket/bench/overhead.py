@@ -14,8 +14,8 @@ from hocket.bench.rules import idle_policy
 from hocket.core.events import InferenceFinished
 from hocket.drivers.executors.base import Job
 from hocket.envs.null import NullEnv
-from hocket.policy import as_factory
-from hocket.spaces import ActionCodec
+from hocket.policies.base import as_factory
+from hocket.spaces.codec import ActionCodec
 
 OBSERVATION = np.zeros((4, 84, 84), np.uint8)
 WARM_UP = 200

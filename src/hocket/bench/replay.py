@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hocket.learn.replay import Replay
+from hocket.learn.replay.replay import Replay
 
 FRAME = (84, 84)
 STACK = 4

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 import hocket
 from hocket.core.rules import Rule
 from hocket.envs.null import NullEnv
-from hocket.latency import LatencyModel
+from hocket.latency.laws import LatencyModel
 
 HZ = 60
 MEAN_S = 0.2
@@ -138,3 +139,15 @@ def worst_margins(rows: list[dict[str, Any]]) -> list[tuple[float, str, int, flo
         margin = tuned["regret_per_tick"][key] - best["regret_per_tick"][key]
         margins.append((margin, tuned["law"], tuned["workers"], rho, best["rule"]))
     return sorted(margins, reverse=True)
+
+
+HZ = 60
+LOAD = 0.8
+
+
+def bench_virtual(*, workers: int = 16, ticks: int = 50_000, seed: int = 0) -> dict[str, Any]:
+    """Run `hocket.run` under ``TickDispatch(workers)`` with the workers busy four fifths of the time."""
+    clock = hocket.Virtual(hz=HZ, latency=hocket.LogNormal(LOAD * workers / HZ, 0.1))
+    began = perf_counter()
+    hocket.run(NullEnv(), idle_policy, hocket.TickDispatch(workers), clock, ticks=ticks, seed=seed)
+    return {"workers": workers, "ticks_per_s": ticks / (perf_counter() - began)}

@@ -67,9 +67,9 @@ def bench_update(
 def _bench(width: float, batch_size: int, actions: int, repeats: int, device: str, seed: int) -> dict[str, Any]:
     import torch
 
-    from hocket.devices import usable_device
-    from hocket.learn.batches import Batch
+    from hocket.learn.replay.assembly import Batch
     from hocket.models.qnetwork import has_bfloat16, impala_trunk, q_network
+    from hocket.policies.devices import usable_device
 
     usable_device(device)
 
@@ -93,7 +93,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, device: st
     online, target = network(seed).state_dict(), network(seed + 1).state_dict()
 
     def ours(**options: Any) -> Callable[[], float]:
-        from hocket.learn.dqn import DQN
+        from hocket.learn.algorithms.dqn import DQN
 
         algorithm = DQN(learning_rate=LEARNING_RATE, batch_size=batch_size, **options)
         learning = network(0).to(device).for_learning(bfloat16=algorithm.bfloat16)

@@ -18,50 +18,48 @@ def main() -> None:
     from tyro.extras import SubcommandApp
 
     from hocket.cli import (
-        bench,
+        bench_command,
         bench_gameboy,
         bench_live,
-        decompose,
-        demo,
-        envs,
-        learning,
-        options,
-        plan,
-        play,
-        report,
-        run,
-        run_options,
-        states,
-        train,
-        trained,
+        decompose_command,
+        demo_command,
+        envs_command,
+        plan_command,
+        policies,
+        report_command,
+        run_command,
+        states_command,
+        train_command,
     )
+    from hocket.cli.options import acting, run, train
+    from hocket.cli.player import play_command
 
     benches = SubcommandApp()
     for command in (
-        bench.overhead,
-        bench.jitter,
-        bench.rules,
-        bench.virtual,
-        bench.plan,
-        bench.replay,
-        bench.update,
-        bench.train,
+        bench_command.overhead,
+        bench_command.jitter,
+        bench_command.rules,
+        bench_command.virtual,
+        bench_command.plan,
+        bench_command.replay,
+        bench_command.update,
+        bench_command.train,
         bench_live.live,
         bench_gameboy.gameboy,
     ):
         benches.command(command)
     app = SubcommandApp()
-    app.command(demo.demo)
-    app.command(run.run)
-    app.command(train.train)
-    app.command(plan.plan)
-    app.command(decompose.decompose)
+    app.command(demo_command.demo)
+    app.command(run_command.run)
+    app.command(train_command.train)
+    app.command(plan_command.plan)
+    app.command(decompose_command.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")
-    app.command(report.report)
-    app.command(report.trace)
-    app.command(play.play)
-    app.command(states.states)
-    app.command(envs.envs)
+    app.command(report_command.report)
+    app.command(report_command.trace)
+    app.command(play_command.play)
+    app.command(states_command.states)
+    app.command(envs_command.envs)
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         print(f"hocket {version('hocket')}")
@@ -73,9 +71,7 @@ def main() -> None:
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=trained.at_home(
-                options.with_config(arguments, {"run": run_options.RunOptions, "train": learning.TrainOptions})
-            ),
+            args=policies.at_home(acting.with_config(arguments, {"run": run.RunOptions, "train": train.TrainOptions})),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hocket.cli import show
-from hocket.cli.options import parse_env_args
-from hocket.envs.gameboy.make import BROUGHT_IDS, OWN_IDS
+from hocket.cli import console
+from hocket.cli.options.acting import parse_env_args
+from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 
 
@@ -27,16 +27,16 @@ def gameboy(
         raise ConfigurationError(f"--ticks {ticks} must be at least 1; try --ticks 6000")
     if env not in (*OWN_IDS, *BROUGHT_IDS):
         raise ConfigurationError(f"--env {env} is no Game Boy game; see hocket envs; try hocket/Blocks-v0")
-    show.check_writable(json=json)
+    console.check_writable(json=json)
     figures = bench_gameboy(env=env, ticks=ticks, **parse_env_args(env_args))
     rows = [
         (
             name,
-            show.microseconds(figures[f"{key}tick_s"]),
-            show.microseconds(figures[f"{key}tick_cpu_s"]),
+            console.microseconds(figures[f"{key}tick_s"]),
+            console.microseconds(figures[f"{key}tick_cpu_s"]),
             f"{figures[f'{key}times_realtime']:.0f}",
         )
         for name, key in (("84x84", ""), ("144x160", "raw_"))
     ]
-    show.table(f"{env}, a tick at 59.7275 Hz", ("observation", "wall clock", "processor", "times realtime"), rows)
-    show.write_json(json, figures)
+    console.table(f"{env}, a tick at 59.7275 Hz", ("observation", "wall clock", "processor", "times realtime"), rows)
+    console.write_json(json, figures)

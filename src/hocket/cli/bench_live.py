@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hocket.cli import show
-from hocket.cli.bench import at_least_one, positive
+from hocket.cli import console
+from hocket.cli.bench_command import at_least_one, positive
 
 
 def live(
@@ -24,21 +24,21 @@ def live(
 
     at_least_one(workers=workers, rounds=rounds)
     positive(hz=hz, seconds=seconds)
-    show.check_writable(json=json)
-    rows = bench_live(hz=hz, waiting=workers, seconds=seconds, rounds=rounds, tell=show.say)
-    show.table(
+    console.check_writable(json=json)
+    rows = bench_live(hz=hz, waiting=workers, seconds=seconds, rounds=rounds, tell=console.say)
+    console.table(
         f"\nWithout the page, and with two viewers, {rounds} times {seconds:g} s each at {hz:g} Hz (realtime)",
         ("", "coverage", "watched", "lateness p99", "watched", "frames/s"),
         [
             (
                 row["case"],
                 *(f"{row[key]:.4f}" for key in ("coverage", "coverage_live")),
-                *(show.microseconds(row[key]) for key in ("lateness_p99_s", "lateness_p99_live_s")),
-                show.number(row["frames_per_s"], ".1f"),
+                *(console.microseconds(row[key]) for key in ("lateness_p99_s", "lateness_p99_live_s")),
+                console.number(row["frames_per_s"], ".1f"),
             )
             for row in rows
         ],
     )
     held = all(row["coverage_within"] and row["lateness_within"] for row in rows)
-    show.say(f"coverage within a point, lateness within 0.2 ms or 1.5 times: {'yes' if held else 'no'}")
-    show.write_json(json, rows)
+    console.say(f"coverage within a point, lateness within 0.2 ms or 1.5 times: {'yes' if held else 'no'}")
+    console.write_json(json, rows)

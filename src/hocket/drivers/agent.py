@@ -19,16 +19,15 @@ from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
-from hocket.defaults import Default
 from hocket.drivers.engine import Decision
-from hocket.drivers.executors.base import ExecutorKind, Job
-from hocket.drivers.failures import check_failure_limit
-from hocket.drivers.live import LiveEngine
+from hocket.drivers.executors.base import ExecutorKind, Job, check_failure_limit
 from hocket.drivers.realtime import as_executor_kind
+from hocket.drivers.realtime_engine import LiveEngine
 from hocket.drivers.rehearsal import Rehearsal
 from hocket.errors import ConfigurationError
-from hocket.policy import Policy, PolicyFactory, as_factory
-from hocket.spaces import ActionCodec, check_observation_space
+from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.spaces.codec import ActionCodec, check_observation_space
+from hocket.spaces.defaults import Default
 
 IDLE_NS = NS_PER_S // 20
 REHEARSE_NS = 400_000

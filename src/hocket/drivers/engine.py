@@ -5,7 +5,6 @@ The engine carries out commands. It reads no clock: every call says what time it
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,45 +17,15 @@ from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
-from hocket.defaults import BoundDefault
-from hocket.drivers.pending import Codes, PendingActions
-from hocket.spaces import ActionCodec
-from hocket.telling import Telling
+from hocket.drivers.executors.base import Executor
+from hocket.drivers.pending_actions import Codes, PendingActions
+from hocket.hooks.dispatcher import Telling
+from hocket.spaces.codec import ActionCodec
+from hocket.spaces.defaults import BoundDefault
 
 RUNNING = np.empty(0)
 """Stands for the answer of an inference that runs."""
 NOTHING_PENDING = np.empty(0, np.int64)
-
-
-class Executor(ABC):
-    """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
-
-    @abstractmethod
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation, whose buffer may be reused once this returns, and codes if any.
-
-        The codes of pending actions are there if the policy is told of them. Of a policy in two stages this runs the
-        trunk, on the observation alone.
-        """
-
-    @abstractmethod
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
-
-        They are the codes if the policy is told of them, and the newest observation if it asks for it.
-        """
-
-    @abstractmethod
-    def add_worker(self, now_ns: int) -> None:
-        """Bring up one more worker, without blocking."""
-
-    @abstractmethod
-    def retire(self, worker: int) -> None:
-        """Let an idle worker go, without blocking."""
-
-    @abstractmethod
-    def learn(self, now_ns: int) -> None:
-        """Learn once, without blocking; later reported as finished."""
 
 
 class Decision(NamedTuple):

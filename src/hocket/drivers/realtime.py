@@ -14,20 +14,26 @@ import numpy as np
 from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.defaults import BoundDefault
-from hocket.drivers.clock import Interrupt, between_ticks, collect_a_little, spin_until, steady_thread
+from hocket.drivers.env_stepper import World
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.executors.base import ExecutorKind, Job
-from hocket.drivers.failures import check_failure_limit
-from hocket.drivers.live import LiveEngine
-from hocket.drivers.priority import check_priority, realtime_priority
-from hocket.drivers.world import World
+from hocket.drivers.executors.base import ExecutorKind, Job, check_failure_limit
+from hocket.drivers.loop_thread import (
+    Interrupt,
+    between_ticks,
+    check_priority,
+    collect_a_little,
+    realtime_priority,
+    spin_until,
+    steady_thread,
+)
+from hocket.drivers.realtime_engine import LiveEngine
 from hocket.errors import ConfigurationError
-from hocket.instrument import RunView
-from hocket.policy import PolicyFactory
-from hocket.record import Listener, RunRecord
-from hocket.spaces import ActionCodec
-from hocket.telling import Telling, told
+from hocket.hooks.dispatcher import Telling, told
+from hocket.hooks.instrument import RunView
+from hocket.hooks.record import Listener, RunRecord
+from hocket.policies.base import PolicyFactory
+from hocket.spaces.codec import ActionCodec
+from hocket.spaces.defaults import BoundDefault
 
 
 class Overrun(Enum):

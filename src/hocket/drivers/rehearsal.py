@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.rules import Rule
-from hocket.drivers.engine import Engine, Executor
-from hocket.spaces import ActionCodec
+from hocket.drivers.engine import Engine
+from hocket.drivers.executors.base import Executor
+from hocket.spaces.codec import ActionCodec
 
 
 class Rehearsal:

@@ -16,19 +16,19 @@ import gymnasium as gym
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.defaults import BoundDefault
-from hocket.drivers.clock import between_ticks
 from hocket.drivers.engine import Engine
-from hocket.drivers.failures import FailureLog, check_failure_limit
-from hocket.drivers.virtual_executor import VirtualExecutor
-from hocket.drivers.world import World
+from hocket.drivers.env_stepper import World
+from hocket.drivers.executors.base import FailureLog, check_failure_limit
+from hocket.drivers.executors.virtual import VirtualExecutor
+from hocket.drivers.loop_thread import between_ticks
 from hocket.errors import ConfigurationError
-from hocket.instrument import RunView
-from hocket.latency import Constant, LatencyModel
-from hocket.policy import PolicyFactory
-from hocket.record import Background, Listener, RunRecord
-from hocket.spaces import ActionCodec
-from hocket.telling import Telling, told
+from hocket.hooks.dispatcher import Telling, told
+from hocket.hooks.instrument import RunView
+from hocket.hooks.record import Background, Listener, RunRecord
+from hocket.latency.laws import Constant, LatencyModel
+from hocket.policies.base import PolicyFactory
+from hocket.spaces.codec import ActionCodec
+from hocket.spaces.defaults import BoundDefault
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)

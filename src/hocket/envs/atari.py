@@ -15,7 +15,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from hocket.envs.preprocess import check_frame_stack, grey_frames
+from hocket.envs.preprocessing import check_frame_stack, grey_frames
 from hocket.errors import ConfigurationError, MissingExtraError
 
 ATARI_HZ = 60

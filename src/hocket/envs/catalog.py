@@ -19,15 +19,36 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import DependencyNotInstalled, UnregisteredEnv
 from gymnasium.error import Error as GymnasiumError
 
+from hocket.core.cadence import exact_hz
 from hocket.envs.atari import ATARI_HZ, atari_available, atari_games, make_atari
 from hocket.envs.gameboy.buttons import NONE, PLAYED
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.make import BROUGHT_IDS, OWN_IDS, gameboy_available
+from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS, gameboy_available
 from hocket.envs.null import NULL_ID
-from hocket.envs.preprocess import check_frame_stack, stack_frames
-from hocket.envs.spec import RealtimeSpec
+from hocket.envs.preprocessing import check_frame_stack, stack_frames
 from hocket.errors import ConfigurationError, MissingExtraError
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeSpec:
+    """An environment's natural rate and its idle action.
+
+    Args:
+        hz: ticks per second, kept as an exact rational: ``59.7275`` means 59.7275.
+        default: the action that leaves the world alone, or None where there is none (a cart can only push).
+
+    Raises:
+        ConfigurationError: if ``hz`` is no positive number.
+    """
+
+    hz: Fraction
+    default: Any = None
+
+    def __init__(self, hz: float | str | Fraction, default: Any = None) -> None:
+        object.__setattr__(self, "hz", exact_hz(hz))
+        object.__setattr__(self, "default", default)
+
 
 _ALE = "ALE/"
 _VERSION = re.compile(r"-v\d+$")

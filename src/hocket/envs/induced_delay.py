@@ -21,10 +21,10 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
-from hocket.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
 from hocket.errors import ConfigurationError
-from hocket.latency import LatencyModel, PerWorker
-from hocket.spaces import ActionCodec
+from hocket.latency.laws import LatencyModel, PerWorker
+from hocket.spaces.codec import ActionCodec
+from hocket.spaces.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
 
 INFO_KEY = "induced_delay"
 

@@ -25,11 +25,11 @@ from hocket.experiments.figures import draw_learning_curves
 from hocket.experiments.minatar import COLUMNS, rows_of
 from hocket.experiments.tables import by_arm
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.learn.dqn import DQN
-from hocket.learn.schedules import Linear
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.schedules import Linear
 from hocket.models.impala import SIDE
 from hocket.models.qnetwork import impala_trunk, q_network
-from hocket.training.train import train
+from hocket.training.training import train
 
 SEEDS = (0, 1, 2)
 CELL = 12

@@ -21,10 +21,10 @@ from hocket.envs.gameboy import GameBoyEnv
 from hocket.envs.gameboy.blocks_expert import BlocksExpert
 from hocket.envs.gameboy.blocks_field import LEVEL
 from hocket.envs.gameboy.buttons import NONE, PLAYED
-from hocket.envs.gameboy.make import make_blocks
-from hocket.envs.gameboy.memory import bcd_little
+from hocket.envs.gameboy.factory import make_blocks
+from hocket.envs.gameboy.game import bcd_little
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.observe.intervals import interval
+from hocket.results.intervals import interval
 
 EPISODES = 50
 EPISODES_A_TASK = 10

@@ -36,17 +36,17 @@ from hocket.core.rules import Rule
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE, PLAYED
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ
-from hocket.envs.gameboy.make import BLOCKS_ID
+from hocket.envs.gameboy.factory import BLOCKS_ID
 from hocket.experiments.blocks_demonstrations import expert_demonstrations, expert_policy
 from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.minatar import COLUMNS as MINATAR_COLUMNS
 from hocket.experiments.minatar import rows_of
 from hocket.experiments.tables import KINDS, against_delay
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.learn.acting import greedy_policy
-from hocket.learn.dqn import DQN
-from hocket.learn.imitation import ImitatingDQN
-from hocket.learn.schedules import Linear
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
+from hocket.learn.algorithms.schedules import Linear
+from hocket.learn.policy import greedy_policy
 from hocket.models.qnetwork import QNetwork, q_network
 from hocket.training.demonstrations import Demonstrations
 

@@ -22,10 +22,10 @@ import torch
 
 import hocket
 from hocket.core.rules import Rule
-from hocket.learn.dqn import DQN
-from hocket.learn.schedules import Linear
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.schedules import Linear
 from hocket.models.qnetwork import mlp_trunk, q_network
-from hocket.training.train import train
+from hocket.training.training import train
 
 HZ = 50
 TICKS = 100_000

@@ -21,9 +21,9 @@ import numpy as np
 
 from hocket.envs.gameboy.duel_script import DuelScript
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.make import CATCH_ID, DUEL_ID
+from hocket.envs.gameboy.factory import CATCH_ID, DUEL_ID
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.observe.intervals import interval
+from hocket.results.intervals import interval
 
 EPISODES = 50
 BLOCK = 10

@@ -16,7 +16,7 @@ import numpy as np
 
 from hocket.errors import MissingExtraError
 from hocket.experiments.tasks import Row
-from hocket.observe.intervals import interval
+from hocket.results.intervals import interval
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("s", "^", "o", "D", "v", "P")

@@ -20,9 +20,9 @@ import torch
 import hocket
 from hocket.experiments.minatar import DQN_OPTIONS, HZ, LEARNING, make_game, network_for
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.learn.dqn import DQN
-from hocket.observe.intervals import interval
-from hocket.training.train import train
+from hocket.learn.algorithms.dqn import DQN
+from hocket.results.intervals import interval
+from hocket.training.training import train
 
 GAME = "breakout"
 TICKS = 100_000

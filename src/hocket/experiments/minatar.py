@@ -16,7 +16,7 @@ import gymnasium as gym
 import numpy as np
 
 from hocket.experiments.tasks import Row
-from hocket.learn.schedules import Linear
+from hocket.learn.algorithms.schedules import Linear
 from hocket.models.qnetwork import QNetwork, minatar_trunk, q_network
 from hocket.training.evaluation import Evaluation
 from hocket.training.result import TrainResult

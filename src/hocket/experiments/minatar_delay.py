@@ -29,8 +29,8 @@ from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.minatar import COLUMNS, DQN_OPTIONS, HZ, LEARNING, TICKS, make_game, network_for, rows_of
 from hocket.experiments.tables import KINDS, against_delay
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.learn.dqn import DQN
-from hocket.training.train import train
+from hocket.learn.algorithms.dqn import DQN
+from hocket.training.training import train
 
 GAMES = ("breakout", "asterix")
 DELAYS = (1, 2, 4, 8, 16)

@@ -30,10 +30,10 @@ from hocket.experiments.minatar import (
 )
 from hocket.experiments.tables import by_arm
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.learn.dqn import DQN
-from hocket.learn.rainbow import Rainbow
-from hocket.learn.schedules import Linear
-from hocket.training.train import train
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.rainbow import Rainbow
+from hocket.learn.algorithms.schedules import Linear
+from hocket.training.training import train
 
 GAME = "breakout"
 SEEDS = (0, 1, 2, 3, 4)

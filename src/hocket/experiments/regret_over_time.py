@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 import hocket
 from hocket.core.rules import Rule
-from hocket.learn.transitions import Decided, TransitionBuilder
-from hocket.record import Moment
+from hocket.hooks.record import Moment
+from hocket.learn.replay.transitions import Decided, TransitionBuilder
 from hocket.theory import AsyncMDP, TabularEnv, default_of, exact_decomposition, random_mdp, ring
 
 HZ = 50

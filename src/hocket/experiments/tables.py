@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from hocket.experiments.figures import values_of
 from hocket.experiments.tasks import Row
-from hocket.observe.intervals import interval
+from hocket.results.intervals import interval
 
 KINDS = {"final": "greedy, best weights", "training": "last tenth of training"}
 

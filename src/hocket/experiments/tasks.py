@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
-from hocket.observe.files import make_folder, replacing
+from hocket.results.files import make_folder, replacing
 
 Row = dict[str, Any]
 

@@ -1,5 +1,1 @@
-"""Networks as policies. Importing this does not import torch; ``hocket.models.impala`` does."""
-
-from hocket.models.torch_policy import TorchPolicy, continuous, greedy
-
-__all__ = ["TorchPolicy", "continuous", "greedy"]
+"""Networks. Importing this does not import torch; the modules in it do."""

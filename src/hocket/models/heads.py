@@ -156,7 +156,7 @@ class DistributionalHead(_Head):
         if not (math.isfinite(v_min) and math.isfinite(v_max) and v_min < v_max and atoms >= 2):
             raise ConfigurationError(
                 f"{atoms} atoms from {v_min} to {v_max} are no support; 2 or more from a finite v_min to a larger, "
-                "finite v_max are allowed; try hocket.learn.support.Support.fit(returns)"
+                "finite v_max are allowed; try hocket.learn.algorithms.value_support.Support.fit(returns)"
             )
         super().__init__(features, actions, atoms, dueling=dueling, noisy=noisy, hidden=hidden)
         self.register_buffer("support", torch.linspace(v_min, v_max, atoms))

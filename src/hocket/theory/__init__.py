@@ -4,9 +4,9 @@ from hocket.theory.amdp import AsyncMDP
 from hocket.theory.bounds import delay_order, inaction_order, inaction_share, learning_order
 from hocket.theory.chains import NotSolvedError
 from hocket.theory.delayed import DelayedPolicy, InducedDelayedSemiMDP, Solution
-from hocket.theory.models import random_mdp, recharge, ring, ring_delay_regret
+from hocket.theory.example_mdps import random_mdp, recharge, ring, ring_delay_regret
 from hocket.theory.regret import Achieved, Decomposition, achieved_in, exact_decomposition
-from hocket.theory.world import TabularEnv, default_of
+from hocket.theory.tabular_env import TabularEnv, default_of
 
 __all__ = [
     "Achieved",

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hocket.errors import ConfigurationError
-from hocket.policy import FunctionPolicy
+from hocket.policies.base import FunctionPolicy
 from hocket.theory.amdp import CLOSE, Array, AsyncMDP
 from hocket.theory.augmented import Augmented
 from hocket.theory.chains import gain_and_bias

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hocket.errors import ConfigurationError
-from hocket.record import RunRecord
+from hocket.hooks.record import RunRecord
 from hocket.theory.amdp import AsyncMDP
 from hocket.theory.delayed import LARGEST, InducedDelayedSemiMDP
 

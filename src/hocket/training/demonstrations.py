@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError
-from hocket.observe.files import replacing
-from hocket.record import Moment
-from hocket.spaces import check_spaces
+from hocket.hooks.record import Moment
+from hocket.results.files import replacing
+from hocket.spaces.codec import check_spaces
 
 MOST_TICKS = 1_000_000
 

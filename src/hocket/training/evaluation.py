@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.rules import Rule
-from hocket.defaults import Default
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.policy import PolicyFactory
-from hocket.record import Listener, Moment, RunRecord
-from hocket.run import run
+from hocket.hooks.record import Listener, Moment, RunRecord
+from hocket.policies.base import PolicyFactory
+from hocket.running.run import run
+from hocket.spaces.defaults import Default
 
 if TYPE_CHECKING:
     from torch import nn
@@ -118,11 +118,11 @@ class Judge:
         self.evaluations: list[Evaluation] = []
 
     def began(self, observation: Any) -> None:
-        """See `hocket.record.Listener`."""
+        """See `hocket.hooks.record.Listener`."""
         self._learner.began(observation)
 
     def ticked(self, moment: Moment) -> None:
-        """See `hocket.record.Listener`."""
+        """See `hocket.hooks.record.Listener`."""
         self._learner.ticked(moment)
         if moment.tick % self._every:
             return

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hocket.observe.files import replacing
-from hocket.observe.learning import Evaluated, Learning
-from hocket.run import RunResult
+from hocket.results.files import replacing
+from hocket.results.training_log import Evaluated, Learning
+from hocket.running.run import RunResult
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:

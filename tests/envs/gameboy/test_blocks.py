@@ -6,7 +6,7 @@ from hocket.envs.gameboy.blocks_expert import BlocksExpert
 from hocket.envs.gameboy.blocks_field import FIELD, SHAPES
 from hocket.envs.gameboy.buttons import Button
 from hocket.envs.gameboy.emulator import Emulator
-from hocket.envs.gameboy.make import make_blocks
+from hocket.envs.gameboy.factory import make_blocks
 from hocket.envs.gameboy.roms import BLOCKS
 
 A, B, LEFT, UP, RIGHT, DOWN, NONE, START = range(8)

@@ -23,7 +23,7 @@ from hocket.envs.gameboy.blocks_expert import (
     well_sums,
 )
 from hocket.envs.gameboy.blocks_field import FIELD, Falling, dropped, fits, laid, read_falling, read_field
-from hocket.envs.gameboy.make import make_blocks
+from hocket.envs.gameboy.factory import make_blocks
 
 EMPTY = (0,) * 18
 L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (that is what they are called)

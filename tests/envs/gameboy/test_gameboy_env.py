@@ -11,12 +11,12 @@ from cartridge import CLOCK, FRAMES, HELD, PRESSES
 from gymnasium.utils.env_checker import check_env
 
 import hocket
-from hocket.defaults import neutral
 from hocket.envs.gameboy import YELLOW, GameBoyEnv, PokemonBattles, Tetris
 from hocket.envs.gameboy.roms import read_rom
-from hocket.envs.preprocess import stack_frames
-from hocket.envs.snapshot import restore, snapshot
+from hocket.envs.preprocessing import stack_frames
+from hocket.envs.state import restore, snapshot
 from hocket.errors import ActionError, ConfigurationError
+from hocket.spaces.defaults import neutral
 
 A, B, LEFT, UP, RIGHT, DOWN, NONE, START, SELECT = range(9)
 JOYPAD = {A: (0x10, 1), B: (0x10, 2), SELECT: (0x10, 4), START: (0x10, 8)} | {

@@ -13,9 +13,9 @@ import hocket
 from hocket.core.cadence import exact_hz
 from hocket.envs import make_env, natural_spec
 from hocket.envs.gameboy.roms import BLOCKS, DUEL, read_rom
-from hocket.envs.snapshot import restore, snapshot
-from hocket.learn.dqn import DQN
-from hocket.learn.schedules import Linear
+from hocket.envs.state import restore, snapshot
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.schedules import Linear
 from hocket.models.qnetwork import impala_trunk, q_network
 
 OWN = ("hocket/Blocks-v0", "hocket/Duel-v0", "hocket/Catch-v0")

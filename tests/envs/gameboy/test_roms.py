@@ -6,7 +6,7 @@ import pytest
 from cartridge import LOGO_BYTES, cartridge
 
 from hocket.envs.gameboy import GameBoyEnv, PokemonBattles, Tetris
-from hocket.envs.gameboy.make import make_battles, make_tetris
+from hocket.envs.gameboy.factory import make_battles, make_tetris
 from hocket.envs.gameboy.roms import LOGO_SHA256, check_revision, is_rom, read_rom
 from hocket.errors import ConfigurationError
 

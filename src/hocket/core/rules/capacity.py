@@ -6,7 +6,7 @@ from bisect import bisect_right
 from math import ceil, pi, sqrt
 
 from hocket.core.cadence import Cadence
-from hocket.core.estimators import Window
+from hocket.core.window import Window
 
 DEVIATIONS = 1.0
 """Standard deviations of the number of busy workers that are kept as a reserve."""

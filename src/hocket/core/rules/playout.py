@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from hocket.core.estimators import Window
+from hocket.core.window import Window
 
 MEMORY_TICKS = 2000
 """Scores halve every so often (or every four times the oldest age): the inference times may change."""

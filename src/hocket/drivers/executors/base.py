@@ -19,10 +19,9 @@ from hocket.core.events import (
     WorkerLost,
 )
 from hocket.core.rules import Rule
-from hocket.drivers.engine import Executor
-from hocket.errors import ConfigurationError
-from hocket.policy import Policy, PolicyFactory
-from hocket.spaces import ActionCodec
+from hocket.errors import ConfigurationError, PolicyError
+from hocket.policies.base import Policy, PolicyFactory
+from hocket.spaces.codec import ActionCodec
 
 
 class Report(NamedTuple):
@@ -64,6 +63,37 @@ class Job:
         codes = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
         newest = (np.zeros_like(example),) if self.policy.newest else ()
         self.policy.warm_up(policy, example, *codes, *newest)
+
+
+class Executor(ABC):
+    """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
+
+    @abstractmethod
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        """Run the policy on ``inputs``: an observation, whose buffer may be reused once this returns, and codes if any.
+
+        The codes of pending actions are there if the policy is told of them. Of a policy in two stages this runs the
+        trunk, on the observation alone.
+        """
+
+    @abstractmethod
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
+
+        They are the codes if the policy is told of them, and the newest observation if it asks for it.
+        """
+
+    @abstractmethod
+    def add_worker(self, now_ns: int) -> None:
+        """Bring up one more worker, without blocking."""
+
+    @abstractmethod
+    def retire(self, worker: int) -> None:
+        """Let an idle worker go, without blocking."""
+
+    @abstractmethod
+    def learn(self, now_ns: int) -> None:
+        """Learn once, without blocking; later reported as finished."""
 
 
 class RealtimeExecutor(Executor):
@@ -118,3 +148,39 @@ def check_nice(nice: int) -> None:
     """Refuse a priority that the system does not know."""
     if not (isinstance(nice, int) and 0 <= nice <= 19):
         raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")
+
+
+KEPT = 20
+
+
+def check_failure_limit(limit: int) -> None:
+    """Refuse a limit that is no positive integer."""
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigurationError(f"failure_limit={limit!r} must be an integer of at least 1; try 5")
+
+
+class FailureLog:
+    """Counts failures in a row; any success starts the count anew."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._in_a_row = 0
+        self.tracebacks: list[str] = []
+
+    def success(self) -> None:
+        """An inference finished."""
+        self._in_a_row = 0
+
+    def failure(self, traceback: str) -> None:
+        """An inference failed or a worker was lost.
+
+        Raises:
+            PolicyError: if that was the last failure in a row that is tolerated.
+        """
+        self._in_a_row += 1
+        self.tracebacks.append(traceback)
+        del self.tracebacks[:-KEPT]
+        if self._in_a_row >= self._limit:
+            raise PolicyError(
+                f"{self._in_a_row} inferences failed in a row, and none succeeded between; the last one:\n{traceback}"
+            )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hocket.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
+from hocket.ipc.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
 
 STOP = -2
 READY = -3

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.child_processes import end_children
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
-from hocket.drivers.executors.keeper import Keeper, WorkerProcess
-from hocket.drivers.executors.learning import LearningThread
+from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
-from hocket.drivers.executors.worker import serve, spin
+from hocket.drivers.executors.supervisor import Keeper, WorkerProcess
+from hocket.drivers.executors.worker_process import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
-from hocket.shared_memory import Parcel
+from hocket.ipc.child_processes import end_children
+from hocket.ipc.shared_memory import Parcel
 
 NS_PER_S = 1_000_000_000
 DYING_SLOTS = 8
@@ -51,7 +51,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._kind = kind
         self._job = job
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["hocket.drivers.executors.worker", *job.policy.preload])
+        self._context.set_forkserver_preload(["hocket.drivers.executors.worker_process", *job.policy.preload])
         try:
             self._parcel = Parcel((job.policy, job.codec))
         except Exception as error:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
-from hocket.drivers.executors.learning import LearningThread
+from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.errors import PolicyError
-from hocket.policy import Stages, built
+from hocket.policies.base import Stages, built
 
 NS_PER_S = 1_000_000_000
 GOODBYE_S = 0.5

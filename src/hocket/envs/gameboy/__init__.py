@@ -5,8 +5,8 @@ The extra ``gameboy`` holds PyBoy.
 
 from hocket.envs.gameboy.buttons import Button
 from hocket.envs.gameboy.env import GameBoyEnv
+from hocket.envs.gameboy.factory import gameboy_available, register_gameboy
 from hocket.envs.gameboy.game import Game, Tick
-from hocket.envs.gameboy.make import gameboy_available, register_gameboy
 from hocket.envs.gameboy.pokemon import BLUE, RED, YELLOW, PokemonBattles, PokemonCatching, Version
 from hocket.envs.gameboy.states import Pool, read_state, write_state
 from hocket.envs.gameboy.tetris import Tetris

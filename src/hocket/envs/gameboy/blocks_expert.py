@@ -26,7 +26,7 @@ from hocket.envs.gameboy.blocks_field import (
     read_field,
 )
 from hocket.envs.gameboy.buttons import NONE, PLAYED, Button
-from hocket.envs.gameboy.memory import Read
+from hocket.envs.gameboy.game import Read
 
 A, B, LEFT, RIGHT, DOWN = map(PLAYED.index, (Button.A, Button.B, Button.LEFT, Button.RIGHT, Button.DOWN))
 

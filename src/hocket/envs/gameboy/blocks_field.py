@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from hocket.envs.gameboy.memory import Read
+from hocket.envs.gameboy.game import Read
 
 WIDTH, HEIGHT = 10, 18
 FULL = (1 << WIDTH) - 1

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hocket.envs.gameboy.buttons import NONE, PLAYED, Button
-from hocket.envs.gameboy.memory import Read, big_endian
+from hocket.envs.gameboy.game import Read, big_endian
 
 A, B, RIGHT, UP, DOWN, LEFT = (
     PLAYED.index(b) for b in (Button.A, Button.B, Button.RIGHT, Button.UP, Button.DOWN, Button.LEFT)

@@ -162,7 +162,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return self._emulator.save()
 
     def clone_state(self, include_rng: bool = True) -> dict[str, Any]:
-        """All that an episode goes on with; the random state is `hocket.envs.snapshot`'s own affair."""
+        """All that an episode goes on with; the random state is `hocket.envs.state`'s own affair."""
         return {
             "emulator": self._emulator.save(),
             "held": None if self._emulator.held is None else self._emulator.held.value,

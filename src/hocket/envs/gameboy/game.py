@@ -7,14 +7,32 @@ point where an agent takes over is told in buttons.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from hocket.envs.gameboy.buttons import Button
-from hocket.envs.gameboy.memory import Read
+
+Read = Callable[[int, int], bytes]
+"""``read(address, count)``: that many bytes of the Game Boy's memory, as it is now."""
+
+
+def bcd_little(data: bytes) -> int:
+    """Binary-coded decimal, two digits a byte, the lowest byte first: ``10 02`` is 210."""
+    return sum(100**place * (10 * (byte >> 4) + (byte & 0x0F)) for place, byte in enumerate(data))
+
+
+def big_endian(data: bytes) -> int:
+    """An unsigned number with its highest byte first, of two bytes or three as well: ``01 2C`` is 300."""
+    return int.from_bytes(data, "big")
+
+
+def big_endian_words(read: Read, addresses: Iterable[int]) -> tuple[int, ...]:
+    """The two-byte numbers, highest byte first, at each of ``addresses``."""
+    return tuple(big_endian(read(address, 2)) for address in addresses)
+
 
 Presses = Iterator[Button | None]
 """For each frame the button that is down, or None. It may look at memory between two frames."""

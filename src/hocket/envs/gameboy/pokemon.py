@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hocket.envs.gameboy.buttons import Button
-from hocket.envs.gameboy.game import Presses, Tick, idle, press, some_frames
-from hocket.envs.gameboy.memory import Read, big_endian_words
+from hocket.envs.gameboy.game import Presses, Read, Tick, big_endian_words, idle, press, some_frames
 from hocket.errors import ConfigurationError
 
 NO_BATTLE, WILD, TRAINER = 0, 1, 2

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hocket.envs.gameboy.buttons import Button
-from hocket.envs.gameboy.game import Presses, Tick, press, some_frames
-from hocket.envs.gameboy.memory import Read, bcd_little
+from hocket.envs.gameboy.game import Presses, Read, Tick, bcd_little, press, some_frames
 from hocket.errors import ConfigurationError
 
 SCORE = 0xC0A0, 3

@@ -1,0 +1,1 @@
+"""Before and after a run: plan it, forecast it, measure a policy, decompose what was lost."""

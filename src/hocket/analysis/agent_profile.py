@@ -1,0 +1,222 @@
+"""What the user's own policy takes on the user's own machine: time by how many infer at once, processors, memory.
+
+Two busy workers on two processors slow each other, and the tick loop has the third word. So each number of workers is
+measured as such, with all of them inferring without pause, in worker processes as a run has them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic, monotonic_ns, perf_counter
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.analysis.forecast import Agent
+from hocket.core.events import InferenceFinished, TrunkFinished
+from hocket.core.rules import Unstaggered
+from hocket.drivers.executors import Processes
+from hocket.drivers.executors.base import Job, RealtimeExecutor
+from hocket.errors import ConfigurationError, PolicyError
+from hocket.latency.contention import Crowded
+from hocket.latency.laws import Empirical
+from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.policies.torch_policy import TorchPolicy
+from hocket.spaces.codec import ActionCodec, check_spaces
+
+PATIENCE_S = 60.0
+STEPS = 200
+"""Of the environment, to see how long a step takes."""
+
+
+def processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_crowds(threads: int = 1) -> tuple[int, ...]:
+    """1, 2, ... up to what the processors hold, and one number beyond."""
+    room = max(1, processors() // threads)
+    return tuple(sorted({1, 2, room, room + 1} | {2**k for k in range(room.bit_length())}))
+
+
+def measure_agent(
+    policy: PolicyFactory | Policy,
+    env: gym.Env[Any, Any],
+    *,
+    crowds: Sequence[int] | None = None,
+    count: int = 60,
+    seconds: float = 3.0,
+    name: str = "",
+) -> Agent:
+    """Measure ``policy`` on samples of the observations of ``env``, which is stepped a little as well.
+
+    Args:
+        crowds: the numbers of workers that infer at once; 1, what the processors hold, and more if None.
+        count: inferences of each number, or fewer if they take longer than ``seconds``, but two of each worker.
+        name: in tables.
+
+    Returns:
+        An agent with a `Crowded` law. Its times begin at a tick's deadline: the environment's own step comes first.
+
+    Raises:
+        PolicyError: if the policy cannot be built, or raises.
+        ConfigurationError: if it does not fit ``env``, or ``crowds`` lacks 1.
+    """
+    check_spaces(env)
+    factory = as_factory(policy)
+    numbers = tuple(sorted(set(crowds or default_crowds(getattr(factory, "threads", 1)))))
+    if numbers[0] != 1:
+        raise ConfigurationError(f"crowds={crowds!r} must hold 1 and numbers above it; try (1, 2, 4)")
+    step_s = _step_seconds(env)
+    space = env.observation_space
+    assert isinstance(space, gym.spaces.Box)
+    codec = ActionCodec(env.action_space, factory.chunk_length)
+    rule = Unstaggered(numbers[-1])
+    job = Job.under(rule, factory, codec, space.shape, np.dtype(space.dtype))
+    before = {child.pid for child in multiprocessing.active_children()}
+    running = Processes().executor(job, None)
+    try:
+        running.launch()
+        workers = [child for child in multiprocessing.active_children() if child.pid not in before]
+        bench = _Bench(running, factory, space)
+        laws = {}
+        busy_cores = float("nan")
+        for number in numbers:
+            cpu_s, began = _cpu_seconds(workers), monotonic()
+            took = bench.measure(number, count, seconds)
+            if number == 1:
+                busy_cores = (_cpu_seconds(workers) - cpu_s) / (monotonic() - began)
+            laws[number] = Empirical(tuple(one + step_s for one in took))
+        own_bytes = max((_own_bytes(child.pid) for child in workers), default=0)
+    finally:
+        running.close()
+    return Agent(
+        latency=Crowded(laws),
+        chunk_length=factory.chunk_length,
+        head_s=factory.head_s,
+        cores_each=busy_cores if np.isfinite(busy_cores) else 1.0,
+        worker_bytes=own_bytes or None,
+        name=name,
+        policy=factory,
+    )
+
+
+@dataclass
+class _Bench:
+    """Workers that are made to infer without pause, some of them."""
+
+    running: RealtimeExecutor
+    policy: PolicyFactory
+    space: gym.spaces.Box
+    inference: int = 0
+    began_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By inference: its worker, and when it started."""
+
+    def measure(self, workers: int, count: int, seconds: float) -> list[float]:
+        """Seconds of ``count`` inferences of ``workers`` at once."""
+        took: list[float] = []
+        finished = dict.fromkeys(range(workers), 0)
+        until = monotonic() + seconds
+        for worker in finished:
+            self._start(worker)
+        silent_since = monotonic()
+        while self.began_ns:
+            self.running.wait(monotonic_ns() + 1_000_000_000)
+            for report in self.running.reports():
+                silent_since = monotonic()
+                event = report.event
+                if isinstance(event, TrunkFinished):
+                    worker, began_ns = self.began_ns[event.inference]
+                    took.append((event.time_ns - began_ns) / 1e9)
+                    self._bind(event.inference, worker)
+                elif isinstance(event, InferenceFinished):
+                    worker, began_ns = self.began_ns.pop(event.inference)
+                    if not self.policy.head_s:
+                        took.append((event.time_ns - began_ns) / 1e9)
+                    finished[worker] += 1
+                    enough = len(took) >= count or monotonic() > until
+                    if not (enough and min(finished.values()) >= 2):
+                        self._start(worker)
+                else:
+                    raise PolicyError(f"the policy could not be timed:\n{report.traceback}")
+            if monotonic() - silent_since > PATIENCE_S:
+                raise PolicyError(f"the policy could not be timed: no answer in {PATIENCE_S:g} s")
+        return took
+
+    def _inputs(self) -> tuple[NDArray[Any], ...]:
+        return (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
+
+    def _start(self, worker: int) -> None:
+        inputs = (self.space.sample(), *(() if self.policy.head_s else self._inputs()))
+        began_ns = monotonic_ns()
+        self.began_ns[self.inference] = worker, began_ns
+        self.running.start(self.inference, worker, inputs, began_ns)
+        self.inference += 1
+
+    def _bind(self, inference: int, worker: int) -> None:
+        newest = (self.space.sample(),) if self.policy.newest else ()
+        self.running.bind(inference, worker, (*self._inputs(), *newest), monotonic_ns())
+
+
+def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:
+    """Other ways to run ``policy``, by name: of a `TorchPolicy` on a processor, threads a worker and bfloat16."""
+    factory = as_factory(policy)
+    if not (isinstance(factory, TorchPolicy) and factory.device == "cpu"):
+        return [("", factory)]
+    threads = sorted({1, factory.threads, *(n for n in (2, 4, 8) if n <= processors())})
+    kinds = sorted({False, factory.bfloat16, _bfloat16_helps()})
+    return [
+        (f"{n} thread{'s' if n > 1 else ''}{', bfloat16' if half else ''}", replace(factory, threads=n, bfloat16=half))
+        for half in kinds
+        for n in threads
+    ]
+
+
+def _bfloat16_helps() -> bool:
+    """Whether the processor multiplies in bfloat16; elsewhere it is slower than float32."""
+    try:
+        return "_bf16" in Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+
+
+def _step_seconds(env: gym.Env[Any, Any]) -> float:
+    """Median of a step with random actions."""
+    env.reset(seed=0)
+    took = []
+    for _ in range(STEPS):
+        action = env.action_space.sample()
+        began = perf_counter()
+        _, _, terminated, truncated, _ = env.step(action)
+        took.append(perf_counter() - began)
+        if terminated or truncated:
+            env.reset()
+    return float(np.median(took))
+
+
+def _cpu_seconds(children: Sequence[Any]) -> float:
+    """Processor time of processes and all their threads; NaN where the system does not say."""
+    total = 0.0
+    try:
+        for child in children:
+            fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return float("nan")
+    return total if children else float("nan")
+
+
+def _own_bytes(pid: int | None) -> int:
+    """Memory of a process that it shares with none; 0 where the system does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))

@@ -1,0 +1,129 @@
+"""Which rules and numbers of workers to look at, and which of them to recommend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hocket.analysis.forecast import Forecast
+from hocket.core.cadence import exact_hz
+from hocket.core.rules import ExpectedTime, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.errors import ConfigurationError
+
+WORTH = 0.01
+"""More workers must save at least this much regret a tick."""
+
+
+def rules_of(workers: int, predictability: float) -> tuple[Rule, ...]:
+    """Every kind of rule, with ``workers``; the sequential one has but one."""
+    staggered: tuple[Rule, ...] = (
+        Unstaggered(workers),
+        MaxTime(workers),
+        ExpectedTime(workers),
+        TickDispatch(workers, quantile=0.95),
+        TickDispatch(workers, quantile=0.99),
+        TickDispatch(workers, quantile=0.95, hold=False),
+        TickDispatch(workers, quantile="auto", predictability=float(predictability)),
+    )
+    return (Sequential(), *staggered) if workers == 1 else staggered
+
+
+def label(rule: Rule) -> str:
+    """The rule in a few words, without its workers."""
+    if not isinstance(rule, TickDispatch):
+        return type(rule).__name__
+    aim = "auto" if rule.quantile == "auto" else f"q={rule.quantile:g}"
+    return f"TickDispatch {aim}{'' if rule.hold else ', release'}"
+
+
+def worker_counts(needed: int, needed_on_average: int, most: int) -> tuple[int, ...]:
+    """One, what the mean asks for and some more, what the longest inference asks for; ``most`` at most."""
+    mean = needed_on_average
+    wished = {1, mean, mean + max(1, mean // 8), mean + max(1, mean // 4), mean + max(2, mean // 2), 2 * mean, needed}
+    return tuple(sorted({min(number, most) for number in wished}))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to run, and why."""
+
+    forecast: Forecast
+    why: str
+
+
+def recommend(
+    forecasts: Sequence[Forecast], predictability: float, cores: float | None, memory_bytes: int | None
+) -> Choice:
+    """The fewest workers whose J_ρ is within 0.01 of the least that fits the budget.
+
+    Raises:
+        ConfigurationError: if nothing fits the budget.
+    """
+    fitting = [
+        one
+        for one in forecasts
+        if (cores is None or one.cores <= cores)
+        and (memory_bytes is None or one.memory_bytes is None or one.memory_bytes <= memory_bytes)
+    ]
+    if not fitting:
+        raise ConfigurationError(
+            f"nothing fits cores={cores}, memory_bytes={memory_bytes}: the least needs "
+            f"{min(one.cores for one in forecasts):.2f} cores; try a smaller policy or a larger budget"
+        )
+    best = min(fitting, key=lambda one: one.regret_per_tick)
+    close = [one for one in fitting if one.regret_per_tick <= best.regret_per_tick + WORTH]
+    chosen = min(close, key=lambda one: (one.workers, one.cores > best.cores, one.regret_per_tick))
+    parts = [
+        f"Regret {chosen.regret_per_tick:.3f} a tick at ρ = {predictability:g}: {chosen.inaction_regret:.3f} left to "
+        f"the default, {chosen.delay_regret:.3f} decided too early."
+    ]
+    if chosen is best:
+        parts.append("Nothing that was looked at and fits has less.")
+    else:
+        parts.append(
+            f"The least is {best.regret_per_tick:.3f} ({label(best.rule)}, {_workers(best.workers)}); "
+            f"{chosen.workers} is the fewest within {WORTH:g} of it."
+        )
+    sequential = [one for one in forecasts if isinstance(one.rule, Sequential)]
+    if sequential and not isinstance(chosen.rule, Sequential):
+        regret = min(one.regret_per_tick for one in sequential)
+        parts.append(f"The sequential loop: {regret:.3f}.")
+    if len(fitting) < len(forecasts):
+        parts.append(f"{len(forecasts) - len(fitting)} of {len(forecasts)} exceed the budget.")
+    return Choice(chosen, " ".join(parts))
+
+
+def _workers(count: int) -> str:
+    return f"{count} worker" if count == 1 else f"{count} workers"
+
+
+def workers_needed(longest_s: float, hz: float) -> int:
+    """N* = ⌈τ_θ^max / τ_M⌉: so many staggered workers act at every tick if no inference exceeds ``longest_s``.
+
+    Raises:
+        ConfigurationError: if ``longest_s`` is no number of seconds from 0, or ``hz`` no rate.
+    """
+    return _ceiling(_seconds("longest_s", longest_s) * float(exact_hz(hz)))
+
+
+def learners_needed(update_s: float, interval_s: float) -> int:
+    """N_L* = ⌈τ_L / τ_I⌉: so many learners make one update an action, where actions come every ``interval_s``.
+
+    Raises:
+        ConfigurationError: if ``update_s`` is no number of seconds from 0, or ``interval_s`` none above 0.
+    """
+    if _seconds("interval_s", interval_s) == 0:
+        raise ConfigurationError("interval_s=0 leaves no time between actions; try the seconds of a tick, 1 / 60")
+    return _ceiling(_seconds("update_s", update_s) / interval_s)
+
+
+def _ceiling(ratio: float) -> int:
+    """⌈ratio⌉, at least 1; what floating point adds to a whole number does not count."""
+    return max(1, math.ceil(round(ratio, 9)))
+
+
+def _seconds(name: str, value: float) -> float:
+    if not (isinstance(value, int | float) and math.isfinite(value) and value >= 0):
+        raise ConfigurationError(f"{name}={value!r} must be a finite number of seconds from 0; try 0.2")
+    return value

@@ -1,0 +1,224 @@
+"""What a rule will do with given inference times: the real scheduler plays a null environment in virtual time.
+
+No formula stands between the rule and its forecast, so a rule of one's own is forecast as well as hocket's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core.rules import Rule
+from hocket.drivers.virtual import Virtual
+from hocket.envs.null import NullEnv
+from hocket.errors import ConfigurationError
+from hocket.hooks.record import RunRecord
+from hocket.latency.laws import Constant, LatencyModel
+from hocket.latency.stratified import Typical
+from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
+from hocket.results.metrics import NS_PER_S, Metrics
+from hocket.running.run import set_up
+
+TICKS = 20_000
+LIMIT_S = 1.5
+MOST_RUNS = 4
+STRETCH = 500
+"""Ticks between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """What of a policy the scheduler sees.
+
+    Args:
+        latency: the law of its inference times; of two stages, its trunk's.
+        chunk_length: how many actions an answer holds.
+        head_s: how long before its tick the head of a policy in two stages is called; 0: one stage.
+        cores_each: processors that a running inference keeps busy.
+        worker_bytes: memory of one worker, or None if unknown.
+        name: in tables.
+        policy: what was measured, as it was run, or None.
+    """
+
+    latency: LatencyModel
+    chunk_length: int = 1
+    head_s: float = 0.0
+    cores_each: float = 1.0
+    worker_bytes: int | None = None
+    name: str = ""
+    policy: PolicyFactory | None = None
+
+    def idle(self) -> PolicyFactory:
+        """A policy that answers in as many stages and actions, always the same."""
+        if self.head_s:
+            return TwoStage(_same, _same, head_s=self.head_s)
+        if self.chunk_length == 1:
+            return FunctionPolicy(_same)
+        return FunctionPolicy(partial(_chunk, self.chunk_length), self.chunk_length)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a rule comes to in the long run; delays are in ticks, NaN where no action is ever fresh.
+
+    Attributes:
+        agent, rule, workers: what was forecast; ``workers`` the most at once.
+        coverage: from the tick on that the first inference could have made.
+        inaction_regret, delay_regret: the parts of J_ρ: 1 − coverage, and mean fresh·(1 − ρ^(delay−1)).
+        busy: inferences running at once, on average.
+        cores: processors that they keep busy, on average.
+        memory_bytes: of all workers, or None if unknown.
+        ticks: how many were played for it, in ``runs`` runs of different seeds.
+    """
+
+    agent: Agent
+    rule: Rule
+    workers: int
+    coverage: float
+    delay_mean: float
+    delay_p50: float
+    delay_p99: float
+    interval_mean: float
+    inaction_regret: float
+    delay_regret: float
+    busy: float
+    cores: float
+    memory_bytes: int | None
+    ticks: int
+    runs: int
+
+    @property
+    def regret_per_tick(self) -> float:
+        """J_ρ = 1 − mean over ticks of fresh·ρ^(delay−1)."""
+        return self.inaction_regret + self.delay_regret
+
+
+def forecast(
+    agent: Agent | LatencyModel,
+    rule: Rule,
+    hz: float,
+    *,
+    predictability: float = 0.99,
+    ticks: int = TICKS,
+    limit_s: float = LIMIT_S,
+    episode_ticks: int | None = None,
+    seed: int = 0,
+) -> Forecast:
+    """Forecast ``rule`` at ``hz``: up to four runs of ``ticks`` ticks, pooled, as many as fit into ``limit_s``.
+
+    The same on any machine that is quick enough; a slow one plays fewer ticks, of one run at least 500.
+
+    Args:
+        agent: the law of the inference times, or more of the policy.
+        predictability: ρ of J_ρ, in (0, 1].
+        episode_ticks: ticks of an episode, whose end discards what is in flight; None: it goes on for ever.
+
+    Raises:
+        ConfigurationError: if something does not fit.
+    """
+    if not isinstance(agent, Agent):
+        agent = Agent(latency=agent)
+    check_predictability(predictability)
+    if not (isfinite(limit_s) and limit_s > 0):
+        raise ConfigurationError(f"limit_s={limit_s!r} must be a finite number of seconds above 0; try {LIMIT_S}")
+    began = perf_counter()
+    runs: list[Metrics] = []
+    while len(runs) < MOST_RUNS:
+        record = _play(agent, rule, hz, ticks, began + limit_s, episode_ticks, seed + len(runs))
+        whole = Metrics(record)
+        runs.append(Metrics(record, max(0, whole.first_due() - 1)))
+        if (perf_counter() - began) * (len(runs) + 1) / len(runs) > limit_s:
+            break
+    return _pooled(agent, rule, runs, predictability)
+
+
+def check_predictability(predictability: float) -> None:
+    """Refuse a ρ that is none."""
+    if not (isinstance(predictability, int | float) and 0 < predictability <= 1):
+        raise ConfigurationError(f"predictability={predictability!r} must lie in (0, 1]; try 0.99")
+
+
+def _play(
+    agent: Agent, rule: Rule, hz: float, ticks: int, until: float, episode_ticks: int | None, seed: int
+) -> RunRecord:
+    env = NullEnv(episode_ticks=episode_ticks)
+    clock = Virtual(hz=hz, latency=Typical(agent.latency), head=Constant(0.0))
+    run = clock.begin(**set_up(env, agent.idle(), rule, clock, ticks=ticks, seed=seed).parts())
+    while run.tick < ticks and not run.record.interrupted:
+        run.play(min(ticks, run.tick + STRETCH))
+        if perf_counter() > until:
+            break
+    record = run.end()
+    if record.interrupted:
+        raise KeyboardInterrupt
+    return record
+
+
+def _pooled(agent: Agent, rule: Rule, runs: list[Metrics], predictability: float) -> Forecast:
+    elapsed = sum(len(run.ticks.tick) for run in runs)
+    delays: NDArray[Any] = np.concatenate([run.delays for run in runs])
+    intervals: NDArray[Any] = np.concatenate([run.intervals for run in runs])
+    fresh = len(delays)
+    coverage = fresh / elapsed if elapsed else 0.0
+    kept = float(np.sum(predictability ** (delays - 1.0))) / elapsed if elapsed else 0.0
+    p50, p99 = np.percentile(delays, (50, 99)) if fresh else (float("nan"), float("nan"))
+    busy = sum(_busy_ns(run) for run in runs) / max(1, sum(_span_ns(run) for run in runs))
+    workers = max(int(run.inferences.worker.max(initial=-1)) + 1 for run in runs)
+    workers = rule.initial_workers if rule.most_workers == rule.initial_workers else workers
+    return Forecast(
+        agent=agent,
+        rule=rule,
+        workers=workers,
+        coverage=coverage,
+        delay_mean=float(delays.mean()) if fresh else float("nan"),
+        delay_p50=float(p50),
+        delay_p99=float(p99),
+        interval_mean=float(intervals.mean()) if len(intervals) else float("nan"),
+        inaction_regret=1 - coverage,
+        delay_regret=coverage - kept,
+        busy=busy,
+        cores=busy * agent.cores_each,
+        memory_bytes=None if agent.worker_bytes is None else workers * agent.worker_bytes,
+        ticks=sum(len(run.record.ticks) for run in runs),
+        runs=len(runs),
+    )
+
+
+def _span_ns(run: Metrics) -> int:
+    cadence, ticks = run.record.trace.cadence, run.record.ticks
+    return cadence.deadline_ns(int(ticks[-1])) - cadence.epoch_ns if len(ticks) else 0
+
+
+def _busy_ns(run: Metrics) -> int:
+    """Worker time spent on inference, to the end of the run."""
+    inferences = run.inferences
+    end_ns = run.record.trace.cadence.epoch_ns + _span_ns(run)
+    until_ns = np.where(inferences.finished_ns >= 0, inferences.finished_ns, end_ns)
+    return int((np.minimum(until_ns, end_ns) - inferences.started_ns).sum())
+
+
+def latency_figures(law: LatencyModel, *, count: int = 10_000, seed: int = 0) -> dict[str, float]:
+    """Mean, p50, p99 and the longest of ``count`` inference times, each alone, in seconds."""
+    sample = law.sampler(np.random.default_rng(seed))
+    apart_ns = int(1e15)
+    seconds = np.array([sample(0, number * apart_ns) for number in range(count)]) / NS_PER_S
+    return {
+        "mean_s": float(seconds.mean()),
+        "p50_s": float(np.percentile(seconds, 50)),
+        "p99_s": float(np.percentile(seconds, 99)),
+        "longest_s": float(seconds.max()),
+    }
+
+
+def _same(*inputs: Any) -> int:
+    return 0
+
+
+def _chunk(length: int, observation: Any) -> NDArray[np.int64]:
+    return np.zeros(length, np.int64)

@@ -1,0 +1,232 @@
+"""How predictable an environment is: ρ, the input of ``quantile="auto"`` and of J_ρ, from data.
+
+From one and the same state the world is played on twice, with the same actions and other chance. How far the two have
+come apart n ticks later, beside how far unrelated states lie apart, is how little the state said about what comes:
+
+    1 − E|x_n − x'_n|² / E|x_n − y_n|² = ρ^(2n)
+
+The left side is the intraclass correlation of outcomes that share a past: each keeps a share ρ^n of what can be known.
+On the ring of `hocket.theory.ring`, and for any world that goes on as expected with chance ρ a tick and else forgets
+all, the equation is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.envs.state import reseed
+from hocket.errors import ConfigurationError
+from hocket.policies.base import Policy, PolicyFactory, as_factory, built
+from hocket.spaces.codec import check_spaces
+
+HORIZONS = (1, 2, 4, 8, 16, 32)
+RESAMPLES = 1000
+FEWEST = 10
+"""States, however long they take."""
+CONFIDENCE = 0.95
+_GRID = np.concatenate([[1.0], 1 - np.geomspace(1e-6, 1, 2000)])
+MakeEnv = Callable[[], gym.Env[Any, Any]]
+Outcome = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictability:
+    """An estimate of ρ.
+
+    Attributes:
+        value: ρ a tick.
+        low, high: a 95 % interval, by bootstrap over the states.
+        horizons, correlations: n, and the correlation that is set equal to ρ^(2n).
+        sources: of chance that were found. With 0 the environment is deterministic, or its chance is out of reach.
+        states: how many were played on from.
+    """
+
+    value: float
+    low: float
+    high: float
+    horizons: tuple[int, ...]
+    correlations: tuple[float, ...]
+    sources: int
+    states: int
+
+    def __str__(self) -> str:
+        text = f"ρ = {self.value:.4g} a tick, 95 % between {self.low:.4g} and {self.high:.4g}"
+        if not self.sources:
+            text += "; no source of chance was found: deterministic, or its chance is out of reach"
+        return text
+
+
+def estimate_predictability(
+    make_env: MakeEnv,
+    *,
+    policy: PolicyFactory | Policy | None = None,
+    states: int = 100,
+    before: int = 50,
+    horizons: Sequence[int] = HORIZONS,
+    outcome: Outcome | None = None,
+    limit_s: float = float("inf"),
+    seed: int = 0,
+) -> Predictability:
+    """Estimate ρ of the environment that ``make_env()`` makes.
+
+    Args:
+        make_env: makes the environment, each time alike; two of them are played side by side and closed.
+        policy: chooses the actions, from the first of the two; random actions if None.
+        states: how many to play on from; each is reached by another seed.
+        before: the most ticks that are played to reach one.
+        horizons: the n to look at, in ticks.
+        outcome: what of an observation counts, as numbers; all of it if None. Each is weighed by its own variance.
+        limit_s: stop after this long, with fewer states, but 10 of them.
+        seed: of all chance.
+
+    Raises:
+        ConfigurationError: if something does not fit, or the environment does not repeat itself for the same seed.
+    """
+    steps = tuple(sorted(set(horizons)))
+    if not steps or steps[0] < 1:
+        raise ConfigurationError(f"horizons={horizons!r} must be ticks from 1; try {HORIZONS}")
+    if states < 2 or before < 0:
+        raise ConfigurationError(f"states={states}, before={before}: two states at least, and 0 ticks; try 100, 50")
+    until = perf_counter() + limit_s
+    ours, theirs = make_env(), make_env()
+    try:
+        check_spaces(ours)
+        pair = _Pair(ours, theirs, policy, outcome)
+        first, second = [], []
+        sources = 0
+        for number in range(states):
+            rng = np.random.default_rng((seed, number))
+            pair.begin(rng, before)
+            sources = max(sources, pair.part(rng))
+            one, other = pair.go_on(steps)
+            first.append(one)
+            second.append(other)
+            if perf_counter() > until and len(first) >= FEWEST:
+                break
+    finally:
+        ours.close()
+        theirs.close()
+    states = len(first)
+    apart, unrelated = _distances(np.array(first), np.array(second))
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(states, size=(RESAMPLES, states))
+    weights = np.stack([np.bincount(row, minlength=states) for row in drawn]).astype(np.float64)
+    whole = _correlations(apart.sum(axis=0), unrelated.sum(axis=0))
+    resampled = _correlations(weights @ apart, weights @ unrelated)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(_fit(resampled, steps), (tail, 1 - tail))
+    return Predictability(
+        value=float(_fit(whole[None], steps)[0]),
+        low=float(low),
+        high=float(high),
+        horizons=steps,
+        correlations=tuple(whole.tolist()),
+        sources=sources,
+        states=states,
+    )
+
+
+class _Pair:
+    """Two environments that are played with the same actions."""
+
+    def __init__(
+        self,
+        ours: gym.Env[Any, Any],
+        theirs: gym.Env[Any, Any],
+        policy: PolicyFactory | Policy | None,
+        outcome: Outcome | None,
+    ) -> None:
+        self._envs = (ours, theirs)
+        self._space = ours.action_space
+        self._policy: Policy | None = None
+        if policy is not None:
+            factory = as_factory(policy)
+            if factory.pending or factory.head_s or factory.chunk_length > 1:
+                raise ConfigurationError(
+                    f"policy={policy!r} needs more than an observation, or gives more than an action; leave it out"
+                )
+            self._policy = built(factory)
+        self._outcome = outcome
+        self._seen: list[Any] = [None, None]
+        self._over = [False, False]
+
+    def begin(self, rng: np.random.Generator, before: int) -> None:
+        """Bring both into the same state, ``before`` ticks at most after a start."""
+        self._space.seed(int(rng.integers(2**31)))
+        seed = int(rng.integers(2**31))
+        actions: list[Any] = []
+        for side, env in enumerate(self._envs):
+            self._seen[side], _ = env.reset(seed=seed)
+        for tick in range(int(rng.integers(before + 1))):
+            actions.append(self._action())
+            ended = []
+            for side, env in enumerate(self._envs):
+                self._seen[side], _, terminated, truncated, _ = env.step(actions[tick])
+                ended.append(bool(terminated or truncated))
+            if any(ended):
+                for side, env in enumerate(self._envs):
+                    self._seen[side], _ = env.reset(seed=seed + tick + 1)
+        if not np.array_equal(np.asarray(self._seen[0]), np.asarray(self._seen[1])):
+            raise ConfigurationError(
+                "the environment does not repeat itself for the same seed and actions; "
+                "try one whose reset(seed=) decides all chance"
+            )
+        self._over = [False, False]
+
+    def part(self, rng: np.random.Generator) -> int:
+        """Give each its own chance; how many sources of it there are."""
+        return max(reseed(env, int(rng.integers(2**31))) for env in self._envs)
+
+    def go_on(self, steps: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Outcomes of both after each of ``steps``: ``[steps, numbers]``. A side that has ended stays where it is."""
+        outcomes: tuple[list[Any], list[Any]] = ([], [])
+        for tick in range(1, steps[-1] + 1):
+            action = self._action()
+            for side, env in enumerate(self._envs):
+                if not self._over[side]:
+                    self._seen[side], _, terminated, truncated, _ = env.step(action)
+                    self._over[side] = bool(terminated or truncated)
+                if tick in steps:
+                    outcomes[side].append(self._numbers(self._seen[side]))
+        return np.array(outcomes[0]), np.array(outcomes[1])
+
+    def _action(self) -> Any:
+        return self._space.sample() if self._policy is None else self._policy(self._seen[0])
+
+    def _numbers(self, observation: Any) -> NDArray[np.float64]:
+        seen = observation if self._outcome is None else self._outcome(observation)
+        return np.asarray(seen, np.float64).reshape(-1).copy()
+
+
+def _distances(
+    first: NDArray[np.float64], second: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """By state and step, how far the two outcomes lie apart, and unrelated ones: mean squares by number's variance."""
+    both = np.concatenate([first, second])
+    centre, variance = both.mean(axis=0), both.var(axis=0, ddof=1)
+    kept = variance > 1e-12 * (1 + centre**2)
+    weight = np.where(kept, 1 / np.where(kept, variance, 1), 0) / np.maximum(1, kept.sum(axis=-1, keepdims=True))
+    apart = ((first - second) ** 2 * weight).sum(axis=-1)
+    unrelated = (((first - centre) ** 2 + (second - centre) ** 2) * weight).sum(axis=-1)
+    return apart, unrelated * len(first) / (len(first) - 1)
+
+
+def _correlations(apart: NDArray[np.float64], unrelated: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where nothing varies: what never changes is known."""
+    varies = unrelated > 0
+    return np.where(varies, 1 - apart / np.where(varies, unrelated, 1), 1.0)
+
+
+def _fit(correlations: NDArray[np.float64], steps: tuple[int, ...]) -> NDArray[np.float64]:
+    """By row, the ρ with the least squares of ``correlations`` − ρ^(2n)."""
+    curves = _GRID[:, None] ** (2.0 * np.array(steps))
+    misfit = (curves**2).sum(axis=1) - 2 * correlations @ curves.T
+    best: NDArray[np.float64] = _GRID[misfit.argmin(axis=1)]
+    return best

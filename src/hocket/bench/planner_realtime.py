@@ -1,0 +1,84 @@
+"""`hocket bench plan --realtime True`: forecasts for the demo's network, beside runs on the wall clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+import hocket
+from hocket.analysis.agent_profile import measure_agent
+from hocket.analysis.forecast import Forecast, forecast
+from hocket.bench.demo import ARMS, GAME, HZ, choose_network, impala_policy
+from hocket.core.rules import Rule
+from hocket.envs import make_atari
+from hocket.results.metrics import NS_PER_S
+from hocket.results.summary import Summary
+
+COVERAGE_WITHIN = 0.05
+
+
+def bench_plan_realtime(
+    *,
+    seconds: float = 15.0,
+    rounds: int = 3,
+    tell: Callable[[str], None] = lambda line: None,
+    watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]] | None = None,
+) -> list[dict[str, Any]]:
+    """Measure the demo's network with as many at once as each arm has workers, forecast the arm, play it; in rounds.
+
+    A machine that others use is not the same from one second to the next. So measuring and playing take turns, and
+    beside the forecast from what was measured stands the one from the run's own inference times: where the two differ,
+    the machine has changed between them.
+
+    Args:
+        seconds: that each arm is played, in all.
+        rounds: how many turns they are split into.
+    """
+    env = make_atari(GAME)
+    try:
+        network = choose_network(env, tell)
+        policy = impala_policy(network.width, int(env.action_space.n))  # type: ignore[attr-defined]
+        ticks = max(1, round(seconds / rounds * HZ))
+        rows = []
+        for name, rule in ARMS:
+            crowds = tuple(range(1, rule.initial_workers + 1))
+            turns = []
+            for _ in range(rounds):
+                said = forecast(measure_agent(policy, env, crowds=crowds), rule, HZ)
+                with nullcontext(()) if watch is None else watch(name, ticks) as looking_on:
+                    result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=looking_on)
+                turns.append((said, forecast(_own(result), rule, HZ), result.summary()))
+            rows.append(_row(name, rule, turns))
+    finally:
+        env.close()
+    return rows
+
+
+def _own(result: hocket.RunResult) -> hocket.LatencyModel:
+    """The law of a run's own inference times, begun at the tick's deadline."""
+    step_s = (np.median(result.record.step_ns) + np.median(result.record.lateness_ns)) / NS_PER_S
+    return hocket.Empirical(tuple((result.metrics().inferences.seconds + step_s).tolist()))
+
+
+def _row(name: str, rule: Rule, turns: list[tuple[Forecast, Forecast, Summary]]) -> dict[str, Any]:
+    said, own, measured = zip(*turns, strict=True)
+    coverage = float(np.mean([one.coverage for one in said]))
+    own_coverage = float(np.mean([one.coverage for one in own]))
+    coverage_measured = float(np.mean([one.steady_coverage for one in measured]))
+    return {
+        "rule": name,
+        "workers": rule.initial_workers,
+        "coverage": coverage,
+        "coverage_from_own_times": own_coverage,
+        "coverage_measured": coverage_measured,
+        "coverages": [one.coverage for one in said],
+        "coverages_from_own_times": [one.coverage for one in own],
+        "coverages_measured": [one.steady_coverage for one in measured],
+        "delay_mean": float(np.mean([one.delay_mean for one in said])),
+        "delay_mean_measured": float(np.mean([one.delay_mean for one in measured])),
+        "within": abs(coverage - coverage_measured) <= COVERAGE_WITHIN,
+        "own_within": abs(own_coverage - coverage_measured) <= COVERAGE_WITHIN,
+    }

@@ -1,0 +1,298 @@
+"""``hocket bench …``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.progress import Progress
+
+from hocket.cli import console
+from hocket.drivers.realtime import as_executor_kind
+from hocket.errors import ConfigurationError
+
+TRAINERS = {"hocket.train (virtual)": "steps_per_s", "Stable-Baselines3's DQN": "sb3_steps_per_s"}
+JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_share")
+
+
+def overhead(*, count: int = 5000, json: Path | None = None) -> None:
+    """28 KB to a process and an action back, beside Queue, Pipe and semaphores.
+
+    Args:
+        count: round trips of each kind.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.overhead import bench_overhead
+
+    at_least_one(count=count)
+    console.check_writable(json=json)
+    figures = bench_overhead(count=count)
+    names = {
+        "p50_s": "hocket, p50",
+        "p99_s": "hocket, p99",
+        "queue_p50_s": "multiprocessing.Queue, p50",
+        "pipe_p50_s": "multiprocessing.Pipe, p50",
+        "semaphore_p50_s": "bare semaphores that carry nothing, p50",
+    }
+    rows = [
+        (name, console.microseconds(figures[key]), f"{figures[key] / figures['p50_s']:.1f}")
+        for key, name in names.items()
+    ]
+    console.table(
+        "28 KB to a process and an action back, inference excluded", ("through", "round trip", "× hocket"), rows
+    )
+    console.write_json(json, figures)
+
+
+def jitter(
+    *,
+    hz: float = 59.7275,
+    workers: int = 72,
+    latency: float = 1.17,
+    executor: Literal["processes", "threads"] = "processes",
+    seconds: float = 30.0,
+    json: Path | None = None,
+) -> None:
+    """Whether the loop holds, with many workers that wait for something.
+
+    Args:
+        hz: ticks per second.
+        workers: how many, under TickDispatch.
+        latency: seconds that each inference waits.
+        executor: processes or threads.
+        seconds: how long to run.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.jitter import bench_jitter
+
+    at_least_one(workers=workers)
+    positive(hz=hz, seconds=seconds)
+    if not (math.isfinite(latency) and latency >= 0):
+        raise ConfigurationError(f"--latency {latency} must be 0 or more seconds; try --latency 1.17")
+    console.check_writable(json=json)
+    with console.progress(f"{workers} {executor}", round(seconds * hz)) as instruments:
+        figures = bench_jitter(
+            hz=hz,
+            workers=workers,
+            latency=latency,
+            executor=as_executor_kind(executor),
+            seconds=seconds,
+            instruments=instruments,
+        )
+    rows = [
+        ("coverage once the first inference was due", console.number(figures["coverage"], ".4f")),
+        ("mean delay", console.number(figures["delay_mean"], ".1f") + " ticks"),
+        ("tick lateness p50", console.microseconds(figures["lateness_p50_s"])),
+        ("tick lateness p99", console.microseconds(figures["lateness_p99_s"])),
+        ("tick loop's share of one core", f"{figures['tick_loop_cpu_share']:.2%}"),
+    ]
+    title = f"{workers} {executor} of {latency:g} s an inference at {hz:g} Hz for {seconds:g} s (realtime)"
+    console.table(title, ("", ""), rows)
+    console.write_json(json, {key: figures[key] for key in JITTER_KEYS})
+
+
+def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> None:
+    """Every rule under five latency laws and seven numbers of workers (virtual).
+
+    Args:
+        seeds: how many for each rule, law and number of workers.
+        ticks: of each seed, after 1,200 of warm-up.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.rules import PREDICTABILITIES, bench_rules, worst_margins
+
+    at_least_one(seeds=seeds, ticks=ticks)
+    console.check_writable(json=json)
+    with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
+        task = progress.add_task("rules", total=None)
+        rows = bench_rules(seeds=seeds, ticks=ticks, done=lambda n, of: progress.update(task, completed=n, total=of))
+    rows.sort(key=lambda row: (row["law"], row["workers"], row["rule"], row["predictability"] or 0))
+    for law in dict.fromkeys(row["law"] for row in rows):
+        of_law = [row for row in rows if row["law"] == law]
+        console.table(
+            f"\n{law}, mean 200 ms at 60 Hz (virtual)",
+            ("rule", "N", "bound", "coverage", "delay", "p99", *(f"J {rho}" for rho in PREDICTABILITIES)),
+            [
+                (
+                    _short(row),
+                    str(row["workers"]),
+                    f"{row['bound']:.3f}",
+                    f"{row['coverage']:.3f}",
+                    "n/a" if row["delay_mean"] is None else f"{row['delay_mean']:.1f}",
+                    "n/a" if row["delay_p99"] is None else str(row["delay_p99"]),
+                    *(f"{regret:.4f}" for regret in row["regret_per_tick"].values()),
+                )
+                for row in of_law
+            ],
+            sections=lambda i, of_law=of_law: of_law[i]["workers"] != of_law[min(i + 1, len(of_law) - 1)]["workers"],  # type: ignore[misc]
+        )
+    console.say("Tick q: TickDispatch(quantile=q); Tick ρ: TickDispatch(quantile=auto, predictability=ρ)", style="dim")
+    margins = worst_margins(rows)
+    console.table(
+        "\nJ_ρ of TickDispatch(quantile=auto) − the best other rule's: the worst ten",
+        ("margin", "law", "N", "ρ", "best other"),
+        [(f"{margin:+.4f}", law, str(n), str(rho), other) for margin, law, n, rho, other in margins[:10]],
+    )
+    console.write_json(json, rows)
+
+
+def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None) -> None:
+    """Virtual ticks a second with a null environment and policy.
+
+    Args:
+        workers: how many, under TickDispatch, busy four fifths of the time.
+        ticks: how many to run.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.rules import bench_virtual
+
+    at_least_one(workers=workers, ticks=ticks)
+    console.check_writable(json=json)
+    figures = bench_virtual(workers=workers, ticks=ticks)
+    console.say(f"{figures['ticks_per_s']:,.0f} ticks/s with {workers} workers: scheduling alone (virtual)")
+    console.write_json(json, figures)
+
+
+def _short(row: dict[str, Any]) -> str:
+    name: str = row["rule"]
+    if row["predictability"] is not None:
+        return f"Tick ρ={row['predictability']}"
+    return name.replace("Dispatch(quantile=", " q=").replace(")", "")
+
+
+def at_least_one(**values: int) -> None:
+    """Refuse a number below 1."""
+    for name, value in values.items():
+        if value < 1:
+            raise ConfigurationError(f"--{name} {value} must be at least 1; try --{name} 2")
+
+
+def positive(**values: float) -> None:
+    """Refuse what is not greater than 0."""
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ConfigurationError(f"--{name} {value} must be greater than 0; try --{name} 60")
+
+
+def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
+    """What keeping and sampling transitions costs; beside cpprb if it is installed.
+
+    Args:
+        entries: transitions of 84x84 frames; 300,000 of them take 2.2 GB.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.replay import bench_replay
+
+    at_least_one(entries=entries)
+    console.check_writable(json=json)
+    figures = bench_replay(entries=entries)
+    rows = [(name, console.microseconds(value)) for name, value in figures.items() if name.endswith("_s")]
+    console.table(f"Replay of {entries:,} transitions, batches of 32 stacks of 4 frames", ("what", "median"), rows)
+    console.console.print(f"{figures['bytes_per_transition']:,.0f} bytes per transition", highlight=False)
+    console.write_json(json, figures)
+
+
+def update(*, repeats: int = 20, device: str = "cpu", json: Path | None = None) -> None:
+    """One DQN update of the IMPALA net, beside Stable-Baselines3's.
+
+    Args:
+        repeats: updates that are timed.
+        device: where both learn: cpu, cuda, ...
+        json: also write the figures to this file.
+    """
+    from hocket.bench.update import bench_update
+
+    at_least_one(repeats=repeats)
+    console.check_writable(json=json)
+    figures = bench_update(repeats=repeats, device=device)
+    rows = [(name, console.milliseconds(value)) for name, value in figures.items() if name.endswith("_s")]
+    console.table(f"One update, batch of 32, {_on(device)}, 0.9 million parameters", ("what", "median"), rows)
+    rows = [(name, f"{value:.1e}") for name, value in figures.items() if not name.endswith("_s")]
+    console.table("Largest relative difference to Stable-Baselines3's loss", ("what", "difference"), rows)
+    console.write_json(json, figures)
+
+
+def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", json: Path | None = None) -> None:
+    """Virtual training on Boxing with the IMPALA net, beside Stable-Baselines3's DQN.
+
+    Args:
+        repeats: blocks of 100 steps of each, in turn.
+        bfloat16: hocket's trunks in bfloat16.
+        device: where both learn and act: cpu, cuda, ...
+        json: also write the figures to this file.
+    """
+    from hocket.bench.training import bench_train
+
+    at_least_one(repeats=repeats)
+    console.check_writable(json=json)
+    figures = bench_train(repeats=repeats, bfloat16=bfloat16, device=device)
+    rows = [(name, console.number(figures[key], ".1f")) for name, key in TRAINERS.items()]
+    title = f"Boxing, an update of 32 transitions every four steps, {_on(device)}"
+    console.table(title, ("", "environment steps per second"), rows)
+    console.say(f"{figures['steps_per_s'] / figures['sb3_steps_per_s']:.2f} times as many")
+    console.write_json(json, figures)
+
+
+def _on(device: str) -> str:
+    return "two threads" if device == "cpu" else device
+
+
+def plan(
+    *, cases: int = 200, ticks: int = 20_000, realtime: bool = False, seconds: float = 15.0, json: Path | None = None
+) -> None:
+    """The planner's forecasts beside the virtual driver, or the wall clock.
+
+    Args:
+        cases: random laws, rules, rates and numbers of workers.
+        ticks: of each run.
+        realtime: forecast and play the arms of the demo instead, on the wall clock.
+        seconds: of each arm.
+        json: also write the figures to this file.
+    """
+    from hocket.bench import planner as bench
+    from hocket.bench.planner_realtime import bench_plan_realtime
+
+    at_least_one(cases=cases, ticks=ticks)
+    positive(seconds=seconds)
+    console.check_writable(json=json)
+    if realtime:
+        rows = bench_plan_realtime(seconds=seconds, tell=console.say, watch=console.progress)
+    else:
+        with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
+            task = progress.add_task("plan", total=cases)
+            rows = bench.bench_plan(cases=cases, ticks=ticks, done=lambda n, of: progress.update(task, completed=n))
+    if realtime:
+        console.table(
+            "\nCoverage, forecast from times that were measured alone, from the run's own, and as it was (realtime)",
+            ("arm", "N", "forecast", "from own times", "measured"),
+            [
+                (
+                    row["rule"],
+                    str(row["workers"]),
+                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_from_own_times", "coverage_measured")),
+                )
+                for row in rows
+            ],
+        )
+        own = sum(row["own_within"] for row in rows)
+        console.say(f"within 5 points: {sum(row['within'] for row in rows)} of {len(rows)}; from their own times {own}")
+    else:
+        console.table(
+            "Forecast and measured: the cases that were missed (virtual)",
+            ("rule", "N", "coverage", "measured", "delay", "measured"),
+            [
+                (
+                    row["rule"]["name"],
+                    str(row["workers"]),
+                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_measured")),
+                    *(console.number(row[key], ".2f") for key in ("delay_mean", "delay_mean_measured")),
+                )
+                for row in rows
+                if not row["within"]
+            ],
+        )
+        agree = sum(row["seeds_agree"] for row in rows)
+        console.say(f"{sum(row['within'] for row in rows)} of {len(rows)} within bounds; {bench.worst_seconds(rows)}")
+        console.say(f"The driver's own seeds are as close to each other in {agree}.")
+    console.write_json(json, rows)

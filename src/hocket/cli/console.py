@@ -1,0 +1,79 @@
+"""Tables, progress and JSON files of the command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from hocket.errors import ConfigurationError
+from hocket.hooks.instrument import Instrument
+from hocket.instruments.progress_line import ProgressLine
+from hocket.results import files
+
+console = Console()
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, sections: Callable[[int], bool] | None = None
+) -> None:
+    """Print a table under its title; without a head if ``columns`` are all empty.
+
+    ``sections(row number)`` says where a rule is drawn below a row.
+    """
+    shown = Table(box=SIMPLE_HEAD, show_header=any(columns), show_edge=False, padding=(0, 1, 0, 0))
+    for number, column in enumerate(columns):
+        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+    for number, row in enumerate(rows):
+        shown.add_row(*row, end_section=sections is not None and sections(number))
+    say(title, style="bold")
+    console.print(shown)
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print ``text`` as it is; the terminal breaks long lines."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def write_json(path: Path | None, content: Any) -> None:
+    """Write ``content`` where ``--json`` says."""
+    if path is not None:
+        files.write_json(path, content)
+
+
+def check_writable(*, out: Path | None = None, json: Path | None = None) -> None:
+    """Refuse a folder or file that cannot be written: before the work, not after it."""
+    if out is not None:
+        files.make_folder(out)
+    if json is not None:
+        files.make_folder(json.parent)
+        if json.is_dir():
+            raise ConfigurationError(f"--json {json} is a folder; give a file, such as {json / 'figures.json'}")
+
+
+@contextmanager
+def progress(title: str, ticks: int) -> Iterator[list[Instrument]]:
+    """A progress line, where there is a terminal; yields what `hocket.run` takes as ``instruments``."""
+    with ProgressLine(ticks, title=title, console=console) as line:
+        yield [line] if console.is_terminal else []
+
+
+def number(value: float, form: str = ".3f") -> str:
+    """``value`` in the given form, or ``n/a`` where there is none."""
+    return "n/a" if math.isnan(value) else format(value, form)
+
+
+def microseconds(seconds: float) -> str:
+    """``12.3 µs``."""
+    return "n/a" if math.isnan(seconds) else f"{seconds * 1e6:.1f} µs"
+
+
+def milliseconds(seconds: float) -> str:
+    """``1.23 ms``."""
+    return "n/a" if math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"

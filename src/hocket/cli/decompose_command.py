@@ -1,0 +1,105 @@
+"""``hocket decompose``: what a policy loses to inaction and to delay."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.progress import Progress
+
+import hocket
+from hocket.cli import console
+from hocket.cli.options.acting import make_default, make_rule, make_world, parse_latency, rate_of
+from hocket.cli.options.run import RunOptions
+from hocket.cli.policies import chosen_policy, made_policy
+from hocket.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecomposeOptions:
+    """What ``hocket decompose`` can be told."""
+
+    latency: str
+    """Inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE, heavy:MEAN[:SHARE:FACTOR], or a file
+    (of seconds, or a saved run's inferences.npz)."""
+    env: str = "CartPole-v1"
+    """Any Gymnasium id that draws all chance from its seed; see: hocket envs."""
+    policy: str = "network"
+    """An untrained network, random actions, FILE.py:NAME for a policy of your own, or what hocket train has saved."""
+    hz: float | None = None
+    """Ticks per second; the environment's own rate if it has one."""
+    rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
+    """When to start which worker."""
+    workers: str = "2"
+    """How many workers, or auto (tick-dispatch only)."""
+    quantile: str = "0.95"
+    """Of the inference times, that tick-dispatch aims at, or auto."""
+    predictability: float | None = None
+    """The environment's ρ for --quantile auto."""
+    release_early: bool = False
+    """Tick-dispatch: run answers as soon as they are ready instead of at their target."""
+    default: Literal["noop", "repeat", "random"] = "noop"
+    """What fills a tick without a fresh action."""
+    env_args: str | None = None
+    """What the environment is made with, as NAME=VALUE,…"""
+    frame_stack: int = 1
+    """How many observations the policy sees at once."""
+    repeat_action_probability: float = 0.0
+    """Atari's sticky actions."""
+    width: float = 1.0
+    """The network's width multiplier."""
+    seconds: float = 40.0
+    """How long each run is, in the environment's own time."""
+    runs: int = 20
+    """How many, of different seeds; the intervals are over them."""
+    seed: int = 0
+    """Of all chance."""
+    json: Path | None = None
+    """Also write the figures to this file."""
+
+
+def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> None:
+    """What a policy loses to inaction and to delay: played again without them.
+
+    hocket decompose --policy FILE.py:NAME --latency lognormal:0.05:0.3
+    """
+    if not (math.isfinite(options.seconds) and options.seconds > 0):
+        raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 40")
+    console.check_writable(json=options.json)
+    acting = RunOptions(
+        env=options.env,
+        hz=options.hz,
+        rule=options.rule,
+        workers=options.workers,
+        quantile=options.quantile,
+        predictability=options.predictability,
+        release_early=options.release_early,
+        default=options.default,
+        env_args=options.env_args,
+        frame_stack=options.frame_stack,
+        repeat_action_probability=options.repeat_action_probability,
+        width=options.width,
+        seed=options.seed,
+        clock="virtual",
+        policy=options.policy,
+    )
+    rate = rate_of(acting)
+    env = make_world(acting)
+    with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
+        task = progress.add_task("decompose", total=options.runs)
+        found = hocket.decompose(
+            lambda: env,
+            made_policy(chosen_policy(options.policy), acting, env),
+            make_rule(acting),
+            hocket.Virtual(hz=rate, latency=parse_latency(options.latency)),
+            ticks=max(1, round(options.seconds * rate)),
+            runs=options.runs,
+            default=make_default(acting),
+            seed=options.seed,
+            done=lambda number, of: progress.update(task, completed=number, total=of),
+        )
+    console.say(str(found))
+    console.write_json(options.json, asdict(found))

@@ -1,0 +1,80 @@
+"""``hocket demo``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hocket.bench import demo as demonstration
+from hocket.cli import console
+from hocket.cli.options.live import Flag, live_page
+from hocket.envs import make_atari
+from hocket.errors import ConfigurationError
+from hocket.hooks.instrument import Instrument
+from hocket.instruments.live.live_page import LOOPBACK, USUAL_PORT
+from hocket.results.lanes import check_drawable
+from hocket.results.report import REPORT
+
+
+def demo(
+    *,
+    seconds: float = 20.0,
+    out: Path = Path("runs/demo"),
+    json: Path | None = None,
+    live: Flag = 0,
+    live_port: int = USUAL_PORT,
+    live_host: str = LOOPBACK,
+) -> None:
+    """A network too slow for 60 Hz plays Boxing, sequential against staggered.
+
+    Args:
+        seconds: how long each arm plays.
+        out: where the runs and the picture go.
+        json: also write the table to this file.
+        live: show a page with the game's picture and the schedule while it goes on.
+        live_port: the page's port; 0 for any that is free.
+        live_host: the address that the page is served on; others can reach any but this machine's own, and then need
+            a token.
+    """
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ConfigurationError(f"--seconds {seconds} must be greater than 0; try --seconds 20")
+    check_drawable()
+    console.check_writable(out=out, json=json)
+    low, high = demonstration.TICKS_PER_FORWARD
+    console.say(f"Looking for a network whose forward pass takes {low} to {high} ticks of 1/60 s:")
+    env = make_atari(demonstration.GAME)
+    try:
+        network = demonstration.choose_network(env, lambda line: console.say(f"  {line}"))
+    finally:
+        env.close()
+    with live_page(live, live_port, live_host) as watching:
+
+        @contextmanager
+        def watch(name: str, ticks: int) -> Iterator[list[Instrument]]:
+            with console.progress(name, ticks) as line:
+                yield [*watching, *line]
+
+        results = demonstration.play(network, seconds=seconds, watch=watch, drawn=bool(live))
+    rows = demonstration.figures(results)
+    console.table(
+        f"\nBoxing at {demonstration.HZ} Hz for {seconds:g} s each, {network.parameters / 1e6:.1f} million parameters, "
+        f"{network.forward_s * demonstration.HZ:.2f} ticks a\nforward pass (realtime, true-size)",
+        ("rule", "workers", "coverage", "mean delay", "lateness p99"),
+        [
+            (
+                str(row["rule"]),
+                str(row["workers"]),
+                f"{row['coverage']:.3f}",
+                console.number(row["delay_mean"], ".2f") + " ticks",
+                console.milliseconds(row["lateness_p99_s"]),
+            )
+            for row in rows
+        ],
+    )
+    console.say("coverage: the share of the game's frames on which the network itself acted", style="dim")
+    console.say("delay: how many frames old the observation was that it acted on; 1 is the least", style="dim")
+    picture = demonstration.save(results, network, out)
+    console.write_json(json, rows)
+    console.say(f"Runs saved in {out}: {out / REPORT} compares them, {picture} has their schedules")

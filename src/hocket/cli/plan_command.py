@@ -1,0 +1,219 @@
+"""``hocket plan``: which rule and how many workers, for inference times or for a network measured here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.progress import Progress
+
+import hocket
+from hocket.analysis.figure import check_drawable
+from hocket.analysis.plan import Plan, row
+from hocket.analysis.predictability import Predictability
+from hocket.cli import console
+from hocket.cli.options.acting import make_world, number_of, parse_latency, rate_of
+from hocket.cli.options.run import RunOptions
+from hocket.cli.policies import chosen_policy, made_policy
+from hocket.core.rules import Rule
+from hocket.errors import ConfigurationError
+from hocket.policies.torch_policy import TorchPolicy
+
+USUAL_PREDICTABILITY = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What ``hocket plan`` can be told."""
+
+    latency: str | None = None
+    """Inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE, heavy:MEAN[:SHARE:FACTOR], or a file
+    (of seconds, or a saved run's inferences.npz). Without it the network for --env is measured here."""
+    env: str | None = None
+    """Any Gymnasium id; see: hocket envs."""
+    env_args: str | None = None
+    """What the environment is made with, as NAME=VALUE,…"""
+    repeat_action_probability: float = 0.0
+    """Atari's sticky actions."""
+    hz: float | None = None
+    """Ticks per second; the environment's own rate if it has one."""
+    predictability: str = "auto"
+    """The environment's ρ, or auto: estimated from --env, 0.99 without."""
+    policy: str = "network"
+    """What is measured: an untrained network, random actions, FILE.py:NAME for a policy of your own, or what
+    hocket train has saved."""
+    width: float = 1.0
+    """The network's width multiplier."""
+    deep: bool = False
+    """The twice-deep IMPALA net."""
+    frame_stack: int = 1
+    """How many observations the network sees at once."""
+    device: str = "cpu"
+    """Where the network is measured: cpu, cuda, cuda:1, ..."""
+    variants: bool = True
+    """Also measure the network with more threads a worker, and in bfloat16 where the processor has it."""
+    cores: float | None = None
+    """Processors that workers may keep busy; all if the network is measured, else no limit."""
+    memory_gb: float | None = None
+    """Memory that workers may take."""
+    max_workers: int | None = None
+    """The largest number of workers to look at."""
+    update: float | None = None
+    """Seconds of one learning update, to say how many learners keep up."""
+    seconds: float = 18.0
+    """That all forecasts may take, without measuring."""
+    seed: int = 0
+    """Of all chance."""
+    out: Path | None = None
+    """Draw the frontier into this PNG (needs matplotlib)."""
+    json: Path | None = None
+    """Also write everything to this file."""
+
+
+_USUAL = PlanOptions()
+OF_THE_WORLD = ("env_args", "frame_stack", "repeat_action_probability")
+"""Options that say what --env is made like."""
+
+
+def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+    """Which rule and how many workers, before anything runs.
+
+    hocket plan --latency lognormal:0.2:0.3 --hz 60
+
+    hocket plan --env ALE/Boxing-v5 --width 7 measures that network here.
+    """
+    _check(options)
+    acting = RunOptions(
+        env=options.env or "CartPole-v1",
+        hz=options.hz,
+        width=options.width,
+        deep=options.deep,
+        device=options.device,
+        policy=options.policy,
+        seed=options.seed,
+        **{name: getattr(options, name) for name in OF_THE_WORLD},
+    )
+    rate = rate_of(acting)
+    rho = _predictability(options, acting)
+    if isinstance(rho, Predictability):
+        console.say(f"predictability of {options.env}: {rho}")
+        value = max(rho.value, 1e-3)
+    else:
+        value = rho
+    made = _plan(options, acting, rate, value)
+    console.say(str(made))
+    console.say("\n" + run_line(options, made))
+    if options.out is not None:
+        made.draw(options.out)
+        console.say(f"Drawn in {options.out}")
+    estimated = asdict(rho) if isinstance(rho, Predictability) else None
+    console.write_json(options.json, {**plain(made), "predictability_estimate": estimated})
+
+
+def plain(made: Plan) -> dict[str, Any]:
+    """A plan as plain values."""
+    recommended = row(made.recommended)
+    return {
+        "hz": made.hz,
+        "predictability": made.predictability,
+        "inference": made.inference,
+        "workers_needed": made.workers_needed,
+        "learners": made.learners,
+        "recommended": recommended,
+        "why": made.why,
+        "forecasts": made.rows(),
+    }
+
+
+def run_line(options: PlanOptions, made: Plan) -> str:
+    """The ``hocket run`` that does what the plan recommends."""
+    chosen = made.recommended
+    words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
+    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
+    words += [
+        f"--{name.replace('_', '-')} {getattr(options, name)}"
+        for name in told
+        if getattr(options, name) != getattr(_USUAL, name)
+    ]
+    if options.latency is not None:
+        words.append(f"--clock virtual --latency {options.latency}")
+    else:
+        policy = chosen.agent.policy
+        if isinstance(policy, TorchPolicy):
+            words += [f"--threads {policy.threads}"] if policy.threads != 1 else []
+            words += ["--bfloat16 True"] if policy.bfloat16 else []
+    return " ".join(words)
+
+
+def rule_words(rule: Rule) -> list[str]:
+    """``rule`` as options of ``hocket run``."""
+    if isinstance(rule, hocket.Sequential):
+        return ["--rule sequential"]
+    workers = f"--workers {rule.initial_workers}"
+    if isinstance(rule, hocket.TickDispatch):
+        words = ["--rule tick-dispatch", workers, f"--quantile {rule.quantile}"]
+        words += [f"--predictability {rule.predictability:.6g}"] if rule.predictability is not None else []
+        return [*words, "--release-early True"] if not rule.hold else words
+    kinds = {hocket.MaxTime: "max-time", hocket.ExpectedTime: "expected-time", hocket.Unstaggered: "unstaggered"}
+    return [f"--rule {kinds[type(rule)]}", workers]
+
+
+def _check(options: PlanOptions) -> None:
+    if options.latency is None and options.env is None:
+        raise ConfigurationError("give --latency, such as lognormal:0.2:0.3, or --env to measure a network for it")
+    for name in OF_THE_WORLD if options.env is None else ():
+        if getattr(options, name) != getattr(_USUAL, name):
+            spelled = name.replace("_", "-")
+            raise ConfigurationError(f"--{spelled} {getattr(options, name)} says nothing without --env; leave it out")
+    if options.latency is not None and options.env is None and options.hz is None:
+        raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
+    if options.latency is not None:
+        for name in ("policy", "width", "deep", "device", "variants"):
+            if getattr(options, name) != getattr(_USUAL, name):
+                raise ConfigurationError(
+                    f"--{name.replace('_', '-')} {getattr(options, name)} is about a network that is measured; "
+                    "with --latency leave it out"
+                )
+    for name in ("seconds", "cores", "memory_gb", "update"):
+        value = getattr(options, name)
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise ConfigurationError(f"--{name.replace('_', '-')} {value} must be greater than 0; try 2")
+    if options.out is not None:
+        check_drawable()
+        console.check_writable(out=options.out.parent)
+    console.check_writable(json=options.json)
+
+
+def _predictability(options: PlanOptions, acting: RunOptions) -> float | Predictability:
+    if options.predictability != "auto":
+        value: float = number_of("predictability", options.predictability, float)
+        return value
+    if options.env is None:
+        return USUAL_PREDICTABILITY
+    return hocket.estimate_predictability(lambda: make_world(acting), limit_s=10.0, seed=options.seed)
+
+
+def _plan(options: PlanOptions, acting: RunOptions, rate: float, predictability: float) -> Plan:
+    with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
+        task = progress.add_task("plan", total=None)
+        more: dict[str, Any] = {
+            "predictability": predictability,
+            "cores": options.cores,
+            "memory_bytes": None if options.memory_gb is None else round(options.memory_gb * 1e9),
+            "most_workers": options.max_workers,
+            "update_s": options.update,
+            "seconds": options.seconds,
+            "seed": options.seed,
+            "done": lambda number, of: progress.update(task, completed=number, total=of),
+        }
+        if options.latency is not None:
+            return hocket.plan(parse_latency(options.latency), rate, **more)
+        env = make_world(acting)
+        try:
+            policy = made_policy(chosen_policy(options.policy), acting, env)
+            return hocket.plan(policy, rate, env=env, try_variants=options.variants, **more)
+        finally:
+            env.close()

@@ -1,0 +1,1 @@
+"""``hocket play``: a person plays a Game Boy game in the terminal or in a window."""

@@ -1,0 +1,188 @@
+"""``hocket play``: a person at the buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+
+from hocket.cli import console
+from hocket.cli.options.acting import parse_env_args
+from hocket.cli.player import terminal
+from hocket.cli.player.screens import Screen
+from hocket.cli.player.window import Window, has_display
+from hocket.core.cadence import exact_hz
+from hocket.drivers.loop_thread import Interrupt, between_ticks
+from hocket.envs import make_env
+from hocket.envs.gameboy.buttons import ALL, Button
+from hocket.envs.gameboy.emulator import GAMEBOY_HZ, Emulator
+from hocket.envs.gameboy.env import GameBoyEnv
+from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
+from hocket.envs.gameboy.roms import read_rom
+from hocket.envs.gameboy.states import read_state, write_state
+from hocket.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayOptions:
+    """What ``hocket play`` can be told."""
+
+    env: str = "hocket/Blocks-v0"
+    """A Game Boy environment; see: hocket envs."""
+    env_args: str | None = None
+    """What it is made with, as NAME=VALUE,…: rom=tetris.gb,states=FOLDER."""
+    rom: Path | None = None
+    """Instead of an environment: this cartridge, from power-on, to make save states of."""
+    state: Path | None = None
+    """With --rom: go on from this save state."""
+    save_states: Path | None = None
+    """The key s saves the state into this folder."""
+    window: bool = False
+    """In a window, even if there is a terminal."""
+    every: int = 2
+    """Draw every so many frames."""
+    speed: float = 1.0
+    """Times as fast."""
+    seconds: float | None = None
+    """Leave after so long; else when q is pressed."""
+    seed: int = 0
+    """Of the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What is played: a Game Boy, with or without a game's rewards."""
+
+    screen: Callable[[], NDArray[np.uint8]]
+    press: Callable[[Button | None], None]
+    save: Callable[[Path], Path]
+    says: Callable[[], str]
+    close: Callable[[], None]
+
+
+_USUAL = PlayOptions()
+
+
+def play(options: Annotated[PlayOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+    """Play a Game Boy game, in the terminal or in a window.
+
+    Arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave.
+
+    hocket play --rom red.gb --save-states FOLDER makes save states for hocket/PokemonBattles-v0.
+    """
+    _check(options)
+    screen = _screen(options)
+    session = _cartridge(options) if options.rom is not None else _environment(options)
+    try:
+        with screen, between_ticks() as interrupt:  # raised within PyBoy, Ctrl-C may be lost
+            _loop(session, screen, options, interrupt)
+    finally:
+        session.close()
+    console.say(session.says())
+
+
+def _loop(session: Session, screen: Screen, options: PlayOptions, interrupt: Interrupt) -> None:
+    """Frame by frame, each at its own time; one that is late is not drawn."""
+    period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
+    note = screen.help
+    began_s = monotonic()
+    frame = 0
+    while options.seconds is None or frame * period_s < options.seconds:
+        frame += 1
+        due_s = began_s + frame * period_s
+        heard = screen.listen(due_s)
+        if interrupt.requested:
+            raise KeyboardInterrupt
+        if heard.leave:
+            return
+        if heard.save:
+            note = _saved(session, options)
+        session.press(heard.button)
+        if frame % options.every == 0 and monotonic() < due_s + options.every * period_s:
+            screen.draw(session.screen(), f"{session.says()}   {note}")
+
+
+def _screen(options: PlayOptions) -> Screen:
+    if terminal.is_terminal() and not options.window:
+        return terminal.Terminal()
+    if has_display():
+        return Window()
+    raise ConfigurationError(
+        "hocket play needs a terminal or a display: here "
+        + ("there is no display" if options.window else "input or output is no terminal, and there is no display")
+        + f"; try it in a terminal window, or hocket run --env {options.env} --policy random to see the game run"
+    )
+
+
+def _saved(session: Session, options: PlayOptions) -> str:
+    if options.save_states is None:
+        return "to save states, start with --save-states FOLDER"
+    return f"saved {session.save(options.save_states)}"
+
+
+def _environment(options: PlayOptions) -> Session:
+    """``options.env``, with START and SELECT; an episode that ends is followed by the next."""
+    env = make_env(options.env, **{"start_select": True, "raw": True, **parse_env_args(options.env_args)})
+    boy = env.unwrapped
+    assert isinstance(boy, GameBoyEnv)
+    totals: dict[str, Any] = {"return": 0.0, "episodes": 0}
+    env.reset(seed=options.seed)
+
+    def press(button: Button | None) -> None:
+        _, reward, terminated, truncated, _ = env.step(ALL.index(button))
+        totals["return"] += float(reward)
+        if terminated or truncated:
+            totals["episodes"] += 1
+            env.reset()
+
+    return Session(
+        screen=lambda: boy.screen,
+        press=press,
+        save=lambda folder: write_state(folder, boy.save_state(), rom_sha256=boy.rom.sha256),
+        says=lambda: f"rewards {totals['return']:g}, episodes ended {totals['episodes']}",
+        close=env.close,
+    )
+
+
+def _cartridge(options: PlayOptions) -> Session:
+    """The cartridge alone."""
+    assert options.rom is not None
+    rom = read_rom(options.rom)
+    state = None if options.state is None else read_state(options.state, rom_sha256=rom.sha256)
+    emulator = Emulator(rom.data)
+    if state is not None:
+        emulator.load(state)
+
+    def press(button: Button | None) -> None:
+        emulator.hold(button)
+        emulator.tick()
+
+    return Session(
+        screen=lambda: emulator.screen,
+        press=press,
+        save=lambda folder: write_state(folder, emulator.save(), rom_sha256=rom.sha256),
+        says=lambda: rom.path.name,
+        close=emulator.close,
+    )
+
+
+def _check(options: PlayOptions) -> None:
+    if options.state is not None and options.rom is None:
+        raise ConfigurationError(f"--state {options.state} needs --rom; an environment takes --env-args states=FOLDER")
+    if options.rom is not None and (options.env, options.env_args) != (_USUAL.env, _USUAL.env_args):
+        raise ConfigurationError(f"--rom {options.rom} is played alone; leave --env and --env-args out")
+    if options.rom is None and options.env not in (*OWN_IDS, *BROUGHT_IDS):
+        raise ConfigurationError(
+            f"--env {options.env} is no Game Boy game; see hocket envs; try --env hocket/Blocks-v0, and for others "
+            "gymnasium.utils.play"
+        )
+    if options.every < 1 or not options.speed > 0:
+        raise ConfigurationError(
+            f"--every {options.every} must be at least 1 and --speed {options.speed} greater than 0; try 2 and 1"
+        )

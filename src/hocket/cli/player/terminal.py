@@ -1,0 +1,148 @@
+"""A screen and a keyboard made of a terminal: pictures of half blocks in 24-bit colour, keys as they are pressed.
+
+A terminal tells when a key is pressed, and again and again while it is held, but not when it is let go: a key counts as
+down for `HOLD_S` after it was last heard of.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import termios
+import tty
+from contextlib import AbstractContextManager
+from time import monotonic
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.cli.player.screens import Heard
+from hocket.envs.gameboy.buttons import Button
+
+HOLD_S = 0.1
+_UPPER_HALF = "▀"
+_HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
+_OTHER_SCREEN, _USUAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
+_PLAIN = "\x1b[0m"
+ESCAPE = b"\x1b"
+KEYS = {
+    b"x": Button.A,
+    b"z": Button.B,
+    b"\x1b[D": Button.LEFT,
+    b"\x1b[A": Button.UP,
+    b"\x1b[C": Button.RIGHT,
+    b"\x1b[B": Button.DOWN,
+    b"\r": Button.START,
+    b"\n": Button.START,
+    b"\x7f": Button.SELECT,
+    b"\x08": Button.SELECT,
+}
+SAVE, LEAVE = b"s", b"q"
+"""Not Escape: it is also how an arrow begins, of which the rest may come later."""
+
+
+def is_terminal() -> bool:
+    """Whether there is one to draw on and to listen to."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _typed(timeout_s: float) -> bytes:
+    """What was typed, at once if there is something, else after at most ``timeout_s``; empty if nothing was."""
+    keyboard = sys.stdin.fileno()
+    ready, _, _ = select.select([keyboard], [], [], max(0.0, timeout_s))
+    return os.read(keyboard, 1024) if ready else b""
+
+
+def split_keys(typed: bytes) -> list[bytes]:
+    """Key by key: an arrow is a sequence such as ``ESC [ A``, all else one byte."""
+    keys, at = [], 0
+    while at < len(typed):
+        arrow = typed[at : at + 1] == ESCAPE and typed[at + 1 : at + 2] in (b"[", b"O") and at + 2 < len(typed)
+        length = 3 if arrow else 1
+        keys.append(typed[at : at + length].replace(b"\x1bO", b"\x1b["))
+        at += length
+    return keys
+
+
+def fitted(picture: NDArray[np.uint8], columns: int, lines: int) -> NDArray[np.uint8]:
+    """``picture`` as large as it fits, shape kept, at most as large as it is: two of its rows make a line."""
+    rows, width = picture.shape
+    factor = min(1.0, columns / width, 2 * lines / rows)
+    wanted = max(2, int(rows * factor) // 2 * 2), max(1, int(width * factor))
+    down = np.arange(wanted[0]) * rows // wanted[0]
+    across = np.arange(wanted[1]) * width // wanted[1]
+    smaller: NDArray[np.uint8] = picture[down][:, across]
+    return smaller
+
+
+def half_blocks(picture: NDArray[np.uint8]) -> list[str]:
+    """A line for every two rows of ``picture`` (grey, 0 to 255): the upper one is the text's colour."""
+    lines = []
+    for upper, lower in zip(picture[::2].tolist(), picture[1::2].tolist(), strict=True):
+        line, last = [], (-1, -1)
+        for top, bottom in zip(upper, lower, strict=True):
+            if top != last[0]:
+                line.append(f"\x1b[38;2;{top};{top};{top}m")
+            if bottom != last[1]:
+                line.append(f"\x1b[48;2;{bottom};{bottom};{bottom}m")
+            line.append(_UPPER_HALF)
+            last = top, bottom
+        lines.append("".join(line) + _PLAIN)
+    return lines
+
+
+class Terminal(AbstractContextManager["Terminal"]):
+    """Draws pictures over one another, and of each only the lines that have changed."""
+
+    help = "arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave"
+
+    def __init__(self) -> None:
+        self._shown: list[str] = []
+        self._size = (0, 0)
+        self._button: Button | None = None
+        self._heard_s = 0.0
+        self._before: list[Any] = []
+
+    def __enter__(self) -> Self:
+        keyboard = sys.stdin.fileno()
+        self._before = termios.tcgetattr(keyboard)
+        tty.setcbreak(keyboard)
+        _write(_OTHER_SCREEN + _HIDE)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
+        _write(_PLAIN + _SHOW + _USUAL_SCREEN)
+
+    def listen(self, until_s: float) -> Heard:
+        save = leave = False
+        while (typed := _typed(until_s - monotonic())) or monotonic() < until_s:
+            for key in split_keys(typed):
+                leave = leave or key == LEAVE
+                save = save or key == SAVE
+                if key in KEYS:
+                    self._button, self._heard_s = KEYS[key], monotonic()
+        if monotonic() - self._heard_s > HOLD_S:
+            self._button = None
+        return Heard(self._button, save, leave)
+
+    def draw(self, picture: NDArray[np.uint8], below: str) -> None:
+        size = os.get_terminal_size(sys.stdout.fileno())
+        out = []
+        if size != self._size:
+            self._size, self._shown = size, []
+            out.append("\x1b[2J")
+        lines = half_blocks(fitted(picture, size.columns, size.lines - 1))
+        lines.append(below[: size.columns] + "\x1b[K")
+        for number, line in enumerate(lines):
+            if number >= len(self._shown) or self._shown[number] != line:
+                out.append(f"\x1b[{number + 1};1H{line}")
+        self._shown = lines
+        _write("".join(out))
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()

@@ -1,0 +1,104 @@
+"""The environment as a driver sees it: one step a tick, and an episode that ends resets within its tick."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from hocket.drivers.engine import Engine
+from hocket.hooks.dispatcher import Telling
+from hocket.hooks.record import Codes, Listener, Moment, RunRecord
+
+NONE: Codes = ()
+
+
+class World:
+    """Steps ``env``, writes each tick into ``record`` and tells ``listener``.
+
+    Attributes:
+        observation: the newest one. After a tick that ended an episode, the next episode's first.
+        episode_ended: whether the last tick ended an episode.
+        listener: told of every tick, or None.
+        telling: tells who looks on of every tick, after the listener; None if nobody does.
+        next_seed: of the next episode's reset; None goes on with the environment's own chance.
+        episode_seed: what the current episode was reset with, or None.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
+        self.env = env
+        self.listener = listener
+        self.telling: Telling | None = None
+        self.record = record
+        self.observation: Any = None
+        self.episode_ended = False
+        self.next_seed: int | None = None
+        self.episode_seed: int | None = None
+
+    def reset(self, seed: int | None) -> None:
+        """Tick 0."""
+        self.episode_seed = seed
+        self.observation, _ = self.env.reset(seed=seed)
+
+    def step(self, tick: int, action: Any, lateness_ns: int) -> None:
+        """Execute ``action`` as tick ``tick``."""
+        began = perf_counter_ns()
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        record = self.record
+        ended = bool(terminated or truncated)
+        if ended:
+            record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
+            self.episode_seed, self.next_seed = self.next_seed, None
+            observation, _ = self.env.reset(seed=self.episode_seed)
+        self.observation = observation
+        self.episode_ended = ended
+        record.ticks.append(tick)
+        record.rewards.append(float(reward))
+        record.terminated.append(bool(terminated))
+        record.truncated.append(bool(truncated))
+        record.lateness_ns.append(lateness_ns)
+        record.step_ns.append(perf_counter_ns() - began)
+        record.actions.append(action)
+
+    def begin(self, engine: Engine, now_ns: int) -> None:
+        """Show ``engine`` observation 0."""
+        engine.observed(0, now_ns, self.observation)
+        if self.listener is not None:
+            self.listener.began(self.observation)
+
+    def show(self, engine: Engine, tick: int, now_ns: int) -> None:
+        """Show ``engine`` what tick ``tick`` yielded."""
+        if self.listener is None and self.telling is None:
+            engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
+            return
+        decision, codes, final_codes = engine.last, engine.last_codes, NONE
+        if self.episode_ended and engine.pending:
+            final_codes = tuple(engine.codes(tick, -1).tolist())
+        engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
+        record = self.record
+        moment = Moment(
+            tick=tick,
+            deadline_ns=engine.cadence.deadline_ns(tick),
+            lateness_ns=record.lateness_ns[-1],
+            inference=decision.inference,
+            decided_on=tick - decision.delay_ticks if decision.fresh else -1,
+            version=decision.version,
+            action=record.actions[-1],
+            codes=tuple(codes.tolist()) if decision.fresh else NONE,
+            reward=record.rewards[-1],
+            terminated=bool(record.terminated[-1]),
+            truncated=bool(record.truncated[-1]),
+            observation=self.observation,
+            final_observation=record.final_observations[tick] if self.episode_ended else None,
+            final_codes=final_codes,
+        )
+        if self.listener is not None:
+            self.listener.ticked(moment)
+        if self.telling is not None:
+            self.telling.ticked(moment)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Who looks on is not put away with a run."""
+        return {**self.__dict__, "telling": None}

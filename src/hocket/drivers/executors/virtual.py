@@ -1,0 +1,133 @@
+"""The executor of virtual time: an event heap. A policy is run at once and answers when its drawn duration has passed.
+
+Nothing here may depend on what a realtime run could not yet know: an answer computed when its inference starts is shown
+to nobody before its inference has ended.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.core import events as e
+from hocket.core.events import Event
+from hocket.drivers.engine import Engine
+from hocket.drivers.executors.base import Executor, FailureLog
+from hocket.errors import PolicyError
+from hocket.hooks.record import Background
+from hocket.latency.laws import LatencyModel
+from hocket.policies.base import PolicyFactory, Stages, built
+from hocket.spaces.codec import ActionCodec
+
+
+class VirtualExecutor(Executor):
+    """Runs the policy at once and reports its answer when its drawn duration has passed."""
+
+    def __init__(
+        self,
+        *,
+        policy: PolicyFactory,
+        codec: ActionCodec,
+        latency: LatencyModel,
+        head: LatencyModel,
+        learning: LatencyModel,
+        seed: int,
+        failures: FailureLog,
+        learn: Callable[[], None] | None = None,
+        background: Background | None = None,
+    ) -> None:
+        seeds = np.random.SeedSequence(seed).spawn(3)
+        inference_rng, learning_rng, head_rng = (np.random.default_rng(s) for s in seeds)
+        self.failures = failures
+        try:
+            self._policy = built(policy)
+        except Exception as error:
+            raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
+        self._encode = codec.encode
+        self._features: dict[int, Any] = {}  # by worker, of the trunk that it ran last
+        self._duration = latency.sampler(inference_rng)
+        self._head_duration = head.sampler(head_rng)
+        self._learning_duration = learning.sampler(learning_rng)
+        self._learn = learn
+        self.background = background
+        self._workers = 0
+        self._sequence = 0
+        self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
+
+    def post(self, event: Event, extra: NDArray[Any] | str | None = None) -> None:
+        """Let ``event`` happen at its time."""
+        self._sequence += 1
+        heappush(self._heap, (event.time_ns, self._sequence, event, extra))
+
+    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        if self.background is not None:
+            self.background.advance(now_ns)
+        done_ns = now_ns + self._duration(worker, now_ns)
+        policy = self._policy
+        try:
+            if isinstance(policy, Stages):
+                self._features[worker] = policy.trunk(inputs[0].copy())
+                self.post(e.TrunkFinished(done_ns, inference))
+                return
+            answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
+            version = int(getattr(policy, "version", 0))
+        except Exception:
+            self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
+        else:
+            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
+
+    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+        done_ns = now_ns + self._head_duration(worker, now_ns)
+        policy = self._policy
+        assert isinstance(policy, Stages)
+        try:
+            answer = self._encode(policy.head(self._features.pop(worker), *(array.copy() for array in inputs)))
+            version = int(getattr(policy, "version", 0))
+        except Exception:
+            self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
+        else:
+            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
+
+    def add_worker(self, now_ns: int) -> None:
+        self.post(e.WorkerJoined(now_ns, self._workers))
+        self._workers += 1
+
+    def retire(self, worker: int) -> None:
+        self._features.pop(worker, None)
+
+    def learn(self, now_ns: int) -> None:
+        failure = None
+        ended_ns = now_ns + self._learning_duration(-1, now_ns)
+        if self.background is not None:
+            self.background.learn(now_ns, ended_ns)
+        if self._learn is not None:
+            try:
+                self._learn()
+            except Exception:
+                failure = traceback.format_exc()
+        self.post(e.LearningFinished(ended_ns), failure)
+
+    def advance(self, until_ns: int, engine: Engine) -> None:
+        """Let everything happen that happens by ``until_ns``; a timer of that very instant waits for its tick."""
+        heap = self._heap
+        while True:
+            wake_ns = engine.wake_ns
+            if heap and heap[0][0] <= until_ns and (wake_ns is None or heap[0][0] <= wake_ns):
+                _, _, event, extra = heappop(heap)
+                if type(event) is e.InferenceFinished:
+                    assert isinstance(extra, np.ndarray)
+                    self.failures.success()
+                    engine.finished(event, extra)
+                else:
+                    engine.feed(event)
+                    if isinstance(extra, str):
+                        self.failures.failure(extra)
+            elif wake_ns is not None and wake_ns < until_ns:
+                engine.timer_due()
+            else:
+                return

@@ -1,0 +1,71 @@
+"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, says so."""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+from traceback import format_exc
+from typing import Any
+
+import numpy as np
+
+from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
+from hocket.ipc.child_processes import begin_as_child
+from hocket.ipc.shared_memory import Parcel
+from hocket.policies.base import Stages, built
+
+SPIN_NS = 50_000
+
+
+def spin(semaphore: Any) -> bool:
+    """Try to take ``semaphore`` for up to 50 µs before one sleeps: waking an idle processor can cost as much."""
+    give_up_ns = monotonic_ns() + SPIN_NS
+    while not semaphore.acquire(False):
+        if monotonic_ns() > give_up_ns:
+            return False
+    return True
+
+
+def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, parcel: Parcel, nice: int) -> None:
+    """Run until told to stop, or until the parent is gone."""
+    begin_as_child(nice)
+    try:
+        factory, codec = parcel.open()
+        policy = built(factory)
+        observation = mailbox.observations[slot]
+        inputs: tuple[Any, ...] = (mailbox.pending[slot],) if factory.pending else ()
+        if factory.newest:
+            inputs = (*inputs, mailbox.newest[slot])
+        factory.warm_up(policy, *map(np.zeros_like, (observation, *inputs)))
+    except BaseException:
+        mailbox.write_error(slot, format_exc())
+        mailbox.reply[slot] = BROKEN
+        done.release()
+        return
+    answers, encode = mailbox.answers[slot], codec.encode
+    features: Any = None
+    mailbox.time_ns[slot] = monotonic_ns()
+    mailbox.reply[slot] = READY
+    done.release()
+    while True:
+        if not spin(go):
+            go.acquire()
+        request = int(mailbox.request[slot])
+        if request == STOP:
+            return
+        try:
+            if not isinstance(policy, Stages):
+                answer = encode(policy(observation, *inputs))
+            elif request % 2:
+                answer = encode(policy.head(features, *inputs))
+            else:
+                features, answer = policy.trunk(observation), answers[:0]
+            length = len(answer)
+            np.copyto(answers[:length], answer)
+            mailbox.version[slot] = getattr(policy, "version", 0)
+        except BaseException:
+            mailbox.write_error(slot, format_exc())
+            length = -1
+        mailbox.length[slot] = length
+        mailbox.time_ns[slot] = monotonic_ns()
+        mailbox.reply[slot] = request
+        done.release()

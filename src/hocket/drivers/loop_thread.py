@@ -1,0 +1,135 @@
+"""The wall clock: absolute deadlines on the monotonic clock."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from threading import current_thread, main_thread
+from time import monotonic_ns
+from types import FrameType
+
+from hocket.errors import ConfigurationError
+
+PR_SET_TIMERSLACK = 29
+YOUNG_EVERY, MIDDLE_EVERY = 64, 4096
+
+
+def spin_until(time_ns: int) -> None:
+    """Busy-wait for the last fraction of a millisecond."""
+    while monotonic_ns() < time_ns:
+        pass
+
+
+@contextlib.contextmanager
+def steady_thread() -> Iterator[None]:
+    """Ask for precise timers, and keep the garbage collector from pausing the loop.
+
+    What exists already is frozen out of collections, and full collections are put off until the loop has ended;
+    `collect_a_little` takes care of what the loop itself leaves.
+    """
+    _set_timer_slack(1000)
+    was_enabled = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_enabled:
+            gc.enable()
+        _set_timer_slack(0)  # back to the thread's own
+
+
+def _set_timer_slack(slack_ns: int) -> None:
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """Whether somebody has asked the loop to end."""
+
+    requested: bool = False
+
+
+@contextlib.contextmanager
+def between_ticks() -> Iterator[Interrupt]:
+    """Let Ctrl-C end a loop between two ticks, where all books are in order. A second one interrupts at once.
+
+    Where Ctrl-C does something else already, or in another thread than the main one, nothing is changed.
+    """
+    interrupt = Interrupt()
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield interrupt
+        return
+
+    def request(number: int, frame: FrameType | None) -> None:
+        interrupt.requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, request)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def collect_a_little(tick: int) -> None:
+    """Collect the young generations now and then; to be called where a tick has time to spare."""
+    if tick % MIDDLE_EVERY == 0:
+        gc.collect(1)
+    elif tick % YOUNG_EVERY == 0:
+        gc.collect(0)
+
+
+HIGHEST = 99
+
+
+def check_priority(priority: int) -> None:
+    """Refuse a real-time priority that the system does not know."""
+    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= HIGHEST:
+        raise ConfigurationError(
+            f"priority={priority!r} must be an integer in 1 to {HIGHEST}, or 0 for an ordinary thread; try 1"
+        )
+
+
+@contextlib.contextmanager
+def realtime_priority(priority: int) -> Iterator[int]:
+    """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system lets it; what it starts does not get it.
+
+    `hocket.run` does so by itself (`Realtime.priority`); this is for loops that somebody else owns, such as
+    ``with hocket.StaggeredAgent(...) as agent, hocket.realtime_priority(1): ...``.
+
+    Yields the real-time priority that the thread has: 0 if it is an ordinary one (0 was asked for, the user may not, or
+    the system has no such thing). One that it had already is left as it is.
+
+    Raises:
+        ConfigurationError: if no system knows such a priority.
+    """
+    check_priority(priority)
+    if not priority or not hasattr(os, "sched_setscheduler"):
+        yield 0
+        return
+    before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    if parameters.sched_priority:
+        yield parameters.sched_priority
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
+    except OSError:
+        yield 0
+        return
+    try:
+        yield priority
+    finally:
+        try:
+            os.sched_setscheduler(0, before, parameters)
+        except PermissionError:  # only the privileged may take back that children begin as ordinary ones
+            os.sched_setscheduler(0, before | os.SCHED_RESET_ON_FORK, parameters)

@@ -1,0 +1,118 @@
+"""What is pending when an inference starts: the delayed problem made Markov again, but only causally.
+
+One code for each tick from the observation's next to the one before the inference's own target: the action that the
+tick will execute, if the inference aimed at it had finished by now; the default's, where nothing is aimed and it can be
+foreseen; else ``unknown``, which is the number of actions. Both drivers ask the same code, so they show a policy the
+same input. Source: Katsikopoulos and Engelbrecht 2003 (state augmentation), with Definition 1 of Riemer et al. 2025.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from hocket.core.commands import StartInference
+from hocket.errors import ConfigurationError
+from hocket.spaces.codec import ActionCodec
+from hocket.spaces.defaults import BoundDefault, Foreseeable
+
+Codes = NDArray[np.int64]
+
+
+class PendingActions:
+    """Keeps what is aimed at coming ticks and what recent ones executed.
+
+    Args:
+        rows: how many ticks ahead of the observation a policy is told of.
+        codec: of a Discrete action space.
+        default: the default behaviour; a `Foreseeable` one has codes of its own.
+
+    Raises:
+        ConfigurationError: if actions are not Discrete, or come in chunks.
+    """
+
+    def __init__(self, rows: int, codec: ActionCodec, default: BoundDefault) -> None:
+        if not isinstance(codec.space, spaces.Discrete):
+            raise ConfigurationError(
+                f"pending={rows} needs Discrete actions, not {codec.space}; try pending=0 or a Discrete space"
+            )
+        if codec.chunk_length > 1:
+            raise ConfigurationError(
+                f"pending={rows} with chunk_length={codec.chunk_length} is not supported; try chunk_length=1"
+            )
+        self._rows = rows
+        self._first, self._unknown = int(codec.space.start), int(codec.space.n)
+        self._foresee = default if isinstance(default, Foreseeable) else None
+        self._aimed: dict[int, list[tuple[int, int]]] = {}  # coming tick → (observation, inference) that aim at it
+        self._aimless = 0  # inferences in flight that aim at no tick in particular
+        self._late: list[int] = []  # inferences that missed theirs; some have ended since
+        self._newest = 0  # the last tick executed
+        self._executed: dict[int, Any] = {}  # tick → action, of recent ticks
+
+    def started(self, command: StartInference) -> None:
+        """An inference has started; it comes after its own `codes`."""
+        if command.target < 0:
+            self._aimless += 1
+        elif command.target <= self._newest:
+            self._late.append(command.inference)
+        else:
+            self._aimed.setdefault(command.target, []).append((command.observation, command.inference))
+
+    def ended(self, target: int) -> None:
+        """An inference that aimed at ``target`` (-1: at none) has ended."""
+        if target < 0:
+            self._aimless -= 1
+
+    def executed(self, tick: int, action: Any) -> None:
+        """``tick`` executed ``action``."""
+        self._executed[tick] = action
+        self._newest = tick
+        for due in [due for due in self._aimed if due <= tick]:
+            self._late.extend(inference for _, inference in self._aimed.pop(due))
+
+    def forget(self, before: int) -> None:
+        """No later inference will start on an observation before ``before``."""
+        for tick in [tick for tick in self._executed if tick < before]:
+            del self._executed[tick]
+
+    def codes(self, observation: int, target: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Codes:
+        """The codes for an inference on ``observation`` that aims at tick ``target`` and starts now.
+
+        Args:
+            observation, target: by tick; ``target`` is -1 if it aims at none.
+            last_action: what was executed last, or None.
+            answers: by live inference, its answer; empty while it runs.
+
+        Returns:
+            ``(rows,)``; ``unknown`` from the target on.
+        """
+        if last_action is None and self._foresee is not None:
+            last_action = self._foresee.initial  # nothing has been executed yet
+        self._late = [inference for inference in self._late if inference in answers]
+        codes = np.full(self._rows, self._unknown, np.int64)
+        for row in range(self._rows):
+            tick = observation + 1 + row
+            if 0 <= target <= tick:
+                break
+            known = tick in self._executed
+            action = self._executed[tick] if known else self._coming(tick, last_action, answers)
+            if action is None:
+                last_action = None
+                continue
+            codes[row] = int(action) - self._first
+            last_action = action
+        return codes
+
+    def _coming(self, tick: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Any:
+        """What ``tick`` will execute, or None if that cannot be known."""
+        aimed = [(o, answers[inference]) for o, inference in self._aimed.get(tick, ()) if inference in answers]
+        if aimed:
+            newest = max(observation for observation, _ in aimed)
+            # Of an observation's hedges the first answer counts; it is the only one kept.
+            return next((answer[0] for observation, answer in aimed if observation == newest and len(answer)), None)
+        if self._foresee is None or self._aimless or self._late:
+            return None
+        return self._foresee.foresee(last_action)

@@ -1,0 +1,83 @@
+"""The engine on the wall clock: it takes in what workers report and fires the scheduler's timers.
+
+The realtime driver is a clock, an environment and this; `StaggeredAgent` is this for a loop that the user owns.
+"""
+
+from __future__ import annotations
+
+from time import monotonic_ns
+
+from hocket.core import events as e
+from hocket.core.cadence import Cadence
+from hocket.core.rules import Rule
+from hocket.drivers.engine import Engine
+from hocket.drivers.executors.base import FailureLog, RealtimeExecutor, Report
+from hocket.spaces.codec import ActionCodec
+from hocket.spaces.defaults import BoundDefault
+
+
+class LiveEngine(Engine):
+    """An engine whose executor runs beside it."""
+
+    def __init__(
+        self,
+        *,
+        rule: Rule,
+        cadence: Cadence,
+        executor: RealtimeExecutor,
+        joined: list[Report],
+        default: BoundDefault,
+        codec: ActionCodec,
+        failure_limit: int,
+        pending: int = 0,
+        head_ns: int = 0,
+        newest: bool = False,
+        keep_trace: bool = True,
+    ) -> None:
+        super().__init__(
+            rule=rule,
+            cadence=cadence,
+            executor=executor,
+            default=default,
+            codec=codec,
+            pending=pending,
+            head_ns=head_ns,
+            newest=newest,
+            keep_trace=keep_trace,
+        )
+        self.failures = FailureLog(failure_limit)
+        self._live = executor
+        self._take_in(joined)
+
+    def service(self) -> None:
+        """Take in everything that has happened by now. Never blocks.
+
+        Raises:
+            PolicyError: if too many inferences in a row have failed.
+        """
+        reports = self._live.reports()
+        if reports:
+            self._take_in(reports)
+        if self.wake_ns is not None and self.wake_ns <= monotonic_ns():
+            self.timer_due()
+
+    def service_until(self, until_ns: int) -> None:
+        """Do so until ``until_ns``, sleeping between."""
+        while True:
+            self.service()
+            if monotonic_ns() >= until_ns:
+                return
+            wake_ns = self.wake_ns
+            self._live.wait(until_ns if wake_ns is None else min(until_ns, wake_ns))
+
+    def _take_in(self, reports: list[Report]) -> None:
+        for report in reports:
+            event = report.event
+            if type(event) is e.InferenceFinished:
+                assert report.answer is not None
+                self.failures.success()
+                self.finished(event, report.answer)
+            elif event is not None:
+                self.feed(event)
+            if report.traceback is not None:
+                self.failures.failure(report.traceback)

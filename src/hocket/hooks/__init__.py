@@ -1,0 +1,1 @@
+"""Interfaces through which a run reports itself: the record, listeners and instruments."""

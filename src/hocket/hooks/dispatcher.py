@@ -1,0 +1,174 @@
+"""Who is told what, and when: between a run that goes on and the instruments that look on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from traceback import format_exc
+from typing import Any, Self
+
+from hocket.core import commands as c
+from hocket.core import events as e
+from hocket.core.commands import Command
+from hocket.core.events import Event
+from hocket.errors import ConfigurationError
+from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
+from hocket.hooks.record import Moment
+
+INFERENCE_HOOKS = ("on_inference_started", "on_inference_finished", "on_inference")
+HOOKS = ("on_start", "on_tick", *INFERENCE_HOOKS, "on_training", "on_evaluation", "on_stop")
+
+Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
+
+
+class Telling:
+    """Tells instruments of a run.
+
+    What the scheduler handles is only noted when it happens; who asked for inferences is told at the end of the tick.
+
+    Args:
+        instruments: who is told, in this order.
+
+    Attributes:
+        of_inferences: whether anybody wants to know of them.
+
+    Raises:
+        ConfigurationError: if one is no `Instrument`.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument]) -> None:
+        self._instruments = list(instruments)
+        for instrument in self._instruments:
+            if not isinstance(instrument, Instrument):
+                raise ConfigurationError(
+                    f"instruments=[..., {instrument!r}] is not a hocket.Instrument; try a subclass of it, with "
+                    f"one of {', '.join(HOOKS)}"
+                )
+        self._handled: list[tuple[Event, list[Command]]] = []
+        self._views: dict[int, InferenceView] = {}  # from its start until it has ended and its worker is done with it
+        self._calls: dict[str, Calls] = {}
+        self._sort()
+        self.of_inferences = any(self._calls[hook] for hook in INFERENCE_HOOKS)
+
+    @classmethod
+    def to(cls, instruments: Iterable[Instrument] | Telling) -> Telling:
+        """One to ``instruments``, unless it is one."""
+        return instruments if isinstance(instruments, Telling) else cls(instruments)
+
+    def or_none(self) -> Self | None:
+        """None if there is nobody to tell."""
+        return self if self._instruments else None
+
+    def handled(self, event: Event, commands: list[Command]) -> None:
+        """The scheduler has handled ``event``, and said ``commands``."""
+        self._handled.append((event, commands))
+
+    def started(self, run: RunView) -> None:
+        """See `Instrument.on_start`."""
+        self._handled.clear()
+        self._views.clear()
+        self._tell("on_start", run)
+
+    def ticked(self, moment: Moment) -> None:
+        """The end of a tick: tell of it, and of what has been handled up to here."""
+        self._tell("on_tick", moment)
+        if self._handled:
+            self._tell_handled()
+
+    def trained(self, progress: Progress) -> None:
+        """See `Instrument.on_training`."""
+        self._tell("on_training", progress)
+
+    def evaluated(self, tick: int, mean_return: float) -> None:
+        """See `Instrument.on_evaluation`."""
+        self._tell("on_evaluation", tick, mean_return)
+
+    def stopped(self) -> None:
+        """See `Instrument.on_stop`."""
+        self._tell_handled()
+        self._tell("on_stop")
+
+    def _tell_handled(self) -> None:
+        for event, commands in self._handled:
+            kind = type(event)
+            if kind is e.InferenceFinished or kind is e.InferenceFailed:
+                self._finished(event.inference, event.time_ns)  # type: ignore[union-attr]
+            for command in commands:
+                if type(command) is c.StartInference:
+                    self._views[command.inference] = view = InferenceView(
+                        command.inference, command.worker, command.observation, command.target, event.time_ns
+                    )
+                    self._tell("on_inference_started", view)
+                elif type(command) is c.Execute:
+                    self._executed(command)
+                elif type(command) is c.EndInference:
+                    self._ended(command, event)
+            if kind is e.WorkerLost:
+                self._lost(event.worker, event.time_ns)  # type: ignore[union-attr]
+        self._handled.clear()
+
+    def _finished(self, number: int, now_ns: int) -> None:
+        view = self._views.get(number)
+        if view is None:
+            return  # it began before the run was gone on with
+        view = view._replace(finished_ns=now_ns)
+        self._tell("on_inference_finished", view)
+        if view.outcome is None:
+            self._views[number] = view
+        else:
+            del self._views[number]
+
+    def _executed(self, command: c.Execute) -> None:
+        view = self._views.get(command.inference)
+        if view is not None and view.executed_tick < 0:
+            self._views[view.number] = view._replace(executed_tick=command.tick)
+
+    def _ended(self, command: c.EndInference, event: Event) -> None:
+        view = self._views.get(command.inference)
+        if view is None:
+            return
+        view = view._replace(ended_ns=event.time_ns, outcome=command.outcome)
+        self._tell("on_inference", view)
+        if view.finished_ns < 0:
+            self._views[view.number] = view  # its worker goes on for nothing
+        else:
+            del self._views[view.number]
+
+    def _lost(self, worker: int, now_ns: int) -> None:
+        for view in [view for view in self._views.values() if view.worker == worker and view.finished_ns < 0]:
+            self._finished(view.number, now_ns)
+
+    def _tell(self, hook: str, *what: Any) -> None:
+        for instrument, call in self._calls[hook]:
+            try:
+                call(*what)
+            except Exception:
+                self._instruments.remove(instrument)
+                self._sort()
+                warnings.warn(
+                    f"{instrument!r} failed in {hook} and is told no more; the run goes on:\n{format_exc()}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+    def _sort(self) -> None:
+        self._calls = {hook: self._asking(hook) for hook in HOOKS}
+
+    def _asking(self, hook: str) -> Calls:
+        """Who has a ``hook`` of its own."""
+        usual = getattr(Instrument, hook)
+        return tuple((one, getattr(one, hook)) for one in self._instruments if getattr(type(one), hook) is not usual)
+
+
+@contextmanager
+def told(telling: Telling | None, run: RunView) -> Iterator[None]:
+    """Inside, ``run`` goes on and ``telling``, if there is anybody to tell, tells of it."""
+    if telling is None:
+        yield
+        return
+    telling.started(run)
+    try:
+        yield
+    finally:
+        telling.stopped()

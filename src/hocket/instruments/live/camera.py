@@ -1,0 +1,95 @@
+"""Which picture of the environment the page shows, and how often: the tick loop pays a little for it, never much.
+
+An environment that draws itself (``render_mode="rgb_array"``) is asked to, if it is quick; otherwise the newest
+observation is the picture. Nobody looks, nothing is done.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.instruments.live.board import PICTURE_BYTES, Pictures
+
+PICTURES_PER_S = 60
+MOST_OF_A_TICK = 0.1
+MOST_S = 0.002
+MOST_SHARE = 0.05
+"""Of the loop's time that drawing may take."""
+PATIENCE = 3
+NS_PER_S = 1_000_000_000
+LOOKED_AWAY_NS = NS_PER_S
+
+
+class Camera:
+    """Takes pictures of ``env`` for ``pictures``.
+
+    Drawing must take no longer than a tenth of a tick, and 2 ms, on the wall clock; twice it is tried out here, before
+    the first tick. One that takes longer three times in a row later is not asked again.
+
+    Args:
+        env: reset and ready.
+        hz: ticks per second of the wall clock; None in virtual time, where only the share counts.
+        now_ns: a monotonic clock.
+
+    Attributes:
+        why: why the picture is the observation; empty if it is drawn.
+    """
+
+    def __init__(
+        self, env: gym.Env[Any, Any], pictures: Pictures, *, hz: float | None, now_ns: Callable[[], int] = monotonic_ns
+    ) -> None:
+        self._env, self._pictures, self._now_ns = env, pictures, now_ns
+        self._most_ns = NS_PER_S * (math.inf if hz is None else min(MOST_S, MOST_OF_A_TICK / hz))
+        self._due_ns = self._slow = 0
+        self.why = self._try_out()
+
+    def _try_out(self) -> str:
+        mode = self._env.render_mode
+        if mode != "rgb_array":
+            return f"the environment draws nothing (render_mode={mode!r})"
+        try:
+            self._draw()  # the first one sets things up
+            picture, took_ns = self._draw()
+        except Exception as error:
+            return f"the environment cannot draw itself ({error!r})"
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            return f"what the environment draws is no picture ({picture.dtype} {picture.shape})"
+        if took_ns > self._most_ns:
+            return f"drawing takes {took_ns / 1e6:.1f} ms, too long for its ticks"
+        return ""
+
+    def _draw(self) -> tuple[NDArray[Any], int]:
+        began_ns = self._now_ns()
+        picture = np.asarray(self._env.render())
+        return picture, self._now_ns() - began_ns
+
+    def tick(self, tick: int, observation: Any, watched_ns: int) -> None:
+        """Take a picture if one is due, and if somebody has looked within a second before now (``watched_ns``)."""
+        now_ns = self._now_ns()
+        if now_ns < self._due_ns or now_ns - watched_ns > LOOKED_AWAY_NS:
+            return
+        self._due_ns = now_ns + NS_PER_S // PICTURES_PER_S
+        if self.why:
+            self._take(np.asarray(observation), tick, rendered=False)
+            return
+        picture, took_ns = self._draw()
+        self._due_ns = max(self._due_ns, now_ns + int(took_ns / MOST_SHARE))
+        self._take(picture, tick, rendered=True)
+        self._slow = self._slow + 1 if took_ns > self._most_ns else 0
+        if self._slow >= PATIENCE:
+            self.why = f"drawing took {took_ns / 1e6:.1f} ms, too long for its ticks"
+
+    def _take(self, array: NDArray[Any], tick: int, *, rendered: bool) -> None:
+        """Every second, third, ... pixel of what is too large."""
+        if array.ndim > 4 or array.dtype.kind not in "biuf":
+            return
+        while array.nbytes > PICTURE_BYTES:
+            array = array[tuple(slice(None, None, 2 if side > 8 else 1) for side in array.shape)]
+        self._pictures.append(array, tick=tick, rendered=rendered)

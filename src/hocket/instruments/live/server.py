@@ -1,0 +1,167 @@
+"""The page's server, in a process of its own: it reads the board and never writes to it but that somebody looks.
+
+A viewer asks for each frame, so one that does not read is sent nothing more, and one that looks away costs nothing.
+Nobody outside is let in: the page is of this machine, unless somebody binds it elsewhere, and then it wants a token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from hmac import compare_digest
+from importlib.resources import files
+from socket import socket
+from time import monotonic, monotonic_ns
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from hocket.instruments.live.board import Board
+from hocket.instruments.live.frames import Viewer, frame
+from hocket.ipc.child_processes import begin_as_child
+
+FRAMES_PER_S = 60
+POLL_S = 0.004
+HEARTBEAT_S = 0.25
+GOODBYE_S = 0.5
+MESSAGE_BYTES = 1024
+"""That a viewer may send at once."""
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'self'; connect-src 'self' ws: wss:",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+NOT_WELCOME = "403: this page wants the address that hocket printed, with its token.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who is let in. Other pages in the same browser are not, nor a name of theirs that resolves to this machine.
+
+    Args:
+        token: that the address must carry; empty for a page that only this machine can reach.
+    """
+
+    token: str
+
+    def admits(self, connection: HTTPConnection) -> bool:
+        """Whether this connection may see the run."""
+        host, origin = connection.headers.get("host", ""), connection.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return False
+        if self.token:
+            return compare_digest(connection.query_params.get("token", "").encode(), self.token.encode())
+        try:
+            return urlsplit(f"//{host}").hostname in LOOPBACK
+        except ValueError:
+            return False
+
+
+def page_files() -> dict[str, tuple[bytes, str]]:
+    """The page's files by name, with their types."""
+    found = {}
+    for file in files("hocket.instruments.live").joinpath("page").iterdir():
+        suffix = file.name[file.name.rindex(".") :]
+        if suffix in TYPES:
+            found[file.name] = file.read_bytes(), TYPES[suffix]
+    return found
+
+
+def application(board: Board, door: Door) -> Starlette:
+    """The page, its files, and ``/frames`` for its WebSocket."""
+    known = page_files()
+
+    async def page(request: Request) -> Response:
+        if not door.admits(request):
+            return PlainTextResponse(NOT_WELCOME, 403, HEADERS)
+        content, kind = known["index.html"]
+        return Response(content, headers=HEADERS, media_type=kind)
+
+    async def file(request: Request) -> Response:
+        name = request.path_params["name"]
+        if name not in known:
+            return PlainTextResponse("404: the page has no such file.\n", 404, HEADERS)
+        content, kind = known[name]
+        return Response(content, headers=HEADERS, media_type=kind)
+
+    async def frames(viewer: WebSocket) -> None:
+        if not door.admits(viewer):
+            await viewer.close(1008)
+            return
+        await viewer.accept()
+        try:
+            await _show(board, viewer)
+        except (WebSocketDisconnect, RuntimeError):  # gone, perhaps in the middle of a frame
+            return
+        except KeyError:  # it has said words, which nobody asks for
+            await viewer.close(1003)
+
+    return Starlette(routes=[Route("/", page), Route("/{name}", file), WebSocketRoute("/frames", frames)])
+
+
+async def _show(board: Board, connection: WebSocket) -> None:
+    """One frame for each message, as soon as there is something new, and none within 1/60 s of the last."""
+    viewer, sent_s = Viewer(), 0.0
+    while True:
+        await connection.receive_bytes()
+        board.look(monotonic_ns())
+        await asyncio.sleep(sent_s + 1 / FRAMES_PER_S - monotonic())
+        give_up_s = monotonic() + HEARTBEAT_S
+        message = None
+        while message is None:
+            if not viewer.is_up_to_date(board) or monotonic() > give_up_s:
+                message = frame(board, viewer, monotonic_ns())
+            if message is None:
+                await asyncio.sleep(POLL_S)
+        sent_s = monotonic()
+        await connection.send_bytes(message)
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone: Ctrl-C is the tick loop's, which dismisses this server in its own time."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(board: Board, listening: socket, token: str, nice: int) -> None:
+    """In a process of its own: serve until dismissed, or until the run's process is gone."""
+    begin_as_child(nice)
+
+    @asynccontextmanager
+    async def watching(app: Starlette) -> AsyncIterator[None]:
+        leaving = asyncio.create_task(leave())
+        board.welcome()
+        yield
+        leaving.cancel()
+
+    async def leave() -> None:
+        while not board.dismissed:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(GOODBYE_S if server.server_state.connections else 0.0)  # they see the end
+        server.should_exit = True
+
+    app = application(board, Door(token))
+    app.router.lifespan_context = watching
+    config = uvicorn.Config(
+        app,
+        log_level="error",
+        access_log=False,
+        ws_per_message_deflate=False,
+        ws_max_size=MESSAGE_BYTES,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    server.run(sockets=[listening])

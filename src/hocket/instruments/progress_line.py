@@ -1,0 +1,135 @@
+"""The progress line, drawn by a thread of its own: the tick loop never waits for a terminal."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from hocket.hooks.instrument import Instrument, RunView
+from hocket.hooks.instrument import Progress as TrainingProgress
+from hocket.hooks.record import Moment
+
+REFRESH_S = 0.25
+FIGURES_WIDTH = 56
+TRAINING_WIDTH = 110
+"""Columns that the figures beside the bar may take."""
+
+
+BESIDE_WIDTH = 16
+"""Columns that a narrow bar, the time that is left and the gaps take."""
+
+
+class Line(Instrument, ABC):
+    """A line on a terminal while something goes on; silent where there is no terminal."""
+
+    def __init__(self, *, title: str, console: Console) -> None:
+        self._title = title
+        self._console = console
+        self._done = Event()
+        self._thread = Thread(target=self._show, name="hocket-progress", daemon=True)
+
+    def _start(self) -> None:
+        if self._console.is_terminal and self._thread.ident is None:
+            self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._done.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    @abstractmethod
+    def _show(self) -> None:
+        """Draw until done."""
+
+    def _bar(self, figures: str, width: int) -> Progress:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=max(4, min(24, self._console.width - len(self._title) - width))),
+            TextColumn(figures),
+            TimeRemainingColumn(compact=True),
+        )
+        return Progress(*columns, console=self._console, auto_refresh=False, transient=True)
+
+
+class ProgressLine(Line):
+    """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal."""
+
+    def __init__(self, ticks: int, *, title: str, console: Console) -> None:
+        super().__init__(title=title, console=console)
+        self._ticks = ticks
+        self._tick = self._fresh = self._delay_ticks = 0
+
+    def on_start(self, run: RunView) -> None:
+        """See `Instrument`."""
+        self._start()
+
+    def on_tick(self, moment: Moment) -> None:
+        """See `Instrument`."""
+        fresh = moment.inference >= 0
+        self._tick, self._fresh = moment.tick, self._fresh + fresh
+        self._delay_ticks = moment.tick - moment.decided_on if fresh else 0
+
+    def _show(self) -> None:
+        figures = "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]:<9}"
+        with self._bar(figures, FIGURES_WIDTH) as progress:
+            task = progress.add_task(self._title, total=self._ticks, coverage=0.0, delay="")
+            while not self._done.wait(REFRESH_S):
+                tick, delay_ticks = self._tick, self._delay_ticks
+                coverage = self._fresh / tick if tick else 0.0
+                delay = f"delay {delay_ticks}" if delay_ticks else "default"
+                progress.update(task, completed=tick, coverage=coverage, delay=delay, refresh=True)
+
+
+class TrainingLine(Line):
+    """Shows how far a training of ``ticks`` ticks is, and how it stands. Silent where there is no terminal."""
+
+    def __init__(self, ticks: int, *, title: str, console: Console) -> None:
+        super().__init__(title=title, console=console)
+        self._ticks = ticks
+        self._last: TrainingProgress | None = None
+
+    def on_training(self, progress: TrainingProgress) -> None:
+        """See `Instrument`."""
+        self._last = progress
+        self._start()
+
+    def _show(self) -> None:
+        room = self._console.width - len(self._title) - len(f"tick {self._ticks}/{self._ticks}") - BESIDE_WIDTH
+        with self._bar("tick {task.completed}/{task.total}  {task.fields[figures]}", TRAINING_WIDTH) as bar:
+            task = bar.add_task(self._title, total=self._ticks, figures="")
+            done = False
+            while not done:
+                assert self._last is not None
+                figures = training_figures(self._last, room)
+                bar.update(task, completed=self._last.tick, figures=figures, refresh=True)
+                done = self._done.wait(REFRESH_S)
+
+
+def training_figures(progress: TrainingProgress, room: int) -> str:
+    """How training stands in at most ``room`` characters; what is not there is left out, and what does not fit."""
+    learner = progress.learner
+    figures = (
+        ("coverage", progress.coverage, ".3f"),
+        ("delay", progress.delay_ticks, ".1f"),
+        ("return", progress.episode_return, ".4g"),
+        ("updates/s", progress.updates_per_s, ".0f"),
+        ("loss", learner.loss, ".3g"),
+        ("staleness", learner.staleness, ".1f"),
+    )
+    line = ""
+    for name, value, form in figures:
+        longer = f"{line}  {name} {value:{form}}".strip()
+        if not math.isnan(value) and len(longer) <= room:
+            line = longer
+    return line

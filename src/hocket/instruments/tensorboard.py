@@ -1,0 +1,55 @@
+"""TensorBoard: training's figures as scalars over ticks. Look at them with ``tensorboard --logdir FOLDER``."""
+
+from __future__ import annotations
+
+import math
+import os
+from types import TracebackType
+from typing import Self
+
+from hocket.errors import MissingExtraError
+from hocket.hooks.instrument import EVALUATION_RETURN, Instrument, Progress
+from hocket.results.files import unwritable
+
+try:
+    from torch.utils.tensorboard import SummaryWriter
+except ImportError as error:
+    raise MissingExtraError("TensorBoard (torch and tensorboard)", "train") from error
+
+
+class TensorBoardWriter(Instrument):
+    """An `Instrument` that writes event files into ``folder``. Figures that are not there are left out.
+
+    Raises:
+        ConfigurationError: if the folder cannot be written.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            self._writer = SummaryWriter(os.fspath(folder))
+        except OSError as error:
+            from pathlib import Path
+
+            raise unwritable(Path(folder), error) from error
+
+    def on_training(self, progress: Progress) -> None:
+        """See `Instrument`."""
+        for name, value in progress.scalars().items():
+            self._writer.add_scalar(name, value, progress.tick)
+
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        if not math.isnan(mean_return):
+            self._writer.add_scalar(EVALUATION_RETURN, mean_return, tick)
+
+    def close(self) -> None:
+        """Write what is left; nothing more is told."""
+        self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,103 @@
+"""How training stands, once in a while: what progress lines, TensorBoard and whoever else looks on are told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from time import monotonic
+
+from hocket.errors import ConfigurationError
+from hocket.hooks.dispatcher import Telling
+from hocket.hooks.instrument import NONE, Instrument, LearnerFigures, Progress, RunView
+from hocket.hooks.record import Moment
+
+
+def telling_of_training(
+    figures: Callable[[], LearnerFigures],
+    instruments: Iterable[Instrument],
+    *,
+    every_s: float = 1.0,
+    first_tick: int = 0,
+    now_s: Callable[[], float] = monotonic,
+) -> Telling | None:
+    """Tells ``instruments`` of a training's run, and how it stands every ``every_s`` seconds and at the end.
+
+    Args:
+        figures: asked for each progress.
+        instruments: who is told; if nobody, None is returned.
+        every_s: seconds of the wall clock between two progresses.
+        first_tick: of the training, at which the run begins that is told of.
+        now_s: a clock in seconds.
+
+    Raises:
+        ConfigurationError: if ``every_s`` is not greater than 0.
+    """
+    if not (math.isfinite(every_s) and every_s > 0):
+        raise ConfigurationError(f"every_s={every_s!r} must be greater than 0; try 1.0")
+    if Telling(instruments).or_none() is None:
+        return None
+    meter = Meter(figures, every_s=every_s, first_tick=first_tick, now_s=now_s)
+    meter.telling = Telling((meter, *instruments))
+    return meter.telling
+
+
+class Meter(Instrument):
+    """Counts ticks, and has `telling` tell all others. See `telling_of_training`."""
+
+    telling: Telling
+
+    def __init__(
+        self, figures: Callable[[], LearnerFigures], *, every_s: float, first_tick: int, now_s: Callable[[], float]
+    ) -> None:
+        self._figures, self._every_s, self._now_s = figures, every_s, now_s
+        self._return, self._episodes = 0.0, 0
+        self._first_tick = self._tick = first_tick
+        self._updates = 0
+        self._began_s = now_s()
+        self._clear()
+
+    def on_start(self, run: RunView) -> None:
+        """Rates are of what happens from here on, not of what has been before."""
+        self._updates, self._began_s = self._figures().updates, self._now_s()
+
+    def on_tick(self, moment: Moment) -> None:
+        """See `Instrument`."""
+        self._tick = self._first_tick + moment.tick
+        self._ticks += 1
+        if moment.decided_on >= 0:
+            self._fresh += 1
+            self._delay += moment.tick - moment.decided_on
+        self._return += moment.reward
+        if moment.terminated or moment.truncated:
+            self._returns.append(self._return)
+            self._return = 0.0
+        if self._now_s() - self._began_s >= self._every_s:
+            self._tell()
+
+    def on_stop(self) -> None:
+        """Tell of the last ticks too."""
+        self._tell()
+
+    def _tell(self) -> None:
+        now_s, learner = self._now_s(), self._figures()
+        self._episodes += len(self._returns)
+        progress = Progress(
+            tick=self._tick,
+            coverage=_ratio(self._fresh, self._ticks),
+            delay_ticks=_ratio(self._delay, self._fresh),
+            episodes=self._episodes,
+            episode_return=_ratio(sum(self._returns), len(self._returns)),
+            updates_per_s=_ratio(learner.updates - self._updates, now_s - self._began_s),
+            learner=learner,
+        )
+        self._updates, self._began_s = learner.updates, now_s
+        self._clear()
+        self.telling.trained(progress)
+
+    def _clear(self) -> None:
+        self._ticks = self._fresh = self._delay = 0
+        self._returns: list[float] = []
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else NONE

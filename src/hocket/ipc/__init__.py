@@ -1,0 +1,1 @@
+"""Inter-process communication: shared memory, and the lives of child processes."""

@@ -1,0 +1,1 @@
+"""Latency models: how long an inference takes in virtual time."""

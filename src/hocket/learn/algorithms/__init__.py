@@ -1,0 +1,1 @@
+"""Learning algorithms: DQN, Rainbow and their losses."""

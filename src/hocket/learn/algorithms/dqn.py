@@ -1,0 +1,31 @@
+"""DQN (Mnih et al. 2015), with double selection (van Hasselt et al. 2016) unless told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hocket.learn.algorithms.deep_q import DeepQ, Tensors
+from hocket.learn.algorithms.losses import Loss, q_loss, td_targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DQN(DeepQ):
+    """Smooth-L1 on temporal-difference errors. Options as `DeepQ`; every part can be switched on by itself."""
+
+    def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
+        """See `td_targets` and `q_loss`."""
+        targets = self.targets(online, target, batch)
+        return q_loss(online(*batch.inputs), batch.actions, targets, weights=batch.weights), targets
+
+    def targets(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Tensor:
+        """(B,), see `td_targets`."""
+        with torch.no_grad():
+            return td_targets(
+                batch.rewards,
+                batch.discounts,
+                target(*batch.next_inputs),
+                next_selector=online(*batch.next_inputs) if self.double else None,
+            )

@@ -1,0 +1,84 @@
+"""How a learning agent explores: actions by chance, or the network's own noise. Options, and what they come to in one
+worker, which has random numbers of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from hocket.learn.algorithms.schedules import Linear, by_chance
+from hocket.learn.learners.split_update import torch_generator
+
+
+class Ticks(Protocol):
+    """How far the agent has come: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
+
+    @property
+    def tick(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpsilonGreedy:
+    """Now and then an action by chance.
+
+    Args:
+        actions: how many there are.
+        epsilon: how often, by tick.
+        ticks: says which tick it is.
+        seed: None takes each worker's from the system: in workers of their own they must differ.
+    """
+
+    actions: int
+    epsilon: Linear
+    ticks: Ticks
+    seed: np.random.SeedSequence | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnNoise:
+    """The noise of a noisy network, drawn anew for each inference; ``seed`` as `EpsilonGreedy`."""
+
+    seed: np.random.SeedSequence | None = None
+
+
+Exploration = EpsilonGreedy | OwnNoise
+
+
+class Explorer:
+    """In one worker; this one explores nothing."""
+
+    def action(self) -> int | None:
+        """An action by chance, counted from 0, or None: the greedy one it is."""
+        return None
+
+    def prepare(self, network: nn.Module) -> None:
+        """Make ``network`` ready for an inference."""
+
+
+class _ByChance(Explorer):
+    def __init__(self, options: EpsilonGreedy) -> None:
+        self._options = options
+        self._rng = np.random.default_rng(options.seed)
+
+    def action(self) -> int | None:
+        options = self._options
+        return by_chance(options.actions, options.epsilon.at(options.ticks.tick), self._rng)
+
+
+class _ByNoise(Explorer):
+    def __init__(self, options: OwnNoise) -> None:
+        self._noise: torch.Generator = torch_generator(options.seed or np.random.SeedSequence())
+
+    def prepare(self, network: nn.Module) -> None:
+        network.resample_noise(self._noise)  # type: ignore[operator]
+
+
+def explorer(exploration: Exploration | None) -> Explorer:
+    """For one worker; None explores nothing."""
+    if exploration is None:
+        return Explorer()
+    return _ByChance(exploration) if isinstance(exploration, EpsilonGreedy) else _ByNoise(exploration)

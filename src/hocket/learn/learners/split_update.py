@@ -1,0 +1,93 @@
+"""An update in two halves: a gradient on the weights as they are, and its landing on the weights as they are then.
+
+What the learners of one process share is here: network, target network, Adam state. It knows no time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hocket.learn.algorithms.deep_q import DeepQ, UpdateResult
+from hocket.learn.replay.replay import Replay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gradient:
+    """A clipped gradient that has not landed yet."""
+
+    values: list[Tensor | None]
+    result: UpdateResult
+    indices: NDArray[np.int64]
+    """What it was computed from; see `Replay.update_priorities`."""
+
+
+class Updates:
+    """Computes gradients of batches from ``replay`` and applies them to ``network``.
+
+    Args:
+        algorithm: `DQN` or `Rainbow`.
+        network: that learns, in place: observations, and codes if it takes any, to action values.
+        replay: to sample from.
+        batch_size: transitions in one gradient; the algorithm's own if None.
+        seed: of sampling and, by a generator of its own, of the noise of noisy networks.
+
+    Attributes:
+        target: the target network.
+        optimizer: Adam.
+        landed: how many gradients have been applied; the version of the weights.
+    """
+
+    def __init__(
+        self,
+        *,
+        algorithm: DeepQ,
+        network: nn.Module,
+        replay: Replay,
+        seed: np.random.SeedSequence,
+        batch_size: int | None = None,
+    ) -> None:
+        self._algorithm = algorithm
+        self._network = network
+        self.target = algorithm.target_of(network)
+        self.optimizer = algorithm.optimizer(network)
+        self._parameters = list(network.parameters())
+        self._replay = replay
+        self._batch_size = algorithm.batch_size if batch_size is None else batch_size
+        self._rng = np.random.default_rng(seed)
+        self._noise = torch_generator(seed)
+        self.landed = 0
+
+    def gradient(self, tick: int) -> Gradient:
+        """Of a fresh batch, on the weights as they are; ``tick`` is how far the agent has come.
+
+        Raises:
+            DivergenceError: if it is not finite.
+        """
+        algorithm = self._algorithm
+        beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
+        batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
+        result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)
+        values = [parameter.grad for parameter in self._parameters]
+        return Gradient(values=values, result=result, indices=batch.indices)
+
+    def land(self, gradient: Gradient) -> None:
+        """Apply ``gradient`` to the weights, whatever they have become."""
+        algorithm = self._algorithm
+        for parameter, value in zip(self._parameters, gradient.values, strict=True):
+            parameter.grad = value
+        self.optimizer.step()
+        algorithm.adapt(self._network, self.target, gradient.result)
+        if algorithm.alpha is not None:
+            self._replay.update_priorities(gradient.indices, gradient.result.errors)
+        self.landed += 1
+        algorithm.sync_target(self._network, self.target, self.landed)
+
+
+def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
+    """A generator of its own for torch."""
+    return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint32)[0]))

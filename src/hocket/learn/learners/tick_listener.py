@@ -1,0 +1,81 @@
+"""The tick loop's side of learning: keeps each tick, tells learners of it, and warns of what goes wrong beside it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from hocket.hooks.record import Moment
+from hocket.learn.checkpoints.saver import Saver
+from hocket.learn.learners.board import Board
+from hocket.learn.learners.status import LearningLog, LearningStatus
+from hocket.learn.replay.collector import Collector
+
+LOOK_TICKS = 60
+
+
+class Learning(Protocol):
+    """Who learns: `LearnerProcesses` or `InLoopLearner`."""
+
+    log: LearningLog
+
+    @property
+    def board(self) -> Board: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def failures(self) -> Sequence[str]: ...
+    def history(self) -> NDArray[Any]: ...
+    def status(self) -> LearningStatus: ...
+    def start(self) -> None: ...
+    def wait(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Watch:
+    """A `hocket.hooks.record.Listener`.
+
+    Args:
+        collector: told of every tick first.
+        learning: whose board then says so.
+        saver: of checkpoints, if there are any.
+    """
+
+    def __init__(self, collector: Collector, learning: Learning, saver: Saver | None) -> None:
+        self.learning = learning
+        self._collector, self._saver = collector, saver
+        self._told: set[str] = set()
+
+    @property
+    def error(self) -> str | None:
+        """Why learning has stopped, if it has."""
+        return self._collector.error or self.learning.error
+
+    def began(self, observation: Any) -> None:
+        """See `hocket.hooks.record.Listener`."""
+        self._collector.began(observation)
+
+    def ticked(self, moment: Moment) -> None:
+        """See `hocket.hooks.record.Listener`."""
+        self._collector.ticked(moment)
+        board = self.learning.board
+        board.tick = self._collector.tick
+        if self._collector.error is not None:
+            board.stop()
+        if moment.tick % LOOK_TICKS == 0:
+            self.look()
+
+    def look(self) -> None:
+        """Warn of what is new."""
+        if self.error is not None:
+            self._tell(self.error, f"learning stopped by tick {self._collector.tick}, acting went on: {self.error}")
+        for text in (*self.learning.failures, *(self._saver.failures if self._saver is not None else ())):
+            self._tell(text, text)
+
+    def _tell(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            warnings.warn(text, RuntimeWarning, stacklevel=2)

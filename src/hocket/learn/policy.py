@@ -1,0 +1,298 @@
+"""Acting by the network that learns: a policy, in one stage or two, whose weights change between its inferences.
+
+It knows neither learners nor clocks: a `WeightReader` brings the weights. An inference is of one version, its head's
+weights those of its trunk, however late the head runs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from hocket.errors import ConfigurationError
+from hocket.learn.exploration import Exploration, Explorer, OwnNoise, explorer
+from hocket.policies.base import Policy, PolicyFactory, Stages
+from hocket.policies.devices import device_of, own_stream
+
+HEAD_S = 0.001
+"""How long before its tick a late head starts, at least."""
+
+
+def late_head_s(hz: float, *, realtime: bool) -> float:
+    """How long before its tick a late head starts; on the wall clock a quarter of a tick, in which its worker wakes up.
+
+    Nothing is lost by it: what the head is told was known as the tick before was over.
+    """
+    return max(HEAD_S, 0.25 / hz) if realtime else HEAD_S
+
+
+Stream = AbstractContextManager[object]
+"""What a worker's inferences run under; see `hocket.policies.devices.own_stream`."""
+
+
+class WeightReader(Protocol):
+    """Where one worker's weights come from."""
+
+    def refresh(self, network: nn.Module) -> int:
+        """Bring ``network`` up to date, before an inference; the version that it is then of."""
+
+
+class Weights(Protocol):
+    """The weights that workers read: `SharedWeights`, or those of learners in the same thread."""
+
+    def reader(self) -> WeightReader:
+        """One worker's."""
+
+
+class Unchanging:
+    """The network's own weights, as they are."""
+
+    def reader(self) -> Unchanging:
+        """See `Weights`."""
+        return self
+
+    def refresh(self, network: nn.Module) -> int:
+        """See `WeightReader`."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedPolicy(PolicyFactory):
+    """Acts by ``network``: the action of the highest value, unless it explores.
+
+    Args:
+        network: observations, and codes if ``pending``, to action values; on whatever device.
+        weights: where its weights come from.
+        in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
+            worker.
+        exploration: None is greedy, and quiet if the network is noisy.
+        first_action: of the Discrete action space (its ``start``).
+        pending: codes of pending actions that the network takes.
+        head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
+            many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
+        threads: torch threads of a worker's process; in place, whoever learns decides.
+    """
+
+    network: nn.Module = field(repr=False)
+    weights: Weights = field(default_factory=Unchanging, repr=False)
+    in_place: bool = False
+    exploration: Exploration | None = field(default=None, repr=False)
+    first_action: int = 0
+    pending: int = 0
+    head_s: float = 0.0
+
+    threads: int = 1
+
+    preload = ("torch",)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.exploration, OwnNoise) and not hasattr(self.network, "resample_noise"):
+            raise ConfigurationError(
+                f"{type(self.network).__name__} has no noise to explore by; try q_network(..., noisy=True), or an "
+                "algorithm with noisy=False"
+            )
+        if self.head_s and not all(hasattr(self.network, name) for name in ("features", "from_features", "trunk")):
+            raise ConfigurationError(
+                f"{type(self.network).__name__} is in one stage; try a hocket.models.qnetwork.QNetwork, or head_s=0"
+            )
+
+    def build(self) -> Policy:
+        network = self.network
+        if not self.in_place:
+            torch.set_num_threads(self.threads)
+            network = copy.deepcopy(network)
+        weights = self.weights.reader()
+        if self.exploration is None and hasattr(network, "quieten"):
+            network.quieten()  # type: ignore[operator]
+        # In place, the one that learns and the one that acts take turns on the same stream.
+        stream = nullcontext() if self.in_place else own_stream(device_of(network))
+        exploring = explorer(self.exploration)
+        if self.head_s:
+            return late_acting(network, weights, exploring, self.first_action, stream, in_place=self.in_place)
+        return Acting(network, weights, exploring, self.first_action, stream)
+
+    def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
+        """Run it twice: the first calls allocate and choose kernels."""
+        for _ in range(2):
+            policy(*example)
+
+
+class Acting:
+    """The policy of one worker.
+
+    Attributes:
+        version: of the weights that the last answer is by.
+    """
+
+    def __init__(
+        self, network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, stream: Stream
+    ) -> None:
+        self.version = 0
+        self._network = network
+        self._device = device_of(network)
+        self._weights = weights
+        self._explorer = exploring
+        self._first_action = first_action
+        self._stream = stream
+
+    def __call__(self, *inputs: NDArray[Any]) -> int:
+        """The action for an observation and, if the network takes them, the pending codes."""
+        with self._stream:
+            self.version = self._weights.refresh(self._network)
+            by_chance = self._explorer.action()
+            if by_chance is not None:
+                return self._first_action + by_chance
+            with torch.inference_mode():
+                self._explorer.prepare(self._network)
+                return self._first_action + _best(self._network(*_batches(inputs, self._device)))
+
+
+def greedy_policy(network: nn.Module, first_action: int = 0) -> Acting:
+    """The action of the highest value, for an observation and, if ``network`` takes them, the pending codes."""
+    return Acting(network, Unchanging(), Explorer(), first_action, nullcontext())
+
+
+class Begun(NamedTuple):
+    """What a trunk hands to its head."""
+
+    version: int
+    by_chance: int | None
+    """The action, if chance has it; then there is nothing else."""
+    features: Tensor | None = None
+    kept: _Kept | None = None
+
+
+class LateActing(Stages):
+    """The policy of one worker in two stages; see `Acting`."""
+
+    @property
+    def version(self) -> int:
+        """Of the weights that the last answer is by."""
+        version: int = self.head.version  # type: ignore[attr-defined]
+        return version
+
+
+def late_acting(
+    network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, stream: Stream, *, in_place: bool
+) -> LateActing:
+    """See `LearnedPolicy`."""
+    versions = _Versions(network, in_place)
+    trunk = _Trunk(network, weights, exploring, versions, stream)
+    return LateActing(trunk, _Head(exploring, first_action, versions, stream, device_of(network)))
+
+
+class _Trunk:
+    def __init__(
+        self, network: Any, weights: WeightReader, exploring: Explorer, versions: _Versions, stream: Stream
+    ) -> None:
+        self._network = network
+        self._device = device_of(network)
+        self._weights = weights
+        self._explorer = exploring
+        self._versions = versions
+        self._stream = stream
+
+    def __call__(self, observation: NDArray[Any]) -> Begun:
+        with self._stream:
+            version = self._weights.refresh(self._network)
+            by_chance = self._explorer.action()
+            if by_chance is not None:
+                return Begun(version, by_chance)
+            with torch.inference_mode():
+                features = self._network.features(*_batches((observation,), self._device))
+            return Begun(version, None, features, self._versions.take(version))
+
+
+class _Head:
+    def __init__(
+        self, exploring: Explorer, first_action: int, versions: _Versions, stream: Stream, device: torch.device
+    ) -> None:
+        self.version = 0
+        self._explorer = exploring
+        self._first_action = first_action
+        self._versions = versions
+        self._stream = stream
+        self._device = device
+
+    def __call__(self, begun: Begun, *codes: NDArray[Any]) -> int:
+        self.version = begun.version
+        if begun.kept is None:
+            assert begun.by_chance is not None
+            return self._first_action + begun.by_chance
+        with self._stream, torch.inference_mode():
+            self._explorer.prepare(begun.kept.network)
+            best = _best(begun.kept.network.from_features(begun.features, *_batches(codes, self._device)))
+        self._versions.give_back(begun.kept)
+        return self._first_action + best
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A network with the head of one version; the trunk is that of the network that learns."""
+
+    network: Any
+    version: int = -1
+    users: int = 0
+
+
+class _Versions:
+    """Heads as their trunks had them: in place, a head may have learned more before it runs.
+
+    One copy a version, made when first asked for, in the memory of one that nobody waits for any more. Of a worker's
+    own network no copy is needed: it is refreshed before trunks only.
+    """
+
+    def __init__(self, network: Any, in_place: bool) -> None:
+        self._network = network
+        self._in_place = in_place
+        self._newest = _Kept(network)
+        self._spare: list[_Kept] = []
+
+    def take(self, version: int) -> _Kept:
+        """The head of ``version``, which is the present one; to be given back."""
+        if self._in_place and self._newest.version != version:
+            before, self._newest = self._newest, self._copy()
+            self._newest.version = version
+            self._keep_spare(before)
+        self._newest.users += 1
+        return self._newest
+
+    def give_back(self, kept: _Kept) -> None:
+        """It has run. One whose head never runs is simply forgotten."""
+        kept.users -= 1
+        if kept is not self._newest:
+            self._keep_spare(kept)
+
+    def _keep_spare(self, kept: _Kept) -> None:
+        if not kept.users and kept.network is not self._network:
+            self._spare.append(kept)
+
+    def _copy(self) -> _Kept:
+        network = self._network
+        if not self._spare:
+            return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
+        kept = self._spare.pop()
+        with torch.no_grad():
+            torch._foreach_copy_(_tensors(kept.network.head), _tensors(network.head))
+        return kept
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _batches(arrays: Iterable[NDArray[Any]], device: torch.device) -> list[Tensor]:
+    """Each ``(1, …)``, copied: the array's memory may be read-only, or overwritten by the next one."""
+    return [torch.from_numpy(np.array(array)).unsqueeze(0).to(device) for array in arrays]
+
+
+def _best(values: Tensor) -> int:
+    return int(values.argmax(1).item())

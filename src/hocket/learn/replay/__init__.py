@@ -1,0 +1,1 @@
+"""Replay: from ticks to transitions to batches."""

@@ -1,0 +1,101 @@
+"""What a learner gets: transitions by number, put together from the rings into plain arrays.
+
+Frame stacks: the newest frames up to the observation's own, clipped at the episode's first one by repeating it.
+n-step returns (Sutton & Barto, *Reinforcement Learning*, 2nd ed., §7.1) over consecutive transitions of one episode,
+each step discounted by its own γ^ticks. This module only copies; whether the copy was whole is the replay's to check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.ipc.shared_memory import fence
+from hocket.learn.replay.ring import NEWEST, Arrays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """``size`` transitions, in plain arrays that belong to the caller.
+
+    Attributes:
+        states: ``(size, *frame_shape)``, or ``(size, stack, *frame_shape)`` with the oldest frame first.
+        actions: int64 ``(size,)``.
+        rewards: float32 ``(size,)``: the discounted sum over the transition's ticks (n-step: over all its steps).
+        discounts: float32 ``(size,)``: what the value of ``next_states`` counts; 0 where the episode terminated.
+        next_states: like ``states``.
+        pending: int64 ``(size, pending)``: codes of the actions that were pending when the policy saw ``states``.
+        next_pending: likewise for ``next_states``.
+        weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
+        indices: int64 ``(size,)``: for `Replay.update_priorities`.
+    """
+
+    states: NDArray[Any]
+    actions: NDArray[np.int64]
+    rewards: NDArray[np.float32]
+    discounts: NDArray[np.float32]
+    next_states: NDArray[Any]
+    pending: NDArray[np.int64]
+    next_pending: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    indices: NDArray[np.int64]
+
+
+class Assembly:
+    """Copies transitions out of the rings.
+
+    Args:
+        arrays: of `ring_parts`.
+        stack: frames in a state; None for one without an axis of its own.
+        n_step: transitions that one sample spans at most.
+    """
+
+    def __init__(self, arrays: Arrays, stack: int | None, n_step: int) -> None:
+        self._counters, self._records = arrays["counters"], arrays["records"]
+        self._frames, self._ages = arrays["frames"], arrays["ages"]
+        self._back = None if stack is None else np.arange(stack - 1, -1, -1)
+        self._steps = np.arange(n_step)
+
+    def copy(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between."""
+        if len(self._steps) == 1:
+            first = last = self._records.take(indices % len(self._records))
+            rewards, discounts = first["reward"].copy(), first["discount"].copy()
+        else:
+            first, last, rewards, discounts = self._over_steps(indices)
+        observations = self._observations(np.concatenate([first["state"], last["next_state"]]))
+        return {
+            "states": observations[: len(indices)],
+            "next_states": observations[len(indices) :],
+            "actions": first["action"].astype(np.int64),
+            "rewards": rewards,
+            "discounts": discounts,
+            "pending": first["pending"].astype(np.int64),
+            "next_pending": last["next_pending"].astype(np.int64),
+        }
+
+    def _over_steps(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        newest = int(self._counters[NEWEST])
+        fence()
+        following = indices[:, None] + self._steps
+        steps = self._records.take(following % len(self._records))
+        # A step belongs to the sum if it starts where the one before ended: the final frame of an episode, and the last
+        # one before a discarded stretch, start nothing.
+        belongs = following < newest
+        belongs[:, 1:] &= steps["state"][:, 1:] == steps["next_state"][:, :-1]
+        belongs = np.logical_and.accumulate(belongs, axis=1)
+        belongs[:, 0] = True
+        products = np.where(belongs, steps["discount"], 1.0).cumprod(axis=1, dtype=np.float64)
+        rewards = steps["reward"][:, 0] + (products[:, :-1] * np.where(belongs, steps["reward"], 0)[:, 1:]).sum(axis=1)
+        last = steps[np.arange(len(indices)), belongs.sum(axis=1) - 1]
+        return steps[:, 0], last, rewards.astype(np.float32), products[:, -1].astype(np.float32)
+
+    def _observations(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
+        room = len(self._frames)
+        if self._back is not None:
+            ages = self._ages.take(numbers % room)
+            numbers = numbers[:, None] - np.minimum(self._back, ages[:, None])
+        return self._frames.take(numbers % room, axis=0)

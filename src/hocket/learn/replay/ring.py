@@ -1,0 +1,268 @@
+"""The replay's memory: one ring of frames, one of transitions, one writer, readers who never make it wait.
+
+**Numbers.** Frames and transitions are numbered from 0 for ever; number i lies in slot i mod the ring's length. The
+transitions ``oldest … newest − 1`` are *live*: so are all the frames that they, with their stacks, refer to.
+
+**No torn reads.** The writer raises ``oldest`` past everything that needs a slot *before* it overwrites the slot, and
+raises ``newest`` *after* a transition is complete. A reader copies whatever it wants and looks at ``oldest`` again:
+what is still live was whole all the while, the rest it throws away. Nobody waits for anybody.
+
+This module knows one tick's frame and one transition at a time; sampling is in ``replay.py``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hocket.errors import ConfigurationError
+from hocket.ipc.shared_memory import Part, fence
+
+OLDEST, NEWEST, FRAMES, LOST, EPISODE_TICK = range(5)
+LARGEST_AGE = int(np.iinfo(np.uint8).max)
+
+Codes = Sequence[int] | NDArray[np.integer[Any]]
+
+
+class Arrays(Protocol):
+    """Arrays by name."""
+
+    def __getitem__(self, name: str, /) -> NDArray[Any]: ...
+
+
+def record_dtype(pending: int) -> np.dtype[Any]:
+    """One transition: the numbers of its two frames, and all else that belongs to it."""
+    return np.dtype(
+        [
+            ("state", np.int64),
+            ("next_state", np.int64),
+            ("action", np.int32),
+            ("reward", np.float32),
+            ("discount", np.float32),
+            ("pending", np.int16, (pending,)),
+            ("next_pending", np.int16, (pending,)),
+        ],
+        align=True,
+    )
+
+
+def ring_parts(
+    capacity: int, frames: int, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any], pending: int
+) -> dict[str, Part]:
+    """The arrays of both rings. A frame's age counts the frames before it in its episode, up to LARGEST_AGE."""
+    return {
+        "counters": ((5,), np.dtype(np.int64)),
+        "records": ((capacity,), record_dtype(pending)),
+        "frames": ((frames, *frame_shape), frame_dtype),
+        "ages": ((frames,), np.dtype(np.uint8)),
+        "ticks": ((frames,), np.dtype(np.int64)),
+    }
+
+
+class RingWriter:
+    """The one who appends.
+
+    Args:
+        arrays: of `ring_parts`.
+        reach: how many frames before its own a state may need (stack − 1).
+    """
+
+    def __init__(self, arrays: Arrays, reach: int) -> None:
+        self._counters, self._records, self._frames = arrays["counters"], arrays["records"], arrays["frames"]
+        self._ages, self._ticks, self._states = arrays["ages"], arrays["ticks"], self._records["state"]
+        self._reach = reach
+        self._frame_shape, self._frame_dtype = self._frames.shape[1:], self._frames.dtype
+        self._capacity, self._room = len(self._records), len(self._frames)
+        self._pending: int = self._records.dtype["pending"].shape[0]
+        self._no_codes = np.zeros(self._pending, np.int16)
+        self.resume(first_frame=0)
+
+    def resume(self, *, first_frame: int) -> None:
+        """Carry on from what the arrays hold: frames from ``first_frame`` on."""
+        self._oldest, self._newest, self._frame_count, _, self._episode_tick = self._counters.tolist()
+        self._oldest_state = self._state_of(self._oldest)
+        self._newest_state = self._state_of(self._newest - 1) if self._oldest < self._newest else -1
+        self._stretches: deque[tuple[int, int]] = deque()  # (tick, frame number) where one without a gap begins
+        self._age, self._newest_tick = -1, 0
+        numbers = np.arange(first_frame, self._frame_count)
+        if len(numbers):
+            starts = numbers[self._ages[numbers % self._room] == 0]
+            numbers = numbers[numbers >= starts[-1]] if len(starts) else numbers
+            ticks = self._ticks[numbers % self._room]
+            for begin in (0, *(np.flatnonzero(np.diff(ticks) != 1) + 1).tolist()):
+                self._stretches.append((int(ticks[begin]), int(numbers[begin])))
+            self._age, self._newest_tick = int(self._ages[numbers[-1] % self._room]), int(ticks[-1])
+
+    def add_frame(self, tick: int, frame: Any, first: bool) -> None:
+        """See `Replay.add_frame`."""
+        frame = np.asarray(frame)
+        if frame.shape != self._frame_shape or frame.dtype != self._frame_dtype:
+            raise ConfigurationError(
+                f"a frame of {frame.dtype} {frame.shape} does not fit a replay of {self._frame_dtype} "
+                f"{self._frame_shape} frames; equal shapes and dtypes are allowed; try the environment's own (of a "
+                "stacked observation the newest frame alone: the replay stacks)"
+            )
+        number = self._frame_count
+        if first or self._age < 0:
+            age = 0
+            self._stretches.clear()
+            self._episode_tick = self._counters[EPISODE_TICK] = tick
+        elif tick > self._newest_tick:
+            age = min(self._age + 1, LARGEST_AGE)
+        else:
+            raise ConfigurationError(
+                f"tick={tick} after tick {self._newest_tick} in one episode; later ticks are allowed; try first=True "
+                "where an episode, or a stretch after discarded ticks, begins"
+            )
+        if age == 0 or tick != self._newest_tick + 1:
+            self._stretches.append((tick, number))
+            while len(self._stretches) > 1 and self._stretches[1][1] <= number - self._room:
+                self._stretches.popleft()
+        self._retire(self._oldest, number + 1 - self._room)
+        slot = number % self._room
+        self._frames[slot] = frame
+        self._ages[slot] = age
+        self._ticks[slot] = tick
+        self._age, self._newest_tick, self._frame_count = age, tick, number + 1
+        fence()
+        self._counters[FRAMES] = number + 1
+
+    def add_transition(
+        self,
+        tick: int,
+        action: int,
+        reward: float,
+        discount: float,
+        next_tick: int,
+        pending: Codes | None,
+        next_pending: Codes | None,
+    ) -> None:
+        """See `Replay.add_transition`."""
+        try:
+            action = operator.index(action)
+        except TypeError:
+            raise ConfigurationError(
+                f"action={action!r} is no whole number; Discrete actions are allowed; try an environment or a wrapper "
+                "with a Discrete action space"
+            ) from None
+        if not 0 <= discount <= 1 or not abs(reward) < float("inf"):
+            raise ConfigurationError(
+                f"reward={reward!r}, discount={discount!r}: a finite reward and a discount in [0, 1] are allowed; try "
+                "0 for a terminated transition and γ^ticks for any other"
+            )
+        state, next_state = self._number_at(tick, "tick"), self._number_at(next_tick, "next_tick")
+        first_codes, last_codes = self._codes(pending, "pending"), self._codes(next_pending, "next_pending")
+        if state - self._reach < self._frame_count - self._room:
+            self._counters[LOST] += 1
+            return
+        if next_state < state or state < self._newest_state:
+            raise ConfigurationError(
+                f"a transition from tick={tick} to next_tick={next_tick} after one from frame {self._newest_state}: "
+                "times that never go back are allowed; try adding transitions in the order of their decisions"
+            )
+        if self._newest - self._oldest == self._capacity:
+            self._retire(self._oldest + 1, self._frame_count - self._room)
+        record = (state, next_state, action, reward, discount, first_codes, last_codes)
+        self._records[self._newest % self._capacity] = record
+        if self._oldest == self._newest:
+            self._oldest_state = state
+        self._newest_state = state
+        self._newest += 1
+        fence()
+        self._counters[NEWEST] = self._newest
+
+    def _state_of(self, index: int) -> int:
+        return int(self._states[index % self._capacity])
+
+    def _number_at(self, tick: int, name: str) -> int:
+        """The frame number of ``tick`` in the current episode, or below all that are stored if it is long gone."""
+        if self._age >= 0 and self._episode_tick <= tick <= self._newest_tick:
+            end = self._frame_count
+            for begin_tick, begin in reversed(self._stretches):
+                if begin_tick <= tick:
+                    number = begin + tick - begin_tick
+                    if number < end:
+                        return number
+                    break
+                end = begin
+            else:
+                return self._stretches[0][1] - self._room
+        have = f"{self._episode_tick}…{self._newest_tick}" if self._age >= 0 else "none yet"
+        raise ConfigurationError(
+            f"{name}={tick} has no frame in the current episode; its ticks so far ({have}) are allowed; try adding "
+            "the frame first, and an episode's last transition before the next one's first frame"
+        )
+
+    def _codes(self, codes: Codes | None, name: str) -> Codes:
+        if codes is None:
+            return self._no_codes
+        if len(codes) != self._pending:
+            raise ConfigurationError(
+                f"{name}={codes!r} has {len(codes)} codes; exactly {self._pending} are allowed; try "
+                f"Replay(pending={len(codes)}) or padding"
+            )
+        return codes if isinstance(codes, np.ndarray) else tuple(codes)
+
+    def _retire(self, oldest: int, first_frame: int) -> None:
+        """Raise ``oldest`` at least this far, and past all that needs a frame before ``first_frame``."""
+        if oldest == self._oldest and self._oldest_state - self._reach >= first_frame:
+            return
+        newest, reach = self._newest, self._reach
+        while oldest < newest and self._state_of(oldest) - reach < first_frame:
+            oldest += 1
+        if oldest != self._oldest:
+            self._oldest = oldest
+            self._oldest_state = self._state_of(oldest)
+            self._counters[OLDEST] = oldest
+            fence()
+
+
+def copy_rings(arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """What is live, oldest first, copied while the writer writes on: ``counters, records, frames, ages, ticks``."""
+    counters = arrays["counters"]
+    newest = int(counters[NEWEST])
+    fence()
+    kept = counters.copy()
+    room, count = len(arrays["frames"]), int(kept[FRAMES])
+    oldest, begin = min(int(kept[OLDEST]), newest), max(0, count - room)
+    records = _copy(arrays["records"], oldest, newest)
+    frames = {name: _copy(arrays[name], begin, count) for name in ("frames", "ages", "ticks")}
+    fence()
+    still = min(int(counters[OLDEST]), newest)
+    gone = max(0, int(counters[FRAMES]) - room - begin)
+    kept[OLDEST], kept[NEWEST] = still, newest
+    return {
+        "counters": kept,
+        "records": records[still - oldest :],
+        **{name: values[gone:] for name, values in frames.items()},
+    }
+
+
+def paste_rings(arrays: Arrays, copied: Mapping[str, ArrayLike]) -> int:
+    """Put what `copy_rings` gave into empty rings of the same size; the number of the first frame."""
+    counters = np.asarray(copied["counters"])
+    first_frame = int(counters[FRAMES]) - len(np.asarray(copied["frames"]))
+    for name in ("frames", "ages", "ticks"):
+        _paste(arrays[name], first_frame, np.asarray(copied[name]))
+    _paste(arrays["records"], int(counters[OLDEST]), np.asarray(copied["records"]))
+    fence()
+    arrays["counters"][:] = counters
+    return first_frame
+
+
+def _copy(ring: NDArray[Any], begin: int, end: int) -> NDArray[Any]:
+    """The numbers ``begin … end − 1``."""
+    slot = begin % len(ring)
+    return np.concatenate([ring[slot : slot + end - begin], ring[: max(0, slot + end - begin - len(ring))]])
+
+
+def _paste(ring: NDArray[Any], begin: int, values: NDArray[Any]) -> None:
+    slot = begin % len(ring)
+    fitting = len(ring) - slot
+    ring[slot : slot + len(values)] = values[:fitting]
+    ring[: max(0, len(values) - fitting)] = values[fitting:]

@@ -1,0 +1,1 @@
+"""Weights in shared memory, published by version."""

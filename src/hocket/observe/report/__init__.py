@@ -1,5 +1,0 @@
-"""``report.html``: one file that shows a run, or compares several; no network, no library, fine without JavaScript."""
-
-from hocket.observe.report.page import REPORT, write_report
-
-__all__ = ["REPORT", "write_report"]

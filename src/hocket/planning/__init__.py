@@ -1,1 +1,0 @@
-"""What `hocket.plan` is made of: measuring a policy, forecasting a rule, choosing one, drawing the choice."""

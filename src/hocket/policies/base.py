@@ -1,0 +1,170 @@
+"""Policies: functions of one observation, in one stage or two, and factories that build them once in every worker.
+
+Consecutive observations go to different workers, so a policy must be a function of its observation (frame stack
+included). One that carries state from call to call would see every N-th observation only.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hocket.errors import ConfigurationError
+
+Policy = Callable[..., Any]
+"""Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
+factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
+Where the factory's ``pending`` exceeds 0, a second argument holds the codes of the pending actions, ``(pending,)``.
+
+It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
+Executors read it after each call; a run keeps it by inference (`Metrics.inferences`) and tells it to learners."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A policy in two stages; calling it runs both in a row. A subclass may have a ``version``, as any policy.
+
+    Args:
+        trunk: the slow stage, ``trunk(observation) -> features``: anything; it stays in the worker.
+        head: the quick one, ``head(features[, codes][, newest]) -> action``. The codes (if the factory's ``pending``
+            exceeds 0) are those of the actions executed since the observation; ``newest`` (if the factory says so)
+            is the newest observation.
+    """
+
+    trunk: Callable[[Any], Any]
+    head: Callable[..., Any]
+
+    def __call__(self, observation: Any, *inputs: Any) -> Any:
+        """The action, with nothing between the stages."""
+        return self.head(self.trunk(observation), *inputs)
+
+
+class PolicyFactory(ABC):
+    """Builds the policy. Must be picklable (cloudpickle: lambdas and notebooks included)."""
+
+    chunk_length: int = 1
+    """The most actions that one answer may hold."""
+    pending: int = 0
+    """How many codes of pending actions the policy is called with, as a second argument; 0: it is called without.
+    See `hocket.drivers.pending_actions`."""
+    head_s: float = 0.0
+    """How long before its tick's deadline the head of a two-stage policy is called; 0: one stage.
+    It is what a head may take, with the way to its worker and back."""
+    newest: bool = False
+    """Whether a head is also called with the newest observation."""
+    preload: tuple[str, ...] = ()
+    """Modules that worker processes should share already imported."""
+
+    @abstractmethod
+    def build(self) -> Policy:
+        """The policy, `Stages` if ``head_s`` exceeds 0; called once in every worker."""
+
+    def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:  # noqa: B027
+        """Do beforehand what makes a first call slow; ``example`` is what it is called with, all zeros.
+
+        For two stages that is what the trunk is called with, then what the head is called with beside the features:
+        ``policy(*example)`` runs both.
+        """
+
+    @property
+    def head_ns(self) -> int:
+        """``head_s`` in nanoseconds."""
+        return round(self.head_s * 1e9)
+
+
+@dataclass(frozen=True)
+class FunctionPolicy(PolicyFactory):
+    """A plain function as a policy.
+
+    ``chunk_length`` says how many actions it may answer with, ``pending`` how many codes it is called with.
+    """
+
+    function: Policy
+    chunk_length: int = 1
+    pending: int = 0
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ConfigurationError(
+                f"policy={self.function!r} is not callable; give a function of one observation or a PolicyFactory"
+            )
+        if self.pending < 0:
+            raise ConfigurationError(f"pending={self.pending!r} must be 0 or more; try 0")
+        if self.chunk_length < 1:
+            raise ConfigurationError(f"chunk_length={self.chunk_length!r} must be at least 1; try 1")
+
+    def build(self) -> Policy:
+        return self.function
+
+
+@dataclass(frozen=True)
+class TwoStage(PolicyFactory):
+    """Late binding: a slow ``trunk`` of the observation, and a quick ``head`` just before its action is due.
+
+    ``trunk(observation) -> features``; ``head(features[, codes][, newest observation]) -> action``, called ``head_s``
+    seconds before the deadline of its tick, in the same worker. ``pending`` says how many codes it is called with, of
+    the actions executed since the observation; with ``newest`` it also gets the newest observation. A head that ends
+    after the deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe, 0.004 at
+    60 Hz: the worker has slept and has to wake up.
+    """
+
+    trunk: Callable[[Any], Any]
+    head: Callable[..., Any]
+    _: KW_ONLY
+    pending: int = 0
+    head_s: float = 0.001
+    newest: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("trunk", "head"):
+            if not callable(getattr(self, name)):
+                raise ConfigurationError(f"{name}={getattr(self, name)!r} is not callable; give a function")
+        if self.pending < 0:
+            raise ConfigurationError(f"pending={self.pending!r} must be 0 or more; try 0")
+        if self.head_s == 0:
+            raise ConfigurationError("head_s=0 leaves the head no time; try head_s=0.001, or a policy in one stage")
+        as_factory(self)
+
+    def build(self) -> Stages:
+        return Stages(self.trunk, self.head)
+
+
+def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
+    """``policy`` itself if it is a factory, else a factory of it.
+
+    Raises:
+        ConfigurationError: if what it says of its stages cannot be.
+    """
+    if not isinstance(policy, PolicyFactory):
+        return FunctionPolicy(policy)
+    head_s = policy.head_s
+    if not (isinstance(head_s, int | float) and math.isfinite(head_s) and (head_s == 0 or policy.head_ns > 0)):
+        raise ConfigurationError(f"head_s={head_s!r} must be 0 or a positive number of seconds; try 0.001")
+    if head_s and policy.chunk_length > 1:
+        raise ConfigurationError(
+            f"chunk_length={policy.chunk_length} with head_s={head_s} is not supported: a head decides on one tick; "
+            "try chunk_length=1 or head_s=0"
+        )
+    if policy.newest and not head_s:
+        raise ConfigurationError("newest=True says nothing to a policy in one stage; try head_s=0.001")
+    return policy
+
+
+def built(factory: PolicyFactory) -> Policy:
+    """What ``factory`` builds, checked.
+
+    Raises:
+        ConfigurationError: if it is in two stages and should be in one, or the other way round.
+    """
+    policy = factory.build()
+    if isinstance(policy, Stages) != (factory.head_s > 0):
+        raise ConfigurationError(
+            f"build() of {factory!r} returned {policy!r} with head_s={factory.head_s}; "
+            "hocket.Stages belong with a head_s above 0, all else with 0"
+        )
+    return policy

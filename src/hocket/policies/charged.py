@@ -1,0 +1,87 @@
+"""A policy charged with another one's inference times on the wall clock: *delay-only*."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import monotonic_ns, sleep
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.errors import ConfigurationError
+from hocket.latency.laws import Changing, LatencyModel, PerWorker, Sampler
+from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
+
+
+@dataclass(frozen=True, init=False)
+class Charged(PolicyFactory):
+    """``policy``, whose answers are kept back until a time drawn from ``latency`` has passed.
+
+    It sleeps, so any number of workers fit on one processor. An answer that takes longer anyway comes when it comes.
+    Of a policy in two stages the trunk is charged. For `hocket.Realtime`; virtual time charges its own law.
+
+    Args:
+        policy: a factory, or a function of one observation.
+        latency: a law that depends neither on the worker nor on the time.
+    """
+
+    policy: PolicyFactory
+    latency: LatencyModel
+    chunk_length: int = field(init=False)
+    pending: int = field(init=False)
+    head_s: float = field(init=False)
+    newest: bool = field(init=False)
+    preload: tuple[str, ...] = field(init=False, repr=False)
+
+    def __init__(self, policy: PolicyFactory | Policy, latency: LatencyModel) -> None:
+        if not isinstance(latency, LatencyModel):
+            raise ConfigurationError(f"latency={latency!r} is not a latency model; try hocket.Constant(0.05)")
+        if isinstance(latency, PerWorker | Changing):
+            raise ConfigurationError(
+                f"latency={latency!r} depends on the worker or the time, which a policy does not know; try "
+                "hocket.LogNormal(0.05, 0.3), or hocket.Virtual"
+            )
+        factory = as_factory(policy)
+        object.__setattr__(self, "policy", factory)
+        object.__setattr__(self, "latency", latency)
+        for name in ("chunk_length", "pending", "head_s", "newest", "preload"):
+            object.__setattr__(self, name, getattr(factory, name))
+
+    def build(self) -> Policy:
+        policy, draw = self.policy.build(), self.latency.sampler(np.random.default_rng())
+        return _SlowTrunk(policy, draw) if isinstance(policy, Stages) else _Slow(policy, draw)
+
+    def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
+        assert isinstance(policy, _Slow | _SlowTrunk)
+        self.policy.warm_up(policy.inner, *example)
+
+
+class _Slow:
+    def __init__(self, inner: Policy, draw: Sampler) -> None:
+        self.inner = inner
+        self._draw = draw
+
+    @property
+    def version(self) -> int:
+        return int(getattr(self.inner, "version", 0))
+
+    def __call__(self, *inputs: Any) -> Any:
+        due_ns = monotonic_ns() + self._draw(0, 0)
+        answer = self.inner(*inputs)
+        left_ns = due_ns - monotonic_ns()
+        if left_ns > 0:
+            sleep(left_ns / 1e9)
+        return answer
+
+
+class _SlowTrunk(Stages):
+    inner: Stages
+
+    def __init__(self, inner: Stages, draw: Sampler) -> None:
+        super().__init__(_Slow(inner.trunk, draw), inner.head)
+        object.__setattr__(self, "inner", inner)
+
+    @property
+    def version(self) -> int:
+        return int(getattr(self.inner, "version", 0))

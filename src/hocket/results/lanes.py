@@ -1,0 +1,118 @@
+"""A schedule as lanes in time: one a worker, with the ticks below."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hocket.core.commands import Outcome
+from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.hooks.record import RunRecord
+from hocket.results.files import replacing
+from hocket.results.metrics import Metrics, deadlines_ns
+
+# Okabe and Ito's colours: told apart with any colour vision.
+FRESH, DEFAULT = "#009E73", "#D55E00"
+COLOURS = {
+    Outcome.EXECUTED: ("#0072B2", "executed"),
+    Outcome.SUPERSEDED: ("#E69F00", "superseded"),
+    Outcome.DROPPED: ("#CC79A7", "dropped (late)"),
+    Outcome.DUPLICATE: ("#56B4E9", "duplicate"),
+    Outcome.DISCARDED: ("#999999", "discarded"),
+    Outcome.FAILED: ("#000000", "failed"),
+}
+
+
+LANE_INCHES = 0.41
+MOST_INCHES = 8.0
+"""Of lanes in one panel: many workers get thin lanes."""
+MOST_LABELS = 16
+
+
+def check_drawable() -> None:
+    """Raises MissingExtraError without matplotlib: to be asked before a long run, not after it."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("drawing lanes", "report") from error
+
+
+def draw_lanes(
+    runs: Sequence[tuple[str, RunRecord]], path: str | os.PathLike[str], *, title: str, seconds: float = 0.5
+) -> None:
+    """Draw ``seconds`` from the middle of each run, one panel a run, into the PNG ``path``.
+
+    Raises:
+        ConfigurationError: if there is nothing to draw, or the disk refuses.
+        MissingExtraError: without matplotlib.
+    """
+    if not runs or not seconds > 0:
+        raise ConfigurationError(f"{len(runs)} runs, seconds={seconds!r}: give at least one run and a time above 0")
+    check_drawable()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    drawn = [(name, Metrics(record)) for name, record in runs]
+    lanes = [np.unique(metrics.inferences.worker).tolist() for _, metrics in drawn]
+    heights = [0.75 + min(LANE_INCHES * len(workers), MOST_INCHES) for workers in lanes]
+    figure = Figure(figsize=(11, 1.3 + sum(heights)), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(len(runs), 1, squeeze=False, height_ratios=heights)[:, 0]
+    seen: set[int] = set()
+    for panel, (name, metrics), workers in zip(panels, drawn, lanes, strict=True):
+        seen |= _draw_run(panel, name, metrics, workers, seconds)
+    panels[-1].set_xlabel("time within the excerpt (s)")
+    legend: list[Any] = [Patch(color=FRESH, label="tick: fresh action"), Patch(color=DEFAULT, label="tick: default")]
+    legend += [
+        Patch(color=colour, label=f"inference: {label}") for kind, (colour, label) in COLOURS.items() if kind in seen
+    ]
+    figure.legend(handles=legend, loc="outside lower center", ncols=4, frameon=False)
+    figure.suptitle(title)
+    with replacing(Path(path)) as partial:
+        figure.savefig(partial, dpi=110, format="png")
+
+
+def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], seconds: float) -> set[int]:
+    cadence, ticks, inferences = metrics.record.trace.cadence, metrics.ticks, metrics.inferences
+    window_ns = int(seconds * 1e9)
+    gap = max(1.0, len(workers) * LANE_INCHES / MOST_INCHES)  # thin lanes keep their distance from the ticks
+    # The middle one of the stretches of this length, or the whole of a shorter run.
+    last_ns = cadence.deadline_ns(int(ticks.tick[-1])) if len(ticks.tick) else cadence.epoch_ns
+    begin_ns = cadence.epoch_ns + max(0, last_ns - cadence.epoch_ns - window_ns) // 2
+    end_ns = begin_ns + window_ns
+    until_ns = inferences.until_ns(last_ns)
+    shown = np.flatnonzero((inferences.started_ns < end_ns) & (until_ns > begin_ns))
+    kinds = [Outcome.DISCARDED if kind < 0 else Outcome(kind) for kind in inferences.outcome[shown].tolist()]
+    left = (inferences.started_ns[shown] - begin_ns) / 1e9
+    panel.barh(
+        np.searchsorted(workers, inferences.worker[shown]) + 1,
+        (until_ns[shown] - begin_ns) / 1e9 - left,
+        left=left,
+        height=0.62,
+        color=[COLOURS[kind][0] for kind in kinds],
+        edgecolor="white",
+        linewidth=min(0.8, 4 * LANE_INCHES / gap),
+    )
+    due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / 1e9
+    inside = (due >= 0) & (due <= seconds)
+    size = float(np.clip(600 / max(1, inside.sum()), 1, 6))
+    for fresh, marker, colour in ((True, "o", FRESH), (False, "x", DEFAULT)):
+        at = due[inside & (ticks.fresh == fresh)]
+        if len(at):  # an unclipped line without points would count as one in the figure's corner
+            panel.plot(at, np.full(len(at), 1 - gap), marker, color=colour, markersize=size, clip_on=False)
+    panel.vlines(due[inside], 1 - gap, len(workers) + 1, color="#DDDDDD", linewidth=0.1 * size, zorder=0)
+    panel.set_xlim(0, seconds)
+    panel.set_ylim(len(workers) + 0.6, 1 - 1.6 * gap)
+    labelled = range(0, len(workers), math.ceil(len(workers) / MOST_LABELS) or 1)
+    panel.set_yticks([1 - gap, *(i + 1 for i in labelled)], ["ticks", *(f"worker {workers[i]}" for i in labelled)])
+    coverage, delays = metrics.coverage, metrics.delays
+    delay = f", mean delay {delays.mean():.1f} ticks" if len(delays) else ""
+    panel.set_title(f"{name}: {coverage:.0%} of all ticks fresh{delay}", loc="left", fontsize=10)
+    panel.spines[["top", "right"]].set_visible(False)
+    return set(kinds)

@@ -1,0 +1,5 @@
+"""``report.html``: one file that shows a run, or compares several; no network, no library, fine without JavaScript."""
+
+from hocket.results.report.page import REPORT, write_report
+
+__all__ = ["REPORT", "write_report"]

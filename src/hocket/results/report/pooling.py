@@ -1,0 +1,90 @@
+"""Runs of one configuration together: what they are called, and the means of their figures."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hocket.results.intervals import interval
+from hocket.results.metrics import Metrics
+from hocket.results.report.headline import value
+from hocket.results.run_folder import SavedRun
+
+PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
+"""Of a policy's text, what may differ between runs that are pooled."""
+OWN = ("seed", "machine", "first_tick")
+"""Of a configuration, what may differ between runs that are pooled; of its options likewise."""
+OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs of one configuration."""
+
+    name: str
+    runs: tuple[SavedRun, ...]
+
+    @property
+    def measured(self) -> list[Metrics]:
+        """Those whose schedule can be read."""
+        return [run.metrics for run in self.runs if run.metrics is not None and len(run.metrics.ticks.tick)]
+
+
+def grouped(runs: Sequence[SavedRun]) -> list[Group]:
+    """Runs of the same configuration together, in the order in which they were given."""
+    groups: dict[str, list[SavedRun]] = {}
+    for place, run in enumerate(runs):
+        key = _key(run) if run.config else f"unknown {place}"
+        groups.setdefault(key, []).append(run)
+    named = []
+    for own in groups.values():
+        name = own[0].name
+        if len(own) > 1:
+            seeds = {str(run.config.get("seed")) for run in own}
+            what = "seeds" if len(seeds) == len(own) else "runs"
+            name = f"{_common([run.name for run in own])} ({len(own)} {what})"
+        named.append(Group(name, tuple(own)))
+    return named
+
+
+def _key(run: SavedRun) -> str:
+    config = without(run.config, OWN)
+    if isinstance(config.get("options"), dict):
+        config["options"] = without(config["options"], OPTIONS_OWN)
+    return PASSING.sub("", json.dumps(config, sort_keys=True, default=str))
+
+
+def without(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The entries that have none of these names."""
+    return {name: item for name, item in config.items() if name not in names}
+
+
+def _common(names: Sequence[str]) -> str:
+    """What the names have in common at their beginning, or the first one."""
+    first, last = min(names), max(names)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:length].rstrip("-_ 0123456789") or first
+
+
+def _figure(run: SavedRun, name: str) -> float:
+    if name == "regret":
+        return value(run.summary, "inaction_regret") + value(run.summary, "delay_regret")
+    if name == "final":
+        final = run.learning.final if run.learning is not None else None
+        return float(final.returns.mean()) if final is not None and len(final.returns) else math.nan
+    return value(run.summary, name)
+
+
+def pooled(group: Group, name: str) -> tuple[float, float]:
+    """Mean over the group's runs and half its 95 % interval."""
+    found = [_figure(run, name) for run in group.runs]
+    return interval([x for x in found if math.isfinite(x)])
+
+
+def pooled_summary(group: Group) -> dict[str, float]:
+    """Means of what the regret's shares need."""
+    return {name: pooled(group, name)[0] for name in ("inaction_regret", "delay_regret", "predictability")}

@@ -1,0 +1,118 @@
+"""The report of one run: headline, lanes, curves, distributions, learning, configuration."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from hocket.results.metrics import Metrics
+from hocket.results.report import bins, figures
+from hocket.results.report.axes import number
+from hocket.results.report.headline import cards, definitions, fates_figure, flat, regret_figure, section, value
+from hocket.results.report.lanes import MOST_SCROLLED, excerpt, kinds_in, scrolled, window_ticks
+from hocket.results.report.svg import embedded, figure, legend
+from hocket.results.run_folder import SavedRun
+
+
+def title_of(run: SavedRun) -> str:
+    """What was run, in a line."""
+    config = run.config
+    parts = [str(config[key]) for key in ("env",) if key in config]
+    rule, clock = config.get("rule"), config.get("clock")
+    if isinstance(rule, dict):
+        parts.append(f"{rule.get('name')}({rule['workers']})" if "workers" in rule else str(rule.get("name")))
+    if isinstance(clock, dict):
+        parts.append(f"{clock.get('name')}, {str(clock.get('hz')).removesuffix('.0')} Hz")
+    return " · ".join(parts) or run.name
+
+
+def one(run: SavedRun) -> str:
+    """The body of the page."""
+    parts = [f"<header><h1>{escape(title_of(run))}</h1><p>{escape(_subtitle(run))}</p></header>"]
+    parts.append(problems([run]))
+    if run.learning is not None and run.learning.error:
+        parts.append(f'<div class="problem"><b>Learning stopped.</b> {escape(run.learning.error)}</div>')
+    if run.summary:
+        parts.append(cards(run.summary))
+    if run.metrics is not None and len(run.metrics.ticks.tick):
+        parts.append(section("Schedule", schedule(run.metrics), kind="wide"))
+    if run.summary:
+        parts.append(
+            section("What it cost", regret_figure([("", run.summary)]), fates_figure(run.summary.get("outcomes") or {}))
+        )
+    if run.metrics is not None and len(run.metrics.ticks.tick):
+        along = list(figures.over_time(run.metrics))
+        if run.learning is not None:
+            parts.append(section("Learning", *figures.learning(run.metrics, run.learning)))
+        else:
+            along += figures.episodes(run.metrics)
+        parts.append(section("Over time", *along))
+        parts.append(section("Distributions", *figures.distributions(run.metrics)))
+    parts.append(section("Setting", *settings(run)))
+    if run.metrics is not None and run.metrics.record.errors:
+        told = "".join(f"<pre>{escape(error)}</pre>" for error in run.metrics.record.errors)
+        parts.append(section("Errors of failed inferences", told, kind="wide"))
+    return "".join(parts)
+
+
+def schedule(metrics: Metrics) -> str:
+    """The beginning and the worst stretch; with JavaScript, all of it to scroll through."""
+    count = window_ticks(metrics)
+    last = bins.last_tick(metrics)
+    count = min(count, last)
+    period_s = metrics.record.trace.cadence.period_ns / 1e9
+    key = legend([("tick: fresh action", "fresh"), ("tick: default", "default"), *kinds_in(metrics)])
+    worst = bins.worst_stretch(metrics, count)
+    parts = [figure(f"The first {count} ticks", excerpt(metrics, 0, count))]
+    if last > count:
+        parts.append(
+            figure(
+                f"The {count} ticks with the fewest fresh actions, from {number(round(worst * period_s, 2))} s on",
+                excerpt(metrics, worst, count),
+            )
+        )
+    note = "A bar is an inference from its start to its end; the thin line behind it is its wait for its tick."
+    shown = len(metrics.inferences.worker)
+    part = "" if shown <= MOST_SCROLLED else f" The view holds the first {MOST_SCROLLED:,} of {shown:,} inferences."
+    held = {**scrolled(metrics), "worst_s": worst * period_s, "window_s": count * period_s}
+    viewer = figure(
+        "The whole schedule",
+        '<div class="bar"></div><canvas tabindex="0"></canvas><p class="readout">&nbsp;</p>'
+        f'<script type="application/json">{embedded(held)}</script>',
+        f"Drag or use the arrow keys to move, the wheel or + and − to zoom.{part}",
+        kind="viewer",
+    )
+    return key + "".join(parts) + f'<p class="note">{escape(note)}</p>' + viewer
+
+
+def settings(run: SavedRun) -> list[str]:
+    """Configuration and machine."""
+    config = dict(run.config)
+    machine: dict[str, Any] = config.pop("machine", None) or {}
+    return [definitions("Configuration", flat(config)), definitions("Machine", flat(machine))]
+
+
+def problems(runs: list[SavedRun]) -> str:
+    """What could not be read."""
+    told = [(run.name, problem) for run in runs for problem in run.problems]
+    if not told:
+        return ""
+    items = "".join(
+        f"<li>{escape(f'{name}: ' if len(runs) > 1 else '')}{escape(problem)}</li>" for name, problem in told
+    )
+    return f'<div class="problem"><b>Not all of it could be read.</b> This is what there is.<ul>{items}</ul></div>'
+
+
+def _subtitle(run: SavedRun) -> str:
+    parts = [run.name]
+    if "mode" in run.config:
+        parts.append(str(run.config["mode"]))
+    if "seed" in run.config:
+        parts.append(f"seed {run.config['seed']}")
+    ticks = value(run.summary, "ticks")
+    if run.metrics is not None and ticks > 0:
+        seconds = ticks * run.metrics.record.trace.cadence.period_ns / 1e9
+        parts.append(f"{ticks:,.0f} ticks, {number(round(seconds, 1))} s")
+    if run.summary.get("interrupted"):
+        parts.append("interrupted")
+    return " · ".join(parts)

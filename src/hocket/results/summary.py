@@ -1,0 +1,161 @@
+"""The summary of a run: the figures people ask for first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hocket.hooks.record import RunRecord
+from hocket.results.metrics import Metrics, percentiles
+
+USUAL_PREDICTABILITY = 0.99
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run came to. Delays and intervals are in ticks, all times in seconds."""
+
+    ticks: int
+    coverage: float
+    steady_coverage: float
+    """Coverage from the tick on that the first inference could have made."""
+    inaction: float
+    predictability: float
+    """The ρ of the next two: the rule's, or 0.99."""
+    inaction_regret: float
+    """Of J_ρ a tick: what is left to the default."""
+    delay_regret: float
+    """Of J_ρ a tick: what was decided too early."""
+    default_cost: float
+    """β's measured cost a tick: (mean reward of fresh ticks − that of default ticks)·inaction. Only what the ticks
+    themselves paid, not what they led to; NaN without two ticks of each."""
+    default_cost_error: float
+    """Its standard error, as if ticks were independent."""
+    missed: int
+    delay_mean: float
+    delay_p50: float
+    delay_p99: float
+    interval_mean: float
+    interval_p99: float
+    lateness_p50_s: float
+    lateness_p99_s: float
+    step_p50_s: float
+    """What ``env.step`` took on the wall clock, under either clock."""
+    step_p99_s: float
+    overruns: int
+    """Ticks whose step, an episode's reset included, took longer than a tick."""
+    priority: int
+    """The tick loop's real-time priority; 0 for an ordinary thread's."""
+    tick_loop_cpu_share: float
+    inference_mean_s: float
+    inference_p99_s: float
+    workers: dict[str, dict[str, float]]
+    """By worker: inferences finished, their mean and 99th percentile in seconds."""
+    outcomes: dict[str, int]
+    binds: int
+    """How many heads of a policy in two stages were called, just before their tick."""
+    missed_binds: int
+    """How many of them were too late for it."""
+    episodes: int
+    return_mean: float
+    reward_total: float
+    interrupted: bool
+
+    @classmethod
+    def of(cls, record: RunRecord) -> Summary:
+        """Read the figures off ``record``."""
+        metrics = Metrics(record)
+        rho = getattr(record.trace.rule, "predictability", None) or USUAL_PREDICTABILITY
+        inaction_regret, delay_regret = metrics.regret_shares(rho)
+        (fresh_reward, fresh_error), (default_reward, default_error) = metrics.reward_means()
+        delay_p50, delay_p99 = percentiles(metrics.delays, 50, 99)
+        (interval_p99,) = percentiles(metrics.intervals, 99)
+        lateness_p50, lateness_p99 = percentiles(metrics.lateness_s, 50, 99)
+        step_s = metrics.step_s
+        step_p50, step_p99 = percentiles(step_s, 50, 99)
+        seconds = metrics.inferences.seconds
+        returns = metrics.episode_returns
+        return cls(
+            ticks=int(metrics.ticks.tick[-1]) if len(metrics.ticks.tick) else 0,
+            coverage=metrics.coverage,
+            steady_coverage=Metrics(record, max(0, metrics.first_due() - 1)).coverage,
+            inaction=1 - metrics.coverage,
+            predictability=rho,
+            inaction_regret=inaction_regret,
+            delay_regret=delay_regret,
+            default_cost=(fresh_reward - default_reward) * inaction_regret,
+            default_cost_error=math.hypot(fresh_error, default_error) * inaction_regret,
+            missed=metrics.missed,
+            delay_mean=_mean(metrics.delays),
+            delay_p50=delay_p50,
+            delay_p99=delay_p99,
+            interval_mean=_mean(metrics.intervals),
+            interval_p99=interval_p99,
+            lateness_p50_s=lateness_p50,
+            lateness_p99_s=lateness_p99,
+            step_p50_s=step_p50,
+            step_p99_s=step_p99,
+            overruns=int((step_s > 1 / float(record.trace.cadence.hz)).sum()),
+            priority=record.priority,
+            tick_loop_cpu_share=record.loop_cpu_s / record.wall_s if record.wall_s else float("nan"),
+            inference_mean_s=_mean(seconds),
+            inference_p99_s=percentiles(seconds, 99)[0],
+            workers={
+                str(worker): {"inferences": count, "mean_s": mean, "p99_s": p99}
+                for worker, (count, mean, p99) in metrics.worker_seconds().items()
+            },
+            outcomes=metrics.outcomes,
+            binds=metrics.binds,
+            missed_binds=metrics.missed_binds,
+            episodes=len(returns),
+            return_mean=_mean(returns),
+            reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
+            interrupted=record.interrupted,
+        )
+
+    def __str__(self) -> str:
+        def ms(seconds: float) -> str:
+            return "n/a" if math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"
+
+        def number(value: float) -> str:
+            return "n/a" if math.isnan(value) else f"{value:.4g}"
+
+        ended = ", ".join(f"{count} {how}" for how, count in self.outcomes.items() if count) or "none"
+        lines = [
+            f"ticks       {self.ticks}"
+            + (f", {self.missed} missed" if self.missed else "")
+            + (" (interrupted)" if self.interrupted else ""),
+            f"coverage    {self.coverage:.3f}; {self.steady_coverage:.3f} once the first inference was due",
+            f"regret      {self.inaction_regret + self.delay_regret:.3f} a tick at ρ = {self.predictability:g}: "
+            f"{self.inaction_regret:.3f} left to the default, {self.delay_regret:.3f} decided too early",
+            f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
+            f"p99 {number(self.delay_p99)} ticks",
+            f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
+            f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}"
+            + (f", at real-time priority {self.priority}" if self.priority else ""),
+            f"step        p50 {ms(self.step_p50_s)}, p99 {ms(self.step_p99_s)}"
+            + (f"; {self.overruns} longer than a tick" if self.overruns else ""),
+            f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
+            f"{_count(len(self.workers), 'worker')}",
+            f"inferences  {ended}",
+            *([f"binds       {self.binds}, {self.missed_binds} missed"] if self.binds else []),
+            *(
+                [f"default     cost {number(self.default_cost)} ± {number(self.default_cost_error)} reward a tick"]
+                if self.default_cost_error >= 0
+                else []
+            ),
+            f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
+            f"total reward {number(self.reward_total)}",
+        ]
+        return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

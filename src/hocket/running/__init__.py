@@ -1,0 +1,1 @@
+"""`hocket.run`: checks a run, drives it, returns its result."""

@@ -1,0 +1,1 @@
+"""Observations and actions at the edge: checked, encoded, decoded; and default behaviours."""

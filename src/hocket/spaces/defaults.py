@@ -1,0 +1,131 @@
+"""The default behaviour β: what fills every tick that has no fresh action."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from hocket.errors import ConfigurationError
+from hocket.spaces.codec import ActionCodec
+
+BoundDefault = Callable[[Any, Any], Any]
+"""``(newest observation, last executed action or None) -> action``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseeable:
+    """A bound default that needs no observation: what it will do can be said before the tick.
+
+    ``foresee`` maps the last executed action, or None if that is unknown, to the next one, or None likewise.
+    """
+
+    foresee: Callable[[Any], Any]
+    initial: Any
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        """The action, as of any bound default."""
+        return self.initial if last is None else self.foresee(last)
+
+
+class Default(ABC):
+    """A default behaviour, before it knows the action space."""
+
+    @abstractmethod
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        """The behaviour for one run in ``action_space``; refuses what does not fit it."""
+
+
+def _checked(action: Any, space: spaces.Space[Any]) -> Any:
+    codec = ActionCodec(space, 1)
+    return codec.decode(codec.encode(action)[0])
+
+
+def neutral(space: spaces.Space[Any]) -> Any:
+    """Discrete: its ``neutral`` if it names one, else the first action. Box: zero, or what lies nearest to it."""
+    if isinstance(space, spaces.Discrete):
+        return getattr(space, "neutral", space.start)
+    if isinstance(space, spaces.Box):
+        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    raise ConfigurationError(f"action space {space} has no default action; Discrete and Box are supported")
+
+
+# What is bound is made of small classes, not of functions in functions: so a run can be pickled in its middle.
+
+
+@dataclass(frozen=True, slots=True)
+class _Always:
+    action: Any
+
+    def __call__(self, last: Any) -> Any:
+        return self.action
+
+
+def _again(last: Any) -> Any:
+    return last
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    space: spaces.Space[Any]
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        return self.space.sample()
+
+
+@dataclass(frozen=True, slots=True)
+class _Computed:
+    function: Callable[[Any], Any]
+    codec: ActionCodec
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        return self.codec.decode(self.codec.encode(self.function(observation))[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed(Default):
+    """Always ``action``."""
+
+    action: Any = 0
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        action = _checked(self.action, action_space)
+        return Foreseeable(_Always(action), action)
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatLast(Default):
+    """The last executed action again; before the first, ``initial`` (or a neutral action if None)."""
+
+    initial: Any = None
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        initial = neutral(action_space) if self.initial is None else _checked(self.initial, action_space)
+        return Foreseeable(_again, initial)
+
+
+@dataclass(frozen=True, slots=True)
+class RandomDefault(Default):
+    """A uniformly random action."""
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        action_space.seed(int(rng.integers(2**31)))
+        return _Sampled(action_space)
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback(Default):
+    """A small fast policy: ``function`` of the newest observation. It runs inside the tick."""
+
+    function: Callable[[Any], Any]
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise ConfigurationError(f"Fallback({self.function!r}) needs a function of one observation")
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        return _Computed(self.function, ActionCodec(action_space, 1))

@@ -1,0 +1,239 @@
+"""A training on the wall clock, from its beginning or a checkpoint to its end: learners beside the tick loop."""
+
+from __future__ import annotations
+
+import copy
+import math
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hocket.core.cadence import exact_hz
+from hocket.errors import ConfigurationError
+from hocket.hooks.instrument import LearnerFigures, name_of
+from hocket.instruments.training_meter import telling_of_training
+from hocket.learn.checkpoints.checkpoint import belonging, check_free
+from hocket.learn.checkpoints.saver import LiveState, Saver, take_up
+from hocket.learn.exploration import EpsilonGreedy, Exploration
+from hocket.learn.learners.board import Board
+from hocket.learn.learners.in_loop import InLoopLearner
+from hocket.learn.learners.learner import Learner
+from hocket.learn.learners.options import InLoop, ParallelBatch
+from hocket.learn.learners.pace import Pace
+from hocket.learn.learners.pool import LearnerProcesses
+from hocket.learn.learners.tick_listener import Learning, Watch
+from hocket.learn.policy import Weights
+from hocket.learn.replay.replay import Replay
+from hocket.learn.weights.shared_weights import SharedWeights
+from hocket.policies.base import PolicyFactory
+from hocket.policies.charged import Charged
+from hocket.running.run import RunInterrupted, RunResult, run, set_up
+from hocket.training.result import TrainResult
+from hocket.training.setup import Training
+
+LEAST_EVALUATION_TICKS = 3600
+
+
+class LiveCourse:
+    """Plays a training on the wall clock, saves it, and takes it up again.
+
+    Args:
+        training: its terms.
+        replay: new and empty.
+
+    Attributes:
+        first_tick: of the training, at which this run begins.
+        last_tick: of the training, at which it ended.
+        updates: of this run.
+        history: of the last 100,000 of them, as `hocket.learn.learners.pace.UPDATE`.
+        error: why learning stopped before the end, if it did.
+    """
+
+    def __init__(self, training: Training, replay: Replay) -> None:
+        self._training, self._replay = training, replay
+        self._belongs_to = belonging(
+            name_of(training.env),
+            training.algorithm,
+            training.network,
+            rule=repr(training.rule),
+            hz=str(exact_hz(training.clock.hz)),
+            default=repr(training.default),
+            **training.options(charge=training.charge),
+        )
+        self.first_tick = self.last_tick = self.updates = 0
+        self.history: NDArray[Any] = np.empty(0)
+        self.error: str | None = None
+
+    def play(self) -> RunResult:
+        """Play the run to its end, or Ctrl-C; then save it, if it is to be saved."""
+        weights = SharedWeights(self._training.network)
+        try:
+            self._take_up(weights)
+            learning = self._learning(weights)
+            learning.board.tick = self.first_tick
+            saver = self._saver(weights, learning.board)
+            collector = self._training.collector(self._replay, first_tick=self.first_tick)
+            watch = Watch(collector, learning, saver)
+            with ExitStack() as stack:
+                stack.callback(learning.close)
+                learning.start()
+                if saver is not None:
+                    stack.callback(saver.close)
+                    saver.start()
+                learning.wait()
+                stack.callback(learning.board.stop)
+                result, interrupted = self._run(weights, watch)
+            self.updates, self.history = learning.log.updates, learning.history()
+            self.error, self.last_tick = watch.error, learning.board.tick
+            weights.reader().refresh(self._training.network)
+            if saver is not None:
+                saver.save_last()
+            watch.look()
+        finally:
+            weights.close()
+        if interrupted is not None:
+            raise interrupted
+        return result
+
+    def _take_up(self, weights: SharedWeights) -> None:
+        """Bring everything to where the checkpoint left it, if there is one to go on from."""
+        training = self._training
+        if training.resume is not None:
+            self.first_tick = take_up(Path(training.resume), self._belongs_to, weights, self._replay)
+            weights.reader().refresh(training.network)
+            if training.ticks <= self.first_tick:
+                raise ConfigurationError(
+                    f"ticks={training.ticks} have passed at the checkpoint, which is of tick {self.first_tick}; "
+                    "give more to go on"
+                )
+        if training.checkpoints is not None:
+            resumed_tick = self.first_tick if training.resume is not None else -1
+            check_free(Path(training.checkpoints.folder), resumed_tick=resumed_tick)
+
+    def _learning(self, weights: SharedWeights) -> Learning:
+        """The learners of ``weights``, not started."""
+        training, replay, learners = self._training, self._replay, self._training.learner
+        algorithm, threads, seed = training.algorithm, training.threads, training.seed + self.first_tick
+        if isinstance(learners, InLoop):
+            torch.set_num_threads(threads)
+            learner = Learner(
+                algorithm=algorithm,
+                network=copy.deepcopy(training.network),
+                weights=weights,
+                replay=replay,
+                seed=np.random.SeedSequence(seed),
+            )
+            return InLoopLearner(learner, weights=weights, replay=replay, warm_up=training.warm_up)
+        count = learners.learners
+        if isinstance(learners, ParallelBatch):
+            algorithm, threads, count = replace(algorithm, batch_size=algorithm.batch_size * count), threads * count, 1
+        return LearnerProcesses(
+            count,
+            algorithm=algorithm,
+            network=training.network,
+            weights=weights,
+            replay=replay,
+            pace=Pace(update_every=training.update_every, warm_up=training.warm_up),
+            threads=threads,
+            seed=seed,
+        )
+
+    def _saver(self, weights: SharedWeights, board: Board) -> Saver | None:
+        checkpoints = self._training.checkpoints
+        if checkpoints is None:
+            return None
+        state = LiveState(
+            belongs_to=self._belongs_to,
+            weights=weights,
+            replay=self._replay,
+            board=board,
+            folder=Path(checkpoints.folder),
+            keep=checkpoints.keep,
+        )
+        return Saver(state, checkpoints.every)
+
+    def _run(self, weights: SharedWeights, watch: Watch) -> tuple[RunResult, RunInterrupted | None]:
+        training, learning = self._training, watch.learning
+        exploration = training.exploration(learning.board, None)
+        telling = telling_of_training(
+            lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
+        )
+        try:
+            result = run(
+                training.env,
+                acting(training, exploration, weights),
+                training.rule,
+                training.clock,
+                ticks=training.ticks - self.first_tick,
+                default=training.default,
+                seed=training.seed + self.first_tick,
+                learn=learning.learn if isinstance(learning, InLoopLearner) else None,
+                listener=watch,
+                instruments=() if telling is None else telling,
+                config={"mode": training.mode, "first_tick": self.first_tick},
+            )
+        except RunInterrupted as interrupted:
+            return interrupted.result, interrupted
+        return result, None
+
+
+def _figures(updates: int, learning: Learning, exploration: Exploration) -> LearnerFigures:
+    status, tick = learning.status(), learning.board.tick
+    return LearnerFigures(
+        updates=updates,
+        loss=math.nan if status.loss is None else status.loss,
+        staleness=math.nan if status.staleness is None else status.staleness,
+        epsilon=exploration.epsilon.at(tick) if isinstance(exploration, EpsilonGreedy) else math.nan,
+    )
+
+
+def acting(training: Training, exploration: Exploration | None, weights: Weights | None = None) -> PolicyFactory:
+    """The policy of a run's workers, charged if it is to be."""
+    policy = training.policy(exploration, weights, in_place=False)
+    return policy if training.charge is None else Charged(policy, training.charge)
+
+
+def play_live(training: Training) -> TrainResult:
+    """`hocket.train` on the wall clock."""
+    greedy = acting(training, None)
+    # What cannot be run is refused before anything is started.
+    set_up(
+        training.env,
+        greedy,
+        training.rule,
+        training.clock,
+        ticks=training.ticks,
+        default=training.default,
+        seed=training.seed,
+    )
+    network = training.network.for_learning(bfloat16=training.algorithm.bfloat16)
+    replay = training.replay()
+    course = LiveCourse(training, replay)
+    try:
+        result = course.play()
+    finally:
+        replay.close()
+    evaluator = training.evaluator(greedy, longest=max(training.ticks, LEAST_EVALUATION_TICKS))
+    try:
+        final = evaluator.play(course.last_tick, -1)
+    except RunInterrupted:
+        raise RunInterrupted(result) from None
+    history, epoch_ns = course.history, result.record.trace.cadence.epoch_ns
+    landed_ns = history["time_ns"] - epoch_ns
+    return TrainResult(
+        run=result,
+        network=network,
+        evaluations=[],
+        final=final,
+        updates=course.updates,
+        losses=history["loss"].tolist(),
+        stalenesses=history["staleness"].tolist(),
+        started_ns=(landed_ns - (history["seconds"] * 1e9).astype(np.int64)).tolist(),
+        landed_ns=landed_ns.tolist(),
+        error=course.error,
+    )

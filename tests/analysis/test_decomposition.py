@@ -1,0 +1,156 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import hocket
+from hocket.analysis.decomposition import At, _losses
+from hocket.envs import make_env
+from hocket.errors import ConfigurationError
+from hocket.results.metrics import Metrics
+from hocket.running.run import set_up
+from hocket.theory import InducedDelayedSemiMDP, TabularEnv, default_of, random_mdp, ring
+
+
+def at(ticks, hz=10):
+    return hocket.Virtual(hz=hz, latency=hocket.Constant((ticks - 0.5) / hz))
+
+
+def same(observation):
+    return int(observation[0])
+
+
+def test_a_ring_without_chance_by_hand():
+    # Always in time: right at every tick. Two ticks late: the state is one step on, so never right.
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), same, hocket.TickDispatch(2), at(2), ticks=400, runs=5)
+    lost = found.per_tick
+    assert found.coverage == pytest.approx(1, abs=0.01) and found.delay_mean == 2
+    assert lost.free.mean == 1 and lost.undelayed.mean > 0.99 and lost.achieved.mean < 0.01
+    assert lost.delay_regret.mean > 0.99 and 0 <= lost.inaction_regret.mean < 0.01
+    assert found.per_episode is None
+
+
+def test_a_delay_may_gain():
+    # One step ahead of the state: wrong in time, right a tick late.
+    found = hocket.decompose(
+        lambda: TabularEnv(ring(4, 1.0)), lambda o: (same(o) + 1) % 4, hocket.TickDispatch(2), at(2), ticks=400, runs=5
+    )
+    assert found.per_tick.delay_regret.mean < -0.98 and found.per_tick.delay_regret.high < -0.9
+
+
+@pytest.mark.parametrize("rule", [hocket.Sequential(), hocket.TickDispatch(3)], ids=["sequential", "staggered"])
+def test_it_is_what_the_exact_theory_says(rule):
+    world, table = random_mdp(5, 3, 7), np.array([2, 0, 1, 1, 2])
+    interval = 3 if isinstance(rule, hocket.Sequential) else 1
+    exact = [
+        InducedDelayedSemiMDP(world, i, d).average_of(table if d <= i else _blind(table, world.actions, d - 1))
+        for i, d in ((1, 1), (interval, 1), (interval, 3))
+    ]
+    found = hocket.decompose(
+        lambda: TabularEnv(world),
+        lambda o: int(table[o[0]]),
+        rule,
+        at(3),
+        ticks=4000,
+        runs=12,
+        default=default_of(world),
+    ).per_tick
+    for estimate, value in zip((found.free, found.undelayed, found.achieved), exact, strict=True):
+        error = (estimate.high - estimate.low) / 3.92
+        assert abs(estimate.mean - value) <= 4 * error + 0.001
+    assert found.realtime_regret.mean == pytest.approx(found.inaction_regret.mean + found.delay_regret.mean)
+
+
+def _blind(table, actions, pending):
+    """The same decision whatever is pending."""
+    return np.broadcast_to(table.reshape(-1, *(1,) * pending), (len(table), *(actions,) * pending)).copy()
+
+
+def test_what_is_lost_an_episode():
+    # A late push loses a cart's balance, though every tick pays 1.
+    def balance(o):
+        return int(o[2] + 0.3 * o[3] + 0.02 * o[0] + 0.05 * o[1] > 0)
+
+    found = hocket.decompose(lambda: make_env("CartPole-v1"), balance, hocket.Sequential(), at(3, 50), runs=3)
+    assert found.per_tick.realtime_regret.mean == 0
+    assert found.per_episode.free.mean == 500 and found.per_episode.achieved.mean < 20
+    assert found.per_episode.inaction_regret.mean > 400
+    assert "reward an episode" in str(found) and "lost to inaction" in str(found)
+
+
+def test_chance_is_the_same_in_all_three():
+    seeds = []
+
+    class Watched(gym.Wrapper):
+        def reset(self, *, seed=None, options=None):
+            seeds.append(seed)
+            return super().reset(seed=seed, options=options)
+
+    hocket.decompose(
+        lambda: Watched(make_env("CartPole-v1")), lambda o: 1, hocket.Sequential(), at(2, 50), ticks=100, runs=2
+    )
+    starts = [i for i, seed in enumerate(seeds) if seed == seeds[0]]
+    assert len(starts) == 3  # each of the three starts the first run alike
+    episodes = [seeds[a:b] for a, b in zip(starts, [*starts[1:], starts[2] + 3], strict=True)]
+    for some in episodes:
+        shared = min(len(some), len(episodes[0]))
+        assert some[:shared][:3] == episodes[0][:shared][:3] and len(set(some[:3])) == len(some[:3])
+
+
+def test_instant_inference_loses_nothing():
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.001))
+    found = hocket.decompose(lambda: make_env("Pendulum-v1"), lambda o: [o[1]], hocket.TickDispatch(1), clock, runs=2)
+    assert found.per_tick.realtime_regret.mean == 0 and found.coverage == 1
+    assert found.per_episode.realtime_regret.mean == 0
+
+
+def test_of_a_chunk_the_first_action_is_prompt():
+    world = ring(4, 1.0)
+    policy = hocket.FunctionPolicy(lambda o: [(same(o) + step) % 4 for step in range(3)], chunk_length=3)
+    found = hocket.decompose(lambda: TabularEnv(world), policy, hocket.TickDispatch(1), at(2), ticks=100, runs=2)
+    assert found.per_tick.free.mean == 1 and 0 < found.coverage < 1
+    # Fresh at the same ticks; of the others some are right by chance.
+    assert found.per_tick.undelayed.mean >= found.coverage
+
+
+def test_pending_actions():
+    def wary(observation, codes):
+        assert codes.shape == (2,)
+        return same(observation)
+
+    policy = hocket.FunctionPolicy(wary, pending=2)
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(2), at(2), ticks=100, runs=2)
+    assert found.per_tick.free.mean == 1
+
+
+def test_two_stages():
+    policy = hocket.TwoStage(same, lambda features: features, head_s=0.01)
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(3), at(2), ticks=200, runs=2)
+    assert found.per_tick.free.mean == 1 and found.per_tick.undelayed.mean > 0.97
+
+
+def test_the_rule_acts_when_it_is_told():
+    env, ticks = TabularEnv(ring(4, 0.5)), (2, 3, 7, 20)
+    setup = set_up(env, same, At(ticks), hocket.Virtual(hz=10, latency=hocket.Constant(0.0)), ticks=20)
+    ran = Metrics(setup.clock.run(**setup.parts(), ticks=20)).ticks
+    assert ran.tick[ran.fresh].tolist() == list(ticks) and set(ran.delay_ticks[ran.fresh]) == {1}
+
+
+def test_intervals_by_hand():
+    # Two runs, paired differences 1 and 3: resamples have means 1, 2 and 3, the outer ones a quarter of the time each.
+    found = _losses(np.array([[2.0, 1.0, 1.0], [6.0, 3.0, 3.0]]), seed=0)
+    assert (found.inaction_regret.mean, found.inaction_regret.low, found.inaction_regret.high) == (2, 1, 3)
+    assert (found.delay_regret.mean, found.delay_regret.low, found.delay_regret.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"clock": hocket.Realtime(hz=60)}, "cannot be played again"),
+        ({"runs": 1}, "runs=1"),
+        ({"ticks": 0}, "ticks=0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(more, words):
+    options = {"rule": hocket.Sequential(), "clock": at(2), **more}
+    with pytest.raises(ConfigurationError, match=words):
+        hocket.decompose(lambda: TabularEnv(ring(3, 1.0)), same, **options)

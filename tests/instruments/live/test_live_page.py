@@ -1,0 +1,333 @@
+"""The page's process, its viewers, and what can go wrong with either. The run goes on."""
+
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from painted import Painted
+from processes_left import alive, eventually, named_memory
+from viewers import ASK, beside, look_at, stream_of, take_apart, watching
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import connect
+
+import hocket
+from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.instruments.live.board import ENDED
+
+pytestmark = pytest.mark.realtime
+
+HZ = 60
+
+
+def policy(observation):
+    time.sleep(0.02)
+    return 1
+
+
+def play(page, ticks=90, *, clock=None, env=None, rule=None):
+    clock = clock or hocket.Realtime(hz=HZ, executor="threads")
+    return hocket.run(env or Painted(), policy, rule or hocket.TickDispatch(3), clock, ticks=ticks, instruments=[page])
+
+
+@pytest.fixture(scope="module")
+def page():
+    with hocket.LivePage(0) as page:
+        yield page
+
+
+def test_a_viewer_sees_the_whole_run_and_its_figures(page):
+    with watching(page) as viewer:
+        result = play(page)
+        assert eventually(lambda: viewer.frames and viewer.frames[-1][0]["phase"] == "ended")
+        time.sleep(0.1)
+    record, metrics, summary = result.record, result.metrics(), result.summary()
+    about = next(header["about"] for header, _ in viewer.frames if header.get("about"))
+    assert (about["name"], about["rule"], about["workers"]) == ("Painted", "TickDispatch", 3)
+    assert (about["hz"], about["ticks"], about["realtime"], about["picture"]) == (HZ, 90, True, "")
+    assert viewer.rows("ticks", "tick").tolist() == list(record.ticks)
+    assert viewer.rows("ticks", "delay_ticks").tolist() == metrics.ticks.delay_ticks.tolist()
+    assert viewer.rows("ticks", "inference").tolist() == metrics.ticks.inference.tolist()
+    assert viewer.rows("ticks", "reward").tolist() == list(record.rewards)
+    assert viewer.rows("ticks", "lateness_s") == pytest.approx(np.array(record.lateness_ns) / 1e9)
+    numbers, inferences = viewer.rows("inferences", "number"), metrics.inferences
+    last = {int(number): row for row, number in enumerate(numbers)}
+    assert sorted(last) == list(range(len(inferences.worker)))
+    rows = [last[number] for number in sorted(last)]
+    epoch_ns = record.trace.cadence.epoch_ns
+    for column in ("worker", "observation", "target", "executed_tick", "outcome"):
+        assert viewer.rows("inferences", column)[rows].tolist() == getattr(inferences, column).tolist(), column
+    started_s = viewer.rows("inferences", "started_s")[rows]
+    assert started_s == pytest.approx((inferences.started_ns - epoch_ns) / 1e9)
+    pictures = [sections["picture"] for _, sections in viewer.frames if "picture" in sections]
+    assert len({picture["tick"] for picture in pictures}) > 10
+    assert all(picture["rendered"] and picture["kind"] == "rgb" for picture in pictures)
+    totals = viewer.frames[-1][0]["totals"]
+    assert (totals["tick"], totals["missed"], totals["outcomes"]) == (90, 0, summary.outcomes)
+    for name in ("coverage", "delay_mean", "return_mean", "reward_total", "episodes"):
+        assert totals[name] == pytest.approx(getattr(summary, name), rel=1e-9), name
+    for name in ("lateness_p50_s", "lateness_p99_s"):
+        assert totals[name] == pytest.approx(getattr(summary, name), rel=0.01), name
+
+
+def test_a_virtual_run_and_one_after_another(page):
+    virtual = hocket.Virtual(hz=HZ, latency=hocket.Constant(0.05))
+    with watching(page) as viewer:
+        for ticks in (200, 300):
+            hocket.run(Painted(), lambda _: 1, hocket.Unstaggered(2), virtual, ticks=ticks, instruments=[page])
+            eventually(lambda ticks=ticks: viewer.frames[-1][0]["totals"]["tick"] == ticks)
+            time.sleep(0.05)
+    begun = [header["about"] for header, _ in viewer.frames if header.get("about")]
+    assert [about["ticks"] for about in begun][-2:] == [200, 300] and not any(about["realtime"] for about in begun[-2:])
+    header = viewer.frames[-1][0]
+    assert (header["phase"], header["totals"]["tick"]) == ("ended", 300)
+
+
+def test_one_that_comes_in_the_middle_sees_what_has_been(page):
+    ended = beside(lambda: play(page, ticks=120))
+    time.sleep(1.0)
+    with look_at(page) as late:
+        late.send(ASK)
+        header, sections = take_apart(late.recv())
+    assert header["phase"] == "running" and header["totals"]["tick"] > 20
+    assert sections["ticks"]["tick"].tolist() == list(range(1, int(sections["ticks"]["tick"][-1]) + 1))
+    ended()
+
+
+# -- viewers that behave badly ---------------------------------------------------------------------------------
+
+
+def resident_kb(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+class Large(Painted):
+    """Half a megabyte a picture."""
+
+    def render(self):
+        return np.full((400, 420, 3), self._ticks % 256, np.uint8)
+
+
+@pytest.mark.parametrize("asks", [1, 300])
+def test_a_viewer_that_never_reads_makes_nothing_grow(page, asks):
+    """Nor does one that goes on asking without reading; others are served meanwhile."""
+    pid = page._process.pid
+    deaf = socket.create_connection(("127.0.0.1", page._port))
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.sendall(
+        b"GET /frames HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    for _ in range(asks):
+        deaf.sendall(b"\x82\x81\0\0\0\0\1")  # one masked byte
+    with watching(page) as viewer:
+        ended = beside(lambda: play(page, ticks=240, env=Large()))
+        time.sleep(1.0)
+        before_kb = resident_kb(pid)
+        result = ended()
+        grown_kb = resident_kb(pid) - before_kb
+    deaf.close()
+    assert result.summary().ticks == 240
+    assert viewer.bytes > 4e6, "the other one has seen pictures"
+    assert grown_kb * 1000 < max(2e6, viewer.bytes / 2)
+
+
+def test_a_viewer_that_is_killed_is_forgotten(page):
+    ended = beside(lambda: play(page, ticks=120))
+    with look_at(page) as killed:
+        killed.send(ASK)
+        killed.recv()
+        killed.socket.shutdown(socket.SHUT_RDWR)
+    with watching(page) as viewer:
+        assert ended().summary().ticks == 120
+        assert eventually(lambda: viewer.frames and viewer.frames[-1][0]["phase"] == "ended")
+
+
+def test_a_viewer_that_says_too_much_is_sent_away(page):
+    with look_at(page) as loud:
+        loud.send(b"x" * 5000)
+        with pytest.raises(Exception, match=r"1009|too big|closed|sent"):
+            while True:
+                loud.recv(timeout=5)
+    with look_at(page) as other:
+        other.send(ASK)
+        assert take_apart(other.recv())
+
+
+def test_a_viewer_that_says_words_is_sent_away(page, capfd):
+    with look_at(page) as talking:
+        talking.send("next")
+        with pytest.raises(ConnectionClosed) as closed:
+            talking.recv(timeout=10)
+    assert closed.value.rcvd.code == 1003
+    assert "Traceback" not in capfd.readouterr().err
+
+
+# -- who is let in ---------------------------------------------------------------------------------------------
+
+
+def answer(url, **headers):
+    request = urllib.request.Request(url, headers=headers)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=10) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def test_the_page_and_its_files(page):
+    status, content = answer(page.url)
+    assert status == 200 and b"page.js" in content
+    for name in ("page.js", "page.css", "icon.svg", "stream.js"):
+        assert answer(page.url + name)[0] == 200
+    for name in ("nothing.js", "..%2fserver.py", "__init__.py"):
+        assert answer(page.url + name)[0] == 404
+    assert b"http" not in content.replace(b"http://www.w3.org", b""), "nothing is asked of any network"
+
+
+def test_other_pages_in_the_same_browser_are_not_let_in(page):
+    for host in ("evil.example", "[::1", "127.0.0.1.evil.example"):
+        assert answer(page.url, Host=host)[0] in (400, 403)
+    assert answer(page.url, Host=f"localhost:{page._port}")[0] == 200
+    evil = {"Origin": "http://evil.example"}
+    with pytest.raises(InvalidStatus) as refused, look_at(page, additional_headers=evil):
+        pass
+    assert refused.value.response.status_code == 403
+    with look_at(page, additional_headers={"Origin": page.url.rstrip("/")}):
+        pass
+
+
+def test_another_address_needs_the_token():
+    with hocket.LivePage(0, host="0.0.0.0") as page:
+        url = f"http://127.0.0.1:{page._port}/"
+        token = page.url.split("?")[1]
+        assert token.startswith("token=") and len(token) > 20
+        assert answer(url)[0] == answer(url + "?token=wrong")[0] == answer(url + "?token=%C3%BC")[0] == 403
+        assert answer(url + "?" + token)[0] == 200
+        stream = url.replace("http", "ws") + "frames"
+        with pytest.raises(InvalidStatus), connect(stream, proxy=None):
+            pass
+        with connect(f"{stream}?{token}", proxy=None):
+            pass
+    assert hocket.LivePage(0, host="::1").url == "http://[::1]:0/"
+
+
+# -- what cannot be --------------------------------------------------------------------------------------------
+
+
+def test_a_port_that_is_taken(page):
+    with pytest.raises(ConfigurationError, match=rf"cannot have port {page._port} on 127\.0\.0\.1.*--live-port 0"):
+        hocket.LivePage(page._port).open()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"port": 70_000}, "port=70000 must be"),
+        ({"port": True}, "port=True must be"),
+        ({"host": "here"}, "host='here' is no address"),
+        ({"nice": 20}, "nice=20 must be"),
+    ],
+)
+def test_options_that_cannot_be(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        hocket.LivePage(**options)
+
+
+def test_an_address_that_is_not_ours():
+    with pytest.raises(ConfigurationError, match=r"on 203\.0\.113\.7"):
+        hocket.LivePage(0, host="203.0.113.7").open()
+
+
+def test_without_the_extra(monkeypatch):
+    from hocket.instruments.live import live_page
+
+    monkeypatch.setattr(live_page, "find_spec", lambda name: None if name == "uvicorn" else name)
+    with pytest.raises(MissingExtraError, match=r"hocket\[live\]"):
+        hocket.LivePage(0)
+
+
+def test_a_closed_page_is_not_opened_again():
+    page = hocket.LivePage(0)
+    page.close()
+    page.close()
+    with pytest.raises(ConfigurationError, match="closed"):
+        page.open()
+
+
+def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
+    class Killing(Painted):
+        def step(self, action):
+            if self._ticks == 20:
+                os.kill(pid, signal.SIGKILL)
+                assert eventually(lambda: not alive(pid), 60)  # one that stands back for all others dies late
+            return super().step(action)
+
+    with hocket.LivePage(0) as page:
+        pid = page._process.pid
+        with pytest.warns(RuntimeWarning, match=r"(?s)LivePage.*the run goes on.*ended with exit code -9") as warned:
+            result = play(page, ticks=150, env=Killing(episode_ticks=1000))
+        assert len(warned) == 1 and result.summary().ticks == 150
+
+
+def test_a_page_that_is_closed_on_the_way_is_told_no_more():
+    class Closing(Painted):
+        def step(self, action):
+            if self._ticks == 20:
+                page.close()
+            return super().step(action)
+
+    with hocket.LivePage(0) as page, pytest.warns(RuntimeWarning, match="the live page has been closed"):
+        result = play(page, ticks=150, env=Closing(episode_ticks=1000))
+    assert result.summary().ticks == 150
+
+
+def test_nothing_is_left(tmp_path):
+    """Neither a process nor a name in /dev/shm, whether it is closed or its process is killed."""
+    before = named_memory()
+    page = hocket.LivePage(0)
+    page.open()
+    pid = page._process.pid
+    assert alive(pid) and not {name for name in named_memory(pid) if "hocket" in name}
+    play(page, ticks=30)
+    assert page._board.phase == ENDED
+    page.close()
+    assert not alive(pid) and named_memory() <= before
+
+
+def test_a_script_without_the_main_guard(tmp_path):
+    import subprocess
+
+    script = tmp_path / "script.py"
+    script.write_text("import hocket\nwith hocket.LivePage(0) as page:\n    pass\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "guard it with: if __name__ == '__main__':" in done.stderr
+
+
+def test_the_page_ends_with_its_run(tmp_path):
+    import subprocess
+
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import hocket, time\nif __name__ == '__main__':\n"
+        "    page = hocket.LivePage(0)\n    page.open()\n    print(page._process.pid, flush=True)\n    time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    pid = int(process.stdout.readline())
+    assert alive(pid)
+    process.kill()
+    process.communicate()
+    assert eventually(lambda: not alive(pid), 8.0)
+
+
+def test_where_to_connect(page):
+    assert stream_of(page) == f"ws://127.0.0.1:{page._port}/frames"

@@ -1,0 +1,268 @@
+"""The page in Chromium, while a run goes on."""
+
+import os
+import shutil
+import time
+
+import numpy as np
+import pytest
+from painted import Painted
+from processes_left import eventually
+from viewers import beside
+
+import hocket
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1440,960",
+]
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed (it is in the extra dev)")
+pytestmark = [
+    pytest.mark.realtime,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is missing (apt-get install both)"),
+]
+
+HZ = 60
+
+
+def policy(observation):
+    time.sleep(0.03)
+    return 1
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    # The driver listens on this machine; a proxy of the user's is not to be asked about it.
+    service = Service(DRIVER, env={**os.environ, "no_proxy": "*", "NO_PROXY": "*"})
+    driver = webdriver.Chrome(options=options, service=service)
+    driver.set_page_load_timeout(30)
+    yield driver
+    driver.quit()
+
+
+class Shown:
+    """What a page in the browser shows."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def data(self, id, name):
+        return self.browser.execute_script(f"return document.getElementById('{id}').dataset.{name}") or ""
+
+    def text(self, id):
+        return self.browser.execute_script(f"return document.getElementById('{id}').textContent")
+
+    def number(self, id, name):
+        value = self.data(id, name)
+        return float(value) if value else float("nan")
+
+    def press(self, id):
+        self.browser.execute_script(f"document.getElementById('{id}').click()")
+
+    def pixels(self, id):
+        """Of a canvas: red, green, blue, alpha by pixel."""
+        values = self.browser.execute_script(
+            f"const c = document.getElementById('{id}');"
+            "return [c.width, c.height, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
+        )
+        width, height, content = values
+        return np.array(content, np.uint8).reshape(height, width, 4)
+
+    def moment(self):
+        return self.number("lanes", "moment")
+
+    def state(self):
+        return self.data("status", "state")
+
+    def tick(self):
+        return self.number("picture", "tick")
+
+
+@pytest.fixture
+def shown(browser):
+    """A browser that has seen no page yet, and complains of none afterwards."""
+    browser.get("about:blank")
+    browser.get_log("browser")
+    yield Shown(browser)
+    first, *others = browser.window_handles
+    for other in others:
+        browser.switch_to.window(other)
+        browser.close()
+    browser.switch_to.window(first)
+    browser.get("about:blank")
+
+
+def complaints(browser):
+    """Errors and warnings of the page; reading canvases back is the test's own doing."""
+    entries = browser.get_log("browser")
+    return [e for e in entries if e["level"] in ("SEVERE", "WARNING") and "readback" not in e["message"]]
+
+
+def play(page, seconds, workers=2, env=None):
+    clock = hocket.Realtime(hz=HZ, executor="threads")
+    rule = hocket.TickDispatch(workers)
+    return hocket.run(env or Painted(), policy, rule, clock, ticks=round(seconds * HZ), instruments=[page])
+
+
+def interrupted(call):
+    with pytest.raises(hocket.RunInterrupted) as caught:
+        call()
+    return caught.value.result
+
+
+class Enough(Painted):
+    """Until somebody has seen enough, which a busy machine may take long for."""
+
+    seen = False
+
+    def step(self, action):
+        if self.seen:
+            raise KeyboardInterrupt
+        return super().step(action)
+
+
+def test_a_run_in_the_browser(browser, shown):
+    with hocket.LivePage(0) as page:
+        browser.get(page.url)
+        assert eventually(lambda: shown.state() == "idle")
+        env = Enough()
+        ended = beside(lambda: interrupted(lambda: play(page, 100, env=env)))
+        assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
+        assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
+
+        # The picture changes, and is the environment's: orange on black. Lanes move.
+        before = shown.tick(), shown.moment(), shown.pixels("picture"), shown.pixels("lanes")
+        orange = (before[2] == (255, 128, 0, 255)).all(axis=2)
+        assert orange.any() and (before[2][:, :, :3].any(axis=2) & (before[2][:, :, 3] == 255)).sum() == orange.sum()
+        assert eventually(lambda: shown.tick() > before[0] + 10 and shown.moment() > before[1] + 0.2)
+        assert eventually(lambda: (shown.pixels("picture") != before[2]).any())
+        assert (shown.pixels("lanes") != before[3]).any()
+
+        # Pause holds the lanes and the picture; the figures go on.
+        shown.press("pause")
+        assert eventually(lambda: shown.state() == "paused")
+        moment, lanes, coverage = shown.moment(), shown.pixels("lanes"), shown.text("ticks")
+        time.sleep(0.6)
+        assert shown.moment() == moment and (shown.pixels("lanes") == lanes).all()
+        assert eventually(lambda: shown.text("ticks") != coverage)
+        for _ in range(3):
+            shown.press("back")
+        assert eventually(lambda: moment - 3.01 / HZ <= shown.moment() <= moment - 1.99 / HZ)
+        assert eventually(lambda: 0 <= shown.moment() * HZ - shown.tick() < HZ / 2)
+        shown.press("forth")
+        assert eventually(lambda: shown.moment() > moment - 2.01 / HZ)
+        browser.execute_script(
+            "const m = document.getElementById('moment'); m.value = -1.5; m.dispatchEvent(new Event('input'))"
+        )
+        assert eventually(lambda: shown.moment() <= moment + 30 and shown.text("ago").startswith("−"))
+        shown.press("pause")
+        assert eventually(lambda: shown.state() == "live" and shown.moment() > moment)
+
+        # Zoom.
+        window = shown.text("window")
+        shown.press("closer")
+        assert eventually(lambda: shown.text("window") != window)
+
+        # A reload begins again where the run is, with what has been before.
+        tick = shown.tick()
+        browser.refresh()
+        assert eventually(
+            lambda: shown.state() == "live" and shown.tick() > tick and shown.number("lanes", "bars") > 10
+        )
+
+        # A second viewer.
+        first = browser.current_window_handle
+        browser.switch_to.new_window("window")
+        browser.get(page.url)
+        assert eventually(lambda: shown.state() == "live" and shown.tick() > tick)
+        moment = shown.moment()
+        assert eventually(lambda: shown.moment() > moment)
+        browser.close()
+        browser.switch_to.window(first)
+
+        # In the end the gauges say what the summary says.
+        env.seen = True
+        summary = ended().summary()
+        assert eventually(lambda: shown.state() == "ended")
+        time.sleep(0.5)
+        for gauge, value in {
+            "coverage": summary.coverage,
+            "delay": summary.delay_mean,
+            "lateness": summary.lateness_p99_s,
+            "return": summary.return_mean,
+            "reward": summary.reward_total,
+        }.items():
+            assert shown.number(f"gauge-{gauge}", "value") == pytest.approx(value, rel=0.01), gauge
+        for outcome, count in summary.outcomes.items():
+            assert shown.number("legend", outcome) == count
+        assert complaints(browser) == []
+
+
+def test_many_workers_and_a_virtual_run(browser, shown):
+    with hocket.LivePage(0) as page:
+        browser.get(page.url)
+        ended = beside(lambda: play(page, 2, workers=72))
+        assert eventually(lambda: "72 workers" in shown.text("about"))
+        ended()
+        virtual = hocket.Virtual(hz=50, latency=hocket.LogNormal(0.1, 0.3))
+        result = hocket.run(Painted(), policy, hocket.MaxTime(5), virtual, ticks=300, instruments=[page])
+        assert eventually(lambda: shown.state() == "ended" and "virtual" in shown.text("about"))
+        assert eventually(lambda: shown.number("gauge-coverage", "value") > 0)
+        assert shown.number("gauge-coverage", "value") == pytest.approx(result.summary().coverage, rel=0.01)
+        hidden = "return document.getElementById('gauge-lateness').hidden"
+        assert browser.execute_script(hidden), "virtual time is never late"
+        assert complaints(browser) == []
+
+
+class Training(hocket.Instrument):
+    """Tells the page of a training that is not one."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def on_tick(self, moment):
+        if moment.tick % 20 == 0:
+            learner = hocket.hooks.instrument.LearnerFigures(moment.tick // 4, 0.5, 1.25, 0.1)
+            self.page.on_training(
+                hocket.Progress(
+                    tick=moment.tick,
+                    coverage=1.0,
+                    delay_ticks=1.0,
+                    episodes=1,
+                    episode_return=1.0,
+                    updates_per_s=float(moment.tick),
+                    learner=learner,
+                )
+            )
+            self.page.on_evaluation(moment.tick, 12.5)
+
+
+def test_a_training(browser, shown):
+    with hocket.LivePage(0) as page:
+        browser.get(page.url)
+        virtual = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
+        instruments = [page, Training(page)]
+        hocket.run(Painted(), lambda _: 1, hocket.Unstaggered(2), virtual, ticks=200, instruments=instruments)
+        figures = {"updates": 200.0, "loss": 0.5, "staleness": 1.25, "evaluation": 12.5}
+        for gauge, value in figures.items():
+            assert eventually(lambda gauge=gauge, value=value: shown.number(f"gauge-{gauge}", "value") == value), gauge
+        assert "50 so far" in shown.text("gauge-updates")

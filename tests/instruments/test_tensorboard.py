@@ -1,0 +1,51 @@
+import sys
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.hooks.instrument import LearnerFigures, Progress
+from hocket.instruments.tensorboard import TensorBoardWriter
+
+
+def progress(tick, **more):
+    known = {"coverage": 0.75, "delay_ticks": 3.5, "episodes": 2, "episode_return": 12.0, "updates_per_s": 100.0}
+    learner = LearnerFigures(40, loss=0.25, staleness=1.5, epsilon=0.125)
+    return Progress(**{"tick": tick, "learner": learner, **known, **more})
+
+
+def read(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
+
+
+def test_what_is_written_can_be_read(tmp_path):
+    with TensorBoardWriter(tmp_path / "board") as writer:
+        writer.on_training(progress(60))
+        writer.on_training(progress(120, coverage=1.0, delay_ticks=float("nan"), learner=LearnerFigures(50)))
+        writer.on_evaluation(100, 480.0)
+    assert read(tmp_path / "board") == {
+        "acting/coverage": [(60, 0.75), (120, 1.0)],
+        "acting/delay_ticks": [(60, 3.5)],
+        "acting/episode_return": [(60, 12.0), (120, 12.0)],
+        "acting/epsilon": [(60, 0.125)],
+        "learning/loss": [(60, 0.25)],
+        "learning/updates": [(60, 40.0), (120, 50.0)],
+        "learning/updates_per_s": [(60, 100.0), (120, 100.0)],
+        "learning/staleness": [(60, 1.5)],
+        "evaluation/mean_return": [(100, 480.0)],
+    }
+
+
+def test_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        TensorBoardWriter(tmp_path / "file" / "board")
+
+
+def test_without_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.delitem(sys.modules, "hocket.instruments.tensorboard")
+    with pytest.raises(MissingExtraError, match=r"pip install 'hocket\[train\]'"):
+        import hocket.instruments.tensorboard  # noqa: F401

@@ -1,0 +1,221 @@
+"""Q-learning on hocket's transitions finds the exact values of the induced delayed semi-MDP.
+
+Rewards. A decision on observation o is executed by tick t = o + delay; a transition pays what ticks t ... t' − 1 pay,
+t' the next decision's tick. Hence Q counts rewards from the decision's own execution on, while its state is what is
+known at o: with s(k) the world after tick k, tick t pays r(s(t − 1), a), and s(t − 1) is reached from s(o) through the
+pending actions, which are part of the state.
+
+- (1, 1): Q(s, a) = r(s, a) + γ Σ P(s'|s, a) V(s').
+- (1, 3): x = (s, b, c) with b, c pending at o + 1, o + 2. Q(x, a) = E r(s(o + 2), a) + γ E V(s(o + 1), c, a).
+- (4, 4): β in o + 1 ... o + 3, a in o + 4, which yields the next decision's observation, then β again for three
+  ticks, which belong to a. Q(s, a) = E[r(s₃, a) + γ rβ(s₄) + γ² rβ(s₅) + γ³ rβ(s₆) + γ⁴ V(s₄)], s₃ from s by Pβ³.
+"""
+
+from itertools import combinations, product
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import hocket
+from hocket.learn.replay.transitions import Decided, TransitionBuilder
+from hocket.policies.base import FunctionPolicy
+
+STATES, ACTIONS = 3, 2
+GAMMA = 0.9
+BETA = 1
+HZ = 50
+CASES = {
+    # (interval, delay): rule, inference in ticks, pending, ticks played
+    (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0, 30_000),
+    (1, 3): (hocket.TickDispatch(workers=1, min_delay=3), 0.9, 2, 60_000),
+    (4, 4): (hocket.Sequential(), 4.0, 3, 80_000),
+}
+
+
+class Tables:
+    """A random MDP: ``chances[s, a, s']`` and ``rewards[s, a]``."""
+
+    def __init__(self, seed):
+        rng = np.random.default_rng(seed)
+        self.chances = rng.dirichlet(np.full(STATES, 0.3), (STATES, ACTIONS))
+        self.rewards = rng.uniform(0, 1, (STATES, ACTIONS))
+
+
+class Tabular(gym.Env):
+    """Goes on for ever; observes its state."""
+
+    observation_space = spaces.Box(0, STATES - 1, (1,), np.int64)
+    action_space = spaces.Discrete(ACTIONS)
+
+    def __init__(self, tables):
+        self.rewards = tables.rewards.tolist()
+        self.steps = np.cumsum(tables.chances, axis=-1).tolist()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.state, self.draws = 0, iter(())
+        return np.array([0]), {}
+
+    def step(self, action):
+        draw = next(self.draws, None)
+        if draw is None:
+            self.draws = iter(self.np_random.random(4096).tolist())
+            draw = next(self.draws)
+        reward = self.rewards[self.state][action]
+        first, second, _ = self.steps[self.state][action]
+        self.state = 0 if draw < first else 1 if draw < second else 2
+        return np.array([self.state]), reward, False, False, {}
+
+
+# -- the independent solver ----------------------------------------------------------------------------------
+
+
+def exact(tables, interval, delay):
+    """Q by (state, pending codes) and action."""
+    p, r = tables.chances, tables.rewards
+    if (interval, delay) == (1, 1):
+        return {(s, ()): q for s, q in enumerate(iterate(p, r, GAMMA))}
+    if (interval, delay) == (1, 3):
+        states = list(product(range(STATES), range(ACTIONS), range(ACTIONS)))
+        where = {state: i for i, state in enumerate(states)}
+        chances = np.zeros((len(states), ACTIONS, len(states)))
+        rewards = np.zeros((len(states), ACTIONS))
+        for (s, b, c), a in product(states, range(ACTIONS)):
+            i = where[s, b, c]
+            rewards[i, a] = p[s, b] @ p[:, c] @ r[:, a]
+            for after in range(STATES):
+                chances[i, a, where[after, c, a]] += p[s, b, after]
+        return {(s, (b, c)): q for (s, b, c), q in zip(states, iterate(chances, rewards, GAMMA), strict=True)}
+    assert (interval, delay) == (4, 4)
+    idle, idle_rewards = p[:, BETA], r[:, BETA]
+    thrice = np.linalg.matrix_power(idle, 3)
+    afterwards = sum(GAMMA ** (k + 1) * np.linalg.matrix_power(idle, k) @ idle_rewards for k in range(3))
+    rewards = thrice @ (r + p @ afterwards)
+    chances = np.einsum("ij,jak->iak", thrice, p)
+    return {(s, (BETA,) * 3): q for s, q in enumerate(iterate(chances, rewards, GAMMA**4))}
+
+
+def iterate(chances, rewards, discount):
+    """Value iteration: Q, (states, actions)."""
+    values = np.zeros(rewards.shape)
+    while True:
+        better = rewards + discount * chances @ values.max(axis=1)
+        if np.abs(better - values).max() < 1e-12:
+            return better
+        values = better
+
+
+# -- what hocket makes of it ---------------------------------------------------------------------------------
+
+
+class Collector:
+    def __init__(self):
+        self.builder = TransitionBuilder(GAMMA)
+        self.states, self.transitions = [], []
+
+    def began(self, observation):
+        self.states.append(int(observation[0]))
+
+    def ticked(self, moment):
+        self.states.append(int(moment.observation[0]))
+        decided = None
+        if moment.decided_on >= 0:
+            decided = Decided(
+                tick=moment.tick, observation=moment.decided_on, action=moment.action, pending=moment.codes
+            )
+        self.transitions += self.builder.tick(moment.tick, moment.reward, decided=decided)
+
+
+LATE = (hocket.TickDispatch(workers=3), 2.9, 2, 60_000)
+"""(1, 3) by late binding: an inference of three ticks, its head told what was executed meanwhile."""
+
+
+def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False):
+    """The transitions of a run under a policy that acts at random."""
+    choices = iter(np.random.default_rng(seed).integers(0, ACTIONS, ticks + 8).tolist())
+    collector = Collector()
+    hocket.run(
+        Tabular(tables),
+        hocket.TwoStage(lambda observation: None, lambda features, codes: next(choices), pending=pending)
+        if late
+        else FunctionPolicy(lambda observation, codes=(): next(choices), pending=pending),
+        rule,
+        hocket.Virtual(hz=HZ, latency=hocket.Constant(inference_ticks / HZ)),
+        ticks=ticks,
+        default=hocket.Fixed(BETA),
+        seed=seed,
+        listener=collector,
+    )
+    return collector
+
+
+def q_learning(collector):
+    """Tabular Q-learning, replayed: in each sweep every transition is one update towards the table of the sweep
+    before, with step size 1/(visits in this sweep), done for all at once."""
+    rows = {}
+    seen = collector.states
+    data = [
+        (
+            rows.setdefault((seen[t.decided.observation], t.decided.pending), len(rows)),
+            t.decided.action,
+            t.reward,
+            t.discount,
+            rows.setdefault((seen[t.next_observation], t.next_pending), len(rows)),
+        )
+        for t in collector.transitions
+    ]
+    before, actions, rewards, discounts, after = map(np.array, zip(*data, strict=True))
+    pairs = before * ACTIONS + actions
+    visits = np.bincount(pairs, minlength=len(rows) * ACTIONS)
+    assert visits.min() >= 100, "every state and action is visited"
+    table = np.zeros((len(rows), ACTIONS))
+    for _ in range(1000):
+        targets = rewards + discounts * table.max(axis=1)[after]
+        better = (np.bincount(pairs, targets, len(visits)) / visits).reshape(table.shape)
+        converged = np.abs(better - table).max() < 1e-5
+        table = better
+        if converged:
+            return {state: table[row] for state, row in rows.items()}
+    raise AssertionError("Q-learning does not converge")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("interval", "delay"), CASES)
+def test_q_learning_finds_the_exact_values(interval, delay, seed, record_property):
+    tables = Tables(seed)
+    case = f"(interval, delay) = {interval, delay}, MDP {seed}"
+    check(tables, interval, delay, collected(tables, seed, *CASES[interval, delay]), case, record_property)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_late_binding_finds_them_too(seed, record_property):
+    tables = Tables(seed)
+    collector = collected(tables, seed, *LATE, late=True)
+    check(tables, 1, 3, collector, f"(1, 3) by late binding, MDP {seed}", record_property)
+
+
+def check(tables, interval, delay, collector, case, record_property):
+    truth = exact(tables, interval, delay)
+    assert all(t.decided.tick - t.decided.observation == delay for t in collector.transitions)
+    assert all(t.ticks == interval for t in collector.transitions)
+    learned = q_learning(collector)
+    assert learned.keys() == truth.keys()
+    error = max(np.abs(learned[state] / values - 1).max() for state, values in truth.items())
+    record_property("error", error)
+    print(f"{case}: max relative error {error:.3%}")
+    assert error <= 0.01
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_proof_can_fail(seed):
+    """The cases differ by more than the tolerance, so one case's values cannot pass for another's."""
+    tables = Tables(seed)
+    plain, delayed, slow = (exact(tables, *case) for case in CASES)
+    values = [
+        np.array([[table[s, pending]] for s in range(STATES)])
+        for table, pending in ((plain, ()), (delayed, (BETA, BETA)), (slow, (BETA,) * 3))
+    ]
+    for one, other in combinations(values, 2):
+        assert np.abs(one / other - 1).max() > 0.02

@@ -1,0 +1,72 @@
+import math
+
+import numpy as np
+
+from hocket.hooks.record import Moment
+from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.replay import Replay
+
+GAMMA = 0.5
+
+
+def moment(tick, *, decided_on=-1, action=5, reward=0.0, final=None):
+    return Moment(
+        tick=tick,
+        decided_on=decided_on,
+        action=action,
+        codes=(),
+        reward=reward,
+        terminated=final is not None,
+        truncated=False,
+        observation=np.array([tick], np.uint8),
+        final_observation=None if final is None else np.array([final], np.uint8),
+        final_codes=(),
+    )
+
+
+def play(collector, *moments):
+    collector.began(np.array([0], np.uint8))
+    for each in moments:
+        collector.ticked(each)
+
+
+def test_a_run_that_was_gone_on_with_counts_on():
+    """Decided on observations 0 and 1, executed at ticks 2 and 3, ended at 4; all 100 ticks later."""
+    replay = Replay(10, (1,))
+    collector = Collector(replay, gamma=GAMMA, first_action=5, first_tick=100)
+    play(
+        collector,
+        moment(1),
+        moment(2, decided_on=0, action=6, reward=1.0),
+        moment(3, decided_on=1, action=5, reward=3.0),
+        moment(4, reward=4.0, final=44),
+    )
+    assert collector.tick == 104 and collector.error is None
+    copied = replay.snapshot()
+    assert copied["ticks"].tolist() == [100, 101, 102, 103, 104, 104]
+    assert copied["frames"][:, 0].tolist() == [0, 1, 2, 3, 44, 4]
+    records = copied["records"]
+    assert records["action"].tolist() == [1, 0]
+    assert records["reward"].tolist() == [1.0, 3.0 + GAMMA * 4.0]
+
+
+def test_frames_of_the_run_before_are_no_part_of_it():
+    """Its last frame may have the tick at which the new one begins, or be a tick ahead."""
+    for ahead in (100, 101):
+        replay = Replay(10, (1,), stack=2, n_step=3)
+        replay.add_frame(99, np.array([98], np.uint8))
+        replay.add_frame(ahead, np.array([99], np.uint8))
+        replay.add_transition(99, 0, reward=0.0, discount=1.0, next_tick=ahead)
+        play(Collector(replay, gamma=GAMMA, first_tick=100), *(moment(t, decided_on=t - 1, action=0) for t in (1, 2)))
+        batch = replay.sample(50, np.random.default_rng(0))
+        pairs = {tuple(states[:, 0]) for states in (*batch.states, *batch.next_states)}
+        assert (98, 99) in pairs and (0, 1) in pairs
+        assert not any({98, 99} & set(pair) and {0, 1, 2} & set(pair) for pair in pairs)
+
+
+def test_a_reward_that_is_no_number_ends_it():
+    replay = Replay(10, (1,))
+    collector = Collector(replay, gamma=GAMMA, first_tick=100)
+    play(collector, moment(1, decided_on=0), moment(2, reward=math.nan), moment(3, decided_on=2))
+    assert collector.error.startswith("tick 102 paid a reward of nan")
+    assert collector.tick == 103 and len(replay) == 0

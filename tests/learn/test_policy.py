@@ -1,0 +1,187 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from hocket.errors import ConfigurationError
+from hocket.learn.algorithms.schedules import constant
+
+torch = pytest.importorskip("torch")
+
+from hocket.learn.exploration import EpsilonGreedy, OwnNoise  # noqa: E402
+from hocket.learn.policy import LearnedPolicy, greedy_policy  # noqa: E402
+from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
+
+SEEN, CODES = np.array([0.3, 0.8], np.float32), np.array([2, 1, 3])
+AS_INPUT = torch.from_numpy(SEEN)[None], torch.from_numpy(CODES)[None]
+
+
+class Counting:
+    """Weights that are one version newer, and larger by one, at every refresh."""
+
+    def __init__(self):
+        self.version = 0
+
+    def reader(self):
+        return self
+
+    def refresh(self, network):
+        self.version += 1
+        return self.version
+
+
+class Far:
+    tick = 10_000
+
+
+def small(**options):
+    torch.manual_seed(1)
+    return q_network(*mlp_trunk(2, hidden=8), 3, **options)
+
+
+def shake(network):
+    """New weights, in place."""
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.normal_()
+
+
+def by_chance(epsilon, seed=0):
+    seed = None if seed is None else np.random.SeedSequence(seed)
+    return EpsilonGreedy(actions=3, epsilon=constant(epsilon), ticks=Far(), seed=seed)
+
+
+def test_greedy_says_its_version():
+    network = small(pending=3)
+    policy = LearnedPolicy(network=network, weights=Counting(), in_place=True, first_action=5, pending=3).build()
+    for version in (1, 2, 3):
+        assert policy(SEEN, CODES) == 5 + int(network(*AS_INPUT).argmax()) == greedy_policy(network, 5)(SEEN, CODES)
+        assert policy.version == version
+        shake(network)
+
+
+@pytest.mark.parametrize("head_s", [0.0, 0.001])
+def test_chance_asks_no_network(head_s):
+    network = small(pending=3)
+    network.head.forward = network.trunk.forward = None  # calling it is an error
+    policy = LearnedPolicy(network=network, in_place=True, exploration=by_chance(1.0), pending=3, head_s=head_s).build()
+    drawn = [policy(SEEN, CODES) for _ in range(300)]
+    assert np.bincount(drawn).min() > 60
+    again = LearnedPolicy(network=network, in_place=True, exploration=by_chance(1.0), pending=3, head_s=head_s).build()
+    assert [again(SEEN, CODES) for _ in range(300)] == drawn
+
+
+def test_epsilon_is_that_of_the_tick():
+    network, clock = small(), Far()
+    options = EpsilonGreedy(actions=3, epsilon=by_chance(0).epsilon, ticks=clock)
+    policy = LearnedPolicy(network=network, in_place=True, exploration=options).build()
+    assert len({policy(SEEN) for _ in range(50)}) == 1
+    from hocket.learn.algorithms.schedules import Linear
+
+    options = EpsilonGreedy(actions=3, epsilon=Linear(0.0, 1.0, 10), ticks=clock)
+    policy = LearnedPolicy(network=network, in_place=True, exploration=options).build()
+    clock.tick = 0
+    assert len({policy(SEEN) for _ in range(50)}) == 1
+    clock.tick = 10
+    assert len({policy(SEEN) for _ in range(50)}) == 3
+
+
+def test_workers_of_their_own_have_weights_and_chances_of_their_own():
+    network = small()
+    factory = LearnedPolicy(network=network, exploration=by_chance(0.5, seed=None))
+    one, other = factory.build(), factory.build()
+    assert [one(SEEN) for _ in range(60)] != [other(SEEN) for _ in range(60)]
+    factory = LearnedPolicy(network=network)
+    before, kept = factory.build()(SEEN), factory.build()
+    network.head.advantage[-1].bias.data[(before + 1) % 3] += 100
+    assert kept(SEEN) == before != greedy_policy(network)(SEEN)
+
+
+@pytest.mark.parametrize("head_s", [0.0, 0.001])
+def test_noise_explores_and_greedy_is_quiet(head_s):
+    network = small(pending=3, noisy=True)
+    noisy = {"network": network, "in_place": True, "pending": 3, "head_s": head_s}
+    policy = LearnedPolicy(**noisy, exploration=OwnNoise(seed=np.random.SeedSequence(0))).build()
+    assert len({policy(SEEN, CODES) for _ in range(200)}) > 1
+    network.resample_noise()
+    quiet = LearnedPolicy(**noisy).build()
+    means = copy.deepcopy(network)
+    means.quieten()
+    assert {quiet(SEEN, CODES) for _ in range(50)} == {int(means(*AS_INPUT).argmax())}
+
+
+def test_a_late_head_is_of_the_version_of_its_trunk():
+    """Many inferences under way at once, new weights between any two stages: as by networks of their own."""
+
+    class Slow(Counting):
+        def refresh(self, network):
+            return self.version
+
+    network, weights = small(pending=3, dueling=True, support=(-1.0, 1.0)), Slow()
+    policy = LearnedPolicy(network=network, weights=weights, in_place=True, pending=3, head_s=0.001).build()
+    rng, begun = np.random.default_rng(0), []
+    for step in range(30):
+        seen = rng.random(2, np.float32)
+        begun.append((policy.trunk(seen), copy.deepcopy(network), seen, weights.version))
+        if step % 3 == 2:
+            shake(network)
+            network.head.grow(*(network.head.support[[0, -1]] * 2).tolist())
+            weights.version += 1
+    answers = set()
+    for features, snapshot, seen, version in begun:
+        codes = rng.integers(0, 4, 3)
+        expected = int(snapshot(torch.from_numpy(seen)[None], torch.from_numpy(codes)[None]).argmax())
+        assert (policy.head(features, codes), policy.version) == (expected, version)
+        answers.add(expected)
+    assert len(answers) > 1
+    # One copy a version, and none of what does not change.
+    assert len({id(features.kept.network) for features, *_ in begun}) == 10
+    assert all(features.kept.network.trunk is network.trunk for features, *_ in begun)
+
+
+def test_late_heads_that_have_run_make_room_for_newer_ones():
+    network, weights = small(pending=3), Counting()
+    policy = LearnedPolicy(network=network, weights=weights, in_place=True, pending=3, head_s=0.001).build()
+    waiting, networks = [], set()
+    for step in range(40):
+        waiting.append((policy.trunk(SEEN), copy.deepcopy(network)))
+        networks.add(id(waiting[-1][0].kept.network))
+        shake(network)
+        if len(waiting) > 3:
+            begun, snapshot = waiting.pop(0)
+            assert policy.head(begun, CODES) == int(snapshot(*AS_INPUT).argmax())
+        if step == 20:
+            waiting.pop()  # its episode has ended: its head never runs
+    assert len(networks) <= 6
+
+
+@pytest.mark.parametrize("head_s", [0.0, 0.001])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_what_it_has_come_to_can_be_pickled(head_s, noisy):
+    network = small(pending=3, noisy=noisy)
+    exploration = OwnNoise() if noisy else by_chance(0.3)
+    factory = LearnedPolicy(network=network, in_place=True, exploration=exploration, pending=3, head_s=head_s)
+    policy = factory.build()
+    for _ in range(10):
+        policy(SEEN, CODES)
+    features = policy.trunk(SEEN) if head_s else None
+    again, its_features, its_network = pickle.loads(pickle.dumps((policy, features, network)))
+    if head_s:
+        assert policy.head(features, CODES) == again.head(its_features, CODES)
+    assert [policy(SEEN, CODES) for _ in range(50)] == [again(SEEN, CODES) for _ in range(50)]
+    # It still acts by the network that learns.
+    torch.manual_seed(0)
+    shake(network)
+    torch.manual_seed(0)
+    shake(its_network)
+    fresh = factory.build()
+    assert policy(SEEN, CODES) == again(SEEN, CODES)
+    assert policy.trunk is not fresh.trunk if head_s else policy is not fresh
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(ConfigurationError, match="no noise"):
+        LearnedPolicy(network=torch.nn.Linear(2, 3), exploration=OwnNoise())
+    with pytest.raises(ConfigurationError, match="one stage"):
+        LearnedPolicy(network=torch.nn.Linear(2, 3), head_s=0.001)

@@ -1,0 +1,219 @@
+import importlib.util
+import pickle
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import hocket
+from hocket.envs.null import NullEnv
+from hocket.errors import ActionError, ConfigurationError, MissingExtraError
+from hocket.models.impala import ImpalaNet
+from hocket.models.qnetwork import impala_trunk, q_network
+from hocket.policies import TorchPolicy, continuous, greedy, torch_policy
+
+TINY = partial(ImpalaNet, 1 / 16, 6)
+
+
+class Table(nn.Module):
+    """The second half of the observation, whatever the weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return x[:, x.shape[1] // 2 :] + self.weight
+
+
+class Stateful(nn.Module):
+    def __init__(self, cell=nn.GRUCell):
+        super().__init__()
+        self.cell = cell(4, 2)
+
+    def forward(self, x):
+        return self.cell(x)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_largest_value_is_the_action():
+    policy = TorchPolicy(Table).build()
+    assert policy(np.array([0, 0, 0, 1.0, 3.0, 2.0])) == 1
+    assert policy(np.array([0, 0, 0, 9.0, 3.0, 2.0], np.float32)) == 0
+
+
+def test_the_output_itself_is_the_action():
+    policy = TorchPolicy(Table, decide=continuous, bfloat16=True).build()
+    answer = policy(np.array([0, 0, 0.5, -0.25], np.float32))
+    assert answer.tolist() == [0.5, -0.25]
+    assert answer.dtype == np.float32
+
+
+def test_a_decision_of_ones_own_and_a_chunk():
+    policy = TorchPolicy(Table, decide=lambda values: int(greedy(values)) + 1).build()
+    assert policy(np.array([0, 0, 1.0, 2.0])) == 2
+    policy = TorchPolicy(Table, chunk_length=2).build()
+    assert policy(np.array([[0, 0], [0, 0], [1.0, 2.0], [4.0, 3.0]])).tolist() == [1, 0]
+
+
+def test_nan_values_are_no_action():
+    policy = TorchPolicy(Table).build()
+    with pytest.raises(ActionError, match="NaN"):
+        policy(np.array([0, 0, 1.0, np.nan]))
+
+
+def test_every_worker_has_the_same_weights_and_the_generator_is_left_alone():
+    picture = np.random.default_rng(0).integers(0, 256, (1, 84, 84), np.uint8)
+
+    def values(seed):
+        return TorchPolicy(TINY, seed=seed, decide=continuous).build()(picture).tolist()
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = values(0)
+    assert torch.equal(torch.rand(3), expected)
+    assert values(0) == first
+    assert values(1) != first
+
+
+@pytest.mark.parametrize("options", [{"channels_last": False}, {"bfloat16": True}])
+def test_formats_change_the_speed_and_hardly_the_values(options):
+    picture = np.random.default_rng(0).integers(0, 256, (1, 84, 84), np.uint8)
+    plain = TorchPolicy(partial(ImpalaNet, 1, 6), decide=continuous).build()(picture)
+    other = TorchPolicy(partial(ImpalaNet, 1, 6), decide=continuous, **options).build()(picture)
+    assert np.allclose(plain, other, atol=0.02)
+
+
+def test_a_read_only_observation_is_taken_and_left_alone():
+    picture = np.full((1, 84, 84), 255, np.uint8)
+    picture.flags.writeable = False
+    assert TorchPolicy(TINY).build()(picture) in range(6)
+    assert (picture == 255).all()
+
+
+def test_the_network_runs_in_evaluation_mode():
+    policy = TorchPolicy(lambda: nn.Sequential(Table(), nn.Dropout(0.99)), decide=continuous).build()
+    assert policy(np.array([0, 0, 1.0, 2.0])).tolist() == [1.0, 2.0]
+
+
+def test_the_threads_are_set():
+    TorchPolicy(Table, threads=2).build()
+    assert torch.get_num_threads() == 2
+
+
+def test_it_travels_and_asks_for_torch_to_be_preloaded():
+    policy = pickle.loads(pickle.dumps(TorchPolicy(TINY, seed=3)))
+    assert policy == policy
+    assert policy.preload == ("torch",)
+    assert policy.chunk_length == 1
+    assert policy.build()(np.zeros((1, 84, 84), np.uint8)) in range(6)
+
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (1, 84, 84), np.uint8)
+CODES = np.array([2, 6])
+
+
+def two_stages(actions=6):
+    return q_network(*impala_trunk(1 / 16), actions, pending=2)
+
+
+def test_pending_codes_are_told():
+    policy, network = TorchPolicy(two_stages, pending=2, decide=continuous).build(), two_stages()
+    network.load_state_dict(TorchPolicy(two_stages)._network().state_dict())
+    expected = network(torch.from_numpy(PICTURE[None]), torch.from_numpy(CODES[None]))
+    assert policy(PICTURE, CODES) == pytest.approx(expected[0].detach().numpy(), abs=1e-5)
+
+
+def test_two_stages_come_to_what_one_does():
+    once = TorchPolicy(two_stages, pending=2, decide=continuous).build()
+    stages = TorchPolicy(two_stages, pending=2, head_s=0.001, decide=continuous).build()
+    assert isinstance(stages, hocket.Stages)
+    features = stages.trunk(PICTURE)
+    for codes in (CODES, np.array([0, 0])):
+        assert stages.head(features, codes) == pytest.approx(once(PICTURE, codes), abs=1e-6)
+    assert stages.head(features, CODES) != pytest.approx(stages.head(features, np.array([0, 0])))
+
+
+class SeesTheNewest(nn.Module):
+    """What the trunk saw, and what the head sees."""
+
+    def features(self, x):
+        return x
+
+    def from_features(self, features, newest):
+        return torch.cat((features, newest), dim=1)
+
+
+def test_the_head_sees_the_newest_observation():
+    stages = TorchPolicy(SeesTheNewest, head_s=0.001, newest=True, decide=continuous).build()
+    assert stages(np.array([1.0, 2.0]), np.array([3.0])).tolist() == [1, 2, 3]
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_two_stages_run_in_workers(executor):
+    clock = hocket.Realtime(hz=50, executor=executor)
+    policy = TorchPolicy(partial(two_stages, 2), pending=2, head_s=0.004)
+    env = NullEnv((1, 84, 84))
+    summary = hocket.run(env, policy, hocket.TickDispatch(2, min_delay=2), clock, ticks=50).summary()
+    assert summary.binds > 25 and not summary.outcomes["failed"]
+
+
+def test_a_network_in_one_stage_is_not_run_in_two():
+    with pytest.raises(ConfigurationError, match=r"head_s=0.001 .*ImpalaNet has no features and no from_features; try"):
+        TorchPolicy(TINY, head_s=0.001).build()
+
+
+@pytest.mark.parametrize("cell", [nn.GRUCell, nn.LSTM])
+def test_a_recurrent_network_is_refused_unless_its_state_is_observed(cell):
+    with pytest.raises(ConfigurationError, match="state_in_observation=True"):
+        TorchPolicy(partial(Stateful, cell)).build()
+    TorchPolicy(partial(Stateful, cell), state_in_observation=True).build()
+
+
+def test_what_is_no_network_is_refused():
+    with pytest.raises(ConfigurationError, match=r"functools\.partial"):
+        TorchPolicy(Table())
+    with pytest.raises(ConfigurationError, match="build_network"):
+        TorchPolicy(3)
+    with pytest.raises(ConfigurationError, match=r"torch\.nn\.Module"):
+        TorchPolicy(lambda: 3).build()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [{"threads": 0}, {"chunk_length": 0}, {"decide": "greedy"}, {"pending": -1}, {"head_s": -1.0}, {"newest": 1}],
+)
+def test_bad_options_are_refused_by_name(option):
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        TorchPolicy(TINY, **option)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(ConfigurationError, match="try 'cpu'"):
+        TorchPolicy(TINY, device="nowhere").build()
+
+
+def test_without_torch_the_message_says_what_to_install(monkeypatch):
+    real = importlib.util.find_spec
+    monkeypatch.setattr(torch_policy, "find_spec", lambda name: None if name == "torch" else real(name))
+    with pytest.raises(MissingExtraError, match=r"pip install 'hocket\[train\]'"):
+        TorchPolicy(TINY)
+
+
+def test_importing_the_module_does_not_import_torch():
+    code = "import sys, hocket.models; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

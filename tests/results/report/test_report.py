@@ -1,0 +1,282 @@
+import math
+from dataclasses import asdict, replace
+
+import by_hand
+import numpy as np
+import pytest
+from strict_html import Page
+
+import hocket
+from hocket.core.cadence import Cadence
+from hocket.core.rules import TickDispatch
+from hocket.core.trace import Trace
+from hocket.envs.null import NullEnv
+from hocket.errors import ConfigurationError
+from hocket.hooks.record import RunRecord
+from hocket.results.metrics import Metrics
+from hocket.results.report import write_report
+from hocket.results.report.comparison import figures_table
+from hocket.results.report.page import page
+from hocket.results.report.pooling import grouped, pooled
+from hocket.results.run_folder import SavedRun, read_run
+from hocket.results.summary import Summary
+from hocket.results.training_log import Evaluated, Learning
+from hocket.running.run import RunResult
+
+
+def saved(record, name="a run", **config):
+    return SavedRun(
+        name=name, config=config, summary=asdict(Summary.of(record)), metrics=Metrics(record), learning=None
+    )
+
+
+def played(workers=2, seed=0, ticks=600, rule=None, episode_ticks=50):
+    return hocket.run(
+        NullEnv(episode_ticks=episode_ticks),
+        lambda observation: 0,
+        rule or TickDispatch(workers),
+        hocket.Virtual(hz=60, latency=hocket.LogNormal(0.03, 0.3)),
+        ticks=ticks,
+        seed=seed,
+    )
+
+
+def long_run(ticks, workers=4):
+    """Every tick starts an inference that tick + 3 executes, but each tenth is late; as rows, so that it is quick."""
+    period = 10_000_000
+    record = RunRecord(Trace(TickDispatch(workers), Cadence(100)))
+    k = np.arange(1, ticks + 1)
+    zero = np.zeros_like(k)
+    done = k - 3  # the inference that finishes before tick k
+    late = done % 10 == 0
+    table = np.stack(
+        [
+            np.stack([zero + 4, k * period - period // 2, np.maximum(done, 0), zero + 1, zero], 1),
+            np.stack([zero + 2, k * period, k, zero, zero], 1),
+            np.where(
+                (late | (done < 0))[:, None],
+                np.stack([zero + 102, k, zero, zero, zero], 1),
+                np.stack([zero + 101, k, np.maximum(done, 0), zero, zero + 3], 1),
+            ),
+            np.stack([zero + 103, np.maximum(done, 0), np.where(late, 2, 0), zero, zero], 1),
+            np.stack([zero + 3, k * period, k, zero, zero], 1),
+            np.stack([zero + 100, k, k % workers, k, k + 3], 1),
+        ],
+        1,
+    )
+    table[:3, 0] = table[:3, 3] = (6, 0, 0, 0, 0)
+    first = [(0, 0, worker, 0, 0) for worker in range(workers)] + [(3, 0, 0, 0, 0), (100, 0, 0, 0, 3)]
+    rows = np.concatenate([np.array(first), table.reshape(-1, 5)]).astype(np.int64)
+    record.trace.rows.frombytes(rows.tobytes())
+    record.ticks.extend(k.tolist())
+    for name, value in (("rewards", 1.0), ("terminated", 0), ("lateness_ns", 1000), ("step_ns", 5000)):
+        getattr(record, name).extend([value] * ticks)
+    record.truncated.extend((k % 500 == 0).astype(int).tolist())
+    record.actions = [0] * ticks
+    return record
+
+
+# -- one run ---------------------------------------------------------------------------------------------------
+
+
+def test_a_report_is_one_file_that_needs_nothing_else(tmp_path):
+    path = played().save(tmp_path) / "report.html"
+    found = Page(path.read_text()).check()
+    for heading in ("Schedule", "What it cost", "Over time", "Distributions", "Configuration", "Machine"):
+        assert heading in found.texts
+    for axis in ("delay (ticks)", "time (s)", "inference time (ms)", "fresh ticks / all ticks"):
+        assert axis in found.texts
+
+
+def test_it_says_what_the_summary_says():
+    result = played()
+    summary = result.summary()
+    found = Page(page([saved(result.record, **result.config)])).check()
+    for words in (
+        f"{summary.coverage:.1%}",
+        f"{summary.delay_mean:.4g} ticks",
+        f"p99 {summary.interval_p99:.4g}",
+        f"executed {summary.outcomes['executed']:,} ",
+        f"discarded {summary.outcomes['discarded']:,} ",
+        "NullEnv · TickDispatch(2) · Virtual, 60 Hz",
+        "0.03",
+    ):
+        assert words in found.said, words
+
+
+def test_lanes_have_a_bar_for_each_inference_and_a_mark_for_each_tick():
+    found = Page(page([saved(by_hand.story())])).check()
+    told = [text for text in found.texts if text.startswith("inference ") and ":" in text]
+    assert told == [
+        "inference 0: observation 0, executed at tick 1, 8.0 ms",
+        "inference 1: observation 0, duplicate, 15.0 ms",
+        "inference 2: observation 1, executed at tick 3, 12.0 ms",
+        "inference 3: observation 1, duplicate, 10.0 ms",
+        "inference 4: observation 2, executed at tick 5, 17.0 ms",
+        "inference 5: observation 2, failed, 14.0 ms",
+        "inference 6: observation 3, discarded, 21.0 ms",
+        "inference 7: observation 3, discarded, 21.0 ms",
+    ]
+    fresh, default = (
+        [a["d"] for t, a in found.tags if t == "path" and a.get("class") == style][1] for style in ("fresh", "default")
+    )  # after the legend's
+    assert fresh.count("z") == 3 and default.count("M") == 2
+
+
+def test_the_scrolling_view_holds_the_whole_schedule():
+    from base64 import b64decode
+    from zlib import decompress
+
+    def unpacked(text):
+        return np.cumsum(np.frombuffer(decompress(b64decode(text)), "<i4")).tolist()
+
+    found = Page(page([saved(by_hand.story())]))
+    (view,) = [data for data in found.data if "workers" in data]
+    assert [start * view["unit_s"] * 1e3 for start in unpacked(view["start"])] == pytest.approx(
+        [0, 0, 10, 15, 22, 25, 39, 39]
+    )
+    assert unpacked(view["worker"]) == [0, 1, 0, 1, 0, 1, 0, 1]
+    assert unpacked(view["executed"]) == [1, -1, 3, -1, 5, -1, -1, -1]
+    assert unpacked(view["fate"]) == [0, 3, 0, 3, 0, 5, 4, 4]
+    assert unpacked(view["tick"]) == [1, 2, 3, 5, 6] and unpacked(view["delay"]) == [1, 0, 2, 3, 0]
+
+
+def test_an_hour_is_small_and_no_bigger_than_it_must_be(tmp_path):
+    short, hour = long_run(21_600), long_run(216_000)
+    assert Metrics(hour).coverage == pytest.approx(0.9, abs=1e-4)
+    write_report([saved(hour)], tmp_path / "hour.html")
+    text = (tmp_path / "hour.html").read_text()
+    assert len(text) < 5_000_000
+    found, small = Page(text).check(), Page(page([saved(short)])).check()
+    assert len(found.tags) < 1.2 * len(small.tags) < 6000
+    assert "time (min)" in found.texts and "first 30,000 of 216,001 inferences" in found.said
+    (curve,) = [data for data in found.data if data.get("label") == "time (min)" and "coverage" in str(data["series"])]
+    points = [y for y in curve["series"][0]["y"]]
+    assert len(points) == 160 and points[1:] == pytest.approx([0.9] * 159, abs=1e-3)
+
+
+def test_runs_with_little_in_them():
+    slow = hocket.Virtual(hz=60, latency=hocket.Constant(100.0))
+    nothing = hocket.run(NullEnv(), lambda o: 0, TickDispatch(2), slow, ticks=3)
+    Page(page([saved(nothing.record)])).check()
+    single = hocket.run(NullEnv(), lambda o: 0, TickDispatch(1), slow, ticks=1)
+    Page(page([saved(single.record)])).check()
+    Page(page([SavedRun(name="bare", summary={"coverage": 0.5}, problems=("trace.bin is missing",))])).check()
+
+
+def test_what_comes_from_outside_is_escaped():
+    nasty = "<!--</script><script>alert(1)</script>&<b>"
+    record = by_hand.story()
+    record.errors = [nasty]
+    run = replace(saved(record, name=nasty, env=nasty, policy=nasty), problems=(nasty,))
+    for text in (page([run]), page([run, saved(by_hand.story(), name="x")])):
+        found = Page(text).check()
+        assert found.count("b") == text.count("<b>") and "alert(1)" in found.said
+        assert found.count("script") == text.count("<script") and "<script>alert" not in text
+
+
+def test_problems_are_told_and_the_rest_is_shown(tmp_path):
+    folder = played().save(tmp_path / "x")
+    (folder / "trace.bin").unlink()
+    found = Page(page([read_run(folder)])).check()
+    assert "trace.bin is missing" in found.said and "Distributions" in found.texts
+    (folder / "inferences.npz").unlink()
+    found = Page(page([read_run(folder)])).check()
+    assert "inferences.npz is missing" in found.said and "Distributions" not in found.texts
+    assert "What it cost" in found.texts and "Configuration" in found.texts
+
+
+def test_no_run_is_no_report(tmp_path):
+    with pytest.raises(ConfigurationError, match="give at least one"):
+        write_report([], tmp_path / "x.html")
+
+
+# -- trainings -------------------------------------------------------------------------------------------------
+
+
+def learned(seed, first_tick=0, error=None):
+    returns = np.random.default_rng(seed).normal(20, 5, 8)
+    return Learning(
+        evaluations=tuple(Evaluated(tick, returns + tick / 10) for tick in (100, 200, 300)),
+        final=Evaluated(300, returns),
+        updates=500,
+        losses=np.linspace(1, 0.1, 200),
+        stalenesses=np.arange(200) % 3,
+        started_ns=np.arange(200),
+        landed_ns=np.arange(200) + 5,
+        first_tick=first_tick,
+        error=error,
+    )
+
+
+def test_a_training_has_learning_curves_with_intervals():
+    run = replace(saved(played().record), learning=learned(0, error="loss is NaN"))
+    found = Page(page([run])).check()
+    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes on the way", "Learning stopped."):
+        assert words in found.texts
+    assert "loss is NaN" in found.said
+    (curve,) = [data["series"][0] for data in found.data if data.get("label") == "tick of the training"]
+    mean = float(np.random.default_rng(0).normal(20, 5, 8).mean())
+    assert curve["x"] == [100, 200, 300] and curve["y"] == pytest.approx([mean + 10, mean + 20, mean + 30], abs=1e-2)
+    assert found.count("path", "band") >= 1
+    losses = next(data for data in found.data if data.get("label") == "updates")
+    assert 300 < losses["series"][0]["x"][0] < 320  # the columns have the last 200 of 500
+
+
+# -- several runs ----------------------------------------------------------------------------------------------
+
+
+def test_runs_of_one_configuration_are_pooled_and_others_are_not():
+    def run(name, coverage, **config):
+        return SavedRun(name=name, config=config, summary={"coverage": coverage})
+
+    where = "Policy(<function f at 0x7f{0}>, seed={0})".format
+    runs = [
+        run("a-0", 0.5, env="E", seed=0, policy=where(10), options={"seed": 0, "out": "x", "width": 1}),
+        run("b", 0.9, env="E", seed=0, policy=where(10), options={"seed": 0, "out": "x", "width": 2}),
+        run("a-1", 0.6, env="E", seed=1, policy=where(11), options={"seed": 1, "out": "y", "width": 1}),
+        run("a-2", 0.7, env="E", seed=2, policy=where(12), options={"seed": 2, "out": "z", "width": 1}),
+        run("lost", 0.1),
+        run("lost too", 0.2),
+    ]
+    groups = grouped(runs)
+    assert [group.name for group in groups] == ["a (3 seeds)", "b", "lost", "lost too"]
+    assert pooled(groups[0], "coverage") == pytest.approx((0.6, 4.303 * 0.1 / math.sqrt(3)))
+    assert pooled(groups[1], "coverage")[0] == 0.9 and math.isnan(pooled(groups[1], "coverage")[1])
+    cells = figures_table(groups)
+    assert "60.0 <small>± 25</small>" in cells and "<td>90.0</td>" in cells
+
+
+def test_a_comparison_has_a_line_and_a_lane_for_each_configuration():
+    runs = [saved(played(seed=s).record, f"two-{s}", env="E", seed=s, workers=2) for s in range(3)]
+    runs += [saved(played(4).record, "four", env="E", seed=0, workers=4)]
+    runs += [saved(played(rule=hocket.Sequential()).record, "alone", env="E", seed=0, workers=1)]
+    found = Page(page(runs)).check()
+    assert "E: 5 runs compared" in found.said and "3 configurations" in found.said
+    coverage = next(data for data in found.data if data["label"] == "time (s)")
+    assert [series["name"] for series in coverage["series"]] == ["two (3 seeds)", "four", "alone"]
+    mean = np.mean([np.mean(coverage["series"][0]["y"])])
+    assert mean == pytest.approx(np.mean([run.metrics.coverage for run in runs[:3]]), abs=1e-3)
+    assert found.count("svg", "lanes") == 3 and found.count("path", "band") >= 1
+    assert {"two (3 seeds): 40 ticks from the middle", "What differs", "workers"} <= set(found.texts)
+
+
+def test_trainings_are_compared_over_seeds():
+    runs = [replace(saved(played(seed=s).record, f"r{s}", seed=s), learning=learned(s)) for s in range(3)]
+    found = Page(page(runs)).check()
+    (curve,) = [data["series"][0] for data in found.data if data["label"] == "tick of the training"]
+    means = [np.random.default_rng(s).normal(20, 5, 8).mean() for s in range(3)]
+    assert curve["y"][0] == pytest.approx(np.mean(means) + 10, abs=1e-2)
+    assert f"{np.mean(means):.4g}" in found.said  # the final evaluations
+
+
+def test_many_runs_have_lines_that_differ():
+    runs = [saved(by_hand.story(), f"run {k}", width=k) for k in range(20)]
+    found = Page(page(runs)).check()
+    styles = {a["class"] for t, a in found.tags if t == "path" and (a.get("class") or "").endswith(" line")}
+    assert len(styles) >= 16
+
+
+def test_a_saved_result_has_the_report_that_the_folder_gives(tmp_path):
+    path = RunResult(played().record, {"env": "E"}).save(tmp_path / "x")
+    assert page([read_run(path)]) == (path / "report.html").read_text()

@@ -1,0 +1,287 @@
+import json
+import subprocess
+import sys
+from array import array
+from dataclasses import dataclass
+
+import by_hand
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import hocket
+from hocket.core.rules import TickDispatch, Unstaggered
+from hocket.envs.null import NullEnv
+from hocket.errors import ConfigurationError, TraceError
+from hocket.results.run_folder import NEEDED, read_run
+from hocket.results.training_log import Evaluated, Learning
+from hocket.running.run import RunResult
+from hocket.testing import replay
+
+VIRTUAL = hocket.Virtual(hz="59.7275", latency=hocket.LogNormal(0.05, 0.4))
+COLUMNS = ("ticks", "rewards", "terminated", "truncated", "lateness_ns", "step_ns")
+
+
+def still(observation):
+    return 0
+
+
+def run(env=None, *, ticks=80, rule=hocket.TickDispatch(3), policy=still, seed=1):  # noqa: B008
+    return hocket.run(
+        NullEnv(episode_ticks=25) if env is None else env, policy, rule, VIRTUAL, ticks=ticks, seed=seed,
+        default=hocket.RepeatLast(), config={"width": 3},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return run().save(tmp_path_factory.mktemp("runs") / "a")
+
+
+@pytest.fixture
+def copied(folder, tmp_path):
+    """A copy to damage."""
+    target = tmp_path / "copy"
+    target.mkdir()
+    for file in folder.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+def same(one, other):
+    """Everything that a record has."""
+    assert one.trace.rows == other.trace.rows
+    assert (one.trace.rule, one.trace.cadence, one.trace.head_ns) == (
+        other.trace.rule,
+        other.trace.cadence,
+        other.trace.head_ns,
+    )
+    for name in COLUMNS:
+        before, after = getattr(one, name), getattr(other, name)
+        assert isinstance(after, array) and after.typecode == before.typecode and after == before, name
+    assert len(one.actions) == len(other.actions)
+    for before, after in zip(one.actions, other.actions, strict=True):
+        assert np.array_equal(before, after)
+        assert np.asarray(before).dtype == np.asarray(after).dtype
+    assert one.final_observations.keys() == other.final_observations.keys()
+    for tick, observation in one.final_observations.items():
+        assert np.array_equal(observation, other.final_observations[tick])
+        assert observation.dtype == other.final_observations[tick].dtype
+    assert (one.errors, one.interrupted) == (other.errors, other.interrupted)
+    assert (one.loop_cpu_s, one.wall_s) == (other.loop_cpu_s, other.wall_s)
+
+
+# -- there and back --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])
+def test_what_is_loaded_is_what_was_saved(tmp_path, id):
+    env = gym.make(id, max_episode_steps=30)
+    action = 0 if id == "CartPole-v1" else np.full(1, 0.25, np.float32)
+    result = run(env, policy=lambda observation: action)
+    assert len(result.record.final_observations) >= 2
+    loaded = hocket.load(result.save(tmp_path / "x"))
+    same(result.record, loaded.record)
+    assert loaded.summary() == result.summary()
+    assert loaded.config["env"] == id and loaded.config["width"] == 3 and loaded.learning is None
+    replay(loaded.record.trace)
+
+
+def test_saving_what_was_loaded_gives_the_same_files(folder, tmp_path):
+    again = hocket.load(folder).save(tmp_path / "again")
+    for name in NEEDED:
+        assert (again / name).read_bytes() == (folder / name).read_bytes() or name.endswith(".npz"), name
+    same(hocket.load(folder).record, hocket.load(again).record)
+
+
+def test_missed_ticks_failures_errors_and_interrupts_come_back(tmp_path):
+    record = by_hand.story()
+    record.errors, record.interrupted = ["Traceback: no network today"], True
+    record.final_observations[5] = np.arange(3.0)
+    record.wall_s, record.loop_cpu_s = 0.0625, 1 / 3
+    loaded = hocket.load(RunResult(record).save(tmp_path))
+    same(record, loaded.record)
+    assert loaded.metrics().missed == 1
+    assert loaded.metrics().outcomes == RunResult(record).metrics().outcomes
+
+
+def test_a_run_without_an_answer_or_an_episode(tmp_path):
+    slow = hocket.Virtual(hz=60, latency=hocket.Constant(100.0))
+    result = hocket.run(NullEnv(), still, hocket.TickDispatch(2), slow, ticks=5)
+    same(result.record, hocket.load(result.save(tmp_path)).record)
+
+
+def test_a_run_that_was_interrupted_before_its_first_tick(tmp_path):
+    record = by_hand.played([by_hand.e.WorkerJoined(0, 0), by_hand.e.Ticked(0, 0)])
+    record.interrupted = True
+    path = RunResult(record).save(tmp_path)
+    same(record, hocket.load(path).record)
+    assert "interrupted" in (path / "report.html").read_text()
+
+
+def test_learning_comes_back(tmp_path):
+    learning = Learning(
+        evaluations=(Evaluated(100, np.array([1.0, 2.0])), Evaluated(200, np.array([3.0]))),
+        final=Evaluated(200, np.array([4.0, 5.0, 6.0])),
+        updates=7,
+        losses=np.array([0.5, 0.25]),
+        stalenesses=np.array([0, 3]),
+        started_ns=np.array([1, 2]),
+        landed_ns=np.array([3, 4]),
+        first_tick=50,
+        error="diverged",
+    )
+    path = RunResult(by_hand.story(), {}, learning).save(tmp_path)
+    loaded = hocket.load(path).learning
+    assert [(tick, returns.tolist()) for tick, returns in loaded.evaluations] == [(100, [1, 2]), (200, [3])]
+    assert (loaded.final.tick, loaded.final.returns.tolist()) == (200, [4, 5, 6])
+    assert (loaded.updates, loaded.first_tick, loaded.error) == (7, 50, "diverged")
+    assert loaded.losses.tolist() == [0.5, 0.25] and loaded.stalenesses.tolist() == [0, 3]
+    assert loaded.started_ns.tolist() == [1, 2] and loaded.landed_ns.tolist() == [3, 4]
+    RunResult(by_hand.story()).save(tmp_path)
+    assert hocket.load(path).learning is None
+
+
+def test_learning_without_anything_comes_back():
+    none = Learning(
+        evaluations=(), final=None, updates=0, losses=np.empty(0), stalenesses=np.empty(0, np.int64),
+        started_ns=np.empty(0, np.int64), landed_ns=np.empty(0, np.int64),
+    )  # fmt: skip
+    back = Learning.of_columns(none.columns())
+    assert (back.evaluations, back.final, back.updates, back.error) == ((), None, 0, None)
+
+
+@dataclass(frozen=True)
+class Own(Unstaggered):
+    """A rule that hocket does not know."""
+
+
+def test_a_rule_of_ones_own_is_needed_for_a_replay_only(tmp_path):
+    result = run(rule=Own(2))
+    loaded = hocket.load(result.save(tmp_path))
+    assert loaded.summary() == result.summary()
+    with pytest.raises(TraceError, match=r"'Own'.* none of hocket's own rules; pass it"):
+        replay(loaded.record.trace)
+    replay(hocket.load(tmp_path, rule=Own(2)).record.trace)
+    again = loaded.save(tmp_path / "again")
+    assert json.loads((again / "config.json").read_text())["rule"]["name"] == "Own"
+    same(result.record, hocket.load(again, rule=Own(2)).record)
+
+
+# -- damage ----------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_folder_has_no_problems(folder):
+    saved = read_run(folder)
+    assert saved.problems == () and saved.name == "a" and set(NEEDED) <= {file.name for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("how", ["missing", "empty", "cut"])
+def test_one_damaged_file_is_named_and_the_rest_is_read(copied, folder, name, how):
+    content = (copied / name).read_bytes()
+    if how == "missing":
+        (copied / name).unlink()
+    else:
+        (copied / name).write_bytes(content[: len(content) // 2] if how == "cut" else b"")
+    with pytest.raises(TraceError, match=name.replace(".", r"\.")):
+        hocket.load(copied)
+    saved, whole = read_run(copied), read_run(folder)
+    assert len(saved.problems) == 1 and saved.problems[0].startswith(name)
+    assert saved.summary["coverage"] == whole.summary["coverage"]
+    for figure in ("coverage", "missed", "outcomes"):
+        assert getattr(saved.metrics, figure) == getattr(whole.metrics, figure)
+    assert saved.metrics.delays.tolist() == whole.metrics.delays.tolist()
+    assert saved.metrics.lateness_s.tolist() == ([] if name == "ticks.npz" else whole.metrics.lateness_s.tolist())
+
+
+def test_without_the_index_a_cut_file_is_still_found(copied):
+    (copied / "run.json").unlink()
+    for name in ("trace.bin", "inferences.npz"):
+        content = (copied / name).read_bytes()
+        (copied / name).write_bytes(content[:-100])
+    problems = read_run(copied).problems
+    assert [problem.split()[0].rstrip(":") for problem in problems] == ["run.json", "trace.bin", "inferences.npz"]
+    assert read_run(copied).metrics is None and read_run(copied).summary["ticks"] == 80
+
+
+def test_a_table_of_something_else_is_damage(copied):
+    (copied / "run.json").unlink()
+    np.savez(copied / "ticks.npz", tick=np.arange(3))
+    assert any("ticks.npz is damaged (it has no column action)" in problem for problem in read_run(copied).problems)
+    (copied / "summary.json").write_text("[1]")
+    assert any("summary.json is damaged (it holds no object)" in problem for problem in read_run(copied).problems)
+
+
+def test_a_newer_version_names_both(copied):
+    index = json.loads((copied / "run.json").read_text())
+    (copied / "run.json").write_text(json.dumps({**index, "format_version": 99, "hocket": "7.1"}))
+    with pytest.raises(
+        TraceError, match=r"version 99 .* hocket 7\.1; this one, hocket \S+, reads up to 1; try a newer"
+    ):
+        hocket.load(copied)
+
+
+def test_a_trace_of_a_newer_version_names_both(copied):
+    content = (copied / "trace.bin").read_bytes()
+    (copied / "trace.bin").write_bytes(content.replace(b'"version": 1', b'"version": 2', 1))
+    (problem,) = read_run(copied).problems
+    assert "version 2" in problem and "reads 'hocket-trace' version 1" in problem
+    assert read_run(copied).metrics is not None
+
+
+def test_what_is_no_run_folder(tmp_path):
+    for path, why in ((tmp_path / "x", "is not there"), (tmp_path, "is no run folder")):
+        with pytest.raises(TraceError, match=why):
+            hocket.load(path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TraceError, match="is no folder; give a folder that a run saved"):
+        hocket.load(tmp_path / "file")
+    (tmp_path / "run.json").write_text('{"format": "other", "format_version": 1}')
+    with pytest.raises(TraceError, match="has format 'other', not 'hocket-run'"):
+        hocket.load(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(TraceError, match=r"nothing of .* can be read: run.json is damaged"):
+        hocket.load(tmp_path)
+
+
+# -- a disk that is full ---------------------------------------------------------------------------------------
+
+FULL_DISK = """
+import resource, sys
+import hocket
+from hocket.errors import ConfigurationError
+
+result = hocket.load(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    result.save(sys.argv[2])
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("most_bytes", "file"), [(500, "trace.bin"), (30_000, "report.html")])
+def test_a_full_disk_is_a_clear_error_and_leaves_what_there_is_readable(folder, tmp_path, most_bytes, file):
+    target = tmp_path / "full"
+    run(ticks=10, seed=5).save(target)
+    command = [sys.executable, "-c", FULL_DISK, str(folder), str(target), str(most_bytes)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert f"{file} cannot be written (File too large); try another place" in done.stdout
+    assert not [left for left in target.iterdir() if left.name.endswith(".part")]
+    saved = read_run(target)
+    if file == "report.html":  # all that a run is was written before
+        assert saved.problems == () and hocket.load(target).summary().ticks == 80
+    else:
+        assert saved.problems == ("run.json is missing",) and saved.summary["ticks"] == 10
+
+
+def test_a_run_that_cannot_begin_to_be_saved_keeps_the_earlier_one(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        hocket.load(folder).save(tmp_path / "file" / "x")
+
+
+def test_the_rule_that_stands_for_an_unknown_one_says_how_many_workers(tmp_path):
+    loaded = hocket.load(run(rule=Own(2)).save(tmp_path))
+    assert loaded.record.trace.rule.initial_workers == 2 and not isinstance(loaded.record.trace.rule, TickDispatch)

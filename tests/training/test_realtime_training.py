@@ -1,0 +1,477 @@
+"""`hocket.train` on the wall clock. Counts, not timings: a noisy machine may be late, and nothing may be lost."""
+
+import json
+import math
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+from multiprocessing import forkserver
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from looking_on import Notes
+from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from safetensors.torch import load_file
+
+import hocket
+from hocket.envs.null import NullEnv
+from hocket.errors import CheckpointError, ConfigurationError
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.rainbow import Rainbow
+from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
+from hocket.learn.learners.pool import PRELOAD
+from hocket.models.qnetwork import mlp_trunk, q_network
+from hocket.training.resumption import Checkpoints
+
+pytestmark = pytest.mark.realtime
+
+SMALL = DQN(batch_size=8, target_every=20)
+
+
+def cartpole():
+    return gym.make("CartPole-v1")
+
+
+def null():
+    return NullEnv(observation_shape=(4,), dtype=np.float32, actions=2)
+
+
+class Told(gym.Wrapper):
+    """Does something at a tick, and may spoil what is seen or paid from then on."""
+
+    def __init__(self, tick=-1, do=lambda: None, *, observation=None, reward=None, every=None):
+        super().__init__(cartpole())
+        self.count, self.tick, self.do, self.every = 0, tick, do, every
+        self.spoiled = observation, reward
+
+    def step(self, action):
+        self.count += 1
+        observation, reward, *others = super().step(action)
+        if self.count == self.tick:
+            self.do()
+        if self.every is not None and self.count % self.every == 0:
+            print(self.count, flush=True)
+        if self.count >= self.tick > 0:
+            observation = observation if self.spoiled[0] is None else np.full_like(observation, self.spoiled[0])
+            reward = reward if self.spoiled[1] is None else self.spoiled[1]
+        return observation, reward, *others
+
+
+def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor="threads", rule=None, **options):
+    algorithm = options.pop("algorithm", SMALL)
+    support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+    torch.manual_seed(0)
+    known = {"warm_up": 20, "update_every": 10, "evaluation_episodes": 0, "capacity": 5000}
+    return hocket.train(
+        make_env,
+        q_network(*mlp_trunk(4, hidden=hidden), 2, pending=pending, support=support, noisy=algorithm.noisy),
+        algorithm,
+        rule or hocket.TickDispatch(2),
+        hocket.Realtime(hz=hz, executor=executor),
+        ticks=ticks,
+        **{**known, **options},
+    )
+
+
+def in_loop(make_env=cartpole, order=hocket.Learn.AFTER_INFERENCE, **options):
+    """Its only process is the saver's, if there is one."""
+    return live(make_env, rule=hocket.Sequential(order), learner=hocket.InLoop(), **options)
+
+
+def columns(result):
+    return result.losses, result.stalenesses, result.started_ns, result.landed_ns
+
+
+def versions(result):
+    """Of the weights behind each executed action, in their order."""
+    metrics = result.run.metrics()
+    return metrics.inferences.version[metrics.ticks.inference[metrics.ticks.inference >= 0]].tolist()
+
+
+def index_of(path):
+    return json.loads((newest_checkpoint(Path(path)) / "state.json").read_text())
+
+
+def records_of(path):
+    return np.load(newest_checkpoint(Path(path)) / "replay-records.npy")
+
+
+def ticks_saved(folder):
+    return [int(path.name) for path in checkpoints(Path(folder))]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm():
+    """The fork server has all that takes seconds to import before any clock runs, whatever the one before had."""
+    forkserver._forkserver._stop()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        [*PRELOAD, "hocket.learn.checkpoints.saver", "hocket.drivers.executors.worker_process"]
+    )
+    process = context.Process(target=os.getpid)
+    process.start()
+    process.join()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left():
+    memory = named_memory()
+    yield
+    assert eventually(lambda: not workers_of_ours(), 3.0)
+    assert named_memory() <= memory
+
+
+class OfSixteen(DQN):
+    def gradients(self, online, target, batch, **options):
+        assert len(batch.actions) == 16
+        return super().gradients(online, target, batch, **options)
+
+
+@pytest.mark.parametrize(
+    ("executor", "learner", "algorithm"),
+    [
+        ("processes", hocket.RoundRobin(1), SMALL),
+        ("threads", hocket.RoundRobin(2), SMALL),
+        ("threads", hocket.ParallelBatch(2), OfSixteen(batch_size=8, target_every=20)),
+    ],
+)
+def test_updates_come_as_the_pace_says(tmp_path, executor, learner, algorithm):
+    result = live(
+        executor=executor, learner=learner, algorithm=algorithm, checkpoints=Checkpoints(tmp_path, every=10_000)
+    )
+    assert result.error is None and len(result.run.record.ticks) == 400
+    due = (400 - 20) // 10 + 1
+    assert due - 10 <= result.updates <= due  # ten are half a second
+    assert {len(column) for column in columns(result)} == {result.updates}
+    assert np.isfinite(result.losses).all()
+    assert all(0 <= stale < learner.learners for stale in result.stalenesses)
+    assert list(result.landed_ns) == sorted(result.landed_ns) and result.landed_ns[-1] <= 2.5e9
+    assert (np.array(result.started_ns) < result.landed_ns).all() and min(result.started_ns) > 20 / 200 * 1e9
+    seen = versions(result)
+    assert seen[0] == 0 and max(seen) > 0 and max(seen) <= result.updates
+    assert result.run.config["mode"] == "true-size, realtime"
+    assert result.evaluations == [] and len(result.final.returns) == 0 and math.isnan(result.final.mean)
+    assert result.final.tick == 400
+    index = index_of(tmp_path)
+    assert (index["tick"], index["updates"]) == (400, result.updates)
+    saved = load_file(newest_checkpoint(tmp_path) / "weights.safetensors")
+    assert all(torch.equal(saved[name], value) for name, value in result.network.state_dict().items())
+
+
+@pytest.mark.parametrize("order", [hocket.Learn.AFTER_INFERENCE, hocket.Learn.BEFORE_INFERENCE])
+def test_the_classical_loop(order):
+    result = in_loop(order=order, ticks=200)
+    assert result.error is None and 0 < result.updates == len(result.losses)
+    assert set(result.stalenesses) == {0}
+    executed = versions(result)
+    assert executed[0] == 0 and executed == sorted(executed) and executed[-1] <= result.updates
+    # One update for each inference once it is warm.
+    assert result.updates <= len(result.run.metrics().inferences.version)
+
+
+def test_rainbow():
+    algorithm = Rainbow(batch_size=8, target_every=20)
+    result = live(algorithm=algorithm, learner=hocket.RoundRobin(2), executor="processes")
+    assert result.error is None and result.updates >= 20
+    assert np.isfinite(result.losses).all()
+
+
+def test_late_binding_under_a_charge(tmp_path):
+    """2.5 ticks in the trunk: two ticks lie between, and their actions are known when the head runs."""
+    result = live(
+        null,  # no episode ends, in which inferences would be lost
+        hz=50,
+        ticks=150,
+        pending=2,
+        rule=hocket.TickDispatch(4),
+        late_binding=True,
+        charge=hocket.Constant(2.5 / 50),
+        checkpoints=Checkpoints(tmp_path, every=10_000),
+    )
+    assert result.run.config["mode"] == "delay-only, realtime"
+    after = result.run.metrics(after_tick=30)
+    fresh = after.ticks.inference >= 0
+    assert fresh.mean() > 0.2  # 1 on an idle machine; a head that is late has missed its tick
+    assert np.median(after.ticks.delay_ticks[fresh]) == 3
+    assert after.ticks.delay_ticks[fresh].min() == 3
+    assert result.updates > 0
+    records = records_of(tmp_path)
+    known = (records["pending"] < 2).all(axis=1)  # 2 would be: unknown
+    assert len(records) > 20 and known[10:].mean() > 0.3
+
+
+def test_evaluation_is_of_the_newest_weights_after_the_end():
+    class Short(gym.wrappers.TimeLimit):
+        def __init__(self):
+            super().__init__(null(), 50)
+
+    result = live(Short, ticks=100, evaluation_episodes=2)
+    assert len(result.final.returns) == 2 and result.final.tick == 100
+
+
+# -- what goes wrong -----------------------------------------------------------------------------------------
+
+
+def kill_one():
+    os.kill(min(workers_of_ours()), signal.SIGKILL)
+
+
+def test_a_learner_that_is_killed_is_replaced():
+    with pytest.warns(RuntimeWarning, match=r"learner 0 \(process \d+\) ended with exit code -9"):
+        result = live(lambda: Told(150, kill_one), ticks=500)
+    assert result.error is None and len(result.run.record.ticks) == 500
+    assert sum(landed > 200 / 200 * 1e9 for landed in result.landed_ns) >= 5  # it goes on
+    assert 35 <= result.updates <= (500 - 20) // 10 + 1  # what was missed is made up for
+    assert result.run.summary().coverage > 0.5
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "message"),
+    [({"observation": math.nan}, "DivergenceError: the loss of an update is nan"), ({"reward": math.inf}, "paid a")],
+)
+@pytest.mark.parametrize("train", [live, in_loop])
+def test_what_is_no_number_ends_learning_and_not_acting(spoiled, message, train, tmp_path):
+    options = {} if train is in_loop else {"update_every": 1}
+    with pytest.warns(RuntimeWarning, match="learning stopped by tick") as told:
+        result = train(
+            lambda: Told(100, **spoiled),
+            ticks=300,
+            checkpoints=Checkpoints(tmp_path, every=100, keep=10),
+            capacity=100,
+            **options,
+        )
+    assert message in result.error and message in str(told[0].message)
+    assert len(told) == 1
+    assert len(result.run.record.ticks) == 300
+    assert result.updates > 0 and np.isfinite(result.losses).all()
+    assert all(torch.isfinite(value).all() for value in result.network.state_dict().values())
+    assert any(100 < tick < 300 for tick in ticks_saved(tmp_path))  # saving goes on
+
+
+class Raising(DQN):
+    def gradients(self, *arguments, **options):
+        raise RuntimeError("the learner's own words")
+
+
+@pytest.mark.parametrize("train", [live, in_loop])
+def test_learners_that_always_raise(train):
+    with pytest.warns(RuntimeWarning) as told:
+        result = train(ticks=1400, algorithm=Raising(batch_size=8, target_every=20))  # five learners have to fail
+    assert "RuntimeError: the learner's own words" in result.error
+    assert "learning stopped by tick" in str(told[-1].message)
+    assert result.updates == 0 and len(result.run.record.ticks) == 1400
+
+
+def test_a_full_disk_costs_no_checkpoint_and_no_run(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill():
+        for process in (0, *workers_of_ours()):
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (2000, before[1]))
+
+    try:
+        with pytest.warns(RuntimeWarning) as told:
+            result = in_loop(lambda: Told(350, fill), ticks=600, checkpoints=Checkpoints(tmp_path, every=100))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert result.error is None and len(result.run.record.ticks) == 600
+    messages = [str(warning.message) for warning in told]
+    assert len(messages) >= 2  # on the way, and at the end
+    assert all("cannot be written (File too large)" in text for text in messages)
+    assert f"{600:09d}" in messages[-1]
+    saved = ticks_saved(tmp_path)
+    assert saved and 200 <= saved[-1] <= 350
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{tick:09d}" for tick in saved]
+    again = in_loop(resume=tmp_path, ticks=saved[-1] + 20)
+    assert again.run.config["first_tick"] == saved[-1]
+
+
+def test_a_saver_that_is_killed_is_replaced(tmp_path):
+    with pytest.warns(RuntimeWarning, match=r"the saver \(process \d+\) ended with exit code -9"):
+        result = in_loop(lambda: Told(250, kill_one), ticks=900, checkpoints=Checkpoints(tmp_path, every=100, keep=20))
+    assert result.error is None
+    saved = ticks_saved(tmp_path)
+    assert saved[-1] == 900 and any(250 < tick < 900 for tick in saved)
+
+
+# -- resumed -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory, _warm):
+    folder = tmp_path_factory.mktemp("saved")
+    live(ticks=200, checkpoints=Checkpoints(folder, every=10_000))
+    return folder
+
+
+def test_a_resumed_one_goes_on(saved, tmp_path):
+    notes = Notes()
+    result = live(ticks=500, resume=saved, checkpoints=Checkpoints(tmp_path, every=10_000), instruments=[notes])
+    before, after = index_of(saved), index_of(tmp_path)
+    assert (before["tick"], after["tick"]) == (200, 500)
+    assert result.run.config["first_tick"] == 200 and len(result.run.record.ticks) == 300
+    assert after["updates"] == before["updates"] + result.updates
+    assert result.updates >= 20 and len(result.losses) == result.updates
+    assert before["updates"] <= versions(result)[0] <= before["updates"] + 2  # what was due is made up for at once
+    assert len(records_of(tmp_path)) > len(records_of(saved)) + 100
+    last = notes.progresses[-1]
+    assert last.tick == 500
+    assert 0 <= after["updates"] - last.learner.updates <= 1  # one that is being made as the run ends still counts
+    assert all(progress.updates_per_s < 100 for progress in notes.progresses)  # the ones before are not among them
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": 9}, r"parameters trunk.1.weight is \[8, 4\], this run's is \[9, 4\]"),
+        ({"make_env": lambda: gym.make("Acrobot-v1")}, "its environment is CartPole-v1, this run's is Acrobot-v1"),
+        ({"algorithm": DQN(batch_size=9)}, "its algorithm is DQN"),
+        ({"rule": hocket.TickDispatch(3)}, "its rule is"),
+        ({"hz": 100}, "its hz is 200, this run's is 100"),
+        ({"learner": hocket.RoundRobin(2)}, "its learner is"),
+        ({"charge": hocket.Constant(0.1)}, "its options is"),
+        ({"checkpoints": Checkpoints("FOLDER")}, None),
+    ],
+)
+def test_another_trainings_checkpoint_is_refused(saved, options, message):
+    if message is None:  # saving among what is newer than what is resumed
+        older = saved.parent / "older"
+        older.mkdir(exist_ok=True)
+        (older / f"{900:09d}").mkdir(exist_ok=True)
+        (older / f"{900:09d}" / "state.json").touch()
+        options, message = {"checkpoints": Checkpoints(older)}, "holds checkpoints of its own"
+    with pytest.raises(CheckpointError, match=message):
+        live(ticks=300, resume=saved, **options)
+
+
+def test_ticks_that_have_passed_are_refused(saved):
+    with pytest.raises(ConfigurationError, match="ticks=200 have passed at the checkpoint, which is of tick 200"):
+        live(ticks=200, resume=saved)
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {paths!r}
+import test_realtime_training as tests
+import hocket
+
+if __name__ == "__main__":
+    tests.torch.set_num_threads(1)
+    try:
+        tests.live(
+            lambda: tests.Told(every=10), ticks=100_000, executor="processes",
+            checkpoints=hocket.Checkpoints({folder!r}, every=100),
+        )
+    except hocket.RunInterrupted as interrupted:
+        print("interrupted", len(interrupted.result.record.ticks), flush=True)
+"""
+
+
+def script(tmp_path, folder):
+    path = tmp_path / "script.py"
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "drivers")]
+    path.write_text(SCRIPT.format(paths=paths, folder=str(folder)))
+    return subprocess.Popen(
+        [sys.executable, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    )
+
+
+def until_saved(process, folder):
+    """The tick at which a checkpoint with updates in it, and then some ticks more, were there."""
+    since = None
+    while line := process.stdout.readline():
+        if since is None and checkpoints(folder) and index_of(folder)["updates"]:
+            since = int(line)
+        if since is not None and int(line) >= since + 50:
+            return int(line)
+    pytest.fail(process.communicate(timeout=10)[1])
+
+
+def test_killed_altogether(tmp_path):
+    folder = tmp_path / "checkpoints"
+    process = script(tmp_path, folder)
+    tick = until_saved(process, folder)
+    below, memory = descendants(process.pid), named_memory(process.pid)
+    assert len(workers_below(process.pid)) >= 4  # two workers, a learner, a saver
+    os.killpg(process.pid, signal.SIGKILL)
+    said, _ = process.communicate(timeout=20)
+    assert eventually(lambda: not any(map(alive, below)), 6.0)
+    assert not any(map(os.path.exists, memory))
+    tick = int((said.split() or [tick])[-1])
+    index = index_of(folder)
+    assert tick - 100 - 200 <= index["tick"] <= tick + 10  # an interval, and a second to write
+    result = live(
+        lambda: Told(), resume=folder, ticks=index["tick"] + 200, checkpoints=Checkpoints(folder, every=10_000)
+    )
+    after = index_of(folder)
+    assert after["tick"] == index["tick"] + 200
+    assert after["updates"] == index["updates"] + result.updates > index["updates"]
+    assert not list(folder.glob("*.part"))
+
+
+def test_interrupted(tmp_path):
+    folder = tmp_path / "checkpoints"
+    process = script(tmp_path, folder)
+    until_saved(process, folder)
+    below = descendants(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0 and errors == "", errors
+    assert said.splitlines()[-1] == f"interrupted {index_of(folder)['tick']}"
+    assert eventually(lambda: not any(map(alive, below)), 6.0)
+
+
+def test_interrupted_in_the_evaluation():
+    """The training is over, and its result is not lost."""
+    made = []
+
+    def make():
+        made.append(Told(20, lambda: os.kill(os.getpid(), signal.SIGINT)) if made else Told())
+        return made[-1]
+
+    with pytest.raises(hocket.RunInterrupted) as info:
+        live(make, ticks=60, evaluation_episodes=10)
+    assert len(info.value.result.record.ticks) == 60
+    assert info.value.result.config["mode"] == "true-size, realtime"
+
+
+# -- arguments -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"evaluate_every": 100}, "evaluate_every=100: a world that does not wait"),
+        ({"good_enough": 10.0}, "good_enough=10.0: a world"),
+        ({"evaluation_episodes": -1}, "evaluation_episodes=-1"),
+        ({"ticks": 0}, "ticks=0 must be a whole number"),
+        ({"ticks": 1.5}, "ticks=1.5 must be a whole number"),
+        ({"seed": -1}, "seed=-1"),
+        ({"rule": 5}, "rule=5 is not a rule"),
+        ({"charge": 0.1}, "latency=0.1 is not a latency model"),
+        ({"charge": hocket.PerWorker(hocket.Constant(0.1), (1, 2))}, "depends on the worker or the time"),
+        ({"update_every": 0}, "update_every=0"),
+        ({"late_binding": True}, "late_binding=True tells the network's head of the pending actions"),
+    ],
+)
+def test_what_cannot_work_is_refused(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        live(**options)
+
+
+def test_a_charge_is_for_the_wall_clock():
+    network = q_network(*mlp_trunk(4, hidden=8), 2)
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
+    with pytest.raises(ConfigurationError, match=r"charge=Constant.*virtual time charges its own law"):
+        hocket.train(cartpole, network, SMALL, hocket.TickDispatch(1), clock, ticks=10, charge=hocket.Constant(0.1))

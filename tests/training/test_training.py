@@ -1,0 +1,114 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from looking_on import Notes
+
+import hocket
+from hocket.errors import ConfigurationError
+
+torch = pytest.importorskip("torch")
+
+from hocket.learn.algorithms.dqn import DQN  # noqa: E402
+from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
+
+
+class Guess(gym.Env):
+    """Says 0 or 1; saying it back pays 1 each tick. Episodes of 10 ticks."""
+
+    observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self):
+        self._ticks = 0
+        self._shown = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self._ticks = 0
+        return self._show(), {}
+
+    def step(self, action):
+        reward = float(action == self._shown)
+        self._ticks += 1
+        return self._show(), reward, False, self._ticks == 10, {}
+
+    def _show(self):
+        self._shown = int(self.np_random.integers(2))
+        return np.array([self._shown], np.float32)
+
+
+def learn(seed=0, **options):
+    torch.manual_seed(seed)
+    known = {
+        "ticks": 1200,
+        "warm_up": 100,
+        "update_every": 1,
+        "evaluate_every": 400,
+        "evaluation_episodes": 5,
+        "seed": seed,
+    }
+    return hocket.train(
+        Guess,
+        q_network(*mlp_trunk(1, hidden=16), 2),
+        DQN(gamma=0.9, learning_rate=3e-3, target_every=50),
+        hocket.TickDispatch(2),
+        hocket.Virtual(hz=60, latency=hocket.Constant(0.01)),
+        **{**known, **options},
+    )
+
+
+def test_it_learns_to_say_it_back():
+    result = learn()
+    # Delay 1: whoever has learned is right on each of the ten ticks.
+    assert result.final.mean == 10
+    assert len(result.final.returns) == 5
+    assert [evaluation.tick for evaluation in result.evaluations] == [400, 800, 1200]
+    assert result.updates == len(result.losses) == 1200 - 100 + 1  # one a tick from tick 100 on
+    assert result.run.summary().coverage == 1
+
+
+def test_the_same_seed_learns_the_same():
+    first, again = learn(ticks=600, evaluate_every=300), learn(ticks=600, evaluate_every=300)
+    assert first.losses == again.losses
+    assert first.run.record.actions == again.run.record.actions
+    assert [list(e.returns) for e in first.evaluations] == [list(e.returns) for e in again.evaluations]
+
+
+def test_good_enough_ends_it():
+    notes = Notes()
+    result = learn(ticks=100_000, good_enough=9.5, instruments=[notes])
+    assert result.evaluations[-1].mean >= 9.5
+    assert result.run.summary().ticks == result.evaluations[-1].tick < 100_000
+    assert notes.evaluations == [(each.tick, each.mean) for each in result.evaluations]
+
+
+def test_what_cannot_be_learned_is_refused():
+    network = q_network(*mlp_trunk(3, hidden=8), 2)
+    virtual = hocket.Virtual(hz=20, latency=hocket.Constant(0.01))
+    with pytest.raises(ConfigurationError, match="Discrete"):
+        hocket.train(lambda: gym.make("Pendulum-v1"), network, DQN(), hocket.TickDispatch(2), virtual, ticks=10)
+    with pytest.raises(ConfigurationError, match="clock=5 is not a clock"):
+        hocket.train(Guess, network, DQN(), hocket.TickDispatch(2), 5, ticks=10)
+    with pytest.raises(ConfigurationError, match="evaluate_every=0"):
+        learn(evaluate_every=0)
+
+
+def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
+    def stacked():
+        return gym.wrappers.FrameStackObservation(Guess(), 3)
+
+    def played(frame_stack):
+        torch.manual_seed(0)
+        network = q_network(*mlp_trunk(3), 2)
+        options = {"ticks": 300, "warm_up": 60, "evaluate_every": 200, "evaluation_episodes": 1}
+        algorithm = DQN(n_step=2, batch_size=8)
+        clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
+        return hocket.train(
+            stacked, network, algorithm, hocket.TickDispatch(2), clock, frame_stack=frame_stack, **options
+        )
+
+    whole, once = played(1), played(3)
+    assert whole.updates == 61
+    assert list(whole.losses) == list(once.losses)
+    with pytest.raises(ConfigurationError, match="frame_stack=4, and observations have the shape"):
+        played(4)

@@ -1,0 +1,148 @@
+"""`hocket.train` saves itself, goes on, and says how it stands."""
+
+import os
+import signal
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from looking_on import Notes
+
+import hocket
+from hocket.errors import CheckpointError
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.rainbow import Rainbow
+from hocket.learn.algorithms.schedules import Linear
+from hocket.models.qnetwork import mlp_trunk, q_network
+from hocket.training.resumption import Checkpoints
+from hocket.training.training import train
+
+TICKS = 1200
+
+
+def cartpole():
+    return gym.make("CartPole-v1")
+
+
+class Closed(gym.Wrapper):
+    """Cannot be saved in the middle of an episode."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.window = (i for i in range(3))
+
+
+def closed():
+    return Closed(cartpole())
+
+
+def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
+    torch.manual_seed(seed)
+    algorithm = algorithm or DQN(batch_size=8, target_every=20)
+    support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+    known = {
+        "epsilon": Linear(1.0, 0.1, 800),
+        "warm_up": 50,
+        "capacity": 400,
+        "evaluate_every": 350,
+        "evaluation_episodes": 2,
+        "learner": hocket.RoundRobin(2),
+    }
+    return train(
+        make_env,
+        q_network(*mlp_trunk(4, hidden=8), 2, pending=2, support=support, noisy=algorithm.noisy),
+        algorithm,
+        hocket.TickDispatch(3),
+        hocket.Virtual(hz=50, latency=hocket.LogNormal(0.04, 0.5), learning=hocket.Gamma(0.1, 4.0)),
+        ticks=ticks,
+        seed=seed,
+        **{**known, **options},
+    )
+
+
+def came_to(result):
+    record = result.run.record
+    return (
+        record.trace.rows.tobytes(),
+        record.rewards.tobytes(),
+        record.actions,
+        list(result.losses),
+        list(result.stalenesses),
+        [(e.tick, e.returns.tolist()) for e in (*result.evaluations, result.final)],
+        [value.numpy().tobytes() for value in result.network.state_dict().values()],
+    )
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
+def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late):
+    whole = small(algorithm=algorithm, late_binding=late)
+    first = small(algorithm=algorithm, late_binding=late, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000600", "000000700"]
+    assert first.run.record.ticks[-1] == 700
+    for began in ("a", "a/000000600"):
+        result = small(algorithm=algorithm, late_binding=late, resume=tmp_path / began)
+        assert came_to(result) == came_to(whole)
+    assert len(whole.evaluations) == 3 and whole.updates > 200 and sum(whole.stalenesses) > 0
+
+
+def test_saving_changes_nothing(tmp_path):
+    saved = small(checkpoints=Checkpoints(tmp_path, every=100))
+    assert came_to(saved) == came_to(small())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["000001100", "000001200"]
+
+
+def test_an_environment_that_cannot_be_saved_is_saved_between_two_episodes(tmp_path):
+    whole = small(make_env=closed, checkpoints=Checkpoints(tmp_path / "whole", every=300))
+    small(make_env=closed, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
+    (name,) = (p.name for p in (tmp_path / "a").iterdir() if int(p.name) > 600)
+    assert whole.run.record.terminated[int(name) - 1] or whole.run.record.truncated[int(name) - 1]
+    resumed = small(make_env=closed, resume=tmp_path / "a", checkpoints=Checkpoints(tmp_path / "a", every=300))
+    assert came_to(resumed) == came_to(whole)
+
+
+def test_another_trainings_checkpoint_is_refused(tmp_path):
+    small(ticks=100, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(CheckpointError, match=r"capacity=400.*capacity=300"):
+        small(resume=tmp_path, capacity=300)
+    with pytest.raises(CheckpointError, match="its seed is 3, this run's is 4"):
+        small(resume=tmp_path, seed=4)
+    with pytest.raises(CheckpointError, match="its algorithm is DQN"):
+        small(resume=tmp_path, algorithm=DQN(batch_size=9))
+    with pytest.raises(CheckpointError, match="holds checkpoints of its own"):
+        small(ticks=100, checkpoints=Checkpoints(tmp_path))
+
+
+class Interrupting(hocket.Instrument):
+    """Presses Ctrl-C once."""
+
+    pressed = False
+
+    def on_training(self, progress):
+        if not self.pressed and progress.tick > 200:
+            self.pressed = True
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
+    from hocket.instruments import training_meter as training
+
+    usual = training.telling_of_training.__kwdefaults__
+    monkeypatch.setattr(training.telling_of_training, "__kwdefaults__", {**usual, "every_s": 1e-9})
+    with pytest.raises(hocket.RunInterrupted) as interrupted:
+        small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
+    played = interrupted.value.result.record.ticks[-1]
+    assert played < TICKS and (tmp_path / f"{played:09d}").is_dir()
+    assert came_to(small(resume=tmp_path)) == came_to(small())
+
+
+def test_instruments_are_told():
+    notes = Notes()
+    result = small(instruments=[notes])
+    last = notes.progresses[-1]
+    assert last.tick == TICKS and last.learner.updates == result.updates
+    assert last.learner.loss == result.losses[-1]
+    assert last.learner.staleness == pytest.approx(np.mean(result.stalenesses))
+    assert last.learner.epsilon == 0.1
+    assert notes.evaluations == [(e.tick, e.mean) for e in result.evaluations]
