@@ -1,7 +1,7 @@
 import numpy as np
 
 import hocket
-from hocket.bench.planner import Case, bench_plan, case, compare, worst_seconds
+from hocket.bench.planner import PlannerCase, bench_plan, case, compare, worst_seconds
 
 
 def test_cases_are_of_every_kind_and_come_again():
@@ -32,5 +32,5 @@ def test_a_forecast_that_is_wrong_is_seen(monkeypatch):
     from hocket.bench import planner as plan
 
     monkeypatch.setattr(plan, "forecast", lambda law, rule, hz, **more: hocket.forecast(law, rule, hz * 1.2, **more))
-    row = compare(Case(0, hocket.Constant(0.1), hocket.Sequential(), 60.0), ticks=500)
+    row = compare(PlannerCase(0, hocket.Constant(0.1), hocket.Sequential(), 60.0), ticks=500)
     assert not row["within"] and np.isfinite(row["delay_mean"])

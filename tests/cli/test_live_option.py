@@ -7,7 +7,7 @@ import pytest
 from said import read, refused
 
 from hocket.bench import demo as demonstration
-from hocket.cli import demo_command as demo as demo_command
+from hocket.cli import demo_command
 from hocket.instruments.live.live_page import LivePage
 
 VIRTUAL = ("run", "--env", "CartPole-v1", "--seconds", "1", "--clock", "virtual", "--latency", "0.05")

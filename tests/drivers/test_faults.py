@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from looking_on import AtTheStart
-from policies import BrokenBuild, BrokenOnceMade, Sleeping, SlowBuild, Trouble
 from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
 
 import hocket
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.testing import replay
+from policies import BrokenBuild, BrokenOnceMade, Sleeping, SlowBuild, Trouble
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 

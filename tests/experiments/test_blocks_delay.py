@@ -5,7 +5,7 @@ pytest.importorskip("torch")
 pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
 
 from hocket.experiments import blocks_delay as experiment
-from hocket.experiments.blocks_delay import ARMS, DELAYS, MARKS, SEEDS, Learning, Mark, collect, tasks
+from hocket.experiments.blocks_delay import ARMS, DELAYS, MARKS, SEEDS, BlocksRun, Mark, collect, tasks
 
 COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 
@@ -22,7 +22,7 @@ def test_an_arm_plays(arm, coverage, monkeypatch):
     monkeypatch.setattr(experiment, "LEARNING", short)
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
     monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
-    rows = Learning(5, arm, 0, ticks=500, pretrain_updates=20).play()
+    rows = BlocksRun(5, arm, 0, ticks=500, pretrain_updates=20).play()
     assert [row["kind"] for row in rows] == ["choosing", "training", "final"] and list(rows[0]) == COLUMNS
     assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == 5
     assert rows[-1]["updates"] == (500 - 100) // 4 + 1

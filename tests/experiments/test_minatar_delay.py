@@ -4,7 +4,7 @@ pytest.importorskip("torch")
 pytest.importorskip("minatar")
 
 from hocket.experiments import minatar_delay as experiment
-from hocket.experiments.minatar_delay import ARMS, DefaultOnly, Learning, played_as, tasks, with_twins
+from hocket.experiments.minatar_delay import ARMS, DefaultOnly, MinAtarRun, played_as, tasks, with_twins
 
 COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 
@@ -22,7 +22,9 @@ def test_every_cell_is_there_under_its_name():
     assert len(every) == len(experiment.SEEDS) * (2 * (5 + 4 + 4) + 4)
     assert [task.seed for task in every] == sorted(task.seed for task in every)
     played = [
-        {"game": t.game, "delay": str(t.delay), "arm": t.arm} for t in every if isinstance(t, Learning) and t.seed == 0
+        {"game": t.game, "delay": str(t.delay), "arm": t.arm}
+        for t in every
+        if isinstance(t, MinAtarRun) and t.seed == 0
     ]
     named = {(row["game"], int(row["delay"]), row["arm"]) for row in with_twins(played)}
     assert named == {(game, delay, arm) for game in experiment.GAMES for delay in experiment.DELAYS for arm in ARMS}
@@ -31,7 +33,7 @@ def test_every_cell_is_there_under_its_name():
 @pytest.mark.parametrize("delay", [1, 4])
 def test_arms_that_are_played_once_for_all_do_the_same(quick, delay):
     def rows(arm):
-        return [{**row, "arm": ""} for row in Learning("breakout", delay, arm, seed=1, ticks=700).play()]
+        return [{**row, "arm": ""} for row in MinAtarRun("breakout", delay, arm, seed=1, ticks=700).play()]
 
     twins = [arm for arm in ARMS if played_as(arm, delay) == "TickDispatch"]
     assert twins == (list(ARMS) if delay == 1 else ["MaxTime", "TickDispatch"])
@@ -42,13 +44,13 @@ def test_arms_that_are_played_once_for_all_do_the_same(quick, delay):
 
 
 def test_late_binding_is_as_late_and_knows_more(quick):
-    rows = Learning("asterix", 4, "TickDispatch, late binding", seed=0, ticks=700).play()
+    rows = MinAtarRun("asterix", 4, "TickDispatch, late binding", seed=0, ticks=700).play()
     assert [row["kind"] for row in rows] == ["choosing", "choosing", "training", "final"]
     assert rows[-1]["delay_mean"] == 4 and rows[-1]["coverage"] > 0.8
 
 
 def test_sequential_acts_once_in_its_delay(quick):
-    rows = Learning("asterix", 4, "sequential", seed=0, ticks=700).play()
+    rows = MinAtarRun("asterix", 4, "sequential", seed=0, ticks=700).play()
     assert rows[-1]["delay_mean"] == 4 and rows[-1]["coverage"] == pytest.approx(0.25, abs=0.02)
 
 

@@ -11,7 +11,7 @@ SHORT = {"warm_up": 200, "evaluate_every": 500, "evaluation_episodes": 2}
 @pytest.mark.parametrize("arm", rainbow_minatar.ARMS)
 def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
     monkeypatch.setattr(rainbow_minatar, "LEARNING", {**rainbow_minatar.LEARNING, **SHORT})
-    rows = rainbow_minatar.Learning(arm, 0, ticks=600).play()
+    rows = rainbow_minatar.RainbowRun(arm, 0, ticks=600).play()
     assert list(rows[0]) == ["arm", "seed", *rainbow_minatar.COLUMNS]
     assert (rows[-1]["updates"], rows[-1]["coverage"], rows[-1]["delay_mean"]) == (101, 1, 1)
 
@@ -19,7 +19,7 @@ def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
 @pytest.mark.parametrize(("kind", "n"), [("RoundRobin", 3), ("RoundRobin", 33), ("ParallelBatch", 3)])
 def test_updates_and_staleness_are_as_many_as_said(monkeypatch, kind, n):
     monkeypatch.setattr(learners_table, "LEARNING", {**learners_table.LEARNING, **SHORT})
-    (row,) = learners_table.Learning(kind, n, 0, ticks=530).play()
+    (row,) = learners_table.RainbowRun(kind, n, 0, ticks=530).play()
     assert list(row) == list(learners_table.COLUMNS)
     if kind == "ParallelBatch":
         # Starts at 231, 264, …, 495; each lands before the next; the last has until 528.

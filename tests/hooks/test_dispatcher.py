@@ -9,7 +9,7 @@ from hocket.core.commands import EndInference, Outcome, StartInference
 from hocket.core.events import InferenceFinished, Ticked, WorkerLost
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
-from hocket.hooks.dispatcher import HOOKS, Telling
+from hocket.hooks.dispatcher import HOOKS, Dispatcher
 from hocket.hooks.instrument import Instrument
 
 VIRTUAL = hocket.Virtual(hz=60, latency=hocket.LogNormal(0.05, 0.5))
@@ -67,7 +67,7 @@ def test_what_is_told_is_what_the_record_says(clock):
 
 
 def test_only_what_is_overridden_is_called_and_nobody_means_nothing():
-    assert Telling(()).or_none() is None and Telling([Instrument()]).of_inferences is False
+    assert Dispatcher(()).or_none() is None and Dispatcher([Instrument()]).of_inferences is False
     assert {hook for hook in dir(Instrument) if hook.startswith("on_")} == set(HOOKS)
 
     class Ticks(Instrument):
@@ -77,8 +77,8 @@ def test_only_what_is_overridden_is_called_and_nobody_means_nothing():
             self.seen += 1
 
     ticks = Ticks()
-    telling = Telling([ticks])
-    assert telling.or_none() is telling and not telling.of_inferences
+    dispatcher = Dispatcher([ticks])
+    assert dispatcher.or_none() is dispatcher and not dispatcher.of_inferences
     play(ticks)
     assert ticks.seen == 300
 
@@ -152,21 +152,21 @@ def moment(tick):
 def test_a_lost_worker_is_done_with_whatever_it_ran():
     """Whether its inference failed with it, or had ended with its episode before."""
     notes = Notes()
-    telling = Telling([notes])
+    dispatcher = Dispatcher([notes])
     for number in range(2):
-        telling.handled(Ticked(10, number), [StartInference(number, 5 + number, number, -1)])
-    telling.handled(Ticked(20, 2, True), [EndInference(0, Outcome.DISCARDED)])
-    telling.ticked(moment(2))
+        dispatcher.handled(Ticked(10, number), [StartInference(number, 5 + number, number, -1)])
+    dispatcher.handled(Ticked(20, 2, True), [EndInference(0, Outcome.DISCARDED)])
+    dispatcher.ticked(moment(2))
     assert [one.number for one in notes.ended] == [0] and notes.finished == []
-    telling.handled(WorkerLost(30, 5), [])
-    telling.handled(WorkerLost(40, 6), [EndInference(1, Outcome.FAILED)])
-    telling.ticked(moment(3))
+    dispatcher.handled(WorkerLost(30, 5), [])
+    dispatcher.handled(WorkerLost(40, 6), [EndInference(1, Outcome.FAILED)])
+    dispatcher.ticked(moment(3))
     assert [(one.number, one.finished_ns, one.outcome) for one in notes.finished] == [
         (0, 30, Outcome.DISCARDED),
         (1, 40, Outcome.FAILED),
     ]
     assert [(one.number, one.ended_ns) for one in notes.ended] == [(0, 20), (1, 40)]
-    assert telling._views == {}, "nothing is kept of what is over"
-    telling.handled(InferenceFinished(50, 9), [EndInference(9, Outcome.DROPPED)])
-    telling.ticked(moment(4))
+    assert dispatcher._views == {}, "nothing is kept of what is over"
+    dispatcher.handled(InferenceFinished(50, 9), [EndInference(9, Outcome.DROPPED)])
+    dispatcher.ticked(moment(4))
     assert len(notes.finished) == len(notes.ended) == 2, "that one began before the run was gone on with"

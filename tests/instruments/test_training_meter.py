@@ -8,7 +8,7 @@ import hocket
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures
 from hocket.hooks.record import Moment
-from hocket.instruments.training_meter import telling_of_training
+from hocket.instruments.training_meter import training_dispatcher
 
 
 def moment(tick, *, delay=0, reward=0.0, terminated=False, truncated=False):
@@ -28,29 +28,29 @@ def moment(tick, *, delay=0, reward=0.0, terminated=False, truncated=False):
 
 def meter(*instruments, updates=0, **options):
     clock, figures = [100.0], [LearnerFigures(updates)]
-    telling = telling_of_training(
+    dispatcher = training_dispatcher(
         lambda: figures[0], instruments, now_s=lambda: clock[0], **{"every_s": 10.0, **options}
     )
-    return telling, clock, figures
+    return dispatcher, clock, figures
 
 
 def test_figures_of_each_stretch():
     notes = Notes()
-    telling, clock, figures = meter(notes)
-    telling.ticked(moment(1, reward=1.0))
-    telling.ticked(moment(2, delay=1, reward=2.0))
-    telling.ticked(moment(3, delay=3, reward=3.0, terminated=True))
+    dispatcher, clock, figures = meter(notes)
+    dispatcher.ticked(moment(1, reward=1.0))
+    dispatcher.ticked(moment(2, delay=1, reward=2.0))
+    dispatcher.ticked(moment(3, delay=3, reward=3.0, terminated=True))
     clock[0] = 109.9
-    telling.ticked(moment(4, reward=5.0, truncated=True))
+    dispatcher.ticked(moment(4, reward=5.0, truncated=True))
     assert notes.progresses == []
     clock[0], figures[0] = 110.0, LearnerFigures(40, loss=0.5, staleness=2.0, epsilon=0.3)
-    telling.ticked(moment(5, delay=2, reward=7.0))
+    dispatcher.ticked(moment(5, delay=2, reward=7.0))
     (first,) = notes.progresses
     assert (first.tick, first.coverage, first.delay_ticks) == (5, 3 / 5, 6 / 3)
     assert (first.episodes, first.episode_return) == (2, (6 + 5) / 2)
     assert first.updates_per_s == 4.0 and first.learner == figures[0]
     clock[0], figures[0] = 130.0, LearnerFigures(50)
-    telling.ticked(moment(6, reward=2.0, terminated=True))
+    dispatcher.ticked(moment(6, reward=2.0, terminated=True))
     second = notes.progresses[1]
     assert (second.tick, second.coverage, second.episodes) == (6, 0.0, 3)
     assert math.isnan(second.delay_ticks)
@@ -60,9 +60,9 @@ def test_figures_of_each_stretch():
 
 def test_nothing_to_say_is_not_a_number():
     notes = Notes()
-    telling, clock, _ = meter(notes)
+    dispatcher, clock, _ = meter(notes)
     clock[0] = 101.0
-    telling.stopped()
+    dispatcher.stopped()
     (told,) = notes.progresses
     assert math.isnan(told.coverage) and math.isnan(told.episode_return) and math.isnan(told.learner.loss)
     assert told.updates_per_s == 0 and notes.stops == 1
@@ -84,12 +84,12 @@ def test_an_instrument_that_raises_is_dropped_and_the_others_go_on():
             raise OSError("disk full")
 
     notes = Notes()
-    telling, clock, _ = meter(Broken(), notes)
+    dispatcher, clock, _ = meter(Broken(), notes)
     clock[0] = 110.0
     with pytest.warns(RuntimeWarning, match="disk full"):
-        telling.ticked(moment(1))
+        dispatcher.ticked(moment(1))
     clock[0] = 120.0
-    telling.ticked(moment(2))
+    dispatcher.ticked(moment(2))
     assert len(notes.progresses) == 2
 
 
@@ -101,11 +101,11 @@ def test_seconds_that_cannot_be():
 def test_a_run_that_was_gone_on_with():
     """Ticks count on; the updates before are not this run's rate, nor is the time before it began."""
     notes = Notes()
-    telling, clock, figures = meter(notes, updates=500, first_tick=2000)
+    dispatcher, clock, figures = meter(notes, updates=500, first_tick=2000)
     clock[0] = 105.0
     view = hocket.RunView(env=None, rule=hocket.Sequential(), hz=Fraction(50), ticks=9, realtime=True)
-    telling.started(view)
+    dispatcher.started(view)
     clock[0], figures[0] = 115.0, LearnerFigures(530)
-    telling.ticked(moment(1))
+    dispatcher.ticked(moment(1))
     (progress,) = notes.progresses
     assert (progress.tick, progress.updates_per_s, progress.learner.updates) == (2001, 3.0, 530)

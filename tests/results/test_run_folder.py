@@ -14,7 +14,7 @@ from hocket.core.rules import TickDispatch, Unstaggered
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.run_folder import NEEDED, read_run
-from hocket.results.training_log import Evaluated, Learning
+from hocket.results.training_log import Evaluated, TrainingLog
 from hocket.running.run import RunResult
 from hocket.testing import replay
 
@@ -120,7 +120,7 @@ def test_a_run_that_was_interrupted_before_its_first_tick(tmp_path):
 
 
 def test_learning_comes_back(tmp_path):
-    learning = Learning(
+    learning = TrainingLog(
         evaluations=(Evaluated(100, np.array([1.0, 2.0])), Evaluated(200, np.array([3.0]))),
         final=Evaluated(200, np.array([4.0, 5.0, 6.0])),
         updates=7,
@@ -143,11 +143,11 @@ def test_learning_comes_back(tmp_path):
 
 
 def test_learning_without_anything_comes_back():
-    none = Learning(
+    none = TrainingLog(
         evaluations=(), final=None, updates=0, losses=np.empty(0), stalenesses=np.empty(0, np.int64),
         started_ns=np.empty(0, np.int64), landed_ns=np.empty(0, np.int64),
     )  # fmt: skip
-    back = Learning.of_columns(none.columns())
+    back = TrainingLog.of_columns(none.columns())
     assert (back.evaluations, back.final, back.updates, back.error) == ((), None, 0, None)
 
 

@@ -1,4 +1,4 @@
-"""Learning from demonstrations alone: what only ever took the right action must come to be taken."""
+"""TrainingLog from demonstrations alone: what only ever took the right action must come to be taken."""
 
 import gymnasium as gym
 import numpy as np

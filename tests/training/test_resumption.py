@@ -129,7 +129,7 @@ def test_an_environment_that_cannot_be_saved_goes_on_from_an_episodes_beginning(
         run = begin(env=closed_env())
         run.play(500)
         assert to_an_episode(run, 1000, seed=99)
-        assert 500 < run.tick < 1000 and run.world.episode_ended
+        assert 500 < run.tick < 1000 and run.stepper.episode_ended
         return run
 
     whole, first = half(), half()
@@ -146,7 +146,7 @@ def test_it_is_not_put_away_anywhere_else():
         put_away(run, {})
     assert not to_an_episode(run, 501, seed=99), "no episode ends so soon"
     run = begin(env=closed_env())
-    run.play(2000, until=lambda record: run.world.episode_ended)
+    run.play(2000, until=lambda record: run.stepper.episode_ended)
     with pytest.raises(CheckpointError, match="middle of an episode"):
         put_away(run, {})  # the episode that begins has no seed
 
@@ -198,7 +198,7 @@ def test_another_environment_is_refused():
 ALGORITHM = Rainbow(batch_size=8, target_every=20, learning_rate=3e-3)
 
 
-class Learning:
+class TrainingLog:
     """What `hocket.train` puts together, by hand."""
 
     def __init__(self, weights_seed=0, algorithm=ALGORITHM):
@@ -246,7 +246,7 @@ def save_learning(folder, run, learning):
 
 
 def go_on_learning(folder, algorithm=ALGORITHM):
-    fresh = Learning(weights_seed=5, algorithm=algorithm)
+    fresh = TrainingLog(weights_seed=5, algorithm=algorithm)
     kept = fresh.kept()
     return take_up(kept.load(folder).state, make_env("CartPole-v1"), kept.apart()), fresh.network
 
@@ -269,10 +269,10 @@ pickle.dump(t.learned(run, network), open(sys.argv[2], "wb"))
 
 
 def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
-    one = Learning()
+    one = TrainingLog()
     whole = one.begin()
     whole.play(1200)
-    other = Learning()
+    other = TrainingLog()
     run = other.begin()
     run.play(602)
     assert len(run.executor.background._under_way) == 3, "gradients that have not landed go on too"
@@ -285,7 +285,7 @@ def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
 
 def test_every_epsilon_greedy_choice_goes_on_too(tmp_path):
     algorithm = DQN(batch_size=8)
-    one, other = Learning(algorithm=algorithm), Learning(algorithm=algorithm)
+    one, other = TrainingLog(algorithm=algorithm), TrainingLog(algorithm=algorithm)
     whole, run = one.begin(), other.begin()
     whole.play(700)
     run.play(350)

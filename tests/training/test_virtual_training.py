@@ -128,8 +128,8 @@ class Interrupting(hocket.Instrument):
 def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     from hocket.instruments import training_meter as training
 
-    usual = training.telling_of_training.__kwdefaults__
-    monkeypatch.setattr(training.telling_of_training, "__kwdefaults__", {**usual, "every_s": 1e-9})
+    usual = training.training_dispatcher.__kwdefaults__
+    monkeypatch.setattr(training.training_dispatcher, "__kwdefaults__", {**usual, "every_s": 1e-9})
     with pytest.raises(hocket.RunInterrupted) as interrupted:
         small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
     played = interrupted.value.result.record.ticks[-1]

@@ -22,7 +22,7 @@ from hocket.analysis.forecast import Agent
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Unstaggered
 from hocket.drivers.executors import Processes
-from hocket.drivers.executors.base import Job, RealtimeExecutor
+from hocket.drivers.executors.base import RealtimeExecutor, WorkerJob
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency.contention import Crowded
 from hocket.latency.laws import Empirical
@@ -79,7 +79,7 @@ def measure_agent(
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
     rule = Unstaggered(numbers[-1])
-    job = Job.under(rule, factory, codec, space.shape, np.dtype(space.dtype))
+    job = WorkerJob.under(rule, factory, codec, space.shape, np.dtype(space.dtype))
     before = {child.pid for child in multiprocessing.active_children()}
     running = Processes().executor(job, None)
     try:

@@ -12,7 +12,7 @@ import numpy as np
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
-from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor
+from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, WorkerJob
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, PolicyError
@@ -48,7 +48,7 @@ def measure(
     factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
-    running = executor.executor(Job.under(Sequential(), factory, codec, space.shape, np.dtype(space.dtype)), None)
+    running = executor.executor(WorkerJob.under(Sequential(), factory, codec, space.shape, np.dtype(space.dtype)), None)
     codes = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
     took_s: list[float] = []
     try:

@@ -58,7 +58,7 @@ class DrawnEnv(NullEnv):
 
 
 @dataclass(frozen=True)
-class Case:
+class LiveCase:
     """A policy under a number of workers."""
 
     name: str
@@ -66,11 +66,11 @@ class Case:
     workers: int
 
 
-def cases(hz: float, waiting: int) -> tuple[Case, ...]:
+def cases(hz: float, waiting: int) -> tuple[LiveCase, ...]:
     """Many workers that wait for something, and two that keep both processors busy for 1.6 ticks at a time."""
     return (
-        Case(f"{waiting} workers that wait", SleepingPolicy(min(1.17, 0.9 * waiting / hz)), waiting),
-        Case("2 workers that compute", ComputingPolicy(1.6 / hz), 2),
+        LiveCase(f"{waiting} workers that wait", SleepingPolicy(min(1.17, 0.9 * waiting / hz)), waiting),
+        LiveCase("2 workers that compute", ComputingPolicy(1.6 / hz), 2),
     )
 
 
@@ -107,14 +107,14 @@ def bench_live(
     return rows
 
 
-def _play(case: Case, hz: float, ticks: int, *instruments: hocket.Instrument) -> hocket.RunResult:
+def _play(case: LiveCase, hz: float, ticks: int, *instruments: hocket.Instrument) -> hocket.RunResult:
     clock = hocket.Realtime(hz=hz)
     rule = hocket.TickDispatch(case.workers)
     return hocket.run(DrawnEnv(), case.policy, rule, clock, ticks=ticks, instruments=instruments)
 
 
 def _row(
-    case: Case, without: list[hocket.RunResult], watched: list[hocket.RunResult], frames_per_s: float
+    case: LiveCase, without: list[hocket.RunResult], watched: list[hocket.RunResult], frames_per_s: float
 ) -> dict[str, Any]:
     (coverage, lateness), (coverage_live, lateness_live) = _figures(without), _figures(watched)
     return {

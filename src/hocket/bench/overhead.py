@@ -12,7 +12,7 @@ import numpy as np
 import hocket
 from hocket.bench.rules import idle_policy
 from hocket.core.events import InferenceFinished
-from hocket.drivers.executors.base import Job
+from hocket.drivers.executors.base import WorkerJob
 from hocket.envs.null import NullEnv
 from hocket.policies.base import as_factory
 from hocket.spaces.codec import ActionCodec
@@ -39,7 +39,7 @@ def _hocket(count: int) -> tuple[float, float]:
     """`hocket.Processes` as `hocket.run` uses it: start an inference, wait, take the report."""
     env = NullEnv(observation_shape=OBSERVATION.shape)
     codec, policy = ActionCodec(env.action_space, 1), as_factory(idle_policy)
-    job = Job.under(hocket.Sequential(), policy, codec, OBSERVATION.shape, OBSERVATION.dtype)
+    job = WorkerJob.under(hocket.Sequential(), policy, codec, OBSERVATION.shape, OBSERVATION.dtype)
     executor = hocket.Processes(nice=0).executor(job, None)
     try:
         (joined,) = executor.launch()

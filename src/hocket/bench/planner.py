@@ -32,7 +32,7 @@ LIMIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PlannerCase:
     """One law, rule and rate, drawn at random."""
 
     number: int
@@ -41,7 +41,7 @@ class Case:
     hz: float
 
 
-def case(number: int, seed: int = 0) -> Case:
+def case(number: int, seed: int = 0) -> PlannerCase:
     """The case ``number`` of the suite ``seed``: an inference of 0.3 to 150 ticks, and workers for 0.3 to 2.5 times the
     load, 600 at most."""
     rng = np.random.default_rng((seed, number))
@@ -60,7 +60,7 @@ def case(number: int, seed: int = 0) -> Case:
         hocket.TickDispatch(workers, quantile=0.95, hold=False),
         hocket.TickDispatch(workers, quantile="auto", predictability=rho),
     )
-    return Case(number, law, rules[int(rng.integers(len(rules)))], hz)
+    return PlannerCase(number, law, rules[int(rng.integers(len(rules)))], hz)
 
 
 def _law(kind: int, mean_s: float, rng: np.random.Generator) -> LatencyModel:
@@ -78,7 +78,7 @@ def _law(kind: int, mean_s: float, rng: np.random.Generator) -> LatencyModel:
 
 
 def compare(
-    case: Case, *, ticks: int = TICKS, others: int = OTHER_SEEDS, limit_s: float = FORECAST_S
+    case: PlannerCase, *, ticks: int = TICKS, others: int = OTHER_SEEDS, limit_s: float = FORECAST_S
 ) -> dict[str, Any]:
     """Forecast ``case``, then run it on ``others`` seeds that the forecast did not use.
 
@@ -144,7 +144,7 @@ def bench_plan(
     done: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Compare ``cases`` random cases, one row each; ``processes=1`` stays in this one."""
-    every: Sequence[Case] = [case(number, seed) for number in range(cases)]
+    every: Sequence[PlannerCase] = [case(number, seed) for number in range(cases)]
     one = partial(compare, ticks=ticks, limit_s=limit_s)
     rows: list[dict[str, Any]] = []
     count = os.cpu_count() or 1 if processes is None else processes

@@ -20,9 +20,9 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision
-from hocket.drivers.executors.base import ExecutorKind, Job, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
 from hocket.drivers.realtime import as_executor_kind
-from hocket.drivers.realtime_engine import LiveEngine
+from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
 from hocket.errors import ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
@@ -84,11 +84,11 @@ class StaggeredAgent:
         self._dtype = np.dtype(observation_space.dtype)
         self._failure_limit = failure_limit
         self._executor = as_executor_kind(executor).executor(
-            Job.under(rule, self._factory, self._codec, observation_space.shape, self._dtype),
+            WorkerJob.under(rule, self._factory, self._codec, observation_space.shape, self._dtype),
             None,
         )
         self._joined = self._executor.launch()
-        self._engine: LiveEngine | None = None
+        self._engine: RealtimeEngine | None = None
         self._tick = 0
         self._observed = -1
         self._lock = Lock()
@@ -185,8 +185,8 @@ class StaggeredAgent:
             self._observed = self._tick
             self._engine.observed(self._tick, now_ns, array, episode_ended=episode_ended)
 
-    def _begin(self, epoch_ns: int) -> LiveEngine:
-        engine = LiveEngine(
+    def _begin(self, epoch_ns: int) -> RealtimeEngine:
+        engine = RealtimeEngine(
             rule=self._rule,
             cadence=Cadence(self._hz, epoch_ns),
             executor=self._executor,
@@ -203,7 +203,7 @@ class StaggeredAgent:
         self._servant.start()
         return engine
 
-    def _serve(self, engine: LiveEngine) -> None:
+    def _serve(self, engine: RealtimeEngine) -> None:
         rehearsal = None
         if self._hz <= REHEARSAL_HZ:
             example = np.zeros(self._space.shape, self._dtype)
@@ -224,7 +224,7 @@ class StaggeredAgent:
             with self._lock, contextlib.suppress(Exception):  # the next call raises it, where somebody listens
                 self._service(engine)
 
-    def _service(self, engine: LiveEngine) -> None:
+    def _service(self, engine: RealtimeEngine) -> None:
         """Take in what has happened, up to the first failure that the agent does not survive."""
         if self._failure is not None:
             raise self._failure

@@ -19,7 +19,7 @@ from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.drivers.executors.base import Executor
 from hocket.drivers.pending_actions import Codes, PendingActions
-from hocket.hooks.dispatcher import Telling
+from hocket.hooks.dispatcher import Dispatcher
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import BoundDefault
 
@@ -54,7 +54,7 @@ class Engine:
         pending: how many codes of pending actions the policy is told.
         head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
         wake_ns: when to call `timer_due`, or None.
-        telling: notes what is handled, for who looks on; None if nobody does.
+        dispatcher: notes what is handled, for who looks on; None if nobody does.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Engine:
         self.cadence = cadence
         self.last = Decision(0, -1, 0, 0)
         self.wake_ns: int | None = None
-        self.telling: Telling | None = None
+        self.dispatcher: Dispatcher | None = None
         self._executor = executor
         self._default = default
         self._codec = codec
@@ -138,8 +138,8 @@ class Engine:
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
-        if self.telling is not None:
-            self.telling.handled(event, commands)
+        if self.dispatcher is not None:
+            self.dispatcher.handled(event, commands)
         for command in commands:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
@@ -187,7 +187,7 @@ class Engine:
 
     def __getstate__(self) -> dict[str, Any]:
         """Who looks on is not put away with a run."""
-        return {**self.__dict__, "telling": None}
+        return {**self.__dict__, "dispatcher": None}
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Have a head run, on what has been executed by now."""

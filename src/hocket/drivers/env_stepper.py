@@ -9,20 +9,20 @@ import gymnasium as gym
 import numpy as np
 
 from hocket.drivers.engine import Engine
-from hocket.hooks.dispatcher import Telling
+from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.record import Codes, Listener, Moment, RunRecord
 
 NONE: Codes = ()
 
 
-class World:
+class EnvStepper:
     """Steps ``env``, writes each tick into ``record`` and tells ``listener``.
 
     Attributes:
         observation: the newest one. After a tick that ended an episode, the next episode's first.
         episode_ended: whether the last tick ended an episode.
         listener: told of every tick, or None.
-        telling: tells who looks on of every tick, after the listener; None if nobody does.
+        dispatcher: tells who looks on of every tick, after the listener; None if nobody does.
         next_seed: of the next episode's reset; None goes on with the environment's own chance.
         episode_seed: what the current episode was reset with, or None.
     """
@@ -30,7 +30,7 @@ class World:
     def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
         self.env = env
         self.listener = listener
-        self.telling: Telling | None = None
+        self.dispatcher: Dispatcher | None = None
         self.record = record
         self.observation: Any = None
         self.episode_ended = False
@@ -70,7 +70,7 @@ class World:
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Show ``engine`` what tick ``tick`` yielded."""
-        if self.listener is None and self.telling is None:
+        if self.listener is None and self.dispatcher is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return
         decision, codes, final_codes = engine.last, engine.last_codes, NONE
@@ -96,9 +96,9 @@ class World:
         )
         if self.listener is not None:
             self.listener.ticked(moment)
-        if self.telling is not None:
-            self.telling.ticked(moment)
+        if self.dispatcher is not None:
+            self.dispatcher.ticked(moment)
 
     def __getstate__(self) -> dict[str, Any]:
         """Who looks on is not put away with a run."""
-        return {**self.__dict__, "telling": None}
+        return {**self.__dict__, "dispatcher": None}

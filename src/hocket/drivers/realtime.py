@@ -14,9 +14,9 @@ import numpy as np
 from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.drivers.env_stepper import World
+from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.executors.base import ExecutorKind, Job, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
@@ -26,9 +26,9 @@ from hocket.drivers.loop_thread import (
     spin_until,
     steady_thread,
 )
-from hocket.drivers.realtime_engine import LiveEngine
+from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.errors import ConfigurationError
-from hocket.hooks.dispatcher import Telling, told
+from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import Listener, RunRecord
 from hocket.policies.base import PolicyFactory
@@ -91,19 +91,19 @@ class Realtime:
         seed: int,
         learn: Callable[[], None] | None = None,
         listener: Listener | None = None,
-        telling: Telling | None = None,
+        dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         kind = as_executor_kind(self.executor)
         observation, _ = env.reset(seed=seed)
         first = np.asarray(observation)
-        executor = kind.executor(Job.under(rule, policy, codec, first.shape, first.dtype), learn)
+        executor = kind.executor(WorkerJob.under(rule, policy, codec, first.shape, first.dtype), learn)
         try:
             joined = executor.launch()
             view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
-            with told(telling, view), steady_thread(), between_ticks() as interrupt:
-                engine = LiveEngine(
+            with told(dispatcher, view), steady_thread(), between_ticks() as interrupt:
+                engine = RealtimeEngine(
                     rule=rule,
                     cadence=Cadence(exact_hz(self.hz), monotonic_ns()),
                     executor=executor,
@@ -115,30 +115,30 @@ class Realtime:
                     head_ns=policy.head_ns,
                     newest=policy.newest,
                 )
-                world = World(env, RunRecord(engine.trace), listener)
-                world.observation = observation
-                if telling is not None:
-                    world.telling = telling
-                    engine.telling = telling if telling.of_inferences else None
-                with realtime_priority(self.priority) as world.record.priority:
-                    self._loop(engine, world, ticks, interrupt, until)
+                stepper = EnvStepper(env, RunRecord(engine.trace), listener)
+                stepper.observation = observation
+                if dispatcher is not None:
+                    stepper.dispatcher = dispatcher
+                    engine.dispatcher = dispatcher if dispatcher.of_inferences else None
+                with realtime_priority(self.priority) as stepper.record.priority:
+                    self._loop(engine, stepper, ticks, interrupt, until)
         finally:
             executor.close()
-        return world.record
+        return stepper.record
 
     def _loop(
         self,
-        engine: LiveEngine,
-        world: World,
+        engine: RealtimeEngine,
+        stepper: EnvStepper,
         ticks: int,
         interrupt: Interrupt,
         until: Callable[[RunRecord], bool] | None,
     ) -> None:
-        cadence, record = engine.cadence, world.record
+        cadence, record = engine.cadence, stepper.record
         spin_ns = int(self.spin_s * NS_PER_S)
         cpu = thread_time()
         try:
-            world.begin(engine, cadence.epoch_ns)
+            stepper.begin(engine, cadence.epoch_ns)
             tick = 0
             while tick < ticks and not interrupt.requested:
                 tick, overrun = self._next_tick(cadence, tick, ticks)
@@ -150,8 +150,8 @@ class Realtime:
                 spin_until(deadline_ns)
                 engine.service()
                 action = engine.deadline(tick, deadline_ns, overrun=overrun)
-                world.step(tick, action, monotonic_ns() - deadline_ns)
-                world.show(engine, tick, monotonic_ns())
+                stepper.step(tick, action, monotonic_ns() - deadline_ns)
+                stepper.show(engine, tick, monotonic_ns())
                 collect_a_little(tick)
                 if until is not None and until(record):
                     break

@@ -16,7 +16,7 @@ from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import BoundDefault
 
 
-class LiveEngine(Engine):
+class RealtimeEngine(Engine):
     """An engine whose executor runs beside it."""
 
     def __init__(

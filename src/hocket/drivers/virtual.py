@@ -17,12 +17,12 @@ from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Engine
-from hocket.drivers.env_stepper import World
+from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.base import FailureLog, check_failure_limit
 from hocket.drivers.executors.virtual import VirtualExecutor
 from hocket.drivers.loop_thread import between_ticks
 from hocket.errors import ConfigurationError
-from hocket.hooks.dispatcher import Telling, told
+from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import Background, Listener, RunRecord
 from hocket.latency.laws import Constant, LatencyModel
@@ -73,7 +73,7 @@ class Virtual:
         seed: int,
         learn: Callable[[], None] | None = None,
         listener: Listener | None = None,
-        telling: Telling | None = None,
+        dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
         background: Background | None = None,
     ) -> RunRecord:
@@ -89,7 +89,7 @@ class Virtual:
             listener=listener,
             background=background,
         )
-        with run.told(telling, ticks):
+        with run.told(dispatcher, ticks):
             run.play(ticks, until=until)
             return run.end()
 
@@ -129,13 +129,13 @@ class Virtual:
             head_ns=policy.head_ns,
             newest=policy.newest,
         )
-        run = VirtualRun(engine, executor, World(env, RunRecord(engine.trace), listener))
+        run = VirtualRun(engine, executor, EnvStepper(env, RunRecord(engine.trace), listener))
         with run.timed():
             for _ in range(rule.initial_workers):
                 executor.add_worker(cadence.epoch_ns)
             executor.advance(cadence.epoch_ns, engine)
-            run.world.reset(seed)
-            run.world.begin(engine, cadence.epoch_ns)
+            run.stepper.reset(seed)
+            run.stepper.begin(engine, cadence.epoch_ns)
         return run
 
 
@@ -146,24 +146,24 @@ class VirtualRun:
     environment, the policy, the listener and the background must be picklable for that, or be kept apart.
 
     Attributes:
-        engine, executor, world: of this run; the world has the record.
+        engine, executor, stepper: of this run; the world has the record.
         tick: the last one that was played.
         whole: whether that tick was played to its end; else the run cannot go on.
     """
 
-    def __init__(self, engine: Engine, executor: VirtualExecutor, world: World) -> None:
-        self.engine, self.executor, self.world = engine, executor, world
+    def __init__(self, engine: Engine, executor: VirtualExecutor, stepper: EnvStepper) -> None:
+        self.engine, self.executor, self.stepper = engine, executor, stepper
         self.tick = 0
         self.whole = True
 
     @property
     def record(self) -> RunRecord:
         """Of what was played so far."""
-        return self.world.record
+        return self.stepper.record
 
     def play(self, to_tick: int, *, until: Callable[[RunRecord], bool] | None = None) -> None:
         """Play up to tick ``to_tick``, or until ``until`` says so of the record, or Ctrl-C."""
-        engine, executor, world = self.engine, self.executor, self.world
+        engine, executor, stepper = self.engine, self.executor, self.stepper
         background = executor.background
         self.whole = False
         with self.timed(), between_ticks() as interrupt:
@@ -173,15 +173,15 @@ class VirtualRun:
                     executor.advance(now_ns, engine)
                     if background is not None:
                         background.advance(now_ns)
-                    world.step(tick, engine.deadline(tick, now_ns), 0)
-                    world.show(engine, tick, now_ns)
+                    stepper.step(tick, engine.deadline(tick, now_ns), 0)
+                    stepper.show(engine, tick, now_ns)
                     self.tick = tick
-                    if interrupt.requested or (until is not None and until(world.record)):
+                    if interrupt.requested or (until is not None and until(stepper.record)):
                         break
                 self.whole = True
             except KeyboardInterrupt:
                 interrupt.requested = True
-        world.record.interrupted = interrupt.requested
+        stepper.record.interrupted = interrupt.requested
 
     def end(self) -> RunRecord:
         """Let nothing more happen; the record of it all."""
@@ -192,18 +192,18 @@ class VirtualRun:
         return self.record
 
     @contextmanager
-    def told(self, telling: Telling | None, ticks: int) -> Iterator[None]:
-        """Inside, ``telling`` tells of the run, which will have ``ticks`` ticks at most."""
-        world, engine = self.world, self.engine
+    def told(self, dispatcher: Dispatcher | None, ticks: int) -> Iterator[None]:
+        """Inside, ``dispatcher`` tells of the run, which will have ``ticks`` ticks at most."""
+        stepper, engine = self.stepper, self.engine
         hz, rule = engine.cadence.hz, engine.trace.rule
-        view = RunView(env=world.env, rule=rule, hz=hz, ticks=ticks, realtime=False, first_tick=self.tick)
-        with told(telling, view):
-            if telling is not None:
-                world.telling = telling
-                engine.telling = telling if telling.of_inferences else None
-                if engine.telling and not self.tick:  # what tick 0 led to has been handled by now
+        view = RunView(env=stepper.env, rule=rule, hz=hz, ticks=ticks, realtime=False, first_tick=self.tick)
+        with told(dispatcher, view):
+            if dispatcher is not None:
+                stepper.dispatcher = dispatcher
+                engine.dispatcher = dispatcher if dispatcher.of_inferences else None
+                if engine.dispatcher and not self.tick:  # what tick 0 led to has been handled by now
                     for event, commands in engine.trace.steps():
-                        telling.handled(event, commands)
+                        dispatcher.handled(event, commands)
             yield
 
     @contextmanager

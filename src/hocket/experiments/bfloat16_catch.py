@@ -82,7 +82,7 @@ class Catch(gym.Env[NDArray[np.uint8], Any]):
 
 
 @dataclass(frozen=True)
-class Learning:
+class CatchRun:
     """One seed of one arithmetic."""
 
     arm: str
@@ -114,9 +114,9 @@ class Learning:
         return [{"arm": self.arm, "seed": self.seed, **row} for row in rows_of(result)]
 
 
-def tasks() -> list[Learning]:
+def tasks() -> list[CatchRun]:
     """Both arms with the first seed, then with the next, and so on."""
-    return [Learning(arm, seed) for seed in SEEDS for arm in ARMS]
+    return [CatchRun(arm, seed) for seed in SEEDS for arm in ARMS]
 
 
 def collect(rows: list[Row]) -> None:

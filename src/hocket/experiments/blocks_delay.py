@@ -120,7 +120,7 @@ def rule_of(arm: str, delay: int) -> Rule:
 
 
 @dataclass(frozen=True)
-class Learning:
+class BlocksRun:
     """One seed of one arm that learns."""
 
     delay: int
@@ -215,11 +215,11 @@ class Mark:
         return [{**known, **figures, **run, RATE: points_per_minute(shown.rewards)}]
 
 
-def tasks() -> list[Learning | Mark]:
+def tasks() -> list[BlocksRun | Mark]:
     """Every cell of the first seed, then of the next, and so on."""
-    every: list[Learning | Mark] = []
+    every: list[BlocksRun | Mark] = []
     for seed in SEEDS:
-        every += [Learning(delay, arm, seed) for delay in DELAYS for arm in ARMS if delay > 1 or arm == "TickDispatch"]
+        every += [BlocksRun(delay, arm, seed) for delay in DELAYS for arm in ARMS if delay > 1 or arm == "TickDispatch"]
         every += [Mark(arm, seed) for arm in MARKS]
     return every
 

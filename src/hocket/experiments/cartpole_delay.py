@@ -35,7 +35,7 @@ EPSILON = Linear(1.0, 0.04, 8000)
 
 
 @dataclass(frozen=True)
-class Arm:
+class CartPoleArm:
     """One way of acting late."""
 
     name: str
@@ -46,14 +46,16 @@ class Arm:
 
 
 ARMS = (
-    Arm("delay 1", hocket.TickDispatch(2), 0.005),
-    Arm("delay 4, short inference held, pending actions in the input", hocket.TickDispatch(2, min_delay=4), 0.005, 3),
-    Arm("delay 4, inference of 4 ticks, no pending actions", hocket.TickDispatch(5), 0.08),
-    Arm("delay 4, inference of 4 ticks, late binding", hocket.TickDispatch(5), 0.075, 3, late_binding=True),
+    CartPoleArm("delay 1", hocket.TickDispatch(2), 0.005),
+    CartPoleArm(
+        "delay 4, short inference held, pending actions in the input", hocket.TickDispatch(2, min_delay=4), 0.005, 3
+    ),
+    CartPoleArm("delay 4, inference of 4 ticks, no pending actions", hocket.TickDispatch(5), 0.08),
+    CartPoleArm("delay 4, inference of 4 ticks, late binding", hocket.TickDispatch(5), 0.075, 3, late_binding=True),
 )
 
 
-def play(task: tuple[Arm, int]) -> list[dict[str, Any]]:
+def play(task: tuple[CartPoleArm, int]) -> list[dict[str, Any]]:
     """Train one seed of one arm; a row an evaluation, the final one last."""
     arm, seed = task
     torch.manual_seed(seed)

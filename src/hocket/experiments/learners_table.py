@@ -46,7 +46,7 @@ TABLE = Path("docs/results/learners_table.csv")
 
 
 @dataclass(frozen=True)
-class Learning:
+class LearnersRun:
     """One seed of one kind and number of learners."""
 
     kind: str
@@ -90,9 +90,9 @@ class Learning:
         return [{**row, "mean_return": round(result.final.mean, 4), "ticks": summary.ticks}]
 
 
-def tasks() -> list[Learning]:
+def tasks() -> list[LearnersRun]:
     """Every kind and number with the first seed, then with the next, and so on."""
-    return [Learning(kind, n, seed) for seed in SEEDS for n in reversed(NUMBERS) for kind in KINDS]
+    return [LearnersRun(kind, n, seed) for seed in SEEDS for n in reversed(NUMBERS) for kind in KINDS]
 
 
 def collect(rows: list[Row]) -> None:

@@ -59,7 +59,7 @@ def played_as(arm: str, delay: int) -> str:
 
 
 @dataclass(frozen=True)
-class Learning:
+class MinAtarRun:
     """One seed of one arm that learns."""
 
     game: str
@@ -130,12 +130,12 @@ class DefaultOnly:
         return [{**known, **figures, **run}]
 
 
-def tasks() -> list[Learning | DefaultOnly]:
+def tasks() -> list[MinAtarRun | DefaultOnly]:
     """Every cell of the first seed, then of the next, and so on."""
-    every: list[Learning | DefaultOnly] = []
+    every: list[MinAtarRun | DefaultOnly] = []
     for seed in SEEDS:
         every += [
-            Learning(game, delay, arm, seed)
+            MinAtarRun(game, delay, arm, seed)
             for delay in DELAYS
             for arm in ARMS
             for game in GAMES

@@ -46,7 +46,7 @@ FIGURE = Path("docs/images/rainbow_minatar.png")
 
 
 @dataclass(frozen=True)
-class Learning:
+class RainbowRun:
     """One seed of one algorithm."""
 
     arm: str
@@ -79,9 +79,9 @@ class Learning:
         return [{"arm": self.arm, "seed": self.seed, **row} for row in rows_of(result)]
 
 
-def tasks() -> list[Learning]:
+def tasks() -> list[RainbowRun]:
     """Both algorithms with the first seed, then with the next, and so on."""
-    return [Learning(arm, seed) for seed in SEEDS for arm in ARMS]
+    return [RainbowRun(arm, seed) for seed in SEEDS for arm in ARMS]
 
 
 def collect(rows: list[Row]) -> None:

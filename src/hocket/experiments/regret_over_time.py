@@ -39,7 +39,7 @@ WORLDS = {"ring, ρ = 0.9": ring(4, 0.9), "random": random_mdp(4, 2, 1, default=
 
 
 @dataclass(frozen=True)
-class Arm:
+class RegretArm:
     """One way of acting."""
 
     name: str
@@ -49,9 +49,9 @@ class Arm:
     pending: int = 0
 
 
-SEQUENTIAL = Arm("sequential", LATE, hocket.Sequential(), LATE)
-STAGGERED = Arm("staggered, 4 workers", 1, hocket.TickDispatch(LATE), LATE)
-KNOWING = Arm("staggered, pending actions known", 1, hocket.TickDispatch(1, min_delay=LATE), 0.9, LATE - 1)
+SEQUENTIAL = RegretArm("sequential", LATE, hocket.Sequential(), LATE)
+STAGGERED = RegretArm("staggered, 4 workers", 1, hocket.TickDispatch(LATE), LATE)
+KNOWING = RegretArm("staggered, pending actions known", 1, hocket.TickDispatch(1, min_delay=LATE), 0.9, LATE - 1)
 ARMS = (SEQUENTIAL, STAGGERED, KNOWING)
 COLORS = ("#c0392b", "#2471a3", "#1e8449")
 PLAYED = [(w, a) for w in WORLDS for a in ARMS if a is not KNOWING or w == "random"]  # on the ring nothing is gained
@@ -60,7 +60,7 @@ PLAYED = [(w, a) for w in WORLDS for a in ARMS if a is not KNOWING or w == "rand
 class Optimist:
     """Plans for the average reward on what it has seen, and takes what it has not seen to be better than it looks."""
 
-    def __init__(self, mdp: AsyncMDP, arm: Arm) -> None:
+    def __init__(self, mdp: AsyncMDP, arm: RegretArm) -> None:
         self._actions, self._codes, self._interval = mdp.actions, mdp.actions + 1, arm.interval
         rows = mdp.states * self._codes**arm.pending
         self._seen = np.zeros((rows, mdp.actions, rows))
@@ -120,7 +120,7 @@ class Optimist:
         self._table[met] = (merits + chances @ bias).argmax(axis=1)
 
 
-def play(task: tuple[str, Arm, int]) -> list[dict[str, Any]]:
+def play(task: tuple[str, RegretArm, int]) -> list[dict[str, Any]]:
     """One seed of one arm in one world; a row a checkpoint."""
     world, arm, seed = task
     mdp = WORLDS[world]

@@ -22,7 +22,7 @@ HOOKS = ("on_start", "on_tick", *INFERENCE_HOOKS, "on_training", "on_evaluation"
 Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
 
 
-class Telling:
+class Dispatcher:
     """Tells instruments of a run.
 
     What the scheduler handles is only noted when it happens; who asked for inferences is told at the end of the tick.
@@ -52,9 +52,9 @@ class Telling:
         self.of_inferences = any(self._calls[hook] for hook in INFERENCE_HOOKS)
 
     @classmethod
-    def to(cls, instruments: Iterable[Instrument] | Telling) -> Telling:
+    def to(cls, instruments: Iterable[Instrument] | Dispatcher) -> Dispatcher:
         """One to ``instruments``, unless it is one."""
-        return instruments if isinstance(instruments, Telling) else cls(instruments)
+        return instruments if isinstance(instruments, Dispatcher) else cls(instruments)
 
     def or_none(self) -> Self | None:
         """None if there is nobody to tell."""
@@ -162,13 +162,13 @@ class Telling:
 
 
 @contextmanager
-def told(telling: Telling | None, run: RunView) -> Iterator[None]:
-    """Inside, ``run`` goes on and ``telling``, if there is anybody to tell, tells of it."""
-    if telling is None:
+def told(dispatcher: Dispatcher | None, run: RunView) -> Iterator[None]:
+    """Inside, ``run`` goes on and ``dispatcher``, if there is anybody to tell, tells of it."""
+    if dispatcher is None:
         yield
         return
-    telling.started(run)
+    dispatcher.started(run)
     try:
         yield
     finally:
-        telling.stopped()
+        dispatcher.stopped()

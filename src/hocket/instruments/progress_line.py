@@ -25,7 +25,7 @@ BESIDE_WIDTH = 16
 """Columns that a narrow bar, the time that is left and the gaps take."""
 
 
-class Line(Instrument, ABC):
+class StatusLine(Instrument, ABC):
     """A line on a terminal while something goes on; silent where there is no terminal."""
 
     def __init__(self, *, title: str, console: Console) -> None:
@@ -62,7 +62,7 @@ class Line(Instrument, ABC):
         return Progress(*columns, console=self._console, auto_refresh=False, transient=True)
 
 
-class ProgressLine(Line):
+class ProgressLine(StatusLine):
     """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal."""
 
     def __init__(self, ticks: int, *, title: str, console: Console) -> None:
@@ -91,7 +91,7 @@ class ProgressLine(Line):
                 progress.update(task, completed=tick, coverage=coverage, delay=delay, refresh=True)
 
 
-class TrainingLine(Line):
+class TrainingLine(StatusLine):
     """Shows how far a training of ``ticks`` ticks is, and how it stands. Silent where there is no terminal."""
 
     def __init__(self, ticks: int, *, title: str, console: Console) -> None:

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 
 from hocket.errors import ConfigurationError
-from hocket.hooks.dispatcher import Telling
+from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import NONE, Instrument, LearnerFigures, Progress, RunView
 from hocket.hooks.record import Moment
 
 
-def telling_of_training(
+def training_dispatcher(
     figures: Callable[[], LearnerFigures],
     instruments: Iterable[Instrument],
     *,
     every_s: float = 1.0,
     first_tick: int = 0,
     now_s: Callable[[], float] = monotonic,
-) -> Telling | None:
+) -> Dispatcher | None:
     """Tells ``instruments`` of a training's run, and how it stands every ``every_s`` seconds and at the end.
 
     Args:
@@ -34,17 +34,17 @@ def telling_of_training(
     """
     if not (math.isfinite(every_s) and every_s > 0):
         raise ConfigurationError(f"every_s={every_s!r} must be greater than 0; try 1.0")
-    if Telling(instruments).or_none() is None:
+    if Dispatcher(instruments).or_none() is None:
         return None
     meter = Meter(figures, every_s=every_s, first_tick=first_tick, now_s=now_s)
-    meter.telling = Telling((meter, *instruments))
-    return meter.telling
+    meter.dispatcher = Dispatcher((meter, *instruments))
+    return meter.dispatcher
 
 
 class Meter(Instrument):
-    """Counts ticks, and has `telling` tell all others. See `telling_of_training`."""
+    """Counts ticks, and has `dispatcher` tell all others. See `training_dispatcher`."""
 
-    telling: Telling
+    dispatcher: Dispatcher
 
     def __init__(
         self, figures: Callable[[], LearnerFigures], *, every_s: float, first_tick: int, now_s: Callable[[], float]
@@ -92,7 +92,7 @@ class Meter(Instrument):
         )
         self._updates, self._began_s = learner.updates, now_s
         self._clear()
-        self.telling.trained(progress)
+        self.dispatcher.trained(progress)
 
     def _clear(self) -> None:
         self._ticks = self._fresh = self._delay = 0

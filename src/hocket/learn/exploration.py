@@ -14,7 +14,7 @@ from hocket.learn.algorithms.schedules import Linear, by_chance
 from hocket.learn.learners.split_update import torch_generator
 
 
-class Ticks(Protocol):
+class TickCounter(Protocol):
     """How far the agent has come: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
 
     @property
@@ -34,7 +34,7 @@ class EpsilonGreedy:
 
     actions: int
     epsilon: Linear
-    ticks: Ticks
+    ticks: TickCounter
     seed: np.random.SeedSequence | None = None
 
 

@@ -186,7 +186,7 @@ def late_acting(
     """See `LearnedPolicy`."""
     versions = _Versions(network, in_place)
     trunk = _Trunk(network, weights, exploring, versions, stream)
-    return LateActing(trunk, _Head(exploring, first_action, versions, stream, device_of(network)))
+    return LateActing(trunk, _LearnedHead(exploring, first_action, versions, stream, device_of(network)))
 
 
 class _Trunk:
@@ -211,7 +211,7 @@ class _Trunk:
             return Begun(version, None, features, self._versions.take(version))
 
 
-class _Head:
+class _LearnedHead:
     def __init__(
         self, exploring: Explorer, first_action: int, versions: _Versions, stream: Stream, device: torch.device
     ) -> None:

@@ -22,7 +22,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Ticks:
+class TickColumns:
     """One row an executed tick, in order."""
 
     tick: Ints
@@ -100,7 +100,7 @@ class Metrics:
         record: RunRecord,
         after_tick: int = 0,
         *,
-        ticks: Ticks | None = None,
+        ticks: TickColumns | None = None,
         inferences: Inferences | None = None,
     ) -> None:
         self.record = record
@@ -112,7 +112,7 @@ class Metrics:
         self._rows = np.frombuffer(record.trace.rows, np.int64).reshape(-1, WIDTH)
 
     @cached_property
-    def ticks(self) -> Ticks:
+    def ticks(self) -> TickColumns:
         """What each tick executed."""
         rows = self._rows
         rows = rows[(rows[:, KIND] == EXECUTE) | (rows[:, KIND] == DEFAULT)]
@@ -120,7 +120,7 @@ class Metrics:
         if self.record.interrupted:  # perhaps in the middle of a tick
             rows = rows[rows[:, FIRST] <= (self.record.ticks[-1] if self.record.ticks else 0)]
         fresh = rows[:, KIND] == EXECUTE
-        return Ticks(
+        return TickColumns(
             tick=rows[:, FIRST],
             inference=np.where(fresh, rows[:, SECOND], -1),
             step=np.where(fresh, rows[:, THIRD], 0),
@@ -174,7 +174,7 @@ class Metrics:
 
     @property
     def missed(self) -> int:
-        """Ticks that were never executed."""
+        """TickColumns that were never executed."""
         ticks = self.ticks.tick
         return int(ticks[-1]) - self.after_tick - len(ticks) if len(ticks) else 0
 
@@ -185,7 +185,7 @@ class Metrics:
 
     @property
     def intervals(self) -> Ints:
-        """Ticks between consecutive fresh actions."""
+        """TickColumns between consecutive fresh actions."""
         return np.diff(self.ticks.tick[self.ticks.fresh])
 
     @property

@@ -25,7 +25,7 @@ from hocket.results.run_folder import SavedRun
 
 TRACE_JSON = "trace.json"
 SMALL = 40_000
-"""Ticks and inferences of which a run may have so many together, for its trace to be written unasked: 10 MB."""
+"""TickColumns and inferences of which a run may have so many together, for its trace to be written unasked: 10 MB."""
 PID, TICKS, FIRST_WORKER = 1, 1, 10
 COUNTED_TICKS = 60
 """That the coverage's counter looks back on."""

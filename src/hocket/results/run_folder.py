@@ -24,9 +24,9 @@ from hocket.core.trace import Trace, UnknownRule
 from hocket.errors import TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
-from hocket.results.metrics import Inferences, Metrics, Ticks
+from hocket.results.metrics import Inferences, Metrics, TickColumns
 from hocket.results.summary import Summary
-from hocket.results.training_log import Learning
+from hocket.results.training_log import TrainingLog
 
 FORMAT = "hocket-run"
 VERSION = 1
@@ -61,11 +61,11 @@ class SavedRun:
     config: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
     metrics: Metrics | None = None
-    learning: Learning | None = None
+    learning: TrainingLog | None = None
     problems: tuple[str, ...] = ()
 
 
-def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning: Learning | None) -> None:
+def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning: TrainingLog | None) -> None:
     """Write all that `read_run` needs into the folder ``path``, in place of an earlier run.
 
     Raises:
@@ -126,7 +126,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     episodes = reader.of(EPISODES, sizes, lambda file: _columns(file, EPISODE_COLUMNS))
     learning = None
     if LEARNING in there or LEARNING in sizes:
-        learning = reader.of(LEARNING, sizes, lambda file: Learning.of_columns(_columns(file)))
+        learning = reader.of(LEARNING, sizes, lambda file: TrainingLog.of_columns(_columns(file)))
     metrics = _metrics(trace, ticks, inferences, episodes, index, config)
     if not (config or summary or metrics):
         raise TraceError(f"nothing of {path} can be read: {'; '.join(reader.problems)}")
@@ -201,7 +201,7 @@ def _metrics(
     config: Mapping[str, Any],
 ) -> Metrics | None:
     """Of the trace, or without one of the tables."""
-    of_ticks = None if ticks is None else _of(Ticks, ticks)
+    of_ticks = None if ticks is None else _of(TickColumns, ticks)
     of_inferences = None if inferences is None else _of(Inferences, inferences)
     if trace is not None:
         record = _record(trace, ticks, episodes, index)

@@ -17,7 +17,7 @@ class Evaluated(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learning:
+class TrainingLog:
     """How learning went. Columns have a row for each update that landed, in the order of landing.
 
     Attributes:
@@ -57,7 +57,7 @@ class Learning:
         }
 
     @classmethod
-    def of_columns(cls, columns: dict[str, NDArray[Any]]) -> Learning:
+    def of_columns(cls, columns: dict[str, NDArray[Any]]) -> TrainingLog:
         """What `columns` made."""
         ends = np.cumsum(columns["evaluated_episodes"])
         returns = np.split(columns["returns"], ends[:-1]) if len(ends) else []

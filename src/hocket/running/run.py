@@ -20,7 +20,7 @@ from hocket.core.trace import describe_rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, TraceError
-from hocket.hooks.dispatcher import Telling
+from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import Instrument, name_of
 from hocket.hooks.record import Background, Listener, RunRecord
 from hocket.latency.laws import LatencyModel, describe_latency
@@ -31,7 +31,7 @@ from hocket.results.perfetto import TRACE_JSON, is_small, write_trace_json
 from hocket.results.report import REPORT, write_report
 from hocket.results.run_folder import SavedRun, read_run, write_run
 from hocket.results.summary import Summary
-from hocket.results.training_log import Learning
+from hocket.results.training_log import TrainingLog
 from hocket.spaces.codec import ActionCodec, check_spaces
 from hocket.spaces.defaults import Default, Fixed, neutral
 
@@ -50,7 +50,7 @@ class RunResult:
 
     record: RunRecord
     config: dict[str, Any] = field(default_factory=dict)
-    learning: Learning | None = None
+    learning: TrainingLog | None = None
     """Of a training: how it learned."""
 
     def summary(self) -> Summary:
@@ -120,7 +120,7 @@ def run(
     default: Default | None = None,
     seed: int = 0,
     learn: Callable[[], None] | None = None,
-    instruments: Sequence[Instrument] | Telling = (),
+    instruments: Sequence[Instrument] | Dispatcher = (),
     listener: Listener | None = None,
     until: Callable[[RunRecord], bool] | None = None,
     background: Background | None = None,
@@ -163,7 +163,7 @@ def run(
         ticks=int(ticks),
         learn=learn,
         listener=listener,
-        telling=Telling.to(instruments).or_none(),
+        dispatcher=Dispatcher.to(instruments).or_none(),
         until=until,
         **beside,
     )

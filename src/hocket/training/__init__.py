@@ -1,1 +1,1 @@
-"""Training: acting and learning together, in virtual time and on the wall clock."""
+"""TrainingSetup: acting and learning together, in virtual time and on the wall clock."""

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from hocket.core.cadence import exact_hz
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures, name_of
-from hocket.instruments.training_meter import telling_of_training
+from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
-from hocket.learn.checkpoints.saver import LiveState, Saver, take_up
+from hocket.learn.checkpoints.saver import RealtimeState, Saver, take_up
 from hocket.learn.exploration import EpsilonGreedy, Exploration
-from hocket.learn.learners.board import Board
+from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.learners.in_loop import InLoopLearner
 from hocket.learn.learners.learner import Learner
 from hocket.learn.learners.options import InLoop, ParallelBatch
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.pool import LearnerProcesses
-from hocket.learn.learners.tick_listener import Learning, Watch
+from hocket.learn.learners.tick_listener import LearningListener, RunningLearners
 from hocket.learn.policy import Weights
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
@@ -34,12 +34,12 @@ from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
 from hocket.running.run import RunInterrupted, RunResult, run, set_up
 from hocket.training.result import TrainResult
-from hocket.training.setup import Training
+from hocket.training.setup import TrainingSetup
 
 LEAST_EVALUATION_TICKS = 3600
 
 
-class LiveCourse:
+class RealtimeTraining:
     """Plays a training on the wall clock, saves it, and takes it up again.
 
     Args:
@@ -54,7 +54,7 @@ class LiveCourse:
         error: why learning stopped before the end, if it did.
     """
 
-    def __init__(self, training: Training, replay: Replay) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay) -> None:
         self._training, self._replay = training, replay
         self._belongs_to = belonging(
             name_of(training.env),
@@ -78,7 +78,7 @@ class LiveCourse:
             learning.board.tick = self.first_tick
             saver = self._saver(weights, learning.board)
             collector = self._training.collector(self._replay, first_tick=self.first_tick)
-            watch = Watch(collector, learning, saver)
+            watch = LearningListener(collector, learning, saver)
             with ExitStack() as stack:
                 stack.callback(learning.close)
                 learning.start()
@@ -115,7 +115,7 @@ class LiveCourse:
             resumed_tick = self.first_tick if training.resume is not None else -1
             check_free(Path(training.checkpoints.folder), resumed_tick=resumed_tick)
 
-    def _learning(self, weights: SharedWeights) -> Learning:
+    def _learning(self, weights: SharedWeights) -> RunningLearners:
         """The learners of ``weights``, not started."""
         training, replay, learners = self._training, self._replay, self._training.learner
         algorithm, threads, seed = training.algorithm, training.threads, training.seed + self.first_tick
@@ -143,11 +143,11 @@ class LiveCourse:
             seed=seed,
         )
 
-    def _saver(self, weights: SharedWeights, board: Board) -> Saver | None:
+    def _saver(self, weights: SharedWeights, board: LearnerBoard) -> Saver | None:
         checkpoints = self._training.checkpoints
         if checkpoints is None:
             return None
-        state = LiveState(
+        state = RealtimeState(
             belongs_to=self._belongs_to,
             weights=weights,
             replay=self._replay,
@@ -157,10 +157,10 @@ class LiveCourse:
         )
         return Saver(state, checkpoints.every)
 
-    def _run(self, weights: SharedWeights, watch: Watch) -> tuple[RunResult, RunInterrupted | None]:
+    def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, RunInterrupted | None]:
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
-        telling = telling_of_training(
+        dispatcher = training_dispatcher(
             lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
         )
         try:
@@ -174,7 +174,7 @@ class LiveCourse:
                 seed=training.seed + self.first_tick,
                 learn=learning.learn if isinstance(learning, InLoopLearner) else None,
                 listener=watch,
-                instruments=() if telling is None else telling,
+                instruments=() if dispatcher is None else dispatcher,
                 config={"mode": training.mode, "first_tick": self.first_tick},
             )
         except RunInterrupted as interrupted:
@@ -182,7 +182,7 @@ class LiveCourse:
         return result, None
 
 
-def _figures(updates: int, learning: Learning, exploration: Exploration) -> LearnerFigures:
+def _figures(updates: int, learning: RunningLearners, exploration: Exploration) -> LearnerFigures:
     status, tick = learning.status(), learning.board.tick
     return LearnerFigures(
         updates=updates,
@@ -192,13 +192,13 @@ def _figures(updates: int, learning: Learning, exploration: Exploration) -> Lear
     )
 
 
-def acting(training: Training, exploration: Exploration | None, weights: Weights | None = None) -> PolicyFactory:
+def acting(training: TrainingSetup, exploration: Exploration | None, weights: Weights | None = None) -> PolicyFactory:
     """The policy of a run's workers, charged if it is to be."""
     policy = training.policy(exploration, weights, in_place=False)
     return policy if training.charge is None else Charged(policy, training.charge)
 
 
-def play_live(training: Training) -> TrainResult:
+def train_realtime(training: TrainingSetup) -> TrainResult:
     """`hocket.train` on the wall clock."""
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
@@ -213,7 +213,7 @@ def play_live(training: Training) -> TrainResult:
     )
     network = training.network.for_learning(bfloat16=training.algorithm.bfloat16)
     replay = training.replay()
-    course = LiveCourse(training, replay)
+    course = RealtimeTraining(training, replay)
     try:
         result = course.play()
     finally:

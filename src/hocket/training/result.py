@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hocket.results.files import replacing
-from hocket.results.training_log import Evaluated, Learning
+from hocket.results.training_log import Evaluated, TrainingLog
 from hocket.running.run import RunResult
 from hocket.training.evaluation import Evaluation
 
@@ -63,8 +63,8 @@ class TrainResult:
             partial.write_bytes(save({name: value.cpu().contiguous() for name, value in weights}))
         return path
 
-    def _learning(self) -> Learning:
-        return Learning(
+    def _learning(self) -> TrainingLog:
+        return TrainingLog(
             evaluations=tuple(Evaluated(each.tick, each.returns) for each in self.evaluations),
             final=Evaluated(self.final.tick, self.final.returns) if len(self.final.returns) else None,
             updates=self.updates,

@@ -96,7 +96,7 @@ def put_away(run: VirtualRun, apart: Mapping[str, object]) -> bytes:
     """
     if not run.whole:
         raise CheckpointError(f"the run broke off in the middle of tick {run.tick + 1} and cannot be gone on with")
-    env = run.world.env
+    env = run.stepper.env
     state = snapshot(env)
     if state is None and not can_be_put_away(run):
         raise CheckpointError(
@@ -122,10 +122,10 @@ def take_up(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object]) ->
     if state is not None:
         restore(env, state)
         return run
-    observation, _ = env.reset(seed=run.world.episode_seed)
-    if not np.array_equal(observation, run.world.observation):
+    observation, _ = env.reset(seed=run.stepper.episode_seed)
+    if not np.array_equal(observation, run.stepper.observation):
         raise CheckpointError(
-            f"{env} does not begin an episode alike for the same seed ({run.world.episode_seed}), and it cannot be "
+            f"{env} does not begin an episode alike for the same seed ({run.stepper.episode_seed}), and it cannot be "
             "saved in the middle of one; such a run cannot be gone on with"
         )
     return run
@@ -142,14 +142,14 @@ def to_an_episode(
     Returns:
         Whether the run can be put away now.
     """
-    if snapshot(run.world.env) is not None:
+    if snapshot(run.stepper.env) is not None:
         return run.whole
-    run.world.next_seed = seed
-    run.play(to_tick, until=lambda record: run.world.episode_ended or (until is not None and until(record)))
+    run.stepper.next_seed = seed
+    run.play(to_tick, until=lambda record: run.stepper.episode_ended or (until is not None and until(record)))
     return can_be_put_away(run)
 
 
 def can_be_put_away(run: VirtualRun) -> bool:
     """Whether `put_away` would take ``run`` as it is."""
-    seeded = run.world.episode_seed is not None and (run.tick == 0 or run.world.episode_ended)
-    return run.whole and (seeded or snapshot(run.world.env) is not None)
+    seeded = run.stepper.episode_seed is not None and (run.tick == 0 or run.stepper.episode_ended)
+    return run.whole and (seeded or snapshot(run.stepper.env) is not None)

@@ -19,7 +19,7 @@ from hocket.hooks.instrument import Instrument
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.schedules import Linear
-from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, Ticks
+from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, TickCounter
 from hocket.learn.learners.options import Learners
 from hocket.learn.policy import LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
@@ -33,7 +33,7 @@ from hocket.training.resumption import Checkpoints
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainingSetup:
     """The arguments of `hocket.train` that mean the same under either clock, checked, and an environment."""
 
     make_env: Callable[[], gym.Env[Any, Any]]
@@ -131,7 +131,7 @@ class Training:
             first_tick=first_tick,
         )
 
-    def exploration(self, ticks: Ticks, seed: np.random.SeedSequence | None) -> Exploration:
+    def exploration(self, ticks: TickCounter, seed: np.random.SeedSequence | None) -> Exploration:
         """By the network's own noise if it has any, else ε-greedy."""
         if self.algorithm.noisy:
             return OwnNoise(seed=seed)

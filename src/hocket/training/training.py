@@ -100,9 +100,9 @@ def train(
         CheckpointError: if there is no checkpoint to go on from; in virtual time also if one cannot be written.
         RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
     """
-    from hocket.training.realtime import play_live
-    from hocket.training.setup import Training
-    from hocket.training.virtual import play_virtual
+    from hocket.training.realtime import train_realtime
+    from hocket.training.setup import TrainingSetup
+    from hocket.training.virtual import train_virtual
 
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
@@ -121,7 +121,7 @@ def train(
         )
     env = make_env()
     try:
-        training = Training(
+        training = TrainingSetup(
             make_env=make_env,
             env=env,
             network=network,
@@ -146,8 +146,8 @@ def train(
             resume=resume,
         )
         if realtime:
-            return play_live(training)
+            return train_realtime(training)
         every = 10_000 if evaluate_every is None else evaluate_every
-        return play_virtual(training, evaluate_every=every, good_enough=good_enough)
+        return train_virtual(training, evaluate_every=every, good_enough=good_enough)
     finally:
         env.close()

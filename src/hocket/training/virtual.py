@@ -12,7 +12,7 @@ import torch
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument, LearnerFigures
-from hocket.instruments.training_meter import telling_of_training
+from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.training_state import Kept
@@ -27,10 +27,10 @@ from hocket.running.run import RunResult, Setup, set_up
 from hocket.training.evaluation import Evaluation, Evaluator, Judge
 from hocket.training.result import TrainResult
 from hocket.training.resumption import Checkpoints, play_on, put_away, take_up
-from hocket.training.setup import Training
+from hocket.training.setup import TrainingSetup
 
 
-class VirtualCourse:
+class VirtualTraining:
     """Plays a training that is put together, saves it, and takes it up again.
 
     Args:
@@ -67,7 +67,7 @@ class VirtualCourse:
     ) -> None:
         self._mode = mode
         self._setup, self._updates, self._exploration = setup, updates, exploration
-        self._telling = telling_of_training(self._figures, instruments)
+        self._dispatcher = training_dispatcher(self._figures, instruments)
         self.learners = learners
         self.judge = Judge(
             learners,
@@ -98,7 +98,7 @@ class VirtualCourse:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if resume is None else run.tick)
         setup = self._setup
         until, save = self.judge.enough, self._save
-        with run.told(self._telling, setup.ticks):
+        with run.told(self._dispatcher, setup.ticks):
             play_on(run, setup.ticks, seed=setup.seed, until=until, checkpoints=checkpoints, save=save)
             record = run.end()
         return setup.result(record, {"mode": self._mode})
@@ -111,7 +111,7 @@ class VirtualCourse:
     def _resumed(self, path: Path) -> VirtualRun:
         kept = self._kept()
         run = take_up(kept.load(path).state, self._setup.env, kept.apart())
-        judge, learners = run.world.listener, run.executor.background
+        judge, learners = run.stepper.listener, run.executor.background
         assert isinstance(judge, Judge) and isinstance(learners, VirtualLearners)
         self.judge, self.learners = judge, learners
         return run
@@ -139,12 +139,12 @@ class VirtualCourse:
         )
 
     def _evaluated(self, evaluation: Evaluation) -> None:
-        if self._telling is not None:
-            self._telling.evaluated(evaluation.tick, evaluation.mean)
+        if self._dispatcher is not None:
+            self._dispatcher.evaluated(evaluation.tick, evaluation.mean)
 
 
-def play_virtual(
-    training: Training,
+def train_virtual(
+    training: TrainingSetup,
     *,
     evaluate_every: int,
     good_enough: float | None,
@@ -178,7 +178,7 @@ def play_virtual(
     )
     exploration = training.exploration(collector, exploring)
     policy = training.policy(exploration, learners, in_place=True)
-    course = VirtualCourse(
+    course = VirtualTraining(
         setup=set_up(
             training.env,
             policy,

@@ -10,7 +10,7 @@ from gymnasium.spaces import Discrete
 
 import hocket
 from hocket.core import events as e
-from hocket.drivers.executors.base import Job
+from hocket.drivers.executors.base import WorkerJob
 from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages, TwoStage
 from hocket.spaces.codec import ActionCodec
@@ -27,7 +27,7 @@ def job(policy, workers=2, most=None, chunk=1):
 
 
 def job_of(factory, workers=2, most=None, chunk=1):
-    return Job(
+    return WorkerJob(
         policy=factory,
         codec=ActionCodec(Discrete(1000), chunk),
         observation_shape=(2,),

@@ -8,7 +8,7 @@ pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=Im
 from duelling import BLARE, BURST, CRASH, ENEMIES, HP, MAX_HP, PARTY, PLUCK, SPEED, STATUS, TAP, TYPE, Duelling
 
 from hocket.envs.gameboy.buttons import NONE
-from hocket.envs.gameboy.duel_script import MOVES, DuelScript, Move, Plan, damage, fit, monster, plan
+from hocket.envs.gameboy.duel_script import MOVES, BattlePlan, DuelScript, Move, damage, fit, monster, plan
 
 SOURCE = Path(__file__).parents[3] / "roms/duel/creatures.c"
 BRASS, REED, STRING, PLAIN = range(4)
@@ -78,16 +78,16 @@ def test_it_plays_what_hurts_most(duel):
     duel.set(ENEMIES, 0, TYPE, STRING)
     duel.put(PARTY + 8, PLUCK, TAP, BLARE, BURST)
     duel.put(PARTY + 29, 9, 9, 9, 9)
-    assert plan(read_of(duel)) == Plan(FIGHT, 2)
+    assert plan(read_of(duel)) == BattlePlan(FIGHT, 2)
     duel.put(PARTY + 29, 9, 9, 0, 9)
-    assert plan(read_of(duel)) == Plan(FIGHT, 0)
+    assert plan(read_of(duel)) == BattlePlan(FIGHT, 0)
 
 
 def test_it_leaves_a_fight_that_does_not_suit_it(duel):
     duel.set(ENEMIES, 0, TYPE, BRASS)
     for slot, type in enumerate((STRING, BRASS, REED)):
         duel.set(PARTY, slot, TYPE, type)
-    assert plan(read_of(duel)) == Plan(SWITCH, 2)
+    assert plan(read_of(duel)) == BattlePlan(SWITCH, 2)
     duel.set(PARTY, 2, HP, 5)
     assert plan(read_of(duel)).entry == FIGHT
 
@@ -97,12 +97,12 @@ def test_it_throws_at_the_weak_only(hunt):
     hunt.put(PARTY + 29, 9, 9, 9, 0)
     hunt.set(ENEMIES, 0, MAX_HP, 100)
     hunt.set(ENEMIES, 0, HP, 100)
-    assert plan(read_of(hunt)) == Plan(FIGHT, 1)
+    assert plan(read_of(hunt)) == BattlePlan(FIGHT, 1)
     hunt.set(ENEMIES, 0, HP, 30)
-    assert plan(read_of(hunt)) == Plan(TRAP)
+    assert plan(read_of(hunt)) == BattlePlan(TRAP)
     hunt.set(ENEMIES, 0, HP, 50)
     hunt.set(ENEMIES, 0, STATUS, 2)
-    assert plan(read_of(hunt)) == Plan(TRAP)
+    assert plan(read_of(hunt)) == BattlePlan(TRAP)
 
 
 def test_it_catches_what_it_meets():

@@ -2,7 +2,7 @@ import threading
 
 import numpy as np
 
-from hocket.instruments.live.board import PICTURE_BYTES, RINGS, Board, Pictures, Ring
+from hocket.instruments.live.board import PICTURE_BYTES, RINGS, LiveBoard, Pictures, Ring
 
 
 def ring(size):
@@ -50,7 +50,7 @@ def test_no_row_is_torn_while_another_thread_writes():
 
 
 def pictures():
-    board = Board()
+    board = LiveBoard()
     return board, board.pictures
 
 
@@ -91,7 +91,7 @@ def test_a_picture_that_is_overwritten_meanwhile_is_left_out():
 
 
 def test_a_new_run_begins_at_its_own_rows():
-    board = Board()
+    board = LiveBoard()
     assert board.run == 0
     board.begin({"name": "first", "hz": 60.0, "realtime": True})
     assert (board.run, board.about()["name"], board.realtime) == (1, "first", True)

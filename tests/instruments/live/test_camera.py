@@ -3,7 +3,7 @@ import pytest
 from painted import Painted
 
 from hocket.envs.null import NullEnv
-from hocket.instruments.live.board import PICTURE_BYTES, Board
+from hocket.instruments.live.board import PICTURE_BYTES, LiveBoard
 from hocket.instruments.live.camera import Camera
 
 MS = 1_000_000
@@ -33,7 +33,7 @@ class Drawing(Painted):
 
 @pytest.fixture
 def board():
-    board = Board()
+    board = LiveBoard()
     yield board
     board.close()
 

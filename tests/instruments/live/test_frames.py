@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from viewers import COLUMNS, take_apart
 
-from hocket.instruments.live.board import Board
+from hocket.instruments.live.board import LiveBoard
 from hocket.instruments.live.frames import Viewer, frame
 
 ABOUT = {"name": "Painted", "hz": 50.0, "realtime": True}
@@ -12,7 +12,7 @@ ABOUT = {"name": "Painted", "hz": 50.0, "realtime": True}
 
 @pytest.fixture
 def board():
-    board = Board()
+    board = LiveBoard()
     yield board
     board.close()
 

@@ -12,8 +12,8 @@ from sharing import table, tabular_replay
 from hocket.errors import CheckpointError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.checkpoints.checkpoint import belonging, checkpoints, load_checkpoint
-from hocket.learn.checkpoints.saver import LiveState, Saver, take_up
-from hocket.learn.learners.board import Board
+from hocket.learn.checkpoints.saver import RealtimeState, Saver, take_up
+from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.learners.learner import Learner
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
@@ -25,9 +25,14 @@ CALM = DQN(batch_size=8)
 
 class Case:
     def __init__(self, folder, *, every=100, keep=2):
-        self.folder, self.weights, self.replay, self.board = folder, SharedWeights(table()), tabular_replay(), Board(1)
+        self.folder, self.weights, self.replay, self.board = (
+            folder,
+            SharedWeights(table()),
+            tabular_replay(),
+            LearnerBoard(1),
+        )
         self.belongs_to = belonging("table", CALM, table())
-        state = LiveState(
+        state = RealtimeState(
             belongs_to=self.belongs_to,
             weights=self.weights,
             replay=self.replay,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hocket.errors import ConfigurationError
-from hocket.learn.learners.board import HISTORY, Board
+from hocket.learn.learners.board import HISTORY, LearnerBoard
 from hocket.learn.learners.pace import Pace
 
 
@@ -30,7 +30,7 @@ def test_what_cannot_work_is_refused():
 
 
 def test_no_update_is_claimed_twice_and_none_is_lost():
-    board, weights, pace = Board(3), Weights(), Pace(update_every=1, warm_up=1)
+    board, weights, pace = LearnerBoard(3), Weights(), Pace(update_every=1, warm_up=1)
     assert not board.claim(0, pace, weights)
     board.tick = 2  # two are due
     assert board.claim(0, pace, weights) and board.claim(1, pace, weights)
@@ -48,7 +48,7 @@ def test_no_update_is_claimed_twice_and_none_is_lost():
 
 
 def test_the_history_is_bounded_and_in_order():
-    board = Board(1)
+    board = LearnerBoard(1)
     assert len(board.history(0, 0)) == 0
     for update in range(HISTORY + 50):
         board.note(update, (float(update), update % 7, 0.5, 3, 4, 0))

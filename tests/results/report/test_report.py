@@ -20,7 +20,7 @@ from hocket.results.report.page import page
 from hocket.results.report.pooling import grouped, pooled
 from hocket.results.run_folder import SavedRun, read_run
 from hocket.results.summary import Summary
-from hocket.results.training_log import Evaluated, Learning
+from hocket.results.training_log import Evaluated, TrainingLog
 from hocket.running.run import RunResult
 
 
@@ -196,7 +196,7 @@ def test_no_run_is_no_report(tmp_path):
 
 def learned(seed, first_tick=0, error=None):
     returns = np.random.default_rng(seed).normal(20, 5, 8)
-    return Learning(
+    return TrainingLog(
         evaluations=tuple(Evaluated(tick, returns + tick / 10) for tick in (100, 200, 300)),
         final=Evaluated(300, returns),
         updates=500,
@@ -212,7 +212,7 @@ def learned(seed, first_tick=0, error=None):
 def test_a_training_has_learning_curves_with_intervals():
     run = replace(saved(played().record), learning=learned(0, error="loss is NaN"))
     found = Page(page([run])).check()
-    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes on the way", "Learning stopped."):
+    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes on the way", "TrainingLog stopped."):
         assert words in found.texts
     assert "loss is NaN" in found.said
     (curve,) = [data["series"][0] for data in found.data if data.get("label") == "tick of the training"]

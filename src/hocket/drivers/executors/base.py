@@ -33,7 +33,7 @@ class Report(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class WorkerJob:
     """What every worker of a run needs to know."""
 
     policy: PolicyFactory
@@ -46,7 +46,7 @@ class Job:
     @classmethod
     def under(
         cls, rule: Rule, policy: PolicyFactory, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
-    ) -> Job:
+    ) -> WorkerJob:
         """That of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
         return cls(
             policy=policy,
@@ -134,7 +134,7 @@ class ExecutorKind(ABC):
         check_seconds("start_s", self.start_s)
 
     @abstractmethod
-    def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
+    def executor(self, job: WorkerJob, learn: Callable[[], None] | None) -> RealtimeExecutor:
         """An executor for one run."""
 
 

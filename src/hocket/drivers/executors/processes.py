@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
-from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
+from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
-from hocket.drivers.executors.supervisor import Keeper, WorkerProcess
+from hocket.drivers.executors.supervisor import WorkerProcess, WorkerSupervisor
 from hocket.drivers.executors.worker_process import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.ipc.child_processes import end_children
@@ -40,14 +40,14 @@ class Processes(ExecutorKind):
             policy for this long is killed and replaced.
     """
 
-    def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
+    def executor(self, job: WorkerJob, learn: Callable[[], None] | None) -> RealtimeExecutor:
         return ProcessExecutor(self, job, learn)
 
 
 class ProcessExecutor(RealtimeExecutor):
     """Processes are started and watched by a thread of their own, so that the tick loop never waits for either."""
 
-    def __init__(self, kind: Processes, job: Job, learn: Callable[[], None] | None) -> None:
+    def __init__(self, kind: Processes, job: WorkerJob, learn: Callable[[], None] | None) -> None:
         self._kind = kind
         self._job = job
         self._context = multiprocessing.get_context("forkserver")
@@ -84,7 +84,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._rung = False  # `wait` has taken a token of `_done`, and `reports` has not looked since
         self._closed = False
         self._next = 0
-        self._keeper = Keeper(
+        self._keeper = WorkerSupervisor(
             spawn=self._spawn,
             starting=self._starting,
             failed=self._failed,

@@ -51,7 +51,7 @@ class WorkerProcess:
         return f"worker {self.worker} (process {self.process.pid}) ended with exit code {self.process.exitcode}{hint}"
 
 
-class Keeper:
+class WorkerSupervisor:
     """Starts a process for each order, and kills those that never finish starting.
 
     Args:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
-from hocket.drivers.executors.base import ExecutorKind, Job, RealtimeExecutor, Report
+from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.errors import PolicyError
 from hocket.policies.base import Stages, built
@@ -41,12 +41,12 @@ class Threads(ExecutorKind):
         start_s: how long the first workers may take to load their policies.
     """
 
-    def executor(self, job: Job, learn: Callable[[], None] | None) -> RealtimeExecutor:
+    def executor(self, job: WorkerJob, learn: Callable[[], None] | None) -> RealtimeExecutor:
         return ThreadExecutor(self, job, learn)
 
 
 class ThreadExecutor(RealtimeExecutor):
-    def __init__(self, kind: Threads, job: Job, learn: Callable[[], None] | None) -> None:
+    def __init__(self, kind: Threads, job: WorkerJob, learn: Callable[[], None] | None) -> None:
         self._kind = kind
         self._job = job
         self._threads: list[Thread] = []

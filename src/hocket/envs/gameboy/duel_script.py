@@ -73,7 +73,7 @@ class Monster:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BattlePlan:
     """What to do in a turn: an entry of the battle menu, and which move or member."""
 
     entry: int
@@ -113,13 +113,13 @@ def damage(attacker: Monster, defender: Monster, move: int) -> float:
     return base * (1.5 if made.type == attacker.type else 1) * fit(made.type, defender.type)
 
 
-def plan(read: Read) -> Plan:
+def plan(read: Read) -> BattlePlan:
     """What to do, by the memory of a turn's beginning."""
     mine, theirs = _active(read)
     if read(IN_BATTLE, 1)[0] == WILD and read(TRAPS, 1)[0]:
         return _catch(mine, theirs)
     better = _better_member(read, theirs) if fit(theirs.type, mine.type) > 1 else None
-    return Plan(FIGHT, _hardest(mine, theirs)) if better is None else Plan(SWITCH, better)
+    return BattlePlan(FIGHT, _hardest(mine, theirs)) if better is None else BattlePlan(SWITCH, better)
 
 
 class DuelScript:
@@ -176,15 +176,15 @@ def _hardest(mine: Monster, theirs: Monster) -> int:
     return max(_slots(mine), key=expected, default=0)
 
 
-def _catch(mine: Monster, theirs: Monster) -> Plan:
+def _catch(mine: Monster, theirs: Monster) -> BattlePlan:
     """Weaken it without beating it, then throw."""
     if theirs.hp <= theirs.max_hp * (ASLEEP_SHARE if theirs.asleep else WEAK_SHARE):
-        return Plan(TRAP)
+        return BattlePlan(TRAP)
     safe = _slots(mine, lambda move: not MOVES[move].harms_user and 0 < damage(mine, theirs, move) + 1 < theirs.hp)
     if safe:
-        return Plan(FIGHT, max(safe, key=lambda slot: damage(mine, theirs, mine.moves[slot])))
+        return BattlePlan(FIGHT, max(safe, key=lambda slot: damage(mine, theirs, mine.moves[slot])))
     hush = [] if theirs.asleep else _slots(mine, lambda move: move == HUSH)
-    return Plan(FIGHT, hush[0]) if hush else Plan(TRAP)
+    return BattlePlan(FIGHT, hush[0]) if hush else BattlePlan(TRAP)
 
 
 def _better_member(read: Read, theirs: Monster) -> int | None:

@@ -114,7 +114,7 @@ def _native(kind: str, itemsize: int) -> np.dtype[Any]:
     return np.dtype(f"{kind}{itemsize}")
 
 
-class Board:
+class LiveBoard:
     """All of it. Pickled for a child process, it is the same memory there.
 
     Attributes:
@@ -133,7 +133,7 @@ class Board:
         self._state = self._arrays["state"][0]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Board, (self._arrays,)
+        return LiveBoard, (self._arrays,)
 
     def close(self) -> None:
         """Let go of the memory's file."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hocket.core.commands import Outcome
 from hocket.instruments.images import picture_of
-from hocket.instruments.live.board import ENDED, IDLE, RINGS, RUNNING, Board
+from hocket.instruments.live.board import ENDED, IDLE, RINGS, RUNNING, LiveBoard
 from hocket.instruments.live.lateness import percentiles
 
 NO_RUN = -2
@@ -36,7 +36,7 @@ class Viewer:
     picture: int = 0
     phase: int = IDLE
 
-    def is_up_to_date(self, board: Board) -> bool:
+    def is_up_to_date(self, board: LiveBoard) -> bool:
         """Whether there is nothing new for it."""
         return (
             self.run == board.run
@@ -46,7 +46,7 @@ class Viewer:
         )
 
 
-def frame(board: Board, viewer: Viewer, now_ns: int) -> bytes | None:
+def frame(board: LiveBoard, viewer: Viewer, now_ns: int) -> bytes | None:
     """What is new for ``viewer``, who is taken to see it; None if the run is just changing."""
     run, phase, epoch_ns = board.run, board.phase, board.epoch_ns
     if run < 0:
@@ -103,7 +103,7 @@ def _packed(header: dict[str, Any], parts: list[bytes]) -> bytes:
     return b"".join([struct.pack("<I", len(text)), text, *(part + bytes(-len(part) % 8) for part in parts)])
 
 
-def totals(board: Board) -> dict[str, Any]:
+def totals(board: LiveBoard) -> dict[str, Any]:
     """The run's figures so far, as its summary defines them; None where there is nothing to say."""
     row = board.totals[0]
     elapsed, fresh, episodes = (float(row[name]) for name in ("elapsed", "fresh", "episodes"))

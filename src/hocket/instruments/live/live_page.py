@@ -16,7 +16,7 @@ from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, HocketError, MissingExtraError
 from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
 from hocket.hooks.record import Moment
-from hocket.instruments.live.board import Board
+from hocket.instruments.live.board import LiveBoard
 from hocket.instruments.live.camera import Camera
 from hocket.instruments.live.lateness import bin_of
 from hocket.ipc.child_processes import end_children
@@ -61,7 +61,7 @@ class LivePage(Instrument):
         self._host, self._port, self._nice = host, port, nice
         self._token = "" if _is_own(host) else secrets.token_urlsafe(16)
         self._process: BaseProcess | None = None
-        self._board = Board()
+        self._board = LiveBoard()
         self._closed = False
         self._forget()
 
@@ -283,7 +283,7 @@ def _is_own(host: str) -> bool:
         ) from error
 
 
-def _serve(board: Board, listening: socket.socket, token: str, nice: int) -> None:
+def _serve(board: LiveBoard, listening: socket.socket, token: str, nice: int) -> None:
     from hocket.instruments.live.server import serve
 
     serve(board, listening, token, nice)

@@ -23,7 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from hocket.instruments.live.board import Board
+from hocket.instruments.live.board import LiveBoard
 from hocket.instruments.live.frames import Viewer, frame
 from hocket.ipc.child_processes import begin_as_child
 
@@ -78,7 +78,7 @@ def page_files() -> dict[str, tuple[bytes, str]]:
     return found
 
 
-def application(board: Board, door: Door) -> Starlette:
+def application(board: LiveBoard, door: Door) -> Starlette:
     """The page, its files, and ``/frames`` for its WebSocket."""
     known = page_files()
 
@@ -110,7 +110,7 @@ def application(board: Board, door: Door) -> Starlette:
     return Starlette(routes=[Route("/", page), Route("/{name}", file), WebSocketRoute("/frames", frames)])
 
 
-async def _show(board: Board, connection: WebSocket) -> None:
+async def _show(board: LiveBoard, connection: WebSocket) -> None:
     """One frame for each message, as soon as there is something new, and none within 1/60 s of the last."""
     viewer, sent_s = Viewer(), 0.0
     while True:
@@ -136,7 +136,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def serve(board: Board, listening: socket, token: str, nice: int) -> None:
+def serve(board: LiveBoard, listening: socket, token: str, nice: int) -> None:
     """In a process of its own: serve until dismissed, or until the run's process is gone."""
     begin_as_child(nice)
 

@@ -22,7 +22,7 @@ from hocket.errors import CheckpointError
 from hocket.ipc.child_processes import begin_as_child
 from hocket.learn.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hocket.learn.checkpoints.training_state import state_of, tensors_of
-from hocket.learn.learners.board import Board
+from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 
@@ -33,7 +33,7 @@ NICE = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiveState:
+class RealtimeState:
     """What a training on the wall clock is kept by.
 
     Args:
@@ -47,7 +47,7 @@ class LiveState:
     belongs_to: Mapping[str, Any]
     weights: SharedWeights
     replay: Replay
-    board: Board
+    board: LearnerBoard
     folder: Path
     keep: int
 
@@ -93,7 +93,7 @@ class Saver:
         failures: what went wrong, newest last; saving goes on with the next checkpoint.
     """
 
-    def __init__(self, state: LiveState, every: int) -> None:
+    def __init__(self, state: RealtimeState, every: int) -> None:
         self._state, self._every = state, every
         self.failures: list[str] = []
         self._context = multiprocessing.get_context("forkserver")
@@ -174,7 +174,7 @@ class Saver:
                 self.failures.append(ours.recv())
 
 
-def save_now_and_then(parent: Connection, state: LiveState, every: int) -> None:
+def save_now_and_then(parent: Connection, state: RealtimeState, every: int) -> None:
     """Run until told to stop, or until the parent is gone; tell it of what goes wrong."""
     begin_as_child(NICE)
     board = state.board

@@ -41,7 +41,7 @@ class HasVersion(Protocol):
     def version(self) -> int: ...
 
 
-class Board:
+class LearnerBoard:
     """Shared by one tick loop and ``learners`` learners; as a process's argument it attaches there.
 
     Attributes:
@@ -143,7 +143,7 @@ class Board:
         self._arrays.close()
 
 
-def _attached(arrays: SharedArrays) -> Board:
-    board = Board.__new__(Board)
+def _attached(arrays: SharedArrays) -> LearnerBoard:
+    board = LearnerBoard.__new__(LearnerBoard)
     board._attach(arrays)
     return board

@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hocket.learn.algorithms.deep_q import DivergenceError
-from hocket.learn.learners.board import READY, Board
+from hocket.learn.learners.board import READY, LearnerBoard
 from hocket.learn.learners.learner import Learner, Update
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.status import LearningLog, LearningStatus
@@ -38,7 +38,7 @@ class InLoopLearner:
 
     def __init__(self, learner: Learner, *, weights: SharedWeights, replay: Replay, warm_up: int) -> None:
         self._learner, self._replay, self._warm_up = learner, replay, warm_up
-        self.board = Board(1)
+        self.board = LearnerBoard(1)
         self.board.states[0] = READY
         self.log = LearningLog(self.board, weights, Pace(update_every=None, warm_up=warm_up))
         self.error: str | None = None

@@ -1,6 +1,6 @@
 """Asynchronous learners, each a process: started, watched and replaced beside the tick loop, which waits for none.
 
-The method of Mnih et al. 2016, *Asynchronous Methods for Deep Reinforcement Learning*, on a replay: each learner takes
+The method of Mnih et al. 2016, *Asynchronous Methods for Deep Reinforcement RunningLearners*, on a replay: each learner takes
 a snapshot of the weights, computes its own gradient and applies it in its turn to the shared weights with the shared
 state of Adam. Its price, staleness, is measured.
 """
@@ -26,9 +26,9 @@ from torch import nn
 from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import end_children
 from hocket.learn.algorithms.deep_q import DeepQ
-from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, Board
+from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
-from hocket.learn.learners.process import Job, learn
+from hocket.learn.learners.process import LearnerJob, learn
 from hocket.learn.learners.status import LearningLog, LearningStatus
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
@@ -97,9 +97,9 @@ class LearnerProcesses:
                 f"{algorithm!r} with this {type(network).__name__} cannot be sent to a process: {error}; try a network "
                 "of modules and plain functions"
             ) from error
-        self._board = Board(count)
+        self._board = LearnerBoard(count)
         self._weights, self._failure_limit, self._hang_s = weights, failure_limit, hang_s
-        self._job = Job(
+        self._job = LearnerJob(
             pickled=pickled,
             weights=weights,
             replay=replay,
@@ -124,7 +124,7 @@ class LearnerProcesses:
     # -- anybody's -------------------------------------------------------------------------------------------
 
     @property
-    def board(self) -> Board:
+    def board(self) -> LearnerBoard:
         """Where the tick loop stores its tick: one store, and the only thing that learners ask of it."""
         return self._board
 

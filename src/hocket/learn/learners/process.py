@@ -12,7 +12,7 @@ import torch
 
 from hocket.ipc.child_processes import begin_as_child
 from hocket.learn.algorithms.deep_q import DivergenceError
-from hocket.learn.learners.board import BROKEN, DIVERGED, READY, Board
+from hocket.learn.learners.board import BROKEN, DIVERGED, READY, LearnerBoard
 from hocket.learn.learners.learner import Learner, Update
 from hocket.learn.learners.pace import Pace
 from hocket.learn.replay.replay import Replay
@@ -22,7 +22,7 @@ PAUSE_S = 0.002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class LearnerJob:
     """What all learners share.
 
     Attributes:
@@ -34,13 +34,13 @@ class Job:
     pickled: bytes
     weights: SharedWeights
     replay: Replay
-    board: Board
+    board: LearnerBoard
     pace: Pace
     nice: int
     threads: int
 
 
-def learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
+def learn(job: LearnerJob, number: int, seed: np.random.SeedSequence) -> None:
     """Run as learner ``number`` until told to stop, or until the parent is gone."""
     begin_as_child(job.nice)
     board = job.board
@@ -55,7 +55,7 @@ def learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
         board.states[number] = BROKEN
 
 
-def _learn(job: Job, number: int, seed: np.random.SeedSequence) -> None:
+def _learn(job: LearnerJob, number: int, seed: np.random.SeedSequence) -> None:
     torch.set_num_threads(job.threads)
     board, weights, replay, pace = job.board, job.weights, job.replay, job.pace
     algorithm, network = cloudpickle.loads(job.pickled)

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hocket.learn.learners.board import READY, Board, HasVersion
+from hocket.learn.learners.board import READY, HasVersion, LearnerBoard
 from hocket.learn.learners.pace import Pace
 
 NS_PER_S = 1_000_000_000
@@ -53,7 +53,7 @@ class LearningLog:
         pace: when they are due.
     """
 
-    def __init__(self, board: Board, weights: HasVersion, pace: Pace) -> None:
+    def __init__(self, board: LearnerBoard, weights: HasVersion, pace: Pace) -> None:
         self._board, self._weights, self._pace = board, weights, pace
         self._first = weights.version
 

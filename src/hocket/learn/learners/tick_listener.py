@@ -10,20 +10,20 @@ from numpy.typing import NDArray
 
 from hocket.hooks.record import Moment
 from hocket.learn.checkpoints.saver import Saver
-from hocket.learn.learners.board import Board
+from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.learners.status import LearningLog, LearningStatus
 from hocket.learn.replay.collector import Collector
 
 LOOK_TICKS = 60
 
 
-class Learning(Protocol):
+class RunningLearners(Protocol):
     """Who learns: `LearnerProcesses` or `InLoopLearner`."""
 
     log: LearningLog
 
     @property
-    def board(self) -> Board: ...
+    def board(self) -> LearnerBoard: ...
     @property
     def error(self) -> str | None: ...
     @property
@@ -35,7 +35,7 @@ class Learning(Protocol):
     def close(self) -> None: ...
 
 
-class Watch:
+class LearningListener:
     """A `hocket.hooks.record.Listener`.
 
     Args:
@@ -44,7 +44,7 @@ class Watch:
         saver: of checkpoints, if there are any.
     """
 
-    def __init__(self, collector: Collector, learning: Learning, saver: Saver | None) -> None:
+    def __init__(self, collector: Collector, learning: RunningLearners, saver: Saver | None) -> None:
         self.learning = learning
         self._collector, self._saver = collector, saver
         self._told: set[str] = set()

@@ -130,7 +130,7 @@ class Replay:
             tick: later than the one before, unless ``first``. Missing ticks are no part of a stack.
             frame: of the replay's shape and dtype; copied.
             first: an episode begins here, or goes on after ticks that were discarded: nothing is stacked or summed
-                across. The very first frame needs no telling.
+                across. The very first frame needs no dispatcher.
 
         Raises:
             ConfigurationError: if the frame does not fit or the tick is not later.

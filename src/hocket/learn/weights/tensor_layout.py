@@ -45,7 +45,7 @@ def parameters_and_buffers(network: nn.Module) -> tuple[dict[str, nn.Parameter],
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TensorSlot:
     """One tensor's."""
 
     name: str
@@ -66,8 +66,8 @@ class Layout:
         nbytes: the length of a block for both.
     """
 
-    parameters: tuple[Place, ...]
-    buffers: tuple[Place, ...]
+    parameters: tuple[TensorSlot, ...]
+    buffers: tuple[TensorSlot, ...]
     parameter_bytes: int
     nbytes: int
 
@@ -80,11 +80,11 @@ class Layout:
         """
         offset = 0
 
-        def place(name: str, tensor: Tensor) -> Place:
+        def place(name: str, tensor: Tensor) -> TensorSlot:
             nonlocal offset
             like = torch.empty_like(tensor, device="cpu")  # dense, whatever the tensor itself is
             nbytes = like.numel() * like.element_size()
-            placed = Place(name, tuple(like.shape), tuple(like.stride()), like.dtype, offset, nbytes)
+            placed = TensorSlot(name, tuple(like.shape), tuple(like.stride()), like.dtype, offset, nbytes)
             offset += -(-nbytes // ALIGNMENT) * ALIGNMENT
             return placed
 
@@ -103,7 +103,7 @@ class Layout:
         return cls(parameters=placed, buffers=others, parameter_bytes=parameter_bytes, nbytes=offset)
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[TensorSlot, ...]:
         """Parameters, then buffers."""
         return self.parameters + self.buffers
 
@@ -126,7 +126,7 @@ class Layout:
         return list(tensors.values())
 
 
-def views(block: NDArray[np.uint8], places: tuple[Place, ...]) -> list[Tensor]:
+def views(block: NDArray[np.uint8], places: tuple[TensorSlot, ...]) -> list[Tensor]:
     """The tensors at ``places`` in ``block``'s own memory."""
     memory = torch.from_numpy(block)
     return [

@@ -14,7 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 20, 12, 42
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PlotArea:
     """Where values are in the picture."""
 
     low_x: float
@@ -38,7 +38,7 @@ class Place:
         return pixels
 
 
-def axes(place: Place, x: str, y: str, *, whole: bool = False) -> str:
+def axes(place: PlotArea, x: str, y: str, *, whole: bool = False) -> str:
     """Grid, ticks and labels."""
     parts = []
     for value in nice(place.low_y, place.high_y, 5):

@@ -59,7 +59,7 @@ def several(runs: Sequence[SavedRun]) -> str:
         problems(list(runs)),
         section("Figures", figures_table(groups), kind="wide"),
         section("What differs", differences(groups), kind="wide"),
-        section("Learning", *evaluated),
+        section("TrainingLog", *evaluated),
         section("What it cost", regret_figure(summaries)),
         section("Over time", *along),
         section("Distributions", *distributions(groups)),

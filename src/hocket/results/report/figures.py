@@ -12,7 +12,7 @@ from hocket.results.report import bins
 from hocket.results.report.axes import number
 from hocket.results.report.svg import Bars, Boxes, Chart, Line, figure
 from hocket.results.report.time_axis import scale_of
-from hocket.results.training_log import Learning
+from hocket.results.training_log import TrainingLog
 
 LEAST_BARS = 8
 """That a histogram of ticks has room for."""
@@ -128,7 +128,7 @@ def by_worker(metrics: Metrics) -> str:
     ).html()
 
 
-def learning(metrics: Metrics, learned: Learning) -> Iterator[str]:
+def learning(metrics: Metrics, learned: TrainingLog) -> Iterator[str]:
     """Evaluations, episodes on the way, losses and staleness."""
     if learned.evaluations:
         pairs = [interval(each.returns.tolist()) for each in learned.evaluations]

@@ -31,7 +31,7 @@ def one(run: SavedRun) -> str:
     parts = [f"<header><h1>{escape(title_of(run))}</h1><p>{escape(_subtitle(run))}</p></header>"]
     parts.append(problems([run]))
     if run.learning is not None and run.learning.error:
-        parts.append(f'<div class="problem"><b>Learning stopped.</b> {escape(run.learning.error)}</div>')
+        parts.append(f'<div class="problem"><b>TrainingLog stopped.</b> {escape(run.learning.error)}</div>')
     if run.summary:
         parts.append(cards(run.summary))
     if run.metrics is not None and len(run.metrics.ticks.tick):
@@ -43,7 +43,7 @@ def one(run: SavedRun) -> str:
     if run.metrics is not None and len(run.metrics.ticks.tick):
         along = list(figures.over_time(run.metrics))
         if run.learning is not None:
-            parts.append(section("Learning", *figures.learning(run.metrics, run.learning)))
+            parts.append(section("TrainingLog", *figures.learning(run.metrics, run.learning)))
         else:
             along += figures.episodes(run.metrics)
         parts.append(section("Over time", *along))

@@ -15,7 +15,7 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hocket.results.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Place, axes
+from hocket.results.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, PlotArea, axes
 
 QUANTILES = ("1st percentile", "1st quartile", "median", "3rd quartile", "99th percentile")
 SERIES = 8
@@ -92,7 +92,7 @@ class Chart:
         low_x, high_x, low_y, high_y = self._ranges()
         if not all(map(math.isfinite, (low_x, high_x, low_y, high_y))):
             return figure(self.title, f'<p class="nothing">There is nothing to show. {escape(self.note)}</p>')
-        place = Place(low_x, high_x, low_y, high_y, self.log)
+        place = PlotArea(low_x, high_x, low_y, high_y, self.log)
         parts = [
             axes(place, self.x, self.y, whole=self.whole),
             *(_boxes(boxes, place) for boxes in self.boxes),
@@ -206,7 +206,7 @@ def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
     return "".join(text)
 
 
-def _line(line: Line, place: Place) -> str:
+def _line(line: Line, place: PlotArea) -> str:
     x, y = place.x(line.x), place.y(line.y)
     drawn = f'<path class="{line.style} line" d="{_path(x, y)}"/>'
     if line.points:
@@ -218,7 +218,7 @@ def _line(line: Line, place: Place) -> str:
     return drawn
 
 
-def _band(line: Line, place: Place) -> str:
+def _band(line: Line, place: PlotArea) -> str:
     if line.low is None or line.high is None:
         return ""
     low, high = np.asarray(line.low, float), np.asarray(line.high, float)
@@ -239,7 +239,7 @@ def _band(line: Line, place: Place) -> str:
     return "".join(parts)
 
 
-def _bars(bars: Bars, place: Place) -> str:
+def _bars(bars: Bars, place: PlotArea) -> str:
     edges, tops = place.x(bars.edges), place.y(bars.heights)
     bottom = float(place.y(max(0.0, place.low_y)))
     gap = 0.8 if len(tops) < 120 else 0.0
@@ -251,7 +251,7 @@ def _bars(bars: Bars, place: Place) -> str:
     )
 
 
-def _boxes(boxes: Boxes, place: Place) -> str:
+def _boxes(boxes: Boxes, place: PlotArea) -> str:
     x = np.asarray(boxes.x, float)
     half = min(26.0, 0.36 * float(place.x(1.0) - place.x(0.0)))
     parts = []

@@ -1,4 +1,4 @@
-"""Ticks as time that people read: seconds, minutes or hours."""
+"""TickColumns as time that people read: seconds, minutes or hours."""
 
 from __future__ import annotations
 
