@@ -1,6 +1,6 @@
 """Asynchronous learners, each a process: started, watched and replaced beside the tick loop, which waits for none.
 
-The method of Mnih et al. 2016, *Asynchronous Methods for Deep Reinforcement RunningLearners*, on a replay: each learner takes
+The method of Mnih et al. 2016, *Asynchronous Methods for Deep Reinforcement Learning*, on a replay: each learner takes
 a snapshot of the weights, computes its own gradient and applies it in its turn to the shared weights with the shared
 state of Adam. Its price, staleness, is measured.
 """
