@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hocket.core.commands import Outcome
+from hocket.core.lifecycle import InferenceState
 
 
 class Inference:
@@ -18,6 +19,7 @@ class Inference:
         "outcome",
         "ready_ns",
         "started_ns",
+        "state",
         "target",
         "usable_tick",
         "worker",
@@ -40,6 +42,7 @@ class Inference:
         """Of two stages: when its head would have ended if called at once, or -1 while the trunk runs."""
         self.bound_tick = -1
         """Of two stages: the tick that its head was called for, or -1."""
+        self.state = InferenceState.RUNNING
         self.outcome: Outcome | None = None
 
     @property
