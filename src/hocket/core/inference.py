@@ -7,7 +7,7 @@ from hocket.core.lifecycle import InferenceState
 
 
 class Inference:
-    """What the scheduler knows about one inference; ``outcome`` is None while it lives."""
+    """The scheduler's state of one inference; ``outcome`` is None until it ends."""
 
     __slots__ = (
         "base_tick",
@@ -47,12 +47,12 @@ class Inference:
 
     @property
     def elapsed_ns(self) -> int:
-        """How long it needs; meaningful once finished. Of two stages: the trunk's time and what a head is given."""
+        """Inference time, once finished. Of two stages: the trunk's time and the time reserved for the head."""
         return (self.finished_ns if self.ready_ns < 0 else self.ready_ns) - self.started_ns
 
     @property
     def occupied_ns(self) -> int:
-        """How long it kept its worker; more than it needs where features waited for the head's moment."""
+        """Time for which it kept its worker; longer than `elapsed_ns` where features waited for the head's moment."""
         return self.finished_ns - self.started_ns
 
     def __repr__(self) -> str:
