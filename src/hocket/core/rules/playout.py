@@ -2,8 +2,8 @@
 
 A player of target D executes the newest ready observation of at least D ticks; if there is none, the oldest that
 is at most a step younger (early rather than a blank); else nothing. D = 1 is "newest, at once". Which answers are
-ready does not depend on the player, so every player's score Σ ρ^(delay−1) on the real stream is an exact counterfactual: no
-model of the inference times, no independence assumption. The real player uses the leader's target.
+ready does not depend on the player, so every player's score Σ ρ^(delay−1) on the real stream is an exact
+counterfactual: no model of the inference times, no independence assumption. The real player uses the leader's target.
 
 Ready answers are bits of one integer, by age in ticks, so that a tick costs a shift and a few operations a player.
 """
