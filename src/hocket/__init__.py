@@ -35,7 +35,8 @@ from hocket.learn.learners.options import InLoop, ParallelBatch, RoundRobin
 from hocket.policies.base import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.policies.charged import Charged
 from hocket.policies.torch_policy import TorchPolicy
-from hocket.running.run import RunInterrupted, RunResult, load, run
+from hocket.running.result import RunInterrupted, RunResult, load
+from hocket.running.run import run
 from hocket.spaces.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.training.demonstrations import Demonstrations, demonstrate
 from hocket.training.pretraining import pretrain

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import hocket
+from hocket.drivers.run_setup import RunSetup
 from hocket.envs import make_env
 from hocket.errors import CheckpointError
 from hocket.learn.algorithms.dqn import DQN
@@ -51,7 +52,7 @@ def lean(observation, codes):
 
 def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=None, listener=None, background=None):
     env = env or make_env("CartPole-v1")
-    return hocket.Virtual(hz=50, latency=LAWS[law]).begin(
+    setup = RunSetup(
         env=env,
         policy=policy or hocket.FunctionPolicy(lean, pending=3),
         rule=RULES[rule],
@@ -61,6 +62,7 @@ def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=No
         listener=listener,
         background=background,
     )
+    return hocket.Virtual(hz=50, latency=LAWS[law]).begin(setup)
 
 
 def what_happened(record):

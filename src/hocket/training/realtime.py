@@ -32,7 +32,9 @@ from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
-from hocket.running.run import RunInterrupted, RunResult, run, set_up
+from hocket.running.result import RunInterrupted, RunResult
+from hocket.running.run import run
+from hocket.running.setup import set_up
 from hocket.training.result import TrainResult
 from hocket.training.setup import TrainingSetup
 

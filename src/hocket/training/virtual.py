@@ -23,7 +23,8 @@ from hocket.learn.learners.virtual import VirtualLearners
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.devices import device_of
-from hocket.running.run import RunResult, Setup, set_up
+from hocket.running.result import RunResult
+from hocket.running.setup import CheckedRun, set_up
 from hocket.training.evaluation import Evaluation, Evaluator, Judge
 from hocket.training.result import TrainResult
 from hocket.training.resumption import Checkpoints, play_on, put_away, take_up
@@ -51,7 +52,7 @@ class VirtualTraining:
     def __init__(
         self,
         *,
-        setup: Setup,
+        setup: CheckedRun,
         algorithm: DeepQ,
         network: QNetwork,
         replay: Replay,
@@ -106,7 +107,7 @@ class VirtualTraining:
     def _begun(self) -> VirtualRun:
         clock = self._setup.clock
         assert isinstance(clock, Virtual)
-        return clock.begin(**self._setup.parts(), listener=self.judge, background=self.learners)
+        return clock.begin(self._setup.setup(listener=self.judge, background=self.learners))
 
     def _resumed(self, path: Path) -> VirtualRun:
         kept = self._kept()
