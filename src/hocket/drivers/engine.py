@@ -201,7 +201,7 @@ class Engine:
                 self._executor.retire(command.worker)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Who looks on is not put away with a run."""
+        """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:

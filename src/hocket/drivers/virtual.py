@@ -1,6 +1,6 @@
 """Virtual time: an event heap, a latency law, and the policy run inline.
 
-An hour of realtime takes as long as its arithmetic. A run can be played in stretches, and put away between them.
+An hour of realtime takes as long as its arithmetic. A run can be played in stretches, and suspended between them.
 """
 
 from __future__ import annotations
