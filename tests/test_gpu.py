@@ -102,6 +102,7 @@ def test_staggered_workers_act_on_the_wall_clock(executor):
 @pytest.mark.parametrize("late_binding", [False, True])
 def test_learning_in_virtual_time_is_that_of_the_cpu(algorithm, late_binding, tmp_path):
     ticks = 120 if algorithm.noisy else 600  # by the network's own noise, an action may depend on rounding, later
+    acting = hocket.ActingOptions(epsilon=BY_CHANCE, late_binding=late_binding)
     there, here = (learning(device, algorithm=algorithm, acting=acting, ticks=ticks) for device in (GPU, "cpu"))
     assert next(there.network.parameters()).device.type == GPU
     assert there.updates == here.updates > 10 and there.error is None
