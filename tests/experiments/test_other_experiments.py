@@ -24,7 +24,7 @@ def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
 @pytest.mark.parametrize(("kind", "n"), [("RoundRobin", 3), ("RoundRobin", 33), ("ParallelBatch", 3)])
 def test_updates_and_staleness_are_as_many_as_said(monkeypatch, kind, n):
     shorten(monkeypatch, learners_table)
-    (row,) = learners_table.RainbowRun(kind, n, 0, ticks=530).play()
+    (row,) = learners_table.LearnersRun(kind, n, 0, ticks=530).play()
     assert list(row) == list(learners_table.COLUMNS)
     if kind == "ParallelBatch":
         # Starts at 231, 264, …, 495; each lands before the next; the last has until 528.
