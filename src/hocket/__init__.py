@@ -35,15 +35,17 @@ from hocket.learn.learners.options import InLoop, ParallelBatch, RoundRobin
 from hocket.policies.base import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
 from hocket.policies.charged import Charged
 from hocket.policies.torch_policy import TorchPolicy
-from hocket.running.run import RunInterrupted, RunResult, load, run
+from hocket.running.result import RunInterrupted, RunResult, load
+from hocket.running.run import run
 from hocket.spaces.defaults import Default, Fallback, Fixed, RandomDefault, RepeatLast
 from hocket.training.demonstrations import Demonstrations, demonstrate
+from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
 from hocket.training.pretraining import pretrain
 from hocket.training.result import TrainResult
-from hocket.training.resumption import Checkpoints
 from hocket.training.training import train
 
 __all__ = [
+    "ActingOptions",
     "Agent",
     "Changing",
     "Charged",
@@ -56,6 +58,7 @@ __all__ = [
     "Default",
     "Demonstrations",
     "Empirical",
+    "EvaluationOptions",
     "ExpectedTime",
     "Fallback",
     "Fixed",
@@ -89,6 +92,7 @@ __all__ = [
     "RandomDefault",
     "Realtime",
     "RepeatLast",
+    "ReplayOptions",
     "RoundRobin",
     "Rule",
     "RunInterrupted",

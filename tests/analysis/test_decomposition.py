@@ -7,7 +7,7 @@ from hocket.analysis.decomposition import At, _losses
 from hocket.envs import make_env
 from hocket.errors import ConfigurationError
 from hocket.results.metrics import Metrics
-from hocket.running.run import set_up
+from hocket.running.setup import set_up
 from hocket.theory import InducedDelayedSemiMDP, TabularEnv, default_of, random_mdp, ring
 
 
@@ -130,8 +130,8 @@ def test_two_stages():
 
 def test_the_rule_acts_when_it_is_told():
     env, ticks = TabularEnv(ring(4, 0.5)), (2, 3, 7, 20)
-    setup = set_up(env, same, At(ticks), hocket.Virtual(hz=10, latency=hocket.Constant(0.0)), ticks=20)
-    ran = Metrics(setup.clock.run(**setup.parts(), ticks=20)).ticks
+    checked = set_up(env, same, At(ticks), hocket.Virtual(hz=10, latency=hocket.Constant(0.0)), ticks=20)
+    ran = Metrics(checked.clock.run(checked.setup(), ticks=20)).ticks
     assert ran.tick[ran.fresh].tolist() == list(ticks) and set(ran.delay_ticks[ran.fresh]) == {1}
 
 

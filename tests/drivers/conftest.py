@@ -43,9 +43,9 @@ def engines(monkeypatch):
     """Every engine that the test has made."""
     made, usual = [], Engine.__init__
 
-    def init(self, **options):
+    def init(self, *args, **options):
         made.append(self)
-        usual(self, **options)
+        usual(self, *args, **options)
 
     monkeypatch.setattr(Engine, "__init__", init)
     return made

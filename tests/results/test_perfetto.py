@@ -163,7 +163,7 @@ def test_names_from_outside_stay_json(tmp_path):
 
 
 def test_long_runs_are_not_written_unasked(tmp_path, monkeypatch):
-    from hocket.running.run import RunResult
+    from hocket.running.result import RunResult
 
     result = RunResult(by_hand.story())
     assert (result.save(tmp_path) / "trace.json").exists()

@@ -15,7 +15,7 @@ from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.run_folder import NEEDED, read_run
 from hocket.results.training_log import Evaluated, TrainingLog
-from hocket.running.run import RunResult
+from hocket.running.result import RunResult
 from hocket.testing import replay
 
 VIRTUAL = hocket.Virtual(hz="59.7275", latency=hocket.LogNormal(0.05, 0.4))

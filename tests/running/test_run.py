@@ -14,7 +14,7 @@ from hocket.core.trace import Trace
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import FunctionPolicy
-from hocket.running.run import machine
+from hocket.running.result import machine
 from hocket.testing import replay
 
 VIRTUAL = hocket.Virtual(hz=60, latency=hocket.LogNormal(0.05, 0.3))

@@ -63,11 +63,18 @@ class Told(gym.Wrapper):
         return observation, reward, *others
 
 
+PACE = {"update_every": 10, "warm_up": 20}
+
+
 def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor="threads", rule=None, **options):
     algorithm = options.pop("algorithm", SMALL)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     torch.manual_seed(0)
-    known = {"warm_up": 20, "update_every": 10, "evaluation_episodes": 0, "capacity": 5000}
+    known = {
+        "learner": hocket.RoundRobin(1, **PACE),
+        "replay": hocket.ReplayOptions(capacity=5000),
+        "evaluation": hocket.EvaluationOptions(episodes=0),
+    }
     return hocket.train(
         make_env,
         q_network(*mlp_trunk(4, hidden=hidden), 2, pending=pending, support=support, noisy=algorithm.noisy),
@@ -81,7 +88,7 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
 
 def in_loop(make_env=cartpole, order=hocket.Learn.AFTER_INFERENCE, **options):
     """Its only process is the saver's, if there is one."""
-    return live(make_env, rule=hocket.Sequential(order), learner=hocket.InLoop(), **options)
+    return live(make_env, rule=hocket.Sequential(order), learner=hocket.InLoop(warm_up=20), **options)
 
 
 def columns(result):
@@ -136,9 +143,9 @@ class OfSixteen(DQN):
 @pytest.mark.parametrize(
     ("executor", "learner", "algorithm"),
     [
-        ("processes", hocket.RoundRobin(1), SMALL),
-        ("threads", hocket.RoundRobin(2), SMALL),
-        ("threads", hocket.ParallelBatch(2), OfSixteen(batch_size=8, target_every=20)),
+        ("processes", hocket.RoundRobin(1, **PACE), SMALL),
+        ("threads", hocket.RoundRobin(2, **PACE), SMALL),
+        ("threads", hocket.ParallelBatch(2, **PACE), OfSixteen(batch_size=8, target_every=20)),
     ],
 )
 def test_updates_come_as_the_pace_says(tmp_path, executor, learner, algorithm):
@@ -177,7 +184,7 @@ def test_the_classical_loop(order):
 
 def test_rainbow():
     algorithm = Rainbow(batch_size=8, target_every=20)
-    result = live(algorithm=algorithm, learner=hocket.RoundRobin(2), executor="processes")
+    result = live(algorithm=algorithm, learner=hocket.RoundRobin(2, **PACE), executor="processes")
     assert result.error is None and result.updates >= 20
     assert np.isfinite(result.losses).all()
 
@@ -190,8 +197,7 @@ def test_late_binding_under_a_charge(tmp_path):
         ticks=150,
         pending=2,
         rule=hocket.TickDispatch(4),
-        late_binding=True,
-        charge=hocket.Constant(2.5 / 50),
+        acting=hocket.ActingOptions(late_binding=True, charge=hocket.Constant(2.5 / 50)),
         checkpoints=Checkpoints(tmp_path, every=10_000),
     )
     assert result.run.config["mode"] == "delay-only, realtime"
@@ -211,7 +217,7 @@ def test_evaluation_is_of_the_newest_weights_after_the_end():
         def __init__(self):
             super().__init__(null(), 50)
 
-    result = live(Short, ticks=100, evaluation_episodes=2)
+    result = live(Short, ticks=100, evaluation=hocket.EvaluationOptions(episodes=2))
     assert len(result.final.returns) == 2 and result.final.tick == 100
 
 
@@ -237,13 +243,13 @@ def test_a_learner_that_is_killed_is_replaced():
 )
 @pytest.mark.parametrize("train", [live, in_loop])
 def test_what_is_no_number_ends_learning_and_not_acting(spoiled, message, train, tmp_path):
-    options = {} if train is in_loop else {"update_every": 1}
+    options = {} if train is in_loop else {"learner": hocket.RoundRobin(1, update_every=1, warm_up=20)}
     with pytest.warns(RuntimeWarning, match="learning stopped by tick") as told:
         result = train(
             lambda: Told(100, **spoiled),
             ticks=300,
             checkpoints=Checkpoints(tmp_path, every=100, keep=10),
-            capacity=100,
+            replay=hocket.ReplayOptions(capacity=100),
             **options,
         )
     assert message in result.error and message in str(told[0].message)
@@ -334,8 +340,8 @@ def test_a_resumed_one_goes_on(saved, tmp_path):
         ({"algorithm": DQN(batch_size=9)}, "its algorithm is DQN"),
         ({"rule": hocket.TickDispatch(3)}, "its rule is"),
         ({"hz": 100}, "its hz is 200, this run's is 100"),
-        ({"learner": hocket.RoundRobin(2)}, "its learner is"),
-        ({"charge": hocket.Constant(0.1)}, "its options is"),
+        ({"learner": hocket.RoundRobin(2, **PACE)}, "its learner is"),
+        ({"acting": hocket.ActingOptions(charge=hocket.Constant(0.1))}, "its acting is"),
         ({"checkpoints": Checkpoints("FOLDER")}, None),
     ],
 )
@@ -441,7 +447,7 @@ def test_interrupted_in_the_evaluation():
         return made[-1]
 
     with pytest.raises(hocket.RunInterrupted) as info:
-        live(make, ticks=60, evaluation_episodes=10)
+        live(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
     assert len(info.value.result.record.ticks) == 60
     assert info.value.result.config["mode"] == "true-size, realtime"
 
@@ -452,17 +458,21 @@ def test_interrupted_in_the_evaluation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"evaluate_every": 100}, "evaluate_every=100: a world that does not wait"),
-        ({"good_enough": 10.0}, "good_enough=10.0: a world"),
-        ({"evaluation_episodes": -1}, "evaluation_episodes=-1"),
+        ({"evaluation": hocket.EvaluationOptions(every=100)}, "every=100: a world that does not wait"),
+        ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a world"),
         ({"ticks": 0}, "ticks=0 must be a whole number"),
         ({"ticks": 1.5}, "ticks=1.5 must be a whole number"),
         ({"seed": -1}, "seed=-1"),
         ({"rule": 5}, "rule=5 is not a rule"),
-        ({"charge": 0.1}, "latency=0.1 is not a latency model"),
-        ({"charge": hocket.PerWorker(hocket.Constant(0.1), (1, 2))}, "depends on the worker or the time"),
-        ({"update_every": 0}, "update_every=0"),
-        ({"late_binding": True}, "late_binding=True tells the network's head of the pending actions"),
+        (
+            {"acting": hocket.ActingOptions(charge=hocket.PerWorker(hocket.Constant(0.1), (1, 2)))},
+            "depends on the worker or the time",
+        ),
+        ({"replay": 500}, r"replay=500 must be ReplayOptions\(...\)"),
+        (
+            {"acting": hocket.ActingOptions(late_binding=True)},
+            "late_binding=True tells the network's head of the pending actions",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(options, message):
@@ -474,4 +484,12 @@ def test_a_charge_is_for_the_wall_clock():
     network = q_network(*mlp_trunk(4, hidden=8), 2)
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
     with pytest.raises(ConfigurationError, match=r"charge=Constant.*virtual time charges its own law"):
-        hocket.train(cartpole, network, SMALL, hocket.TickDispatch(1), clock, ticks=10, charge=hocket.Constant(0.1))
+        hocket.train(
+            cartpole,
+            network,
+            SMALL,
+            hocket.TickDispatch(1),
+            clock,
+            ticks=10,
+            acting=hocket.ActingOptions(charge=hocket.Constant(0.1)),
+        )

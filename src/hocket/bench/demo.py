@@ -20,7 +20,7 @@ from hocket.policies.base import PolicyFactory
 from hocket.results.lanes import draw_lanes
 from hocket.results.report import REPORT, write_report
 from hocket.results.run_folder import read_run
-from hocket.running.run import RunResult
+from hocket.running.result import RunResult
 
 GAME = "ALE/Boxing-v5"
 HZ = 60

@@ -21,11 +21,11 @@ from hocket.cli.options.acting import (
     saved_options,
 )
 from hocket.cli.options.live import live_page
-from hocket.cli.options.run import NEEDS, USUAL, RunOptions, ticks_of
+from hocket.cli.options.run import NEEDS, USUAL, RunArguments, ticks_of
 from hocket.cli.policies import Trained, chosen_policy, made_policy
 
 
-def run(options: Annotated[RunOptions, tyro.conf.arg(name="")] = USUAL) -> None:
+def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let a policy act in an environment that does not wait.
 
     hocket run --policy FOLDER acts by what hocket train --save FOLDER learned.
@@ -42,7 +42,7 @@ def run(options: Annotated[RunOptions, tyro.conf.arg(name="")] = USUAL) -> None:
         raise KeyboardInterrupt
 
 
-def execute(options: RunOptions) -> hocket.RunResult:
+def execute(options: RunArguments) -> hocket.RunResult:
     """Run what ``options`` say; an interrupted run is a result too."""
     chosen, needs = chosen_policy(options.policy), dict(NEEDS)
     if isinstance(chosen, Trained):

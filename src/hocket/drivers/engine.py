@@ -5,6 +5,7 @@ The engine carries out commands. It reads no clock: every call says what time it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from hocket.core.trace import Trace
 from hocket.drivers.executors.base import Executor
 from hocket.drivers.pending_actions import Codes, PendingActions
 from hocket.hooks.dispatcher import Dispatcher
+from hocket.policies.base import PolicyFactory
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import BoundDefault
 
@@ -46,8 +48,31 @@ class Decision(NamedTuple):
         return self.inference >= 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSetup:
+    """What an engine schedules and decides by.
+
+    Args:
+        policy: says how many codes of pending actions it is told, and whether it is in two stages.
+        rule: when to start which worker.
+        default: fills every tick without a fresh action; bound to the action space.
+        codec: of the action space, for the policy's chunks.
+    """
+
+    policy: PolicyFactory
+    rule: Rule
+    default: BoundDefault
+    codec: ActionCodec
+
+
 class Engine:
     """Feeds the scheduler and does what it says.
+
+    Args:
+        setup: what it schedules and decides by.
+        cadence: of its ticks.
+        executor: runs its inferences.
+        keep_trace: whether to keep every event and command.
 
     Attributes:
         last: what the last tick executed.
@@ -57,19 +82,9 @@ class Engine:
         dispatcher: notes what is handled, for who looks on; None if nobody does.
     """
 
-    def __init__(
-        self,
-        *,
-        rule: Rule,
-        cadence: Cadence,
-        executor: Executor,
-        default: BoundDefault,
-        codec: ActionCodec,
-        pending: int = 0,
-        head_ns: int = 0,
-        newest: bool = False,
-        keep_trace: bool = True,
-    ) -> None:
+    def __init__(self, setup: EngineSetup, cadence: Cadence, executor: Executor, *, keep_trace: bool = True) -> None:
+        rule, policy = setup.rule, setup.policy
+        pending, head_ns = policy.pending, policy.head_ns
         self.scheduler = Scheduler(rule, cadence, head_ns)
         self.trace = Trace(rule, cadence, head_ns)
         self._keep_trace = keep_trace
@@ -78,8 +93,8 @@ class Engine:
         self.wake_ns: int | None = None
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
-        self._default = default
-        self._codec = codec
+        self._default = setup.default
+        self._codec = setup.codec
         self._observations: dict[int, NDArray[Any]] = {}
         self._spare: list[NDArray[Any]] = []
         self._newest: NDArray[Any] | None = None
@@ -88,9 +103,9 @@ class Engine:
         self._action: Any = None
         self.pending = pending
         self.head_ns = head_ns
-        self._tell_newest = newest
+        self._tell_newest = policy.newest
         self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
-        self._pending = PendingActions(pending, codec, default) if pending else None
+        self._pending = PendingActions(pending, setup.codec, setup.default) if pending else None
         self._inputs: dict[int, tuple[int, Codes]] = {}  # by inference: its target, the codes it was given
         self.last_codes: Codes = NOTHING_PENDING
         """What was pending for the inference whose action was executed last."""
@@ -186,7 +201,7 @@ class Engine:
                 self._executor.retire(command.worker)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Who looks on is not put away with a run."""
+        """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:

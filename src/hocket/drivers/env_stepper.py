@@ -100,5 +100,5 @@ class EnvStepper:
             self.dispatcher.ticked(moment)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Who looks on is not put away with a run."""
+        """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}

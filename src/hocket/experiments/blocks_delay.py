@@ -68,14 +68,10 @@ ALGORITHM = DQN(**DQN_OPTIONS, n_step=3)
 IMITATION = ImitatingDQN(**DQN_OPTIONS, n_step=3, margin=0.5)
 PRETRAIN_UPDATES = 4000
 SHOWN_EPISODES, RANDOM_SHARE = 4, 0.05
-LEARNING: dict[str, Any] = {
-    "update_every": 4,
-    "warm_up": 2000,
-    "epsilon": Linear(0.1, 0.01, 12_000),
-    "capacity": 24_000,
-    "evaluate_every": 8000,
-    "evaluation_episodes": 3,
-}
+LEARNER = hocket.RoundRobin(update_every=4, warm_up=2000)
+ACTING = hocket.ActingOptions(epsilon=Linear(0.1, 0.01, 12_000))
+REPLAY = hocket.ReplayOptions(capacity=24_000)
+EVALUATION = hocket.EvaluationOptions(every=8000, episodes=3)
 RATE = "points_per_minute"
 COLUMNS = (*MINATAR_COLUMNS, RATE)
 TABLE = Path("docs/results/blocks_delay.csv")
@@ -156,9 +152,12 @@ class BlocksRun:
             rule_of(self.arm, self.delay),
             self.clock,
             ticks=self.ticks,
+            learner=LEARNER,
+            acting=ACTING,
+            replay=REPLAY,
+            evaluation=EVALUATION,
             default=hocket.Fixed(NONE),
             seed=self.seed,
-            **LEARNING,
         )
         rewards = np.frombuffer(result.run.record.rewards)
         rates = {"training": rewards[len(rewards) * 9 // 10 :], "final": self.greedy_rewards(network)}

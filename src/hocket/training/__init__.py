@@ -1,1 +1,1 @@
-"""TrainingSetup: acting and learning together, in virtual time and on the wall clock."""
+"""Training: acting and learning together, in virtual time and on the wall clock."""

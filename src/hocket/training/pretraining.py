@@ -41,7 +41,7 @@ def pretrain(
         actions: the environment's action space.
         delay: in ticks; as if the actions had been decided so long before they were executed.
         updates: how many.
-        frame_stack: as of `hocket.train`.
+        frame_stack: as of `hocket.ReplayOptions`.
         threads: torch's.
         seed: of sampling.
         told: after every update, its number from 1 on and its loss.

@@ -70,7 +70,7 @@ class RealtimeState:
         return save_checkpoint(self.folder, checkpoint, keep=self.keep)
 
 
-def take_up(path: Path, belongs_to: Mapping[str, Any], weights: SharedWeights, replay: Replay) -> int:
+def restore_realtime_state(path: Path, belongs_to: Mapping[str, Any], weights: SharedWeights, replay: Replay) -> int:
     """Bring new ``weights`` and a new ``replay`` to where a checkpoint left them; its tick.
 
     Raises:
