@@ -108,7 +108,7 @@ class TrainingSetup:
         return self.env.action_space
 
     def replay(self) -> Replay:
-        """An empty one for the environment's frames and the network's codes."""
+        """An empty one for the environment's frames and the network's pending actions."""
         observations, algorithm = self.env.observation_space, self.algorithm
         assert isinstance(observations, gym.spaces.Box)
         return Replay(
