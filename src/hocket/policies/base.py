@@ -14,6 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 
 Policy = Callable[..., Any]
@@ -74,7 +75,7 @@ class PolicyFactory(ABC):
     @property
     def head_ns(self) -> int:
         """``head_s`` in nanoseconds."""
-        return round(self.head_s * 1e9)
+        return round(self.head_s * NS_PER_S)
 
 
 @dataclass(frozen=True)

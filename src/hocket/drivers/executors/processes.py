@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
@@ -24,7 +25,6 @@ from hocket.errors import ConfigurationError, PolicyError
 from hocket.ipc.child_processes import end_children
 from hocket.ipc.shared_memory import Parcel
 
-NS_PER_S = 1_000_000_000
 DYING_SLOTS = 8
 GOODBYE_S = 0.5
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import end_children
 from hocket.learn.algorithms.deep_q import DeepQ
@@ -210,7 +211,7 @@ class LearnerProcesses:
         """The sentinels then say that they have ended."""
         for number, process in self._running.values():
             since_ns = self._board.busy_since_ns(number)
-            if since_ns and monotonic_ns() - since_ns > self._hang_s * 1e9:
+            if since_ns and monotonic_ns() - since_ns > self._hang_s * NS_PER_S:
                 self._board.write_error(number, f"learner {number} hung: no update within hang_s={self._hang_s} s")
                 self._board.states[number] = BROKEN
                 process.kill()
