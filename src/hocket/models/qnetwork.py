@@ -83,8 +83,8 @@ class QNetwork(nn.Module):
         if pending is None or pending.shape != (len(features), self.pending):
             got = "none" if pending is None else f"shape {tuple(pending.shape)}"
             raise ConfigurationError(
-                f"pending actions: {got}; shape ({len(features)}, {self.pending}) is allowed; give one number "
-                f"for each pending tick, 0 … {self.unknown - 1} for an action and {self.unknown} for unknown"
+                f"pending actions: {got}; those of shape ({len(features)}, {self.pending}) are allowed; give one "
+                f"number for each pending tick, 0 … {self.unknown - 1} for an action and {self.unknown} for unknown"
             )
         rows = functional.one_hot(pending.long(), self.unknown + 1).flatten(1)
         return torch.cat((features, rows.to(features.dtype)), dim=1)

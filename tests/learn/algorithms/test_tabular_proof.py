@@ -158,11 +158,11 @@ def q_learning(collector):
     seen = collector.states
     data = [
         (
-            rows.setdefault((seen[t.decided.observation], t.decided.pending), len(rows)),
+            rows.setdefault((seen[t.decided.observation], tuple(t.decided.pending.tolist())), len(rows)),
             t.decided.action,
             t.reward,
             t.discount,
-            rows.setdefault((seen[t.next_observation], t.next_pending), len(rows)),
+            rows.setdefault((seen[t.next_observation], tuple(t.next_pending.tolist())), len(rows)),
         )
         for t in collector.transitions
     ]

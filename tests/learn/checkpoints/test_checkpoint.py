@@ -198,7 +198,8 @@ def test_damaged_checkpoints_are_refused_and_their_pickle_is_not_handed_out(tmp_
     ("change", "message"),
     [
         ({"format": "other"}, "has format 'other'"),
-        ({"format_version": 2}, "version 2 .* try a newer hocket"),
+        ({"format_version": 3}, "version 3 .* this one reads version 2 only; try a newer hocket"),
+        ({"format_version": 1}, "version 1 .* this one reads version 2 only; train anew, or use the version that"),
         ({"files": {}}, "names no weights.safetensors"),
         ({"belongs_to": None}, "does not say what it belongs to"),
         ({"tick": "soon"}, "cannot be read"),
