@@ -22,7 +22,7 @@ from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox,
 from hocket.drivers.executors.supervisor import WorkerProcess, WorkerSupervisor
 from hocket.drivers.executors.worker_process import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
-from hocket.ipc.child_processes import end_children
+from hocket.ipc.child_processes import end_children, preload
 from hocket.ipc.shared_memory import Parcel
 
 DYING_SLOTS = 8
@@ -51,7 +51,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._kind = kind
         self._job = job
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["hocket.drivers.executors.worker_process", *job.policy.preload])
+        preload((serve.__module__, *job.policy.preload))
         try:
             self._parcel = Parcel((job.policy, job.codec))
         except Exception as error:
