@@ -81,11 +81,11 @@ def test_the_answers_are_those_of_the_cpu(head_s):
     there, here = (
         TorchPolicy(network, device=device, head_s=head_s, pending=pending).build() for device in (GPU, "cpu")
     )
-    codes = np.array([1, 6])
+    pending_actions = np.array([1, 6])
     for _ in range(20):
         seen = space.sample()
         if head_s:
-            assert there.head(there.trunk(seen), codes) == here.head(here.trunk(seen), codes)
+            assert there.head(there.trunk(seen), pending_actions) == here.head(here.trunk(seen), pending_actions)
         else:
             assert there(seen) == here(seen)
 

@@ -113,8 +113,8 @@ def test_of_a_chunk_the_first_action_is_prompt():
 
 
 def test_pending_actions():
-    def wary(observation, codes):
-        assert codes.shape == (2,)
+    def wary(observation, pending_actions):
+        assert pending_actions.shape == (2,)
         return same(observation)
 
     policy = hocket.FunctionPolicy(wary, pending=2)

@@ -19,8 +19,8 @@ def slow(observation):
     return 1
 
 
-def told(observation, codes):
-    assert codes.shape == (2,)
+def told(observation, pending_actions):
+    assert pending_actions.shape == (2,)
     return slow(observation)
 
 
@@ -32,9 +32,9 @@ def trunk(observation):
     return slow(observation) + 3
 
 
-def head(features, codes, newest):
+def head(features, pending_actions, newest):
     time.sleep(0.05)
-    assert features == 4 and codes.shape == (2,) and newest.shape == (3,)
+    assert features == 4 and pending_actions.shape == (2,) and newest.shape == (3,)
     return 1
 
 

@@ -124,7 +124,7 @@ def test_a_head_is_given_what_has_been_executed_since_its_observation():
     assert executor.orders == [("bind", 0, 0, [[5, 6, 7, 10], [8]])]  # from tick 4 on nothing is known
     engine.finished(e.InferenceFinished(4 * TICK_NS, 0), np.array([9]))
     assert engine.deadline(4, 4 * TICK_NS) == 9
-    assert engine.last_codes.tolist() == [5, 6, 7, 10]
+    assert engine.last_pending_actions.tolist() == [5, 6, 7, 10]
 
 
 def test_actions_are_kept_for_heads_and_no_longer():

@@ -20,8 +20,8 @@ def trunk(observation):
     return int(observation[0])
 
 
-def head(features, codes):
-    return features + int(codes.sum())
+def head(features, pending_actions):
+    return features + int(pending_actions.sum())
 
 
 class Versioned:
@@ -74,9 +74,9 @@ def test_of_two_stages_the_trunk_is_charged():
     policy = factory.build()
     assert isinstance(policy, Stages)
     assert seconds(policy.trunk, OBSERVATION) >= 0.2
-    codes = np.array([1, 2])
-    assert min(seconds(policy.head, 4, codes) for _ in range(5)) < 0.2
-    assert policy(np.array([4], np.uint8), codes) == 4 + 3
+    pending_actions = np.array([1, 2])
+    assert min(seconds(policy.head, 4, pending_actions) for _ in range(5)) < 0.2
+    assert policy(np.array([4], np.uint8), pending_actions) == 4 + 3
 
 
 def test_it_is_otherwise_what_it_charges():

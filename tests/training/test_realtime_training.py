@@ -20,10 +20,13 @@ from processes_left import alive, descendants, eventually, named_memory, workers
 from safetensors.torch import load_file
 
 import hocket
+from hocket.drivers.executors import worker_process
 from hocket.envs.null import NullEnv
 from hocket.errors import CheckpointError, ConfigurationError
+from hocket.ipc.child_processes import preload
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
+from hocket.learn.checkpoints import saver
 from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
 from hocket.learn.learners.pool import PRELOAD
 from hocket.models.qnetwork import mlp_trunk, q_network
@@ -118,9 +121,7 @@ def _warm():
     """The fork server has all that takes seconds to import before any clock runs, whatever the one before had."""
     forkserver._forkserver._stop()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [*PRELOAD, "hocket.learn.checkpoints.saver", "hocket.drivers.executors.worker_process"]
-    )
+    preload((*PRELOAD, saver.__name__, worker_process.__name__))
     process = context.Process(target=os.getpid)
     process.start()
     process.join()

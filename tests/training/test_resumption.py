@@ -46,8 +46,8 @@ RULES = {
 DEFAULTS = {"fixed": hocket.Fixed(1), "repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}
 
 
-def lean(observation, codes):
-    return int(observation.sum() + codes.sum() / 7 > 0.2)
+def lean(observation, pending_actions):
+    return int(observation.sum() + pending_actions.sum() / 7 > 0.2)
 
 
 def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=None, listener=None, background=None):
@@ -177,7 +177,7 @@ def test_an_environment_that_ignores_its_seed_is_found_out(monkeypatch):
 def test_a_run_that_broke_off_is_not_suspended():
     calls = []
 
-    def broken(observation, codes):
+    def broken(observation, pending_actions):
         calls.append(observation)
         if len(calls) == 5:
             raise KeyboardInterrupt

@@ -1,13 +1,16 @@
 """`hocket.train` saves itself, goes on, and says how it stands."""
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from looking_on import Notes
+from safetensors.torch import load_file
 
 import hocket
 from hocket.errors import CheckpointError
@@ -71,6 +74,25 @@ def came_to(result):
         [(e.tick, e.returns.tolist()) for e in (*result.evaluations, result.final)],
         [value.numpy().tobytes() for value in result.network.state_dict().values()],
     )
+
+
+OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
+"""By an earlier commit; see the README beside it."""
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_by_name():
+    message = (
+        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 2 "
+        "only; train anew, or use the version that wrote it"
+    )
+    with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):
+        small(resume=OLD)
+
+
+def test_the_weights_of_an_older_checkpoint_can_still_be_read():
+    network = q_network(*mlp_trunk(4, hidden=4), 2, pending=2)
+    network.load_state_dict(load_file(OLD / "000000080" / "weights.safetensors"))
+    assert network(torch.zeros(1, 4), torch.tensor([[0, 2]])).isfinite().all()
 
 
 @pytest.mark.parametrize("late", [False, True])

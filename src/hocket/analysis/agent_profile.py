@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.analysis.forecast import Agent
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Unstaggered
 from hocket.drivers.executors import Processes
@@ -128,18 +129,18 @@ class _Bench:
             self._start(worker)
         silent_since = monotonic()
         while self.began_ns:
-            self.running.wait(monotonic_ns() + 1_000_000_000)
+            self.running.wait(monotonic_ns() + NS_PER_S)
             for report in self.running.reports():
                 silent_since = monotonic()
                 event = report.event
                 if isinstance(event, TrunkFinished):
                     worker, began_ns = self.began_ns[event.inference]
-                    took.append((event.time_ns - began_ns) / 1e9)
+                    took.append((event.time_ns - began_ns) / NS_PER_S)
                     self._bind(event.inference, worker)
                 elif isinstance(event, InferenceFinished):
                     worker, began_ns = self.began_ns.pop(event.inference)
                     if not self.policy.head_s:
-                        took.append((event.time_ns - began_ns) / 1e9)
+                        took.append((event.time_ns - began_ns) / NS_PER_S)
                     finished[worker] += 1
                     enough = len(took) >= count or monotonic() > until
                     if not (enough and min(finished.values()) >= 2):

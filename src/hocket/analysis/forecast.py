@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.rules import Rule
 from hocket.drivers.virtual import Virtual
 from hocket.envs.null import NullEnv
@@ -22,7 +23,7 @@ from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant, LatencyModel
 from hocket.latency.stratified import Typical
 from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
-from hocket.results.metrics import NS_PER_S, Metrics
+from hocket.results.metrics import Metrics
 from hocket.running.setup import set_up
 
 TICKS = 20_000

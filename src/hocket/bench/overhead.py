@@ -11,6 +11,7 @@ import numpy as np
 
 import hocket
 from hocket.bench.rules import idle_policy
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished
 from hocket.drivers.executors.base import WorkerJob
 from hocket.envs.null import NullEnv
@@ -19,7 +20,7 @@ from hocket.spaces.codec import ActionCodec
 
 OBSERVATION = np.zeros((4, 84, 84), np.uint8)
 WARM_UP = 200
-TIMEOUT_NS = 10_000_000_000
+TIMEOUT_NS = 10 * NS_PER_S
 
 
 def _percentiles(call: Callable[[], object], count: int) -> tuple[float, float]:
@@ -31,7 +32,7 @@ def _percentiles(call: Callable[[], object], count: int) -> tuple[float, float]:
         began = perf_counter_ns()
         call()
         took[i] = perf_counter_ns() - began
-    p50, p99 = np.percentile(took, (50, 99)) / 1e9
+    p50, p99 = np.percentile(took, (50, 99)) / NS_PER_S
     return float(p50), float(p99)
 
 

@@ -12,9 +12,9 @@ import hocket
 from hocket.analysis.agent_profile import measure_agent
 from hocket.analysis.forecast import Forecast, forecast
 from hocket.bench.demo import ARMS, GAME, HZ, choose_network, impala_policy
+from hocket.core.cadence import NS_PER_S
 from hocket.core.rules import Rule
 from hocket.envs import make_atari
-from hocket.results.metrics import NS_PER_S
 from hocket.results.summary import Summary
 
 COVERAGE_WITHIN = 0.05

@@ -19,15 +19,14 @@ from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.drivers.executors.base import Executor
-from hocket.drivers.pending_actions import Codes, PendingActions
+from hocket.drivers.pending_actions import PendingTracker
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.policies.base import PolicyFactory
-from hocket.spaces.codec import ActionCodec
+from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault
 
 RUNNING = np.empty(0)
 """Stands for the answer of an inference that runs."""
-NOTHING_PENDING = np.empty(0, np.int64)
 
 
 class Decision(NamedTuple):
@@ -76,7 +75,7 @@ class Engine:
 
     Attributes:
         last: what the last tick executed.
-        pending: how many codes of pending actions the policy is told.
+        pending: how many pending actions the policy is told.
         head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: notes what is handled, for who looks on; None if nobody does.
@@ -105,9 +104,9 @@ class Engine:
         self.head_ns = head_ns
         self._tell_newest = policy.newest
         self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
-        self._pending = PendingActions(pending, setup.codec, setup.default) if pending else None
-        self._inputs: dict[int, tuple[int, Codes]] = {}  # by inference: its target, the codes it was given
-        self.last_codes: Codes = NOTHING_PENDING
+        self._pending = PendingTracker(pending, setup.codec, setup.default) if pending else None
+        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target, what it was told
+        self.last_pending_actions: PendingActions = NOTHING_PENDING
         """What was pending for the inference whose action was executed last."""
 
     def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
@@ -129,10 +128,10 @@ class Engine:
         if self._pending is not None:
             self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
-    def codes(self, observation: int, target: int) -> Codes:
+    def pending_actions(self, observation: int, target: int) -> PendingActions:
         """What is pending now for an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
         assert self._pending is not None
-        return self._pending.codes(observation, target, self._action, self._answers)
+        return self._pending.pending_actions(observation, target, self._action, self._answers)
 
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """An inference has its answer, encoded: an array of ``event.length`` actions."""
@@ -162,11 +161,11 @@ class Engine:
                 if self.head_ns:
                     self._unbound[command.inference] = command.observation
                 if self._pending is not None:
-                    codes = NOTHING_PENDING
+                    pending_actions = NOTHING_PENDING
                     if not self.head_ns:
-                        codes = self.codes(command.observation, command.target)
-                        inputs = (*inputs, codes)
-                    self._inputs[command.inference] = command.target, codes
+                        pending_actions = self.pending_actions(command.observation, command.target)
+                        inputs = (*inputs, pending_actions.copy())
+                    self._inputs[command.inference] = command.target, pending_actions
                     self._pending.started(command)
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
@@ -174,7 +173,7 @@ class Engine:
                 version = self._versions.get(command.inference, 0)
                 self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks, version)
                 if self._pending is not None:
-                    self.last_codes = self._inputs[command.inference][1]
+                    self.last_pending_actions = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.EndInference:
                 del self._answers[command.inference]
@@ -209,9 +208,9 @@ class Engine:
         observation = self._unbound.pop(command.inference)
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
-            codes = self.codes(observation, command.tick)
-            self._inputs[command.inference] = self._inputs[command.inference][0], codes
-            inputs = (codes,)
+            pending_actions = self.pending_actions(observation, command.tick)
+            self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
+            inputs = (pending_actions,)
         if self._tell_newest:
             assert self._newest is not None
             inputs = (*inputs, self._newest)

@@ -203,7 +203,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
 
 
-class _PendingActions:
+class _PendingRows:
     """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
 
     def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
@@ -277,7 +277,7 @@ def _asks_for_worker(law: LatencyModel) -> bool:
 
 def _pending(
     env: gym.Env[Any, Any], default: Default, delay: int, inference_ticks: int | None, *, wanted: bool
-) -> _PendingActions | None:
+) -> _PendingRows | None:
     if not wanted:
         if inference_ticks is not None:
             raise ConfigurationError(
@@ -296,4 +296,4 @@ def _pending(
     lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
     if lasts > delay:
         raise ConfigurationError(f"inference_ticks={lasts} exceeds delay={delay}; at most that many are allowed")
-    return _PendingActions(env, default, delay - 1, lasts) if delay > 1 else None
+    return _PendingRows(env, default, delay - 1, lasts) if delay > 1 else None

@@ -81,4 +81,6 @@ class NullEnv(gym.Env[NDArray[Any], int]):
 def register_null() -> None:
     """Make ``gymnasium.make("hocket/Null-v0")`` work, without checking wrappers: their cost would count."""
     if NULL_ID not in gym.registry:
-        gym.register(NULL_ID, entry_point="hocket.envs.null:NullEnv", disable_env_checker=True, order_enforce=False)
+        gym.register(
+            NULL_ID, entry_point=f"{__name__}:{NullEnv.__name__}", disable_env_checker=True, order_enforce=False
+        )

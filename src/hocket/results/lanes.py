@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, MissingExtraError
 from hocket.hooks.record import RunRecord
@@ -80,7 +81,7 @@ def draw_lanes(
 
 def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], seconds: float) -> set[int]:
     cadence, ticks, inferences = metrics.record.trace.cadence, metrics.ticks, metrics.inferences
-    window_ns = int(seconds * 1e9)
+    window_ns = int(seconds * NS_PER_S)
     gap = max(1.0, len(workers) * LANE_INCHES / MOST_INCHES)  # thin lanes keep their distance from the ticks
     # The middle one of the stretches of this length, or the whole of a shorter run.
     last_ns = cadence.deadline_ns(int(ticks.tick[-1])) if len(ticks.tick) else cadence.epoch_ns
@@ -89,17 +90,17 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], secon
     until_ns = inferences.until_ns(last_ns)
     shown = np.flatnonzero((inferences.started_ns < end_ns) & (until_ns > begin_ns))
     kinds = [Outcome.DISCARDED if kind < 0 else Outcome(kind) for kind in inferences.outcome[shown].tolist()]
-    left = (inferences.started_ns[shown] - begin_ns) / 1e9
+    left = (inferences.started_ns[shown] - begin_ns) / NS_PER_S
     panel.barh(
         np.searchsorted(workers, inferences.worker[shown]) + 1,
-        (until_ns[shown] - begin_ns) / 1e9 - left,
+        (until_ns[shown] - begin_ns) / NS_PER_S - left,
         left=left,
         height=0.62,
         color=[COLOURS[kind][0] for kind in kinds],
         edgecolor="white",
         linewidth=min(0.8, 4 * LANE_INCHES / gap),
     )
-    due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / 1e9
+    due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / NS_PER_S
     inside = (due >= 0) & (due <= seconds)
     size = float(np.clip(600 / max(1, inside.sum()), 1, 6))
     for fresh, marker, colour in ((True, "o", FRESH), (False, "x", DEFAULT)):

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.hooks.record import RunRecord
 
 FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 4, 10, 100, 101, 102, 103, 108  # rows of a trace
-NS_PER_S = 1e9
 
 Ints = NDArray[np.int64]
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.files import replacing
@@ -29,7 +30,6 @@ SMALL = 40_000
 PID, TICKS, FIRST_WORKER = 1, 1, 10
 COUNTED_TICKS = 60
 """That the coverage's counter looks back on."""
-NS_PER_S = 1e9
 
 NAMES = {kind: kind.name.lower() for kind in Outcome}
 COLOURS = {

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy
+from hocket.spaces.codec import PendingActions
 from hocket.theory.amdp import CLOSE, Array, AsyncMDP
 from hocket.theory.augmented import Augmented
 from hocket.theory.chains import gain_and_bias
@@ -168,7 +169,7 @@ class InducedDelayedSemiMDP:
         return self._from_the_start(gains, idle, np.zeros(self.mdp.states), 1.0, stages)[0]
 
     def agent(self, policy: DelayedPolicy) -> FunctionPolicy:
-        """``policy`` as `hocket.run` takes it: a function of the observed state and the codes of pending actions.
+        """``policy`` as `hocket.run` takes it: a function of the observed state and the pending actions.
 
         For a rule of this interval and delay whose pending actions are known when an inference starts: nothing
         pending (``Sequential``), or inferences shorter than a tick (``TickDispatch(min_delay=d)``).
@@ -178,8 +179,8 @@ class InducedDelayedSemiMDP:
             return FunctionPolicy(lambda observation: int(table[int(observation[0])]))
         rows = [self.offset - 1 + self.interval * m for m in range(self.pending)]
 
-        def decide(observation: NDArray[np.generic], codes: NDArray[np.int64]) -> int:
-            pending = tuple(codes[rows].tolist())
+        def decide(observation: NDArray[np.generic], pending_actions: PendingActions) -> int:
+            pending = tuple(pending_actions[rows].tolist())
             if max(pending) >= self.mdp.actions:
                 raise ConfigurationError(
                     f"pending actions {pending} are not all known when the inference starts; "

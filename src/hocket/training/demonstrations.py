@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
-from hocket.spaces.codec import check_spaces
+from hocket.spaces.codec import NOTHING_PENDING, check_spaces
 
 MOST_TICKS = 1_000_000
 
@@ -96,13 +96,13 @@ class Demonstrations:
                 tick=tick,
                 decided_on=decided_on if decided_on >= first_tick else -1,
                 action=int(self.actions[row]),
-                codes=(),
+                pending_actions=NOTHING_PENDING,
                 reward=float(self.rewards[row]),
                 terminated=bool(self.terminated[row]),
                 truncated=bool(self.truncated[row]),
                 observation=self.observations[frame],
                 final_observation=final,
-                final_codes=(),
+                final_pending_actions=NOTHING_PENDING,
             )
             if final is not None:
                 first_tick = tick

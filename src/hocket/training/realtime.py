@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hocket.core.cadence import exact_hz
+from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures, name_of
 from hocket.instruments.training_meter import training_dispatcher
@@ -228,7 +228,7 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
         updates=played.updates,
         losses=history["loss"].tolist(),
         stalenesses=history["staleness"].tolist(),
-        started_ns=(landed_ns - (history["seconds"] * 1e9).astype(np.int64)).tolist(),
+        started_ns=(landed_ns - (history["seconds"] * NS_PER_S).astype(np.int64)).tolist(),
         landed_ns=landed_ns.tolist(),
         error=played.error,
     )

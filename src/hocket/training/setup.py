@@ -99,7 +99,7 @@ class TrainingSetup:
         return self.env.action_space
 
     def empty_replay(self) -> Replay:
-        """A replay for the environment's frames and the network's codes."""
+        """A replay for the environment's frames and the network's pending actions."""
         observations, algorithm = self.env.observation_space, self.algorithm
         assert isinstance(observations, gym.spaces.Box)
         return Replay(

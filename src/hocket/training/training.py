@@ -49,7 +49,7 @@ def train(
 
     In virtual time an update starts from the weights as they are and lands as long after as the clock's ``learning``
     law says: at once by default. On the wall clock learners are processes beside the tick loop, which waits for none.
-    The policy sees as many codes of pending actions as ``network`` was made for.
+    The policy sees as many pending actions as ``network`` was made for.
 
     Args:
         make_env: makes the environment; called again for evaluations. Discrete actions.

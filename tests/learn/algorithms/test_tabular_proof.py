@@ -73,7 +73,7 @@ class Tabular(gym.Env):
 
 
 def exact(tables, interval, delay):
-    """Q by (state, pending codes) and action."""
+    """Q by (state, pending actions) and action."""
     p, r = tables.chances, tables.rewards
     if (interval, delay) == (1, 1):
         return {(s, ()): q for s, q in enumerate(iterate(p, r, GAMMA))}
@@ -123,7 +123,7 @@ class Collector:
         decided = None
         if moment.decided_on >= 0:
             decided = Decided(
-                tick=moment.tick, observation=moment.decided_on, action=moment.action, pending=moment.codes
+                tick=moment.tick, observation=moment.decided_on, action=moment.action, pending=moment.pending_actions
             )
         self.transitions += self.builder.tick(moment.tick, moment.reward, decided=decided)
 
@@ -138,9 +138,9 @@ def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False
     collector = Collector()
     hocket.run(
         Tabular(tables),
-        hocket.TwoStage(lambda observation: None, lambda features, codes: next(choices), pending=pending)
+        hocket.TwoStage(lambda observation: None, lambda features, pending_actions: next(choices), pending=pending)
         if late
-        else FunctionPolicy(lambda observation, codes=(): next(choices), pending=pending),
+        else FunctionPolicy(lambda observation, pending_actions=(): next(choices), pending=pending),
         rule,
         hocket.Virtual(hz=HZ, latency=hocket.Constant(inference_ticks / HZ)),
         ticks=ticks,
@@ -158,11 +158,11 @@ def q_learning(collector):
     seen = collector.states
     data = [
         (
-            rows.setdefault((seen[t.decided.observation], t.decided.pending), len(rows)),
+            rows.setdefault((seen[t.decided.observation], tuple(t.decided.pending.tolist())), len(rows)),
             t.decided.action,
             t.reward,
             t.discount,
-            rows.setdefault((seen[t.next_observation], t.next_pending), len(rows)),
+            rows.setdefault((seen[t.next_observation], tuple(t.next_pending.tolist())), len(rows)),
         )
         for t in collector.transitions
     ]

@@ -6,11 +6,13 @@ import signal
 
 import numpy as np
 import pytest
+from first_moment import imported_in_a_child, stop_fork_server
 from processes_left import alive, eventually, workers_of_ours
 from sharing import table, tabular_replay
 
 from hocket.errors import CheckpointError
 from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.checkpoints import saver
 from hocket.learn.checkpoints.checkpoint import belonging, checkpoints, load_checkpoint
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.learners.board import LearnerBoard
@@ -72,6 +74,12 @@ def started(case):
     step = iter(range(100, 100_000, 100))
     assert eventually(lambda: setattr(case.board, "tick", next(step)) or case.saved(), 60)
     return case.board.tick
+
+
+def test_the_saver_begins_with_torch(tmp_path):
+    stop_fork_server()
+    with Case(tmp_path):
+        assert {"torch", saver.__name__} <= imported_in_a_child()
 
 
 def test_a_checkpoint_every_so_many_ticks(tmp_path):

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import tabular
 import torch
+from first_moment import imported_in_a_child, stop_fork_server
 from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
 from sharing import Broken, Deadly, Endless, HangsOnce, table, tabular_replay
 
 from hocket.errors import ConfigurationError
 from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.learners import process
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.pool import LearnerProcesses
 from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
@@ -52,6 +54,12 @@ class Case:
         acting = table()
         WeightsReader(self.weights).refresh(acting)
         return acting(torch.eye(tabular.STATES)).detach().numpy()
+
+
+def test_learners_begin_with_all_that_takes_seconds_to_import():
+    stop_fork_server()
+    with Case(1).learners:
+        assert {"torch", "torch._dynamo", process.__name__} <= imported_in_a_child()
 
 
 @pytest.mark.parametrize("shared", [False, True])

@@ -20,6 +20,7 @@ from hocket.learn.learners.split_update import Updates  # noqa: E402
 from hocket.learn.learners.virtual import VirtualLearners  # noqa: E402
 from hocket.learn.replay.collector import Collector  # noqa: E402
 from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
+from hocket.spaces.codec import NOTHING_PENDING  # noqa: E402
 
 SECOND = 1_000_000_000
 AFTER, BEFORE = hocket.Learn.AFTER_INFERENCE, hocket.Learn.BEFORE_INFERENCE
@@ -217,13 +218,13 @@ def moment(tick, rng):
         tick=tick,
         decided_on=tick - 1,
         action=int(rng.integers(3)),
-        codes=(),
+        pending_actions=NOTHING_PENDING,
         reward=float(rng.random()),
         terminated=False,
         truncated=False,
         observation=rng.random(2, np.float32),
         final_observation=None,
-        final_codes=(),
+        final_pending_actions=NOTHING_PENDING,
     )
 
 

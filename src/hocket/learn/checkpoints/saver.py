@@ -19,7 +19,7 @@ from traceback import format_exc
 from typing import Any
 
 from hocket.errors import CheckpointError
-from hocket.ipc.child_processes import begin_as_child
+from hocket.ipc.child_processes import begin_as_child, preload
 from hocket.learn.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hocket.learn.checkpoints.training_state import state_of, tensors_of
 from hocket.learn.learners.board import LearnerBoard
@@ -102,7 +102,7 @@ class Saver:
 
     def start(self) -> None:
         """Have the process started; returns at once."""
-        self._context.set_forkserver_preload(["hocket.learn.checkpoints.saver"])
+        preload((__name__,))
         self._thread.start()
 
     def close(self) -> None:

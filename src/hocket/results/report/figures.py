@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.results.intervals import interval
-from hocket.results.metrics import NS_PER_S, Ints, Metrics
+from hocket.results.metrics import Ints, Metrics
 from hocket.results.report import bins
 from hocket.results.report.axes import number
 from hocket.results.report.svg import Bars, Boxes, Chart, Line, figure

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.results.metrics import Metrics, deadlines_ns
 from hocket.results.report.axes import nice, number
@@ -29,7 +30,6 @@ TALLEST = 430
 MOST_BARS = 700
 MOST_SCROLLED = 30_000
 """Inferences that the scrolling view holds."""
-NS_PER_S = 1e9
 
 
 def window_ticks(metrics: Metrics) -> int:
