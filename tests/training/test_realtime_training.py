@@ -29,7 +29,7 @@ from hocket.learn.learners.pool import PRELOAD
 from hocket.models.qnetwork import mlp_trunk, q_network
 from hocket.training.resumption import Checkpoints
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
 SMALL = DQN(batch_size=8, target_every=20)
 
@@ -117,14 +117,6 @@ def _warm():
     process = context.Process(target=os.getpid)
     process.start()
     process.join()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left():
-    memory = named_memory()
-    yield
-    assert eventually(lambda: not workers_of_ours(), 3.0)
-    assert named_memory() <= memory
 
 
 class OfSixteen(DQN):
