@@ -62,7 +62,13 @@ def test_envs_lists_them_and_what_they_need(command):
     assert out.count("with a ROM of yours") == 3
 
 
-@pytest.mark.parametrize("clock", [("--clock", "virtual", "--latency", "0.02"), ("--executor", "threads")])
+@pytest.mark.parametrize(
+    "clock",
+    [
+        ("--clock", "virtual", "--latency", "0.02"),
+        pytest.param(("--executor", "threads"), marks=pytest.mark.realtime),
+    ],
+)
 def test_run_on_a_cartridge_of_ones_own(command, args, clock):
     game = ("--env", "hocket/Tetris-v0", "--env-args", args, "--policy", "random", "--seconds", "1")
     code, _, err = command("run", *game, *clock, "--json", "figures.json", "--out", "saved")
