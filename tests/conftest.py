@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import multiprocessing
 import os
 import signal
 import sys
@@ -27,6 +28,24 @@ settings.register_profile("ci", max_examples=100, print_blob=True, **_ANY_SPEED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server(request):
+    """The fork server of the realtime tests has all that takes seconds to import, whichever of them comes first."""
+    if any(item.get_closest_marker("realtime") for item in request.session.items):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(
+            [
+                "hocket.drivers.executors.worker_process",
+                "hocket.learn.learners.process",
+                "hocket.learn.checkpoints.saver",
+                "torch._dynamo",  # Adam imports it on its first use
+            ]
+        )
+        process = context.Process(target=os.getpid)
+        process.start()
+        process.join()
+
+
 @pytest.fixture
 def nothing_left():
     """The test leaves no process, none of the package's threads, and no named memory mapped.
@@ -44,7 +63,8 @@ def nothing_left():
 
     eventually(lambda: not left_processes(), 3.0)
     eventually(lambda: not left_threads(), 4.0)  # one that hangs cannot be killed; the tests give theirs 2 s
-    gc.collect()  # an exception that was caught keeps its frames, and what they hold, in a cycle
+    if named_memory() - memory:
+        gc.collect()  # an exception that was caught keeps its frames, and what they hold, in a cycle
     left = left_processes(), left_threads(), named_memory() - memory
     for pid in left[0]:
         with contextlib.suppress(ProcessLookupError):

@@ -241,6 +241,7 @@ def test_without_a_terminal_a_window_is_played_in(command, args, display):
     assert code == 0 and "rewards 0, episodes ended 0" in out, err
 
 
+@pytest.mark.slow
 def test_a_person_plays_in_a_terminal(tmp_path, args):
     screen = Screen(tmp_path, "play", "--env", "hocket/Tetris-v0", "--env-args", args, "--save-states", "pool")
     try:
@@ -261,6 +262,7 @@ def test_a_person_plays_in_a_terminal(tmp_path, args):
     env.close()
 
 
+@pytest.mark.slow
 def test_a_cartridge_alone_is_played_from_power_on_or_a_state(tmp_path, args):
     for more in ((), ("--state", "pool/0000.state")):
         screen = Screen(tmp_path, "play", "--rom", "test.gb", "--save-states", "pool", *more)

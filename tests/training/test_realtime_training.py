@@ -2,13 +2,11 @@
 
 import json
 import math
-import multiprocessing
 import os
 import resource
 import signal
 import subprocess
 import sys
-from multiprocessing import forkserver
 from pathlib import Path
 
 import gymnasium as gym
@@ -25,7 +23,6 @@ from hocket.errors import CheckpointError, ConfigurationError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
-from hocket.learn.learners.pool import PRELOAD
 from hocket.learn.learners.tick_listener import LearningListener
 from hocket.models.qnetwork import mlp_trunk, q_network
 from hocket.training.resumption import Checkpoints
@@ -112,19 +109,6 @@ def records_of(path):
 
 def ticks_saved(folder):
     return [int(path.name) for path in checkpoints(Path(folder))]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm():
-    """The fork server has all that takes seconds to import before any clock runs, whatever the one before had."""
-    forkserver._forkserver._stop()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [*PRELOAD, "hocket.learn.checkpoints.saver", "hocket.drivers.executors.worker_process"]
-    )
-    process = context.Process(target=os.getpid)
-    process.start()
-    process.join()
 
 
 @pytest.fixture
@@ -336,14 +320,23 @@ def test_a_full_disk_costs_no_checkpoint_and_no_run(tmp_path, watch):
 
 
 def test_a_saver_that_is_killed_is_replaced(tmp_path):
+    first = set()
+
+    def kill():
+        first.update(workers_of_ours())
+        kill_one()
+
+    def replaced():
+        return workers_of_ours() - first
+
     def saved_again():
         return any(tick > 250 for tick in ticks_saved(tmp_path))
 
     with pytest.warns(RuntimeWarning, match=r"the saver \(process \d+\) ended with exit code -9"):
         result = in_loop(
-            lambda: Told(250, kill_one, until={250: lambda: ticks_saved(tmp_path), 490: saved_again}),
+            lambda: Told(250, kill, until={250: lambda: ticks_saved(tmp_path), 251: replaced, 490: saved_again}),
             ticks=500,
-            checkpoints=Checkpoints(tmp_path, every=100, keep=20),
+            checkpoints=Checkpoints(tmp_path, every=20, keep=30),
         )
     assert result.error is None
     saved = ticks_saved(tmp_path)
@@ -354,7 +347,7 @@ def test_a_saver_that_is_killed_is_replaced(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory, _warm):
+def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     live(ticks=200, checkpoints=Checkpoints(folder, every=10_000))
     return folder
@@ -363,7 +356,7 @@ def saved(tmp_path_factory, _warm):
 def test_a_resumed_one_goes_on(saved, tmp_path, landed):
     notes, before = Notes(), index_of(saved)
     result = live(
-        lambda: Told(until={290: landed(before["updates"] + 20)}),
+        lambda: Told(until={290: landed(20)}),
         ticks=500,
         resume=saved,
         checkpoints=Checkpoints(tmp_path, every=10_000),

@@ -57,6 +57,7 @@ def learn(seed=0, **options):
     )
 
 
+@pytest.mark.slow
 def test_it_learns_to_say_it_back():
     result = learn()
     # Delay 1: whoever has learned is right on each of the ten ticks.
@@ -67,6 +68,7 @@ def test_it_learns_to_say_it_back():
     assert result.run.summary().coverage == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
     first, again = learn(ticks=600, evaluate_every=300), learn(ticks=600, evaluate_every=300)
     assert first.losses == again.losses
