@@ -37,6 +37,7 @@ def test_a_delay_may_gain():
     assert found.per_tick.delay_regret.mean < -0.98 and found.per_tick.delay_regret.high < -0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [hocket.Sequential(), hocket.TickDispatch(3)], ids=["sequential", "staggered"])
 def test_it_is_what_the_exact_theory_says(rule):
     world, table = random_mdp(5, 3, 7), np.array([2, 0, 1, 1, 2])
@@ -96,6 +97,7 @@ def test_chance_is_the_same_in_all_three():
         assert some[:shared][:3] == episodes[0][:shared][:3] and len(set(some[:3])) == len(some[:3])
 
 
+@pytest.mark.slow
 def test_instant_inference_loses_nothing():
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.001))
     found = hocket.decompose(lambda: make_env("Pendulum-v1"), lambda o: [o[1]], hocket.TickDispatch(1), clock, runs=2)

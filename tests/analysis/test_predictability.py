@@ -13,6 +13,7 @@ from hocket.errors import ConfigurationError
 from hocket.theory import TabularEnv, random_mdp, ring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.5, 0.9, 0.99, 1.0])
 def test_the_rings_dial_is_read_off(rho):
     found = hocket.estimate_predictability(lambda: TabularEnv(ring(6, rho)), states=300, before=5)
@@ -24,6 +25,7 @@ def test_the_rings_dial_is_read_off(rho):
     assert found.correlations[0] == pytest.approx(rho**2, abs=0.15)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     hits = 0
     for seed in range(20):
@@ -147,6 +149,7 @@ def test_generators_of_every_kind_are_found_once():
     assert env.unwrapped.rng.random() != np.random.default_rng(0).random()
 
 
+@pytest.mark.slow
 def test_ataris_chance_lies_in_its_emulator():
     pytest.importorskip("ale_py")
 

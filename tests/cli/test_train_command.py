@@ -88,6 +88,7 @@ def test_in_realtime(command, tmp_path):
     refused(command(*live, "--latency", "measured"), "a network takes what it takes")
 
 
+@pytest.mark.realtime
 def test_the_networks_own_time(command):
     measured = ("train", "--env", "CartPole-v1", "--hz", "50", "--clock", "virtual", "--latency", "measured")
     code, out, err = command(*measured, "--ticks", "200", "--evaluation-episodes", "1", "--json", "x.json")
@@ -167,6 +168,7 @@ def shown(tmp_path):
     return str(episodes.save(tmp_path / "shown.npz")), episodes.returns.mean()
 
 
+@pytest.mark.slow
 def test_it_begins_with_demonstrations(command, shown):
     path, mean = shown
     assert mean > 150

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation, Troubles
 
@@ -65,7 +65,7 @@ troubles = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3 * settings().max_examples)
 @given(
     rule=rules,
     cadence=cadences,
@@ -90,7 +90,7 @@ def test_any_interleaving_keeps_every_promise(
     assert replay(simulation.trace) == recorded
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3 * settings().max_examples)
 @given(
     rule=rules,
     cadence=cadences,

@@ -167,7 +167,13 @@ def test_what_nobody_will_ask_about_is_forgotten():
     assert len(book._executed) <= 4 and len(book._aimed) <= 4
 
 
-@pytest.mark.parametrize("clock", [hocket.Virtual(hz=HZ, latency=hocket.Constant(0.01)), hocket.Realtime(hz=HZ)])
+@pytest.mark.parametrize(
+    "clock",
+    [
+        hocket.Virtual(hz=HZ, latency=hocket.Constant(0.01)),
+        pytest.param(hocket.Realtime(hz=HZ), marks=pytest.mark.realtime),
+    ],
+)
 def test_boxes_and_chunks_are_refused(clock):
     def run(env, policy):
         hocket.run(env, policy, hocket.TickDispatch(2), clock, ticks=2)

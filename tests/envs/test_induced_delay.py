@@ -588,6 +588,7 @@ def test_actions_that_do_not_fit():
 # -- the example ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_stable_baselines3_example_runs():
     pytest.importorskip("stable_baselines3")
     done = subprocess.run(

@@ -18,6 +18,7 @@ def test_every_cell_is_there_once():
     assert [task.seed for task in every] == sorted(task.seed for task in every)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arm", "coverage"), [("sequential", 0.2), ("TickDispatch", 0.98)])
 def test_an_arm_plays(arm, coverage, monkeypatch):
     monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))

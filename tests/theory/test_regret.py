@@ -59,6 +59,7 @@ def by_next_state(seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "delay"), RULES)
 @pytest.mark.parametrize(
     "world", [random_mdp(4, 2, 1, default=1, concentration=0.2), ring(3, 0.8)], ids=["random", "ring"]
@@ -70,6 +71,7 @@ def test_the_virtual_driver_earns_what_the_solver_says(world, interval, delay):
     assert abs(seen.mean - best.value) <= 3 * seen.standard_error + 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "delay"), [(1, 1), (3, 3), (4, 2)])
 def test_it_does_so_too_under_a_default_at_random(interval, delay):
     world = by_next_state(2)
@@ -78,6 +80,7 @@ def test_it_does_so_too_under_a_default_at_random(interval, delay):
     assert abs(seen.mean - best.value) <= 3 * seen.standard_error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "delay"), [(1, 4), (3, 3)])
 def test_a_policy_that_is_not_the_best_earns_its_stationary_distribution(interval, delay):
     world = random_mdp(4, 2, 4, default=1, concentration=0.2)
@@ -93,6 +96,7 @@ def test_a_policy_that_is_not_the_best_earns_its_stationary_distribution(interva
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [70, 596])
 @pytest.mark.parametrize("predictability", [0.99, 0.9])
 def test_the_ring_under_the_driver_at_delays_that_are_too_large_for_tables(predictability, delay):

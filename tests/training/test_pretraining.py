@@ -50,6 +50,7 @@ def taken(net):
     return net(torch.eye(SHAPES)).argmax(dim=1).tolist()
 
 
+@pytest.mark.slow
 def test_the_demonstrated_actions_come_to_be_taken():
     net, numbers = network(), []
     losses = hocket.pretrain(
@@ -79,6 +80,7 @@ def test_without_a_margin_nothing_is_said_of_other_actions():
     assert moved.diag().min() > 0.5
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
     results = []
     for _ in range(2):

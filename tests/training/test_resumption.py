@@ -92,6 +92,7 @@ def in_a_new_process(program, *arguments, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_in_one_go_and_in_two_processes(tmp_path, monkeypatch):
     whole = begin()
     whole.play(2000)
@@ -104,6 +105,7 @@ def test_in_one_go_and_in_two_processes(tmp_path, monkeypatch):
     assert whole.engine.scheduler.workers > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("law", LAWS)
 def test_every_rule_and_law(rule, law):
@@ -271,6 +273,7 @@ pickle.dump(t.learned(run, network), open(sys.argv[2], "wb"))
 """
 
 
+@pytest.mark.slow
 def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
     one = TrainingLog()
     whole = one.begin()
@@ -286,6 +289,7 @@ def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
     assert one.updates.landed > 250 and sum(whole.executor.background.log.stalenesses) > 0
 
 
+@pytest.mark.slow
 def test_every_epsilon_greedy_choice_goes_on_too(tmp_path):
     algorithm = DQN(batch_size=8)
     one, other = TrainingLog(algorithm=algorithm), TrainingLog(algorithm=algorithm)

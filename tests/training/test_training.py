@@ -55,6 +55,7 @@ def learn(seed=0, **options):
     )
 
 
+@pytest.mark.slow
 def test_it_learns_to_say_it_back():
     result = learn()
     # Delay 1: whoever has learned is right on each of the ten ticks.
@@ -65,6 +66,7 @@ def test_it_learns_to_say_it_back():
     assert result.run.summary().coverage == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
     evaluation = hocket.EvaluationOptions(every=300, episodes=5)
     first, again = learn(ticks=600, evaluation=evaluation), learn(ticks=600, evaluation=evaluation)

@@ -95,6 +95,7 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
     assert network(torch.zeros(1, 4), torch.tensor([[0, 2]])).isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
 def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late):
@@ -109,12 +110,14 @@ def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late
     assert len(whole.evaluations) == 3 and whole.updates > 200 and sum(whole.stalenesses) > 0
 
 
+@pytest.mark.slow
 def test_saving_changes_nothing(tmp_path):
     saved = small(checkpoints=Checkpoints(tmp_path, every=100))
     assert came_to(saved) == came_to(small())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000001100", "000001200"]
 
 
+@pytest.mark.slow
 def test_an_environment_that_cannot_be_saved_is_saved_between_two_episodes(tmp_path):
     whole = small(make_env=closed, checkpoints=Checkpoints(tmp_path / "whole", every=300))
     small(make_env=closed, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
@@ -147,6 +150,7 @@ class Interrupting(hocket.Instrument):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     from hocket.instruments import training_meter as training
 

@@ -80,6 +80,7 @@ def worker_counts(metrics):
     return np.array(counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("quantile", [0.95, 0.99])
 def test_auto_settles_near_the_fewest_that_do_as_well_when_the_law_changes(law, quantile):

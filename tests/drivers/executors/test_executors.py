@@ -7,6 +7,7 @@ from time import monotonic, monotonic_ns
 import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
+from slow_policies import Sleeping, SlowBuild
 
 import hocket
 from hocket.core import events as e
@@ -14,7 +15,6 @@ from hocket.drivers.executors.base import WorkerJob
 from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages, TwoStage
 from hocket.spaces.codec import ActionCodec
-from policies import Sleeping, SlowBuild
 
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())

@@ -55,6 +55,7 @@ def played(env, actions):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
 def test_the_seed_decides_the_game_and_another_seed_gives_another(id):
     actions = np.random.default_rng(0).integers(7, size=300).repeat(4)
@@ -75,6 +76,7 @@ def test_the_seed_decides_the_game_and_another_seed_gives_another(id):
     other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
 def test_each_goes_on_from_a_snapshot(id):
     env = make_env(id, frame_stack=2)

@@ -150,6 +150,7 @@ except t.CheckpointError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_costs_no_earlier_checkpoint(tmp_path, monkeypatch):
     net = network(200)
     save_checkpoint(tmp_path, of(net))

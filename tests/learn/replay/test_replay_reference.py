@@ -73,7 +73,7 @@ class Naive:
         return first.state, first.action, reward, discount, last.next, first.pending, last.next_pending
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(
     capacity=st.integers(1, 12),
     frames=st.integers(6, 40),

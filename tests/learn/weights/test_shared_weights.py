@@ -309,6 +309,7 @@ def make_a_version(weights):
         block.weights[-1].fill_(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_writer_killed_in_the_middle(after):
     """Its version never was; the lock is free; the next one starts from the last whole version."""
