@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test roms clean
+.PHONY: demo test docs roms clean
 
 demo: $(READY)
 	$(BIN)/hocket demo
@@ -14,6 +14,11 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pytest
+	$(MAKE) docs
+
+# The site, into site/index.html; fails on a broken link, or on a page that would fetch something from elsewhere.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # The Game Boy games, from their sources (the binaries are committed: only who changes a game needs this, and sdcc).
 roms:
@@ -27,4 +32,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
