@@ -104,7 +104,8 @@ def svg(drawn: list[Arrow]) -> str:
     ]
     for kind, colour in COLOURS.items():
         out.append(
-            f'<marker id="{kind}" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto">'
+            f'<marker id="{kind}" viewBox="0 0 8 8" refX="8" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" '
+            f'markerHeight="9" orient="auto">'
             f'<path d="M0 0 8 4 0 8z" fill="{colour}"/></marker>'
         )
     out.append("</defs>")

@@ -1,4 +1,4 @@
-"""Draws docs/images/sequential.svg and staggered.svg: the same inference of 3.5 ticks under two rules, from their traces.
+"""Draws sequential.svg and staggered.svg in docs/images: an inference of 3.5 ticks under two rules, from traces.
 
 python docs/diagrams/staggering.py
 """
@@ -27,7 +27,7 @@ def trace(rule: Rule) -> Trace:
 
 
 def picture(rule: Rule) -> str:
-    """A lane for each worker with a bar for each inference; below, a dot for a fresh tick, a cross for a default one."""
+    """A lane for each worker with a bar for each inference; below, a dot for a fresh tick, a cross for others."""
     began: dict[int, tuple[int, int]] = {}
     bars: list[tuple[int, float, float]] = []
     marks: list[tuple[int, bool]] = []
