@@ -15,8 +15,7 @@ from torch import nn
 from torch.nn.functional import one_hot, smooth_l1_loss
 
 import hocket
-from hocket.learn.replay.replay import Replay
-from hocket.learn.replay.transitions import Decided, TransitionBuilder
+from hocket.learn import Decided, Replay, TransitionBuilder
 
 DELAY, PENDING, ACTIONS, GAMMA = 4, 3, 2, 0.99
 
@@ -94,7 +93,7 @@ class Agent:
 def play(policy, ticks, seed, **more):
     """An inference takes a quarter of a tick; the rule holds its answer until four ticks after the observation."""
     told = hocket.FunctionPolicy(policy, pending=PENDING)
-    rule, clock = hocket.TickDispatch(2, min_delay=DELAY), hocket.Virtual(hz=50, latency=hocket.Constant(0.005))
+    rule, clock = hocket.TickDispatch(2, min_delay_ticks=DELAY), hocket.Virtual(hz=50, latency=hocket.Constant(0.005))
     return hocket.run(gym.make("CartPole-v1"), told, rule, clock, ticks=ticks, seed=seed, **more)
 
 
