@@ -4,29 +4,33 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo check test lint roms clean
+.PHONY: demo check test lint docs roms clean
 
 demo: $(READY)
 	$(BIN)/hocket demo
 
-# Beside each other: pytest's workers, which take new tests as they run out of them.
-BESIDE := --numprocesses auto --dist worksteal
+# Tests in parallel; a worker that runs out of tests takes some of another.
+PARALLEL := --numprocesses auto --dist worksteal
 
 check: lint
-	$(BIN)/pytest $(BESIDE) -m 'not realtime and not slow'
+	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow'
 
-# Both halves run, whatever becomes of the first.
-test: lint
-	@beside=0; alone=0; \
-	$(BIN)/pytest $(BESIDE) -m 'not realtime' || beside=$$?; \
-	$(BIN)/pytest -m realtime || alone=$$?; \
-	echo "exit codes of pytest: not realtime $$beside, realtime $$alone"; \
-	test $$beside -eq 0 -a $$alone -eq 0
+# The realtime tests run one after the other, even if the first half has failed.
+test: lint docs
+	@parallel=0; realtime=0; \
+	$(BIN)/pytest $(PARALLEL) -m 'not realtime' || parallel=$$?; \
+	$(BIN)/pytest -m realtime || realtime=$$?; \
+	echo "exit codes of pytest: not realtime $$parallel, realtime $$realtime"; \
+	test $$parallel -eq 0 -a $$realtime -eq 0
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site, into site/index.html; fails on a broken link, or on a page that would fetch something from elsewhere.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # The Game Boy games, from their sources (the binaries are committed: only who changes a game needs this, and sdcc).
 roms:
@@ -40,4 +44,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis site

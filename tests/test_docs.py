@@ -1,0 +1,222 @@
+"""Every code block and command of README and docs runs, prints what it says it prints, and links lead somewhere.
+
+The blocks of a page run in order, in one process and one empty folder, as if typed into one session. Comments in the
+Markdown, on the line before a block, say how:
+
+    <!-- not run: reason -->            it cannot run here
+    <!-- run: realtime -->              it needs the wall clock
+    <!-- run: slow -->                  it takes more than some seconds
+    <!-- run: WORD => WORD -->          with these words for those, to make it small
+    <!-- printed -->                    before a block of text: what the block before it prints, exactly
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RUNNABLE = {"python": "python", "py": "python", "sh": "sh", "bash": "sh", "console": "sh"}
+COMMENT = re.compile(r"<!-- (not run|run|printed)(?:: (.*))? -->")
+FENCE = re.compile(r"^```(\w*)\s*$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A fenced block of a page."""
+
+    line: int
+    kind: str
+    """``python`` or ``sh``."""
+    source: str
+    options: tuple[str, ...] = ()
+    printed: str | None = None
+
+
+def blocks(page: Path) -> list[Block]:
+    """What of ``page`` is to be run, in order."""
+    found: list[Block] = []
+    comments: list[tuple[str, str]] = []
+    lines = iter(enumerate(page.read_text().splitlines(), 1))
+    for number, line in lines:
+        if match := COMMENT.fullmatch(line.strip()):
+            comments.append((match[1], match[2] or ""))
+        elif match := FENCE.match(line):
+            body = []
+            for _, inner in lines:
+                if inner.startswith("```"):
+                    break
+                body.append(inner)
+            source = "\n".join(body) + "\n"
+            kinds = [kind for kind, _ in comments]
+            if "printed" in kinds:
+                last = found.pop()
+                assert last.printed is None
+                found.append(
+                    Block(line=last.line, kind=last.kind, source=last.source, options=last.options, printed=source)
+                )
+            elif match[1] in RUNNABLE and "not run" not in kinds:
+                options = tuple(text for kind, text in comments if kind == "run")
+                found.append(Block(line=number, kind=RUNNABLE[match[1]], source=source, options=options))
+            comments = []
+        elif line.strip():
+            comments = []
+    return found
+
+
+def marks(page: Path) -> list[pytest.MarkDecorator]:
+    """Of a page: those of its blocks."""
+    names = {option for block in blocks(page) for option in block.options if "=>" not in option}
+    assert names <= {"realtime", "slow"}, names
+    return [getattr(pytest.mark, name) for name in sorted(names)]
+
+
+def shortened(block: Block) -> str:
+    """The block's source with the words that its options give."""
+    source = block.source
+    for option in block.options:
+        if "=>" in option:
+            old, new = (word.strip() for word in option.split("=>"))
+            assert old in source, f"line {block.line}: {old!r} is not in the block"
+            source = source.replace(old, new)
+    return source
+
+
+RUNNER = """
+import contextlib, io, json, os, subprocess, sys
+blocks = json.loads(sys.argv[1])
+printed = []
+for line, kind, source in blocks:
+    out = io.StringIO()
+    try:
+        if kind == "python":
+            with contextlib.redirect_stdout(out):
+                exec(compile("\\n" * line + source, sys.argv[2], "exec"), globals())
+        else:
+            for command in source:
+                done = subprocess.run(command, capture_output=True, text=True)
+                out.write(done.stdout)
+                if done.returncode:
+                    raise SystemExit(f"{sys.argv[2]}, line {line}: {command} failed: {done.stdout}{done.stderr}")
+    finally:
+        printed.append(out.getvalue())
+        with open(sys.argv[3], "w") as file:
+            json.dump(printed, file)
+"""
+"""Given as a command: what a page defines then belongs to no file, as in an interactive session."""
+
+
+def commands(source: str) -> list[list[str]]:
+    """The command lines of a shell block; ``hocket`` and ``python`` are those that run the tests."""
+    found = []
+    for line in source.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words:
+            assert words[0] in ("hocket", "python", "python3"), f"{line!r}: mark it <!-- not run: reason -->"
+            assert not {"|", ">", "&&", ";", "&"} & set(words), f"{line!r}: one plain command a line"
+            found.append([sys.executable, *(["-m", "hocket"] if words[0] == "hocket" else []), *words[1:]])
+    return found
+
+
+def run_page(page: Path, folder: Path) -> list[str]:
+    """Run all of a page; what each block printed."""
+    (folder / "examples").symlink_to(ROOT / "examples")
+    steps = []
+    for block in blocks(page):
+        source = shortened(block)
+        steps.append((block.line, block.kind, source if block.kind == "python" else commands(source)))
+    results = folder / "printed.json"
+    paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", RUNNER, json.dumps(steps), str(page), str(results)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": "agg", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    printed: list[str] = json.loads(results.read_text())
+    return printed
+
+
+def name(page: Path) -> str:
+    """Of a page, in test ids."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=name(page), marks=marks(page)) for page in PAGES if blocks(page)]
+)
+def test_what_it_shows_runs(page, tmp_path):
+    printed = run_page(page, tmp_path)
+    for block, got in zip(blocks(page), printed, strict=True):
+        if block.printed is not None:
+            assert _plain(got) == _plain(block.printed), f"line {block.line}"
+
+
+def _plain(text: str) -> list[str]:
+    return [line.rstrip() for line in text.rstrip().splitlines()]
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to ``page`` may name behind its #, as MkDocs makes it of the headings."""
+    found, fenced = set(), False
+    for line in page.read_text().splitlines():
+        fenced ^= line.startswith("```")
+        if not fenced and (match := re.match(r"#+ (.*)", line)):
+            heading = re.sub(r"[`*]|\]\([^)]*\)|\[", "", match[1])
+            slug = re.sub(r"[^\w\s-]", "", heading.encode("ascii", "ignore").decode()).strip().lower()
+            found.add(re.sub(r"[-\s]+", "-", slug))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        if anchor and there.suffix == ".md":
+            assert anchor in anchors(there), target
+        if page.is_relative_to(ROOT / "docs"):
+            assert there.is_relative_to(ROOT / "docs"), f"{target} is no part of the site"
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docs" / "diagrams").glob("*.py")), ids=name)
+def test_diagrams_are_what_the_code_does(script):
+    """The committed pictures are what their script draws now."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json, {script.stem} as s; print(json.dumps(s.pictures()))"],
+        cwd=script.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    drawn = json.loads(done.stdout)
+    assert drawn
+    for file, svg in drawn.items():
+        assert svg == (ROOT / "docs" / "images" / file).read_text(), f"run python docs/diagrams/{script.name}"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "adr").glob("0*.md")), ids=name)
+def test_decisions_have_status_and_date(page):
+    title, empty, status, date, after = page.read_text().split("\n", 4)
+    assert re.fullmatch(rf"# {int(page.name[:4])}\. .+", title)
+    assert empty == ""
+    assert re.fullmatch(r"Status: (accepted|superseded by \[.+\]\(.+\))<br>", status)
+    assert re.fullmatch(r"Date: \d{4}-\d\d-\d\d", date)
+    assert after.startswith("\n")
