@@ -203,7 +203,7 @@ def check(tables, interval, delay, collector, case, record_property):
     learned = q_learning(collector)
     assert learned.keys() == truth.keys()
     error = max(np.abs(learned[state] / values - 1).max() for state, values in truth.items())
-    record_property("error", error)
+    record_property("error", float(error))
     print(f"{case}: max relative error {error:.3%}")
     assert error <= 0.01
 
