@@ -39,3 +39,11 @@ class TraceError(HocketError):
 
 class CheckpointError(HocketError):
     """A checkpoint that cannot be written, or that cannot be gone on from."""
+
+
+class DivergenceError(HocketError, ArithmeticError):
+    """A loss or a gradient that is no number. The weights are as they were before the update."""
+
+
+class NotSolvedError(HocketError):
+    """A model that the solver cannot answer for; never a wrong number."""

@@ -56,7 +56,7 @@ def _nothing_left():
 @pytest.mark.parametrize("policy", [slow, FunctionPolicy(told, pending=2)])
 def test_it_takes_what_the_policy_takes(kind, policy):
     measured = hocket.measure(policy, env(), count=6, executor=kind)
-    assert isinstance(measured, hocket.Measured) and len(measured.durations_s) == 6
+    assert isinstance(measured, hocket.analysis.Measured) and len(measured.durations_s) == 6
     assert min(measured.durations_s) >= 0.02
     assert np.median(measured.durations_s) < 0.2
 

@@ -33,7 +33,7 @@ FEWEST = 10
 CONFIDENCE = 0.95
 _GRID = np.concatenate([[1.0], 1 - np.geomspace(1e-6, 1, 2000)])
 MakeEnv = Callable[[], gym.Env[Any, Any]]
-Outcome = Callable[[Any], Any]
+Reading = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def estimate_predictability(
     states: int = 100,
     before: int = 50,
     horizons: Sequence[int] = HORIZONS,
-    outcome: Outcome | None = None,
+    outcome: Reading | None = None,
     limit_s: float = float("inf"),
     seed: int = 0,
 ) -> Predictability:
@@ -141,7 +141,7 @@ class _Pair:
         ours: gym.Env[Any, Any],
         theirs: gym.Env[Any, Any],
         policy: PolicyFactory | Policy | None,
-        outcome: Outcome | None,
+        outcome: Reading | None,
     ) -> None:
         self._envs = (ours, theirs)
         self._space = ours.action_space

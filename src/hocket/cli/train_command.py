@@ -176,7 +176,7 @@ def charge_of(options: TrainOptions) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainOptions, network: QNetwork) -> hocket.Measured:
+def measured(options: TrainOptions, network: QNetwork) -> hocket.analysis.Measured:
     """What an inference of ``network`` takes on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
