@@ -15,7 +15,7 @@ Instruments:            Instrument LivePage
 Errors:                 HocketError ConfigurationError MissingExtraError ActionError PolicyError ProtocolError
                         TraceError CheckpointError DivergenceError NotSolvedError RunInterrupted
 Packages:               analysis core drivers envs instruments latency learn models policies results spaces testing
-                        theory
+                        theory training
 """
 
 from typing import TYPE_CHECKING
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hocket import spaces as spaces
     from hocket import testing as testing
     from hocket import theory as theory
+    from hocket import training as training
     from hocket.analysis.agent_profile import measure_agent as measure_agent
     from hocket.analysis.choice import learners_needed as learners_needed
     from hocket.analysis.choice import workers_needed as workers_needed

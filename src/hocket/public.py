@@ -76,7 +76,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Packages": {
             "hocket": (
-                "analysis core drivers envs instruments latency learn models policies results spaces testing theory"
+                "analysis core drivers envs instruments latency learn models policies results spaces testing theory "
+                "training"
             ),
         },
     },
@@ -85,8 +86,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.analysis.inference_times": "Measured",
             "hocket.analysis.plan": "Plan Source",
             "hocket.analysis.forecast": "Forecast",
-            "hocket.analysis.decomposition": "Counterfactual Losses",
-            "hocket.analysis.predictability": "Predictability MakeEnv Reading",
+            "hocket.analysis.decomposition": "Counterfactual Losses Estimate",
+            "hocket.analysis.predictability": "Predictability",
         },
     },
     "hocket.core": {
@@ -155,9 +156,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.envs.gameboy.buttons": "Button",
         },
         "Games": {
-            "hocket.envs.gameboy.game": "Game Tick Read Presses",
+            "hocket.envs.gameboy.game": "Game Tick",
             "hocket.envs.gameboy.tetris": "Tetris",
-            "hocket.envs.gameboy.pokemon": "PokemonBattles PokemonCatching Version RED BLUE YELLOW",
+            "hocket.envs.gameboy.pokemon": "PokemonBattles PokemonCatching Battle Hunt Version RED BLUE YELLOW",
         },
         "States": {
             "hocket.envs.gameboy.states": "Pool read_state write_state",
@@ -208,11 +209,10 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Acting": {
             "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader",
-            "hocket.learn.exploration": "Exploration EpsilonGreedy OwnNoise",
+            "hocket.learn.exploration": "Exploration EpsilonGreedy OwnNoise TickCounter",
         },
         "Learners": {
             "hocket.learn.learners.options": "Learners InLoop RoundRobin ParallelBatch",
-            "hocket.learn.weights.shared_weights": "SharedWeights",
         },
     },
     "hocket.models": {
@@ -237,9 +237,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.results": {
         "Runs": {
             "hocket.hooks.record": "RunRecord",
-            "hocket.results.metrics": "Metrics",
+            "hocket.results.metrics": "Metrics TickColumns Inferences",
             "hocket.results.summary": "Summary",
-            "hocket.results.training_log": "TrainingLog",
+            "hocket.results.training_log": "TrainingLog Evaluated",
             "hocket.results.run_folder": "SavedRun",
         },
     },
@@ -252,6 +252,16 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.testing": {
         "Traces": {
             "hocket.testing.replays": "replay",
+        },
+    },
+    "hocket.training": {
+        "Training": {
+            "hocket.training.training": "train",
+            "hocket.training.pretraining": "pretrain",
+            "hocket.training.demonstrations": "demonstrate Demonstrations",
+            "hocket.training.resumption": "Checkpoints",
+            "hocket.training.result": "TrainResult",
+            "hocket.training.evaluation": "Evaluation",
         },
     },
     "hocket.theory": {

@@ -106,7 +106,7 @@ def test_the_trace_can_be_left_out():
 def test_a_head_is_given_what_has_been_executed_since_its_observation():
     executor = Noting()
     engine = Engine(
-        rule=hocket.TickDispatch(4, min_delay=4),
+        rule=hocket.TickDispatch(4, min_delay_ticks=4),
         cadence=Cadence(exact_hz(1)),
         executor=executor,
         default=lambda observation, last: int(observation[0]),
@@ -134,7 +134,7 @@ def test_a_head_is_given_what_has_been_executed_since_its_observation():
 def test_actions_are_kept_for_heads_and_no_longer():
     executor = Noting()
     engine = Engine(
-        rule=hocket.TickDispatch(4, min_delay=4),
+        rule=hocket.TickDispatch(4, min_delay_ticks=4),
         cadence=Cadence(exact_hz(1)),
         executor=executor,
         default=lambda observation, last: 0,

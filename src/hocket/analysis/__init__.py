@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from hocket.analysis.inference_times import Measured as Measured
     from hocket.analysis.plan import Plan as Plan
     from hocket.analysis.plan import Source as Source
-    from hocket.analysis.predictability import MakeEnv as MakeEnv
     from hocket.analysis.predictability import Predictability as Predictability
-    from hocket.analysis.predictability import Reading as Reading
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

@@ -31,7 +31,7 @@ class Measured(Empirical):
 
 
 def measure(
-    policy: PolicyFactory | Policy, env: gym.Env[Any, Any], *, count: int = 100, executor: ExecutorKind = _PROCESSES
+    env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind = _PROCESSES
 ) -> Measured:
     """The times of ``count`` inferences of ``policy`` on samples of ``env``'s observations, one at a time.
 

@@ -68,7 +68,7 @@ def estimate_predictability(
     *,
     policy: PolicyFactory | Policy | None = None,
     states: int = 100,
-    before: int = 50,
+    before_ticks: int = 50,
     horizons: Sequence[int] = HORIZONS,
     outcome: Reading | None = None,
     limit_s: float = float("inf"),
@@ -80,7 +80,7 @@ def estimate_predictability(
         make_env: makes the environment, each time alike; two of them are played side by side and closed.
         policy: chooses the actions, from the first of the two; random actions if None.
         states: how many to play on from; each is reached by another seed.
-        before: the most ticks that are played to reach one.
+        before_ticks: the most ticks that are played to reach one.
         horizons: the n to look at, in ticks.
         outcome: what of an observation counts, as numbers; all of it if None. Each is weighed by its own variance.
         limit_s: stop after this long, with fewer states, but 10 of them.
@@ -92,8 +92,10 @@ def estimate_predictability(
     steps = tuple(sorted(set(horizons)))
     if not steps or steps[0] < 1:
         raise ConfigurationError(f"horizons={horizons!r} must be ticks from 1; try {HORIZONS}")
-    if states < 2 or before < 0:
-        raise ConfigurationError(f"states={states}, before={before}: two states at least, and 0 ticks; try 100, 50")
+    if states < 2 or before_ticks < 0:
+        raise ConfigurationError(
+            f"states={states}, before_ticks={before_ticks}: two states at least, and 0 ticks; try 100, 50"
+        )
     until = perf_counter() + limit_s
     ours, theirs = make_env(), make_env()
     try:
@@ -103,7 +105,7 @@ def estimate_predictability(
         sources = 0
         for number in range(states):
             rng = np.random.default_rng((seed, number))
-            pair.begin(rng, before)
+            pair.begin(rng, before_ticks)
             sources = max(sources, pair.part(rng))
             one, other = pair.go_on(steps)
             first.append(one)

@@ -182,7 +182,7 @@ def measured(options: TrainOptions, network: QNetwork) -> hocket.analysis.Measur
 
     env = make_world(options)
     try:
-        return hocket.measure(LearnedPolicy(network=network, pending=options.pending, threads=options.threads), env)
+        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
     finally:
         env.close()
 
@@ -237,11 +237,11 @@ def learn_from_demonstrations(options: TrainOptions, network: QNetwork, algorith
     demonstrations = hocket.Demonstrations.load(options.demonstrations)
     known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
     losses = hocket.pretrain(
-        network,
         demonstrations,
+        network,
         ImitatingDQN(**known, margin=options.margin, margin_weight=float(options.margin > 0)),
         actions=env.action_space,
-        delay=options.pretrain_delay,
+        delay_ticks=options.pretrain_delay,
         updates=options.pretrain_updates,
         frame_stack=options.frame_stack,
         threads=options.threads,

@@ -98,7 +98,7 @@ class Realtime:
         kind = as_executor_kind(self.executor)
         observation, _ = env.reset(seed=seed)
         first = np.asarray(observation)
-        executor = kind.executor(WorkerJob.under(rule, policy, codec, first.shape, first.dtype), learn)
+        executor = kind.executor(WorkerJob.under(policy, rule, codec, first.shape, first.dtype), learn)
         try:
             joined = executor.launch()
             view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)

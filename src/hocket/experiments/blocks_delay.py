@@ -141,11 +141,11 @@ class BlocksRun:
         torch.manual_seed(self.seed)
         network = small_network()
         hocket.pretrain(
-            network,
             demonstrated(self.seed),
+            network,
             IMITATION,
             actions=gym.spaces.Discrete(len(PLAYED)),
-            delay=self.delay,
+            delay_ticks=self.delay,
             updates=self.pretrain_updates,
             seed=self.seed,
         )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hocket.learn.exploration import EpsilonGreedy as EpsilonGreedy
     from hocket.learn.exploration import Exploration as Exploration
     from hocket.learn.exploration import OwnNoise as OwnNoise
+    from hocket.learn.exploration import TickCounter as TickCounter
     from hocket.learn.learners.options import InLoop as InLoop
     from hocket.learn.learners.options import Learners as Learners
     from hocket.learn.learners.options import ParallelBatch as ParallelBatch
@@ -37,6 +38,5 @@ if TYPE_CHECKING:
     from hocket.learn.replay.transitions import Decided as Decided
     from hocket.learn.replay.transitions import Transition as Transition
     from hocket.learn.replay.transitions import TransitionBuilder as TransitionBuilder
-    from hocket.learn.weights.shared_weights import SharedWeights as SharedWeights
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

@@ -1,1 +1,16 @@
-"""TrainingSetup: acting and learning together, in virtual time and on the wall clock."""
+"""Acting and learning together, in virtual time and on the wall clock."""
+
+from typing import TYPE_CHECKING
+
+from hocket.public import exports
+
+if TYPE_CHECKING:
+    from hocket.training.demonstrations import Demonstrations as Demonstrations
+    from hocket.training.demonstrations import demonstrate as demonstrate
+    from hocket.training.evaluation import Evaluation as Evaluation
+    from hocket.training.pretraining import pretrain as pretrain
+    from hocket.training.result import TrainResult as TrainResult
+    from hocket.training.resumption import Checkpoints as Checkpoints
+    from hocket.training.training import train as train
+else:
+    __all__, __getattr__, __dir__ = exports(__name__)

@@ -42,7 +42,7 @@ class TickDispatch(Rule):
             ``quantile="auto"``. Where workers share processors, a hedge slows the others down.
         min_workers, max_workers: the bounds of ``workers="auto"``.
         window: how many inference times the estimates remember.
-        min_delay: D is at least this many ticks, however quick the inferences are (not with ``quantile="auto"``).
+        min_delay_ticks: D is at least this many ticks, however quick the inferences are (not with ``quantile="auto"``).
     """
 
     workers: int | Literal["auto"] = 2
@@ -53,7 +53,7 @@ class TickDispatch(Rule):
     min_workers: int = 1
     max_workers: int = 64
     window: int = 1000
-    min_delay: int = 1
+    min_delay_ticks: int = 1
 
     def __post_init__(self) -> None:
         if self.workers != "auto":
@@ -73,10 +73,18 @@ class TickDispatch(Rule):
                 f"predictability={self.predictability!r} says nothing to quantile={self.quantile!r}; "
                 "try quantile='auto', or leave predictability out"
             )
-        if isinstance(self.min_delay, bool) or not isinstance(self.min_delay, int) or self.min_delay < 1:
-            raise ConfigurationError(f"min_delay={self.min_delay!r} must be an integer of at least 1; try 1")
-        if self.quantile == "auto" and self.min_delay > 1:
-            raise ConfigurationError(f"min_delay={self.min_delay} says nothing to quantile='auto'; try quantile=0.95")
+        if (
+            isinstance(self.min_delay_ticks, bool)
+            or not isinstance(self.min_delay_ticks, int)
+            or self.min_delay_ticks < 1
+        ):
+            raise ConfigurationError(
+                f"min_delay_ticks={self.min_delay_ticks!r} must be an integer of at least 1; try 1"
+            )
+        if self.quantile == "auto" and self.min_delay_ticks > 1:
+            raise ConfigurationError(
+                f"min_delay_ticks={self.min_delay_ticks} says nothing to quantile='auto'; try quantile=0.95"
+            )
         if self.quantile == "auto" and not self.hold:
             raise ConfigurationError("hold=False says nothing to quantile='auto', which decides for itself")
         Window(self.window)
@@ -221,8 +229,8 @@ class QuantileSchedule(DispatchSchedule):
         self._hold = rule.hold
         self._step_ns = 0  # from the newest tick's deadline to its observation: what the step itself takes
         # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
-        self._aim = rule.min_delay if rule.min_delay > 1 else 0
-        self._least = rule.min_delay
+        self._aim = rule.min_delay_ticks if rule.min_delay_ticks > 1 else 0
+        self._least = rule.min_delay_ticks
         self._typical_ns = 0
 
     def target(self, observation: int) -> int:

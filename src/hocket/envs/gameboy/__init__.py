@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from hocket.envs.gameboy.env import GameBoyEnv as GameBoyEnv
     from hocket.envs.gameboy.factory import gameboy_available as gameboy_available
     from hocket.envs.gameboy.game import Game as Game
-    from hocket.envs.gameboy.game import Presses as Presses
-    from hocket.envs.gameboy.game import Read as Read
     from hocket.envs.gameboy.game import Tick as Tick
     from hocket.envs.gameboy.pokemon import BLUE as BLUE
     from hocket.envs.gameboy.pokemon import RED as RED
     from hocket.envs.gameboy.pokemon import YELLOW as YELLOW
+    from hocket.envs.gameboy.pokemon import Battle as Battle
+    from hocket.envs.gameboy.pokemon import Hunt as Hunt
     from hocket.envs.gameboy.pokemon import PokemonBattles as PokemonBattles
     from hocket.envs.gameboy.pokemon import PokemonCatching as PokemonCatching
     from hocket.envs.gameboy.pokemon import Version as Version
