@@ -361,7 +361,7 @@ def chaotic(observation):
     return zlib.crc32(np.ascontiguousarray(observation).tobytes())
 
 
-def assert_same_as_driver(make, rule, latency, ticks, *, default, hz=50, seed=7, episodes=2, **options):
+def assert_same_as_driver(make, rule, latency, ticks, /, *, default, hz=50, seed=7, episodes=2, **options):
     driven = Witness(make())
     inputs = []
 

@@ -6,6 +6,7 @@ from hocket.public import exports
 
 if TYPE_CHECKING:
     from hocket.analysis.decomposition import Counterfactual as Counterfactual
+    from hocket.analysis.decomposition import Estimate as Estimate
     from hocket.analysis.decomposition import Losses as Losses
     from hocket.analysis.forecast import Forecast as Forecast
     from hocket.analysis.inference_times import Measured as Measured

@@ -48,7 +48,7 @@ def measure(
     factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
-    running = executor.executor(WorkerJob.under(Sequential(), factory, codec, space.shape, np.dtype(space.dtype)), None)
+    running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
     codes = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
     took_s: list[float] = []
     try:
