@@ -250,7 +250,14 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
     },
     "hocket.testing": {
-        "Traces": {
+        "Checks of your own parts": {
+            "hocket.testing.rule_check": "check_rule",
+            "hocket.testing.executor_check": "check_executor",
+            "hocket.testing.latency_check": "check_latency",
+        },
+        "Their pieces": {
+            "hocket.testing.simulation": "Simulation Troubles",
+            "hocket.testing.auditor": "Auditor",
             "hocket.testing.replays": "replay",
         },
     },

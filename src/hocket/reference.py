@@ -6,6 +6,7 @@ import ast
 import inspect
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -51,7 +52,7 @@ def _strings_below(module: str) -> dict[str, str]:
     """By name, the string literals that follow assignments in ``module``."""
     body: list[Any] = ast.parse(inspect.getsource(import_module(module))).body
     found: dict[str, str] = {}
-    for assignment, after in zip(body, body[1:], strict=False):
+    for assignment, after in pairwise(body):
         if isinstance(assignment, ast.Assign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
             for target in assignment.targets:
                 if isinstance(target, ast.Name):

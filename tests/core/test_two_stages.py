@@ -3,7 +3,6 @@
 from random import Random
 
 import pytest
-from simulation import Simulation, Troubles
 
 from hocket.core import commands as c
 from hocket.core import events as e
@@ -13,7 +12,7 @@ from hocket.core.rules import MaxTime, Rule, Sequential, TickDispatch, Unstagger
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.errors import ProtocolError
-from hocket.testing import replay
+from hocket.testing import Simulation, Troubles, replay
 
 MS = 1_000_000
 TEN_MS = Cadence(100)

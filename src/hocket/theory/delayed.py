@@ -97,7 +97,8 @@ class InducedDelayedSemiMDP:
             raise ConfigurationError(
                 f"{mdp} with interval {interval_ticks} and delay {delay_ticks} has {mdp.states}·"
                 f"{mdp.actions}^{self.pending} = {_count(self.states)} augmented states, more than "
-                f"largest={largest:,}; try a longer interval, a shorter delay or fewer actions, or simulate it (hocket.run, hocket.InducedDelay)"
+                f"largest={largest:,}; try a longer interval, a shorter delay or fewer actions, "
+                "or simulate it (hocket.run, hocket.InducedDelay)"
             )
 
     @classmethod
