@@ -13,6 +13,7 @@ SOURCE = Path(hocket.__file__).parent
 
 # Bottom to top, one room for each package. A room imports from the rooms below it.
 ROOMS = [
+    "public",
     "errors",
     "ipc",
     "core",
@@ -34,15 +35,16 @@ ROOMS = [
     "bench",
     "experiments",
     "cli",
+    "reference",
 ]
-PROGRAMS = {"bench", "experiments", "cli"}  # use the public names of ``hocket`` itself, as a user would
+PROGRAMS = {"bench", "experiments", "cli", "reference"}  # use the public names of ``hocket`` itself, as a user would
 BELOW = {room: set(ROOMS[:floor]) for floor, room in enumerate(ROOMS)}
 # Narrower than the order of the floors.
 BELOW["ipc"] -= {"core"}
-BELOW["core"] = {"errors"}
+BELOW["core"] = {"errors", "public"}
 BELOW["learn"] -= {"drivers", "results", "instruments", "envs", "models"}
 BELOW["drivers"] -= {"envs", "models", "results", "instruments"}
-BELOW["testing"] = {"errors", "core"}
+BELOW["testing"] = {"errors", "public", "core", "spaces", "latency", "policies", "drivers"}
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
 HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]

@@ -39,3 +39,11 @@ class TraceError(HocketError):
 
 class CheckpointError(HocketError):
     """A checkpoint that cannot be written, or cannot be resumed."""
+
+
+class DivergenceError(HocketError, ArithmeticError):
+    """A loss or a gradient is not finite. The weights are as they were before the update."""
+
+
+class NotSolvedError(HocketError):
+    """A model that the solver cannot solve."""

@@ -106,7 +106,7 @@ def test_a_head_is_given_what_has_been_executed_since_its_observation():
     executor = Noting()
     setup = EngineSetup(
         policy=hocket.TwoStage(int, int, pending=4, head_s=0.1, newest=True),
-        rule=hocket.TickDispatch(4, min_delay=4),
+        rule=hocket.TickDispatch(4, min_delay_ticks=4),
         default=lambda observation, last: int(observation[0]),
         codec=ActionCodec(Discrete(10)),
     )
@@ -131,7 +131,7 @@ def test_actions_are_kept_for_heads_and_no_longer():
     executor = Noting()
     setup = EngineSetup(
         policy=hocket.TwoStage(int, int, pending=3, head_s=0.1),
-        rule=hocket.TickDispatch(4, min_delay=4),
+        rule=hocket.TickDispatch(4, min_delay_ticks=4),
         default=lambda observation, last: 0,
         codec=ActionCodec(Discrete(10)),
     )

@@ -62,9 +62,9 @@ class Head:
 RULES = {
     "held": (hocket.TickDispatch(3), 1.0, {3}),
     "released": (hocket.TickDispatch(3, hold=False), 1.0, {3}),
-    "held for longer": (hocket.TickDispatch(5, min_delay=5), 1.0, {5}),
+    "held for longer": (hocket.TickDispatch(5, min_delay_ticks=5), 1.0, {5}),
     # Observations queue until a worker is free, at most for the two ticks that they can spare.
-    "queued": (hocket.TickDispatch(3, min_delay=5), 1.0, {5}),
+    "queued": (hocket.TickDispatch(3, min_delay_ticks=5), 1.0, {5}),
     "too few": (hocket.TickDispatch(2), 2 / 3, {3}),
     "a spare worker": (hocket.TickDispatch(5), 1.0, {3}),
     "hedged": (hocket.TickDispatch(8, hedge=True), 1.0, {3}),
@@ -272,7 +272,7 @@ def test_versions_of_stages(clock, nothing_left):
 @both
 def test_heads_are_given_the_same_under_both_drivers(executor, tmp_path, nothing_left):
     """A trunk of 2.5 ticks, D = 4, and no more workers than that: three actions have been executed since."""
-    hz, ticks, rule = 25, 34, hocket.TickDispatch(4, min_delay=4)
+    hz, ticks, rule = 25, 34, hocket.TickDispatch(4, min_delay_ticks=4)
 
     def run(clock, seconds, name):
         head, listener = Head(str(tmp_path / name)), Listening()
@@ -309,7 +309,7 @@ def test_waiting_is_not_hanging(executor, nothing_left):
     """Features that wait for 0.5 s under hang_s=0.2."""
     policy = hocket.TwoStage(Trunk(), lambda features: features % 3, head_s=0.01)
     clock = hocket.Realtime(hz=HZ, executor=executor(hang_s=0.2))
-    result = hocket.run(Endless(), policy, hocket.TickDispatch(3, min_delay=25), clock, ticks=80)
+    result = hocket.run(Endless(), policy, hocket.TickDispatch(3, min_delay_ticks=25), clock, ticks=80)
     assert result.summary().outcomes["failed"] == 0
     assert result.summary().outcomes["executed"] >= 6
     replay(result.record.trace, validate=True)

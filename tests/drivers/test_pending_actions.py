@@ -285,8 +285,8 @@ def check_against_the_trace(result, calls, default, *, binding):
 
 RULES = {
     "tick dispatch": hocket.TickDispatch(4),
-    "held": hocket.TickDispatch(4, min_delay=4),
-    "too few workers": hocket.TickDispatch(2, min_delay=4),
+    "held": hocket.TickDispatch(4, min_delay_ticks=4),
+    "too few workers": hocket.TickDispatch(2, min_delay_ticks=4),
     "released": hocket.TickDispatch(4, hold=False),
     "hedged": hocket.TickDispatch(8, hedge=True),
     "least regret": hocket.TickDispatch(5, quantile="auto"),
@@ -363,7 +363,7 @@ class Listening:
 @pytest.mark.parametrize("executor", [hocket.Threads(), hocket.Processes()], ids=["threads", "processes"])
 @pytest.mark.parametrize("lasts", [0.0, 2.5], ids=["instant", "2.5 ticks"])
 def test_both_drivers_show_a_policy_the_same(executor, lasts, tmp_path, nothing_left):
-    hz, ticks, rule = 25, 30, hocket.TickDispatch(4, min_delay=4)
+    hz, ticks, rule = 25, 30, hocket.TickDispatch(4, min_delay_ticks=4)
     latency = hocket.Constant(lasts / hz if lasts else 0.001)
 
     def run(clock, seconds, name):
@@ -414,7 +414,7 @@ def test_moments_keep_what_a_policy_was_told_though_it_overwrites_its_input(head
     hocket.run(
         Endless(),
         policy,
-        hocket.TickDispatch(4, min_delay=4),
+        hocket.TickDispatch(4, min_delay_ticks=4),
         hocket.Virtual(hz=HZ, latency=hocket.Constant(2.5 / HZ)),
         ticks=30,
         listener=KeepingMoments(),
@@ -436,7 +436,7 @@ def test_the_final_observation_has_the_codes_it_would_have_had(lasts):
         hocket.run(
             Endless(length),
             FunctionPolicy(policy, pending=3),
-            hocket.TickDispatch(4, min_delay=4),
+            hocket.TickDispatch(4, min_delay_ticks=4),
             hocket.Virtual(hz=HZ, latency=hocket.Constant(lasts / HZ)),
             ticks=20,
             default=hocket.Fixed(2),
@@ -461,7 +461,7 @@ def test_induced_delay_shows_the_same(inference_ticks, default):
 
     wrapper = InducedDelay(
         gym.make("CartPole-v1"),
-        delay=delay,
+        delay_ticks=delay,
         default=default,
         pending_actions=True,
         inference_ticks=inference_ticks,
@@ -485,7 +485,7 @@ def test_induced_delay_shows_the_same(inference_ticks, default):
     hocket.run(
         gym.make("CartPole-v1"),
         FunctionPolicy(policy, pending=delay - 1),
-        hocket.TickDispatch(delay, min_delay=delay),
+        hocket.TickDispatch(delay, min_delay_ticks=delay),
         hocket.Virtual(hz=HZ, latency=hocket.Constant(inference_ticks / HZ)),
         ticks=ticks,
         default=default,

@@ -136,7 +136,7 @@ def test_what_is_no_instrument_is_refused():
 
 
 def moment(tick):
-    return hocket.Moment(
+    return hocket.instruments.Moment(
         tick=tick,
         decided_on=-1,
         action=0,

@@ -104,7 +104,7 @@ def test_a_run_that_was_gone_on_with():
     notes = Notes()
     dispatcher, clock, figures = meter(notes, updates=500, first_tick=2000)
     clock[0] = 105.0
-    view = hocket.RunView(env=None, rule=hocket.Sequential(), hz=Fraction(50), ticks=9, realtime=True)
+    view = hocket.instruments.RunView(env=None, rule=hocket.Sequential(), hz=Fraction(50), ticks=9, realtime=True)
     dispatcher.started(view)
     clock[0], figures[0] = 115.0, LearnerFigures(530)
     dispatcher.ticked(moment(1))

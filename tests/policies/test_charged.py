@@ -117,7 +117,7 @@ def test_the_delay_is_the_charge_in_ticks_rounded_up(executor):
     delays = after.ticks.delay_ticks[fresh]
     assert delays.min() == 3 == np.median(delays)
     assert fresh.mean() > 0.7
-    assert "Constant(seconds=0.05)" in result.config["policy"]
+    assert "Constant(duration_s=0.05)" in result.config["policy"]
 
 
 def test_what_cannot_be_charged_is_refused():
@@ -133,7 +133,7 @@ def test_what_cannot_be_charged_is_refused():
 
 def test_virtual_time_does_not_sleep():
     charged = hocket.Charged(constant, hocket.Constant(0.05))
-    with pytest.raises(ConfigurationError, match=r"virtual time would not notice.*Constant\(seconds=0.05\)"):
+    with pytest.raises(ConfigurationError, match=r"virtual time would not notice.*Constant\(duration_s=0.05\)"):
         hocket.run(
             NullEnv(), charged, hocket.TickDispatch(1), hocket.Virtual(hz=50, latency=hocket.Constant(0.1)), ticks=10
         )

@@ -167,7 +167,7 @@ def test_two_stages_run_in_workers(executor):
     clock = hocket.Realtime(hz=50, executor=executor)
     policy = TorchPolicy(partial(two_stages, 2), pending=2, head_s=0.004)
     env = NullEnv((1, 84, 84))
-    summary = hocket.run(env, policy, hocket.TickDispatch(2, min_delay=2), clock, ticks=50).summary()
+    summary = hocket.run(env, policy, hocket.TickDispatch(2, min_delay_ticks=2), clock, ticks=50).summary()
     assert summary.binds > 25 and not summary.outcomes["failed"]
 
 

@@ -132,9 +132,9 @@ def test_pending_decisions_and_the_tick_that_executes_one():
 def test_intervals_and_delays_from_seconds():
     world = random_mdp(3, 2, 0, tick_s=0.02)
     slow = InducedDelayedSemiMDP.sequential(world, inference_s=0.05, learning_s=0.02)
-    assert (slow.interval, slow.delay, slow.states) == (4, 3, 3)
+    assert (slow.interval_ticks, slow.delay_ticks, slow.states) == (4, 3, 3)
     even = InducedDelayedSemiMDP.staggered(world, inference_s=0.06)
-    assert (even.interval, even.delay, even.states) == (1, 3, 12)
+    assert (even.interval_ticks, even.delay_ticks, even.states) == (1, 3, 12)
 
 
 def test_one_cycle_by_hand():

@@ -32,7 +32,7 @@ class Measured(Empirical):
 
 
 def measure(
-    policy: PolicyFactory | Policy, env: gym.Env[Any, Any], *, count: int = 100, executor: ExecutorKind = _PROCESSES
+    env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind = _PROCESSES
 ) -> Measured:
     """The times of ``count`` inferences of ``policy`` on samples of ``env``'s observations, one at a time.
 
@@ -49,7 +49,7 @@ def measure(
     factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
-    running = executor.executor(WorkerJob.under(Sequential(), factory, codec, space.shape, np.dtype(space.dtype)), None)
+    running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
     pending_actions = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
     took_s: list[float] = []
     try:

@@ -60,7 +60,7 @@ def _actions(env: gym.Env[Any, Any]) -> int:
 
 def measure_forward(policy: PolicyFactory, env: gym.Env[Any, Any], count: int = 15) -> float:
     """Median seconds of one inference in one worker process."""
-    return float(np.median(measure(policy, env, count=count).durations_s))
+    return float(np.median(measure(env, policy, count=count).durations_s))
 
 
 def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Network:

@@ -40,7 +40,7 @@ def _hocket(count: int) -> tuple[float, float]:
     """`hocket.Processes` as `hocket.run` uses it: start an inference, wait, take the report."""
     env = NullEnv(observation_shape=OBSERVATION.shape)
     codec, policy = ActionCodec(env.action_space, 1), as_factory(idle_policy)
-    job = WorkerJob.under(hocket.Sequential(), policy, codec, OBSERVATION.shape, OBSERVATION.dtype)
+    job = WorkerJob.under(policy, hocket.Sequential(), codec, OBSERVATION.shape, OBSERVATION.dtype)
     executor = hocket.Processes(nice=0).executor(job, None)
     try:
         (joined,) = executor.launch()

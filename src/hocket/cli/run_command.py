@@ -57,7 +57,7 @@ def execute(options: RunArguments) -> hocket.RunResult:
     known = saved_options(options, without=("out", "json"))
     try:
         policy = made_policy(chosen, options, env)
-        clock = make_clock(options, rate, lambda: hocket.measure(policy, env))
+        clock = make_clock(options, rate, lambda: hocket.measure(env, policy))
         page = live_page(options.live, options.live_port, options.live_host)
         with page as watching, console.progress(options.env, ticks) as instruments:
             return hocket.run(

@@ -16,8 +16,8 @@ from hocket.drivers.loop_thread import between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
 from hocket.envs.gameboy.states import write_state
+from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 
 

@@ -174,13 +174,13 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, network: QNetwork) -> hocket.Measured:
+def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
     """What an inference of ``network`` takes on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
     env = make_world(options)
     try:
-        return hocket.measure(LearnedPolicy(network=network, pending=options.pending, threads=options.threads), env)
+        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
     finally:
         env.close()
 
@@ -235,11 +235,11 @@ def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algori
     demonstrations = hocket.Demonstrations.load(options.demonstrations)
     known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
     losses = hocket.pretrain(
-        network,
         demonstrations,
+        network,
         ImitatingDQN(**known, margin=options.margin, margin_weight=float(options.margin > 0)),
         actions=env.action_space,
-        delay=options.pretrain_delay,
+        delay_ticks=options.pretrain_delay,
         updates=options.pretrain_updates,
         frame_stack=options.frame_stack,
         threads=options.threads,

@@ -103,3 +103,4 @@ Command = (
     | AddWorker
     | RetireWorker
 )
+"""Anything that the scheduler asks for."""

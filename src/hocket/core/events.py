@@ -117,3 +117,4 @@ Event = (
     | PredictabilityEstimated
     | RunEnded
 )
+"""Anything that the scheduler is told."""

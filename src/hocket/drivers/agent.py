@@ -87,7 +87,7 @@ class StaggeredAgent:
         self._dtype = np.dtype(observation_space.dtype)
         self._failure_limit = failure_limit
         self._executor = as_executor_kind(executor).executor(
-            WorkerJob.under(rule, factory, self._setup.codec, observation_space.shape, self._dtype),
+            WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
         )
         self._joined = self._executor.launch()

@@ -88,7 +88,7 @@ class Realtime:
         env, rule = setup.env, setup.rule
         observation, _ = env.reset(seed=setup.seed)
         first = np.asarray(observation)
-        job = WorkerJob.under(rule, setup.policy, setup.codec, first.shape, first.dtype)
+        job = WorkerJob.under(setup.policy, rule, setup.codec, first.shape, first.dtype)
         executor = kind.executor(job, setup.learn)
         try:
             joined = executor.launch()

@@ -36,7 +36,7 @@ from hocket.core.rules import Rule
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE, PLAYED
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ
-from hocket.envs.gameboy.factory import BLOCKS_ID
+from hocket.envs.registration import BLOCKS_ID
 from hocket.experiments.blocks_demonstrations import expert_demonstrations, expert_policy
 from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.minatar import COLUMNS as MINATAR_COLUMNS
@@ -137,11 +137,11 @@ class BlocksRun:
         torch.manual_seed(self.seed)
         network = small_network()
         hocket.pretrain(
-            network,
             demonstrated(self.seed),
+            network,
             IMITATION,
             actions=gym.spaces.Discrete(len(PLAYED)),
-            delay=self.delay,
+            delay_ticks=self.delay,
             updates=self.pretrain_updates,
             seed=self.seed,
         )

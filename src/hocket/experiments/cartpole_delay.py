@@ -48,7 +48,10 @@ class CartPoleArm:
 ARMS = (
     CartPoleArm("delay 1", hocket.TickDispatch(2), 0.005),
     CartPoleArm(
-        "delay 4, short inference held, pending actions in the input", hocket.TickDispatch(2, min_delay=4), 0.005, 3
+        "delay 4, short inference held, pending actions in the input",
+        hocket.TickDispatch(2, min_delay_ticks=4),
+        0.005,
+        3,
     ),
     CartPoleArm("delay 4, inference of 4 ticks, no pending actions", hocket.TickDispatch(5), 0.08),
     CartPoleArm("delay 4, inference of 4 ticks, late binding", hocket.TickDispatch(5), 0.075, 3, late_binding=True),

@@ -52,7 +52,7 @@ class RegretArm:
 
 SEQUENTIAL = RegretArm("sequential", LATE, hocket.Sequential(), LATE)
 STAGGERED = RegretArm("staggered, 4 workers", 1, hocket.TickDispatch(LATE), LATE)
-KNOWING = RegretArm("staggered, pending actions known", 1, hocket.TickDispatch(1, min_delay=LATE), 0.9, LATE - 1)
+KNOWING = RegretArm("staggered, pending actions known", 1, hocket.TickDispatch(1, min_delay_ticks=LATE), 0.9, LATE - 1)
 ARMS = (SEQUENTIAL, STAGGERED, KNOWING)
 COLORS = ("#c0392b", "#2471a3", "#1e8449")
 PLAYED = [(w, a) for w in WORLDS for a in ARMS if a is not KNOWING or w == "random"]  # on the ring nothing is gained
@@ -125,7 +125,7 @@ def play(task: tuple[str, RegretArm, int]) -> list[dict[str, Any]]:
     """One seed of one arm in one world; a row a checkpoint."""
     world, arm, seed = task
     mdp = WORLDS[world]
-    parts = exact_decomposition(mdp, interval=arm.interval, delay=LATE)
+    parts = exact_decomposition(mdp, interval_ticks=arm.interval, delay_ticks=LATE)
     learner = Optimist(mdp, arm)
     result = hocket.run(
         TabularEnv(mdp),

@@ -155,7 +155,7 @@ class Acting:
                 return self._first_action + _best(self._network(*_batches(inputs, self._device)))
 
 
-def greedy_policy(network: nn.Module, first_action: int = 0) -> Acting:
+def greedy_policy(network: nn.Module, first_action: int = 0) -> Policy:
     """The action of the highest value, for an observation and, if ``network`` takes them, the pending actions."""
     return Acting(network, Unchanging(), Explorer(), first_action, nullcontext())
 

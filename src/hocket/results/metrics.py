@@ -62,7 +62,7 @@ class Inferences:
     """That of the weights that answered; -1 if it never did."""
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def durations_s(self) -> NDArray[np.float64]:
         """How long each finished inference took; of two stages, its trunk."""
         done = self.finished_ns >= 0
         return self.needed_ns[done] / NS_PER_S
@@ -254,7 +254,7 @@ class Metrics:
         """By worker: inferences finished, mean and 99th percentile of their seconds."""
         inferences = self.inferences
         done = inferences.finished_ns >= 0
-        seconds = inferences.seconds
+        seconds = inferences.durations_s
         workers = inferences.worker[done]
         table = {}
         for worker in np.unique(workers).tolist():

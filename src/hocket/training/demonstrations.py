@@ -77,10 +77,10 @@ class Demonstrations:
         sums: NDArray[np.float64] = np.add.reduceat(self.rewards, first)
         return sums
 
-    def moments(self, delay: int = 1) -> Iterator[Moment]:
-        """Every tick as a learner sees it, if each action was decided ``delay`` ticks before it was executed.
+    def moments(self, delay_ticks: int = 1) -> Iterator[Moment]:
+        """Every tick as a learner sees it, if each action was decided ``delay_ticks`` ticks before it was executed.
 
-        Nobody decided what an episode's first ``delay`` − 1 ticks executed.
+        Nobody decided what an episode's first ``delay_ticks`` − 1 ticks executed.
         """
         frame, first_tick = 0, 0
         last = len(self.actions)
@@ -91,7 +91,7 @@ class Demonstrations:
             if self.ended[row]:
                 final = self.observations[frame]
                 frame += tick < last  # after the very last episode its final observation stands in for the next first
-            decided_on = tick - delay
+            decided_on = tick - delay_ticks
             yield Moment(
                 tick=tick,
                 decided_on=decided_on if decided_on >= first_tick else -1,

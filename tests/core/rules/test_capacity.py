@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from simulation import Simulation, Troubles
 from virtual import LAWS, play
 
 import hocket
@@ -12,6 +11,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.rules import TickDispatch
 from hocket.core.rules.capacity import busy, patience, reserve, spread, workers_needed
 from hocket.core.window import Window
+from hocket.testing import Simulation, Troubles
 
 MS = 1_000_000
 HUNDRED = Cadence(100)

@@ -29,7 +29,7 @@ HZ = 50
 CASES = {
     # (interval, delay): rule, inference in ticks, pending, ticks played
     (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0, 30_000),
-    (1, 3): (hocket.TickDispatch(workers=1, min_delay=3), 0.9, 2, 60_000),
+    (1, 3): (hocket.TickDispatch(workers=1, min_delay_ticks=3), 0.9, 2, 60_000),
     (4, 4): (hocket.Sequential(), 4.0, 3, 80_000),
 }
 

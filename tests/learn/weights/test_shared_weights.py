@@ -10,8 +10,7 @@ import torch
 from sharing import same, table, tensors
 from torch import nn
 
-from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.deep_q import DivergenceError
+from hocket.errors import ConfigurationError, DivergenceError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.weights.shared_step import WeightsWriter

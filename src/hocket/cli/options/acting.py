@@ -188,7 +188,7 @@ def make_rule(options: ActingArguments) -> Rule:
 
 
 def make_clock(
-    options: ActingArguments, hz: float, measured: Callable[[], hocket.Measured]
+    options: ActingArguments, hz: float, measured: Callable[[], hocket.analysis.Measured]
 ) -> hocket.Realtime | hocket.Virtual:
     """The clock that the options name; ``measured`` gives the policy's own inference times."""
     if options.clock == "realtime":

@@ -23,9 +23,9 @@ from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import ALL, Button
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ, Emulator
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
 from hocket.envs.gameboy.roms import read_rom
 from hocket.envs.gameboy.states import read_state, write_state
+from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 
 

@@ -42,7 +42,7 @@ class TickDispatch(Rule):
             ``quantile="auto"``. Where workers share processors, a hedge slows the others down.
         min_workers, max_workers: the bounds of ``workers="auto"``.
         window: the number of inference times that the estimates remember.
-        min_delay: D is at least this many ticks, even for quick inferences (not with ``quantile="auto"``).
+        min_delay_ticks: D is at least this many ticks, even for quick inferences (not with ``quantile="auto"``).
     """
 
     workers: int | Literal["auto"] = 2
@@ -53,7 +53,7 @@ class TickDispatch(Rule):
     min_workers: int = 1
     max_workers: int = 64
     window: int = 1000
-    min_delay: int = 1
+    min_delay_ticks: int = 1
 
     def __post_init__(self) -> None:
         if self.workers != "auto":
@@ -73,12 +73,11 @@ class TickDispatch(Rule):
                 f"predictability={self.predictability!r} has no effect with quantile={self.quantile!r}; "
                 "try quantile='auto', or leave predictability out"
             )
-        if isinstance(self.min_delay, bool) or not isinstance(self.min_delay, int) or self.min_delay < 1:
-            raise ConfigurationError(f"min_delay={self.min_delay!r} must be an integer of at least 1; try 1")
-        if self.quantile == "auto" and self.min_delay > 1:
-            raise ConfigurationError(
-                f"min_delay={self.min_delay} has no effect with quantile='auto'; try quantile=0.95"
-            )
+        least = self.min_delay_ticks
+        if isinstance(least, bool) or not isinstance(least, int) or least < 1:
+            raise ConfigurationError(f"min_delay_ticks={least!r} must be an integer of at least 1; try 1")
+        if self.quantile == "auto" and least > 1:
+            raise ConfigurationError(f"min_delay_ticks={least} has no effect with quantile='auto'; try quantile=0.95")
         if self.quantile == "auto" and not self.hold:
             raise ConfigurationError(
                 "hold=False has no effect with quantile='auto', which decides for itself; leave hold out"
@@ -225,8 +224,8 @@ class QuantileSchedule(DispatchSchedule):
         self._hold = rule.hold
         self._step_ns = 0  # from the newest tick's deadline to its observation: what the step itself takes
         # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
-        self._aim = rule.min_delay if rule.min_delay > 1 else 0
-        self._least = rule.min_delay
+        self._aim = rule.min_delay_ticks if rule.min_delay_ticks > 1 else 0
+        self._least = rule.min_delay_ticks
         self._typical_ns = 0
 
     def target(self, observation: int) -> int:

@@ -45,7 +45,7 @@ class WorkerJob:
 
     @classmethod
     def under(
-        cls, rule: Rule, policy: PolicyFactory, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
+        cls, policy: PolicyFactory, rule: Rule, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> WorkerJob:
         """That of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
         return cls(

@@ -78,6 +78,7 @@ class ParallelBatch:
 
 
 Learners = InLoop | RoundRobin | ParallelBatch
+"""A way of running learners."""
 
 
 def check_learners(learners: Learners, rule: Rule) -> None:

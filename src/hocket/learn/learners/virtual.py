@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, DivergenceError
 from hocket.hooks.record import Moment
 from hocket.latency.laws import Constant, LatencyModel
-from hocket.learn.algorithms.deep_q import DivergenceError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
 from hocket.learn.learners.split_update import Gradient, Updates
 from hocket.learn.replay.collector import Collector

@@ -147,7 +147,7 @@ def distributions(groups: Sequence[Group]) -> Iterable[str]:
     """Delay and inference time, outlines over each other."""
     some = [(place, group) for place, group in enumerate(groups) if group.measured]
     delays = {place: np.concatenate([m.delays for m in group.measured]) for place, group in some}
-    seconds = {place: np.concatenate([m.inferences.seconds for m in group.measured]) * 1e3 for place, group in some}
+    seconds = {place: np.concatenate([m.inferences.durations_s for m in group.measured]) * 1e3 for place, group in some}
     yield _outlines("Delay", "delay (ticks)", "% of executed actions", groups, delays, whole=True)
     yield _outlines("Inference time", "inference time (ms)", "% of inferences", groups, seconds, whole=False)
 

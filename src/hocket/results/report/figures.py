@@ -77,7 +77,7 @@ def distributions(metrics: Metrics) -> Iterator[str]:
             legend=False,
             note=_tail(beyond, "later"),
         ).html()
-    seconds = metrics.inferences.seconds
+    seconds = metrics.inferences.durations_s
     edges, shares, beyond = bins.histogram(seconds * 1e3)
     yield Chart(
         title="Inference time",

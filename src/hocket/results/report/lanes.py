@@ -34,7 +34,7 @@ MOST_SCROLLED = 30_000
 
 def window_ticks(metrics: Metrics) -> int:
     """How many ticks an excerpt has: an inference is to be seen from its start to its end."""
-    seconds = metrics.inferences.seconds
+    seconds = metrics.inferences.durations_s
     period_s = metrics.record.trace.cadence.period_ns / NS_PER_S
     needed = 3.5 * float(np.median(seconds)) / period_s if len(seconds) else 0.0
     return int(np.clip(needed, 40, 240))
