@@ -84,7 +84,7 @@ def _check(
         troubles,
         Random(seed),
         head_ns=int(0.2 * period_ns) if stages == 2 else 0,
-        heads_ns=[int(0.1 * period_ns), int(0.3 * period_ns)],
+        heads_ns=[int(0.1 * period_ns)] + [int(0.3 * period_ns)] * (troubles is not QUIET),
     )
     try:
         simulation.run(ticks)
