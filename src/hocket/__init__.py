@@ -7,8 +7,8 @@ Policies:               Policy PolicyFactory FunctionPolicy TwoStage Stages Torc
 Default behaviours:     Default Fixed RepeatLast RandomDefault Fallback
 Inference times:        LatencyModel Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing Crowded
 Delay without workers:  InducedDelay
-Training:               train pretrain demonstrate Demonstrations InLoop RoundRobin ParallelBatch Checkpoints
-                        TrainResult
+Training:               train pretrain demonstrate Demonstrations InLoop RoundRobin ParallelBatch ActingOptions
+                        ReplayOptions EvaluationOptions Checkpoints TrainResult
 Measuring and planning: measure measure_agent estimate_predictability decompose plan forecast Agent workers_needed
                         learners_needed
 Instruments:            Instrument LivePage

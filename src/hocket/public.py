@@ -121,6 +121,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.drivers": {
         "Clocks": {
             "hocket.drivers.virtual": "Virtual VirtualRun",
+            "hocket.drivers.run_setup": "RunSetup",
             "hocket.drivers.realtime": "Realtime Overrun",
             "hocket.drivers.loop_thread": "realtime_priority",
         },

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hocket.drivers.loop_thread import realtime_priority as realtime_priority
     from hocket.drivers.realtime import Overrun as Overrun
     from hocket.drivers.realtime import Realtime as Realtime
+    from hocket.drivers.run_setup import RunSetup as RunSetup
     from hocket.drivers.virtual import Virtual as Virtual
     from hocket.drivers.virtual import VirtualRun as VirtualRun
 else:

@@ -6,6 +6,7 @@ from hocket.public import exports
 
 if TYPE_CHECKING:
     from hocket.spaces.codec import ActionCodec as ActionCodec
+    from hocket.spaces.codec import PendingActions as PendingActions
     from hocket.spaces.defaults import BoundDefault as BoundDefault
     from hocket.spaces.defaults import Default as Default
     from hocket.spaces.defaults import Fallback as Fallback

@@ -13,6 +13,7 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 
 from hocket.core import events as e
+from hocket.core.cadence import NS_PER_S
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
 from hocket.spaces.codec import ActionCodec
@@ -178,7 +179,7 @@ def _waiting(kind: ExecutorKind) -> None:
         executor.wait(until_ns)  # long past
         began = monotonic()
         executor.start(0, 0, _observe(1), monotonic_ns())
-        executor.wait(monotonic_ns() + int(PATIENCE_S * 1e9))
+        executor.wait(monotonic_ns() + int(PATIENCE_S * NS_PER_S))
         assert monotonic() - began < PATIENCE_S / 2, "`wait` slept through a report"
         count = len(executor.reports())
         assert count == 1, f"`wait` ended, and {count} reports were there; 1 is due"
