@@ -7,10 +7,9 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+from hocket.public import PUBLIC
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
-
-from hocket.public import PUBLIC
 
 FETCHES = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 """The attribute by which a tag makes the browser fetch something."""
@@ -86,7 +85,9 @@ def external(site: Path) -> list[str]:
         found += [f"{page.relative_to(site)}: {address}" for address in parser.external]
     for sheet in sorted(site.rglob("*.css")):
         text = sheet.read_text()
-        found += [f"{sheet.relative_to(site)}: {word}" for word in ("url(http", "url(//", '@import "http') if word in text]
+        found += [
+            f"{sheet.relative_to(site)}: {word}" for word in ("url(http", "url(//", '@import "http') if word in text
+        ]
     return found
 
 
