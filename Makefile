@@ -1,20 +1,32 @@
-# Two commands set up everything on a fresh machine: make demo, make test.
+# Each of these sets up everything on a fresh machine: make demo, make check (90 seconds), make test (all there is).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test docs roms clean
+.PHONY: demo check test lint docs roms clean
 
 demo: $(READY)
 	$(BIN)/hocket demo
 
-test: $(READY)
+# Tests in parallel; a worker that runs out of tests takes some of another.
+PARALLEL := --numprocesses auto --dist worksteal
+
+check: lint
+	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow'
+
+# The realtime tests run one after the other, even if the first half has failed.
+test: lint docs
+	@parallel=0; realtime=0; \
+	$(BIN)/pytest $(PARALLEL) -m 'not realtime' || parallel=$$?; \
+	$(BIN)/pytest -m realtime || realtime=$$?; \
+	echo "exit codes of pytest: not realtime $$parallel, realtime $$realtime"; \
+	test $$parallel -eq 0 -a $$realtime -eq 0
+
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
-	$(MAKE) docs
 
 # The site, into site/index.html; fails on a broken link, or on a page that would fetch something from elsewhere.
 docs: $(READY)
@@ -32,4 +44,4 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis site

@@ -7,7 +7,7 @@ import hocket
 
 class Lateness(hocket.Instrument):
     def on_inference(self, inference):
-        if inference.outcome is hocket.Outcome.DROPPED:
+        if inference.outcome is hocket.instruments.Outcome.DROPPED:
             took_ms = (inference.finished_ns - inference.started_ns) / 1e6
             print(f"worker {inference.worker} was late with observation {inference.observation}: {took_ms:.0f} ms")
 

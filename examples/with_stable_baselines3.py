@@ -34,7 +34,7 @@ def main() -> None:
 
     def make() -> gym.Env:
         env = gym.make("CartPole-v1")
-        return InducedDelay(env, delay=options.delay, default=RepeatLast(), pending_actions=not options.blind)
+        return InducedDelay(env, delay_ticks=options.delay, default=RepeatLast(), pending_actions=not options.blind)
 
     worlds = make_vec_env(make, n_envs=4, seed=options.seed)  # four worlds, one learner
     model = DQN(

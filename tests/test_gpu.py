@@ -46,6 +46,10 @@ def pictures():
     return NullEnv(observation_shape=(1, 84, 84), actions=6)
 
 
+BY_CHANCE = Linear(1.0, 1.0, 1)
+"""Actions by chance alone: rounding changes no action."""
+
+
 def learning(device, *, algorithm=None, **options):
     """`hocket.train` on CartPole, the same for every device but for rounding."""
     algorithm = algorithm or DQN(batch_size=8, target_every=20)
@@ -54,13 +58,11 @@ def learning(device, *, algorithm=None, **options):
     network = q_network(*mlp_trunk(4, hidden=8), 2, pending=2, support=support, noisy=algorithm.noisy).to(device)
     known = {
         "ticks": 600,
-        "epsilon": Linear(1.0, 1.0, 1),  # actions by chance alone: rounding changes no action
-        "warm_up": 50,
-        "capacity": 400,
-        "evaluate_every": 300,
-        "evaluation_episodes": 2,
+        "learner": hocket.RoundRobin(1, warm_up=50),
+        "acting": hocket.ActingOptions(epsilon=BY_CHANCE),
+        "replay": hocket.ReplayOptions(capacity=400),
+        "evaluation": hocket.EvaluationOptions(every=300, episodes=2),
         "seed": 3,
-        "late_binding": False,
     }
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03), learning=hocket.Constant(0.05))
     make_env = partial(gym.make, "CartPole-v1")
@@ -79,11 +81,11 @@ def test_the_answers_are_those_of_the_cpu(head_s):
     there, here = (
         TorchPolicy(network, device=device, head_s=head_s, pending=pending).build() for device in (GPU, "cpu")
     )
-    codes = np.array([1, 6])
+    pending_actions = np.array([1, 6])
     for _ in range(20):
         seen = space.sample()
         if head_s:
-            assert there.head(there.trunk(seen), codes) == here.head(here.trunk(seen), codes)
+            assert there.head(there.trunk(seen), pending_actions) == here.head(here.trunk(seen), pending_actions)
         else:
             assert there(seen) == here(seen)
 
@@ -100,9 +102,8 @@ def test_staggered_workers_act_on_the_wall_clock(executor):
 @pytest.mark.parametrize("late_binding", [False, True])
 def test_learning_in_virtual_time_is_that_of_the_cpu(algorithm, late_binding, tmp_path):
     ticks = 120 if algorithm.noisy else 600  # by the network's own noise, an action may depend on rounding, later
-    there, here = (
-        learning(device, algorithm=algorithm, late_binding=late_binding, ticks=ticks) for device in (GPU, "cpu")
-    )
+    acting = hocket.ActingOptions(epsilon=BY_CHANCE, late_binding=late_binding)
+    there, here = (learning(device, algorithm=algorithm, acting=acting, ticks=ticks) for device in (GPU, "cpu"))
     assert next(there.network.parameters()).device.type == GPU
     assert there.updates == here.updates > 10 and there.error is None
     first = slice(0, 10)
@@ -152,7 +153,7 @@ def forty_ticks(alpha):
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
-@pytest.mark.parametrize("learner", [hocket.RoundRobin(2), hocket.InLoop()])
+@pytest.mark.parametrize("learner", [hocket.RoundRobin(2, warm_up=50), hocket.InLoop(warm_up=50)])
 def test_learning_on_the_wall_clock(executor, learner):
     in_loop = isinstance(learner, hocket.InLoop)
     result = learning_live(
@@ -175,8 +176,7 @@ def learning_live(executor, *, learner, rule):
         hocket.Realtime(hz=50, executor=executor),
         ticks=500,
         learner=learner,
-        warm_up=50,
-        evaluation_episodes=0,
+        evaluation=hocket.EvaluationOptions(episodes=0),
         seed=3,
     )
 

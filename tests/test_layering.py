@@ -13,6 +13,7 @@ SOURCE = Path(hocket.__file__).parent
 
 # Bottom to top, one room for each package. A room imports from the rooms below it.
 ROOMS = [
+    "public",
     "errors",
     "ipc",
     "core",
@@ -34,15 +35,16 @@ ROOMS = [
     "bench",
     "experiments",
     "cli",
+    "reference",
 ]
-PROGRAMS = {"bench", "experiments", "cli"}  # use the public names of ``hocket`` itself, as a user would
+PROGRAMS = {"bench", "experiments", "cli", "reference"}  # use the public names of ``hocket`` itself, as a user would
 BELOW = {room: set(ROOMS[:floor]) for floor, room in enumerate(ROOMS)}
 # Narrower than the order of the floors.
 BELOW["ipc"] -= {"core"}
-BELOW["core"] = {"errors"}
+BELOW["core"] = {"errors", "public"}
 BELOW["learn"] -= {"drivers", "results", "instruments", "envs", "models"}
 BELOW["drivers"] -= {"envs", "models", "results", "instruments"}
-BELOW["testing"] = {"errors", "core"}
+BELOW["testing"] = {"errors", "public", "core", "spaces", "latency", "policies", "drivers"}
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
 HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]
@@ -108,6 +110,90 @@ def test_no_two_modules_import_each_other():
 
     for name in graph:
         visit(name, [])
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+OTHERS_PRIVATE = {  # of other packages, which have no public name for it
+    "_exit": "os: leave a process at once",
+    "_replace": "named tuples: public by the documentation, so named to keep clear of fields",
+    "_foreach_copy_": "torch: one call for many tensors",
+    "_foreach_mul_": "torch: likewise",
+    "_foreach_norm": "torch: likewise",
+    "_is_mkldnn_bf16_supported": "torch: there is no other way to ask",
+}
+MERGED_WITH_ITS_BASES = {"hocket.core.scheduler"}
+"""A class spread over three files."""
+
+
+def private_names(tree):
+    """Private names that a file defines: functions, classes, variables, fields, and attributes of its own objects."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and on_itself(node):
+            yield node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "object.__setattr__":
+            yield ast.literal_eval(node.args[1]) if isinstance(node.args[1], ast.Constant) else ""
+
+
+def on_itself(node):
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+def foreign_private_names(source):
+    """Private names of another file that ``source`` imports or takes from an object, with their lines."""
+    tree = ast.parse(source)
+    own = set(private_names(tree)) | set(OTHERS_PRIVATE)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
+            yield node.lineno, ast.unparse(node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ((node.lineno, name.name) for name in node.names if is_private(name.name))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "setattr", "hasattr", "delattr"):
+            name = node.args[1].value if isinstance(node.args[1], ast.Constant) else ""
+            if is_private(name) and name not in own:
+                yield node.lineno, ast.unparse(node)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - MERGED_WITH_ITS_BASES))
+def test_private_names_stay_in_their_file(name):
+    assert list(foreign_private_names(MODULES[name].read_text())) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("class A:\n    def f(self, other):\n        self._x = other._x", []),
+        ("def f(other):\n    return other._x", [(2, "other._x")]),
+        ("def f(other):\n    other._x = 1", [(2, "other._x")]),
+        ("class A(B):\n    def f(self):\n        return self._x", [(3, "self._x")]),
+        ("from hocket.a import _b, c", [(1, "_b")]),
+        ("getattr(f(), '_x', None)", [(1, "getattr(f(), '_x', None)")]),
+        ("import os\nos._exit(1)\na.__dict__", []),
+    ],
+)
+def test_foreign_private_names_are_found(source, found):
+    assert list(foreign_private_names(source)) == found
+
+
+def test_one_module_says_how_many_nanoseconds_a_second_has():
+    def defines(path):
+        return any(isinstance(n, ast.Name) and n.id == "NS_PER_S" and isinstance(n.ctx, ast.Store) for n in walk(path))
+
+    def writes_it_out(path):
+        return any(isinstance(n, ast.Constant) and type(n.value) in (int, float) and n.value == 1e9 for n in walk(path))
+
+    def walk(path):
+        return ast.walk(ast.parse(path.read_text()))
+
+    assert {name for name, path in MODULES.items() if defines(path)} == {"hocket.core.cadence"}
+    others = {"hocket.latency.laws", "hocket.cli.plan_command"}  # a bound in seconds; bytes in a gigabyte
+    assert {name for name, path in MODULES.items() if writes_it_out(path)} == {"hocket.core.cadence", *others}
 
 
 VERBS = {"run", "train", "plan", "decompose", "measure", "demonstrate", "pretrain", "play", "make", "show", "watch"}

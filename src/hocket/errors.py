@@ -1,4 +1,4 @@
-"""The one exception tree of hocket.
+"""The exception tree of hocket.
 
 Every message names the value it got, what is allowed and what to try.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class HocketError(Exception):
-    """Base of everything hocket raises on purpose."""
+    """Base of all exceptions that hocket raises on purpose."""
 
 
 class ConfigurationError(HocketError, ValueError):
@@ -22,7 +22,7 @@ class MissingExtraError(HocketError, ImportError):
 
 
 class ActionError(HocketError, ValueError):
-    """A policy answered with something that the action space does not hold."""
+    """A policy returned an action that is not in the action space."""
 
 
 class PolicyError(HocketError):
@@ -30,7 +30,7 @@ class PolicyError(HocketError):
 
 
 class ProtocolError(HocketError):
-    """The scheduler was fed an event that cannot follow the ones before it."""
+    """An event cannot follow the ones before it."""
 
 
 class TraceError(HocketError):
@@ -38,4 +38,12 @@ class TraceError(HocketError):
 
 
 class CheckpointError(HocketError):
-    """A checkpoint that cannot be written, or that cannot be gone on from."""
+    """A checkpoint that cannot be written, or cannot be resumed."""
+
+
+class DivergenceError(HocketError, ArithmeticError):
+    """A loss or a gradient is not finite. The weights are as they were before the update."""
+
+
+class NotSolvedError(HocketError):
+    """A model that the solver cannot solve."""

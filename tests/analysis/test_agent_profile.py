@@ -28,7 +28,7 @@ def raises(observation):
 
 @pytest.mark.realtime
 def test_a_policy_that_waits_is_as_quick_in_company():
-    agent = measure_agent(Sleeps(0.02), NullEnv(), crowds=(1, 3), count=12, name="it")
+    agent = measure_agent(NullEnv(), Sleeps(0.02), crowds=(1, 3), count=12, name="it")
     law = agent.latency
     assert agent.name == "it" and isinstance(law, hocket.Crowded) and sorted(law.laws) == [1, 3]
     assert min(law.laws[1].durations_s) >= 0.02 and min(law.laws[3].durations_s) >= 0.02
@@ -40,7 +40,7 @@ def test_a_policy_that_waits_is_as_quick_in_company():
 @pytest.mark.realtime
 def test_two_stages_are_timed_by_their_trunk():
     policy = hocket.TwoStage(Sleeps(0.02), Sleeps(0.001), pending=2, newest=True, head_s=0.01)
-    agent = measure_agent(policy, NullEnv(), crowds=(1,), count=4)
+    agent = measure_agent(NullEnv(), policy, crowds=(1,), count=4)
     assert agent.head_s == 0.01 and 0.02 <= np.median(agent.latency.alone.durations_s) < 0.2
     assert len(agent.latency.alone.durations_s) >= 4
 
@@ -48,14 +48,14 @@ def test_two_stages_are_timed_by_their_trunk():
 @pytest.mark.realtime
 def test_it_says_why_a_policy_cannot_be_timed():
     with pytest.raises(PolicyError, match="ValueError: no"):
-        measure_agent(raises, NullEnv(), crowds=(1,), count=2)
+        measure_agent(NullEnv(), raises, crowds=(1,), count=2)
 
 
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ConfigurationError, match="must hold 1"):
-        measure_agent(Sleeps(0), NullEnv(), crowds=(2, 3))
+        measure_agent(NullEnv(), Sleeps(0), crowds=(2, 3))
     with pytest.raises(ConfigurationError, match="observation space"):
-        measure_agent(Sleeps(0), gym.make("FrozenLake-v1"))
+        measure_agent(gym.make("FrozenLake-v1"), Sleeps(0))
 
 
 def test_crowds_fill_the_processors_and_one_more(monkeypatch):

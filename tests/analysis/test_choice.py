@@ -9,7 +9,7 @@ AGENT = hocket.Agent(latency=hocket.Constant(0.1))
 
 
 def of(rule, regret, cores=1.0, memory=None):
-    return hocket.Forecast(
+    return hocket.analysis.Forecast(
         agent=AGENT,
         rule=rule,
         workers=rule.initial_workers,

@@ -7,7 +7,7 @@ from hocket.analysis.decomposition import At, _losses
 from hocket.envs import make_env
 from hocket.errors import ConfigurationError
 from hocket.results.metrics import Metrics
-from hocket.running.run import set_up
+from hocket.running.setup import set_up
 from hocket.theory import InducedDelayedSemiMDP, TabularEnv, default_of, random_mdp, ring
 
 
@@ -37,6 +37,7 @@ def test_a_delay_may_gain():
     assert found.per_tick.delay_regret.mean < -0.98 and found.per_tick.delay_regret.high < -0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [hocket.Sequential(), hocket.TickDispatch(3)], ids=["sequential", "staggered"])
 def test_it_is_what_the_exact_theory_says(rule):
     world, table = random_mdp(5, 3, 7), np.array([2, 0, 1, 1, 2])
@@ -96,6 +97,7 @@ def test_chance_is_the_same_in_all_three():
         assert some[:shared][:3] == episodes[0][:shared][:3] and len(set(some[:3])) == len(some[:3])
 
 
+@pytest.mark.slow
 def test_instant_inference_loses_nothing():
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.001))
     found = hocket.decompose(lambda: make_env("Pendulum-v1"), lambda o: [o[1]], hocket.TickDispatch(1), clock, runs=2)
@@ -113,8 +115,8 @@ def test_of_a_chunk_the_first_action_is_prompt():
 
 
 def test_pending_actions():
-    def wary(observation, codes):
-        assert codes.shape == (2,)
+    def wary(observation, pending_actions):
+        assert pending_actions.shape == (2,)
         return same(observation)
 
     policy = hocket.FunctionPolicy(wary, pending=2)
@@ -130,8 +132,8 @@ def test_two_stages():
 
 def test_the_rule_acts_when_it_is_told():
     env, ticks = TabularEnv(ring(4, 0.5)), (2, 3, 7, 20)
-    setup = set_up(env, same, At(ticks), hocket.Virtual(hz=10, latency=hocket.Constant(0.0)), ticks=20)
-    ran = Metrics(setup.clock.run(**setup.parts(), ticks=20)).ticks
+    checked = set_up(env, same, At(ticks), hocket.Virtual(hz=10, latency=hocket.Constant(0.0)), ticks=20)
+    ran = Metrics(checked.clock.run(checked.setup(), ticks=20)).ticks
     assert ran.tick[ran.fresh].tolist() == list(ticks) and set(ran.delay_ticks[ran.fresh]) == {1}
 
 

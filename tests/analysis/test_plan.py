@@ -9,7 +9,7 @@ from hocket.errors import ConfigurationError
 
 
 def quick(source, hz=60, **more):
-    return hocket.plan(source, hz, seconds=2, **more)
+    return hocket.plan(source, hz, limit_s=2, **more)
 
 
 def test_constant_times():
@@ -76,7 +76,7 @@ def waits(observation):
 
 @pytest.mark.realtime
 def test_a_policy_is_measured():
-    made = hocket.plan(waits, 50, env=NullEnv(), seconds=1)
+    made = hocket.plan(waits, 50, env=NullEnv(), limit_s=1)
     assert isinstance(made.recommended.agent.latency, hocket.Crowded)
     assert made.inference[""]["mean_s"] >= 0.01
     assert made.recommended.memory_bytes > 0

@@ -13,9 +13,10 @@ from hocket.errors import ConfigurationError
 from hocket.theory import TabularEnv, random_mdp, ring
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.5, 0.9, 0.99, 1.0])
 def test_the_rings_dial_is_read_off(rho):
-    found = hocket.estimate_predictability(lambda: TabularEnv(ring(6, rho)), states=300, before=5)
+    found = hocket.estimate_predictability(lambda: TabularEnv(ring(6, rho)), states=300, before_ticks=5)
     assert found.low <= found.value <= found.high
     spread = {0.5: 0.12, 0.9: 0.02, 0.99: 0.004, 1.0: 0.0}[rho]
     assert abs(found.value - rho) <= spread
@@ -24,11 +25,12 @@ def test_the_rings_dial_is_read_off(rho):
     assert found.correlations[0] == pytest.approx(rho**2, abs=0.15)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_about_as_often_as_they_say():
     hits = 0
     for seed in range(20):
         found = hocket.estimate_predictability(
-            lambda: TabularEnv(ring(4, 0.9)), states=60, before=3, horizons=(1, 2, 4, 8), seed=seed
+            lambda: TabularEnv(ring(4, 0.9)), states=60, before_ticks=3, horizons=(1, 2, 4, 8), seed=seed
         )
         hits += found.low <= 0.9 <= found.high
     assert hits >= 15  # 19 expected
@@ -59,9 +61,9 @@ def test_actions_may_come_from_a_policy():
             self.x = float(self.np_random.normal()) if action else self.x
             return np.array([self.x]), 0.0, False, False, {}
 
-    calm = hocket.estimate_predictability(Noisy, policy=lambda observation: 0, states=30, before=2)
+    calm = hocket.estimate_predictability(Noisy, policy=lambda observation: 0, states=30, before_ticks=2)
     assert calm.value == 1
-    wild = hocket.estimate_predictability(Noisy, policy=lambda observation: 1, states=60, before=2)
+    wild = hocket.estimate_predictability(Noisy, policy=lambda observation: 1, states=60, before_ticks=2)
     assert wild.value < 0.6 and wild.correlations[0] == pytest.approx(0, abs=0.4)
 
 
@@ -83,7 +85,7 @@ def test_an_environment_that_does_not_repeat_itself_is_refused():
             return observation, info
 
     with pytest.raises(ConfigurationError, match="does not repeat itself"):
-        hocket.estimate_predictability(Wanton, states=5, before=0)
+        hocket.estimate_predictability(Wanton, states=5, before_ticks=0)
 
 
 @pytest.mark.parametrize(
@@ -147,6 +149,7 @@ def test_generators_of_every_kind_are_found_once():
     assert env.unwrapped.rng.random() != np.random.default_rng(0).random()
 
 
+@pytest.mark.slow
 def test_ataris_chance_lies_in_its_emulator():
     pytest.importorskip("ale_py")
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 import hocket
 from hocket.bench.planner import PlannerCase, bench_plan, case, compare, worst_seconds
@@ -18,6 +19,7 @@ def test_cases_are_of_every_kind_and_come_again():
     assert max(one.rule.initial_workers for one in every) > 200
 
 
+@pytest.mark.slow
 def test_eight_forecasts_hold():
     rows = bench_plan(cases=8, ticks=3000, processes=1, seed=1, limit_s=30)
     assert [row["case"] for row in rows] == list(range(8))

@@ -5,6 +5,7 @@ from hocket.bench.training import bench_train
 from hocket.errors import HocketError
 
 
+@pytest.mark.slow
 def test_both_play():
     for package in ("torch", "stable_baselines3", "ale_py", "cv2"):
         pytest.importorskip(package)

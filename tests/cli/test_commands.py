@@ -215,6 +215,7 @@ def test_places_that_cannot_be_written_are_refused_before_the_run(command, tmp_p
     refused(command(*VIRTUAL, "--json", "."), "is a folder; give a file")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "arguments", "extra"),
     [

@@ -62,7 +62,13 @@ def test_envs_lists_them_and_what_they_need(command):
     assert out.count("with a ROM of yours") == 3
 
 
-@pytest.mark.parametrize("clock", [("--clock", "virtual", "--latency", "0.02"), ("--executor", "threads")])
+@pytest.mark.parametrize(
+    "clock",
+    [
+        ("--clock", "virtual", "--latency", "0.02"),
+        pytest.param(("--executor", "threads"), marks=pytest.mark.realtime),
+    ],
+)
 def test_run_on_a_cartridge_of_ones_own(command, args, clock):
     game = ("--env", "hocket/Tetris-v0", "--env-args", args, "--policy", "random", "--seconds", "1")
     code, _, err = command("run", *game, *clock, "--json", "figures.json", "--out", "saved")
@@ -235,6 +241,7 @@ def test_without_a_terminal_a_window_is_played_in(command, args, display):
     assert code == 0 and "rewards 0, episodes ended 0" in out, err
 
 
+@pytest.mark.slow
 def test_a_person_plays_in_a_terminal(tmp_path, args):
     screen = Screen(tmp_path, "play", "--env", "hocket/Tetris-v0", "--env-args", args, "--save-states", "pool")
     try:
@@ -255,6 +262,7 @@ def test_a_person_plays_in_a_terminal(tmp_path, args):
     env.close()
 
 
+@pytest.mark.slow
 def test_a_cartridge_alone_is_played_from_power_on_or_a_state(tmp_path, args):
     for more in ((), ("--state", "pool/0000.state")):
         screen = Screen(tmp_path, "play", "--rom", "test.gb", "--save-states", "pool", *more)

@@ -8,7 +8,7 @@ from said import read, refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket
-from hocket.cli.options.train import TrainOptions, make_algorithm, make_network
+from hocket.cli.options.train import TrainArguments, make_algorithm, make_network
 from hocket.learn.algorithms.rainbow import Rainbow
 
 CARTPOLE = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "lognormal:0.02:0.5", "--pending", "2")
@@ -88,6 +88,7 @@ def test_in_realtime(command, tmp_path):
     refused(command(*live, "--latency", "measured"), "a network takes what it takes")
 
 
+@pytest.mark.realtime
 def test_the_networks_own_time(command):
     measured = ("train", "--env", "CartPole-v1", "--hz", "50", "--clock", "virtual", "--latency", "measured")
     code, out, err = command(*measured, "--ticks", "200", "--evaluation-episodes", "1", "--json", "x.json")
@@ -135,15 +136,15 @@ def test_the_config_of_another_command_is_refused(command, tmp_path):
 
 def test_networks_by_the_observations_shape():
     def network(env, **more):
-        options = TrainOptions(env=env, **more)
+        options = TrainArguments(env=env, **more)
         return make_network(options, make_algorithm(options))
 
     assert network("ALE/Boxing-v5", width=0.0625, frame_stack=2).trunk[0].in_channels == 2
     assert network("CartPole-v1", width=0.5).trunk[1].out_features == 32
     rainbow = network("CartPole-v1", algorithm="rainbow", pending=3)
     assert rainbow.pending == 3 and float(rainbow.head.support[-1]) > 10
-    assert isinstance(make_algorithm(TrainOptions(algorithm="rainbow", n_step=5)), Rainbow)
-    assert make_algorithm(TrainOptions(algorithm="rainbow", n_step=5)).n_step == 5
+    assert isinstance(make_algorithm(TrainArguments(algorithm="rainbow", n_step=5)), Rainbow)
+    assert make_algorithm(TrainArguments(algorithm="rainbow", n_step=5)).n_step == 5
 
 
 def test_minatars_network():
@@ -152,7 +153,7 @@ def test_minatars_network():
 
     register_envs()
     try:
-        options = TrainOptions(env="MinAtar/Breakout-v1", hz=15)
+        options = TrainArguments(env="MinAtar/Breakout-v1", hz=15)
         assert make_network(options, make_algorithm(options)).trunk[1].in_channels == 4
     finally:
         for id in [id for id in gym.registry if id.startswith("MinAtar/")]:
@@ -167,6 +168,7 @@ def shown(tmp_path):
     return str(episodes.save(tmp_path / "shown.npz")), episodes.returns.mean()
 
 
+@pytest.mark.slow
 def test_it_begins_with_demonstrations(command, shown):
     path, mean = shown
     assert mean > 150

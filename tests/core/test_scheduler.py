@@ -3,9 +3,8 @@
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulation import Simulation, Troubles
 
 from hocket.core import commands as c
 from hocket.core import events as e
@@ -14,7 +13,7 @@ from hocket.core.commands import Outcome
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.scheduler import Scheduler
 from hocket.errors import ProtocolError
-from hocket.testing import replay
+from hocket.testing import Simulation, Troubles, replay
 
 MS = 1_000_000
 TEN_MS = Cadence(100)  # a tick is 10 ms exactly
@@ -65,7 +64,7 @@ troubles = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3 * settings().max_examples)
 @given(
     rule=rules,
     cadence=cadences,
@@ -90,7 +89,7 @@ def test_any_interleaving_keeps_every_promise(
     assert replay(simulation.trace) == recorded
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3 * settings().max_examples)
 @given(
     rule=rules,
     cadence=cadences,

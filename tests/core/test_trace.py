@@ -124,7 +124,7 @@ def rewritten(path, **changes):
         ({"rule": None}, "damaged"),
         ({"rule": {"name": "TickDispatch", "workers": 0}}, "describes no rule"),
         ({"rule": {"name": "TickDispatch", "invented_later": 1}}, "describes no rule"),
-        ({"rule": {"name": "Rule"}}, "none of hocket's own"),
+        ({"rule": {"name": "Rule"}}, "not one of hocket's own"),
         ({"rule": 5}, "describes no rule"),
     ],
 )

@@ -3,7 +3,6 @@
 from random import Random
 
 import pytest
-from simulation import Simulation, Troubles
 
 from hocket.core import commands as c
 from hocket.core import events as e
@@ -13,7 +12,7 @@ from hocket.core.rules import MaxTime, Rule, Sequential, TickDispatch, Unstagger
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.errors import ProtocolError
-from hocket.testing import replay
+from hocket.testing import Simulation, Troubles, replay
 
 MS = 1_000_000
 TEN_MS = Cadence(100)
@@ -78,7 +77,7 @@ def test_the_first_tick_that_a_head_can_make(trunk_ns, commands):
 
 
 def test_features_are_held_for_their_target():
-    scheduler = begun(TickDispatch(1, min_delay=4))
+    scheduler = begun(TickDispatch(1, min_delay_ticks=4))
     assert handle(scheduler, e.TrunkFinished(5 * MS, 0)) == [c.WakeAt(39 * MS)]
     for k in (1, 2, 3):
         assert tick(scheduler, k) == [c.ExecuteDefault(k)], "the worker is occupied"
@@ -86,7 +85,7 @@ def test_features_are_held_for_their_target():
 
 
 def test_features_too_late_for_their_target_are_bound_to_the_next_tick():
-    scheduler = begun(TickDispatch(1, min_delay=2))
+    scheduler = begun(TickDispatch(1, min_delay_ticks=2))
     tick(scheduler, 1)
     assert handle(scheduler, e.TrunkFinished(19 * MS + 1, 0)) == [c.WakeAt(29 * MS)]
     tick(scheduler, 2)

@@ -39,6 +39,13 @@ def workers_of_ours() -> set[int]:
     return workers_below(os.getpid())
 
 
+def processes_of_ours() -> set[int]:
+    """All processes below this one, without those that multiprocessing keeps to its end."""
+    ours = os.getpid()
+    keepers = {child for child in descendants(ours) if _parent(child) == ours and _keeper(child)}
+    return descendants(ours) - keepers
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -54,6 +61,11 @@ def eventually(holds, seconds: float = 10.0) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _keeper(pid: int) -> bool:
+    command = _command(pid)
+    return b"multiprocessing.forkserver" in command or b"multiprocessing.resource_tracker" in command
 
 
 def _command(pid: int) -> bytes:

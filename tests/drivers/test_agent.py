@@ -4,10 +4,10 @@ import time
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete
+from slow_policies import BrokenBuild, Sleeping, Trouble
 
 import hocket
 from hocket.errors import ActionError, ConfigurationError, PolicyError
-from policies import BrokenBuild, Sleeping, Trouble
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 

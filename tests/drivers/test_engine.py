@@ -4,7 +4,7 @@ from gymnasium.spaces import Discrete
 import hocket
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
-from hocket.drivers.engine import Engine
+from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import Executor
 from hocket.spaces.codec import ActionCodec
 
@@ -36,14 +36,13 @@ class Noting(Executor):
 
 def engine_of(rule, **options):
     executor = Noting()
-    engine = Engine(
+    setup = EngineSetup(
+        policy=hocket.FunctionPolicy(int),
         rule=rule,
-        cadence=Cadence(exact_hz(1)),
-        executor=executor,
         default=lambda observation, last: (int(observation[0]), last),
         codec=ActionCodec(Discrete(10)),
-        **options,
     )
+    engine = Engine(setup, Cadence(exact_hz(1)), executor, **options)
     for worker in range(rule.initial_workers):
         engine.feed(e.WorkerJoined(0, worker))
     return engine, executor
@@ -105,16 +104,13 @@ def test_the_trace_can_be_left_out():
 
 def test_a_head_is_given_what_has_been_executed_since_its_observation():
     executor = Noting()
-    engine = Engine(
-        rule=hocket.TickDispatch(4, min_delay=4),
-        cadence=Cadence(exact_hz(1)),
-        executor=executor,
+    setup = EngineSetup(
+        policy=hocket.TwoStage(int, int, pending=4, head_s=0.1, newest=True),
+        rule=hocket.TickDispatch(4, min_delay_ticks=4),
         default=lambda observation, last: int(observation[0]),
         codec=ActionCodec(Discrete(10)),
-        pending=4,
-        head_ns=TICK_NS // 10,
-        newest=True,
     )
+    engine = Engine(setup, Cadence(exact_hz(1)), executor)
     for worker in range(4):
         engine.feed(e.WorkerJoined(0, worker))
     engine.observed(0, 0, np.array([5]))
@@ -128,20 +124,18 @@ def test_a_head_is_given_what_has_been_executed_since_its_observation():
     assert executor.orders == [("bind", 0, 0, [[5, 6, 7, 10], [8]])]  # from tick 4 on nothing is known
     engine.finished(e.InferenceFinished(4 * TICK_NS, 0), np.array([9]))
     assert engine.deadline(4, 4 * TICK_NS) == 9
-    assert engine.last_codes.tolist() == [5, 6, 7, 10]
+    assert engine.last_pending_actions.tolist() == [5, 6, 7, 10]
 
 
 def test_actions_are_kept_for_heads_and_no_longer():
     executor = Noting()
-    engine = Engine(
-        rule=hocket.TickDispatch(4, min_delay=4),
-        cadence=Cadence(exact_hz(1)),
-        executor=executor,
+    setup = EngineSetup(
+        policy=hocket.TwoStage(int, int, pending=3, head_s=0.1),
+        rule=hocket.TickDispatch(4, min_delay_ticks=4),
         default=lambda observation, last: 0,
         codec=ActionCodec(Discrete(10)),
-        pending=3,
-        head_ns=TICK_NS // 10,
     )
+    engine = Engine(setup, Cadence(exact_hz(1)), executor)
     for worker in range(4):
         engine.feed(e.WorkerJoined(0, worker))
     engine.observed(0, 0, np.array([0]))

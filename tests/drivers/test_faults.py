@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from looking_on import AtTheStart
 from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from slow_policies import BrokenBuild, BrokenOnceMade, Sleeping, SlowBuild, Trouble
 
 import hocket
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.testing import replay
-from policies import BrokenBuild, BrokenOnceMade, Sleeping, SlowBuild, Trouble
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 

@@ -44,12 +44,12 @@ class Head:
     path: str
     seconds: float = 0.0
 
-    def __call__(self, features, codes, newest):
+    def __call__(self, features, pending_actions, newest):
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(file, (" ".join(map(str, [features, int(newest.flat[0]), *codes.tolist()])) + "\n").encode())
+        os.write(file, (" ".join(map(str, [features, int(newest.flat[0]), *pending_actions.tolist()])) + "\n").encode())
         os.close(file)
         time.sleep(self.seconds)
-        return int(features + codes @ [1, 2, 3]) % 3
+        return int(features + pending_actions @ [1, 2, 3]) % 3
 
     def seen(self):
         with open(self.path) as file:
@@ -62,9 +62,9 @@ class Head:
 RULES = {
     "held": (hocket.TickDispatch(3), 1.0, {3}),
     "released": (hocket.TickDispatch(3, hold=False), 1.0, {3}),
-    "held for longer": (hocket.TickDispatch(5, min_delay=5), 1.0, {5}),
+    "held for longer": (hocket.TickDispatch(5, min_delay_ticks=5), 1.0, {5}),
     # Observations queue until a worker is free, at most for the two ticks that they can spare.
-    "queued": (hocket.TickDispatch(3, min_delay=5), 1.0, {5}),
+    "queued": (hocket.TickDispatch(3, min_delay_ticks=5), 1.0, {5}),
     "too few": (hocket.TickDispatch(2), 2 / 3, {3}),
     "a spare worker": (hocket.TickDispatch(5), 1.0, {3}),
     "hedged": (hocket.TickDispatch(8, hedge=True), 1.0, {3}),
@@ -82,7 +82,9 @@ RULES = {
 
 @pytest.mark.parametrize(("rule", "coverage", "delays"), RULES.values(), ids=RULES.keys())
 def test_every_rule_binds(rule, coverage, delays):
-    policy = hocket.TwoStage(Trunk(), lambda features, codes: int(features + codes @ [1, 2]) % 3, pending=2)
+    policy = hocket.TwoStage(
+        Trunk(), lambda features, pending_actions: int(features + pending_actions @ [1, 2]) % 3, pending=2
+    )
     kept = Kept()
     result = hocket.run(Endless(), policy, rule, virtual(2.6), ticks=360, listener=kept)
     metrics = result.metrics(after_tick=60)
@@ -95,7 +97,7 @@ def test_every_rule_binds(rule, coverage, delays):
     decisions = [m for m in kept.moments if m.decided_on >= 0 and m.tick > 60]
     for m in decisions:
         known = min(2, m.tick - m.decided_on - 1)
-        assert list(m.codes[:known]) == [actions[m.decided_on + 1 + row] for row in range(known)]
+        assert list(m.pending_actions[:known]) == [actions[m.decided_on + 1 + row] for row in range(known)]
     assert decisions
 
 
@@ -113,21 +115,23 @@ class Kept:
 def test_every_code_is_known_with_as_many_workers_as_ticks_of_delay():
     seen = []
 
-    def head(features, codes):
-        seen.append(codes.tolist())
+    def head(features, pending_actions):
+        seen.append(pending_actions.tolist())
         return features % 3
 
     policy = hocket.TwoStage(Trunk(), head, pending=2)
     result = hocket.run(Endless(), policy, hocket.TickDispatch(3), virtual(2.6), ticks=200)
     metrics = result.metrics(after_tick=3)
     assert metrics.coverage == 1 and set(metrics.delays.tolist()) == {3}
-    assert UNKNOWN not in {code for codes in seen for code in codes}
+    assert UNKNOWN not in {code for pending_actions in seen for code in pending_actions}
     assert len(seen) == 198  # none but the two ticks at the start, where the default acts, is without one
     # The same policy in one stage knows nothing of its own pending actions.
     seen.clear()
-    one = hocket.FunctionPolicy(lambda observation, codes: head(int(observation[0]), codes), pending=2)
+    one = hocket.FunctionPolicy(
+        lambda observation, pending_actions: head(int(observation[0]), pending_actions), pending=2
+    )
     hocket.run(Endless(), one, hocket.TickDispatch(3), virtual(2.6), ticks=200)
-    assert all(codes == [UNKNOWN, UNKNOWN] for codes in seen[5:])
+    assert all(pending_actions == [UNKNOWN, UNKNOWN] for pending_actions in seen[5:])
 
 
 def test_heads_that_take_longer_than_they_are_given_miss_their_binds():
@@ -160,9 +164,9 @@ def test_now_and_then_a_head_is_late():
 def test_a_head_is_told_what_had_happened_when_it_was_called_and_nothing_else(rule, head_s):
     calls = []
 
-    def head(features, codes, newest):
-        calls.append((features, codes.tolist(), int(newest[0])))
-        return int(features + codes @ [1, 2, 3, 4]) % 3
+    def head(features, pending_actions, newest):
+        calls.append((features, pending_actions.tolist(), int(newest[0])))
+        return int(features + pending_actions @ [1, 2, 3, 4]) % 3
 
     result = hocket.run(
         Endless(length=150),
@@ -186,9 +190,9 @@ def test_a_head_is_told_what_had_happened_when_it_was_called_and_nothing_else(ru
                 observations[command.inference] = command.observation
             if not isinstance(command, c.BindHead):
                 continue
-            features, codes, newest = next(bound)
+            features, pending_actions, newest = next(bound)
             assert features == observations[command.inference] and newest == now
-            for row, code in enumerate(codes):
+            for row, code in enumerate(pending_actions):
                 tick = features + 1 + row
                 if tick <= now and tick < command.tick:
                     assert code == actions[tick]
@@ -268,7 +272,7 @@ def test_versions_of_stages(clock, nothing_left):
 @both
 def test_heads_are_given_the_same_under_both_drivers(executor, tmp_path, nothing_left):
     """A trunk of 2.5 ticks, D = 4, and no more workers than that: three actions have been executed since."""
-    hz, ticks, rule = 25, 34, hocket.TickDispatch(4, min_delay=4)
+    hz, ticks, rule = 25, 34, hocket.TickDispatch(4, min_delay_ticks=4)
 
     def run(clock, seconds, name):
         head, listener = Head(str(tmp_path / name)), Listening()
@@ -286,9 +290,9 @@ def test_heads_are_given_the_same_under_both_drivers(executor, tmp_path, nothing
     assert live_moments == moments
     assert live_seen == seen
     actions = dict(zip(result.record.ticks, result.record.actions, strict=True))
-    for observation, newest, *codes in seen:
+    for observation, newest, *pending_actions in seen:
         assert newest == observation + 3
-        assert codes == [actions[observation + row] for row in (1, 2, 3)]
+        assert pending_actions == [actions[observation + row] for row in (1, 2, 3)]
     # Of the 12 observations of an episode the last 3 have no head.
     assert [observation for observation, *_ in seen] == [k for k in range(ticks - 3) if k % 12 < 9]
     live.save(tmp_path / "run")
@@ -305,7 +309,7 @@ def test_waiting_is_not_hanging(executor, nothing_left):
     """Features that wait for 0.5 s under hang_s=0.2."""
     policy = hocket.TwoStage(Trunk(), lambda features: features % 3, head_s=0.01)
     clock = hocket.Realtime(hz=HZ, executor=executor(hang_s=0.2))
-    result = hocket.run(Endless(), policy, hocket.TickDispatch(3, min_delay=25), clock, ticks=80)
+    result = hocket.run(Endless(), policy, hocket.TickDispatch(3, min_delay_ticks=25), clock, ticks=80)
     assert result.summary().outcomes["failed"] == 0
     assert result.summary().outcomes["executed"] >= 6
     replay(result.record.trace, validate=True)

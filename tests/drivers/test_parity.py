@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from slow_policies import Sleeping
 
 import hocket
 from hocket.policies.base import FunctionPolicy
 from hocket.testing import replay
-from policies import Sleeping
 
 HZ = 50
 TICK_S = 1 / HZ

@@ -14,7 +14,7 @@ import hocket
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.drivers.engine import RUNNING
-from hocket.drivers.pending_actions import PendingActions
+from hocket.drivers.pending_actions import PendingTracker
 from hocket.envs.induced_delay import InducedDelay
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
@@ -27,7 +27,7 @@ HZ = 50
 
 def pending(default, rows=3, space=None):
     space = space or spaces.Discrete(3)
-    return PendingActions(rows, ActionCodec(space), default.bind(space, np.random.default_rng(0)))
+    return PendingTracker(rows, ActionCodec(space), default.bind(space, np.random.default_rng(0)))
 
 
 def starts(book, *aims):
@@ -46,10 +46,10 @@ def answer(action):
 def test_known_if_the_aimed_inference_has_finished():
     book = pending(hocket.Fixed(2))
     starts(book, (0, 3), (1, 4))
-    codes = book.codes(2, 6, 2, {0: answer(1), 1: RUNNING})
-    assert codes.dtype == np.int64
+    pending_actions = book.pending_actions(2, 6, 2, {0: answer(1), 1: RUNNING})
+    assert pending_actions.dtype == np.int64
     # Tick 3: inference 0's. Tick 4: not yet known. Tick 5: nothing is aimed at it, so the default.
-    assert codes.tolist() == [1, UNKNOWN, 2]
+    assert pending_actions.tolist() == [1, UNKNOWN, 2]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_known_if_the_aimed_inference_has_finished():
     ],
 )
 def test_where_nothing_is_aimed(default, last, expected):
-    assert pending(default).codes(0, 4, last, {}).tolist() == expected
+    assert pending(default).pending_actions(0, 4, last, {}).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_where_nothing_is_aimed(default, last, expected):
 def test_the_default_after_a_decision(default, known, running):
     book = pending(default)
     starts(book, (3, 7))
-    assert book.codes(5, 9, 0, {0: answer(2)}).tolist() == known
-    assert book.codes(5, 9, 0, {0: RUNNING}).tolist() == running
+    assert book.pending_actions(5, 9, 0, {0: answer(2)}).tolist() == known
+    assert book.pending_actions(5, 9, 0, {0: RUNNING}).tolist() == running
 
 
 def test_an_observation_that_queued_is_told_what_has_been_executed_since():
@@ -88,38 +88,38 @@ def test_an_observation_that_queued_is_told_what_has_been_executed_since():
     starts(book, (1, 7))
     for tick, action in ((4, 0), (5, 2)):
         book.executed(tick, action)
-    assert book.codes(3, 8, 2, {0: RUNNING}).tolist() == [0, 2, 2]
-    assert book.codes(4, 9, 2, {0: RUNNING}).tolist() == [2, 2, UNKNOWN]
+    assert book.pending_actions(3, 8, 2, {0: RUNNING}).tolist() == [0, 2, 2]
+    assert book.pending_actions(4, 9, 2, {0: RUNNING}).tolist() == [2, 2, UNKNOWN]
 
 
 def test_what_was_executed_is_known_whatever_was_aimed():
     book = pending(hocket.RandomDefault())
     starts(book, (1, 4))
     book.executed(4, 1)  # the inference was late
-    assert book.codes(3, 8, 1, {0: RUNNING}).tolist() == [1, UNKNOWN, UNKNOWN]
+    assert book.pending_actions(3, 8, 1, {0: RUNNING}).tolist() == [1, UNKNOWN, UNKNOWN]
 
 
 def test_from_the_target_on_nothing_is_known():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 3))
-    assert book.codes(0, 1, 1, {}).tolist() == [UNKNOWN] * 3
-    assert book.codes(0, 3, 1, {0: answer(2)}).tolist() == [1, 1, UNKNOWN]
-    assert book.codes(0, -1, 1, {0: answer(2)}).tolist() == [1, 1, 2]  # it aims at no tick
+    assert book.pending_actions(0, 1, 1, {}).tolist() == [UNKNOWN] * 3
+    assert book.pending_actions(0, 3, 1, {0: answer(2)}).tolist() == [1, 1, UNKNOWN]
+    assert book.pending_actions(0, -1, 1, {0: answer(2)}).tolist() == [1, 1, 2]  # it aims at no tick
 
 
 def test_what_has_failed_or_was_discarded_is_not_aimed_any_more():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 2))
     book.ended(2)
-    assert book.codes(0, 4, 1, {}).tolist() == [1, 1, 1]
+    assert book.pending_actions(0, 4, 1, {}).tolist() == [1, 1, 1]
 
 
 def test_an_inference_that_aims_at_no_tick_may_come_at_any():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 2), (0, -1))
-    assert book.codes(0, 4, 1, {0: answer(0), 1: RUNNING}).tolist() == [UNKNOWN, 0, UNKNOWN]
+    assert book.pending_actions(0, 4, 1, {0: answer(0), 1: RUNNING}).tolist() == [UNKNOWN, 0, UNKNOWN]
     book.ended(-1)
-    assert book.codes(0, 4, 1, {0: answer(0)}).tolist() == [1, 0, 1]
+    assert book.pending_actions(0, 4, 1, {0: answer(0)}).tolist() == [1, 0, 1]
 
 
 def test_a_late_inference_may_come_at_any_tick():
@@ -127,34 +127,34 @@ def test_a_late_inference_may_come_at_any_tick():
     starts(book, (0, 2))
     book.executed(1, 1)
     book.executed(2, 1)
-    assert book.codes(2, 6, 1, {0: RUNNING}).tolist() == [UNKNOWN] * 3
+    assert book.pending_actions(2, 6, 1, {0: RUNNING}).tolist() == [UNKNOWN] * 3
     book.ended(2)
-    assert book.codes(2, 6, 1, {}).tolist() == [1] * 3
+    assert book.pending_actions(2, 6, 1, {}).tolist() == [1] * 3
 
 
 def test_the_first_answer_of_a_hedge_counts():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 2), (0, 2))
-    assert book.codes(1, 5, 1, {0: RUNNING, 1: RUNNING}).tolist() == [UNKNOWN, 1, 1]
-    assert book.codes(1, 5, 1, {0: answer(2), 1: RUNNING}).tolist() == [2, 1, 1]
-    assert book.codes(1, 5, 1, {0: RUNNING, 1: answer(2)}).tolist() == [2, 1, 1]
+    assert book.pending_actions(1, 5, 1, {0: RUNNING, 1: RUNNING}).tolist() == [UNKNOWN, 1, 1]
+    assert book.pending_actions(1, 5, 1, {0: answer(2), 1: RUNNING}).tolist() == [2, 1, 1]
+    assert book.pending_actions(1, 5, 1, {0: RUNNING, 1: answer(2)}).tolist() == [2, 1, 1]
     book.ended(2)  # the loser
-    assert book.codes(1, 5, 1, {0: answer(2)}).tolist() == [2, 1, 1]
+    assert book.pending_actions(1, 5, 1, {0: answer(2)}).tolist() == [2, 1, 1]
 
 
 def test_of_two_observations_that_aim_at_a_tick_the_newer_counts():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 4), (1, 4))
-    assert book.codes(2, 6, 1, {0: answer(0), 1: answer(2)}).tolist() == [1, 2, 1]
-    assert book.codes(2, 6, 1, {0: answer(0), 1: RUNNING}).tolist() == [1, UNKNOWN, 1]
+    assert book.pending_actions(2, 6, 1, {0: answer(0), 1: answer(2)}).tolist() == [1, 2, 1]
+    assert book.pending_actions(2, 6, 1, {0: answer(0), 1: RUNNING}).tolist() == [1, UNKNOWN, 1]
     book.ended(4)  # the newer, which has failed
-    assert book.codes(2, 6, 1, {0: answer(0)}).tolist() == [1, 0, 1]
+    assert book.pending_actions(2, 6, 1, {0: answer(0)}).tolist() == [1, 0, 1]
 
 
 def test_actions_that_do_not_count_from_0():
     book = pending(hocket.Fixed(3), space=spaces.Discrete(3, start=1))
     starts(book, (0, 2), (0, 3))
-    assert book.codes(0, 4, None, {0: answer(1), 1: RUNNING}).tolist() == [2, 0, UNKNOWN]
+    assert book.pending_actions(0, 4, None, {0: answer(1), 1: RUNNING}).tolist() == [2, 0, UNKNOWN]
 
 
 def test_what_nobody_will_ask_about_is_forgotten():
@@ -167,7 +167,13 @@ def test_what_nobody_will_ask_about_is_forgotten():
     assert len(book._executed) <= 4 and len(book._aimed) <= 4
 
 
-@pytest.mark.parametrize("clock", [hocket.Virtual(hz=HZ, latency=hocket.Constant(0.01)), hocket.Realtime(hz=HZ)])
+@pytest.mark.parametrize(
+    "clock",
+    [
+        hocket.Virtual(hz=HZ, latency=hocket.Constant(0.01)),
+        pytest.param(hocket.Realtime(hz=HZ), marks=pytest.mark.realtime),
+    ],
+)
 def test_boxes_and_chunks_are_refused(clock):
     def run(env, policy):
         hocket.run(env, policy, hocket.TickDispatch(2), clock, ticks=2)
@@ -211,9 +217,9 @@ class Live:
 
 
 def check_against_the_trace(result, calls, default, *, binding):
-    """``calls`` are the policy's, in order: (observation, codes, answer).
+    """``calls`` are the policy's, in order: (observation, pending_actions, answer).
 
-    ``binding``: whether the rule executes answers at their targets. Counts what kinds of codes there were.
+    ``binding``: whether the rule executes answers at their targets. Counts what kinds of pending_actions there were.
     """
     steps = list(result.record.trace.steps())
     executed_by = {x.tick: x.inference for _, commands in steps for x in commands if type(x) is c.Execute}
@@ -231,10 +237,10 @@ def check_against_the_trace(result, calls, default, *, binding):
                 live.pop(command.inference)
             if type(command) is not c.StartInference:
                 continue
-            observation, codes, action = calls[started]
+            observation, pending_actions, action = calls[started]
             assert (started, observation) == (command.inference, command.observation)
             at_any_tick = any(i.target <= now for i in live.values())  # late, or aiming at none
-            for row, code in enumerate(codes):
+            for row, code in enumerate(pending_actions):
                 tick = observation + 1 + row
                 if command.target >= 0 and tick >= command.target:
                     assert code == UNKNOWN
@@ -279,8 +285,8 @@ def check_against_the_trace(result, calls, default, *, binding):
 
 RULES = {
     "tick dispatch": hocket.TickDispatch(4),
-    "held": hocket.TickDispatch(4, min_delay=4),
-    "too few workers": hocket.TickDispatch(2, min_delay=4),
+    "held": hocket.TickDispatch(4, min_delay_ticks=4),
+    "too few workers": hocket.TickDispatch(2, min_delay_ticks=4),
     "released": hocket.TickDispatch(4, hold=False),
     "hedged": hocket.TickDispatch(8, hedge=True),
     "least regret": hocket.TickDispatch(5, quantile="auto"),
@@ -294,9 +300,9 @@ RULES = {
 def test_no_code_depends_on_an_unfinished_inference(rule, default):
     calls = []
 
-    def policy(observation, codes):
-        action = int(observation[0] * 7 + codes @ [1, 2, 3, 4]) % 3
-        calls.append((int(observation[0]), codes.tolist(), action))
+    def policy(observation, pending_actions):
+        action = int(observation[0] * 7 + pending_actions @ [1, 2, 3, 4]) % 3
+        calls.append((int(observation[0]), pending_actions.tolist(), action))
         return action
 
     result = hocket.run(
@@ -328,13 +334,13 @@ class Noting:
     path: str
     seconds: float = 0.0
 
-    def __call__(self, observation, codes):
-        line = " ".join(map(str, [int(observation.flat[0]), *codes.tolist()])) + "\n"
+    def __call__(self, observation, pending_actions):
+        line = " ".join(map(str, [int(observation.flat[0]), *pending_actions.tolist()])) + "\n"
         file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(file, line.encode())
         os.close(file)
         time.sleep(self.seconds)
-        return int(observation.flat[0] + codes @ [1, 2, 3]) % 3
+        return int(observation.flat[0] + pending_actions @ [1, 2, 3]) % 3
 
     def seen(self):
         with open(self.path) as file:
@@ -349,14 +355,15 @@ class Listening:
         pass
 
     def ticked(self, moment):
-        self.moments.append((moment.tick, moment.decided_on, moment.action, moment.codes, moment.final_codes))
+        told, final = (tuple(seen.tolist()) for seen in (moment.pending_actions, moment.final_pending_actions))
+        self.moments.append((moment.tick, moment.decided_on, moment.action, told, final))
 
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("executor", [hocket.Threads(), hocket.Processes()], ids=["threads", "processes"])
 @pytest.mark.parametrize("lasts", [0.0, 2.5], ids=["instant", "2.5 ticks"])
 def test_both_drivers_show_a_policy_the_same(executor, lasts, tmp_path, nothing_left):
-    hz, ticks, rule = 25, 30, hocket.TickDispatch(4, min_delay=4)
+    hz, ticks, rule = 25, 30, hocket.TickDispatch(4, min_delay_ticks=4)
     latency = hocket.Constant(lasts / hz if lasts else 0.001)
 
     def run(clock, seconds, name):
@@ -381,11 +388,40 @@ def test_both_drivers_show_a_policy_the_same(executor, lasts, tmp_path, nothing_
             break
     assert live_moments == moments
     assert live_seen[: ticks - 1] == seen[: ticks - 1]
-    middle = [codes for observation, *codes in seen if 5 <= observation < 12]
+    middle = [pending_actions for observation, *pending_actions in seen if 5 <= observation < 12]
     if lasts:  # only the oldest of the three has finished
         assert all(first < UNKNOWN and rest == [UNKNOWN] * 2 for first, *rest in middle)
     else:
-        assert all(code < UNKNOWN for codes in middle for code in codes)
+        assert all(code < UNKNOWN for pending_actions in middle for code in pending_actions)
+
+
+@pytest.mark.parametrize("head_s", [0.0, 0.25 / HZ], ids=["one stage", "two stages"])
+def test_moments_keep_what_a_policy_was_told_though_it_overwrites_its_input(head_s):
+    told, moments = {}, []
+
+    def act(observation, pending_actions):
+        told[observation] = pending_actions.tolist()
+        pending_actions[:] = 77
+        return observation % 3
+
+    class KeepingMoments(Listening):
+        def ticked(self, moment):
+            moments.append(moment)
+
+    policy = FunctionPolicy(lambda observation, pending_actions: act(int(observation[0]), pending_actions), pending=3)
+    if head_s:
+        policy = hocket.TwoStage(lambda observation: int(observation[0]), act, head_s=head_s, pending=3)
+    hocket.run(
+        Endless(),
+        policy,
+        hocket.TickDispatch(4, min_delay_ticks=4),
+        hocket.Virtual(hz=HZ, latency=hocket.Constant(2.5 / HZ)),
+        ticks=30,
+        listener=KeepingMoments(),
+    )
+    fresh = [moment for moment in moments if moment.decided_on >= 0]
+    assert len(fresh) > 20
+    assert all(moment.pending_actions.tolist() == told[moment.decided_on] for moment in fresh)
 
 
 @pytest.mark.parametrize("lasts", [1.0, 2.5, 4.0])
@@ -393,14 +429,14 @@ def test_the_final_observation_has_the_codes_it_would_have_had(lasts):
     def play(length):
         seen, listener = {}, Listening()
 
-        def policy(observation, codes):
-            seen[int(observation[0])] = tuple(codes.tolist())
-            return int(observation[0] + codes @ [1, 2, 3]) % 3
+        def policy(observation, pending_actions):
+            seen[int(observation[0])] = tuple(pending_actions.tolist())
+            return int(observation[0] + pending_actions @ [1, 2, 3]) % 3
 
         hocket.run(
             Endless(length),
             FunctionPolicy(policy, pending=3),
-            hocket.TickDispatch(4, min_delay=4),
+            hocket.TickDispatch(4, min_delay_ticks=4),
             hocket.Virtual(hz=HZ, latency=hocket.Constant(lasts / HZ)),
             ticks=20,
             default=hocket.Fixed(2),
@@ -425,7 +461,7 @@ def test_induced_delay_shows_the_same(inference_ticks, default):
 
     wrapper = InducedDelay(
         gym.make("CartPole-v1"),
-        delay=delay,
+        delay_ticks=delay,
         default=default,
         pending_actions=True,
         inference_ticks=inference_ticks,
@@ -442,19 +478,19 @@ def test_induced_delay_shows_the_same(inference_ticks, default):
 
     seen = []
 
-    def policy(observation, codes):
-        seen.append((observation.tolist(), codes.tolist()))
-        return act(observation, codes)
+    def policy(observation, pending_actions):
+        seen.append((observation.tolist(), pending_actions.tolist()))
+        return act(observation, pending_actions)
 
     hocket.run(
         gym.make("CartPole-v1"),
         FunctionPolicy(policy, pending=delay - 1),
-        hocket.TickDispatch(delay, min_delay=delay),
+        hocket.TickDispatch(delay, min_delay_ticks=delay),
         hocket.Virtual(hz=HZ, latency=hocket.Constant(inference_ticks / HZ)),
         ticks=ticks,
         default=default,
         seed=3,
     )
     assert seen[:ticks] == wrapped
-    kinds = {code for _, codes in seen for code in codes}
+    kinds = {code for _, pending_actions in seen for code in pending_actions}
     assert kinds >= ({0, 1} if inference_ticks == 1 else {unknown})

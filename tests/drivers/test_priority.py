@@ -3,11 +3,11 @@ import sys
 from threading import Thread
 
 import pytest
+from slow_policies import Sleeping
 
 import hocket
 from hocket import realtime_priority
 from hocket.errors import ConfigurationError
-from policies import Sleeping
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time priorities are Linux's here")
 

@@ -6,11 +6,11 @@ import time
 import gymnasium as gym
 import numpy as np
 import pytest
+from slow_policies import Niceness, Sleeping
 
 import hocket
 from hocket.errors import ConfigurationError
 from hocket.testing import replay
-from policies import Niceness, Sleeping
 
 HZ = 50
 TICK_S = 1 / HZ

@@ -1,12 +1,12 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from slow_policies import BrokenBuild
 
 import hocket
 from hocket.core.commands import Outcome
 from hocket.errors import ActionError, ConfigurationError, PolicyError
 from hocket.testing import replay
-from policies import BrokenBuild
 
 
 def virtual(latency_s, **options):

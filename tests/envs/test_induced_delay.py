@@ -88,7 +88,7 @@ def test_interval_and_delay_1_change_nothing():
 
 def test_a_decision_executes_delay_ticks_later():
     # Decisions on observations 0, 1, 2 execute at ticks 3, 4, 5; before that the default 0.
-    actions, delays, steps = play(InducedDelay(Counting(), delay=3), [1, 2, 3, 4, 1])
+    actions, delays, steps = play(InducedDelay(Counting(), delay_ticks=3), [1, 2, 3, 4, 1])
     assert actions == [0, 0, 1, 2, 3]
     assert delays == [0, 0, 3, 3, 3]
     assert [reward for reward, _ in steps] == [10, 20, 31, 42, 53]
@@ -106,7 +106,7 @@ def test_a_decision_executes_delay_ticks_later():
     ],
 )
 def test_decisions_come_every_interval_ticks(interval, delay, expected):
-    env = InducedDelay(Counting(), interval=interval, delay=delay)
+    env = InducedDelay(Counting(), interval_ticks=interval, delay_ticks=delay)
     actions, delays, _ = play(env, [1, 2, 3])
     assert actions == expected
     assert delays == [delay if action else 0 for action in expected]
@@ -114,13 +114,13 @@ def test_decisions_come_every_interval_ticks(interval, delay, expected):
 
 def test_rewards_add_up_as_in_a_semi_mdp():
     # Ticks 1, 2, 3 then 4, 5, 6; the decision 4 on observation 0 executes at tick 2, the next one at tick 5.
-    _, _, steps = play(InducedDelay(Counting(), interval=3, delay=2, gamma=0.5), [4, 2])
+    _, _, steps = play(InducedDelay(Counting(), interval_ticks=3, delay_ticks=2, gamma=0.5), [4, 2])
     assert [reward for reward, _ in steps] == [10 + 24 / 2 + 30 / 4, 40 + 52 / 2 + 60 / 4]
 
 
 @pytest.mark.parametrize("truncates", [False, True])
 def test_an_episode_ends_with_its_tick_and_what_was_in_flight_is_gone(truncates):
-    env = InducedDelay(Counting(5, truncates=truncates), interval=2, delay=3)
+    env = InducedDelay(Counting(5, truncates=truncates), interval_ticks=2, delay_ticks=3)
     env.reset(seed=0)
     ends = []
     for decision in (1, 2, 3):
@@ -143,7 +143,7 @@ def test_an_episode_ends_with_its_tick_and_what_was_in_flight_is_gone(truncates)
 def test_under_a_law_the_newest_ready_decision_executes_and_late_ones_are_dropped():
     # One tick a second. The decisions on 0..5 (actions 1, 2, 3, 4, 1, 2) are usable from ticks 3, 2, 3, 5, 5, 6:
     # tick 2 executes that of 1, tick 3 that of 2 (0 comes too late), tick 5 that of 4 (3 is older), tick 6 that of 5.
-    env = InducedDelay(Counting(), delay=Scripted(2.4, 0.3, 0, 2, 1, 0.5, 9), hz=1)
+    env = InducedDelay(Counting(), latency=Scripted(2.4, 0.3, 0, 2, 1, 0.5, 9), hz=1)
     actions, delays, _ = play(env, [1, 2, 3, 4, 1, 2, 3])
     assert actions == [0, 2, 3, 0, 1, 2, 0]
     assert delays == [0, 1, 1, 0, 1, 1, 0]
@@ -151,9 +151,11 @@ def test_under_a_law_the_newest_ready_decision_executes_and_late_ones_are_droppe
 
 def test_defaults_see_the_newest_observation_and_the_last_action():
     fallback = hocket.Fallback(lambda observation: int(observation[0]) % 5)
-    actions, _, _ = play(InducedDelay(Counting(), interval=3, delay=2, default=fallback), [1, 1])
+    actions, _, _ = play(InducedDelay(Counting(), interval_ticks=3, delay_ticks=2, default=fallback), [1, 1])
     assert actions == [0, 1, 2, 3, 1, 0]  # at tick k the newest observation is k - 1
-    actions, _, _ = play(InducedDelay(Counting(), interval=3, delay=2, default=hocket.RepeatLast(3)), [1, 2])
+    actions, _, _ = play(
+        InducedDelay(Counting(), interval_ticks=3, delay_ticks=2, default=hocket.RepeatLast(3)), [1, 2]
+    )
     assert actions == [3, 1, 1, 1, 2, 2]
 
 
@@ -165,7 +167,7 @@ LAWS_THAT_NOTICE = [
 
 @pytest.mark.parametrize("law", LAWS_THAT_NOTICE)
 def test_the_seed_decides_the_default_and_the_durations(law):
-    env = InducedDelay(Counting(), delay=law, hz=50, default=hocket.RandomDefault())
+    env = InducedDelay(Counting(), latency=law, hz=50, default=hocket.RandomDefault())
     decisions = np.random.default_rng(0).integers(5, size=60).tolist()
     first = play(env, decisions)
     assert play(env, decisions) == first
@@ -174,7 +176,7 @@ def test_the_seed_decides_the_default_and_the_durations(law):
 
 
 def test_the_default_leaves_the_action_space_s_own_draws_alone():
-    env = InducedDelay(Counting(), delay=3, default=hocket.RandomDefault())
+    env = InducedDelay(Counting(), delay_ticks=3, default=hocket.RandomDefault())
     env.action_space.seed(5)
     drawn = [env.action_space.sample() for _ in range(20)]
     env.action_space.seed(5)
@@ -187,7 +189,7 @@ def test_the_default_leaves_the_action_space_s_own_draws_alone():
 
 
 def test_box_actions():
-    env = InducedDelay(gym.make("Pendulum-v1"), delay=2, default=hocket.Fixed([0.5]))
+    env = InducedDelay(gym.make("Pendulum-v1"), delay_ticks=2, default=hocket.Fixed([0.5]))
     env.reset(seed=0)
     given = np.array([1.5], np.float32)
     assert env.step(given)[4]["induced_delay"]["actions"][0].tolist() == [0.5]
@@ -218,7 +220,7 @@ def pending_of(env, decisions):
     ],
 )
 def test_pending_actions_are_known_once_their_inference_has_finished(inference_ticks, expected):
-    env = InducedDelay(Counting(actions=3), delay=3, pending_actions=True, inference_ticks=inference_ticks)
+    env = InducedDelay(Counting(actions=3), delay_ticks=3, pending_actions=True, inference_ticks=inference_ticks)
     assert pending_of(env, [1, 2, 0]) == expected
 
 
@@ -235,7 +237,12 @@ def test_pending_actions_are_known_once_their_inference_has_finished(inference_t
 )
 def test_pending_rows_of_the_default(inference_ticks, default, expected):
     env = InducedDelay(
-        Counting(actions=3), interval=2, delay=4, default=default, pending_actions=True, inference_ticks=inference_ticks
+        Counting(actions=3),
+        interval_ticks=2,
+        delay_ticks=4,
+        default=default,
+        pending_actions=True,
+        inference_ticks=inference_ticks,
     )
     assert pending_of(env, [1, 2]) == expected
 
@@ -245,8 +252,8 @@ def test_pending_rows_of_the_default(inference_ticks, default, expected):
 def test_what_is_known_comes_true(default, interval, delay, lasts):
     env = InducedDelay(
         Counting(actions=3),
-        interval=interval,
-        delay=delay,
+        interval_ticks=interval,
+        delay_ticks=delay,
         default=default,
         pending_actions=True,
         inference_ticks=lasts,
@@ -267,14 +274,14 @@ def test_what_is_known_comes_true(default, interval, delay, lasts):
 
 
 def test_pending_actions_lengthen_a_vector_and_join_a_picture():
-    env = InducedDelay(Counting(9, actions=2, start=4), delay=3, pending_actions=True, default=hocket.Fixed(4))
+    env = InducedDelay(Counting(9, actions=2, start=4), delay_ticks=3, pending_actions=True, default=hocket.Fixed(4))
     assert env.observation_space == spaces.Box(
         np.zeros(7, np.float32), np.array([1000, 1, 1, 1, 1, 1, 1], np.float32), dtype=np.float32
     )
     assert env.reset()[0].tolist() == [0, 1, 0, 0, 1, 0, 0]
     assert env.step(5)[0].tolist() == [1, 1, 0, 0, 0, 1, 0]  # actions are numbered from 4
 
-    env = InducedDelay(Counting(9, actions=2, picture=True), delay=3, pending_actions=True)
+    env = InducedDelay(Counting(9, actions=2, picture=True), delay_ticks=3, pending_actions=True)
     pending = spaces.Box(0, 1, (2, 3), np.float32)
     assert env.observation_space == spaces.Dict(observation=env.env.observation_space, pending=pending)
     env.reset()
@@ -285,7 +292,7 @@ def test_pending_actions_lengthen_a_vector_and_join_a_picture():
 
 
 def test_with_delay_1_nothing_is_pending():
-    env = InducedDelay(Counting(), interval=2, pending_actions=True)
+    env = InducedDelay(Counting(), interval_ticks=2, pending_actions=True)
     assert env.observation_space == Counting().observation_space
     assert env.reset()[0] in env.observation_space
 
@@ -354,7 +361,7 @@ def chaotic(observation):
     return zlib.crc32(np.ascontiguousarray(observation).tobytes())
 
 
-def assert_same_as_driver(make, rule, latency, ticks, *, default, hz=50, seed=7, episodes=2, **options):
+def assert_same_as_driver(make, rule, latency, ticks, /, *, default, hz=50, seed=7, episodes=2, **options):
     driven = Witness(make())
     inputs = []
 
@@ -366,7 +373,7 @@ def assert_same_as_driver(make, rule, latency, ticks, *, default, hz=50, seed=7,
     result = hocket.run(driven, policy, rule, clock, ticks=ticks, default=default, seed=seed)
 
     stepped = Witness(make())
-    if isinstance(options["delay"], LatencyModel):
+    if "latency" in options:
         options["hz"] = hz
     env = InducedDelay(stepped, default=default, **options)
     observation, _ = env.reset(seed=seed)
@@ -391,7 +398,7 @@ def assert_same_as_driver(make, rule, latency, ticks, *, default, hz=50, seed=7,
     assert seen == inputs[: len(seen)]
     ends = sum(record.terminated) + sum(record.truncated)
     assert ends >= episodes, "the comparison is to cover episode ends"
-    assert max(delays) > 1 or latency.seconds * hz <= 1
+    assert max(delays) > 1 or latency.duration_s * hz <= 1
     driven.close()
     stepped.close()
 
@@ -436,7 +443,7 @@ def test_a_fixed_delay_is_tick_dispatch_with_a_constant_latency(world, delay, ho
     make, ticks = world
     rule = hocket.TickDispatch(workers=delay, hold=hold)
     latency = hocket.Constant((delay - 0.4) / 50)
-    assert_same_as_driver(make, rule, latency, ticks, delay=delay, default=hocket.Fixed(1))
+    assert_same_as_driver(make, rule, latency, ticks, delay_ticks=delay, default=hocket.Fixed(1))
 
 
 @pytest.mark.parametrize("default", DEFAULTS)
@@ -444,7 +451,7 @@ def test_a_latency_law_is_tick_dispatch_without_holding(world, default):
     make, ticks = world
     law = hocket.LogNormal(0.05, 0.6)
     rule = hocket.TickDispatch(workers=64, hold=False)
-    assert_same_as_driver(make, rule, law, ticks, delay=law, hz=60, default=DEFAULTS[default])  # 60: deadlines round
+    assert_same_as_driver(make, rule, law, ticks, latency=law, hz=60, default=DEFAULTS[default])  # 60: deadlines round
 
 
 @pytest.mark.parametrize(
@@ -460,14 +467,21 @@ def test_a_latency_law_is_tick_dispatch_without_holding(world, default):
 )
 def test_every_law_draws_as_the_driver_does(law):
     rule = hocket.TickDispatch(workers=128, hold=False)
-    assert_same_as_driver(cartpole, rule, law, 600, delay=law, hz=59.7275, default=hocket.Fixed(0))
+    assert_same_as_driver(cartpole, rule, law, 600, latency=law, hz=59.7275, default=hocket.Fixed(0))
 
 
 def test_the_classical_loop_has_interval_equal_to_delay():
     # Episodes end when nothing is in flight: the driver's one worker is then free for the next episode's tick 0.
     latency = hocket.Constant(4.6 / 50)
     assert_same_as_driver(
-        boxing, hocket.Sequential(), latency, 260, interval=5, delay=5, default=DEFAULTS["repeat"], episodes=2
+        boxing,
+        hocket.Sequential(),
+        latency,
+        260,
+        interval_ticks=5,
+        delay_ticks=5,
+        default=DEFAULTS["repeat"],
+        episodes=2,
     )
 
 
@@ -480,8 +494,8 @@ def test_any_interval_and_delay_across_episodes(interval, delay, lasts, default)
         Every(interval, delay),
         latency,
         400,
-        interval=interval,
-        delay=delay,
+        interval_ticks=interval,
+        delay_ticks=delay,
         default=DEFAULTS[default],
     )
 
@@ -494,10 +508,10 @@ def test_any_interval_and_delay_across_episodes(interval, delay, lasts, default)
     "options",
     [
         {},
-        {"interval": 3, "delay": 4},
-        {"delay": 4, "pending_actions": True},
-        {"interval": 2, "delay": 4, "pending_actions": True, "default": hocket.RandomDefault()},
-        {"delay": hocket.LogNormal(0.05, 0.5), "hz": 50},
+        {"interval_ticks": 3, "delay_ticks": 4},
+        {"delay_ticks": 4, "pending_actions": True},
+        {"interval_ticks": 2, "delay_ticks": 4, "pending_actions": True, "default": hocket.RandomDefault()},
+        {"latency": hocket.LogNormal(0.05, 0.5), "hz": 50},
     ],
 )
 @pytest.mark.parametrize("picture", [False, True])
@@ -506,7 +520,7 @@ def test_check_env(options, picture):
 
 
 def test_its_spec_makes_it_again():
-    env = gym.make(InducedDelay(gym.make("CartPole-v1"), delay=4, pending_actions=True).spec)
+    env = gym.make(InducedDelay(gym.make("CartPole-v1"), delay_ticks=4, pending_actions=True).spec)
     assert isinstance(env, InducedDelay)
     assert env.observation_space.shape == (4 + 3 * 3,)
 
@@ -514,7 +528,7 @@ def test_its_spec_makes_it_again():
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_in_a_vector_each_is_as_alone(mode):
     def make(length):
-        return lambda: InducedDelay(Counting(length, actions=3), interval=2, delay=3, pending_actions=True)
+        return lambda: InducedDelay(Counting(length, actions=3), interval_ticks=2, delay_ticks=3, pending_actions=True)
 
     lengths = (5, 8)
     vector = SyncVectorEnv([make(length) for length in lengths], autoreset_mode=mode)
@@ -547,24 +561,26 @@ LAW = hocket.LogNormal(0.05, 0.5)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"interval": 0}, "interval=0 .* at least 1"),
-        ({"interval": 1.5}, "interval=1.5"),
-        ({"interval": True}, "interval=True"),
-        ({"delay": 0}, "delay=0 .* latency law"),
-        ({"delay": 0.2}, "delay=0.2 .* latency law"),
-        ({"delay": LAW}, "hz=50"),
-        ({"delay": LAW, "hz": -1}, "greater than 0"),
-        ({"delay": 3, "hz": 50}, "leave hz out"),
-        ({"delay": hocket.PerWorker(LAW, (1.0, 2.0)), "hz": 50}, "which worker"),
-        ({"delay": hocket.Changing(LAW, hocket.PerWorker(LAW, (1.0,)), 1.0), "hz": 50}, "which worker"),
+        ({"interval_ticks": 0}, "interval_ticks=0 .* at least 1"),
+        ({"interval_ticks": 1.5}, "interval_ticks=1.5"),
+        ({"interval_ticks": True}, "interval_ticks=True"),
+        ({"delay_ticks": 0}, "delay_ticks=0 .* law of times"),
+        ({"delay_ticks": 0.2}, "delay_ticks=0.2 .* law of times"),
+        ({"latency": LAW}, "hz=50"),
+        ({"latency": LAW, "hz": -1}, "greater than 0"),
+        ({"delay_ticks": 3, "hz": 50}, "leave hz out"),
+        ({"delay_ticks": 3, "latency": LAW, "hz": 50}, "give one of the two"),
+        ({"latency": 0.05, "hz": 50}, "not a latency model"),
+        ({"latency": hocket.PerWorker(LAW, (1.0, 2.0)), "hz": 50}, "which worker"),
+        ({"latency": hocket.Changing(LAW, hocket.PerWorker(LAW, (1.0,)), 1.0), "hz": 50}, "which worker"),
         ({"gamma": 0.0}, "gamma=0.0"),
         ({"gamma": 1.1}, "gamma=1.1"),
         ({"gamma": "1"}, "gamma='1'"),
         ({"default": 0}, r"hocket.Fixed\(0\)"),
-        ({"delay": LAW, "hz": 50, "pending_actions": True}, "fixed delay"),
-        ({"delay": 3, "inference_ticks": 2}, "pending_actions=True only"),
-        ({"delay": 3, "pending_actions": True, "inference_ticks": 4}, "exceeds delay=3"),
-        ({"delay": 3, "pending_actions": True, "inference_ticks": 0}, "inference_ticks=0"),
+        ({"latency": LAW, "hz": 50, "pending_actions": True}, "fixed delay"),
+        ({"delay_ticks": 3, "inference_ticks": 2}, "pending_actions=True only"),
+        ({"delay_ticks": 3, "pending_actions": True, "inference_ticks": 4}, "exceeds delay_ticks=3"),
+        ({"delay_ticks": 3, "pending_actions": True, "inference_ticks": 0}, "inference_ticks=0"),
     ],
 )
 def test_options_that_cannot_work(options, message):
@@ -574,7 +590,7 @@ def test_options_that_cannot_work(options, message):
 
 def test_actions_that_do_not_fit():
     with pytest.raises(ConfigurationError, match="Discrete actions, not Box"):
-        InducedDelay(gym.make("Pendulum-v1"), delay=2, pending_actions=True)
+        InducedDelay(gym.make("Pendulum-v1"), delay_ticks=2, pending_actions=True)
     with pytest.raises(ActionError, match="outside"):
         InducedDelay(Counting(), default=hocket.Fixed(9))
     env = InducedDelay(Counting())
@@ -588,6 +604,7 @@ def test_actions_that_do_not_fit():
 # -- the example ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_stable_baselines3_example_runs():
     pytest.importorskip("stable_baselines3")
     done = subprocess.run(

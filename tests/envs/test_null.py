@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import hocket.envs  # noqa: F401 (registers the id)
-from hocket.envs.null import NullEnv, register_null
+from hocket.envs.null import NullEnv
+from hocket.envs.registration import register_environments
 from hocket.errors import ConfigurationError
 
 
@@ -45,7 +45,7 @@ def test_an_episode_is_truncated_at_its_length():
 
 
 def test_it_is_registered_once_and_bare():
-    register_null()
+    register_environments()
     env = gym.make("hocket/Null-v0", episode_ticks=5)
     assert isinstance(env, NullEnv)
     assert env.episode_ticks == 5

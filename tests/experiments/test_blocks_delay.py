@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,10 +18,11 @@ def test_every_cell_is_there_once():
     assert [task.seed for task in every] == sorted(task.seed for task in every)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arm", "coverage"), [("sequential", 0.2), ("TickDispatch", 0.98)])
 def test_an_arm_plays(arm, coverage, monkeypatch):
-    short = {**experiment.LEARNING, "warm_up": 100, "evaluate_every": 300, "evaluation_episodes": 1}
-    monkeypatch.setattr(experiment, "LEARNING", short)
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=1))
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
     monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
     rows = BlocksRun(5, arm, 0, ticks=500, pretrain_updates=20).play()

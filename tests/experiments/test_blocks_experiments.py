@@ -65,6 +65,7 @@ def test_bad_options_are_refused():
             expert_demonstrations(**options)
 
 
+@pytest.mark.slow
 def test_the_expert_beats_chance_and_chance_beats_no_button(game):
     noop = play_episode(game, "noop", 0)
     chance = [play_episode(game, "random", seed)["return"] for seed in range(3)]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch")
@@ -11,8 +13,8 @@ COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 
 @pytest.fixture
 def quick(monkeypatch):
-    short = {**experiment.LEARNING, "warm_up": 100, "evaluate_every": 300, "evaluation_episodes": 2}
-    monkeypatch.setattr(experiment, "LEARNING", short)
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=2))
 
 
 def test_every_cell_is_there_under_its_name():

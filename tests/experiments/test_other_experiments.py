@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch")
@@ -5,12 +7,15 @@ pytest.importorskip("minatar")
 
 from hocket.experiments import learners_table, rainbow_minatar
 
-SHORT = {"warm_up": 200, "evaluate_every": 500, "evaluation_episodes": 2}
+
+def shorten(monkeypatch, experiment):
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=200))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=500, episodes=2))
 
 
 @pytest.mark.parametrize("arm", rainbow_minatar.ARMS)
 def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
-    monkeypatch.setattr(rainbow_minatar, "LEARNING", {**rainbow_minatar.LEARNING, **SHORT})
+    shorten(monkeypatch, rainbow_minatar)
     rows = rainbow_minatar.RainbowRun(arm, 0, ticks=600).play()
     assert list(rows[0]) == ["arm", "seed", *rainbow_minatar.COLUMNS]
     assert (rows[-1]["updates"], rows[-1]["coverage"], rows[-1]["delay_mean"]) == (101, 1, 1)
@@ -18,8 +23,8 @@ def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
 
 @pytest.mark.parametrize(("kind", "n"), [("RoundRobin", 3), ("RoundRobin", 33), ("ParallelBatch", 3)])
 def test_updates_and_staleness_are_as_many_as_said(monkeypatch, kind, n):
-    monkeypatch.setattr(learners_table, "LEARNING", {**learners_table.LEARNING, **SHORT})
-    (row,) = learners_table.RainbowRun(kind, n, 0, ticks=530).play()
+    shorten(monkeypatch, learners_table)
+    (row,) = learners_table.LearnersRun(kind, n, 0, ticks=530).play()
     assert list(row) == list(learners_table.COLUMNS)
     if kind == "ParallelBatch":
         # Starts at 231, 264, …, 495; each lands before the next; the last has until 528.

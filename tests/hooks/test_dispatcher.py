@@ -11,6 +11,7 @@ from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import HOOKS, Dispatcher
 from hocket.hooks.instrument import Instrument
+from hocket.spaces.codec import NOTHING_PENDING
 
 VIRTUAL = hocket.Virtual(hz=60, latency=hocket.LogNormal(0.05, 0.5))
 CLOCKS = {"virtual": VIRTUAL, "realtime": hocket.Realtime(hz=200, executor="threads")}
@@ -135,17 +136,17 @@ def test_what_is_no_instrument_is_refused():
 
 
 def moment(tick):
-    return hocket.Moment(
+    return hocket.instruments.Moment(
         tick=tick,
         decided_on=-1,
         action=0,
-        codes=(),
+        pending_actions=NOTHING_PENDING,
         reward=0.0,
         terminated=False,
         truncated=False,
         observation=None,
         final_observation=None,
-        final_codes=(),
+        final_pending_actions=NOTHING_PENDING,
     )
 
 

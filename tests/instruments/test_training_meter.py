@@ -9,6 +9,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures
 from hocket.hooks.record import Moment
 from hocket.instruments.training_meter import training_dispatcher
+from hocket.spaces.codec import NOTHING_PENDING
 
 
 def moment(tick, *, delay=0, reward=0.0, terminated=False, truncated=False):
@@ -16,13 +17,13 @@ def moment(tick, *, delay=0, reward=0.0, terminated=False, truncated=False):
         tick=tick,
         decided_on=tick - delay if delay else -1,
         action=0,
-        codes=(),
+        pending_actions=NOTHING_PENDING,
         reward=reward,
         terminated=terminated,
         truncated=truncated,
         observation=None,
         final_observation=None,
-        final_codes=(),
+        final_pending_actions=NOTHING_PENDING,
     )
 
 
@@ -103,7 +104,7 @@ def test_a_run_that_was_gone_on_with():
     notes = Notes()
     dispatcher, clock, figures = meter(notes, updates=500, first_tick=2000)
     clock[0] = 105.0
-    view = hocket.RunView(env=None, rule=hocket.Sequential(), hz=Fraction(50), ticks=9, realtime=True)
+    view = hocket.instruments.RunView(env=None, rule=hocket.Sequential(), hz=Fraction(50), ticks=9, realtime=True)
     dispatcher.started(view)
     clock[0], figures[0] = 115.0, LearnerFigures(530)
     dispatcher.ticked(moment(1))

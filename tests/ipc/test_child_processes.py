@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from hocket.ipc.child_processes import begin_as_child
+from hocket.errors import ConfigurationError
+from hocket.ipc.child_processes import begin_as_child, preload
 
 CONTEXT = multiprocessing.get_context("spawn")
 
@@ -24,3 +25,9 @@ def test_who_stands_back_furthest_runs_when_nobody_else_would(nice, policy):
     process.join()
     assert scheduled == getattr(os, policy)
     assert stood_back == min(nice, 19 - os.nice(0))
+
+
+@pytest.mark.parametrize("name", ["hocket.ipc.nowhere", "hocket.nowhere.child_processes", "nowhere"])
+def test_a_module_that_is_not_there_cannot_be_preloaded(name):
+    with pytest.raises(ConfigurationError, match=f"preload names '{name}', which is no module here"):
+        preload(("math", name))

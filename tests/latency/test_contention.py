@@ -6,9 +6,14 @@ from hocket import Crowded, Empirical
 from hocket.bench.rules import idle_policy
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
+from hocket.testing import check_latency
 
 TWICE = Crowded({1: Empirical((0.1,)), 2: Empirical((0.2,))})
 NS = 10**9
+
+
+def test_it_conforms():
+    check_latency(TWICE)
 
 
 def test_each_crowd_has_its_law():

@@ -6,6 +6,7 @@ import pytest
 import hocket
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
+from hocket.testing import check_latency
 
 LAWS = [
     hocket.Constant(0.2),
@@ -33,9 +34,9 @@ def test_the_mean_is_exact(law):
 
 
 @pytest.mark.parametrize("law", LAWS, ids=repr)
-def test_draws_depend_on_the_seed_alone(law):
-    assert (draws(law, seed=1) == draws(law, seed=1)).all()
-    assert draws(law).dtype == np.int64 and (draws(law) > 0).all()
+def test_it_conforms(law):
+    check_latency(law)
+    assert (draws(law) > 0).all()
 
 
 def test_spread():

@@ -3,6 +3,7 @@ import pytest
 
 import hocket
 from hocket.latency.stratified import FIRST_BLOCK, Typical
+from hocket.testing import check_latency
 
 
 def draws(law, count, seed=0):
@@ -31,6 +32,11 @@ def test_the_longest_is_the_usual_one():
     plain = [law.draw_s(np.random.default_rng(seed), count).max() for seed in range(400)]
     assert np.mean(longest) == pytest.approx(np.mean(plain), rel=0.04)
     assert np.std(longest) < 0.6 * np.std(plain)
+
+
+@pytest.mark.parametrize("law", [hocket.Gamma(0.2, 4), hocket.PerWorker(hocket.Constant(0.1), (1.0, 3.0))], ids=repr)
+def test_it_conforms(law):
+    check_latency(Typical(law))
 
 
 def test_other_laws_stay_what_they_are():

@@ -13,8 +13,8 @@ from hocket.learn.exploration import EpsilonGreedy, OwnNoise  # noqa: E402
 from hocket.learn.policy import LearnedPolicy, greedy_policy  # noqa: E402
 from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
 
-SEEN, CODES = np.array([0.3, 0.8], np.float32), np.array([2, 1, 3])
-AS_INPUT = torch.from_numpy(SEEN)[None], torch.from_numpy(CODES)[None]
+SEEN, PENDING_ACTIONS = np.array([0.3, 0.8], np.float32), np.array([2, 1, 3])
+AS_INPUT = torch.from_numpy(SEEN)[None], torch.from_numpy(PENDING_ACTIONS)[None]
 
 
 class Counting:
@@ -56,7 +56,11 @@ def test_greedy_says_its_version():
     network = small(pending=3)
     policy = LearnedPolicy(network=network, weights=Counting(), in_place=True, first_action=5, pending=3).build()
     for version in (1, 2, 3):
-        assert policy(SEEN, CODES) == 5 + int(network(*AS_INPUT).argmax()) == greedy_policy(network, 5)(SEEN, CODES)
+        assert (
+            policy(SEEN, PENDING_ACTIONS)
+            == 5 + int(network(*AS_INPUT).argmax())
+            == greedy_policy(network, 5)(SEEN, PENDING_ACTIONS)
+        )
         assert policy.version == version
         shake(network)
 
@@ -66,10 +70,10 @@ def test_chance_asks_no_network(head_s):
     network = small(pending=3)
     network.head.forward = network.trunk.forward = None  # calling it is an error
     policy = LearnedPolicy(network=network, in_place=True, exploration=by_chance(1.0), pending=3, head_s=head_s).build()
-    drawn = [policy(SEEN, CODES) for _ in range(300)]
+    drawn = [policy(SEEN, PENDING_ACTIONS) for _ in range(300)]
     assert np.bincount(drawn).min() > 60
     again = LearnedPolicy(network=network, in_place=True, exploration=by_chance(1.0), pending=3, head_s=head_s).build()
-    assert [again(SEEN, CODES) for _ in range(300)] == drawn
+    assert [again(SEEN, PENDING_ACTIONS) for _ in range(300)] == drawn
 
 
 def test_epsilon_is_that_of_the_tick():
@@ -103,12 +107,12 @@ def test_noise_explores_and_greedy_is_quiet(head_s):
     network = small(pending=3, noisy=True)
     noisy = {"network": network, "in_place": True, "pending": 3, "head_s": head_s}
     policy = LearnedPolicy(**noisy, exploration=OwnNoise(seed=np.random.SeedSequence(0))).build()
-    assert len({policy(SEEN, CODES) for _ in range(200)}) > 1
+    assert len({policy(SEEN, PENDING_ACTIONS) for _ in range(200)}) > 1
     network.resample_noise()
     quiet = LearnedPolicy(**noisy).build()
     means = copy.deepcopy(network)
     means.quieten()
-    assert {quiet(SEEN, CODES) for _ in range(50)} == {int(means(*AS_INPUT).argmax())}
+    assert {quiet(SEEN, PENDING_ACTIONS) for _ in range(50)} == {int(means(*AS_INPUT).argmax())}
 
 
 def test_a_late_head_is_of_the_version_of_its_trunk():
@@ -130,9 +134,9 @@ def test_a_late_head_is_of_the_version_of_its_trunk():
             weights.version += 1
     answers = set()
     for features, snapshot, seen, version in begun:
-        codes = rng.integers(0, 4, 3)
-        expected = int(snapshot(torch.from_numpy(seen)[None], torch.from_numpy(codes)[None]).argmax())
-        assert (policy.head(features, codes), policy.version) == (expected, version)
+        pending_actions = rng.integers(0, 4, 3)
+        expected = int(snapshot(torch.from_numpy(seen)[None], torch.from_numpy(pending_actions)[None]).argmax())
+        assert (policy.head(features, pending_actions), policy.version) == (expected, version)
         answers.add(expected)
     assert len(answers) > 1
     # One copy a version, and none of what does not change.
@@ -150,7 +154,7 @@ def test_late_heads_that_have_run_make_room_for_newer_ones():
         shake(network)
         if len(waiting) > 3:
             begun, snapshot = waiting.pop(0)
-            assert policy.head(begun, CODES) == int(snapshot(*AS_INPUT).argmax())
+            assert policy.head(begun, PENDING_ACTIONS) == int(snapshot(*AS_INPUT).argmax())
         if step == 20:
             waiting.pop()  # its episode has ended: its head never runs
     assert len(networks) <= 6
@@ -164,19 +168,19 @@ def test_what_it_has_come_to_can_be_pickled(head_s, noisy):
     factory = LearnedPolicy(network=network, in_place=True, exploration=exploration, pending=3, head_s=head_s)
     policy = factory.build()
     for _ in range(10):
-        policy(SEEN, CODES)
+        policy(SEEN, PENDING_ACTIONS)
     features = policy.trunk(SEEN) if head_s else None
     again, its_features, its_network = pickle.loads(pickle.dumps((policy, features, network)))
     if head_s:
-        assert policy.head(features, CODES) == again.head(its_features, CODES)
-    assert [policy(SEEN, CODES) for _ in range(50)] == [again(SEEN, CODES) for _ in range(50)]
+        assert policy.head(features, PENDING_ACTIONS) == again.head(its_features, PENDING_ACTIONS)
+    assert [policy(SEEN, PENDING_ACTIONS) for _ in range(50)] == [again(SEEN, PENDING_ACTIONS) for _ in range(50)]
     # It still acts by the network that learns.
     torch.manual_seed(0)
     shake(network)
     torch.manual_seed(0)
     shake(its_network)
     fresh = factory.build()
-    assert policy(SEEN, CODES) == again(SEEN, CODES)
+    assert policy(SEEN, PENDING_ACTIONS) == again(SEEN, PENDING_ACTIONS)
     assert policy.trunk is not fresh.trunk if head_s else policy is not fresh
 
 

@@ -56,7 +56,7 @@ def test_layouts_apply_to_the_trunks_they_can_apply_to():
     assert blocked == [13, 0, 0]  # three sequences of convolution, pooling and two blocks, and the ReLU behind
 
 
-def test_pending_actions_reach_the_head_as_codes():
+def test_pending_actions_reach_the_head_one_hot():
     class Recorder(nn.Module):
         actions = 2
 

@@ -20,8 +20,8 @@ def trunk(observation):
     return int(observation[0])
 
 
-def head(features, codes):
-    return features + int(codes.sum())
+def head(features, pending_actions):
+    return features + int(pending_actions.sum())
 
 
 class Versioned:
@@ -74,9 +74,9 @@ def test_of_two_stages_the_trunk_is_charged():
     policy = factory.build()
     assert isinstance(policy, Stages)
     assert seconds(policy.trunk, OBSERVATION) >= 0.2
-    codes = np.array([1, 2])
-    assert min(seconds(policy.head, 4, codes) for _ in range(5)) < 0.2
-    assert policy(np.array([4], np.uint8), codes) == 4 + 3
+    pending_actions = np.array([1, 2])
+    assert min(seconds(policy.head, 4, pending_actions) for _ in range(5)) < 0.2
+    assert policy(np.array([4], np.uint8), pending_actions) == 4 + 3
 
 
 def test_it_is_otherwise_what_it_charges():
@@ -117,7 +117,7 @@ def test_the_delay_is_the_charge_in_ticks_rounded_up(executor):
     delays = after.ticks.delay_ticks[fresh]
     assert delays.min() == 3 == np.median(delays)
     assert fresh.mean() > 0.7
-    assert "Constant(seconds=0.05)" in result.config["policy"]
+    assert "Constant(duration_s=0.05)" in result.config["policy"]
 
 
 def test_what_cannot_be_charged_is_refused():
@@ -133,7 +133,7 @@ def test_what_cannot_be_charged_is_refused():
 
 def test_virtual_time_does_not_sleep():
     charged = hocket.Charged(constant, hocket.Constant(0.05))
-    with pytest.raises(ConfigurationError, match=r"virtual time would not notice.*Constant\(seconds=0.05\)"):
+    with pytest.raises(ConfigurationError, match=r"virtual time would not notice.*Constant\(duration_s=0.05\)"):
         hocket.run(
             NullEnv(), charged, hocket.TickDispatch(1), hocket.Virtual(hz=50, latency=hocket.Constant(0.1)), ticks=10
         )

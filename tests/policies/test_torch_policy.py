@@ -122,7 +122,7 @@ def test_it_travels_and_asks_for_torch_to_be_preloaded():
 
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (1, 84, 84), np.uint8)
-CODES = np.array([2, 6])
+PENDING_ACTIONS = np.array([2, 6])
 
 
 def two_stages(actions=6):
@@ -132,8 +132,8 @@ def two_stages(actions=6):
 def test_pending_codes_are_told():
     policy, network = TorchPolicy(two_stages, pending=2, decide=continuous).build(), two_stages()
     network.load_state_dict(TorchPolicy(two_stages)._network().state_dict())
-    expected = network(torch.from_numpy(PICTURE[None]), torch.from_numpy(CODES[None]))
-    assert policy(PICTURE, CODES) == pytest.approx(expected[0].detach().numpy(), abs=1e-5)
+    expected = network(torch.from_numpy(PICTURE[None]), torch.from_numpy(PENDING_ACTIONS[None]))
+    assert policy(PICTURE, PENDING_ACTIONS) == pytest.approx(expected[0].detach().numpy(), abs=1e-5)
 
 
 def test_two_stages_come_to_what_one_does():
@@ -141,9 +141,9 @@ def test_two_stages_come_to_what_one_does():
     stages = TorchPolicy(two_stages, pending=2, head_s=0.001, decide=continuous).build()
     assert isinstance(stages, hocket.Stages)
     features = stages.trunk(PICTURE)
-    for codes in (CODES, np.array([0, 0])):
-        assert stages.head(features, codes) == pytest.approx(once(PICTURE, codes), abs=1e-6)
-    assert stages.head(features, CODES) != pytest.approx(stages.head(features, np.array([0, 0])))
+    for pending_actions in (PENDING_ACTIONS, np.array([0, 0])):
+        assert stages.head(features, pending_actions) == pytest.approx(once(PICTURE, pending_actions), abs=1e-6)
+    assert stages.head(features, PENDING_ACTIONS) != pytest.approx(stages.head(features, np.array([0, 0])))
 
 
 class SeesTheNewest(nn.Module):
@@ -167,7 +167,7 @@ def test_two_stages_run_in_workers(executor):
     clock = hocket.Realtime(hz=50, executor=executor)
     policy = TorchPolicy(partial(two_stages, 2), pending=2, head_s=0.004)
     env = NullEnv((1, 84, 84))
-    summary = hocket.run(env, policy, hocket.TickDispatch(2, min_delay=2), clock, ticks=50).summary()
+    summary = hocket.run(env, policy, hocket.TickDispatch(2, min_delay_ticks=2), clock, ticks=50).summary()
     assert summary.binds > 25 and not summary.outcomes["failed"]
 
 

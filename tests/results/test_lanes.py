@@ -57,7 +57,7 @@ def test_what_cannot_be_drawn_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ConfigurationError, match="at least one run"):
         draw_lanes([], tmp_path / "x.png", title="")
     with pytest.raises(ConfigurationError, match="above 0"):
-        draw_lanes([("a", story())], tmp_path / "x.png", title="", seconds=0)
+        draw_lanes([("a", story())], tmp_path / "x.png", title="", duration_s=0)
     with pytest.raises(ConfigurationError, match="cannot be written"):
         draw_lanes([("a", story())], tmp_path / "missing" / "x.png", title="")
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -29,7 +29,7 @@ def test_inferences_of_the_story():
     assert inferences.executed_tick.tolist() == [1, -1, 3, -1, 5, -1, -1, -1]
     assert (inferences.ended_ns / MS).tolist() == [10, 15, 30, 25, 50, 39, 50, 50]
     assert [Outcome(x).name[:2] for x in inferences.outcome] == ["EX", "DU", "EX", "DU", "EX", "FA", "DI", "DI"]
-    assert inferences.seconds == pytest.approx([0.008, 0.015, 0.012, 0.010, 0.017])
+    assert inferences.durations_s == pytest.approx([0.008, 0.015, 0.012, 0.010, 0.017])
 
 
 def test_figures_of_the_story():
@@ -169,7 +169,7 @@ def test_trunks_and_binds():
     assert inferences.version.tolist() == [7, 8, -1]
     assert [Outcome(x).name[:2] for x in inferences.outcome] == ["EX", "DR", "DI"]
     assert (metrics.binds, metrics.missed_binds) == (2, 1)
-    assert inferences.seconds == pytest.approx([0.014, 0.014999999])  # the trunks of those that finished
+    assert inferences.durations_s == pytest.approx([0.014, 0.014999999])  # the trunks of those that finished
     assert metrics.worker_seconds()[0][:2] == pytest.approx((2, 0.0145), abs=1e-6)
     assert "binds       2, 1 missed" in str(Summary.of(record))
     assert "binds" not in str(Summary.of(story()))

@@ -118,7 +118,7 @@ def test_counters(minute):
 
 def test_a_piece_of_it(minute, tmp_path):
     result, path = minute
-    write_trace_json(saved(result.record), tmp_path / "x.json", start_s=10, seconds=2)
+    write_trace_json(saved(result.record), tmp_path / "x.json", start_s=10, duration_s=2)
     piece = validate(tmp_path / "x.json")
     ticks = [x["args"]["tick"] for x in slices(piece, "tick")]
     assert ticks == list(range(600, 720))
@@ -126,7 +126,7 @@ def test_a_piece_of_it(minute, tmp_path):
     over = [x for x in whole if x["ts"] < 12_000_000 and x["ts"] + x["dur"] >= 10_000_000]
     assert [x["args"]["inference"] for x in slices(piece, "inference")] == [x["args"]["inference"] for x in over]
     with pytest.raises(ConfigurationError, match=r"nothing happened in 2 s from 100 s on; the run has 60 s"):
-        write_trace_json(saved(result.record), tmp_path / "x.json", start_s=100, seconds=2)
+        write_trace_json(saved(result.record), tmp_path / "x.json", start_s=100, duration_s=2)
 
 
 def test_two_stages_have_their_trunk_inside(tmp_path):
@@ -163,7 +163,7 @@ def test_names_from_outside_stay_json(tmp_path):
 
 
 def test_long_runs_are_not_written_unasked(tmp_path, monkeypatch):
-    from hocket.running.run import RunResult
+    from hocket.running.result import RunResult
 
     result = RunResult(by_hand.story())
     assert (result.save(tmp_path) / "trace.json").exists()

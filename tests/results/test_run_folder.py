@@ -2,7 +2,8 @@ import json
 import subprocess
 import sys
 from array import array
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import by_hand
 import gymnasium as gym
@@ -15,7 +16,7 @@ from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.run_folder import NEEDED, read_run
 from hocket.results.training_log import Evaluated, TrainingLog
-from hocket.running.run import RunResult
+from hocket.running.result import RunResult
 from hocket.testing import replay
 
 VIRTUAL = hocket.Virtual(hz="59.7275", latency=hocket.LogNormal(0.05, 0.4))
@@ -85,6 +86,18 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, id):
     assert loaded.summary() == result.summary()
     assert loaded.config["env"] == id and loaded.config["width"] == 3 and loaded.learning is None
     replay(loaded.record.trace)
+
+
+def test_a_folder_that_an_earlier_commit_saved():
+    saved = Path(__file__).parent / "data" / "run_of_93964ce"
+    loaded = hocket.load(saved)
+    record, summary = loaded.record, loaded.summary()
+    assert len(record.ticks) == 50 and sum(record.rewards) == 50 and record.actions[:6] == [0, 1, 1, 1, 1, 0]
+    assert (summary.coverage, summary.delay_mean, summary.episodes, summary.return_mean) == (0.8, 3.75, 2, 23)
+    assert summary.outcomes["executed"] == 40 and summary.outcomes["discarded"] == 10
+    assert json.loads((saved / "summary.json").read_text()) == json.loads(json.dumps(asdict(summary)))
+    assert record.trace.rule == hocket.TickDispatch(2) and loaded.config["env"] == "CartPole-v1"
+    replay(record.trace)
 
 
 def test_saving_what_was_loaded_gives_the_same_files(folder, tmp_path):
@@ -160,7 +173,7 @@ def test_a_rule_of_ones_own_is_needed_for_a_replay_only(tmp_path):
     result = run(rule=Own(2))
     loaded = hocket.load(result.save(tmp_path))
     assert loaded.summary() == result.summary()
-    with pytest.raises(TraceError, match=r"'Own'.* none of hocket's own rules; pass it"):
+    with pytest.raises(TraceError, match=r"'Own'.* not one of hocket's rules; pass it"):
         replay(loaded.record.trace)
     replay(hocket.load(tmp_path, rule=Own(2)).record.trace)
     again = loaded.save(tmp_path / "again")

@@ -14,7 +14,7 @@ from hocket.core.trace import Trace
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import FunctionPolicy
-from hocket.running.run import machine
+from hocket.running.result import machine
 from hocket.testing import replay
 
 VIRTUAL = hocket.Virtual(hz=60, latency=hocket.LogNormal(0.05, 0.3))
@@ -163,7 +163,7 @@ def test_a_saved_run_can_be_read_back(tmp_path):
         assert {len(ticks[name]) for name in ticks.files} == {100}
     with np.load(folder / "inferences.npz") as inferences:
         seconds = (inferences["finished_ns"] - inferences["started_ns"])[inferences["finished_ns"] >= 0] / 1e9
-    assert seconds.tolist() == result.metrics().inferences.seconds.tolist()
+    assert seconds.tolist() == result.metrics().inferences.durations_s.tolist()
     measured = hocket.Empirical.from_file(folder / "inferences.npz")
     assert sorted(measured.durations_s) == sorted(seconds)
     run(clock=hocket.Virtual(hz=60, latency=measured))

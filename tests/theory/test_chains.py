@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from hocket.theory.chains import NotSolvedError, gain_and_bias, solve
+from hocket.errors import NotSolvedError
+from hocket.theory.chains import gain_and_bias, solve
 
 
 def long_run(chain, rewards):

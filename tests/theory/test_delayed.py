@@ -37,6 +37,7 @@ def anything(seed):
     return AsyncMDP(p, rewards, default=default, start=rng.dirichlet(np.ones(states)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100))
 def test_g_equals_the_linear_program_on_random_unichain_models(seed):
     mdp = random_mdp(2 + seed % 2, 2 + seed % 5 // 4, seed, default=seed // 2 % 2)
@@ -98,6 +99,7 @@ def test_the_ring_loses_what_its_formula_says(predictability):
             )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("predictability", "delay"), list(product([0.999, 0.99, 0.9], [70, 596])))
 def test_the_ring_by_simulation_where_it_is_too_large(predictability, delay):
     """Many rings at once, from their observation to the state that the action meets, d − 1 ticks later."""
@@ -130,9 +132,9 @@ def test_pending_decisions_and_the_tick_that_executes_one():
 def test_intervals_and_delays_from_seconds():
     world = random_mdp(3, 2, 0, tick_s=0.02)
     slow = InducedDelayedSemiMDP.sequential(world, inference_s=0.05, learning_s=0.02)
-    assert (slow.interval, slow.delay, slow.states) == (4, 3, 3)
+    assert (slow.interval_ticks, slow.delay_ticks, slow.states) == (4, 3, 3)
     even = InducedDelayedSemiMDP.staggered(world, inference_s=0.06)
-    assert (even.interval, even.delay, even.states) == (1, 3, 12)
+    assert (even.interval_ticks, even.delay_ticks, even.states) == (1, 3, 12)
 
 
 def test_one_cycle_by_hand():
@@ -163,6 +165,7 @@ def test_the_discounted_value_equals_long_enough_dynamic_programming(interval, d
     assert InducedDelayedSemiMDP(mdp, interval, delay).best_discounted(discount).value == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_the_best_policy_earns_what_the_solver_says_and_no_other_earns_more(seed):
     mdp = anything(seed) if seed < 6 else random_mdp(3, 2, seed)
@@ -186,6 +189,7 @@ def test_under_a_fixed_default_a_bare_table_starts_with_its_action_pending():
     assert semi.average_of(best.policy.table) == pytest.approx(best.value, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_states_are_solved():
     mdp = random_mdp(10, 10, 0)
     semi = InducedDelayedSemiMDP(mdp, 1, 5)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hocket.theory import AsyncMDP, InducedDelayedSemiMDP, NotSolvedError
+from hocket.errors import NotSolvedError
+from hocket.theory import AsyncMDP, InducedDelayedSemiMDP
 from hocket.theory.augmented import Augmented
 from hocket.theory.policy_iteration import best_average
 

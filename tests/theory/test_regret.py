@@ -22,8 +22,8 @@ TICKS = 20_000
 RULES = {
     # (interval, delay): rule, inference and learning in ticks
     (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0),
-    (1, 2): (hocket.TickDispatch(workers=1, min_delay=2), 0.9, 0),
-    (1, 4): (hocket.TickDispatch(workers=1, min_delay=4), 0.9, 0),
+    (1, 2): (hocket.TickDispatch(workers=1, min_delay_ticks=2), 0.9, 0),
+    (1, 4): (hocket.TickDispatch(workers=1, min_delay_ticks=4), 0.9, 0),
     (3, 3): (hocket.Sequential(), 3.0, 0),
     (3, 1): (hocket.Sequential(hocket.Learn.AFTER_INFERENCE), 1.0, 2),
     (4, 2): (hocket.Sequential(hocket.Learn.AFTER_INFERENCE), 2.0, 2),
@@ -59,6 +59,7 @@ def by_next_state(seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "delay"), RULES)
 @pytest.mark.parametrize(
     "world", [random_mdp(4, 2, 1, default=1, concentration=0.2), ring(3, 0.8)], ids=["random", "ring"]
@@ -70,6 +71,7 @@ def test_the_virtual_driver_earns_what_the_solver_says(world, interval, delay):
     assert abs(seen.mean - best.value) <= 3 * seen.standard_error + 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "delay"), [(1, 1), (3, 3), (4, 2)])
 def test_it_does_so_too_under_a_default_at_random(interval, delay):
     world = by_next_state(2)
@@ -78,6 +80,7 @@ def test_it_does_so_too_under_a_default_at_random(interval, delay):
     assert abs(seen.mean - best.value) <= 3 * seen.standard_error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("interval", "delay"), [(1, 4), (3, 3)])
 def test_a_policy_that_is_not_the_best_earns_its_stationary_distribution(interval, delay):
     world = random_mdp(4, 2, 4, default=1, concentration=0.2)
@@ -86,13 +89,14 @@ def test_a_policy_that_is_not_the_best_earns_its_stationary_distribution(interva
     exact = semi.average_of(table)
     seen = played(world, DelayedPolicy(table), interval, delay, seed=2)
     assert abs(seen.mean - exact) <= 3 * seen.standard_error
-    parts = exact_decomposition(world, interval=interval, delay=delay, achieved=exact)
+    parts = exact_decomposition(world, interval_ticks=interval, delay_ticks=delay, achieved=exact)
     assert parts.learning_regret >= 0
-    assert exact_decomposition(world, interval=interval, delay=delay, achieved=seen).learning_regret == pytest.approx(
-        parts.learning_regret, abs=3 * seen.standard_error
-    )
+    assert exact_decomposition(
+        world, interval_ticks=interval, delay_ticks=delay, achieved=seen
+    ).learning_regret == pytest.approx(parts.learning_regret, abs=3 * seen.standard_error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [70, 596])
 @pytest.mark.parametrize("predictability", [0.99, 0.9])
 def test_the_ring_under_the_driver_at_delays_that_are_too_large_for_tables(predictability, delay):
@@ -100,7 +104,7 @@ def test_the_ring_under_the_driver_at_delays_that_are_too_large_for_tables(predi
     result = hocket.run(
         TabularEnv(ring(states, predictability)),
         lambda observation: int((observation[0] + delay - 1) % states),
-        hocket.TickDispatch(workers=1, min_delay=delay),
+        hocket.TickDispatch(workers=1, min_delay_ticks=delay),
         hocket.Virtual(hz=HZ, latency=hocket.Constant(0.9 / HZ)),
         ticks=40_000,
         seed=1,
@@ -112,7 +116,7 @@ def test_the_ring_under_the_driver_at_delays_that_are_too_large_for_tables(predi
 
 
 def test_the_parts_sum_to_the_whole_and_print():
-    parts = exact_decomposition(ring(4, 0.9), interval=4, delay=4, achieved=0.3)
+    parts = exact_decomposition(ring(4, 0.9), interval_ticks=4, delay_ticks=4, achieved=0.3)
     sum_of_parts = parts.inaction_regret + parts.delay_regret + parts.learning_regret
     assert sum_of_parts == pytest.approx(parts.realtime_regret, abs=1e-15)
     # Three ticks of four are β's, right in one state of four; the fourth is decided 3 steps ahead.
@@ -130,7 +134,7 @@ def test_the_parts_sum_to_the_whole_and_print():
 
 
 def test_without_an_agent_nothing_is_lost_by_learning():
-    parts = exact_decomposition(random_mdp(4, 2, 1, concentration=0.2), interval=2, delay=3)
+    parts = exact_decomposition(random_mdp(4, 2, 1, concentration=0.2), interval_ticks=2, delay_ticks=3)
     assert parts.learning_regret == 0
     assert parts.inaction_regret > 0 < parts.delay_regret
 

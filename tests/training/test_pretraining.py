@@ -50,11 +50,12 @@ def taken(net):
     return net(torch.eye(SHAPES)).argmax(dim=1).tolist()
 
 
+@pytest.mark.slow
 def test_the_demonstrated_actions_come_to_be_taken():
     net, numbers = network(), []
     losses = hocket.pretrain(
-        net,
         shown(),
+        net,
         ImitatingDQN(gamma=0.5, learning_rate=0.03, target_every=20),
         actions=Match.action_space,
         updates=400,
@@ -73,27 +74,28 @@ def test_without_a_margin_nothing_is_said_of_other_actions():
     """Plain Q-learning on demonstrations moves the taken actions' values alone."""
     net = network()
     before = net(torch.eye(SHAPES)).detach()
-    hocket.pretrain(net, shown(), DQN(gamma=0.5, learning_rate=0.03, target_every=20), actions=Match.action_space,
+    hocket.pretrain(shown(), net, DQN(gamma=0.5, learning_rate=0.03, target_every=20), actions=Match.action_space,
                     updates=200)  # fmt: skip
     moved = (net(torch.eye(SHAPES)).detach() - before).abs()
     assert moved.diag().min() > 0.5
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
     results = []
     for _ in range(2):
         net = network()
         algorithm = ImitatingDQN(target_every=20)
-        results.append(hocket.pretrain(net, shown(), algorithm, actions=Match.action_space, updates=20, seed=3))
+        results.append(hocket.pretrain(shown(), net, algorithm, actions=Match.action_space, updates=20, seed=3))
     assert results[0] == results[1]
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"delay": 0}, "delay=0"),
+        ({"delay_ticks": 0}, "delay_ticks=0"),
         ({"updates": 0}, "updates=0"),
-        ({"delay": 30}, "no episode is longer than delay=30"),
+        ({"delay_ticks": 30}, "no episode is longer than delay_ticks=30"),
         ({"actions": spaces.Discrete(3)}, "actions from 1 to 4 do not fit"),
         ({"network": network(pending=2)}, "takes 2 pending actions"),
     ],

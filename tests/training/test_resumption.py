@@ -1,4 +1,4 @@
-"""A run in virtual time comes out the same whether it was put away in its middle or not."""
+"""A run in virtual time comes out the same whether it was suspended in its middle or not."""
 
 import pickle
 import re
@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import hocket
+from hocket.drivers.run_setup import RunSetup
 from hocket.envs import make_env
 from hocket.errors import CheckpointError
 from hocket.learn.algorithms.dqn import DQN
@@ -27,7 +28,7 @@ from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import mlp_trunk, q_network
 from hocket.spaces.codec import ActionCodec
-from hocket.training.resumption import put_away, take_up, to_an_episode
+from hocket.training.resumption import play_to_suspendable, resume_run, suspend_run
 
 LAWS = {
     "lognormal": hocket.LogNormal(0.07, 0.6),
@@ -45,13 +46,13 @@ RULES = {
 DEFAULTS = {"fixed": hocket.Fixed(1), "repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}
 
 
-def lean(observation, codes):
-    return int(observation.sum() + codes.sum() / 7 > 0.2)
+def lean(observation, pending_actions):
+    return int(observation.sum() + pending_actions.sum() / 7 > 0.2)
 
 
 def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=None, listener=None, background=None):
     env = env or make_env("CartPole-v1")
-    return hocket.Virtual(hz=50, latency=LAWS[law]).begin(
+    setup = RunSetup(
         env=env,
         policy=policy or hocket.FunctionPolicy(lean, pending=3),
         rule=RULES[rule],
@@ -61,6 +62,7 @@ def begin(law="lognormal", rule="auto", default="random", *, env=None, policy=No
         listener=listener,
         background=background,
     )
+    return hocket.Virtual(hz=50, latency=LAWS[law]).begin(setup)
 
 
 def what_happened(record):
@@ -77,7 +79,7 @@ CHILD = """
 import pickle, sys
 import test_resumption as t
 
-run = t.take_up(open(sys.argv[1], "rb").read(), t.make_env("CartPole-v1"), {})
+run = t.resume_run(open(sys.argv[1], "rb").read(), t.make_env("CartPole-v1"), {})
 run.play(2000)
 pickle.dump(t.what_happened(run.end()), open(sys.argv[2], "wb"))
 """
@@ -90,18 +92,20 @@ def in_a_new_process(program, *arguments, monkeypatch):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_in_one_go_and_in_two_processes(tmp_path, monkeypatch):
     whole = begin()
     whole.play(2000)
     first = begin()
     first.play(1000)
-    (tmp_path / "run").write_bytes(put_away(first, {}))
+    (tmp_path / "run").write_bytes(suspend_run(first, {}))
     in_a_new_process(CHILD, tmp_path / "run", tmp_path / "said", monkeypatch=monkeypatch)
     assert pickle.loads((tmp_path / "said").read_bytes()) == what_happened(whole.end())
     assert len(set(whole.record.actions)) == 2 and len(whole.record.final_observations) > 10
     assert whole.engine.scheduler.workers > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("law", LAWS)
 def test_every_rule_and_law(rule, law):
@@ -111,7 +115,7 @@ def test_every_rule_and_law(rule, law):
     run = begin(law, rule, default)
     for tick in (1, 333, 800, 1500):
         run.play(tick)
-        run = take_up(put_away(run, {}), make_env("CartPole-v1"), {})
+        run = resume_run(suspend_run(run, {}), make_env("CartPole-v1"), {})
     assert what_happened(run.end()) == what_happened(whole.end())
 
 
@@ -128,27 +132,29 @@ def test_an_environment_that_cannot_be_saved_goes_on_from_an_episodes_beginning(
     def half():
         run = begin(env=closed_env())
         run.play(500)
-        assert to_an_episode(run, 1000, seed=99)
+        assert play_to_suspendable(run, 1000, seed=99)
         assert 500 < run.tick < 1000 and run.stepper.episode_ended
         return run
 
     whole, first = half(), half()
     whole.play(1500)
-    second = take_up(put_away(first, {}), closed_env(), {})
+    second = resume_run(suspend_run(first, {}), closed_env(), {})
     second.play(1500)
     assert what_happened(second.end()) == what_happened(whole.end())
 
 
-def test_it_is_not_put_away_anywhere_else():
+def test_it_is_not_suspended_anywhere_else():
     run = begin(env=closed_env())
     run.play(500)
-    with pytest.raises(CheckpointError, match=r"middle of an episode; try hocket.training.resumption.to_an_episode"):
-        put_away(run, {})
-    assert not to_an_episode(run, 501, seed=99), "no episode ends so soon"
+    with pytest.raises(
+        CheckpointError, match=r"middle of an episode; try hocket.training.resumption.play_to_suspendable"
+    ):
+        suspend_run(run, {})
+    assert not play_to_suspendable(run, 501, seed=99), "no episode ends so soon"
     run = begin(env=closed_env())
     run.play(2000, until=lambda record: run.stepper.episode_ended)
     with pytest.raises(CheckpointError, match="middle of an episode"):
-        put_away(run, {})  # the episode that begins has no seed
+        suspend_run(run, {})  # the episode that begins has no seed
 
 
 class Forgetful:
@@ -167,13 +173,13 @@ def test_an_environment_that_ignores_its_seed_is_found_out(monkeypatch):
         monkeypatch.setattr(each.unwrapped, "reset", Forgetful().reset)
     run = begin(env=env)
     with pytest.raises(CheckpointError, match="does not begin an episode alike for the same seed"):
-        take_up(put_away(run, {}), other, {})
+        resume_run(suspend_run(run, {}), other, {})
 
 
-def test_a_run_that_broke_off_is_not_put_away():
+def test_a_run_that_broke_off_is_not_suspended():
     calls = []
 
-    def broken(observation, codes):
+    def broken(observation, pending_actions):
         calls.append(observation)
         if len(calls) == 5:
             raise KeyboardInterrupt
@@ -183,13 +189,13 @@ def test_a_run_that_broke_off_is_not_put_away():
     run.play(100)
     assert run.record.interrupted and not run.whole
     with pytest.raises(CheckpointError, match="broke off"):
-        put_away(run, {})
+        suspend_run(run, {})
 
 
 def test_another_environment_is_refused():
     run = begin()
     with pytest.raises(CheckpointError, match="AcrobotEnv"):
-        take_up(put_away(run, {}), make_env("Acrobot-v1"), {})
+        resume_run(suspend_run(run, {}), make_env("Acrobot-v1"), {})
 
 
 # -- learning ----------------------------------------------------------------------------------------------------
@@ -212,12 +218,11 @@ class TrainingLog:
         exploring, sampling, durations = np.random.SeedSequence(4).spawn(3)
         self.updates = Updates(algorithm=algorithm, network=self.network, replay=self.replay, seed=sampling)
         self.learners = VirtualLearners(
-            RoundRobin(3),
+            RoundRobin(3, warm_up=100),
             updates=self.updates,
             collector=collector,
             durations=hocket.LogNormal(0.15, 0.5),
             seed=durations,
-            warm_up=100,
         )
         exploration = OwnNoise(seed=exploring)
         if not algorithm.noisy:
@@ -242,13 +247,13 @@ class TrainingLog:
 
 def save_learning(folder, run, learning):
     kept = learning.kept()
-    return kept.save(folder, tick=run.tick, updates=learning.updates.landed, state=put_away(run, kept.apart()))
+    return kept.save(folder, tick=run.tick, updates=learning.updates.landed, state=suspend_run(run, kept.apart()))
 
 
 def go_on_learning(folder, algorithm=ALGORITHM):
     fresh = TrainingLog(weights_seed=5, algorithm=algorithm)
     kept = fresh.kept()
-    return take_up(kept.load(folder).state, make_env("CartPole-v1"), kept.apart()), fresh.network
+    return resume_run(kept.load(folder).state, make_env("CartPole-v1"), kept.apart()), fresh.network
 
 
 def learned(run, network):
@@ -268,6 +273,7 @@ pickle.dump(t.learned(run, network), open(sys.argv[2], "wb"))
 """
 
 
+@pytest.mark.slow
 def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
     one = TrainingLog()
     whole = one.begin()
@@ -283,6 +289,7 @@ def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
     assert one.updates.landed > 250 and sum(whole.executor.background.log.stalenesses) > 0
 
 
+@pytest.mark.slow
 def test_every_epsilon_greedy_choice_goes_on_too(tmp_path):
     algorithm = DQN(batch_size=8)
     one, other = TrainingLog(algorithm=algorithm), TrainingLog(algorithm=algorithm)

@@ -41,10 +41,8 @@ def learn(seed=0, **options):
     torch.manual_seed(seed)
     known = {
         "ticks": 1200,
-        "warm_up": 100,
-        "update_every": 1,
-        "evaluate_every": 400,
-        "evaluation_episodes": 5,
+        "learner": hocket.RoundRobin(1, update_every=1, warm_up=100),
+        "evaluation": hocket.EvaluationOptions(every=400, episodes=5),
         "seed": seed,
     }
     return hocket.train(
@@ -57,6 +55,7 @@ def learn(seed=0, **options):
     )
 
 
+@pytest.mark.slow
 def test_it_learns_to_say_it_back():
     result = learn()
     # Delay 1: whoever has learned is right on each of the ten ticks.
@@ -67,8 +66,10 @@ def test_it_learns_to_say_it_back():
     assert result.run.summary().coverage == 1
 
 
+@pytest.mark.slow
 def test_the_same_seed_learns_the_same():
-    first, again = learn(ticks=600, evaluate_every=300), learn(ticks=600, evaluate_every=300)
+    evaluation = hocket.EvaluationOptions(every=300, episodes=5)
+    first, again = learn(ticks=600, evaluation=evaluation), learn(ticks=600, evaluation=evaluation)
     assert first.losses == again.losses
     assert first.run.record.actions == again.run.record.actions
     assert [list(e.returns) for e in first.evaluations] == [list(e.returns) for e in again.evaluations]
@@ -76,7 +77,8 @@ def test_the_same_seed_learns_the_same():
 
 def test_good_enough_ends_it():
     notes = Notes()
-    result = learn(ticks=100_000, good_enough=9.5, instruments=[notes])
+    evaluation = hocket.EvaluationOptions(every=400, episodes=5, good_enough=9.5)
+    result = learn(ticks=100_000, evaluation=evaluation, instruments=[notes])
     assert result.evaluations[-1].mean >= 9.5
     assert result.run.summary().ticks == result.evaluations[-1].tick < 100_000
     assert notes.evaluations == [(each.tick, each.mean) for each in result.evaluations]
@@ -89,8 +91,8 @@ def test_what_cannot_be_learned_is_refused():
         hocket.train(lambda: gym.make("Pendulum-v1"), network, DQN(), hocket.TickDispatch(2), virtual, ticks=10)
     with pytest.raises(ConfigurationError, match="clock=5 is not a clock"):
         hocket.train(Guess, network, DQN(), hocket.TickDispatch(2), 5, ticks=10)
-    with pytest.raises(ConfigurationError, match="evaluate_every=0"):
-        learn(evaluate_every=0)
+    with pytest.raises(ConfigurationError, match="episodes=0 must be at least 1 in virtual time"):
+        learn(evaluation=hocket.EvaluationOptions(episodes=0))
 
 
 def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
@@ -100,11 +102,18 @@ def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
     def played(frame_stack):
         torch.manual_seed(0)
         network = q_network(*mlp_trunk(3), 2)
-        options = {"ticks": 300, "warm_up": 60, "evaluate_every": 200, "evaluation_episodes": 1}
         algorithm = DQN(n_step=2, batch_size=8)
         clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
         return hocket.train(
-            stacked, network, algorithm, hocket.TickDispatch(2), clock, frame_stack=frame_stack, **options
+            stacked,
+            network,
+            algorithm,
+            hocket.TickDispatch(2),
+            clock,
+            ticks=300,
+            learner=hocket.RoundRobin(1, warm_up=60),
+            replay=hocket.ReplayOptions(frame_stack=frame_stack),
+            evaluation=hocket.EvaluationOptions(every=200, episodes=1),
         )
 
     whole, once = played(1), played(3)

@@ -1,13 +1,16 @@
 """`hocket.train` saves itself, goes on, and says how it stands."""
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from looking_on import Notes
+from safetensors.torch import load_file
 
 import hocket
 from hocket.errors import CheckpointError
@@ -15,10 +18,11 @@ from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.algorithms.schedules import Linear
 from hocket.models.qnetwork import mlp_trunk, q_network
-from hocket.training.resumption import Checkpoints
+from hocket.training.options import Checkpoints
 from hocket.training.training import train
 
 TICKS = 1200
+EPSILON = Linear(1.0, 0.1, 800)
 
 
 def cartpole():
@@ -42,12 +46,10 @@ def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
     algorithm = algorithm or DQN(batch_size=8, target_every=20)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     known = {
-        "epsilon": Linear(1.0, 0.1, 800),
-        "warm_up": 50,
-        "capacity": 400,
-        "evaluate_every": 350,
-        "evaluation_episodes": 2,
-        "learner": hocket.RoundRobin(2),
+        "learner": hocket.RoundRobin(2, warm_up=50),
+        "acting": hocket.ActingOptions(epsilon=EPSILON),
+        "replay": hocket.ReplayOptions(capacity=400),
+        "evaluation": hocket.EvaluationOptions(every=350, episodes=2),
     }
     return train(
         make_env,
@@ -74,25 +76,48 @@ def came_to(result):
     )
 
 
+OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
+"""By an earlier commit; see the README beside it."""
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_by_name():
+    message = (
+        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 2 "
+        "only; train anew, or use the version that wrote it"
+    )
+    with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):
+        small(resume=OLD)
+
+
+def test_the_weights_of_an_older_checkpoint_can_still_be_read():
+    network = q_network(*mlp_trunk(4, hidden=4), 2, pending=2)
+    network.load_state_dict(load_file(OLD / "000000080" / "weights.safetensors"))
+    assert network(torch.zeros(1, 4), torch.tensor([[0, 2]])).isfinite().all()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
 def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late):
-    whole = small(algorithm=algorithm, late_binding=late)
-    first = small(algorithm=algorithm, late_binding=late, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
+    acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late)
+    whole = small(algorithm=algorithm, acting=acting)
+    first = small(algorithm=algorithm, acting=acting, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000600", "000000700"]
     assert first.run.record.ticks[-1] == 700
     for began in ("a", "a/000000600"):
-        result = small(algorithm=algorithm, late_binding=late, resume=tmp_path / began)
+        result = small(algorithm=algorithm, acting=acting, resume=tmp_path / began)
         assert came_to(result) == came_to(whole)
     assert len(whole.evaluations) == 3 and whole.updates > 200 and sum(whole.stalenesses) > 0
 
 
+@pytest.mark.slow
 def test_saving_changes_nothing(tmp_path):
     saved = small(checkpoints=Checkpoints(tmp_path, every=100))
     assert came_to(saved) == came_to(small())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000001100", "000001200"]
 
 
+@pytest.mark.slow
 def test_an_environment_that_cannot_be_saved_is_saved_between_two_episodes(tmp_path):
     whole = small(make_env=closed, checkpoints=Checkpoints(tmp_path / "whole", every=300))
     small(make_env=closed, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
@@ -105,7 +130,7 @@ def test_an_environment_that_cannot_be_saved_is_saved_between_two_episodes(tmp_p
 def test_another_trainings_checkpoint_is_refused(tmp_path):
     small(ticks=100, checkpoints=Checkpoints(tmp_path))
     with pytest.raises(CheckpointError, match=r"capacity=400.*capacity=300"):
-        small(resume=tmp_path, capacity=300)
+        small(resume=tmp_path, replay=hocket.ReplayOptions(capacity=300))
     with pytest.raises(CheckpointError, match="its seed is 3, this run's is 4"):
         small(resume=tmp_path, seed=4)
     with pytest.raises(CheckpointError, match="its algorithm is DQN"):
@@ -125,6 +150,7 @@ class Interrupting(hocket.Instrument):
             os.kill(os.getpid(), signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     from hocket.instruments import training_meter as training
 

@@ -1,1 +1,17 @@
-"""Before and after a run: plan it, forecast it, measure a policy, decompose what was lost."""
+"""Measures agents and environments, forecasts and plans runs, and takes regret apart."""
+
+from typing import TYPE_CHECKING
+
+from hocket.public import exports
+
+if TYPE_CHECKING:
+    from hocket.analysis.decomposition import Counterfactual as Counterfactual
+    from hocket.analysis.decomposition import Estimate as Estimate
+    from hocket.analysis.decomposition import Losses as Losses
+    from hocket.analysis.forecast import Forecast as Forecast
+    from hocket.analysis.inference_times import Measured as Measured
+    from hocket.analysis.plan import Plan as Plan
+    from hocket.analysis.plan import Source as Source
+    from hocket.analysis.predictability import Predictability as Predictability
+else:
+    __all__, __getattr__, __dir__ = exports(__name__)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.analysis.forecast import Agent
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Unstaggered
 from hocket.drivers.executors import Processes
@@ -47,19 +48,19 @@ def default_crowds(threads: int = 1) -> tuple[int, ...]:
 
 
 def measure_agent(
-    policy: PolicyFactory | Policy,
     env: gym.Env[Any, Any],
+    policy: PolicyFactory | Policy,
     *,
     crowds: Sequence[int] | None = None,
     count: int = 60,
-    seconds: float = 3.0,
+    limit_s: float = 3.0,
     name: str = "",
 ) -> Agent:
     """Measure ``policy`` on samples of the observations of ``env``, which is stepped a little as well.
 
     Args:
         crowds: the numbers of workers that infer at once; 1, what the processors hold, and more if None.
-        count: inferences of each number, or fewer if they take longer than ``seconds``, but two of each worker.
+        count: inferences of each number, or fewer if they take longer than ``limit_s`` seconds, but two of each worker.
         name: in tables.
 
     Returns:
@@ -79,7 +80,7 @@ def measure_agent(
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
     rule = Unstaggered(numbers[-1])
-    job = WorkerJob.under(rule, factory, codec, space.shape, np.dtype(space.dtype))
+    job = WorkerJob.under(factory, rule, codec, space.shape, np.dtype(space.dtype))
     before = {child.pid for child in multiprocessing.active_children()}
     running = Processes().executor(job, None)
     try:
@@ -90,7 +91,7 @@ def measure_agent(
         busy_cores = float("nan")
         for number in numbers:
             cpu_s, began = _cpu_seconds(workers), monotonic()
-            took = bench.measure(number, count, seconds)
+            took = bench.measure(number, count, limit_s)
             if number == 1:
                 busy_cores = (_cpu_seconds(workers) - cpu_s) / (monotonic() - began)
             laws[number] = Empirical(tuple(one + step_s for one in took))
@@ -128,18 +129,18 @@ class _Bench:
             self._start(worker)
         silent_since = monotonic()
         while self.began_ns:
-            self.running.wait(monotonic_ns() + 1_000_000_000)
+            self.running.wait(monotonic_ns() + NS_PER_S)
             for report in self.running.reports():
                 silent_since = monotonic()
                 event = report.event
                 if isinstance(event, TrunkFinished):
                     worker, began_ns = self.began_ns[event.inference]
-                    took.append((event.time_ns - began_ns) / 1e9)
+                    took.append((event.time_ns - began_ns) / NS_PER_S)
                     self._bind(event.inference, worker)
                 elif isinstance(event, InferenceFinished):
                     worker, began_ns = self.began_ns.pop(event.inference)
                     if not self.policy.head_s:
-                        took.append((event.time_ns - began_ns) / 1e9)
+                        took.append((event.time_ns - began_ns) / NS_PER_S)
                     finished[worker] += 1
                     enough = len(took) >= count or monotonic() > until
                     if not (enough and min(finished.values()) >= 2):

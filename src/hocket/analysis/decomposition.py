@@ -34,7 +34,7 @@ from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant
 from hocket.policies.base import Policy, PolicyFactory, as_factory, built
 from hocket.results.metrics import Metrics
-from hocket.running.run import set_up
+from hocket.running.setup import set_up
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import Default
 
@@ -155,8 +155,8 @@ def decompose(
         for run in range(runs):
 
             def play(rule: Rule, clock: Virtual, policy: PolicyFactory, run: int = run) -> RunRecord:
-                setup = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed + run)
-                record = clock.run(**setup.parts(), ticks=setup.ticks)
+                checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed + run)
+                record = clock.run(checked.setup(), ticks=checked.ticks)
                 if record.interrupted:
                     raise KeyboardInterrupt
                 return record

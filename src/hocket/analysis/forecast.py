@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.rules import Rule
 from hocket.drivers.virtual import Virtual
 from hocket.envs.null import NullEnv
@@ -22,8 +23,8 @@ from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant, LatencyModel
 from hocket.latency.stratified import Typical
 from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
-from hocket.results.metrics import NS_PER_S, Metrics
-from hocket.running.run import set_up
+from hocket.results.metrics import Metrics
+from hocket.running.setup import set_up
 
 TICKS = 20_000
 LIMIT_S = 1.5
@@ -149,7 +150,7 @@ def _play(
 ) -> RunRecord:
     env = NullEnv(episode_ticks=episode_ticks)
     clock = Virtual(hz=hz, latency=Typical(agent.latency), head=Constant(0.0))
-    run = clock.begin(**set_up(env, agent.idle(), rule, clock, ticks=ticks, seed=seed).parts())
+    run = clock.begin(set_up(env, agent.idle(), rule, clock, ticks=ticks, seed=seed).setup())
     while run.tick < ticks and not run.record.interrupted:
         run.play(min(ticks, run.tick + STRETCH))
         if perf_counter() > until:

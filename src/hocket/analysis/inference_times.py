@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
@@ -22,7 +23,7 @@ from hocket.spaces.codec import ActionCodec, check_spaces
 
 _PROCESSES = Processes()
 WORKER = 0
-LOOK_NS = 100_000_000
+LOOK_NS = NS_PER_S // 10
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Measured(Empirical):
 
 
 def measure(
-    policy: PolicyFactory | Policy, env: gym.Env[Any, Any], *, count: int = 100, executor: ExecutorKind = _PROCESSES
+    env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind = _PROCESSES
 ) -> Measured:
     """The times of ``count`` inferences of ``policy`` on samples of ``env``'s observations, one at a time.
 
@@ -48,20 +49,22 @@ def measure(
     factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
-    running = executor.executor(WorkerJob.under(Sequential(), factory, codec, space.shape, np.dtype(space.dtype)), None)
-    codes = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
+    running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
+    pending_actions = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
     took_s: list[float] = []
     try:
         running.launch()
         for number in range(count):
             observation = space.sample()
             began_ns = monotonic_ns()
-            running.start(number, WORKER, (observation,) if factory.head_s else (observation, *codes), began_ns)
+            running.start(
+                number, WORKER, (observation,) if factory.head_s else (observation, *pending_actions), began_ns
+            )
             finished = _finished(running)
-            took_s.append((finished.time_ns - began_ns) / 1e9)
+            took_s.append((finished.time_ns - began_ns) / NS_PER_S)
             if isinstance(finished, TrunkFinished):
                 newest = (observation,) if factory.newest else ()
-                running.bind(number, WORKER, (*codes, *newest), monotonic_ns())
+                running.bind(number, WORKER, (*pending_actions, *newest), monotonic_ns())
                 _finished(running)
     finally:
         running.close()

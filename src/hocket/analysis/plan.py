@@ -25,7 +25,7 @@ from hocket.latency.contention import Crowded
 from hocket.latency.laws import Empirical, LatencyModel
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 
-SECONDS = 18.0
+LIMIT_S = 18.0
 REFINE_S = 1.5
 REFINE_SHARE = 0.3
 REFINED = 4
@@ -33,6 +33,7 @@ REFINED = 4
 MOST_WORKERS = 600
 
 Source = LatencyModel | Agent | PolicyFactory | Policy | str | os.PathLike[str]
+"""An agent to plan for: its inference times, what was measured of it, the policy itself, or a file of times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +122,7 @@ def plan(
     update_s: float | None = None,
     episode_ticks: int | None = None,
     try_variants: bool = True,
-    seconds: float = SECONDS,
+    limit_s: float = LIMIT_S,
     seed: int = 0,
     done: Callable[[int, int], None] | None = None,
 ) -> Plan:
@@ -141,7 +142,7 @@ def plan(
         update_s: seconds of one learning update, to say how many learners keep up.
         episode_ticks: ticks of a typical episode, whose end discards what is in flight; None: it goes on for ever.
         try_variants: measure a `TorchPolicy` also with other threads a worker, and in bfloat16 where that is quicker.
-        seconds: that all forecasts may take, without measuring.
+        limit_s: seconds that all forecasts may take, without measuring.
         seed: of the forecasts.
         done: told of progress, ``done(finished, all)``.
 
@@ -166,7 +167,7 @@ def plan(
             work += [(agent, kind) for kind in kinds if (agent, kind) not in work]
     forecasts: list[Forecast] = []
     play = partial(forecast, hz=rate, predictability=predictability, episode_ticks=episode_ticks, seed=seed)
-    until = perf_counter() + seconds * (1 - REFINE_SHARE)
+    until = perf_counter() + limit_s * (1 - REFINE_SHARE)
     for number, (agent, rule) in enumerate(work):
         left_s = max(0.01, (until - perf_counter()) / (len(work) - number))
         forecasts.append(play(agent, rule, limit_s=min(left_s, REFINE_S)))
@@ -176,7 +177,7 @@ def plan(
     promising = sorted(forecasts, key=lambda one: (one is not choice.forecast, one.regret_per_tick))[:REFINED]
     for one in promising:
         if one.ticks < TICKS:
-            longer = play(one.agent, one.rule, limit_s=min(REFINE_S, REFINE_SHARE * seconds / REFINED))
+            longer = play(one.agent, one.rule, limit_s=min(REFINE_S, REFINE_SHARE * limit_s / REFINED))
             forecasts[forecasts.index(one)] = longer
     choice = recommend(forecasts, predictability, cores, memory_bytes)
     chosen = choice.forecast
@@ -207,7 +208,7 @@ def _agents(source: Source, env: gym.Env[Any, Any] | None, try_variants: bool) -
     if env is None:
         raise ConfigurationError(f"a policy is measured on observations: give env= beside {source!r}")
     ways = variants(source) if try_variants else [("", as_factory(source))]
-    return [measure_agent(policy, env, name=name) for name, policy in ways]
+    return [measure_agent(env, policy, name=name) for name, policy in ways]
 
 
 def _numbers(

@@ -33,7 +33,7 @@ FEWEST = 10
 CONFIDENCE = 0.95
 _GRID = np.concatenate([[1.0], 1 - np.geomspace(1e-6, 1, 2000)])
 MakeEnv = Callable[[], gym.Env[Any, Any]]
-Outcome = Callable[[Any], Any]
+Reading = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +68,9 @@ def estimate_predictability(
     *,
     policy: PolicyFactory | Policy | None = None,
     states: int = 100,
-    before: int = 50,
+    before_ticks: int = 50,
     horizons: Sequence[int] = HORIZONS,
-    outcome: Outcome | None = None,
+    outcome: Reading | None = None,
     limit_s: float = float("inf"),
     seed: int = 0,
 ) -> Predictability:
@@ -80,7 +80,7 @@ def estimate_predictability(
         make_env: makes the environment, each time alike; two of them are played side by side and closed.
         policy: chooses the actions, from the first of the two; random actions if None.
         states: how many to play on from; each is reached by another seed.
-        before: the most ticks that are played to reach one.
+        before_ticks: the most ticks that are played to reach one.
         horizons: the n to look at, in ticks.
         outcome: what of an observation counts, as numbers; all of it if None. Each is weighed by its own variance.
         limit_s: stop after this long, with fewer states, but 10 of them.
@@ -92,8 +92,10 @@ def estimate_predictability(
     steps = tuple(sorted(set(horizons)))
     if not steps or steps[0] < 1:
         raise ConfigurationError(f"horizons={horizons!r} must be ticks from 1; try {HORIZONS}")
-    if states < 2 or before < 0:
-        raise ConfigurationError(f"states={states}, before={before}: two states at least, and 0 ticks; try 100, 50")
+    if states < 2 or before_ticks < 0:
+        raise ConfigurationError(
+            f"states={states}, before_ticks={before_ticks}: two states at least, and 0 ticks; try 100, 50"
+        )
     until = perf_counter() + limit_s
     ours, theirs = make_env(), make_env()
     try:
@@ -103,7 +105,7 @@ def estimate_predictability(
         sources = 0
         for number in range(states):
             rng = np.random.default_rng((seed, number))
-            pair.begin(rng, before)
+            pair.begin(rng, before_ticks)
             sources = max(sources, pair.part(rng))
             one, other = pair.go_on(steps)
             first.append(one)
@@ -141,7 +143,7 @@ class _Pair:
         ours: gym.Env[Any, Any],
         theirs: gym.Env[Any, Any],
         policy: PolicyFactory | Policy | None,
-        outcome: Outcome | None,
+        outcome: Reading | None,
     ) -> None:
         self._envs = (ours, theirs)
         self._space = ours.action_space

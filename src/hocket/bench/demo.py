@@ -20,7 +20,7 @@ from hocket.policies.base import PolicyFactory
 from hocket.results.lanes import draw_lanes
 from hocket.results.report import REPORT, write_report
 from hocket.results.run_folder import read_run
-from hocket.running.run import RunResult
+from hocket.running.result import RunResult
 
 GAME = "ALE/Boxing-v5"
 HZ = 60
@@ -60,7 +60,7 @@ def _actions(env: gym.Env[Any, Any]) -> int:
 
 def measure_forward(policy: PolicyFactory, env: gym.Env[Any, Any], count: int = 15) -> float:
     """Median seconds of one inference in one worker process."""
-    return float(np.median(measure(policy, env, count=count).durations_s))
+    return float(np.median(measure(env, policy, count=count).durations_s))
 
 
 def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Network:

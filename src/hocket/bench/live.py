@@ -50,10 +50,12 @@ class DrawnEnv(NullEnv):
     def __init__(self) -> None:
         super().__init__((4, 84, 84))
         self._picture = np.zeros((210, 160, 3), np.uint8)
+        self._drawn = 0
 
     def render(self) -> NDArray[np.uint8]:
         """A picture that changes."""
-        self._picture[self._ticks % 210] += 1
+        self._drawn += 1
+        self._picture[self._drawn % 210] += 1
         return self._picture
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 import hocket
 from hocket.bench.rules import idle_policy
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished
 from hocket.drivers.executors.base import WorkerJob
 from hocket.envs.null import NullEnv
@@ -19,7 +20,7 @@ from hocket.spaces.codec import ActionCodec
 
 OBSERVATION = np.zeros((4, 84, 84), np.uint8)
 WARM_UP = 200
-TIMEOUT_NS = 10_000_000_000
+TIMEOUT_NS = 10 * NS_PER_S
 
 
 def _percentiles(call: Callable[[], object], count: int) -> tuple[float, float]:
@@ -31,7 +32,7 @@ def _percentiles(call: Callable[[], object], count: int) -> tuple[float, float]:
         began = perf_counter_ns()
         call()
         took[i] = perf_counter_ns() - began
-    p50, p99 = np.percentile(took, (50, 99)) / 1e9
+    p50, p99 = np.percentile(took, (50, 99)) / NS_PER_S
     return float(p50), float(p99)
 
 
@@ -39,7 +40,7 @@ def _hocket(count: int) -> tuple[float, float]:
     """`hocket.Processes` as `hocket.run` uses it: start an inference, wait, take the report."""
     env = NullEnv(observation_shape=OBSERVATION.shape)
     codec, policy = ActionCodec(env.action_space, 1), as_factory(idle_policy)
-    job = WorkerJob.under(hocket.Sequential(), policy, codec, OBSERVATION.shape, OBSERVATION.dtype)
+    job = WorkerJob.under(policy, hocket.Sequential(), codec, OBSERVATION.shape, OBSERVATION.dtype)
     executor = hocket.Processes(nice=0).executor(job, None)
     try:
         (joined,) = executor.launch()

@@ -12,9 +12,9 @@ import hocket
 from hocket.analysis.agent_profile import measure_agent
 from hocket.analysis.forecast import Forecast, forecast
 from hocket.bench.demo import ARMS, GAME, HZ, choose_network, impala_policy
+from hocket.core.cadence import NS_PER_S
 from hocket.core.rules import Rule
 from hocket.envs import make_atari
-from hocket.results.metrics import NS_PER_S
 from hocket.results.summary import Summary
 
 COVERAGE_WITHIN = 0.05
@@ -47,7 +47,7 @@ def bench_plan_realtime(
             crowds = tuple(range(1, rule.initial_workers + 1))
             turns = []
             for _ in range(rounds):
-                said = forecast(measure_agent(policy, env, crowds=crowds), rule, HZ)
+                said = forecast(measure_agent(env, policy, crowds=crowds), rule, HZ)
                 with nullcontext(()) if watch is None else watch(name, ticks) as looking_on:
                     result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=looking_on)
                 turns.append((said, forecast(_own(result), rule, HZ), result.summary()))
@@ -60,7 +60,7 @@ def bench_plan_realtime(
 def _own(result: hocket.RunResult) -> hocket.LatencyModel:
     """The law of a run's own inference times, begun at the tick's deadline."""
     step_s = (np.median(result.record.step_ns) + np.median(result.record.lateness_ns)) / NS_PER_S
-    return hocket.Empirical(tuple((result.metrics().inferences.seconds + step_s).tolist()))
+    return hocket.Empirical(tuple((result.metrics().inferences.durations_s + step_s).tolist()))
 
 
 def _row(name: str, rule: Rule, turns: list[tuple[Forecast, Forecast, Summary]]) -> dict[str, Any]:

@@ -101,7 +101,16 @@ def _bench(
 ) -> dict[str, Any]:
     import torch
 
-    from hocket import Constant, TickDispatch, Virtual, train
+    from hocket import (
+        ActingOptions,
+        Constant,
+        EvaluationOptions,
+        ReplayOptions,
+        RoundRobin,
+        TickDispatch,
+        Virtual,
+        train,
+    )
     from hocket.envs import make_env
     from hocket.learn.algorithms.dqn import DQN
     from hocket.learn.algorithms.schedules import constant
@@ -147,12 +156,10 @@ def _bench(
         TickDispatch(1),
         Virtual(hz=60, latency=Constant(0.01)),
         ticks=block * (1 + repeats),
-        update_every=EVERY,
-        warm_up=block // 2,
-        epsilon=constant(EPSILON),
-        capacity=KEPT,
-        evaluate_every=block * (2 + repeats),
-        evaluation_episodes=1,
+        learner=RoundRobin(update_every=EVERY, warm_up=block // 2),
+        acting=ActingOptions(epsilon=constant(EPSILON)),
+        replay=ReplayOptions(capacity=KEPT),
+        evaluation=EvaluationOptions(every=block * (2 + repeats), episodes=1),
         threads=threads,
         seed=seed,
     )

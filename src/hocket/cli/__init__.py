@@ -71,7 +71,9 @@ def main() -> None:
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=policies.at_home(acting.with_config(arguments, {"run": run.RunOptions, "train": train.TrainOptions})),
+            args=policies.at_home(
+                acting.with_config(arguments, {"run": run.RunArguments, "train": train.TrainArguments})
+            ),
             config=(OmitArgPrefixes, FlagConversionOff),
         )
     except HocketError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hocket.cli import console
 from hocket.cli.options.acting import parse_env_args
-from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
+from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 
 

@@ -13,13 +13,13 @@ from rich.progress import Progress
 import hocket
 from hocket.cli import console
 from hocket.cli.options.acting import make_default, make_rule, make_world, parse_latency, rate_of
-from hocket.cli.options.run import RunOptions
+from hocket.cli.options.run import RunArguments
 from hocket.cli.policies import chosen_policy, made_policy
 from hocket.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecomposeOptions:
+class DecomposeArguments:
     """What ``hocket decompose`` can be told."""
 
     latency: str
@@ -61,7 +61,7 @@ class DecomposeOptions:
     """Also write the figures to this file."""
 
 
-def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> None:
+def decompose(options: Annotated[DecomposeArguments, tyro.conf.arg(name="")]) -> None:
     """What a policy loses to inaction and to delay: played again without them.
 
     hocket decompose --policy FILE.py:NAME --latency lognormal:0.05:0.3
@@ -69,7 +69,7 @@ def decompose(options: Annotated[DecomposeOptions, tyro.conf.arg(name="")]) -> N
     if not (math.isfinite(options.seconds) and options.seconds > 0):
         raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 40")
     console.check_writable(json=options.json)
-    acting = RunOptions(
+    acting = RunArguments(
         env=options.env,
         hz=options.hz,
         rule=options.rule,

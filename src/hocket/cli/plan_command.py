@@ -16,7 +16,7 @@ from hocket.analysis.plan import Plan, row
 from hocket.analysis.predictability import Predictability
 from hocket.cli import console
 from hocket.cli.options.acting import make_world, number_of, parse_latency, rate_of
-from hocket.cli.options.run import RunOptions
+from hocket.cli.options.run import RunArguments
 from hocket.cli.policies import chosen_policy, made_policy
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
@@ -26,7 +26,7 @@ USUAL_PREDICTABILITY = 0.99
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanOptions:
+class PlanArguments:
     """What ``hocket plan`` can be told."""
 
     latency: str | None = None
@@ -73,12 +73,12 @@ class PlanOptions:
     """Also write everything to this file."""
 
 
-_USUAL = PlanOptions()
+_USUAL = PlanArguments()
 OF_THE_WORLD = ("env_args", "frame_stack", "repeat_action_probability")
 """Options that say what --env is made like."""
 
 
-def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> None:
     """Which rule and how many workers, before anything runs.
 
     hocket plan --latency lognormal:0.2:0.3 --hz 60
@@ -86,7 +86,7 @@ def plan(options: Annotated[PlanOptions, tyro.conf.arg(name="")] = _USUAL) -> No
     hocket plan --env ALE/Boxing-v5 --width 7 measures that network here.
     """
     _check(options)
-    acting = RunOptions(
+    acting = RunArguments(
         env=options.env or "CartPole-v1",
         hz=options.hz,
         width=options.width,
@@ -128,7 +128,7 @@ def plain(made: Plan) -> dict[str, Any]:
     }
 
 
-def run_line(options: PlanOptions, made: Plan) -> str:
+def run_line(options: PlanArguments, made: Plan) -> str:
     """The ``hocket run`` that does what the plan recommends."""
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
@@ -161,7 +161,7 @@ def rule_words(rule: Rule) -> list[str]:
     return [f"--rule {kinds[type(rule)]}", workers]
 
 
-def _check(options: PlanOptions) -> None:
+def _check(options: PlanArguments) -> None:
     if options.latency is None and options.env is None:
         raise ConfigurationError("give --latency, such as lognormal:0.2:0.3, or --env to measure a network for it")
     for name in OF_THE_WORLD if options.env is None else ():
@@ -187,7 +187,7 @@ def _check(options: PlanOptions) -> None:
     console.check_writable(json=options.json)
 
 
-def _predictability(options: PlanOptions, acting: RunOptions) -> float | Predictability:
+def _predictability(options: PlanArguments, acting: RunArguments) -> float | Predictability:
     if options.predictability != "auto":
         value: float = number_of("predictability", options.predictability, float)
         return value
@@ -196,7 +196,7 @@ def _predictability(options: PlanOptions, acting: RunOptions) -> float | Predict
     return hocket.estimate_predictability(lambda: make_world(acting), limit_s=10.0, seed=options.seed)
 
 
-def _plan(options: PlanOptions, acting: RunOptions, rate: float, predictability: float) -> Plan:
+def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictability: float) -> Plan:
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("plan", total=None)
         more: dict[str, Any] = {

@@ -17,9 +17,9 @@ import cloudpickle
 import gymnasium as gym
 
 import hocket
-from hocket.cli.options.acting import ActingOptions, rate_of, spelled
-from hocket.cli.options.run import RunOptions
-from hocket.cli.options.train import TrainOptions, make_algorithm, make_network
+from hocket.cli.options.acting import ActingArguments, rate_of, spelled
+from hocket.cli.options.run import RunArguments
+from hocket.cli.options.train import TrainArguments, make_algorithm, make_network
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.training.result import WEIGHTS
@@ -41,7 +41,7 @@ def chosen_policy(words: str) -> Trained | PolicyFactory | None:
     return as_factory(load_policy(words))
 
 
-def made_policy(chosen: Trained | PolicyFactory | None, options: RunOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
+def made_policy(chosen: Trained | PolicyFactory | None, options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
     """What `chosen_policy` found for ``options.policy``, for ``env``."""
     if isinstance(chosen, Trained):
         return chosen.policy(options, env)
@@ -95,7 +95,7 @@ class RandomActions(PolicyFactory):
         return lambda observation: space.sample()
 
 
-def untrained_network(options: RunOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
+def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
     """One that fits ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
     space = env.action_space
     from hocket.models.impala import SIDE, ImpalaNet
@@ -144,7 +144,7 @@ class Trained:
     """Weights, and the options of the training that they are from."""
 
     weights: Path
-    options: TrainOptions
+    options: TrainArguments
 
     @classmethod
     def of(cls, path: Path) -> Self:
@@ -163,7 +163,7 @@ class Trained:
             f"{weights} has no {CONFIG} beside or above it; give what hocket train --save has written"
         )
 
-    def policy(self, options: ActingOptions, env: gym.Env[Any, Any]) -> PolicyFactory:
+    def policy(self, options: ActingArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
         """Acts greedily in ``env``, in two stages if it was trained so.
 
         Raises:
@@ -234,13 +234,13 @@ def _weights(path: Path) -> Path:
         ) from error
 
 
-def _options(config: Path) -> TrainOptions:
+def _options(config: Path) -> TrainArguments:
     try:
         saved: dict[str, Any] = json.loads(config.read_text())["options"]
-        known = {field.name for field in fields(TrainOptions)}
+        known = {field.name for field in fields(TrainArguments)}
         if "algorithm" not in saved or not set(saved) <= known:
             raise ValueError("its options are not a training's")
-        return TrainOptions(**saved)
+        return TrainArguments(**saved)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"{config} is not that of a training ({error}); give what hocket train --save has written"

@@ -62,7 +62,7 @@ def trace(
     target = out if out is not None else folder / TRACE_JSON
     console.check_writable(json=target)
     saved: SavedRun = read_run(folder)
-    write_trace_json(saved, target, start_s=start, seconds=seconds)
+    write_trace_json(saved, target, start_s=start, duration_s=seconds)
     console.say(f"Written to {target}: {target.stat().st_size / 1e6:.1f} MB; open it at https://ui.perfetto.dev")
 
 

@@ -21,11 +21,11 @@ from hocket.cli.options.acting import (
     saved_options,
 )
 from hocket.cli.options.live import live_page
-from hocket.cli.options.run import NEEDS, USUAL, RunOptions, ticks_of
+from hocket.cli.options.run import NEEDS, USUAL, RunArguments, ticks_of
 from hocket.cli.policies import Trained, chosen_policy, made_policy
 
 
-def run(options: Annotated[RunOptions, tyro.conf.arg(name="")] = USUAL) -> None:
+def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let a policy act in an environment that does not wait.
 
     hocket run --policy FOLDER acts by what hocket train --save FOLDER learned.
@@ -42,7 +42,7 @@ def run(options: Annotated[RunOptions, tyro.conf.arg(name="")] = USUAL) -> None:
         raise KeyboardInterrupt
 
 
-def execute(options: RunOptions) -> hocket.RunResult:
+def execute(options: RunArguments) -> hocket.RunResult:
     """Run what ``options`` say; an interrupted run is a result too."""
     chosen, needs = chosen_policy(options.policy), dict(NEEDS)
     if isinstance(chosen, Trained):
@@ -57,7 +57,7 @@ def execute(options: RunOptions) -> hocket.RunResult:
     known = saved_options(options, without=("out", "json"))
     try:
         policy = made_policy(chosen, options, env)
-        clock = make_clock(options, rate, lambda: hocket.measure(policy, env))
+        clock = make_clock(options, rate, lambda: hocket.measure(env, policy))
         page = live_page(options.live, options.live_port, options.live_host)
         with page as watching, console.progress(options.env, ticks) as instruments:
             return hocket.run(

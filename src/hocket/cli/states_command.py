@@ -16,13 +16,13 @@ from hocket.drivers.loop_thread import between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
 from hocket.envs.gameboy.states import write_state
+from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatesOptions:
+class StatesArguments:
     """What ``hocket states`` can be told."""
 
     env: str = "hocket/Blocks-v0"
@@ -43,10 +43,10 @@ class StatesOptions:
     """Of the environment and of the buttons."""
 
 
-_USUAL = StatesOptions()
+_USUAL = StatesArguments()
 
 
-def states(options: Annotated[StatesOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+def states(options: Annotated[StatesArguments, tyro.conf.arg(name="")] = _USUAL) -> None:
     """Make a pool of save states: play, and save the state every so many ticks.
 
     hocket run --env hocket/Blocks-v0 --env-args states=FOLDER begins its episodes with them. By hand: hocket play.

@@ -26,7 +26,7 @@ from hocket.cli.options.live import live_page
 from hocket.cli.options.train import (
     NEEDS,
     USUAL,
-    TrainOptions,
+    TrainArguments,
     make_algorithm,
     make_learner,
     make_learning_rule,
@@ -38,7 +38,6 @@ from hocket.instruments.progress_line import TrainingLine
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
 from hocket.results.files import make_folder, write_json
-from hocket.training.resumption import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
 
 
-def train(options: Annotated[TrainOptions, tyro.conf.arg(name="")] = USUAL) -> None:
+def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let an agent learn while it acts in an environment that does not wait.
 
     hocket train --config FOLDER/config.json --resume FOLDER goes on from a save.
@@ -111,7 +110,7 @@ def as_json(result: TrainResult) -> dict[str, Any]:
     }
 
 
-def execute(options: TrainOptions) -> TrainResult:
+def execute(options: TrainArguments) -> TrainResult:
     """Train what ``options`` say."""
     rate = rate_of(options)
     check_width(options)
@@ -127,7 +126,7 @@ def execute(options: TrainOptions) -> TrainResult:
         clock = replace(clock, learning=parse_latency(options.learning))
     checkpoints = None
     if options.save is not None:
-        checkpoints = Checkpoints(options.save, every=options.save_every)
+        checkpoints = hocket.Checkpoints(options.save, every=options.save_every)
         prepare_folder(options.save, options)
     drawn = options.live > 0 and options.save is None  # what an environment draws with cannot always be saved
     with ExitStack() as stack:
@@ -148,17 +147,16 @@ def execute(options: TrainOptions) -> TrainResult:
             clock,
             ticks=options.ticks,
             learner=learner,
+            acting=hocket.ActingOptions(
+                epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+                late_binding=options.late_binding,
+                charge=charge_of(options),
+            ),
+            replay=hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack),
+            evaluation=hocket.EvaluationOptions(
+                every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
+            ),
             default=make_default(options),
-            update_every=options.update_every or None,
-            warm_up=options.warm_up,
-            epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-            capacity=options.capacity,
-            frame_stack=options.frame_stack,
-            late_binding=options.late_binding,
-            charge=charge_of(options),
-            evaluate_every=options.evaluate_every,
-            evaluation_episodes=options.evaluation_episodes,
-            good_enough=options.good_enough,
             threads=options.threads,
             seed=options.seed,
             instruments=instruments,
@@ -167,7 +165,7 @@ def execute(options: TrainOptions) -> TrainResult:
         )
 
 
-def charge_of(options: TrainOptions) -> LatencyModel | None:
+def charge_of(options: TrainArguments) -> LatencyModel | None:
     """In realtime, the inference times of another network that this one is charged with."""
     if options.clock == "virtual" or options.latency is None:
         return None
@@ -176,13 +174,13 @@ def charge_of(options: TrainOptions) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainOptions, network: QNetwork) -> hocket.Measured:
+def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
     """What an inference of ``network`` takes on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
     env = make_world(options)
     try:
-        return hocket.measure(LearnedPolicy(network=network, pending=options.pending, threads=options.threads), env)
+        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
     finally:
         env.close()
 
@@ -195,7 +193,7 @@ class Evaluations(Instrument):
         console.say(f"tick {tick:,}: mean return {mean_return:.4g}")
 
 
-def prepare_folder(folder: Path, options: TrainOptions) -> None:
+def prepare_folder(folder: Path, options: TrainArguments) -> None:
     """Keep the options beside the checkpoints; those that a resumed training began with stay."""
     from hocket.learn.checkpoints.checkpoint import check_free
 
@@ -208,7 +206,7 @@ def prepare_folder(folder: Path, options: TrainOptions) -> None:
     write_json(config, {"options": kept_options(options)})
 
 
-def kept_options(options: TrainOptions) -> dict[str, Any]:
+def kept_options(options: TrainArguments) -> dict[str, Any]:
     """What a config.json keeps of them: not where things go."""
     return saved_options(options, without=("save", "resume", "tensorboard", "json"))
 
@@ -216,7 +214,7 @@ def kept_options(options: TrainOptions) -> dict[str, Any]:
 NEEDING = ("pretrain_updates", "pretrain_delay", "margin")
 
 
-def learn_from_demonstrations(options: TrainOptions, network: QNetwork, algorithm: DeepQ) -> None:
+def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algorithm: DeepQ) -> None:
     """Pre-train ``network``, if the options say so. A training that is gone on with has that behind it."""
     if options.demonstrations is None:
         for name in NEEDING:
@@ -237,11 +235,11 @@ def learn_from_demonstrations(options: TrainOptions, network: QNetwork, algorith
     demonstrations = hocket.Demonstrations.load(options.demonstrations)
     known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
     losses = hocket.pretrain(
-        network,
         demonstrations,
+        network,
         ImitatingDQN(**known, margin=options.margin, margin_weight=float(options.margin > 0)),
         actions=env.action_space,
-        delay=options.pretrain_delay,
+        delay_ticks=options.pretrain_delay,
         updates=options.pretrain_updates,
         frame_stack=options.frame_stack,
         threads=options.threads,

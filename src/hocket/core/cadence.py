@@ -1,4 +1,4 @@
-"""When ticks are due: the exact map between tick indices and nanoseconds (`docs/concepts.md`)."""
+"""The exact map between tick indices and nanoseconds (`docs/concepts.md`)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def exact_hz(hz: float | str | Fraction) -> Fraction:
     """A tick rate as an exact rational: ``59.7275`` means 59.7275, not the nearest binary float.
 
     Raises:
-        ConfigurationError: if it is no positive finite number.
+        ConfigurationError: unless it is a positive finite number.
     """
     try:
         exact = Fraction(str(hz))
@@ -59,7 +59,7 @@ class Cadence:
         return ((time_ns - self.epoch_ns + 1) * self._q - 1) // self._p
 
     def tick_from(self, time_ns: int) -> int:
-        """The first tick whose deadline is at or after ``time_ns``: the one that an answer of then counts for."""
+        """The first tick whose deadline is at or after ``time_ns``: the tick that an answer of then counts for."""
         return -((self.epoch_ns - time_ns) * self._q // self._p)
 
     def ticks(self, duration_ns: float) -> int:

@@ -1,4 +1,4 @@
-"""What to do: the only things the scheduler ever says."""
+"""Commands: the only output of the scheduler."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ExecuteDefault:
 
 @value
 class EndInference:
-    """``inference`` has ended; nothing of it is needed any more."""
+    """``inference`` has ended; its inputs and answers can be freed."""
 
     inference: int
     outcome: Outcome
@@ -70,7 +70,7 @@ class EndInference:
 
 @value
 class StartLearning:
-    """Learn now, and say when it has ended; acting waits for it (sequential interaction only)."""
+    """Learn now, and report when it has ended; acting waits for it (sequential interaction only)."""
 
 
 @value
@@ -82,12 +82,12 @@ class WakeAt:
 
 @value
 class AddWorker:
-    """One worker more is wanted."""
+    """Bring up one more worker."""
 
 
 @value
 class RetireWorker:
-    """``worker`` is idle and no longer wanted; it will not be used again."""
+    """Let ``worker``, which is idle, go; it will not be used again."""
 
     worker: int
 
@@ -103,3 +103,4 @@ Command = (
     | AddWorker
     | RetireWorker
 )
+"""Anything that the scheduler asks for."""

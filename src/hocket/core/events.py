@@ -1,4 +1,4 @@
-"""What happened: the only things the scheduler is ever told.
+"""Events: the only input of the scheduler.
 
 An event carries the time at which the thing happened, not the time at which it was noticed. Observations,
 workers and inferences are named by integers; observation ``k`` is the one that tick ``k`` yielded.
@@ -19,7 +19,7 @@ class WorkerJoined:
 
 @value
 class WorkerLost:
-    """A worker died, was killed, or has left; what it was running fails."""
+    """A worker died, was killed, or has left; the inference that it ran fails."""
 
     time_ns: int
     worker: int
@@ -29,7 +29,7 @@ class WorkerLost:
 class DeadlineReached:
     """Tick ``tick`` must act now. Indices skipped since the last one are missed.
 
-    ``overrun`` says that the deadline had long passed and the tick is to be filled by the default.
+    With ``overrun``, the deadline has long passed and the default fills the tick.
     """
 
     time_ns: int
@@ -41,7 +41,7 @@ class DeadlineReached:
 class Ticked:
     """The environment has stepped (or been reset, at tick 0): observation ``tick`` exists.
 
-    ``episode_ended`` says that an episode ended in this tick and observation ``tick`` is the next one's first.
+    With ``episode_ended``, an episode ended in this tick, and observation ``tick`` is the first of the next.
     """
 
     time_ns: int
@@ -91,7 +91,7 @@ class LearningFinished:
 
 @value
 class PredictabilityEstimated:
-    """Somebody measured the environment's predictability ρ ∈ (0, 1]."""
+    """The environment's predictability ρ ∈ (0, 1] was measured."""
 
     time_ns: int
     predictability: float
@@ -117,3 +117,4 @@ Event = (
     | PredictabilityEstimated
     | RunEnded
 )
+"""Anything that the scheduler is told."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hocket.core.commands import Outcome
+from hocket.core.lifecycle import InferenceState
 
 
 class Inference:
-    """What the scheduler knows about one inference; ``outcome`` is None while it lives."""
+    """The scheduler's state of one inference; ``outcome`` is None until it ends."""
 
     __slots__ = (
         "base_tick",
@@ -18,6 +19,7 @@ class Inference:
         "outcome",
         "ready_ns",
         "started_ns",
+        "state",
         "target",
         "usable_tick",
         "worker",
@@ -40,16 +42,17 @@ class Inference:
         """Of two stages: when its head would have ended if called at once, or -1 while the trunk runs."""
         self.bound_tick = -1
         """Of two stages: the tick that its head was called for, or -1."""
+        self.state = InferenceState.RUNNING
         self.outcome: Outcome | None = None
 
     @property
     def elapsed_ns(self) -> int:
-        """How long it needs; meaningful once finished. Of two stages: the trunk's time and what a head is given."""
+        """Inference time, once finished. Of two stages: the trunk's time and the time reserved for the head."""
         return (self.finished_ns if self.ready_ns < 0 else self.ready_ns) - self.started_ns
 
     @property
     def occupied_ns(self) -> int:
-        """How long it kept its worker; more than it needs where features waited for the head's moment."""
+        """Time for which it kept its worker; longer than `elapsed_ns` where features waited for the head's moment."""
         return self.finished_ns - self.started_ns
 
     def __repr__(self) -> str:

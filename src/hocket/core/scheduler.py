@@ -1,21 +1,27 @@
 """The scheduler: events in, commands out.
 
-It keeps the books that every rule shares, with `hocket.core.ledger`. Each tick is fresh, default or missed, exactly
-once; each inference ends in exactly one way; no worker runs two inferences; actions never go back in (observation,
-chunk step).
-*When* to start and *what* to hold back is the rule's business.
+It keeps the books that every rule shares. Each tick is fresh, default or missed, exactly once; each inference ends in
+exactly one way; no worker runs two inferences; actions never go back in (observation, chunk step). *When* to start and
+*what* to hold back is the rule's decision. The states of ticks, inferences and workers, and what takes one to the next,
+are the tables of `hocket.core.lifecycle`.
 
-A two-stage inference keeps its worker from the start of its trunk to the end of its head. Between them it waits for
+At one instant events come in this order: finished inferences, the deadline, its tick, a timer. Between a deadline and
+its tick nothing is started, because a newer observation is on its way.
+
+An answer is held until its rule releases it, is then due, and plays step by step once its rule chooses it. The rule
+chooses among the answers that are newer than the last executed action.
+
+A two-stage inference keeps its worker from the start of its trunk to the end of its head. Between them it waits until
 ``head_ns`` before the deadline of the tick that the rule would release it for, and is then bound to that tick.
-
-At one instant events come in this order: finished inferences, the deadline, its tick, a timer. Between a
-deadline and its tick nothing is started, because a newer observation is on its way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heappop
+from bisect import insort
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from heapq import heapify, heappop, heappush
+from operator import attrgetter
 from typing import Any
 
 from hocket.core import commands as c
@@ -24,31 +30,52 @@ from hocket.core.cadence import Cadence
 from hocket.core.commands import Command, Outcome
 from hocket.core.events import Event
 from hocket.core.inference import Inference
-from hocket.core.ledger import Ledger
+from hocket.core.lifecycle import INFERENCES, TICKS, WORKERS, InferenceState, TickPhase, WorkerState
 from hocket.core.rules.base import Rule
 from hocket.errors import ProtocolError
 
+RUNNING, WAITING, BOUND, HELD, DUE, PLAYING, ABANDONED, OVER = InferenceState  # quicker to read than attributes
 
-class Scheduler(Ledger):
-    """One run's scheduling state under ``rule`` at ``cadence``.
+_by_observation = attrgetter("observation")
+
+
+class Scheduler:
+    """The scheduling state of one run under ``rule`` at ``cadence``.
 
     Inferences have two stages if ``head_ns`` is not 0: how long before a deadline the head is called.
 
     Attributes:
         tick: the newest observation, -1 before tick 0.
-        fresh, default, missed: how many ticks were filled how.
+        fresh, default, missed: how many ticks were filled in each way.
+        started: how many inferences have been started.
+        outcomes: how many of them ended in each way, indexed by ``Outcome``.
+        last: (observation, chunk step) of the last executed action.
     """
 
     def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0) -> None:
-        super().__init__(rule.schedule(cadence), cadence, head_ns)
+        self.schedule = rule.schedule(cadence)
+        self.cadence = cadence
+        self.head_ns = head_ns
         self.tick = -1
         self.fresh = self.default = self.missed = 0
+        self.started = 0
+        self.outcomes = [0] * len(Outcome)
+        self.last = (-1, -1)
+        self._phase = TickPhase.STARTING
         self._acted = 0  # the last tick whose deadline was handled; tick 0 is the reset and executes nothing
         self._next_deadline_ns = cadence.deadline_ns(0)
-        self._ended = False
         self._joining = 0
         self._wake_ns: int | None = None
         self._learning = False
+        self._running_on: dict[int, Inference | None] = {}  # by worker
+        self._idle: OrderedDict[int, None] = OrderedDict()  # workers, idle longest first
+        self._running: dict[int, Inference] = {}  # by id; those that keep a worker
+        self._open: dict[int, int] = {}  # observation → inferences of it that run or may still be executed
+        self._answered: set[int] = set()  # those of them that have an answer, or features that wait for their head
+        self._waiting: list[tuple[int, int, int, Inference]] = []  # heap of (when to bind, id, to which tick, it)
+        self._held: list[tuple[int, int, Inference]] = []  # heap of (release tick, id, it)
+        self._due: list[Inference] = []  # by observation, all newer than the last executed
+        self._playing: Inference | None = None
         self._handlers: dict[type, Callable[[Any, list[Command]], None]] = {
             e.WorkerJoined: self._worker_joined,
             e.WorkerLost: self._worker_lost,
@@ -64,21 +91,27 @@ class Scheduler(Ledger):
         }
 
     @property
+    def workers(self) -> int:
+        """How many workers there are."""
+        return len(self._running_on)
+
+    @property
     def oldest_needed(self) -> int:
         """The oldest observation that a later ``StartInference`` may name."""
         return self.schedule.oldest_needed(self.tick)
 
     def handle(self, event: Event) -> list[Command]:
-        """Take in what happened; return what to do, in order.
+        """Take in ``event``; return what to do, in order.
 
         Raises:
             ProtocolError: if the event cannot follow the ones before it.
         """
         out: list[Command] = []
-        if self._ended:
+        if self._phase is TickPhase.ENDED:
             raise ProtocolError(f"{event!r} after the run has ended")
-        self._handlers[type(event)](event, out)
-        if (event.time_ns < self._next_deadline_ns or type(event) is e.Ticked) and not self._ended:
+        kind = type(event)
+        self._handlers[kind](event, out)
+        if (event.time_ns < self._next_deadline_ns or kind is e.Ticked) and kind is not e.RunEnded:
             self._dispatch(event.time_ns, out)
         return out
 
@@ -86,45 +119,58 @@ class Scheduler(Ledger):
 
     def _deadline_reached(self, event: e.DeadlineReached, out: list[Command]) -> None:
         tick = event.tick
-        if tick <= self._acted or self.tick != self._acted:
+        phase = TICKS[self._phase].get(e.DeadlineReached)
+        if phase is None or tick <= self._acted:
             raise ProtocolError(
                 f"deadline {tick} after deadline {self._acted} and observation {self.tick}: "
                 "deadlines ascend, and each is followed by its Ticked"
             )
+        self._phase = phase
         self.missed += tick - self._acted - 1
         self._acted = tick
-        if event.overrun:
-            self._answers.release(tick, out)
-        elif (action := self._answers.act(tick, out)) is not None:
-            inference, step = action
-            self.fresh += 1
-            out.append(c.Execute(tick, inference.id, step, tick - inference.observation))
-            if step == inference.length - 1:
-                self._end(inference, Outcome.EXECUTED, out)
-            return
+        self._release(tick, out)
+        if not event.overrun:
+            choice = self.schedule.choose(tick, self._due)
+            if choice is not None:
+                self._play(choice, tick, out)
+            if self._playing is not None and self._execute(self._playing, tick, out):
+                self.fresh += 1
+                return
         self.default += 1
         out.append(c.ExecuteDefault(tick))
 
     def _ticked(self, event: e.Ticked, out: list[Command]) -> None:
         tick = event.tick
-        if tick != self._acted or tick == self.tick:
+        phase = TICKS[self._phase].get(e.Ticked)
+        if phase is None or tick != self._acted:
             raise ProtocolError(
                 f"Ticked {tick} after observation {self.tick} and deadline {self._acted}: "
                 "tick 0 comes first and has no deadline event; every later one follows its own"
             )
+        self._phase = phase
         self.tick = tick
         self._next_deadline_ns = self.cadence.deadline_ns(tick + 1)
         if event.episode_ended:
             self._discard_all(event.time_ns, out)
-            self._answers.last = (tick - 1, 0)
+            self.last = (tick - 1, 0)
         self.schedule.ticked(tick, event.time_ns, event.episode_ended)
         self._staff(out)
 
     def _run_ended(self, event: e.RunEnded, out: list[Command]) -> None:
         self._discard_all(event.time_ns, out)
-        self._ended = True
+        self._phase = TICKS[self._phase][e.RunEnded]
 
     # -- inferences ----------------------------------------------------------------------------------------
+
+    def _start(self, worker: int, observation: int, target: int, now_ns: int, out: list[Command]) -> None:
+        id = self.started
+        self.started = id + 1
+        inference = Inference(id, worker, observation, target, now_ns)
+        del self._idle[worker]
+        self._running_on[worker] = inference
+        self._running[id] = inference
+        self._open[observation] = self._open.get(observation, 0) + 1
+        out.append(c.StartInference(id, worker, observation, target))
 
     def _inference_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
         if event.length < 1:
@@ -132,13 +178,13 @@ class Scheduler(Ledger):
         inference = self._stop(event.inference)
         inference.length = event.length
         inference.usable_tick = self.cadence.tick_from(event.time_ns)
-        self._part(inference, event.time_ns)
+        self._leave_worker(inference, event.time_ns)
         observation = inference.observation
-        if inference.outcome is not None:
-            self._close(observation)
-        elif observation > self._answers.last[0] and observation not in self._answered:
+        if inference.state is ABANDONED:
+            self._close(inference)
+        elif observation > self.last[0] and observation not in self._answered:
             self._answered.add(observation)
-            self._answers.add(inference)
+            self._hold(inference, self.schedule.release_tick(inference))
         else:
             self._end(inference, self._useless(observation), out)
 
@@ -148,14 +194,149 @@ class Scheduler(Ledger):
         self.schedule.inference_failed(inference, event.time_ns)
         self._fail(inference, out)
 
+    def _move(self, inference: Inference, state: InferenceState) -> None:
+        """Take ``inference`` to ``state``, as the table allows."""
+        assert state in INFERENCES[inference.state], f"{inference}: {inference.state.name} to {state.name}"
+        inference.state = state
+
+    def _stop(self, id: int) -> Inference:
+        """Take the inference ``id`` off the books of what runs."""
+        inference = self._running.pop(id, None)
+        if inference is None:
+            raise ProtocolError(f"inference {id} is not running")
+        return inference
+
+    def _leave_worker(self, inference: Inference, now_ns: int) -> None:
+        """Free the worker of ``inference``, which has run to its end."""
+        inference.finished_ns = now_ns
+        self._free(inference.worker)
+        self.schedule.inference_finished(inference)
+
+    def _end(self, inference: Inference, outcome: Outcome, out: list[Command]) -> None:
+        """Give ``inference`` its outcome."""
+        inference.outcome = outcome
+        self.outcomes[outcome] += 1
+        out.append(c.EndInference(inference.id, outcome))
+        if inference.id in self._running:
+            self._move(inference, ABANDONED)
+        else:
+            self._close(inference)
+        self.schedule.inference_ended(inference)
+
+    def _close(self, inference: Inference) -> None:
+        """Take ``inference``, which has its outcome and no worker, off the books."""
+        self._move(inference, OVER)
+        observation = inference.observation
+        left = self._open[observation] - 1
+        if left:
+            self._open[observation] = left
+        else:
+            del self._open[observation]
+            self._answered.discard(observation)
+
+    def _settle(self, inference: Inference, outcome: Outcome, now_ns: int, out: list[Command]) -> None:
+        """End an inference that needs its worker no more, if it has no outcome yet, and free the worker."""
+        self._stop(inference.id)
+        if inference.outcome is None:
+            inference.outcome = outcome
+            self.outcomes[outcome] += 1
+            out.append(c.EndInference(inference.id, outcome))
+            self.schedule.inference_ended(inference)
+        self._leave_worker(inference, now_ns)
+        self._close(inference)
+
+    def _fail(self, inference: Inference, out: list[Command]) -> None:
+        """End an inference that has lost its worker or raised."""
+        if inference.ready_ns >= 0:
+            self._unbind(inference)
+        if inference.state is ABANDONED:
+            self._close(inference)
+        else:
+            self._end(inference, Outcome.FAILED, out)
+
+    def _useless(self, observation: int) -> Outcome:
+        """The outcome of an answer to ``observation`` that comes after another, or after something newer has run."""
+        another = observation in self._answered or observation == self.last[0]
+        return Outcome.DUPLICATE if another else Outcome.DROPPED
+
     def _discard_all(self, now_ns: int, out: list[Command]) -> None:
-        self._answers.discard(out)
-        for inference in self._running.values():
-            if inference.outcome is None:
+        """Settle everything: the episode or the run has ended."""
+        for inference in list(self._answers()):
+            if inference.state is PLAYING:
+                outcome = Outcome.EXECUTED
+            elif inference.observation <= self.last[0]:
+                outcome = Outcome.SUPERSEDED
+            else:
+                outcome = Outcome.DISCARDED
+            self._end(inference, outcome, out)
+        self._playing = None
+        self._due.clear()
+        self._held.clear()
+        for inference in list(self._running.values()):
+            if inference.state is WAITING:
+                self._settle(inference, Outcome.DISCARDED, now_ns, out)
+            elif inference.state is not ABANDONED:
                 self._end(inference, Outcome.DISCARDED, out)
-        for _, _, _, inference in self._waiting:
-            self._settle(inference, Outcome.DISCARDED, now_ns, out)
         self._waiting.clear()
+
+    # -- answers -------------------------------------------------------------------------------------------
+
+    def _answers(self) -> Iterator[Inference]:
+        """Everything that may still be executed, the playing chunk first."""
+        if self._playing is not None:
+            yield self._playing
+        yield from self._due
+        yield from (held[2] for held in sorted(self._held))
+
+    def _hold(self, inference: Inference, release_tick: int) -> None:
+        """Keep an answer until ``release_tick``."""
+        self._move(inference, HELD)
+        heappush(self._held, (release_tick, inference.id, inference))
+
+    def _release(self, tick: int, out: list[Command]) -> None:
+        """Move what may be used from ``tick`` on to the due list."""
+        held, due, schedule = self._held, self._due, self.schedule
+        while held and held[0][0] <= tick:
+            inference = heappop(held)[2]
+            if inference.observation <= self.last[0]:
+                self._end(inference, Outcome.SUPERSEDED, out)
+                continue
+            if schedule.defers and inference.bound_tick < 0 and (later := schedule.release_tick(inference)) > tick:
+                heappush(held, (later, inference.id, inference))
+                continue
+            self._move(inference, DUE)
+            if due:
+                insort(due, inference, key=_by_observation)
+            else:
+                due.append(inference)
+
+    def _play(self, choice: Inference, tick: int, out: list[Command]) -> None:
+        """Make ``choice`` the inference whose steps are executed; older ones are superseded."""
+        due = self._due
+        newest_first = len(due) - 1
+        index = newest_first if due[newest_first] is choice else due.index(choice)
+        for older in due[:index]:
+            self._end(older, Outcome.SUPERSEDED, out)
+        del due[: index + 1]
+        if self._playing is not None:
+            self._end(self._playing, Outcome.EXECUTED, out)
+        target = choice.target
+        choice.base_tick = target if 0 <= target < tick else tick
+        self._move(choice, PLAYING)
+        self._playing = choice
+
+    def _execute(self, playing: Inference, tick: int, out: list[Command]) -> bool:
+        """Execute the step of ``playing`` that belongs to ``tick``, if it is newer than what has run."""
+        observation, last_step = playing.observation, playing.length - 1
+        step = min(tick - playing.base_tick, last_step)
+        if (observation, step) <= self.last:
+            return False
+        self.last = (observation, step)
+        out.append(c.Execute(tick, playing.id, step, tick - observation))
+        if step == last_step:
+            self._playing = None
+            self._end(playing, Outcome.EXECUTED, out)
+        return True
 
     # -- two stages ----------------------------------------------------------------------------------------
 
@@ -166,29 +347,43 @@ class Scheduler(Ledger):
         observation = inference.observation
         inference.ready_ns = event.time_ns + self.head_ns
         inference.usable_tick = self.cadence.tick_from(inference.ready_ns)
-        if inference.outcome is None and observation > self._answers.last[0] and observation not in self._answered:
+        if inference.outcome is None and observation > self.last[0] and observation not in self._answered:
             self._answered.add(observation)
-            self._await_bind(inference, self._release_tick(inference))
+            self._move(inference, WAITING)
+            self._await_bind(inference, self._bind_tick(inference))
             self._bind(event.time_ns, out)
             self._set_timer(None, out)
         else:
             self._settle(inference, self._useless(observation), event.time_ns, out)
 
-    def _release_tick(self, inference: Inference) -> int:
+    def _bind_tick(self, inference: Inference) -> int:
+        """The tick that the head of ``inference`` is to be called for."""
         return max(self.schedule.release_tick(inference), self._acted + 1)
+
+    def _await_bind(self, inference: Inference, tick: int) -> None:
+        heappush(self._waiting, (self.cadence.deadline_ns(tick) - self.head_ns, inference.id, tick, inference))
 
     def _bind(self, now_ns: int, out: list[Command]) -> None:
         """Bind the features whose moment has come."""
         waiting = self._waiting
         while waiting and waiting[0][0] <= now_ns:
             _, _, tick, inference = heappop(waiting)
-            if inference.observation <= self._answers.last[0]:
+            if inference.observation <= self.last[0]:
                 self._settle(inference, Outcome.DROPPED, now_ns, out)
-            elif (later := self._release_tick(inference)) > tick:
+            elif (later := self._bind_tick(inference)) > tick:
                 self._await_bind(inference, later)
             else:
+                self._move(inference, BOUND)
                 inference.bound_tick = tick
                 out.append(c.BindHead(inference.id, inference.worker, tick))
+
+    def _unbind(self, inference: Inference) -> None:
+        """Let a slower copy of ``inference``, which will not answer, count as the first answer."""
+        if inference.outcome is None:
+            self._answered.discard(inference.observation)
+        if inference.state is WAITING:
+            self._waiting[:] = [waiting for waiting in self._waiting if waiting[3] is not inference]
+            heapify(self._waiting)
 
     def _head_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
         inference = self._running.get(event.inference)
@@ -196,19 +391,28 @@ class Scheduler(Ledger):
             raise ProtocolError(f"{event!r}: no head of inference {event.inference} is running, for one action")
         tick = inference.bound_tick
         in_time = tick > self._acted and event.time_ns <= self.cadence.deadline_ns(tick)
-        if inference.outcome is None and in_time and inference.observation > self._answers.last[0]:
+        if inference.outcome is None and in_time and inference.observation > self.last[0]:
             inference.usable_tick = tick
-            self._part(self._stop(inference.id), event.time_ns)
-            self._answers.add(inference)
+            self._leave_worker(self._stop(inference.id), event.time_ns)
+            self._hold(inference, tick)
             return
         self._unbind(inference)
         self._settle(inference, Outcome.DROPPED, event.time_ns, out)
 
     # -- workers, timers, learning -------------------------------------------------------------------------
 
+    def _state_of(self, worker: int) -> WorkerState:
+        if worker not in self._running_on:
+            return WorkerState.ABSENT
+        return WorkerState.IDLE if worker in self._idle else WorkerState.BUSY
+
+    def _free(self, worker: int) -> None:
+        self._running_on[worker] = None
+        self._idle[worker] = None
+
     def _worker_joined(self, event: e.WorkerJoined, out: list[Command]) -> None:
         worker = event.worker
-        if worker in self._running_on:
+        if e.WorkerJoined not in WORKERS[self._state_of(worker)]:
             raise ProtocolError(f"worker {worker} has joined before")
         self._joining = max(0, self._joining - 1)
         self._free(worker)
@@ -216,9 +420,18 @@ class Scheduler(Ledger):
 
     def _worker_lost(self, event: e.WorkerLost, out: list[Command]) -> None:
         worker = event.worker
-        if worker not in self._running_on:
+        if e.WorkerLost not in WORKERS[self._state_of(worker)]:
             raise ProtocolError(f"worker {worker} is not here; the workers are {sorted(self._running_on)}")
-        self._leave(worker, event.time_ns, out)
+        self._remove(worker, event.time_ns, out)
+
+    def _remove(self, worker: int, now_ns: int, out: list[Command]) -> None:
+        inference = self._running_on.pop(worker)
+        if inference is None:
+            del self._idle[worker]
+        else:
+            del self._running[inference.id]
+            self._fail(inference, out)
+        self.schedule.worker_lost(worker, now_ns)
 
     def _staff(self, out: list[Command]) -> None:
         """Ask for missing workers; let idle ones go where there are too many."""
@@ -229,7 +442,7 @@ class Scheduler(Ledger):
             out.append(c.AddWorker())
         while surplus > 0 and self._idle:
             worker = next(reversed(self._idle))
-            self._leave(worker, self.cadence.deadline_ns(self.tick), out)
+            self._remove(worker, self.cadence.deadline_ns(self.tick), out)
             surplus -= 1
             out.append(c.RetireWorker(worker))
 
@@ -262,19 +475,12 @@ class Scheduler(Ledger):
             out.append(c.StartLearning())
         if self._idle:
             for worker, observation, target in schedule.starts(now_ns, self.tick, self._idle):
-                id = self.started
-                self.started = id + 1
-                inference = Inference(id, worker, observation, target, now_ns)
-                del self._idle[worker]
-                self._running_on[worker] = inference
-                self._running[id] = inference
-                self._open[observation] = self._open.get(observation, 0) + 1
-                out.append(c.StartInference(id, worker, observation, target))
+                self._start(worker, observation, target, now_ns, out)
         if schedule.wakes:
             self._set_timer(schedule.wake_ns(), out)
 
     def _set_timer(self, wake_ns: int | None, out: list[Command]) -> None:
-        """Be woken at ``wake_ns``, or when the next head is to be called if that is earlier."""
+        """Set the timer to ``wake_ns``, or to when the next head is to be called if that is earlier."""
         if self._waiting and (wake_ns is None or self._waiting[0][0] < wake_ns):
             wake_ns = self._waiting[0][0]
         if wake_ns is not None and wake_ns != self._wake_ns:
@@ -283,6 +489,28 @@ class Scheduler(Ledger):
 
     def validate(self) -> None:
         """Assert every invariant; for tests, after each event."""
-        super().validate()
         assert self.fresh + self.default + self.missed == self._acted, "every tick is filled exactly once"
         assert self._joining >= 0
+        busy = {worker for worker, inference in self._running_on.items() if inference is not None}
+        assert busy.isdisjoint(self._idle) and busy | set(self._idle) == set(self._running_on)
+        assert {i.id for i in self._running_on.values() if i is not None} == set(self._running)
+        assert all(self._running_on[i.worker] is i for i in self._running.values())
+        running, ready = list(self._running.values()), list(self._answers())
+        assert all(i.state in (RUNNING, WAITING, BOUND, ABANDONED) for i in running)
+        assert all((i.outcome is not None) == (i.state is ABANDONED) for i in running)
+        assert all(i.outcome is None and i.finished_ns >= 0 for i in ready)
+        assert {i.id for i in running}.isdisjoint(i.id for i in ready)
+        assert [i.state for i in ready] == [PLAYING] * (self._playing is not None) + [DUE] * len(self._due) + [
+            HELD
+        ] * len(self._held)
+        observations = [i.observation for i in self._due]
+        assert observations == sorted(set(observations)), "one answer an observation, in order"
+        assert not observations or observations[0] > self.last[0]
+        live = [i for i in [*running, *ready] if i.outcome is None]
+        assert self.started == len(live) + sum(self.outcomes), "every inference ends exactly once"
+        assert self._open == Counter(i.observation for i in [*running, *ready])
+        found = {i.observation for i in live if i.finished_ns >= 0 or i.ready_ns >= 0}
+        assert found <= self._answered <= self._open.keys()
+        waiting = [i for _, _, _, i in self._waiting]
+        assert {i.id for i in waiting} == {i.id for i in running if i.state is WAITING}
+        assert len(set(waiting)) == len(waiting)

@@ -1,8 +1,8 @@
 """A trace: every event and every command of a run, in order, as rows of integers.
 
-Five integers a row keep a 60 s run with 72 workers at half a megabyte and cost the tick loop nothing that the
-garbage collector has to follow. A trace holds all that was scheduled: replaying its events through a fresh
-`Scheduler` gives the identical commands, and every count of a run can be read off it.
+Five integers a row keep a 60 s run with 72 workers at half a megabyte and leave the garbage collector
+nothing to follow. A trace holds everything that was scheduled: replaying its events through a fresh `Scheduler` gives
+the identical commands, and every count of a run can be computed from it.
 """
 
 from __future__ import annotations
@@ -169,11 +169,10 @@ class Trace:
     def load(cls, path: str | PathLike[str], rule: Rule | None = None, *, unknown: bool = False) -> Trace:
         """Read a trace; pass ``rule`` if it was recorded under a rule of your own.
 
-        ``unknown`` says that a rule of your own need not be passed: what was recorded can be looked at without it,
-        only not replayed.
+        With ``unknown``, a rule of your own need not be passed: the trace can then be read but not replayed.
 
         Raises:
-            TraceError: if the file is no trace, of another version, or truncated.
+            TraceError: if the file is not a trace, has another version, or is truncated.
         """
         with open(path, "rb") as file:
             first = file.readline(1 << 16)
@@ -189,13 +188,13 @@ class Trace:
                 f"this hocket reads {FORMAT!r} version {VERSION}"
             )
         try:
-            promised, epoch_ns = int(header["rows"]), int(header["epoch_ns"])
+            announced, epoch_ns = int(header["rows"]), int(header["epoch_ns"])
             cadence, head_ns = Cadence(exact_hz(header["hz"]), epoch_ns), int(header.get("head_ns", 0))
             description = header["rule"]
         except (KeyError, TypeError, ValueError) as error:
             raise TraceError(f"{path} has a damaged header ({error!r}); save the run again") from error
-        if len(body) != promised * WIDTH * 8:
-            raise TraceError(f"{path} is truncated: {promised} rows promised, {len(body) // (WIDTH * 8)} there")
+        if len(body) != announced * WIDTH * 8:
+            raise TraceError(f"{path} is truncated: {announced} rows announced, {len(body) // (WIDTH * 8)} found")
         if rule is None:
             rule = UnknownRule(description) if unknown and not is_own(description) else restore_rule(description)
         trace = cls(rule, cadence, head_ns)
@@ -207,23 +206,23 @@ class Trace:
 
 @dataclass(frozen=True)
 class UnknownRule(Rule):
-    """Stands for the rule of a trace that is none of hocket's own."""
+    """A placeholder for a rule that is not one of hocket's own."""
 
     description: dict[str, Any]
 
     @property
     def initial_workers(self) -> int:
-        """As many as it says, or one."""
+        """The recorded number of workers, or 1."""
         workers = self.description.get("workers")
         return workers if isinstance(workers, int) else 1
 
     def schedule(self, cadence: Cadence) -> Schedule:
-        """Raises TraceError: nobody knows how."""
-        raise TraceError(f"{self.description!r} is none of hocket's own rules; pass it as rule= when you load the run")
+        """Raise TraceError: the rule's code is not known."""
+        raise TraceError(f"{self.description!r} is not one of hocket's rules; pass it as rule= when you load the run")
 
 
 def is_own(description: Any) -> bool:
-    """Whether it is one of hocket's own rules that `describe_rule` described."""
+    """Return whether ``description`` is that of one of hocket's own rules."""
     return isinstance(description, dict) and description.get("name") in {own.__name__ for own in OWN_RULES}
 
 
@@ -239,14 +238,14 @@ def restore_rule(description: dict[str, Any]) -> Rule:
     """The rule that `describe_rule` described.
 
     Raises:
-        TraceError: if it is none of hocket's own.
+        TraceError: if it is not one of hocket's own.
     """
     try:
         options = dict(description)
         name = options.pop("name")
         kind = {own.__name__: own for own in OWN_RULES}.get(name)
         if kind is None:
-            raise TraceError(f"rule {name!r} is none of hocket's own; pass it: Trace.load(path, rule=...)")
+            raise TraceError(f"rule {name!r} is not one of hocket's own; pass it: Trace.load(path, rule=...)")
         if "learn" in options:
             options["learn"] = Learn(options["learn"])
         return kind(**options)

@@ -1,4 +1,4 @@
-"""Values of the core: events and commands, of which every tick makes half a dozen."""
+"""The class decorator of events and commands, of which every tick makes half a dozen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 def value(kind: type[T]) -> type[T]:
     """A dataclass that type checkers know to be frozen.
 
-    At run time it is a plain object with slots: frozen ones take three times as long to make, which came to a tenth
-    of a virtual tick.
+    At run time it is a plain object with slots: making frozen ones takes three times as long, a tenth of a virtual
+    tick.
     """
     return dataclass(slots=True, unsafe_hash=True)(kind)

@@ -18,7 +18,7 @@ class Window:
             raise ConfigurationError(f"window={size!r} must be an integer of at least 1; try window=1000")
         self.size = size
         self.ascending: list[int] = []
-        """All of them in ascending order; not to be changed."""
+        """All of them in ascending order. Read only."""
         self._order: deque[int] = deque()
         self._sum = 0
 

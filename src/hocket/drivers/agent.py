@@ -19,7 +19,7 @@ from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
-from hocket.drivers.engine import Decision
+from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
@@ -74,17 +74,20 @@ class StaggeredAgent:
         check_failure_limit(failure_limit)
         if not isinstance(rule, Rule):
             raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
-        self._factory = as_factory(policy)
-        self._rule = rule
+        factory = as_factory(policy)
+        self._setup = EngineSetup(
+            policy=factory,
+            rule=rule,
+            default=default.bind(action_space, np.random.default_rng(seed)),
+            codec=ActionCodec(action_space, factory.chunk_length),
+        )
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
-        self._codec = ActionCodec(action_space, self._factory.chunk_length)
-        self._default = default.bind(action_space, np.random.default_rng(seed))
         self._space = observation_space
         self._dtype = np.dtype(observation_space.dtype)
         self._failure_limit = failure_limit
         self._executor = as_executor_kind(executor).executor(
-            WorkerJob.under(rule, self._factory, self._codec, observation_space.shape, self._dtype),
+            WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
         )
         self._joined = self._executor.launch()
@@ -187,16 +190,11 @@ class StaggeredAgent:
 
     def _begin(self, epoch_ns: int) -> RealtimeEngine:
         engine = RealtimeEngine(
-            rule=self._rule,
-            cadence=Cadence(self._hz, epoch_ns),
-            executor=self._executor,
+            self._setup,
+            Cadence(self._hz, epoch_ns),
+            self._executor,
             joined=self._joined,
-            default=self._default,
-            codec=self._codec,
             failure_limit=self._failure_limit,
-            pending=self._factory.pending,
-            head_ns=self._factory.head_ns,
-            newest=self._factory.newest,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)
@@ -207,7 +205,7 @@ class StaggeredAgent:
         rehearsal = None
         if self._hz <= REHEARSAL_HZ:
             example = np.zeros(self._space.shape, self._dtype)
-            rehearsal = Rehearsal(self._rule, engine.cadence, self._codec, example)
+            rehearsal = Rehearsal(self._setup.rule, engine.cadence, self._setup.codec, example)
         rehearsed = 0
         while not self._closed and self._failure is None:
             now_ns = monotonic_ns()

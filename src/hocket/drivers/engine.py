@@ -5,6 +5,7 @@ The engine carries out commands. It reads no clock: every call says what time it
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,14 +19,14 @@ from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.drivers.executors.base import Executor
-from hocket.drivers.pending_actions import Codes, PendingActions
+from hocket.drivers.pending_actions import PendingTracker
 from hocket.hooks.dispatcher import Dispatcher
-from hocket.spaces.codec import ActionCodec
+from hocket.policies.base import PolicyFactory
+from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault
 
 RUNNING = np.empty(0)
 """Stands for the answer of an inference that runs."""
-NOTHING_PENDING = np.empty(0, np.int64)
 
 
 class Decision(NamedTuple):
@@ -46,30 +47,43 @@ class Decision(NamedTuple):
         return self.inference >= 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSetup:
+    """What an engine schedules and decides by.
+
+    Args:
+        policy: says how many codes of pending actions it is told, and whether it is in two stages.
+        rule: when to start which worker.
+        default: fills every tick without a fresh action; bound to the action space.
+        codec: of the action space, for the policy's chunks.
+    """
+
+    policy: PolicyFactory
+    rule: Rule
+    default: BoundDefault
+    codec: ActionCodec
+
+
 class Engine:
     """Feeds the scheduler and does what it says.
 
+    Args:
+        setup: what it schedules and decides by.
+        cadence: of its ticks.
+        executor: runs its inferences.
+        keep_trace: whether to keep every event and command.
+
     Attributes:
         last: what the last tick executed.
-        pending: how many codes of pending actions the policy is told.
+        pending: how many pending actions the policy is told.
         head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: notes what is handled, for who looks on; None if nobody does.
     """
 
-    def __init__(
-        self,
-        *,
-        rule: Rule,
-        cadence: Cadence,
-        executor: Executor,
-        default: BoundDefault,
-        codec: ActionCodec,
-        pending: int = 0,
-        head_ns: int = 0,
-        newest: bool = False,
-        keep_trace: bool = True,
-    ) -> None:
+    def __init__(self, setup: EngineSetup, cadence: Cadence, executor: Executor, *, keep_trace: bool = True) -> None:
+        rule, policy = setup.rule, setup.policy
+        pending, head_ns = policy.pending, policy.head_ns
         self.scheduler = Scheduler(rule, cadence, head_ns)
         self.trace = Trace(rule, cadence, head_ns)
         self._keep_trace = keep_trace
@@ -78,8 +92,8 @@ class Engine:
         self.wake_ns: int | None = None
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
-        self._default = default
-        self._codec = codec
+        self._default = setup.default
+        self._codec = setup.codec
         self._observations: dict[int, NDArray[Any]] = {}
         self._spare: list[NDArray[Any]] = []
         self._newest: NDArray[Any] | None = None
@@ -88,11 +102,11 @@ class Engine:
         self._action: Any = None
         self.pending = pending
         self.head_ns = head_ns
-        self._tell_newest = newest
+        self._tell_newest = policy.newest
         self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
-        self._pending = PendingActions(pending, codec, default) if pending else None
-        self._inputs: dict[int, tuple[int, Codes]] = {}  # by inference: its target, the codes it was given
-        self.last_codes: Codes = NOTHING_PENDING
+        self._pending = PendingTracker(pending, setup.codec, setup.default) if pending else None
+        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target, what it was told
+        self.last_pending_actions: PendingActions = NOTHING_PENDING
         """What was pending for the inference whose action was executed last."""
 
     def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
@@ -114,10 +128,10 @@ class Engine:
         if self._pending is not None:
             self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
-    def codes(self, observation: int, target: int) -> Codes:
+    def pending_actions(self, observation: int, target: int) -> PendingActions:
         """What is pending now for an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
         assert self._pending is not None
-        return self._pending.codes(observation, target, self._action, self._answers)
+        return self._pending.pending_actions(observation, target, self._action, self._answers)
 
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """An inference has its answer, encoded: an array of ``event.length`` actions."""
@@ -147,11 +161,11 @@ class Engine:
                 if self.head_ns:
                     self._unbound[command.inference] = command.observation
                 if self._pending is not None:
-                    codes = NOTHING_PENDING
+                    pending_actions = NOTHING_PENDING
                     if not self.head_ns:
-                        codes = self.codes(command.observation, command.target)
-                        inputs = (*inputs, codes)
-                    self._inputs[command.inference] = command.target, codes
+                        pending_actions = self.pending_actions(command.observation, command.target)
+                        inputs = (*inputs, pending_actions.copy())
+                    self._inputs[command.inference] = command.target, pending_actions
                     self._pending.started(command)
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
@@ -159,7 +173,7 @@ class Engine:
                 version = self._versions.get(command.inference, 0)
                 self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks, version)
                 if self._pending is not None:
-                    self.last_codes = self._inputs[command.inference][1]
+                    self.last_pending_actions = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.EndInference:
                 del self._answers[command.inference]
@@ -186,7 +200,7 @@ class Engine:
                 self._executor.retire(command.worker)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Who looks on is not put away with a run."""
+        """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
@@ -194,9 +208,9 @@ class Engine:
         observation = self._unbound.pop(command.inference)
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
-            codes = self.codes(observation, command.tick)
-            self._inputs[command.inference] = self._inputs[command.inference][0], codes
-            inputs = (codes,)
+            pending_actions = self.pending_actions(observation, command.tick)
+            self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
+            inputs = (pending_actions,)
         if self._tell_newest:
             assert self._newest is not None
             inputs = (*inputs, self._newest)

@@ -10,9 +10,8 @@ import numpy as np
 
 from hocket.drivers.engine import Engine
 from hocket.hooks.dispatcher import Dispatcher
-from hocket.hooks.record import Codes, Listener, Moment, RunRecord
-
-NONE: Codes = ()
+from hocket.hooks.record import Listener, Moment, RunRecord
+from hocket.spaces.codec import NOTHING_PENDING
 
 
 class EnvStepper:
@@ -73,9 +72,9 @@ class EnvStepper:
         if self.listener is None and self.dispatcher is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return
-        decision, codes, final_codes = engine.last, engine.last_codes, NONE
+        decision, final_pending_actions = engine.last, NOTHING_PENDING
         if self.episode_ended and engine.pending:
-            final_codes = tuple(engine.codes(tick, -1).tolist())
+            final_pending_actions = engine.pending_actions(tick, -1)
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
         moment = Moment(
@@ -86,13 +85,13 @@ class EnvStepper:
             decided_on=tick - decision.delay_ticks if decision.fresh else -1,
             version=decision.version,
             action=record.actions[-1],
-            codes=tuple(codes.tolist()) if decision.fresh else NONE,
+            pending_actions=engine.last_pending_actions if decision.fresh else NOTHING_PENDING,
             reward=record.rewards[-1],
             terminated=bool(record.terminated[-1]),
             truncated=bool(record.truncated[-1]),
             observation=self.observation,
             final_observation=record.final_observations[tick] if self.episode_ended else None,
-            final_codes=final_codes,
+            final_pending_actions=final_pending_actions,
         )
         if self.listener is not None:
             self.listener.ticked(moment)
@@ -100,5 +99,5 @@ class EnvStepper:
             self.dispatcher.ticked(moment)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Who looks on is not put away with a run."""
+        """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}

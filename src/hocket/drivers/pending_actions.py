@@ -16,19 +16,17 @@ from numpy.typing import NDArray
 
 from hocket.core.commands import StartInference
 from hocket.errors import ConfigurationError
-from hocket.spaces.codec import ActionCodec
+from hocket.spaces.codec import ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault, Foreseeable
 
-Codes = NDArray[np.int64]
 
-
-class PendingActions:
+class PendingTracker:
     """Keeps what is aimed at coming ticks and what recent ones executed.
 
     Args:
         rows: how many ticks ahead of the observation a policy is told of.
         codec: of a Discrete action space.
-        default: the default behaviour; a `Foreseeable` one has codes of its own.
+        default: the default behaviour; only a `Foreseeable` one is known ahead.
 
     Raises:
         ConfigurationError: if actions are not Discrete, or come in chunks.
@@ -53,7 +51,7 @@ class PendingActions:
         self._executed: dict[int, Any] = {}  # tick → action, of recent ticks
 
     def started(self, command: StartInference) -> None:
-        """An inference has started; it comes after its own `codes`."""
+        """An inference has started; it comes after its own `pending_actions`."""
         if command.target < 0:
             self._aimless += 1
         elif command.target <= self._newest:
@@ -78,8 +76,10 @@ class PendingActions:
         for tick in [tick for tick in self._executed if tick < before]:
             del self._executed[tick]
 
-    def codes(self, observation: int, target: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Codes:
-        """The codes for an inference on ``observation`` that aims at tick ``target`` and starts now.
+    def pending_actions(
+        self, observation: int, target: int, last_action: Any, answers: dict[int, NDArray[Any]]
+    ) -> PendingActions:
+        """A new array of them for an inference on ``observation`` that aims at tick ``target`` and starts now.
 
         Args:
             observation, target: by tick; ``target`` is -1 if it aims at none.
@@ -92,7 +92,7 @@ class PendingActions:
         if last_action is None and self._foresee is not None:
             last_action = self._foresee.initial  # nothing has been executed yet
         self._late = [inference for inference in self._late if inference in answers]
-        codes = np.full(self._rows, self._unknown, np.int64)
+        rows = np.full(self._rows, self._unknown, np.int64)
         for row in range(self._rows):
             tick = observation + 1 + row
             if 0 <= target <= tick:
@@ -102,9 +102,9 @@ class PendingActions:
             if action is None:
                 last_action = None
                 continue
-            codes[row] = int(action) - self._first
+            rows[row] = int(action) - self._first
             last_action = action
-        return codes
+        return rows
 
     def _coming(self, tick: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Any:
         """What ``tick`` will execute, or None if that cannot be known."""

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic_ns, thread_time
-from typing import Any, Literal
+from typing import Literal
 
-import gymnasium as gym
 import numpy as np
 
 from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
-from hocket.core.rules import Rule
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
@@ -27,13 +25,11 @@ from hocket.drivers.loop_thread import (
     steady_thread,
 )
 from hocket.drivers.realtime_engine import RealtimeEngine
+from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
-from hocket.hooks.record import Listener, RunRecord
-from hocket.policies.base import PolicyFactory
-from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault
+from hocket.hooks.record import RunRecord
 
 
 class Overrun(Enum):
@@ -81,41 +77,31 @@ class Realtime:
 
     def run(
         self,
+        setup: RunSetup,
         *,
-        env: gym.Env[Any, Any],
-        policy: PolicyFactory,
-        rule: Rule,
-        default: BoundDefault,
-        codec: ActionCodec,
         ticks: int,
-        seed: int,
-        learn: Callable[[], None] | None = None,
-        listener: Listener | None = None,
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         kind = as_executor_kind(self.executor)
-        observation, _ = env.reset(seed=seed)
+        env, rule = setup.env, setup.rule
+        observation, _ = env.reset(seed=setup.seed)
         first = np.asarray(observation)
-        executor = kind.executor(WorkerJob.under(rule, policy, codec, first.shape, first.dtype), learn)
+        job = WorkerJob.under(setup.policy, rule, setup.codec, first.shape, first.dtype)
+        executor = kind.executor(job, setup.learn)
         try:
             joined = executor.launch()
             view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
             with told(dispatcher, view), steady_thread(), between_ticks() as interrupt:
                 engine = RealtimeEngine(
-                    rule=rule,
-                    cadence=Cadence(exact_hz(self.hz), monotonic_ns()),
-                    executor=executor,
+                    setup,
+                    Cadence(exact_hz(self.hz), monotonic_ns()),
+                    executor,
                     joined=joined,
-                    default=default,
-                    codec=codec,
                     failure_limit=self.failure_limit,
-                    pending=policy.pending,
-                    head_ns=policy.head_ns,
-                    newest=policy.newest,
                 )
-                stepper = EnvStepper(env, RunRecord(engine.trace), listener)
+                stepper = EnvStepper(env, RunRecord(engine.trace), setup.listener)
                 stepper.observation = observation
                 if dispatcher is not None:
                     stepper.dispatcher = dispatcher

@@ -9,42 +9,31 @@ from time import monotonic_ns
 
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
-from hocket.core.rules import Rule
-from hocket.drivers.engine import Engine
+from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import FailureLog, RealtimeExecutor, Report
-from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault
 
 
 class RealtimeEngine(Engine):
-    """An engine whose executor runs beside it."""
+    """An engine whose executor runs beside it.
+
+    Args:
+        setup, cadence, keep_trace: see `Engine`.
+        executor: launched.
+        joined: what its `launch` reported.
+        failure_limit: how many failures in a row, with no success between, are too many.
+    """
 
     def __init__(
         self,
-        *,
-        rule: Rule,
+        setup: EngineSetup,
         cadence: Cadence,
         executor: RealtimeExecutor,
+        *,
         joined: list[Report],
-        default: BoundDefault,
-        codec: ActionCodec,
         failure_limit: int,
-        pending: int = 0,
-        head_ns: int = 0,
-        newest: bool = False,
         keep_trace: bool = True,
     ) -> None:
-        super().__init__(
-            rule=rule,
-            cadence=cadence,
-            executor=executor,
-            default=default,
-            codec=codec,
-            pending=pending,
-            head_ns=head_ns,
-            newest=newest,
-            keep_trace=keep_trace,
-        )
+        super().__init__(setup, cadence, executor, keep_trace=keep_trace)
         self.failures = FailureLog(failure_limit)
         self._live = executor
         self._take_in(joined)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.rules import Rule
-from hocket.drivers.engine import Engine
+from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import Executor
+from hocket.policies.base import FunctionPolicy
 from hocket.spaces.codec import ActionCodec
 
 
@@ -28,14 +29,10 @@ class Rehearsal:
         self._answer = np.zeros(codec.shape, codec.dtype)
         self._nobody = _Nobody(observation)
         self._tick = 0
-        self._twin = Engine(
-            rule=rule,
-            cadence=cadence,
-            executor=self._nobody,
-            default=lambda observation, last: last,
-            codec=codec,
-            keep_trace=False,
+        setup = EngineSetup(
+            policy=FunctionPolicy(np.asarray), rule=rule, default=lambda observation, last: last, codec=codec
         )
+        self._twin = Engine(setup, cadence, self._nobody, keep_trace=False)
         for worker in range(rule.initial_workers):
             self._twin.feed(e.WorkerJoined(cadence.epoch_ns, worker))
         self._twin.observed(0, cadence.epoch_ns, observation)

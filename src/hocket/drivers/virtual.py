@@ -1,6 +1,6 @@
 """Virtual time: an event heap, a latency law, and the policy run inline.
 
-An hour of realtime takes as long as its arithmetic. A run can be played in stretches, and put away between them.
+An hour of realtime takes as long as its arithmetic. A run can be played in stretches, and suspended between them.
 """
 
 from __future__ import annotations
@@ -9,26 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter, process_time
-from typing import Any
-
-import gymnasium as gym
 
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
-from hocket.core.rules import Rule
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.base import FailureLog, check_failure_limit
 from hocket.drivers.executors.virtual import VirtualExecutor
 from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
-from hocket.hooks.record import Background, Listener, RunRecord
+from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant, LatencyModel
-from hocket.policies.base import PolicyFactory
-from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)
@@ -63,78 +57,35 @@ class Virtual:
 
     def run(
         self,
+        setup: RunSetup,
         *,
-        env: gym.Env[Any, Any],
-        policy: PolicyFactory,
-        rule: Rule,
-        default: BoundDefault,
-        codec: ActionCodec,
         ticks: int,
-        seed: int,
-        learn: Callable[[], None] | None = None,
-        listener: Listener | None = None,
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
-        background: Background | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
-        run = self.begin(
-            env=env,
-            policy=policy,
-            rule=rule,
-            default=default,
-            codec=codec,
-            seed=seed,
-            learn=learn,
-            listener=listener,
-            background=background,
-        )
+        run = self.begin(setup)
         with run.told(dispatcher, ticks):
             run.play(ticks, until=until)
             return run.end()
 
-    def begin(
-        self,
-        *,
-        env: gym.Env[Any, Any],
-        policy: PolicyFactory,
-        rule: Rule,
-        default: BoundDefault,
-        codec: ActionCodec,
-        seed: int,
-        learn: Callable[[], None] | None = None,
-        listener: Listener | None = None,
-        background: Background | None = None,
-    ) -> VirtualRun:
+    def begin(self, setup: RunSetup) -> VirtualRun:
         """A run at tick 0, to be played in stretches."""
         cadence = Cadence(exact_hz(self.hz))
         executor = VirtualExecutor(
-            policy=policy,
-            codec=codec,
+            setup,
             latency=self.latency,
             head=self.head,
             learning=self.learning,
-            seed=seed,
             failures=FailureLog(self.failure_limit),
-            learn=learn,
-            background=background,
         )
-        engine = Engine(
-            rule=rule,
-            cadence=cadence,
-            executor=executor,
-            default=default,
-            codec=codec,
-            pending=policy.pending,
-            head_ns=policy.head_ns,
-            newest=policy.newest,
-        )
-        run = VirtualRun(engine, executor, EnvStepper(env, RunRecord(engine.trace), listener))
+        engine = Engine(setup, cadence, executor)
+        run = VirtualRun(engine, executor, EnvStepper(setup.env, RunRecord(engine.trace), setup.listener))
         with run.timed():
-            for _ in range(rule.initial_workers):
+            for _ in range(setup.rule.initial_workers):
                 executor.add_worker(cadence.epoch_ns)
             executor.advance(cadence.epoch_ns, engine)
-            run.stepper.reset(seed)
+            run.stepper.reset(setup.seed)
             run.stepper.begin(engine, cadence.epoch_ns)
         return run
 

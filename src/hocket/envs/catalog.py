@@ -24,9 +24,9 @@ from hocket.envs.atari import ATARI_HZ, atari_available, atari_games, make_atari
 from hocket.envs.gameboy.buttons import NONE, PLAYED
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS, gameboy_available
-from hocket.envs.null import NULL_ID
+from hocket.envs.gameboy.factory import gameboy_available
 from hocket.envs.preprocessing import check_frame_stack, stack_frames
+from hocket.envs.registration import BROUGHT_IDS, NULL_ID, OWN_IDS
 from hocket.errors import ConfigurationError, MissingExtraError
 
 

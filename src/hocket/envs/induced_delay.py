@@ -33,14 +33,14 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """``env`` as an agent sees it that decides at ticks 0, I, 2I, ... and whose decisions take effect late.
 
     ``step(action)`` takes the decision for the observation returned last, at tick o, and advances ``interval``
-    ticks, each exactly one ``env.step``. A decision executes at tick o + ``delay``; every tick with none due
+    ticks, each exactly one ``env.step``. A decision executes at tick o + ``delay_ticks``; every tick with none due
     executes the default behaviour. With interval and delay 1 this is ``env`` itself.
 
-    **Reward.** The step from o returns Σ γ^i·r over ticks o+1, o+2, ..., o+``interval``: rewards as they come, though
-    the decision just taken may execute later. That is the reward of the semi-MDP on observation *and* pending
-    actions: those settle ticks up to o + ``delay`` - 1, and what the decision earns arrives in later steps, as any
-    delayed consequence does. No reward is lost or moved between episodes, so returns are the environment's own.
-    A learner discounts by γ^``interval`` from step to step.
+    **Reward.** The step from o returns Σ γ^i·r over ticks o+1, o+2, ..., o+``interval_ticks``: rewards as they come,
+    though the decision just taken may execute later. That is the reward of the semi-MDP on observation *and* pending
+    actions: those settle ticks up to o + ``delay_ticks`` - 1, and what the decision earns arrives in later steps, as
+    any delayed consequence does. No reward is lost or moved between episodes, so returns are the environment's own.
+    A learner discounts by γ^``interval_ticks`` from step to step.
 
     **Ends.** The tick that ends an episode ends the step; the rest of the interval is not run. Decisions not yet
     executed are discarded by ``reset``.
@@ -49,9 +49,9 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     ``fresh`` (a decision rather than the default) and ``delays`` (tick − tick of the observation decided on, 0
     where the default acted). The rest is the last tick's own info.
 
-    **Random delay.** With a law as ``delay`` every decision's inference takes a drawn duration. It executes at the
+    **Random delay.** With a ``latency`` every decision's inference takes a drawn duration. It executes at the
     first tick whose deadline it makes, at the earliest o + 1, unless a newer decision has executed or is ready as
-    well: then it is dropped. That is ``TickDispatch(hold=False)`` under ``Virtual(hz=hz, latency=delay)``.
+    well: then it is dropped. That is ``TickDispatch(hold=False)`` under ``Virtual(hz=hz, latency=latency)``.
 
     **Seeds.** ``reset(seed=s)`` starts the environment, the default and the durations as ``hocket.run(seed=s)``
     does, and the tick count at 0. ``reset()`` goes on as a driver does after an episode: same streams, the new
@@ -60,19 +60,20 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     Args:
         env: Discrete or Box actions; any observations.
-        interval: I, in ticks, at least 1.
-        delay: ticks, at least 1 (1 = the ordinary MDP), or a law of durations in seconds.
+        interval_ticks: I, at least 1.
+        delay_ticks: at least 1 (1 = the ordinary MDP); 1 where a ``latency`` is given.
+        latency: a law of inference times, for random delays; needs ``hz``.
         default: what fills the other ticks; the first action of a Discrete, zeros in a Box, if None.
-        pending_actions: add to each observation what ticks o+1 ... o+``delay``-1 will execute, as far as it is known
-            at tick o; this makes the problem Markov again. One row a tick, one-hot over the actions and, last,
+        pending_actions: add to each observation what ticks o+1 ... o+``delay_ticks``-1 will execute, as far as it is
+            known at tick o; this makes the problem Markov again. One row a tick, one-hot over the actions and, last,
             ``unknown``: a decision whose inference is still running, or a default that cannot be foreseen (random,
             or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
             becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
-            ``Dict(observation=..., pending=Box(0, 1, (delay - 1, n + 1)))``. With delay 1 nothing is pending and
-            the observation stays as it is.
-        inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay`` ticks; 1 if None.
+            ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
+            and the observation stays as it is.
+        inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay_ticks``; 1 if None.
             With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
-            pending decision is known. With ``delay`` it is never: nothing of it exists yet at tick o.
+            pending decision is known. With ``delay_ticks`` it is never: nothing of it exists yet at tick o.
         gamma: γ in (0, 1], within a step.
         hz: ticks per second, to turn a law's seconds into ticks; for a law only.
 
@@ -84,8 +85,9 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self,
         env: gym.Env[Any, Any],
         *,
-        interval: int = 1,
-        delay: int | LatencyModel = 1,
+        interval_ticks: int = 1,
+        delay_ticks: int = 1,
+        latency: LatencyModel | None = None,
         default: Default | None = None,
         pending_actions: bool = False,
         inference_ticks: int | None = None,
@@ -94,8 +96,9 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     ) -> None:
         RecordConstructorArgs.__init__(
             self,
-            interval=interval,
-            delay=delay,
+            interval_ticks=interval_ticks,
+            delay_ticks=delay_ticks,
+            latency=latency,
             default=default,
             pending_actions=pending_actions,
             inference_ticks=inference_ticks,
@@ -103,10 +106,10 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             hz=hz,
         )
         gym.Wrapper.__init__(self, env)
-        self._interval = _ticks("interval", interval)
-        self._delay = 0 if isinstance(delay, LatencyModel) else _ticks("delay", delay)
-        self._cadence = _cadence(delay, hz)
-        self._law = delay if isinstance(delay, LatencyModel) else None
+        self._interval = _ticks("interval_ticks", interval_ticks)
+        self._delay = _ticks("delay_ticks", delay_ticks) if latency is None else 0
+        self._cadence = _cadence(delay_ticks, latency, hz)
+        self._law = latency
         if not (isinstance(gamma, int | float | np.number) and 0 < gamma <= 1):
             raise ConfigurationError(f"gamma={gamma!r} must lie in (0, 1]; try 0.99, or 1.0 to add rewards up")
         self._gamma = float(gamma)
@@ -144,7 +147,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return self._seen(), info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Decide on the observation returned last, then let ``interval`` ticks pass.
+        """Decide on the observation returned last, then let ``interval_ticks`` ticks pass.
 
         Raises:
             ActionError: if ``action`` is not in the action space.
@@ -203,7 +206,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
 
 
-class _PendingActions:
+class _PendingRows:
     """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
 
     def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
@@ -250,22 +253,28 @@ class _PendingActions:
 
 def _ticks(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        law = " or a latency law such as hocket.LogNormal(0.05, 0.3)" if name == "delay" else ""
-        raise ConfigurationError(f"{name}={value!r} must be a whole number of ticks, at least 1{law}; try {name}=1")
+        law = ", or for a law of times latency=hocket.LogNormal(0.05, 0.3)" if name == "delay_ticks" else ""
+        raise ConfigurationError(f"{name}={value!r} must be a whole number, at least 1; try {name}=1{law}")
     return int(value)
 
 
-def _cadence(delay: int | LatencyModel, hz: float | str | Fraction | None) -> Cadence | None:
+def _cadence(delay_ticks: int, latency: LatencyModel | None, hz: float | str | Fraction | None) -> Cadence | None:
     """The cadence that turns a law's durations into ticks; None for a fixed delay."""
-    if not isinstance(delay, LatencyModel):
+    if latency is None:
         if hz is not None:
-            raise ConfigurationError(f"hz={hz!r} says nothing to delay={delay!r}, which is in ticks; leave hz out")
+            raise ConfigurationError(f"hz={hz!r} has no effect with delay_ticks={delay_ticks!r}; leave hz out")
         return None
-    if hz is None:
-        raise ConfigurationError(f"delay={delay!r} is in seconds; give ticks per second as well, such as hz=50")
-    if _asks_for_worker(delay):
+    if not isinstance(latency, LatencyModel):
+        raise ConfigurationError(f"latency={latency!r} is not a latency model; try hocket.Constant(0.05)")
+    if delay_ticks != 1:
         raise ConfigurationError(
-            f"delay={delay!r} asks which worker infers, and here none is limited; try hocket.run, or a plain law"
+            f"delay_ticks={delay_ticks!r} has no effect with latency={latency!r}; give one of the two"
+        )
+    if hz is None:
+        raise ConfigurationError(f"latency={latency!r} is in seconds; give ticks per second as well, such as hz=50")
+    if _asks_for_worker(latency):
+        raise ConfigurationError(
+            f"latency={latency!r} asks which worker infers, and here none is limited; try hocket.run, or a plain law"
         )
     return Cadence(exact_hz(hz))
 
@@ -277,7 +286,7 @@ def _asks_for_worker(law: LatencyModel) -> bool:
 
 def _pending(
     env: gym.Env[Any, Any], default: Default, delay: int, inference_ticks: int | None, *, wanted: bool
-) -> _PendingActions | None:
+) -> _PendingRows | None:
     if not wanted:
         if inference_ticks is not None:
             raise ConfigurationError(
@@ -287,7 +296,7 @@ def _pending(
     if delay == 0:
         raise ConfigurationError(
             "pending_actions=True needs a fixed delay: under a law an answer executes as soon as it is ready, so "
-            "none is known ahead; try delay=4, or pending_actions=False"
+            "none is known ahead; try delay_ticks=4, or pending_actions=False"
         )
     if not isinstance(env.action_space, spaces.Discrete):
         raise ConfigurationError(
@@ -295,5 +304,5 @@ def _pending(
         )
     lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
     if lasts > delay:
-        raise ConfigurationError(f"inference_ticks={lasts} exceeds delay={delay}; at most that many are allowed")
-    return _PendingActions(env, default, delay - 1, lasts) if delay > 1 else None
+        raise ConfigurationError(f"inference_ticks={lasts} exceeds delay_ticks={delay}; at most that many are allowed")
+    return _PendingRows(env, default, delay - 1, lasts) if delay > 1 else None

@@ -11,7 +11,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from hocket.errors import ConfigurationError
 
-NULL_ID = "hocket/Null-v0"
 _HIGHEST = 255
 
 
@@ -76,9 +75,3 @@ class NullEnv(gym.Env[NDArray[Any], int]):
         observation = self._observation
         observation[self._first] = ticks % self._modulus
         return observation.copy(), 0.0, False, ticks == self.episode_ticks, {}
-
-
-def register_null() -> None:
-    """Make ``gymnasium.make("hocket/Null-v0")`` work, without checking wrappers: their cost would count."""
-    if NULL_ID not in gym.registry:
-        gym.register(NULL_ID, entry_point="hocket.envs.null:NullEnv", disable_env_checker=True, order_enforce=False)

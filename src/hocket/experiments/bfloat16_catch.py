@@ -37,14 +37,10 @@ ROWS = SIDE // CELL
 TICKS = 12_000
 HZ = 60
 ALGORITHM = DQN(gamma=0.97, learning_rate=2.5e-4, batch_size=32, target_every=200, n_step=3)
-LEARNING: dict[str, Any] = {
-    "update_every": 4,
-    "warm_up": 1000,
-    "epsilon": Linear(1.0, 0.05, 6000),
-    "capacity": 12_000,
-    "evaluate_every": 2000,
-    "evaluation_episodes": 30,
-}
+LEARNER = hocket.RoundRobin(update_every=4, warm_up=1000)
+ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.05, 6000))
+REPLAY = hocket.ReplayOptions(capacity=12_000)
+EVALUATION = hocket.EvaluationOptions(every=2000, episodes=30)
 ARMS = ("float32", "bfloat16")
 TABLE = Path("docs/results/bfloat16_catch.csv")
 FIGURE = Path("docs/images/bfloat16_catch.png")
@@ -107,9 +103,12 @@ class CatchRun:
             hocket.TickDispatch(1),
             hocket.Virtual(hz=HZ, latency=hocket.Constant(0.75 / HZ)),
             ticks=self.ticks,
+            learner=LEARNER,
+            acting=ACTING,
+            replay=REPLAY,
+            evaluation=EVALUATION,
             default=hocket.Fixed(1),
             seed=self.seed,
-            **LEARNING,
         )
         return [{"arm": self.arm, "seed": self.seed, **row} for row in rows_of(result)]
 

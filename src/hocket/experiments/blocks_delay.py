@@ -36,7 +36,7 @@ from hocket.core.rules import Rule
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE, PLAYED
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ
-from hocket.envs.gameboy.factory import BLOCKS_ID
+from hocket.envs.registration import BLOCKS_ID
 from hocket.experiments.blocks_demonstrations import expert_demonstrations, expert_policy
 from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.minatar import COLUMNS as MINATAR_COLUMNS
@@ -68,14 +68,10 @@ ALGORITHM = DQN(**DQN_OPTIONS, n_step=3)
 IMITATION = ImitatingDQN(**DQN_OPTIONS, n_step=3, margin=0.5)
 PRETRAIN_UPDATES = 4000
 SHOWN_EPISODES, RANDOM_SHARE = 4, 0.05
-LEARNING: dict[str, Any] = {
-    "update_every": 4,
-    "warm_up": 2000,
-    "epsilon": Linear(0.1, 0.01, 12_000),
-    "capacity": 24_000,
-    "evaluate_every": 8000,
-    "evaluation_episodes": 3,
-}
+LEARNER = hocket.RoundRobin(update_every=4, warm_up=2000)
+ACTING = hocket.ActingOptions(epsilon=Linear(0.1, 0.01, 12_000))
+REPLAY = hocket.ReplayOptions(capacity=24_000)
+EVALUATION = hocket.EvaluationOptions(every=8000, episodes=3)
 RATE = "points_per_minute"
 COLUMNS = (*MINATAR_COLUMNS, RATE)
 TABLE = Path("docs/results/blocks_delay.csv")
@@ -141,11 +137,11 @@ class BlocksRun:
         torch.manual_seed(self.seed)
         network = small_network()
         hocket.pretrain(
-            network,
             demonstrated(self.seed),
+            network,
             IMITATION,
             actions=gym.spaces.Discrete(len(PLAYED)),
-            delay=self.delay,
+            delay_ticks=self.delay,
             updates=self.pretrain_updates,
             seed=self.seed,
         )
@@ -156,9 +152,12 @@ class BlocksRun:
             rule_of(self.arm, self.delay),
             self.clock,
             ticks=self.ticks,
+            learner=LEARNER,
+            acting=ACTING,
+            replay=REPLAY,
+            evaluation=EVALUATION,
             default=hocket.Fixed(NONE),
             seed=self.seed,
-            **LEARNING,
         )
         rewards = np.frombuffer(result.run.record.rewards)
         rates = {"training": rewards[len(rewards) * 9 // 10 :], "final": self.greedy_rewards(network)}

@@ -21,7 +21,7 @@ from hocket.envs import make_env
 from hocket.envs.gameboy import GameBoyEnv
 from hocket.envs.gameboy.blocks_expert import BlocksExpert
 from hocket.envs.gameboy.buttons import PLAYED
-from hocket.envs.gameboy.factory import BLOCKS_ID
+from hocket.envs.registration import BLOCKS_ID
 from hocket.errors import ConfigurationError
 
 EPISODES = 10

@@ -48,7 +48,10 @@ class CartPoleArm:
 ARMS = (
     CartPoleArm("delay 1", hocket.TickDispatch(2), 0.005),
     CartPoleArm(
-        "delay 4, short inference held, pending actions in the input", hocket.TickDispatch(2, min_delay=4), 0.005, 3
+        "delay 4, short inference held, pending actions in the input",
+        hocket.TickDispatch(2, min_delay_ticks=4),
+        0.005,
+        3,
     ),
     CartPoleArm("delay 4, inference of 4 ticks, no pending actions", hocket.TickDispatch(5), 0.08),
     CartPoleArm("delay 4, inference of 4 ticks, late binding", hocket.TickDispatch(5), 0.075, 3, late_binding=True),
@@ -66,13 +69,11 @@ def play(task: tuple[CartPoleArm, int]) -> list[dict[str, Any]]:
         arm.rule,
         hocket.Virtual(hz=HZ, latency=hocket.Constant(arm.inference_s)),
         ticks=TICKS,
+        learner=hocket.RoundRobin(update_every=1),
+        acting=hocket.ActingOptions(epsilon=EPSILON, late_binding=arm.late_binding),
+        replay=hocket.ReplayOptions(capacity=50_000),
+        evaluation=hocket.EvaluationOptions(every=5000, good_enough=495),
         default=hocket.Fixed(0),
-        update_every=1,
-        epsilon=EPSILON,
-        late_binding=arm.late_binding,
-        capacity=50_000,
-        evaluate_every=5000,
-        good_enough=495,
         seed=seed,
     )
     summary = result.run.summary()

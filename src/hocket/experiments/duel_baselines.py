@@ -21,7 +21,7 @@ import numpy as np
 
 from hocket.envs.gameboy.duel_script import DuelScript
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.factory import CATCH_ID, DUEL_ID
+from hocket.envs.registration import CATCH_ID, DUEL_ID
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.results.intervals import interval
 

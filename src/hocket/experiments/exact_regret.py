@@ -31,8 +31,8 @@ def rows() -> list[dict[str, Any]]:
     found = []
     for world, mdp in WORLDS.items():
         for ticks in range(1, LONGEST + 1):
-            slow = exact_decomposition(mdp, interval=ticks, delay=1).inaction_regret
-            late = exact_decomposition(mdp, interval=1, delay=ticks).delay_regret
+            slow = exact_decomposition(mdp, interval_ticks=ticks, delay_ticks=1).inaction_regret
+            late = exact_decomposition(mdp, interval_ticks=1, delay_ticks=ticks).delay_regret
             orders = float(inaction_order(1, ticks)), float(delay_order(1, 1, ticks, mdp.p_minimax))
             for what, exact, order in zip(("inaction", "delay"), (slow, late), orders, strict=True):
                 found.append({"world": world, "what": what, "ticks": ticks, "exact": exact, "order": order})

@@ -12,13 +12,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 import hocket
-from hocket.experiments.minatar import DQN_OPTIONS, HZ, LEARNING, make_game, network_for
+from hocket.experiments.minatar import (
+    ACTING,
+    DQN_OPTIONS,
+    EVALUATION,
+    HZ,
+    LEARNER,
+    REPLAY,
+    make_game,
+    network_for,
+)
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.algorithms.dqn import DQN
 from hocket.results.intervals import interval
@@ -65,7 +73,8 @@ class LearnersRun:
     def play(self) -> list[Row]:
         torch.manual_seed(self.seed)
         in_turn = self.kind == "RoundRobin"
-        options: dict[str, Any] = {**LEARNING, "update_every": UPDATE_TICKS // self.n if in_turn else UPDATE_TICKS}
+        kind = hocket.RoundRobin if in_turn else hocket.ParallelBatch
+        every = UPDATE_TICKS // self.n if in_turn else UPDATE_TICKS
         result = train(
             lambda: make_game(GAME),
             network_for(GAME),
@@ -77,10 +86,12 @@ class LearnersRun:
                 learning=hocket.Constant((UPDATE_TICKS - 0.25) / HZ),
             ),
             ticks=self.ticks,
-            learner=hocket.RoundRobin(self.n) if in_turn else hocket.ParallelBatch(self.n),
+            learner=kind(self.n, update_every=every, warm_up=LEARNER.warm_up),
+            acting=ACTING,
+            replay=REPLAY,
+            evaluation=EVALUATION,
             default=hocket.Fixed(0),
             seed=self.seed,
-            **options,
         )
         summary = result.run.summary()
         row: Row = {"learner": self.kind, "n": self.n, "seed": self.seed, "updates": result.updates}

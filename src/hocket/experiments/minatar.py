@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+import hocket
 from hocket.experiments.tasks import Row
 from hocket.learn.algorithms.schedules import Linear
 from hocket.models.qnetwork import QNetwork, minatar_trunk, q_network
@@ -26,14 +27,10 @@ TICKS = 300_000
 EPISODE_TICKS = 2500
 HIDDEN = 128
 DQN_OPTIONS: dict[str, Any] = {"gamma": 0.99, "learning_rate": 2.5e-4, "batch_size": 32, "target_every": 250}
-LEARNING: dict[str, Any] = {
-    "update_every": 4,
-    "warm_up": 5000,
-    "epsilon": Linear(1.0, 0.1, 50_000),
-    "capacity": 100_000,
-    "evaluate_every": 50_000,
-    "evaluation_episodes": 20,
-}
+LEARNER = hocket.RoundRobin(update_every=4, warm_up=5000)
+ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 50_000))
+REPLAY = hocket.ReplayOptions(capacity=100_000)
+EVALUATION = hocket.EvaluationOptions(every=50_000, episodes=20)
 COLUMNS = ("kind", "tick", "mean_return", "episodes", "coverage", "delay_mean", "updates", "ticks")
 
 

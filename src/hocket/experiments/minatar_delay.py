@@ -17,7 +17,7 @@ same seed; at a delay of 1 every arm does. A test sees to that. Such cells are p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,19 @@ import torch
 import hocket
 from hocket.core.rules import Rule
 from hocket.experiments.figures import draw_against_delay
-from hocket.experiments.minatar import COLUMNS, DQN_OPTIONS, HZ, LEARNING, TICKS, make_game, network_for, rows_of
+from hocket.experiments.minatar import (
+    ACTING,
+    COLUMNS,
+    DQN_OPTIONS,
+    EVALUATION,
+    HZ,
+    LEARNER,
+    REPLAY,
+    TICKS,
+    make_game,
+    network_for,
+    rows_of,
+)
 from hocket.experiments.tables import KINDS, against_delay
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.algorithms.dqn import DQN
@@ -86,10 +98,12 @@ class MinAtarRun:
             rule_of(self.arm, self.delay),
             hocket.Virtual(hz=HZ, latency=hocket.Constant((self.delay - 0.25) / HZ)),
             ticks=self.ticks,
+            learner=LEARNER,
+            acting=replace(ACTING, late_binding=pending > 0),
+            replay=REPLAY,
+            evaluation=EVALUATION,
             default=STILL,
-            late_binding=pending > 0,
             seed=self.seed,
-            **LEARNING,
         )
         known = {"game": self.game, "delay": self.delay, "arm": self.arm, "seed": self.seed}
         return [{**known, **row} for row in rows_of(result)]

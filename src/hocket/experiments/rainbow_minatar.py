@@ -19,10 +19,13 @@ import torch
 import hocket
 from hocket.experiments.figures import draw_learning_curves
 from hocket.experiments.minatar import (
+    ACTING,
     COLUMNS,
     DQN_OPTIONS,
+    EVALUATION,
     HZ,
-    LEARNING,
+    LEARNER,
+    REPLAY,
     TICKS,
     make_game,
     network_for,
@@ -72,9 +75,12 @@ class RainbowRun:
             hocket.TickDispatch(1),
             hocket.Virtual(hz=HZ, latency=hocket.Constant(0.75 / HZ)),
             ticks=self.ticks,
+            learner=LEARNER,
+            acting=ACTING,
+            replay=REPLAY,
+            evaluation=EVALUATION,
             default=hocket.Fixed(0),
             seed=self.seed,
-            **LEARNING,
         )
         return [{"arm": self.arm, "seed": self.seed, **row} for row in rows_of(result)]
 

@@ -27,6 +27,7 @@ import hocket
 from hocket.core.rules import Rule
 from hocket.hooks.record import Moment
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
+from hocket.spaces.codec import NOTHING_PENDING, PendingActions
 from hocket.theory import AsyncMDP, TabularEnv, default_of, exact_decomposition, random_mdp, ring
 
 HZ = 50
@@ -51,7 +52,7 @@ class RegretArm:
 
 SEQUENTIAL = RegretArm("sequential", LATE, hocket.Sequential(), LATE)
 STAGGERED = RegretArm("staggered, 4 workers", 1, hocket.TickDispatch(LATE), LATE)
-KNOWING = RegretArm("staggered, pending actions known", 1, hocket.TickDispatch(1, min_delay=LATE), 0.9, LATE - 1)
+KNOWING = RegretArm("staggered, pending actions known", 1, hocket.TickDispatch(1, min_delay_ticks=LATE), 0.9, LATE - 1)
 ARMS = (SEQUENTIAL, STAGGERED, KNOWING)
 COLORS = ("#c0392b", "#2471a3", "#1e8449")
 PLAYED = [(w, a) for w in WORLDS for a in ARMS if a is not KNOWING or w == "random"]  # on the ring nothing is gained
@@ -61,8 +62,8 @@ class Optimist:
     """Plans for the average reward on what it has seen, and takes what it has not seen to be better than it looks."""
 
     def __init__(self, mdp: AsyncMDP, arm: RegretArm) -> None:
-        self._actions, self._codes, self._interval = mdp.actions, mdp.actions + 1, arm.interval
-        rows = mdp.states * self._codes**arm.pending
+        self._actions, self._kinds, self._interval = mdp.actions, mdp.actions + 1, arm.interval
+        rows = mdp.states * self._kinds**arm.pending
         self._seen = np.zeros((rows, mdp.actions, rows))
         self._earned = np.zeros((rows, mdp.actions))
         self._bias = np.zeros(rows)
@@ -71,9 +72,9 @@ class Optimist:
         self._states: dict[int, int] = {}
         self._learned = self._plan_at = 0
 
-    def decide(self, observation: NDArray[Any], codes: NDArray[np.int64] | tuple[int, ...] = ()) -> int:
+    def decide(self, observation: NDArray[Any], pending_actions: PendingActions = NOTHING_PENDING) -> int:
         """The policy, always of the newest plan."""
-        return int(self._table[self._row(int(observation[0]), codes)])
+        return int(self._table[self._row(int(observation[0]), pending_actions)])
 
     def began(self, observation: Any) -> None:
         self._states[0] = int(observation[0])
@@ -83,7 +84,7 @@ class Optimist:
         decided = None
         if moment.decided_on >= 0:
             decided = Decided(
-                tick=moment.tick, observation=moment.decided_on, action=moment.action, pending=moment.codes
+                tick=moment.tick, observation=moment.decided_on, action=moment.action, pending=moment.pending_actions
             )
         for done in self._builder.tick(moment.tick, moment.reward, decided=decided):
             row = self._row(self._states[done.decided.observation], done.decided.pending)
@@ -96,9 +97,9 @@ class Optimist:
             self._plan()
             self._plan_at = self._learned + max(20, self._learned // 20)
 
-    def _row(self, state: int, codes: NDArray[np.int64] | tuple[int, ...]) -> int:
-        for code in codes:
-            state = state * self._codes + int(code)
+    def _row(self, state: int, pending_actions: PendingActions) -> int:
+        for action in pending_actions.tolist():
+            state = state * self._kinds + action
         return state
 
     def _plan(self) -> None:
@@ -124,7 +125,7 @@ def play(task: tuple[str, RegretArm, int]) -> list[dict[str, Any]]:
     """One seed of one arm in one world; a row a checkpoint."""
     world, arm, seed = task
     mdp = WORLDS[world]
-    parts = exact_decomposition(mdp, interval=arm.interval, delay=LATE)
+    parts = exact_decomposition(mdp, interval_ticks=arm.interval, delay_ticks=LATE)
     learner = Optimist(mdp, arm)
     result = hocket.run(
         TabularEnv(mdp),

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from hocket.core.trace import Trace
-
-Codes = tuple[int, ...]
+from hocket.spaces.codec import PendingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +31,8 @@ class Moment:
     version: int = -1
     """The version of the weights that chose the executed action; -1 where the default acted."""
     action: Any
-    codes: Codes
-    """What was pending for the inference whose action was executed; empty if policies are not told."""
+    pending_actions: PendingActions
+    """As the inference whose action was executed was told; empty where the default acted or policies are not told."""
     reward: float
     terminated: bool
     truncated: bool
@@ -41,8 +40,8 @@ class Moment:
     """The newest: after an episode's end, the next one's first. Its buffer may be reused once the call returns."""
     final_observation: Any
     """The last of the episode that ended in this tick, else None."""
-    final_codes: Codes
-    """What would have been pending for an inference on it."""
+    final_pending_actions: PendingActions
+    """As an inference on it would have been told; empty if no episode ended or policies are not told."""
 
 
 class Listener(Protocol):

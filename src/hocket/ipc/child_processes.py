@@ -1,16 +1,46 @@
-"""What every child process of a tick loop begins with, and how they are ended."""
+"""What every child process of a tick loop begins with and has imported, and how they are ended."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
-from multiprocessing import parent_process
+import sys
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from time import monotonic
 
+from hocket.errors import ConfigurationError
+
 FURTHEST = 19
+
+
+def preload(modules: Iterable[str]) -> None:
+    """In the parent: have the fork server import ``modules`` before its first child, so that children begin with them.
+
+    A fork server that already runs stays as it is. It passes over a name that it cannot import without a word, and each
+    child then takes seconds to import the module itself; so names are checked here.
+
+    Raises:
+        ConfigurationError: if there is no such module.
+    """
+    names = list(modules)
+    for name in names:
+        if not _is_module(name):
+            raise ConfigurationError(
+                f"preload names {name!r}, which is no module here; modules that can be imported are allowed; try its "
+                "full name, or preload=()"
+            )
+    get_context("forkserver").set_forkserver_preload(names)
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return name in sys.modules or find_spec(name) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
 
 
 def begin_as_child(nice: int) -> None:

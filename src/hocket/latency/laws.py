@@ -74,16 +74,16 @@ def _law(**laws: LatencyModel) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Constant(Independent):
-    """Always ``seconds``."""
+    """Always ``duration_s``."""
 
-    seconds: float
+    duration_s: float
 
     def __post_init__(self) -> None:
-        if self.seconds != 0:
-            _positive(seconds=self.seconds)
+        if self.duration_s != 0:
+            _positive(duration_s=self.duration_s)
 
     def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        return np.full(count, self.seconds)
+        return np.full(count, self.duration_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class OwnNoise:
 
 
 Exploration = EpsilonGreedy | OwnNoise
+"""A way of exploring."""
 
 
 class Explorer:

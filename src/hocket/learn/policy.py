@@ -69,13 +69,13 @@ class LearnedPolicy(PolicyFactory):
     """Acts by ``network``: the action of the highest value, unless it explores.
 
     Args:
-        network: observations, and codes if ``pending``, to action values; on whatever device.
+        network: observations, and pending actions if ``pending``, to action values; on whatever device.
         weights: where its weights come from.
         in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
             worker.
         exploration: None is greedy, and quiet if the network is noisy.
         first_action: of the Discrete action space (its ``start``).
-        pending: codes of pending actions that the network takes.
+        pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
         threads: torch threads of a worker's process; in place, whoever learns decides.
@@ -144,7 +144,7 @@ class Acting:
         self._stream = stream
 
     def __call__(self, *inputs: NDArray[Any]) -> int:
-        """The action for an observation and, if the network takes them, the pending codes."""
+        """The action for an observation and, if the network takes them, the pending actions."""
         with self._stream:
             self.version = self._weights.refresh(self._network)
             by_chance = self._explorer.action()
@@ -155,8 +155,8 @@ class Acting:
                 return self._first_action + _best(self._network(*_batches(inputs, self._device)))
 
 
-def greedy_policy(network: nn.Module, first_action: int = 0) -> Acting:
-    """The action of the highest value, for an observation and, if ``network`` takes them, the pending codes."""
+def greedy_policy(network: nn.Module, first_action: int = 0) -> Policy:
+    """The action of the highest value, for an observation and, if ``network`` takes them, the pending actions."""
     return Acting(network, Unchanging(), Explorer(), first_action, nullcontext())
 
 
@@ -222,14 +222,14 @@ class _LearnedHead:
         self._stream = stream
         self._device = device
 
-    def __call__(self, begun: Begun, *codes: NDArray[Any]) -> int:
+    def __call__(self, begun: Begun, *inputs: NDArray[Any]) -> int:
         self.version = begun.version
         if begun.kept is None:
             assert begun.by_chance is not None
             return self._first_action + begun.by_chance
         with self._stream, torch.inference_mode():
             self._explorer.prepare(begun.kept.network)
-            best = _best(begun.kept.network.from_features(begun.features, *_batches(codes, self._device)))
+            best = _best(begun.kept.network.from_features(begun.features, *_batches(inputs, self._device)))
         self._versions.give_back(begun.kept)
         return self._first_action + best
 

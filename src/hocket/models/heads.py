@@ -204,3 +204,4 @@ class DistributionalHead(_Head):
 
 
 Head = ValueHead | DistributionalHead
+"""The last layers of a Q-network."""

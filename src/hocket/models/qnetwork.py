@@ -39,7 +39,7 @@ class QNetwork(nn.Module):
         if pending < 0:
             raise ConfigurationError(f"pending={pending!r} must be 0 or more; try 0")
         self.trunk, self.head = trunk, head
-        self.pending, self.codes, self.byte_scale = pending, head.actions + 1, byte_scale
+        self.pending, self.unknown, self.byte_scale = pending, head.actions, byte_scale
         self._bfloat16, self._blocked = False, 0
 
     def for_learning(self, *, bfloat16: bool = False) -> Self:
@@ -83,14 +83,14 @@ class QNetwork(nn.Module):
         if pending is None or pending.shape != (len(features), self.pending):
             got = "none" if pending is None else f"shape {tuple(pending.shape)}"
             raise ConfigurationError(
-                f"pending actions: {got}; codes of shape ({len(features)}, {self.pending}) are allowed; give one code "
-                f"for each pending tick, 0 … {self.codes - 2} for an action and {self.codes - 1} for unknown"
+                f"pending actions: {got}; those of shape ({len(features)}, {self.pending}) are allowed; give one "
+                f"number for each pending tick, 0 … {self.unknown - 1} for an action and {self.unknown} for unknown"
             )
-        codes = functional.one_hot(pending.long(), self.codes).flatten(1)
-        return torch.cat((features, codes.to(features.dtype)), dim=1)
+        rows = functional.one_hot(pending.long(), self.unknown + 1).flatten(1)
+        return torch.cat((features, rows.to(features.dtype)), dim=1)
 
     def from_features(self, features: Tensor, pending: Tensor | None = None) -> Tensor:
-        """Values ``(batch, actions)`` of features and integer codes ``(batch, pending)``. The fast stage."""
+        """Values ``(batch, actions)`` of features and pending actions ``(batch, pending)``. The fast stage."""
         values: Tensor = self.head(self._joined(features, pending))
         return values
 

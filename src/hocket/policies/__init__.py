@@ -1,17 +1,18 @@
 """Policies: what maps an observation to actions. Importing this does not import torch."""
 
-from hocket.policies.base import FunctionPolicy, Policy, PolicyFactory, Stages, TwoStage
-from hocket.policies.charged import Charged
-from hocket.policies.torch_policy import TorchPolicy, continuous, greedy
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Charged",
-    "FunctionPolicy",
-    "Policy",
-    "PolicyFactory",
-    "Stages",
-    "TorchPolicy",
-    "TwoStage",
-    "continuous",
-    "greedy",
-]
+from hocket.public import exports
+
+if TYPE_CHECKING:
+    from hocket.policies.base import FunctionPolicy as FunctionPolicy
+    from hocket.policies.base import Policy as Policy
+    from hocket.policies.base import PolicyFactory as PolicyFactory
+    from hocket.policies.base import Stages as Stages
+    from hocket.policies.base import TwoStage as TwoStage
+    from hocket.policies.charged import Charged as Charged
+    from hocket.policies.torch_policy import TorchPolicy as TorchPolicy
+    from hocket.policies.torch_policy import continuous as continuous
+    from hocket.policies.torch_policy import greedy as greedy
+else:
+    __all__, __getattr__, __dir__ = exports(__name__)

@@ -14,12 +14,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 
 Policy = Callable[..., Any]
 """Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
 factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
-Where the factory's ``pending`` exceeds 0, a second argument holds the codes of the pending actions, ``(pending,)``.
+Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, ``(pending,)``.
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
 Executors read it after each call; a run keeps it by inference (`Metrics.inferences`) and tells it to learners."""
@@ -31,9 +32,9 @@ class Stages:
 
     Args:
         trunk: the slow stage, ``trunk(observation) -> features``: anything; it stays in the worker.
-        head: the quick one, ``head(features[, codes][, newest]) -> action``. The codes (if the factory's ``pending``
-            exceeds 0) are those of the actions executed since the observation; ``newest`` (if the factory says so)
-            is the newest observation.
+        head: the quick one, ``head(features[, pending_actions][, newest]) -> action``. ``pending_actions`` (if the
+            factory's ``pending`` exceeds 0) are those executed since the observation; ``newest`` (if the factory says
+            so) is the newest observation.
     """
 
     trunk: Callable[[Any], Any]
@@ -50,7 +51,7 @@ class PolicyFactory(ABC):
     chunk_length: int = 1
     """The most actions that one answer may hold."""
     pending: int = 0
-    """How many codes of pending actions the policy is called with, as a second argument; 0: it is called without.
+    """How many pending actions the policy is called with, as a second argument; 0: it is called without.
     See `hocket.drivers.pending_actions`."""
     head_s: float = 0.0
     """How long before its tick's deadline the head of a two-stage policy is called; 0: one stage.
@@ -74,14 +75,14 @@ class PolicyFactory(ABC):
     @property
     def head_ns(self) -> int:
         """``head_s`` in nanoseconds."""
-        return round(self.head_s * 1e9)
+        return round(self.head_s * NS_PER_S)
 
 
 @dataclass(frozen=True)
 class FunctionPolicy(PolicyFactory):
     """A plain function as a policy.
 
-    ``chunk_length`` says how many actions it may answer with, ``pending`` how many codes it is called with.
+    ``chunk_length`` says how many actions it may answer with, ``pending`` how many pending actions it is told.
     """
 
     function: Policy
@@ -106,11 +107,11 @@ class FunctionPolicy(PolicyFactory):
 class TwoStage(PolicyFactory):
     """Late binding: a slow ``trunk`` of the observation, and a quick ``head`` just before its action is due.
 
-    ``trunk(observation) -> features``; ``head(features[, codes][, newest observation]) -> action``, called ``head_s``
-    seconds before the deadline of its tick, in the same worker. ``pending`` says how many codes it is called with, of
-    the actions executed since the observation; with ``newest`` it also gets the newest observation. A head that ends
-    after the deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe, 0.004 at
-    60 Hz: the worker has slept and has to wake up.
+    ``trunk(observation) -> features``; ``head(features[, pending_actions][, newest observation]) -> action``, called
+    ``head_s`` seconds before the deadline of its tick, in the same worker. ``pending`` says how many pending actions it
+    is told, here those executed since the observation; with ``newest`` it also gets the newest observation. A head
+    that ends after the deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe,
+    0.004 at 60 Hz: the worker has slept and has to wake up.
     """
 
     trunk: Callable[[Any], Any]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import Changing, LatencyModel, PerWorker, Sampler
 from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
@@ -71,7 +72,7 @@ class _Slow:
         answer = self.inner(*inputs)
         left_ns = due_ns - monotonic_ns()
         if left_ns > 0:
-            sleep(left_ns / 1e9)
+            sleep(left_ns / NS_PER_S)
         return answer
 
 

@@ -59,10 +59,10 @@ class TorchPolicy(PolicyFactory):
         decide: turns the network's output for one observation, without the batch axis, into an action or a
             chunk: ``greedy``, ``continuous`` or a function of yours.
         chunk_length: the most actions that one answer may hold.
-        pending: how many codes of pending actions the network is also called with, ``(1, pending)``.
+        pending: how many pending actions the network is also called with, ``(1, pending)``.
         head_s: late binding if above 0: the network's ``features(observation)`` as an inference starts, and this many
-            seconds before its tick ``from_features(features[, codes][, newest])``, as `hocket.TwoStage`; on the wall
-            clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
+            seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
+            the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
         state_in_observation: says that a network with recurrent layers gets its state from the observation.
 

@@ -1,1 +1,17 @@
-"""After a run: metrics, summaries, run folders, reports and traces. Reads run records, never drivers."""
+"""What a run leaves behind: its record, metrics, summary, training log and folder."""
+
+from typing import TYPE_CHECKING
+
+from hocket.public import exports
+
+if TYPE_CHECKING:
+    from hocket.hooks.record import RunRecord as RunRecord
+    from hocket.results.metrics import Inferences as Inferences
+    from hocket.results.metrics import Metrics as Metrics
+    from hocket.results.metrics import TickColumns as TickColumns
+    from hocket.results.run_folder import SavedRun as SavedRun
+    from hocket.results.summary import Summary as Summary
+    from hocket.results.training_log import Evaluated as Evaluated
+    from hocket.results.training_log import TrainingLog as TrainingLog
+else:
+    __all__, __getattr__, __dir__ = exports(__name__)

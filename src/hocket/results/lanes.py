@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, MissingExtraError
 from hocket.hooks.record import RunRecord
@@ -43,16 +44,18 @@ def check_drawable() -> None:
 
 
 def draw_lanes(
-    runs: Sequence[tuple[str, RunRecord]], path: str | os.PathLike[str], *, title: str, seconds: float = 0.5
+    runs: Sequence[tuple[str, RunRecord]], path: str | os.PathLike[str], *, title: str, duration_s: float = 0.5
 ) -> None:
-    """Draw ``seconds`` from the middle of each run, one panel a run, into the PNG ``path``.
+    """Draw ``duration_s`` from the middle of each run, one panel a run, into the PNG ``path``.
 
     Raises:
         ConfigurationError: if there is nothing to draw, or the disk refuses.
         MissingExtraError: without matplotlib.
     """
-    if not runs or not seconds > 0:
-        raise ConfigurationError(f"{len(runs)} runs, seconds={seconds!r}: give at least one run and a time above 0")
+    if not runs or not duration_s > 0:
+        raise ConfigurationError(
+            f"{len(runs)} runs, duration_s={duration_s!r}: give at least one run and a time above 0"
+        )
     check_drawable()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -66,7 +69,7 @@ def draw_lanes(
     panels = figure.subplots(len(runs), 1, squeeze=False, height_ratios=heights)[:, 0]
     seen: set[int] = set()
     for panel, (name, metrics), workers in zip(panels, drawn, lanes, strict=True):
-        seen |= _draw_run(panel, name, metrics, workers, seconds)
+        seen |= _draw_run(panel, name, metrics, workers, duration_s)
     panels[-1].set_xlabel("time within the excerpt (s)")
     legend: list[Any] = [Patch(color=FRESH, label="tick: fresh action"), Patch(color=DEFAULT, label="tick: default")]
     legend += [
@@ -78,9 +81,9 @@ def draw_lanes(
         figure.savefig(partial, dpi=110, format="png")
 
 
-def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], seconds: float) -> set[int]:
+def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], duration_s: float) -> set[int]:
     cadence, ticks, inferences = metrics.record.trace.cadence, metrics.ticks, metrics.inferences
-    window_ns = int(seconds * 1e9)
+    window_ns = int(duration_s * NS_PER_S)
     gap = max(1.0, len(workers) * LANE_INCHES / MOST_INCHES)  # thin lanes keep their distance from the ticks
     # The middle one of the stretches of this length, or the whole of a shorter run.
     last_ns = cadence.deadline_ns(int(ticks.tick[-1])) if len(ticks.tick) else cadence.epoch_ns
@@ -89,25 +92,25 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], secon
     until_ns = inferences.until_ns(last_ns)
     shown = np.flatnonzero((inferences.started_ns < end_ns) & (until_ns > begin_ns))
     kinds = [Outcome.DISCARDED if kind < 0 else Outcome(kind) for kind in inferences.outcome[shown].tolist()]
-    left = (inferences.started_ns[shown] - begin_ns) / 1e9
+    left = (inferences.started_ns[shown] - begin_ns) / NS_PER_S
     panel.barh(
         np.searchsorted(workers, inferences.worker[shown]) + 1,
-        (until_ns[shown] - begin_ns) / 1e9 - left,
+        (until_ns[shown] - begin_ns) / NS_PER_S - left,
         left=left,
         height=0.62,
         color=[COLOURS[kind][0] for kind in kinds],
         edgecolor="white",
         linewidth=min(0.8, 4 * LANE_INCHES / gap),
     )
-    due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / 1e9
-    inside = (due >= 0) & (due <= seconds)
+    due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / NS_PER_S
+    inside = (due >= 0) & (due <= duration_s)
     size = float(np.clip(600 / max(1, inside.sum()), 1, 6))
     for fresh, marker, colour in ((True, "o", FRESH), (False, "x", DEFAULT)):
         at = due[inside & (ticks.fresh == fresh)]
         if len(at):  # an unclipped line without points would count as one in the figure's corner
             panel.plot(at, np.full(len(at), 1 - gap), marker, color=colour, markersize=size, clip_on=False)
     panel.vlines(due[inside], 1 - gap, len(workers) + 1, color="#DDDDDD", linewidth=0.1 * size, zorder=0)
-    panel.set_xlim(0, seconds)
+    panel.set_xlim(0, duration_s)
     panel.set_ylim(len(workers) + 0.6, 1 - 1.6 * gap)
     labelled = range(0, len(workers), math.ceil(len(workers) / MOST_LABELS) or 1)
     panel.set_yticks([1 - gap, *(i + 1 for i in labelled)], ["ticks", *(f"worker {workers[i]}" for i in labelled)])

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.hooks.record import RunRecord
 
 FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 4, 10, 100, 101, 102, 103, 108  # rows of a trace
-NS_PER_S = 1e9
 
 Ints = NDArray[np.int64]
 
@@ -63,7 +62,7 @@ class Inferences:
     """That of the weights that answered; -1 if it never did."""
 
     @property
-    def seconds(self) -> NDArray[np.float64]:
+    def durations_s(self) -> NDArray[np.float64]:
         """How long each finished inference took; of two stages, its trunk."""
         done = self.finished_ns >= 0
         return self.needed_ns[done] / NS_PER_S
@@ -255,7 +254,7 @@ class Metrics:
         """By worker: inferences finished, mean and 99th percentile of their seconds."""
         inferences = self.inferences
         done = inferences.finished_ns >= 0
-        seconds = inferences.seconds
+        seconds = inferences.durations_s
         workers = inferences.worker[done]
         table = {}
         for worker in np.unique(workers).tolist():

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.files import replacing
@@ -29,7 +30,6 @@ SMALL = 40_000
 PID, TICKS, FIRST_WORKER = 1, 1, 10
 COUNTED_TICKS = 60
 """That the coverage's counter looks back on."""
-NS_PER_S = 1e9
 
 NAMES = {kind: kind.name.lower() for kind in Outcome}
 COLOURS = {
@@ -48,8 +48,8 @@ def is_small(metrics: Metrics) -> bool:
     return len(metrics.ticks.tick) + len(metrics.inferences.worker) <= SMALL
 
 
-def write_trace_json(run: SavedRun, path: Path, *, start_s: float = 0.0, seconds: float | None = None) -> None:
-    """Write ``run``, or ``seconds`` of it from ``start_s`` on, into the file ``path``.
+def write_trace_json(run: SavedRun, path: Path, *, start_s: float = 0.0, duration_s: float | None = None) -> None:
+    """Write ``run``, or ``duration_s`` of it from ``start_s`` on, into the file ``path``.
 
     Raises:
         ConfigurationError: if there is nothing in that time, or the disk refuses.
@@ -60,7 +60,7 @@ def write_trace_json(run: SavedRun, path: Path, *, start_s: float = 0.0, seconds
     head = {"displayTimeUnit": "ms", "otherData": _about(run)}
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "traceEvents": [\n')
-        events = _Events(run, start_s, seconds).all()
+        events = _Events(run, start_s, duration_s).all()
         file.write(next(events))
         file.writelines(",\n" + event for event in events)
         file.write("\n]}\n")
@@ -81,7 +81,7 @@ def _about(run: SavedRun) -> dict[str, str]:
 class _Events:
     """The events of one run as lines of JSON. Rows are formatted by hand: there are tens of thousands."""
 
-    def __init__(self, run: SavedRun, start_s: float, seconds: float | None) -> None:
+    def __init__(self, run: SavedRun, start_s: float, duration_s: float | None) -> None:
         assert run.metrics is not None
         self._run, metrics = run, run.metrics
         self._ticks, self._inferences = metrics.ticks, metrics.inferences
@@ -102,15 +102,15 @@ class _Events:
         self._until_ns = np.maximum(inferences.until_ns(metrics.over_ns) - base_ns, self._started_ns)
         self._reset_ns = epoch_ns - base_ns
         low = self._reset_ns + int(start_s * NS_PER_S)
-        high = np.iinfo(np.int64).max if seconds is None else low + int(seconds * NS_PER_S)
+        high = np.iinfo(np.int64).max if duration_s is None else low + int(duration_s * NS_PER_S)
         self._begin_ns = 0 if start_s <= 0 else low
         self._shown_ticks = (self._called_ns >= self._begin_ns) & (self._called_ns < high)
         self._shown = (self._until_ns >= self._begin_ns) & (self._started_ns < high)
-        piece = start_s > 0 or seconds is not None
+        piece = start_s > 0 or duration_s is not None
         if piece and not (self._shown_ticks.any() or self._shown.any()):
             last_s = float(self._due_ns[-1]) / NS_PER_S if len(number) else 0.0
             raise ConfigurationError(
-                f"nothing happened in {seconds!r} s from {start_s:g} s on; the run has {last_s:g} s"
+                f"nothing happened in {duration_s!r} s from {start_s:g} s on; the run has {last_s:g} s"
             )
 
     def all(self) -> Iterator[str]:

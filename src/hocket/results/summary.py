@@ -76,7 +76,7 @@ class Summary:
         lateness_p50, lateness_p99 = percentiles(metrics.lateness_s, 50, 99)
         step_s = metrics.step_s
         step_p50, step_p99 = percentiles(step_s, 50, 99)
-        seconds = metrics.inferences.seconds
+        seconds = metrics.inferences.durations_s
         returns = metrics.episode_returns
         return cls(
             ticks=int(metrics.ticks.tick[-1]) if len(metrics.ticks.tick) else 0,

@@ -1,1 +1,17 @@
-"""Observations and actions at the edge: checked, encoded, decoded; and default behaviours."""
+"""Actions at the edge: checked and encoded; default behaviours."""
+
+from typing import TYPE_CHECKING
+
+from hocket.public import exports
+
+if TYPE_CHECKING:
+    from hocket.spaces.codec import ActionCodec as ActionCodec
+    from hocket.spaces.codec import PendingActions as PendingActions
+    from hocket.spaces.defaults import BoundDefault as BoundDefault
+    from hocket.spaces.defaults import Default as Default
+    from hocket.spaces.defaults import Fallback as Fallback
+    from hocket.spaces.defaults import Fixed as Fixed
+    from hocket.spaces.defaults import RandomDefault as RandomDefault
+    from hocket.spaces.defaults import RepeatLast as RepeatLast
+else:
+    __all__, __getattr__, __dir__ = exports(__name__)

@@ -16,6 +16,16 @@ from numpy.typing import NDArray
 
 from hocket.errors import ActionError, ConfigurationError
 
+PendingActions = NDArray[np.int64]
+"""What the next ticks are to execute, as far as it is known when an inference starts: ``(pending,)``, oldest first.
+
+Row r is for the tick r + 1 after the observation's. 0 … n − 1 counts the actions of ``Discrete(n)`` from its ``start``;
+n means unknown: the inference that decides that tick still runs, or the tick is the inference's own target or a later
+one, or the default that fills it cannot be foreseen. `hocket.InducedDelay` gives the same rows, one-hot.
+"""
+NOTHING_PENDING: PendingActions = np.empty(0, np.int64)
+"""Where the default acted, or a policy is not told of pending actions."""
+
 _SHOWN = 200
 """Characters of a refused answer that a message shows."""
 

@@ -16,35 +16,35 @@ LABEL = "recalled worst-case order"
 """What a figure that shows one of these must call it."""
 
 
-def learning_order(ticks: ArrayLike, interval: float) -> np.ndarray:
-    """Δ_learn ∈ Ω(√(τ/τ_I)) after ``ticks`` ticks, decisions ``interval`` ticks apart. In total, not a tick."""
-    _check_from_one(interval=interval)
-    return np.sqrt(np.asarray(ticks, np.float64) / interval)
+def learning_order(ticks: ArrayLike, interval_ticks: float) -> np.ndarray:
+    """Δ_learn ∈ Ω(√(τ/τ_I)) after ``ticks`` ticks, decisions ``interval_ticks`` ticks apart. In total, not a tick."""
+    _check_from_one(interval_ticks=interval_ticks)
+    return np.sqrt(np.asarray(ticks, np.float64) / interval_ticks)
 
 
-def inaction_order(ticks: ArrayLike, interval: float) -> np.ndarray:
+def inaction_order(ticks: ArrayLike, interval_ticks: float) -> np.ndarray:
     """Δ_inaction ∈ Ω((τ/τ_M)·(τ_I − τ_M)/τ_I): the number of ticks left to the default. In total, not a tick."""
-    return np.asarray(ticks, np.float64) * inaction_share(interval)
+    return np.asarray(ticks, np.float64) * inaction_share(interval_ticks)
 
 
-def delay_order(ticks: ArrayLike, interval: float, inference_ticks: ArrayLike, p_minimax: float) -> np.ndarray:
+def delay_order(ticks: ArrayLike, interval_ticks: float, inference_ticks: ArrayLike, p_minimax: float) -> np.ndarray:
     """Δ_delay ∈ Ω((τ/τ_I)·E[1 − p_minimax^(τ_θ/τ_M)]). In total, not a tick.
 
     Args:
         inference_ticks: τ_θ/τ_M, one number or a sample of its law.
         p_minimax: see `AsyncMDP.p_minimax`.
     """
-    _check_from_one(interval=interval)
+    _check_from_one(interval_ticks=interval_ticks)
     if not 0 <= p_minimax <= 1:
         raise ConfigurationError(f"p_minimax={p_minimax!r} must lie in [0, 1]; try AsyncMDP.p_minimax")
     lost = float(np.mean(1 - p_minimax ** np.asarray(inference_ticks, np.float64)))
-    return np.asarray(ticks, np.float64) / interval * lost
+    return np.asarray(ticks, np.float64) / interval_ticks * lost
 
 
-def inaction_share(interval: float) -> float:
-    """The share of ticks left to the default when one in ``interval`` is the agent's: 1 − 1/I."""
-    _check_from_one(interval=interval)
-    return 1 - 1 / interval
+def inaction_share(interval_ticks: float) -> float:
+    """The share of ticks left to the default when one in ``interval_ticks`` is the agent's: 1 − 1/I."""
+    _check_from_one(interval_ticks=interval_ticks)
+    return 1 - 1 / interval_ticks
 
 
 def _check_from_one(**values: float) -> None:

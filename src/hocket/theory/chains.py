@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.errors import HocketError
+from hocket.errors import NotSolvedError
 from hocket.theory.amdp import Array
 
 DIRECT = 600
 """States with several successors up to which elimination is quick; those with one hardly fill anything in."""
 RESIDUAL = 1e-13
 GIVE_UP = 6
-
-
-class NotSolvedError(HocketError):
-    """A model that the solver cannot answer for; never a wrong number."""
 
 
 def gain_and_bias(chain: Any, rewards: Array) -> tuple[Array, Array]:

@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy
+from hocket.spaces.codec import PendingActions
 from hocket.theory.amdp import CLOSE, Array, AsyncMDP
 from hocket.theory.augmented import Augmented
 from hocket.theory.chains import gain_and_bias
@@ -66,11 +67,11 @@ class Solution:
 
 
 class InducedDelayedSemiMDP:
-    """``mdp`` as seen by an agent that decides at multiples of ``interval`` and is ``delay`` ticks late.
+    """``mdp`` as seen by an agent that decides at multiples of ``interval_ticks`` and is ``delay_ticks`` ticks late.
 
     Args:
-        interval: I, in ticks from 1, whatever the delay.
-        delay: d, in ticks from 1; 1 = the ordinary decision process.
+        interval_ticks: I, in ticks from 1, whatever the delay.
+        delay_ticks: d, in ticks from 1; 1 = the ordinary decision process.
         largest: refuse more augmented states than this.
 
     Attributes:
@@ -83,21 +84,22 @@ class InducedDelayedSemiMDP:
         ConfigurationError: if the augmented model is too large, or an argument makes no sense.
     """
 
-    def __init__(self, mdp: AsyncMDP, interval: int, delay: int, *, largest: int = LARGEST) -> None:
-        for name, value in (("interval", interval), ("delay", delay)):
+    def __init__(self, mdp: AsyncMDP, interval_ticks: int, delay_ticks: int, *, largest: int = LARGEST) -> None:
+        for name, value in (("interval_ticks", interval_ticks), ("delay_ticks", delay_ticks)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ConfigurationError(f"{name}={value!r} must be a whole number of ticks from 1; try 1")
         self.mdp = mdp
-        self.interval, self.delay = int(interval), int(delay)
-        self.pending = (self.delay - 1) // self.interval
-        self.offset = self.delay - self.pending * self.interval
+        self.interval_ticks, self.delay_ticks = int(interval_ticks), int(delay_ticks)
+        self.pending = (self.delay_ticks - 1) // self.interval_ticks
+        self.offset = self.delay_ticks - self.pending * self.interval_ticks
         self.states = mdp.states * mdp.actions**self.pending
         self.shape = (mdp.states,) + (mdp.actions,) * self.pending
         if self.states > largest:
             raise ConfigurationError(
-                f"{mdp} with interval {interval} and delay {delay} has {mdp.states}·{mdp.actions}^{self.pending} = "
-                f"{_count(self.states)} augmented states, more than largest={largest:,}; try a longer interval, a "
-                "shorter delay or fewer actions, or simulate it (hocket.run, hocket.InducedDelay)"
+                f"{mdp} with interval {interval_ticks} and delay {delay_ticks} has {mdp.states}·"
+                f"{mdp.actions}^{self.pending} = {_count(self.states)} augmented states, more than "
+                f"largest={largest:,}; try a longer interval, a shorter delay or fewer actions, "
+                "or simulate it (hocket.run, hocket.InducedDelay)"
             )
 
     @classmethod
@@ -121,10 +123,12 @@ class InducedDelayedSemiMDP:
         """
         chances, rewards, idle, _ = self.cycle()
         found = best_average(Augmented(chances, rewards, self.pending))
-        gains = found.gain / self.interval
+        gains = found.gain / self.interval_ticks
         value, warm_up = self._from_the_start(gains, idle, np.zeros(self.mdp.states), 1.0, None)
         policy = DelayedPolicy(found.policy.reshape(self.shape), warm_up)
-        return Solution(value=value, values=gains.reshape(self.shape), policy=policy, error=found.error / self.interval)
+        return Solution(
+            value=value, values=gains.reshape(self.shape), policy=policy, error=found.error / self.interval_ticks
+        )
 
     def best_discounted(self, discount: float) -> Solution:
         """The highest expected Σ γ^(k−1)·r(tick k), k from 1, with γ = ``discount`` a tick.
@@ -135,7 +139,7 @@ class InducedDelayedSemiMDP:
         if not 0 <= discount < 1:
             raise ConfigurationError(f"discount={discount!r} must lie in [0, 1); try 0.99, or best() for the average")
         chances, rewards, idle, idle_rewards = self.cycle(discount)
-        step = discount**self.interval
+        step = discount**self.interval_ticks
         values, table, error = best_discounted(Augmented(chances, rewards, self.pending), step)
         value, warm_up = self._from_the_start(values, idle, idle_rewards, step, None)
         policy = DelayedPolicy(table.reshape(self.shape), warm_up)
@@ -157,7 +161,7 @@ class InducedDelayedSemiMDP:
         model = Augmented(chances, rewards, self.pending)
         immediate = np.broadcast_to(model.immediate(), weights.shape)
         gain, _ = gain_and_bias(model.mixed_chain(weights), (weights * immediate).sum(axis=1))
-        gains = gain / self.interval
+        gains = gain / self.interval_ticks
         warm_up = given.warm_up or self._warm_up_of(given.table)
         stages = [
             _as_chances(table, self.shape[: m + 1], self.mdp.actions).reshape(-1, self.mdp.actions)
@@ -168,31 +172,32 @@ class InducedDelayedSemiMDP:
         return self._from_the_start(gains, idle, np.zeros(self.mdp.states), 1.0, stages)[0]
 
     def agent(self, policy: DelayedPolicy) -> FunctionPolicy:
-        """``policy`` as `hocket.run` takes it: a function of the observed state and the codes of pending actions.
+        """``policy`` as `hocket.run` takes it: a function of the observed state and the pending actions.
 
         For a rule of this interval and delay whose pending actions are known when an inference starts: nothing
-        pending (``Sequential``), or inferences shorter than a tick (``TickDispatch(min_delay=d)``).
+        pending (``Sequential``), or inferences shorter than a tick (``TickDispatch(min_delay_ticks=d)``).
         """
         table = policy.table
         if not self.pending:
             return FunctionPolicy(lambda observation: int(table[int(observation[0])]))
-        rows = [self.offset - 1 + self.interval * m for m in range(self.pending)]
+        rows = [self.offset - 1 + self.interval_ticks * m for m in range(self.pending)]
 
-        def decide(observation: NDArray[np.generic], codes: NDArray[np.int64]) -> int:
-            pending = tuple(codes[rows].tolist())
+        def decide(observation: NDArray[np.generic], pending_actions: PendingActions) -> int:
+            pending = tuple(pending_actions[rows].tolist())
             if max(pending) >= self.mdp.actions:
                 raise ConfigurationError(
                     f"pending actions {pending} are not all known when the inference starts; "
-                    "try inferences shorter than a tick under TickDispatch(min_delay=...), and a default that is fixed"
+                    "try inferences shorter than a tick under TickDispatch(min_delay_ticks=...), "
+                    "and a default that is fixed"
                 )
             return int(table[(int(observation[0]), *pending)])
 
-        return FunctionPolicy(decide, pending=self.delay - 1)
+        return FunctionPolicy(decide, pending=self.delay_ticks - 1)
 
     def cycle(self, discount: float = 1.0) -> tuple[Array, Array, Array, Array]:
         """One cycle of I ticks: K ``[s, a, s']`` and its expected reward ``[s, a]`` where a takes effect, and both
         where β acts alone, ``[s, s']`` and ``[s]``. Rewards of tick j of the cycle count γ^(j−1)."""
-        mdp, before, after = self.mdp, self.offset - 1, self.interval - self.offset
+        mdp, before, after = self.mdp, self.offset - 1, self.interval_ticks - self.offset
         early, late = self._idle(before, discount), self._idle(after, discount)
         chances, rewards = mdp.p, mdp.rewards + discount * (mdp.p @ late)
         if after:
@@ -201,8 +206,8 @@ class InducedDelayedSemiMDP:
             lead = _power(mdp.default_p, before)
             chances = np.tensordot(lead, chances, axes=1)
             rewards = early[:, None] + discount**before * (lead @ rewards)
-        idle = _power(mdp.default_p, self.interval)
-        return _normal(chances), rewards, idle, self._idle(self.interval, discount)
+        idle = _power(mdp.default_p, self.interval_ticks)
+        return _normal(chances), rewards, idle, self._idle(self.interval_ticks, discount)
 
     def _idle(self, ticks: int, discount: float) -> Array:
         """The expected reward of so many ticks of β."""
@@ -243,7 +248,7 @@ class InducedDelayedSemiMDP:
         return tuple(table[(slice(None),) + (beta,) * (self.pending - m)] for m in range(self.pending))
 
     def __repr__(self) -> str:
-        return f"InducedDelayedSemiMDP({self.mdp}, interval={self.interval}, delay={self.delay})"
+        return f"InducedDelayedSemiMDP({self.mdp}, interval={self.interval_ticks}, delay={self.delay_ticks})"
 
 
 def _as_chances(table: NDArray[np.generic], shape: tuple[int, ...], actions: int) -> Array:

@@ -50,14 +50,14 @@ def ring(states: int, predictability: float, *, default: int = 0, tick_s: float 
     )
 
 
-def ring_delay_regret(states: int, predictability: float, delay: int) -> float:
+def ring_delay_regret(states: int, predictability: float, delay_ticks: int) -> float:
     """Δ_delay a tick of `ring` at interval 1: (1 − ρ^(d−1))(1 − 1/S).
 
     The best guess is the state d − 1 steps round. It is right if no jump came between, or else with chance 1/S.
     """
-    _check_count(states=states, delay=delay)
+    _check_count(states=states, delay_ticks=delay_ticks)
     _check_predictability(predictability)
-    return float((1 - predictability ** (delay - 1)) * (1 - 1 / states))
+    return float((1 - predictability ** (delay_ticks - 1)) * (1 - 1 / states))
 
 
 def recharge() -> AsyncMDP:

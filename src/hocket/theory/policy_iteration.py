@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hocket.errors import NotSolvedError
 from hocket.theory.amdp import Array
 from hocket.theory.augmented import Augmented, Policy
-from hocket.theory.chains import NotSolvedError, discounted_values, gain_and_bias
+from hocket.theory.chains import discounted_values, gain_and_bias
 
 SWEEPS = 50
 """Of value iteration, for a first policy."""

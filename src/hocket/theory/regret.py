@@ -47,8 +47,8 @@ class Decomposition:
         standard_error: of ``achieved``; 0 if it is exact.
     """
 
-    interval: int
-    delay: int
+    interval_ticks: int
+    delay_ticks: int
     ideal: float
     undelayed: float
     best: float
@@ -82,8 +82,8 @@ class Decomposition:
         error = f" ± {self.standard_error:.4f}" if self.standard_error else ""
         rows = [
             ("best at interval 1, delay 1", f"{self.ideal:.4f}"),
-            (f"lost to inaction (interval {self.interval})", f"{self.inaction_regret:.4f}"),
-            (f"lost to delay (delay {self.delay})", f"{self.delay_regret:.4f}"),
+            (f"lost to inaction (interval {self.interval_ticks})", f"{self.inaction_regret:.4f}"),
+            (f"lost to delay (delay {self.delay_ticks})", f"{self.delay_regret:.4f}"),
             ("lost by the policy", f"{self.learning_regret:.4f}{error}"),
             ("regret", f"{self.realtime_regret:.4f}{error}"),
             ("achieved", f"{self.achieved:.4f}{error}"),
@@ -93,7 +93,12 @@ class Decomposition:
 
 
 def exact_decomposition(
-    mdp: AsyncMDP, *, interval: int, delay: int, achieved: float | Achieved | None = None, largest: int = LARGEST
+    mdp: AsyncMDP,
+    *,
+    interval_ticks: int,
+    delay_ticks: int,
+    achieved: float | Achieved | None = None,
+    largest: int = LARGEST,
 ) -> Decomposition:
     """Where the reward goes that an agent on ``mdp`` does not get.
 
@@ -107,14 +112,16 @@ def exact_decomposition(
         ConfigurationError: if an augmented model is too large.
         NotSolvedError: if one resists.
     """
-    best = InducedDelayedSemiMDP(mdp, interval, delay, largest=largest).best().value
-    undelayed = best if delay == 1 else InducedDelayedSemiMDP(mdp, interval, 1, largest=largest).best().value
-    ideal = undelayed if interval == 1 else InducedDelayedSemiMDP(mdp, 1, 1, largest=largest).best().value
+    best = InducedDelayedSemiMDP(mdp, interval_ticks, delay_ticks, largest=largest).best().value
+    undelayed = (
+        best if delay_ticks == 1 else InducedDelayedSemiMDP(mdp, interval_ticks, 1, largest=largest).best().value
+    )
+    ideal = undelayed if interval_ticks == 1 else InducedDelayedSemiMDP(mdp, 1, 1, largest=largest).best().value
     if not isinstance(achieved, Achieved):
         achieved = Achieved(best if achieved is None else float(achieved), 0.0, 0)
     return Decomposition(
-        interval=interval,
-        delay=delay,
+        interval_ticks=interval_ticks,
+        delay_ticks=delay_ticks,
         ideal=ideal,
         undelayed=undelayed,
         best=best,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
-from hocket.spaces.codec import check_spaces
+from hocket.spaces.codec import NOTHING_PENDING, check_spaces
 
 MOST_TICKS = 1_000_000
 
@@ -77,10 +77,10 @@ class Demonstrations:
         sums: NDArray[np.float64] = np.add.reduceat(self.rewards, first)
         return sums
 
-    def moments(self, delay: int = 1) -> Iterator[Moment]:
-        """Every tick as a learner sees it, if each action was decided ``delay`` ticks before it was executed.
+    def moments(self, delay_ticks: int = 1) -> Iterator[Moment]:
+        """Every tick as a learner sees it, if each action was decided ``delay_ticks`` ticks before it was executed.
 
-        Nobody decided what an episode's first ``delay`` − 1 ticks executed.
+        Nobody decided what an episode's first ``delay_ticks`` − 1 ticks executed.
         """
         frame, first_tick = 0, 0
         last = len(self.actions)
@@ -91,18 +91,18 @@ class Demonstrations:
             if self.ended[row]:
                 final = self.observations[frame]
                 frame += tick < last  # after the very last episode its final observation stands in for the next first
-            decided_on = tick - delay
+            decided_on = tick - delay_ticks
             yield Moment(
                 tick=tick,
                 decided_on=decided_on if decided_on >= first_tick else -1,
                 action=int(self.actions[row]),
-                codes=(),
+                pending_actions=NOTHING_PENDING,
                 reward=float(self.rewards[row]),
                 terminated=bool(self.terminated[row]),
                 truncated=bool(self.truncated[row]),
                 observation=self.observations[frame],
                 final_observation=final,
-                final_codes=(),
+                final_pending_actions=NOTHING_PENDING,
             )
             if final is not None:
                 first_tick = tick

@@ -18,12 +18,12 @@ UPDATES = 16_000
 
 
 def pretrain(
-    network: QNetwork,
     demonstrations: Demonstrations,
+    network: QNetwork,
     algorithm: DeepQ,
     *,
     actions: gym.spaces.Discrete,
-    delay: int = 1,
+    delay_ticks: int = 1,
     updates: int = UPDATES,
     frame_stack: int = 1,
     threads: int = 1,
@@ -39,9 +39,9 @@ def pretrain(
         network: trained in place; one that takes no pending actions. Give it to `hocket.train` afterwards.
         algorithm: of learning.
         actions: the environment's action space.
-        delay: in ticks; as if the actions had been decided so long before they were executed.
+        delay_ticks: as if the actions had been decided so long before they were executed.
         updates: how many.
-        frame_stack: as of `hocket.train`.
+        frame_stack: as of `hocket.ReplayOptions`.
         threads: torch's.
         seed: of sampling.
         told: after every update, its number from 1 on and its loss.
@@ -60,7 +60,12 @@ def pretrain(
     from hocket.learn.replay.collector import Collector
     from hocket.learn.replay.replay import Replay
 
-    for name, value in (("delay", delay), ("updates", updates), ("frame_stack", frame_stack), ("threads", threads)):
+    for name, value in (
+        ("delay_ticks", delay_ticks),
+        ("updates", updates),
+        ("frame_stack", frame_stack),
+        ("threads", threads),
+    ):
         if value < 1:
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
     if network.pending:
@@ -87,12 +92,12 @@ def pretrain(
     try:
         collector = Collector(replay, gamma=algorithm.gamma, first_action=int(actions.start), stacked=stacked)
         collector.began(observations[0])
-        for moment in demonstrations.moments(delay):
+        for moment in demonstrations.moments(delay_ticks):
             collector.ticked(moment)
         if collector.error is not None:
             raise ConfigurationError(collector.error)
         if not len(replay):
-            raise ConfigurationError(f"no episode is longer than delay={delay} ticks; try a shorter one")
+            raise ConfigurationError(f"no episode is longer than delay_ticks={delay_ticks}; try a shorter one")
         made = Updates(algorithm=algorithm, network=network, replay=replay, seed=np.random.SeedSequence(seed))
         losses = []
         for number in range(updates):

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hocket.core.cadence import exact_hz
+from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures, name_of
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
-from hocket.learn.checkpoints.saver import RealtimeState, Saver, take_up
+from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
 from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.learners.in_loop import InLoopLearner
@@ -32,7 +32,8 @@ from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
-from hocket.running.run import RunInterrupted, RunResult, run, set_up
+from hocket.running.result import RunInterrupted, RunResult
+from hocket.running.run import run
 from hocket.training.result import TrainResult
 from hocket.training.setup import TrainingSetup
 
@@ -40,10 +41,10 @@ LEAST_EVALUATION_TICKS = 3600
 
 
 class RealtimeTraining:
-    """Plays a training on the wall clock, saves it, and takes it up again.
+    """Plays a training on the wall clock, saves it, and resumes it.
 
     Args:
-        training: its terms.
+        training: its setup.
         replay: new and empty.
 
     Attributes:
@@ -63,7 +64,7 @@ class RealtimeTraining:
             rule=repr(training.rule),
             hz=str(exact_hz(training.clock.hz)),
             default=repr(training.default),
-            **training.options(charge=training.charge),
+            **training.options(),
         )
         self.first_tick = self.last_tick = self.updates = 0
         self.history: NDArray[Any] = np.empty(0)
@@ -73,7 +74,7 @@ class RealtimeTraining:
         """Play the run to its end, or Ctrl-C; then save it, if it is to be saved."""
         weights = SharedWeights(self._training.network)
         try:
-            self._take_up(weights)
+            self._resume(weights)
             learning = self._learning(weights)
             learning.board.tick = self.first_tick
             saver = self._saver(weights, learning.board)
@@ -100,11 +101,12 @@ class RealtimeTraining:
             raise interrupted
         return result
 
-    def _take_up(self, weights: SharedWeights) -> None:
+    def _resume(self, weights: SharedWeights) -> None:
         """Bring everything to where the checkpoint left it, if there is one to go on from."""
         training = self._training
         if training.resume is not None:
-            self.first_tick = take_up(Path(training.resume), self._belongs_to, weights, self._replay)
+            path = Path(training.resume)
+            self.first_tick = restore_realtime_state(path, self._belongs_to, weights, self._replay)
             weights.reader().refresh(training.network)
             if training.ticks <= self.first_tick:
                 raise ConfigurationError(
@@ -128,7 +130,7 @@ class RealtimeTraining:
                 replay=replay,
                 seed=np.random.SeedSequence(seed),
             )
-            return InLoopLearner(learner, weights=weights, replay=replay, warm_up=training.warm_up)
+            return InLoopLearner(learner, weights=weights, replay=replay, warm_up=learners.warm_up)
         count = learners.learners
         if isinstance(learners, ParallelBatch):
             algorithm, threads, count = replace(algorithm, batch_size=algorithm.batch_size * count), threads * count, 1
@@ -138,7 +140,7 @@ class RealtimeTraining:
             network=training.network,
             weights=weights,
             replay=replay,
-            pace=Pace(update_every=training.update_every, warm_up=training.warm_up),
+            pace=Pace(update_every=learners.update_every, warm_up=learners.warm_up),
             threads=threads,
             seed=seed,
         )
@@ -195,45 +197,38 @@ def _figures(updates: int, learning: RunningLearners, exploration: Exploration) 
 def acting(training: TrainingSetup, exploration: Exploration | None, weights: Weights | None = None) -> PolicyFactory:
     """The policy of a run's workers, charged if it is to be."""
     policy = training.policy(exploration, weights, in_place=False)
-    return policy if training.charge is None else Charged(policy, training.charge)
+    charge = training.acting.charge
+    return policy if charge is None else Charged(policy, charge)
 
 
 def train_realtime(training: TrainingSetup) -> TrainResult:
     """`hocket.train` on the wall clock."""
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
-    set_up(
-        training.env,
-        greedy,
-        training.rule,
-        training.clock,
-        ticks=training.ticks,
-        default=training.default,
-        seed=training.seed,
-    )
+    training.checked(greedy)
     network = training.network.for_learning(bfloat16=training.algorithm.bfloat16)
-    replay = training.replay()
-    course = RealtimeTraining(training, replay)
+    replay = training.empty_replay()
+    played = RealtimeTraining(training, replay)
     try:
-        result = course.play()
+        result = played.play()
     finally:
         replay.close()
     evaluator = training.evaluator(greedy, longest=max(training.ticks, LEAST_EVALUATION_TICKS))
     try:
-        final = evaluator.play(course.last_tick, -1)
+        final = evaluator.play(played.last_tick, -1)
     except RunInterrupted:
         raise RunInterrupted(result) from None
-    history, epoch_ns = course.history, result.record.trace.cadence.epoch_ns
+    history, epoch_ns = played.history, result.record.trace.cadence.epoch_ns
     landed_ns = history["time_ns"] - epoch_ns
     return TrainResult(
         run=result,
         network=network,
         evaluations=[],
         final=final,
-        updates=course.updates,
+        updates=played.updates,
         losses=history["loss"].tolist(),
         stalenesses=history["staleness"].tolist(),
-        started_ns=(landed_ns - (history["seconds"] * 1e9).astype(np.int64)).tolist(),
+        started_ns=(landed_ns - (history["seconds"] * NS_PER_S).astype(np.int64)).tolist(),
         landed_ns=landed_ns.tolist(),
-        error=course.error,
+        error=played.error,
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from hocket.results.files import replacing
 from hocket.results.training_log import Evaluated, TrainingLog
-from hocket.running.run import RunResult
+from hocket.running.result import RunResult
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:

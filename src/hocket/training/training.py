@@ -13,18 +13,17 @@ from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
-from hocket.latency.laws import LatencyModel
-from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.learners.options import Learners, RoundRobin, check_learners
 from hocket.spaces.defaults import Default
+from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
 from hocket.training.result import TrainResult
-from hocket.training.resumption import Checkpoints
 
 if TYPE_CHECKING:
     from hocket.learn.algorithms.deep_q import DeepQ
     from hocket.models.qnetwork import QNetwork
 
 _ONE = RoundRobin(1)
+_ACTING, _REPLAY, _EVALUATION = ActingOptions(), ReplayOptions(), EvaluationOptions()
 
 
 def train(
@@ -36,17 +35,10 @@ def train(
     *,
     ticks: int,
     learner: Learners = _ONE,
+    acting: ActingOptions = _ACTING,
+    replay: ReplayOptions = _REPLAY,
+    evaluation: EvaluationOptions = _EVALUATION,
     default: Default | None = None,
-    update_every: int | None = 4,
-    warm_up: int = 1000,
-    epsilon: Linear | None = None,
-    capacity: int = 100_000,
-    frame_stack: int = 1,
-    late_binding: bool = False,
-    charge: LatencyModel | None = None,
-    evaluate_every: int | None = None,
-    evaluation_episodes: int | None = None,
-    good_enough: float | None = None,
     threads: int = 1,
     seed: int = 0,
     instruments: Sequence[Instrument] = (),
@@ -57,7 +49,7 @@ def train(
 
     In virtual time an update starts from the weights as they are and lands as long after as the clock's ``learning``
     law says: at once by default. On the wall clock learners are processes beside the tick loop, which waits for none.
-    The policy sees as many codes of pending actions as ``network`` was made for.
+    The policy sees as many pending actions as ``network`` was made for.
 
     Args:
         make_env: makes the environment; called again for evaluations. Discrete actions.
@@ -65,24 +57,11 @@ def train(
         algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow`.
         rule, clock, default: as for `hocket.run`.
         ticks: how many at most.
-        learner: `RoundRobin` or `ParallelBatch`, beside the acting; `InLoop` with a `Sequential` rule that learns.
-        update_every: ticks for each update, all learners together; one that is due waits for a free learner. None: as
-            many as they can. `InLoop` learns when its rule says so, whatever is said here.
-        warm_up: ticks before the first update.
-        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of ``ticks`` if None. A noisy network needs none.
-        capacity: transitions that the replay keeps.
-        frame_stack: observations are stacks of so many frames, oldest first, the first one of an episode repeated
-            (`hocket.envs.make_env`, Gymnasium's ``FrameStackObservation``): the replay then keeps each frame once.
-        late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
-            the pending actions as they are known then.
-        charge: on the wall clock, another network's inference times, which this one's workers are charged with
-            (*delay-only*). In virtual time the clock's ``latency`` says them.
-        evaluate_every: ticks between two evaluations of the greedy policy, 10,000 by default. In virtual time only: a
-            world that does not wait does not wait for evaluations either, so on the wall clock the weights of the end
-            are the ones that count.
-        evaluation_episodes: episodes of each, and of the final one: 20 by default, 1 on the wall clock, where they
-            take as long as they take, if not longer than the training. 0 for none (wall clock).
-        good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
+        learner: who learns, when, and from which tick on: `RoundRobin` or `ParallelBatch`, beside the acting; `InLoop`
+            with a `Sequential` rule that learns.
+        acting: exploration, late binding, and charged inference times; see `ActingOptions`.
+        replay: its capacity, and stacked frames; see `ReplayOptions`.
+        evaluation: of the greedy policy, on the way and at the end; see `EvaluationOptions`.
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of everything. Evaluations and the final one have episodes of their own.
         instruments: look on, as for `hocket.run`; told every second how training stands, and of each evaluation.
@@ -107,17 +86,17 @@ def train(
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
     check_learners(learner, rule)
-    realtime = isinstance(clock, Realtime)
-    if realtime:
-        for name, value in (("evaluate_every", evaluate_every), ("good_enough", good_enough)):
-            if value is not None:
-                raise ConfigurationError(
-                    f"{name}={value!r}: a world that does not wait is not stopped for evaluations; leave it out, or "
-                    "try hocket.Virtual"
-                )
-    elif charge is not None:
+    for name, value, kind in (
+        ("acting", acting, ActingOptions),
+        ("replay", replay, ReplayOptions),
+        ("evaluation", evaluation, EvaluationOptions),
+    ):
+        if not isinstance(value, kind):
+            raise ConfigurationError(f"{name}={value!r} must be {kind.__name__}(...); try hocket.{kind.__name__}()")
+    evaluation = evaluation.under(clock)
+    if acting.charge is not None and isinstance(clock, Virtual):
         raise ConfigurationError(
-            f"charge={charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
+            f"charge={acting.charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
         )
     env = make_env()
     try:
@@ -128,26 +107,18 @@ def train(
             algorithm=algorithm,
             rule=rule,
             clock=clock,
-            charge=charge,
             ticks=ticks,
             learner=learner,
+            acting=acting,
+            replay=replay,
+            evaluation=evaluation,
             default=default,
-            update_every=update_every,
-            warm_up=warm_up,
-            epsilon=epsilon,
-            capacity=capacity,
-            frame_stack=frame_stack,
-            late_binding=late_binding,
-            evaluation_episodes=(1 if realtime else 20) if evaluation_episodes is None else evaluation_episodes,
             threads=threads,
             seed=seed,
             instruments=instruments,
             checkpoints=checkpoints,
             resume=resume,
         )
-        if realtime:
-            return train_realtime(training)
-        every = 10_000 if evaluate_every is None else evaluate_every
-        return train_virtual(training, evaluate_every=every, good_enough=good_enough)
+        return train_realtime(training) if isinstance(clock, Realtime) else train_virtual(training)
     finally:
         env.close()

@@ -3,114 +3,102 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from hocket.drivers.virtual import Virtual, VirtualRun
-from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import Instrument, LearnerFigures
+from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
-from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.training_state import Kept
-from hocket.learn.exploration import EpsilonGreedy, Exploration
+from hocket.learn.exploration import EpsilonGreedy
 from hocket.learn.learners.options import ParallelBatch
 from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
 from hocket.learn.replay.replay import Replay
-from hocket.models.qnetwork import QNetwork
 from hocket.policies.devices import device_of
-from hocket.running.run import RunResult, Setup, set_up
-from hocket.training.evaluation import Evaluation, Evaluator, Judge
+from hocket.running.result import RunResult
+from hocket.training.evaluation import Evaluation, Judge
 from hocket.training.result import TrainResult
-from hocket.training.resumption import Checkpoints, play_on, put_away, take_up
+from hocket.training.resumption import play_with_checkpoints, resume_run, suspend_run
 from hocket.training.setup import TrainingSetup
 
 
 class VirtualTraining:
-    """Plays a training that is put together, saves it, and takes it up again.
+    """Plays a training in virtual time, saves it, and resumes it.
 
     Args:
-        setup: the run that it is.
-        algorithm, network, replay, updates, learners: who learns what from what.
-        exploration: of the acting policy.
-        evaluator: plays the evaluations.
-        evaluate_every: ticks between two.
-        good_enough: the mean return that ends the training, if any does.
-        options: what a checkpoint must agree with besides environment, algorithm and network; by name.
-        mode: for the run's configuration.
-        instruments: told how the training stands.
+        training: its setup.
+        replay: new and empty.
 
     Attributes:
-        judge, learners: of the run as it is played: after `play` they may be others than were given.
+        judge, learners: of the run as it is played: after `play` they may be others than before.
     """
 
-    def __init__(
-        self,
-        *,
-        setup: Setup,
-        algorithm: DeepQ,
-        network: QNetwork,
-        replay: Replay,
-        updates: Updates,
-        learners: VirtualLearners,
-        exploration: Exploration,
-        evaluator: Evaluator,
-        evaluate_every: int,
-        good_enough: float | None,
-        options: Mapping[str, str],
-        mode: str,
-        instruments: Sequence[Instrument] = (),
-    ) -> None:
-        self._mode = mode
-        self._setup, self._updates, self._exploration = setup, updates, exploration
-        self._dispatcher = training_dispatcher(self._figures, instruments)
-        self.learners = learners
-        self.judge = Judge(
-            learners,
+    def __init__(self, training: TrainingSetup, replay: Replay) -> None:
+        clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
+        evaluation = training.evaluation
+        assert isinstance(clock, Virtual) and evaluation.every is not None
+        self._training, self._replay = training, replay
+        exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
+        collector = training.collector(replay)
+        self._updates = Updates(
+            algorithm=algorithm,
             network=network,
-            evaluator=evaluator,
-            every=evaluate_every,
-            good_enough=good_enough,
+            replay=replay,
+            seed=sampling,
+            batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
+        )
+        self.learners = VirtualLearners(
+            learner, updates=self._updates, collector=collector, durations=clock.learning, seed=durations
+        )
+        self._exploration = training.exploration(collector, exploring)
+        self._checked = training.checked(training.policy(self._exploration, self.learners, in_place=True))
+        self._evaluator = training.evaluator(training.policy(None, self.learners, in_place=True))
+        self._dispatcher = training_dispatcher(self._figures, training.instruments)
+        self.judge = Judge(
+            self.learners,
+            network=network,
+            evaluator=self._evaluator,
+            every=evaluation.every,
+            good_enough=evaluation.good_enough,
             told=self._evaluated,
         )
-        more = {"course": self, "evaluator": evaluator}
         self._belongs_to = belonging(
-            setup.name,
+            self._checked.name,
             algorithm,
             network,
-            rule=repr(setup.rule),
-            clock=repr(setup.clock),
-            default=repr(setup.default),
-            seed=str(setup.seed),
+            rule=repr(training.rule),
+            clock=repr(clock),
+            default=repr(self._checked.default),
+            seed=str(training.seed),
             device=device_of(network).type,
-            **options,
+            **training.options(),
         )
-        self._parts = network, replay, more
 
-    def play(self, *, checkpoints: Checkpoints | None = None, resume: Path | None = None) -> RunResult:
+    def play(self) -> RunResult:
         """Play the run to its end, if `judge` does not end it before; see `hocket.train`."""
-        run = self._begun() if resume is None else self._resumed(resume)
+        training = self._training
+        checkpoints, ticks = training.checkpoints, self._checked.ticks
+        run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
-            check_free(Path(checkpoints.folder), resumed_tick=-1 if resume is None else run.tick)
-        setup = self._setup
+            check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
         until, save = self.judge.enough, self._save
-        with run.told(self._dispatcher, setup.ticks):
-            play_on(run, setup.ticks, seed=setup.seed, until=until, checkpoints=checkpoints, save=save)
+        with run.told(self._dispatcher, ticks):
+            play_with_checkpoints(run, ticks, seed=self._checked.seed, until=until, checkpoints=checkpoints, save=save)
             record = run.end()
-        return setup.result(record, {"mode": self._mode})
+        return self._checked.result(record, {"mode": training.mode})
 
-    def _begun(self) -> VirtualRun:
-        clock = self._setup.clock
+    def _begin(self) -> VirtualRun:
+        clock = self._training.clock
         assert isinstance(clock, Virtual)
-        return clock.begin(**self._setup.parts(), listener=self.judge, background=self.learners)
+        return clock.begin(self._checked.setup(listener=self.judge, background=self.learners))
 
-    def _resumed(self, path: Path) -> VirtualRun:
+    def _resume(self, path: Path) -> VirtualRun:
         kept = self._kept()
-        run = take_up(kept.load(path).state, self._setup.env, kept.apart())
+        run = resume_run(kept.load(path).state, self._training.env, kept.apart())
         judge, learners = run.stepper.listener, run.executor.background
         assert isinstance(judge, Judge) and isinstance(learners, VirtualLearners)
         self.judge, self.learners = judge, learners
@@ -118,15 +106,18 @@ class VirtualTraining:
 
     def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:
         kept = self._kept()
-        state = put_away(run, kept.apart())
+        state = suspend_run(run, kept.apart())
         kept.save(folder, tick=run.tick, updates=len(self.learners.log), state=state, keep=keep)
 
     def _kept(self) -> Kept:
-        network, replay, more = self._parts
         # The updates themselves are part of the pickled run, with these in their places.
-        target, optimizer = self._updates.target, self._updates.optimizer
         return Kept(
-            belongs_to=self._belongs_to, network=network, target=target, optimizer=optimizer, replay=replay, more=more
+            belongs_to=self._belongs_to,
+            network=self._training.network,
+            target=self._updates.target,
+            optimizer=self._updates.optimizer,
+            replay=self._replay,
+            more={"training": self, "evaluator": self._evaluator},
         )
 
     def _figures(self) -> LearnerFigures:
@@ -143,74 +134,20 @@ class VirtualTraining:
             self._dispatcher.evaluated(evaluation.tick, evaluation.mean)
 
 
-def train_virtual(
-    training: TrainingSetup,
-    *,
-    evaluate_every: int,
-    good_enough: float | None,
-) -> TrainResult:
+def train_virtual(training: TrainingSetup) -> TrainResult:
     """`hocket.train` in virtual time."""
-    if evaluate_every < 1:
-        raise ConfigurationError(f"evaluate_every={evaluate_every!r} must be at least 1")
-    if training.evaluation_episodes < 1:
-        raise ConfigurationError(f"evaluation_episodes={training.evaluation_episodes!r} must be at least 1")
     torch.set_num_threads(training.threads)
-    clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
-    assert isinstance(clock, Virtual)
-    exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
-    replay = training.replay()
-    collector = training.collector(replay)
-    updates = Updates(
-        algorithm=algorithm,
-        network=network,
-        replay=replay,
-        seed=sampling,
-        batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
-    )
-    learners = VirtualLearners(
-        learner,
-        updates=updates,
-        collector=collector,
-        durations=clock.learning,
-        seed=durations,
-        update_every=training.update_every,
-        warm_up=training.warm_up,
-    )
-    exploration = training.exploration(collector, exploring)
-    policy = training.policy(exploration, learners, in_place=True)
-    course = VirtualTraining(
-        setup=set_up(
-            training.env,
-            policy,
-            training.rule,
-            clock,
-            ticks=training.ticks,
-            default=training.default,
-            seed=training.seed,
-        ),
-        algorithm=algorithm,
-        network=network,
-        replay=replay,
-        updates=updates,
-        learners=learners,
-        exploration=exploration,
-        evaluator=training.evaluator(training.policy(None, learners, in_place=True)),
-        evaluate_every=evaluate_every,
-        good_enough=good_enough,
-        options=training.options(evaluate_every=evaluate_every, good_enough=good_enough),
-        mode=training.mode,
-        instruments=training.instruments,
-    )
-    resume = None if training.resume is None else Path(training.resume)
+    replay = training.empty_replay()
     try:
-        result = course.play(checkpoints=training.checkpoints, resume=resume)
+        played = VirtualTraining(training, replay)
+        result = played.play()
     finally:
         replay.close()
-    learners, judge = course.learners, course.judge
+    learners, judge = played.learners, played.judge
     log = learners.log
     return TrainResult(
         run=result,
-        network=network,
+        network=training.network,
         evaluations=judge.evaluations,
         final=judge.final(),
         updates=len(log),

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from simulation import Simulation, Troubles
 from virtual import LAWS, play
 
 import hocket
@@ -12,6 +11,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.rules import TickDispatch
 from hocket.core.rules.capacity import busy, patience, reserve, spread, workers_needed
 from hocket.core.window import Window
+from hocket.testing import Simulation, Troubles
 
 MS = 1_000_000
 HUNDRED = Cadence(100)
@@ -80,6 +80,7 @@ def worker_counts(metrics):
     return np.array(counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("quantile", [0.95, 0.99])
 def test_auto_settles_near_the_fewest_that_do_as_well_when_the_law_changes(law, quantile):

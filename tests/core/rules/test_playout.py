@@ -127,6 +127,7 @@ OTHERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("law", "workers", "predictability"),
     [

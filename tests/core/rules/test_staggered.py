@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
-from simulation import Simulation, Troubles
 from virtual import play, ticks_s
 
 import hocket
@@ -14,6 +13,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.rules import ExpectedTime, MaxTime, TickDispatch
 from hocket.core.rules.staggered import StaggeredSchedule, _MaxTimeSchedule
 from hocket.core.scheduler import Scheduler
+from hocket.testing import Simulation, Troubles
 
 GAME_BOY_HZ = 59.7275
 PAPER = [MaxTime, ExpectedTime]

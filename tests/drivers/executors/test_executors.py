@@ -7,14 +7,15 @@ from time import monotonic, monotonic_ns
 import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
+from slow_policies import Sleeping, SlowBuild
 
 import hocket
 from hocket.core import events as e
 from hocket.drivers.executors.base import WorkerJob
 from hocket.errors import ConfigurationError
-from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages, TwoStage
+from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
 from hocket.spaces.codec import ActionCodec
-from policies import Sleeping, SlowBuild
+from hocket.testing import check_executor
 
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
@@ -49,69 +50,8 @@ def gather(executor, count, seconds=10.0):
 
 @realtime
 @both
-def test_each_answer_belongs_to_its_observation(kind):
-    executor = kind().executor(job(lambda o: [int(o[0]), int(o[1])], chunk=2), None)
-    try:
-        assert {r.event.worker for r in executor.launch()} == {0, 1}
-        for round_ in range(20):
-            for worker in (0, 1):
-                executor.start(2 * round_ + worker, worker, (np.array([round_, worker]),), 0)
-            before_ns = monotonic_ns()
-            for report in gather(executor, 2):
-                assert isinstance(report.event, e.InferenceFinished) and report.event.length == 2
-                assert report.answer.tolist() == list(divmod(report.event.inference, 2))
-                assert before_ns - 10**9 < report.event.time_ns <= monotonic_ns()
-    finally:
-        executor.close()
-
-
-@realtime
-@both
-def test_the_observations_buffer_may_be_reused(kind):
-    executor = kind().executor(job(lambda o: [Sleeping(0.1)(o), int(o[0])][1]), None)
-    try:
-        executor.launch()
-        buffer = np.array([5, 0])
-        executor.start(0, 0, (buffer,), 0)
-        buffer[0] = 9
-        assert gather(executor, 1)[0].answer.tolist() == [5]
-    finally:
-        executor.close()
-
-
-@realtime
-@both
-def test_workers_come_and_go(kind):
-    executor = kind().executor(job(Sleeping(0.001), workers=1, most=2), None)
-    try:
-        executor.launch()
-        for worker in range(1, 14):  # more than there are slots
-            executor.add_worker(0)
-            (report,) = gather(executor, 1)
-            assert report.event == e.WorkerJoined(report.event.time_ns, worker)
-            executor.retire(worker)
-        executor.start(0, 0, (np.zeros(2, np.int64),), 0)
-        assert gather(executor, 1)[0].event.inference == 0  # the first one has not noticed
-    finally:
-        executor.close()
-
-
-@realtime
-@both
-def test_waiting_ends_in_time_and_with_news(kind):
-    executor = kind().executor(job(Sleeping(0.05), workers=1), None)
-    try:
-        executor.launch()
-        began = monotonic_ns()
-        executor.wait(began + 20_000_000)
-        assert monotonic_ns() >= began + 20_000_000 and executor.reports() == []
-        executor.wait(began)  # long past
-        executor.start(0, 0, (np.zeros(2, np.int64),), 0)
-        executor.wait(monotonic_ns() + 20 * 10**9)
-        assert len(executor.reports()) == 1
-        assert monotonic_ns() - began < 10 * 10**9
-    finally:
-        executor.close()
+def test_it_conforms(kind):
+    check_executor(kind())
 
 
 @realtime
@@ -147,18 +87,6 @@ def test_no_report_is_lost_between_two_threads(kind):
         servant.join()
         executor.close()
     assert sorted(got) == list(range(400))
-
-
-@realtime
-@both
-def test_close_is_idempotent_and_does_not_wait_for_a_policy(kind):
-    executor = kind().executor(job(Sleeping(2.0)), None)
-    executor.launch()
-    executor.start(0, 0, (np.zeros(2, np.int64),), 0)
-    began = monotonic()
-    executor.close()
-    executor.close()
-    assert monotonic() - began < 1.8
 
 
 @both
@@ -224,25 +152,5 @@ def test_both_stages_warm_up(kind):
             (head,) = gather(executor, 1)
             assert isinstance(head.event, e.InferenceFinished) and head.event.inference == inference
             assert head.answer.tolist() == [12 + inference]
-    finally:
-        executor.close()
-
-
-@realtime
-@both
-def test_features_stay_with_their_worker_and_may_be_abandoned(kind):
-    policy = TwoStage(lambda observation: int(observation[0]), lambda features: features)
-    executor = kind().executor(job_of(policy), None)
-    try:
-        executor.launch()
-        for worker in (0, 1):
-            executor.start(worker, worker, (np.array([5 + worker, 0]),), 0)
-        gather(executor, 2)
-        executor.start(2, 0, (np.array([9, 0]),), 0)  # inference 0 is not wanted any more
-        gather(executor, 1)
-        for inference, worker in ((1, 1), (2, 0)):
-            executor.bind(inference, worker, (), 0)
-        answers = {report.event.inference: report.answer.tolist() for report in gather(executor, 2)}
-        assert answers == {1: [6], 2: [9]}
     finally:
         executor.close()

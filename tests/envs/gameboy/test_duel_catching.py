@@ -152,6 +152,7 @@ def test_a_trap_that_cannot_be_thrown_costs_nothing(hunt, why):
     assert hunt.get(PARTY, 0, HP) == hunt.get(PARTY, 0, MAX_HP)
 
 
+@pytest.mark.slow
 def test_the_weaker_the_easier(hunt):
     """The chance is rate (missing / most)² + 8 of 256: 8 untouched, 135 at a quarter of 40 with a rate of 226."""
     caught = {}

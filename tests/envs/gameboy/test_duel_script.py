@@ -105,6 +105,7 @@ def test_it_throws_at_the_weak_only(hunt):
     assert plan(read_of(hunt)) == BattlePlan(TRAP)
 
 
+@pytest.mark.slow
 def test_it_catches_what_it_meets():
     script, returns = DuelScript(), []
     hunt = Duelling("hocket/Catch-v0")

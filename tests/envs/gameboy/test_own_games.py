@@ -55,6 +55,7 @@ def played(env, actions):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
 def test_the_seed_decides_the_game_and_another_seed_gives_another(id):
     actions = np.random.default_rng(0).integers(7, size=300).repeat(4)
@@ -75,6 +76,7 @@ def test_the_seed_decides_the_game_and_another_seed_gives_another(id):
     other.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
 def test_each_goes_on_from_a_snapshot(id):
     env = make_env(id, frame_stack=2)
@@ -123,12 +125,10 @@ def test_training_that_was_resumed_comes_to_the_same(tmp_path):
             hocket.TickDispatch(2),
             hocket.Virtual(hz=59.7275, latency=hocket.LogNormal(0.03, 0.3)),
             ticks=ticks,
-            frame_stack=2,
-            update_every=8,
-            warm_up=20,
-            capacity=500,
-            epsilon=Linear(1.0, 0.1, 80),
-            evaluation_episodes=1,
+            learner=hocket.RoundRobin(1, update_every=8, warm_up=20),
+            acting=hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 80)),
+            replay=hocket.ReplayOptions(capacity=500, frame_stack=2),
+            evaluation=hocket.EvaluationOptions(episodes=1),
             seed=3,
             **more,
         )

@@ -17,6 +17,7 @@ def test_every_game_has_its_cartridge_and_every_cartridge_its_game():
     assert GAMES and [f"{game}.gb" for game in GAMES] == sorted(path.name for path in COMMITTED.glob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("sdcc") is None, reason="needs the compiler; try apt-get install sdcc")
 def test_a_rebuild_is_the_same_to_the_byte(tmp_path):
     command = ["make", "-j2", "-C", ROMS, f"OUT={tmp_path}/new", f"BUILD={tmp_path}/build"]

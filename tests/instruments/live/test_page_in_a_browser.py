@@ -243,7 +243,7 @@ class Training(hocket.Instrument):
         if moment.tick % 20 == 0:
             learner = hocket.hooks.instrument.LearnerFigures(moment.tick // 4, 0.5, 1.25, 0.1)
             self.page.on_training(
-                hocket.Progress(
+                hocket.instruments.Progress(
                     tick=moment.tick,
                     coverage=1.0,
                     delay_ticks=1.0,

@@ -34,8 +34,8 @@ def gradient_of(network):
     return torch.cat([weights.grad.flatten() for weights in network.parameters()])
 
 
-@pytest.mark.parametrize("double", [False, True])
-@pytest.mark.parametrize("dueling", [False, True])
+@pytest.mark.slow
+@pytest.mark.parametrize(("double", "dueling"), [(False, False), (True, True)])
 def test_a_table_learns_the_exact_values(batch, double, dueling):
     online = table(dueling=dueling)
     tabular.learn(DQN(learning_rate=0.03, target_every=20, double=double), online, batch, 1500)

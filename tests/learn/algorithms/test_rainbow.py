@@ -26,8 +26,8 @@ def table(states=tabular.STATES, actions=tabular.ACTIONS, support=(-5.0, 5.0), *
     return q_network(nn.Identity(), states, actions, support=support, **options)
 
 
-@pytest.mark.parametrize("dueling", [False, True])
-@pytest.mark.parametrize("double", [False, True])
+@pytest.mark.slow
+@pytest.mark.parametrize(("double", "dueling"), [(False, False), (True, True)])
 def test_a_table_learns_the_exact_values(double, dueling):
     algorithm = Rainbow(noisy=False, double=double, dueling=dueling, learning_rate=0.03, target_every=20)
     online = table(dueling=dueling)
@@ -36,6 +36,7 @@ def test_a_table_learns_the_exact_values(double, dueling):
     assert learned == pytest.approx(tabular.exact_values(), abs=0.05)
 
 
+@pytest.mark.slow
 def test_with_noise_the_means_learn_them_too_and_the_noise_dies_down():
     algorithm = Rainbow(learning_rate=0.03, target_every=20)
     online = table(dueling=True, noisy=True)

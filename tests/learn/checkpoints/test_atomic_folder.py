@@ -115,6 +115,10 @@ def test_a_place_where_nothing_can_be_written(tmp_path):
         (json.dumps({**INDEX, "files": [1]}), "damaged"),
         (json.dumps({**INDEX, "format": "onnx", "files": {}}), "format 'onnx', not 'test'"),
         (json.dumps({**INDEX, "format_version": 2, "hocket": "9.1", "files": {}}), "version 2 .* hocket 9.1; .* newer"),
+        (
+            json.dumps({**INDEX, "format_version": 0, "files": {}}),
+            "version 0 .* version 1 only; train anew",
+        ),
         (json.dumps({**INDEX, "files": {"../a": {"bytes": 1, "sha256": ""}}}), "outside its folder"),
     ],
 )

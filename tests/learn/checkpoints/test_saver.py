@@ -6,13 +6,15 @@ import signal
 
 import numpy as np
 import pytest
+from first_moment import imported_in_a_child, stop_fork_server
 from processes_left import alive, eventually, workers_of_ours
 from sharing import table, tabular_replay
 
 from hocket.errors import CheckpointError
 from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.checkpoints import saver
 from hocket.learn.checkpoints.checkpoint import belonging, checkpoints, load_checkpoint
-from hocket.learn.checkpoints.saver import RealtimeState, Saver, take_up
+from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.learners.learner import Learner
 from hocket.learn.replay.replay import Replay
@@ -74,6 +76,12 @@ def started(case):
     return case.board.tick
 
 
+def test_the_saver_begins_with_torch(tmp_path):
+    stop_fork_server()
+    with Case(tmp_path):
+        assert {"torch", saver.__name__} <= imported_in_a_child()
+
+
 def test_a_checkpoint_every_so_many_ticks(tmp_path):
     with Case(tmp_path / "new" / "folder", keep=3) as case:
         first = started(case) // 1000 * 1000 + 1000
@@ -97,7 +105,7 @@ def test_it_comes_back(tmp_path):
     case.board.tick = 70
     case.saver.save_last()
     weights, replay = SharedWeights(table()), _like(case.replay)
-    assert take_up(tmp_path, case.belongs_to, weights, replay) == 70
+    assert restore_realtime_state(tmp_path, case.belongs_to, weights, replay) == 70
     assert weights.version == 5
     ours, theirs = case.weights.state(), weights.state()
     assert ours.keys() == theirs.keys() and all((ours[name] == theirs[name]).all() for name in ours)
@@ -105,7 +113,9 @@ def test_it_comes_back(tmp_path):
     one, other = (r.sample(8, np.random.default_rng(3)) for r in (case.replay, replay))
     assert all((getattr(one, name) == getattr(other, name)).all() for name in one.__slots__)
     with pytest.raises(CheckpointError, match="its environment is table, this run's is chair"):
-        take_up(tmp_path, {**case.belongs_to, "environment": "chair"}, SharedWeights(table()), _like(case.replay))
+        restore_realtime_state(
+            tmp_path, {**case.belongs_to, "environment": "chair"}, SharedWeights(table()), _like(case.replay)
+        )
     case.saver.close()
 
 

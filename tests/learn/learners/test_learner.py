@@ -7,7 +7,7 @@ import tabular
 import torch
 from sharing import same, table, tabular_replay, tensors
 
-from hocket.learn.algorithms.deep_q import DivergenceError
+from hocket.errors import DivergenceError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.learners.learner import Learner

@@ -5,6 +5,7 @@ import numpy as np
 from hocket.hooks.record import Moment
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
+from hocket.spaces.codec import NOTHING_PENDING
 
 GAMMA = 0.5
 
@@ -14,13 +15,13 @@ def moment(tick, *, decided_on=-1, action=5, reward=0.0, final=None):
         tick=tick,
         decided_on=decided_on,
         action=action,
-        codes=(),
+        pending_actions=NOTHING_PENDING,
         reward=reward,
         terminated=final is not None,
         truncated=False,
         observation=np.array([tick], np.uint8),
         final_observation=None if final is None else np.array([final], np.uint8),
-        final_codes=(),
+        final_pending_actions=NOTHING_PENDING,
     )
 
 

@@ -34,7 +34,7 @@ def test_find_by_hand():
     assert t.find(np.array([0.0, 0.124, 0.125, 0.374, 0.375, 0.999])).tolist() == [0, 0, 1, 1, 3, 3]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=3 * settings().max_examples // 5)
 @given(
     capacity=st.sampled_from([1, 63, 64, 65, 300, 5000, 20_000]),
     seed=st.integers(0, 2**32 - 1),
@@ -117,7 +117,7 @@ def test_draws_are_proportional():
     assert chi_square > likely.sum() / 4
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=3 * settings().max_examples // 5)
 @given(seed=st.integers(0, 2**32 - 1), capacity=st.integers(1, 130))
 def test_only_live_ones_have_priorities(seed, capacity):
     """The ring moves on by any amount between two looks; a naive dictionary says what must be there."""

@@ -31,7 +31,9 @@ def test_one_transition_by_hand():
         replay.add_frame(tick, frame(10 + tick))
     # Decided from observation 0, executed at 1; the next decision is from observation 3: rewards 1, 0, 2 under γ = 1/2
     # are 1 + 0/2 + 2/4 = 1.5, and the discount is (1/2)³.
-    replay.add_transition(0, 5, reward=1.5, discount=0.125, next_tick=3, pending=[7, 8], next_pending=[8, 9])
+    replay.add_transition(
+        0, 5, reward=1.5, discount=0.125, next_tick=3, pending=np.array([7, 8]), next_pending=np.array([8, 9])
+    )
     batch = replay.sample(1, np.random.default_rng(0))
     assert batch.states.tolist() == [[10, 10]]
     assert batch.next_states.tolist() == [[13, 13]]
@@ -215,7 +217,7 @@ def test_bad_input():
         ({"reward": float("nan")}, "reward=nan"),
         ({"discount": 1.1}, "discount=1.1"),
         ({"tick": 2}, "never go back"),
-        ({"pending": [1, 2]}, r"pending=\[1, 2\] has 2 codes; exactly 1"),
+        ({"pending": np.array([1, 2])}, r"pending=array\(\[1, 2\]\) has 2 pending actions; exactly 1"),
     ]:
         with pytest.raises(ConfigurationError, match=message):
             replay.add_transition(**{"tick": 0, "action": 0, **good, **options})

@@ -73,7 +73,7 @@ class Naive:
         return first.state, first.action, reward, discount, last.next, first.pending, last.next_pending
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=3 * settings().max_examples // 2)
 @given(
     capacity=st.integers(1, 12),
     frames=st.integers(6, 40),
@@ -89,10 +89,10 @@ def test_against_lists(capacity, frames, stack, n_step, pending, prioritised, se
     sizes = {"frames": frames, "stack": stack, "n_step": n_step}
     replay = Replay(capacity, (2,), np.float32, pending=pending, alpha=0.5 if prioritised else None, **sizes)
     naive = Naive(capacity, frames, stack, n_step)
-    tick, first, since, ticks, codes = int(rng.integers(0, 5)), True, None, [], None
+    tick, first, since, ticks, pending_actions = int(rng.integers(0, 5)), True, None, [], None
 
-    def new_codes():
-        return rng.integers(0, 300, pending).tolist()
+    def new_pending():
+        return rng.integers(0, 300, pending)
 
     def add(**what):
         for memory in (replay, naive):
@@ -109,14 +109,14 @@ def test_against_lists(capacity, frames, stack, n_step, pending, prioritised, se
         decided = since is None or ticks[-1] > since
         if fate < 0.5 and decided:  # a decision, from a recent observation
             newer = [t for t in ticks if since is None or t > since][-3:]
-            observed, seen = int(rng.choice(newer)), new_codes()
+            observed, seen = int(rng.choice(newer)), new_pending()
             if since is not None:
-                add(**what, next_tick=observed, pending=codes, next_pending=seen)
-            since, codes, action = observed, seen, int(rng.integers(0, 9))
+                add(**what, next_tick=observed, pending=pending_actions, next_pending=seen)
+            since, pending_actions, action = observed, seen, int(rng.integers(0, 9))
         elif fate < 0.65:  # the end: terminated or truncated, or a stretch is discarded
             if since is not None and fate < 0.62:
                 what["discount"] *= fate < 0.56
-                add(**what, next_tick=tick, pending=codes, next_pending=[0] * pending)
+                add(**what, next_tick=tick, pending=pending_actions, next_pending=np.zeros(pending, np.int64))
             first, since = True, None
             tick -= int(fate < 0.62)
         tick += 1 + int(rng.random() < 0.05) * 3
@@ -132,9 +132,9 @@ def test_against_lists(capacity, frames, stack, n_step, pending, prioritised, se
 def check(replay, naive, batch, pending):
     for i, index in enumerate(batch.indices.tolist()):
         assert naive.oldest <= index < len(naive.transitions)
-        state, action, reward, discount, following, codes, next_codes = naive.row(index)
+        state, action, reward, discount, following, pending_actions, next_pending_actions = naive.row(index)
         assert batch.states[i, :, 0].tolist() == state == batch.states[i, :, 1].tolist()
         assert batch.next_states[i, :, 0].tolist() == following
         assert (batch.actions[i], batch.rewards[i], batch.discounts[i]) == (action, reward, discount)
-        assert batch.pending[i].tolist() == codes
-        assert batch.next_pending[i].tolist() == next_codes
+        assert batch.pending[i].tolist() == pending_actions.tolist()
+        assert batch.next_pending[i].tolist() == next_pending_actions.tolist()

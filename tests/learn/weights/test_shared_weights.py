@@ -10,8 +10,7 @@ import torch
 from sharing import same, table, tensors
 from torch import nn
 
-from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.deep_q import DivergenceError
+from hocket.errors import ConfigurationError, DivergenceError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.weights.shared_step import WeightsWriter
@@ -309,6 +308,7 @@ def make_a_version(weights):
         block.weights[-1].fill_(5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1])
 def test_a_writer_killed_in_the_middle(after):
     """Its version never was; the lock is free; the next one starts from the last whole version."""

@@ -21,7 +21,7 @@ from hocket.results.report.pooling import grouped, pooled
 from hocket.results.run_folder import SavedRun, read_run
 from hocket.results.summary import Summary
 from hocket.results.training_log import Evaluated, TrainingLog
-from hocket.running.run import RunResult
+from hocket.running.result import RunResult
 
 
 def saved(record, name="a run", **config):

@@ -26,7 +26,7 @@ RGB = "rgb_array"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActingOptions:
+class ActingArguments:
     """How an agent acts in a world that does not wait."""
 
     env: str = "ALE/Boxing-v5"
@@ -95,7 +95,7 @@ ACTING_NEEDS = {
 """Options that say something only beside another one's value."""
 
 
-def check_relevant(options: ActingOptions, needs: Mapping[str, tuple[str, str]]) -> None:
+def check_relevant(options: ActingArguments, needs: Mapping[str, tuple[str, str]]) -> None:
     """Refuse an option that would change nothing."""
     usual = type(options)()
     for name, (other, value) in needs.items():
@@ -109,13 +109,13 @@ def check_relevant(options: ActingOptions, needs: Mapping[str, tuple[str, str]])
         raise ConfigurationError(f"--workers {options.workers}: --rule sequential has one worker; leave it out")
 
 
-def check_width(options: ActingOptions) -> None:
+def check_width(options: ActingArguments) -> None:
     """Refuse a width that no network has."""
     if not (math.isfinite(options.width) and options.width > 0):
         raise ConfigurationError(f"--width {options.width} must be greater than 0; try --width 1")
 
 
-def make_world(options: ActingOptions, *, drawn: bool = False) -> gym.Env[Any, Any]:
+def make_world(options: ActingArguments, *, drawn: bool = False) -> gym.Env[Any, Any]:
     """The environment that the options name; ``drawn``: one that draws itself, if it can."""
 
     def made(**more: Any) -> gym.Env[Any, Any]:
@@ -155,7 +155,7 @@ def parse_env_args(text: str | None) -> dict[str, Any]:
     return arguments
 
 
-def rate_of(options: ActingOptions) -> float:
+def rate_of(options: ActingArguments) -> float:
     """Ticks per second, as given or as the environment has it."""
     rate = options.hz if options.hz is not None else natural_hz(options.env)
     if rate is None:
@@ -164,7 +164,7 @@ def rate_of(options: ActingOptions) -> float:
     return float(exact_hz(rate))
 
 
-def make_rule(options: ActingOptions) -> Rule:
+def make_rule(options: ActingArguments) -> Rule:
     """The rule that the options name."""
     workers: Any = options.workers if options.workers == "auto" else number_of("workers", options.workers, int)
     if options.rule == "sequential":
@@ -188,7 +188,7 @@ def make_rule(options: ActingOptions) -> Rule:
 
 
 def make_clock(
-    options: ActingOptions, hz: float, measured: Callable[[], hocket.Measured]
+    options: ActingArguments, hz: float, measured: Callable[[], hocket.analysis.Measured]
 ) -> hocket.Realtime | hocket.Virtual:
     """The clock that the options name; ``measured`` gives the policy's own inference times."""
     if options.clock == "realtime":
@@ -227,19 +227,19 @@ def parse_latency(text: str) -> LatencyModel:
     return hocket.Constant(seconds)
 
 
-def make_default(options: ActingOptions) -> hocket.Default | None:
+def make_default(options: ActingArguments) -> hocket.Default | None:
     """The default behaviour that the options name; None is the neutral action."""
     return {"noop": None, "repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}[options.default]
 
 
-def saved_options(options: ActingOptions, without: tuple[str, ...]) -> dict[str, Any]:
+def saved_options(options: ActingArguments, without: tuple[str, ...]) -> dict[str, Any]:
     """``options`` as a config.json keeps them for `with_config`."""
     left_out = {*without, *NOT_SAVED}
     values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in left_out}
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def with_config(arguments: list[str], kinds: Mapping[str, type[ActingOptions]]) -> list[str]:
+def with_config(arguments: list[str], kinds: Mapping[str, type[ActingArguments]]) -> list[str]:
     """``COMMAND --config FILE …`` with the file's options spelled out before those that were given.
 
     Raises:

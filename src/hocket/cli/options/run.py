@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from hocket.cli.options.acting import ACTING_NEEDS, ActingOptions
+from hocket.cli.options.acting import ACTING_NEEDS, ActingArguments
 from hocket.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunOptions(ActingOptions):
+class RunArguments(ActingArguments):
     """What ``hocket run`` can be told; a run folder's config.json keeps it."""
 
     seconds: float = 20.0
@@ -27,7 +27,7 @@ class RunOptions(ActingOptions):
     """Save the run into this folder."""
 
 
-USUAL = RunOptions()
+USUAL = RunArguments()
 NEEDS = {
     **ACTING_NEEDS,
     "width": ("policy", "network"),
@@ -39,7 +39,7 @@ NEEDS = {
 """Options that say something only beside another one's value."""
 
 
-def ticks_of(options: RunOptions, hz: float) -> int:
+def ticks_of(options: RunArguments, hz: float) -> int:
     """How many ticks the options name.
 
     Raises:

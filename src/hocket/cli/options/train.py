@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import gymnasium as gym
 
 import hocket
-from hocket.cli.options.acting import ACTING_NEEDS, ActingOptions, make_rule, make_world
+from hocket.cli.options.acting import ACTING_NEEDS, ActingArguments, make_rule, make_world
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
@@ -25,7 +25,7 @@ SUPPORT_TICKS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainOptions(ActingOptions):
+class TrainArguments(ActingArguments):
     """What ``hocket train`` can be told; the config.json beside its checkpoints keeps it."""
 
     ticks: int = 100_000
@@ -86,7 +86,7 @@ class TrainOptions(ActingOptions):
     """Write TensorBoard's event files into this folder."""
 
 
-USUAL = TrainOptions()
+USUAL = TrainArguments()
 NEEDS = {
     **{name: need for name, need in ACTING_NEEDS.items() if name != "latency"},
     "learning": ("clock", "virtual"),
@@ -97,7 +97,7 @@ NEEDS = {
 }
 
 
-def make_learning_rule(options: TrainOptions) -> Rule:
+def make_learning_rule(options: TrainArguments) -> Rule:
     """The rule that the options name; one that learns if the loop is to."""
     in_loop = options.learner == "in-loop"
     if in_loop and options.rule != "sequential":
@@ -107,8 +107,8 @@ def make_learning_rule(options: TrainOptions) -> Rule:
     return hocket.Sequential(Learn.AFTER_INFERENCE) if in_loop else make_rule(options)
 
 
-def make_learner(options: TrainOptions) -> Learners:
-    """Who learns."""
+def make_learner(options: TrainArguments) -> Learners:
+    """Who learns, and when."""
     if options.learner == "in-loop":
         if options.learners != USUAL.learners:
             raise ConfigurationError(f"--learners {options.learners}: --learner in-loop has one; leave it out")
@@ -116,12 +116,12 @@ def make_learner(options: TrainOptions) -> Learners:
             raise ConfigurationError(
                 f"--update-every {options.update_every}: --learner in-loop updates once for each action; leave it out"
             )
-        return InLoop()
+        return InLoop(warm_up=options.warm_up)
     kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
-    return kind(options.learners)
+    return kind(options.learners, update_every=options.update_every or None, warm_up=options.warm_up)
 
 
-def make_algorithm(options: TrainOptions) -> DeepQ:
+def make_algorithm(options: TrainArguments) -> DeepQ:
     """The algorithm, with its own usual options where none are given."""
     from hocket.learn.algorithms.dqn import DQN
     from hocket.learn.algorithms.rainbow import Rainbow
@@ -132,7 +132,7 @@ def make_algorithm(options: TrainOptions) -> DeepQ:
     return DQN(**given) if options.algorithm == "dqn" else Rainbow(**given)
 
 
-def make_network(options: TrainOptions, algorithm: DeepQ) -> QNetwork:
+def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
     """A network for the environment's observations, seeded."""
     import torch
 

@@ -23,14 +23,14 @@ from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import ALL, Button
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ, Emulator
 from hocket.envs.gameboy.env import GameBoyEnv
-from hocket.envs.gameboy.factory import BROUGHT_IDS, OWN_IDS
 from hocket.envs.gameboy.roms import read_rom
 from hocket.envs.gameboy.states import read_state, write_state
+from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlayOptions:
+class PlayArguments:
     """What ``hocket play`` can be told."""
 
     env: str = "hocket/Blocks-v0"
@@ -66,10 +66,10 @@ class Session:
     close: Callable[[], None]
 
 
-_USUAL = PlayOptions()
+_USUAL = PlayArguments()
 
 
-def play(options: Annotated[PlayOptions, tyro.conf.arg(name="")] = _USUAL) -> None:
+def play(options: Annotated[PlayArguments, tyro.conf.arg(name="")] = _USUAL) -> None:
     """Play a Game Boy game, in the terminal or in a window.
 
     Arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave.
@@ -87,7 +87,7 @@ def play(options: Annotated[PlayOptions, tyro.conf.arg(name="")] = _USUAL) -> No
     console.say(session.says())
 
 
-def _loop(session: Session, screen: Screen, options: PlayOptions, interrupt: Interrupt) -> None:
+def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: Interrupt) -> None:
     """Frame by frame, each at its own time; one that is late is not drawn."""
     period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
     note = screen.help
@@ -108,7 +108,7 @@ def _loop(session: Session, screen: Screen, options: PlayOptions, interrupt: Int
             screen.draw(session.screen(), f"{session.says()}   {note}")
 
 
-def _screen(options: PlayOptions) -> Screen:
+def _screen(options: PlayArguments) -> Screen:
     if terminal.is_terminal() and not options.window:
         return terminal.Terminal()
     if has_display():
@@ -120,13 +120,13 @@ def _screen(options: PlayOptions) -> Screen:
     )
 
 
-def _saved(session: Session, options: PlayOptions) -> str:
+def _saved(session: Session, options: PlayArguments) -> str:
     if options.save_states is None:
         return "to save states, start with --save-states FOLDER"
     return f"saved {session.save(options.save_states)}"
 
 
-def _environment(options: PlayOptions) -> Session:
+def _environment(options: PlayArguments) -> Session:
     """``options.env``, with START and SELECT; an episode that ends is followed by the next."""
     env = make_env(options.env, **{"start_select": True, "raw": True, **parse_env_args(options.env_args)})
     boy = env.unwrapped
@@ -150,7 +150,7 @@ def _environment(options: PlayOptions) -> Session:
     )
 
 
-def _cartridge(options: PlayOptions) -> Session:
+def _cartridge(options: PlayArguments) -> Session:
     """The cartridge alone."""
     assert options.rom is not None
     rom = read_rom(options.rom)
@@ -172,7 +172,7 @@ def _cartridge(options: PlayOptions) -> Session:
     )
 
 
-def _check(options: PlayOptions) -> None:
+def _check(options: PlayArguments) -> None:
     if options.state is not None and options.rom is None:
         raise ConfigurationError(f"--state {options.state} needs --rom; an environment takes --env-args states=FOLDER")
     if options.rom is not None and (options.env, options.env_args) != (_USUAL.env, _USUAL.env_args):

@@ -1,8 +1,8 @@
-"""What a scheduling rule is: a frozen description, and the running schedule that it begins.
+"""Interfaces of a scheduling rule: its frozen description, and the running schedule that it makes.
 
 The scheduler owns workers, answers and freshness; a schedule decides four things only: when a worker starts on
 which observation, from which tick an answer may be used, which of the usable answers runs, and how many workers
-there should be. Whatever it decides on reaches it through these methods, so a recorded trace replays.
+there should be. All its inputs arrive through these methods, so a recorded trace replays.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hocket.errors import ConfigurationError
 
 
 class Start(NamedTuple):
-    """A wish to start ``worker`` on ``observation``, aiming at tick ``target`` (-1: none)."""
+    """A request to start ``worker`` on ``observation``, aiming at tick ``target`` (-1: none)."""
 
     worker: int
     observation: int
@@ -34,27 +34,27 @@ class Rule(ABC):
     @property
     @abstractmethod
     def initial_workers(self) -> int:
-        """How many workers a run begins with."""
+        """The number of workers that a run begins with."""
 
     @property
     def most_workers(self) -> int:
-        """The most workers that it may ever ask for."""
+        """The largest number of workers that it may ask for."""
         return self.initial_workers
 
     @abstractmethod
     def schedule(self, cadence: Cadence) -> Schedule:
-        """Begin: the running state for one run at ``cadence``."""
+        """Make the running state for one run at ``cadence``."""
 
 
 class Schedule(ABC):
     """The running state of a rule. Method defaults are those of the simplest rule."""
 
     learns: ClassVar[bool] = False
-    """Whether ``learning_due`` is to be asked."""
+    """True if the scheduler is to call ``learning_due``."""
     defers: ClassVar[bool] = False
-    """Whether ``release_tick`` of one inference may rise while it is held."""
+    """True if ``release_tick`` of an inference may rise while it is held."""
     wakes: ClassVar[bool] = False
-    """Whether ``wake_ns`` is to be asked."""
+    """True if the scheduler is to call ``wake_ns``."""
 
     def __init__(self, cadence: Cadence) -> None:
         self.cadence = cadence
@@ -63,7 +63,7 @@ class Schedule(ABC):
         """``worker`` is new and idle."""
 
     def worker_lost(self, worker: int, now_ns: int) -> None:  # noqa: B027
-        """``worker`` is gone."""
+        """``worker`` has left."""
 
     def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:  # noqa: B027
         """Observation ``tick`` exists."""
@@ -81,7 +81,7 @@ class Schedule(ABC):
         """The learning that was due has ended."""
 
     def learning_due(self) -> bool:
-        """Whether learning is to start now; true once for each learning."""
+        """Return whether learning is to start now; True once for each learning."""
         return False
 
     def predictability_estimated(self, predictability: float) -> None:  # noqa: B027
@@ -89,29 +89,29 @@ class Schedule(ABC):
 
     @abstractmethod
     def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
-        """Which idle workers start now. ``tick`` is the newest observation; ``idle`` is ordered, idle-longest first.
+        """The starts of idle workers now. ``tick`` is the newest observation; ``idle`` is ordered, idle longest first.
 
-        Not asked while a tick is being executed: what is decided then waits for its observation.
+        Not called while a tick is being executed: starts wait for its observation.
         """
 
     def release_tick(self, inference: Inference) -> int:
-        """The first tick that may use the finished ``inference``; a schedule that `defers` is asked again then."""
+        """The first tick that may use the finished ``inference``; it is called again then if the schedule `defers`."""
         return inference.usable_tick
 
     def choose(self, tick: int, due: list[Inference]) -> Inference | None:
-        """Which of the released answers runs now, if any; asked at every tick that is not an overrun.
+        """The released answer that runs now, if any; called at every tick that is not an overrun.
 
         ``due`` is ordered by observation; all are newer than the last executed.
         """
         return due[-1] if due else None
 
     def wake_ns(self) -> int | None:
-        """When ``starts`` must be asked again although nothing may have happened."""
+        """The time at which ``starts`` must be called again even without an event."""
         return None
 
     @abstractmethod
     def workers_wanted(self) -> int:
-        """How many workers there should be from now on."""
+        """The number of workers that there should be from now on."""
 
     def oldest_needed(self, tick: int) -> int:
         """The oldest observation that a later start may still name."""
@@ -119,6 +119,6 @@ class Schedule(ABC):
 
 
 def check_workers(workers: int) -> None:
-    """Refuse a number of workers that is no positive integer."""
+    """Raise unless ``workers`` is a positive integer."""
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ConfigurationError(f"workers={workers!r} must be an integer of at least 1; try workers=2")

@@ -14,7 +14,7 @@ from hocket.core.rules.base import NOTHING, Rule, Schedule, Start, check_workers
 
 
 class Learn(Enum):
-    """When a sequential agent learns."""
+    """The moment at which a sequential agent learns."""
 
     NEVER = "never"
     AFTER_INFERENCE = "after inference"
@@ -99,7 +99,7 @@ class _SequentialSchedule(Schedule):
 class Unstaggered(Rule):
     """``workers`` free-running workers: each takes the newest observation as soon as it is free.
 
-    A worker that has had that one waits for the next. What naive asynchrony gives. No guarantee on spacing: with a
+    A worker that has run on that one waits for the next. This is naive asynchrony. No guarantee on spacing: with a
     constant latency all workers finish together, and coverage is that of one.
     """
 

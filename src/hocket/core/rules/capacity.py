@@ -1,4 +1,4 @@
-"""Arithmetic on inference times: how many workers a rule needs, and how many of them are to spare."""
+"""Arithmetic on inference times: how many workers a rule needs, and how many it can spare."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ DEVIATIONS = 1.0
 
 
 def busy(window: Window, cadence: Cadence) -> float:
-    """E[τ_θ]/τ_M, the mean number of workers busy with one start a tick; never 0, for the ratios made of it."""
+    """E[τ_θ]/τ_M, the mean number of busy workers at one start a tick. Always above 0, so that ratios of it exist."""
     return max(1.0, window.mean) / cadence.period_ns
 
 
 def workers_needed(window: Window, cadence: Cadence, now: int) -> int:
-    """How many workers one start a tick needs, when there are ``now``.
+    """The number of workers that one start a tick needs, when there are ``now``.
 
-    With one start every tick and workers without end, the number busy is a sum of independent Bernoulli variables,
+    With one start every tick and unlimited workers, the number busy is a sum of independent Bernoulli variables,
     one for each past tick j: still running with probability 1 − F(j). Its mean is E[τ_θ]/τ_M and its variance
     Σ_j F(j)(1 − F(j)). A brief queue bridges shortages, so mean + 1 standard deviation do. A smaller number is only
     taken when it stays smaller at a load higher by the uncertainty of the estimate: two standard errors of the mean,
@@ -39,12 +39,12 @@ def workers_needed(window: Window, cadence: Cadence, now: int) -> int:
 
 
 def spread(window: Window) -> float:
-    """The coefficient of variation of the inference times, blind to rare stragglers: (q84 − q16)/(2·mean)."""
+    """The coefficient of variation of the inference times, ignoring rare stragglers: (q84 − q16)/(2·mean)."""
     return (window.quantile(0.84) - window.quantile(0.16)) / 2 / max(1.0, window.mean)
 
 
 def reserve(window: Window, cadence: Cadence, workers: int) -> int:
-    """How many idle workers hedging must leave alone so that the next ticks are not starved.
+    """The number of idle workers that hedging must leave for the next ticks.
 
     The idle pool drifts back at a rate of about the slack N·τ_M/E[τ_θ] − 1 a tick, and is disturbed by up to one
     completion a tick (less where inference times are so regular that completions follow the starts).
@@ -58,7 +58,7 @@ def reserve(window: Window, cadence: Cadence, workers: int) -> int:
 
 
 def patience(window: Window, cadence: Cadence, workers: int, predictability: float) -> float:
-    """For how many ticks an observation may wait for a worker and still be worth an inference.
+    """The number of ticks that an observation may wait for a worker and still be worth an inference.
 
     A queue cut off at L ticks loses about c²/(2L) of the observations at critical load, c the `spread`, and delays
     the rest by about L/2, each tick of which costs 1 − ρ: least at L = c/√(1 − ρ). Under overload a longer queue is

@@ -1,9 +1,9 @@
-"""Which ready answer to execute when: follow the best of many virtual players.
+"""Chooses the answer to execute at each tick by following the best of many virtual players.
 
 A player of target D executes the newest ready observation of at least D ticks; if there is none, the oldest that
-is at most a step younger (early rather than a blank); else nothing. D = 1 is "newest, at once". What is ready does
-not depend on who plays, so every player's score Σ ρ^(delay−1) on the real stream is an exact counterfactual: no
-model of the inference times, no independence assumption. The real player uses the leader's target.
+is at most a step younger (early rather than a blank); else nothing. D = 1 is "newest, at once". Which answers are
+ready does not depend on the player, so every player's score Σ ρ^(delay−1) on the real stream is an exact
+counterfactual: no model of the inference times, no independence assumption. The real player uses the leader's target.
 
 Ready answers are bits of one integer, by age in ticks, so that a tick costs a shift and a few operations a player.
 """
@@ -15,7 +15,7 @@ from math import ceil
 from hocket.core.window import Window
 
 MEMORY_TICKS = 2000
-"""Scores halve every so often (or every four times the oldest age): the inference times may change."""
+"""Scores are halved after this many ticks, or after four times the oldest age: inference times may change."""
 JUDGE_TICKS = 8
 CHOOSE_TICKS = 100
 GRAIN = 16
@@ -79,7 +79,7 @@ class Playout:
         return self._tick - self._oldest
 
     def value(self, predictability: float) -> None:
-        """From now on a delay costs what ``predictability`` says."""
+        """Price delays at ``predictability`` from now on."""
         if predictability != self._predictability:
             self._predictability = predictability
             reach, self._powers = len(self._powers) - 1, [1.0]
@@ -142,7 +142,7 @@ class Playout:
         return ready
 
     def _reach(self, age: int) -> None:
-        """Know powers, and remember answers, up to ``age``."""
+        """Extend the powers of ρ and the memory of answers up to ``age``."""
         while len(self._powers) <= age:
             self._powers.append(self._powers[-1] * self._predictability)
         self._mask = (1 << len(self._powers)) - 1

@@ -62,7 +62,7 @@ class ExpectedTime(Rule):
 
 
 class StaggeredSchedule(Schedule):
-    """The cycle of workers that both algorithms share; a subclass says what the target is."""
+    """The cycle of workers that both algorithms share; a subclass defines the target."""
 
     defers: ClassVar[bool] = True
     wakes: ClassVar[bool] = True
@@ -87,7 +87,7 @@ class StaggeredSchedule(Schedule):
 
     @staticmethod
     def distance(behind: int, ahead: int, workers: int) -> int:
-        """dist(q, p): how many places q is behind p in the cycle."""
+        """dist(q, p): the number of places that q is behind p in the cycle."""
         return (behind - ahead) % workers
 
     def worker_joined(self, worker: int, now_ns: int) -> None:
@@ -153,12 +153,12 @@ class StaggeredSchedule(Schedule):
         return max(self._target // max(1, len(self._cycle)), self._tick_length)
 
     def _unshifted_turn(self, worker: int) -> int:
-        """When ``worker`` would start next if nobody had to wait for anybody."""
+        """The next start of ``worker`` if no worker had to wait for another."""
         cycle = max(self._target, len(self._cycle) * self._tick_length)
         return max(self._free_since.get(worker, 0), self._began[worker] + cycle)
 
     def _turn(self, worker: int) -> int:
-        """When ``worker`` starts next; negative credit brings it forward, but not before it is free."""
+        """The next start of ``worker``; negative credit brings it forward, but not before it is free."""
         return max(self._free_since[worker], self._unshifted_turn(worker) + self._extra[worker])
 
     def _take_turn(self, worker: int, turn: int) -> None:
@@ -180,7 +180,7 @@ class StaggeredSchedule(Schedule):
     def _reform(self) -> None:
         """Space the present workers evenly after the last start, in the order of their next turns.
 
-        Nobody is given a turn that he cannot keep: where workers are just enough, lateness is never made up.
+        No worker gets a turn that it cannot keep: where workers are just enough, lateness is never made up.
         """
         self._reform_due = False
         spacing = self._spacing = self._spacing_now()

@@ -33,7 +33,7 @@ class TickDispatch(Rule):
     hedging: see `hocket.core.rules.playout`.
 
     Args:
-        workers: how many, or ``"auto"``: as many as the measured inference times need, within the bounds.
+        workers: a number, or ``"auto"``: as many as the measured inference times need, within the bounds.
         quantile: of the inference times, in (0, 1), that sets D; or ``"auto"``.
         predictability: ρ in (0, 1] for ``quantile="auto"``. None: 0.99 until an estimate arrives as an event.
         hold: True never releases an answer before its target (constant delay, a stationary problem for a learner);
@@ -41,8 +41,8 @@ class TickDispatch(Rule):
         hedge: give surplus workers the newest observation a second time; the first answer wins. None: only with
             ``quantile="auto"``. Where workers share processors, a hedge slows the others down.
         min_workers, max_workers: the bounds of ``workers="auto"``.
-        window: how many inference times the estimates remember.
-        min_delay: D is at least this many ticks, however quick the inferences are (not with ``quantile="auto"``).
+        window: the number of inference times that the estimates remember.
+        min_delay_ticks: D is at least this many ticks, even for quick inferences (not with ``quantile="auto"``).
     """
 
     workers: int | Literal["auto"] = 2
@@ -53,7 +53,7 @@ class TickDispatch(Rule):
     min_workers: int = 1
     max_workers: int = 64
     window: int = 1000
-    min_delay: int = 1
+    min_delay_ticks: int = 1
 
     def __post_init__(self) -> None:
         if self.workers != "auto":
@@ -70,15 +70,18 @@ class TickDispatch(Rule):
             raise ConfigurationError(f"predictability={self.predictability!r} must lie in (0, 1]; try 0.99")
         if self.predictability is not None and self.quantile != "auto":
             raise ConfigurationError(
-                f"predictability={self.predictability!r} says nothing to quantile={self.quantile!r}; "
+                f"predictability={self.predictability!r} has no effect with quantile={self.quantile!r}; "
                 "try quantile='auto', or leave predictability out"
             )
-        if isinstance(self.min_delay, bool) or not isinstance(self.min_delay, int) or self.min_delay < 1:
-            raise ConfigurationError(f"min_delay={self.min_delay!r} must be an integer of at least 1; try 1")
-        if self.quantile == "auto" and self.min_delay > 1:
-            raise ConfigurationError(f"min_delay={self.min_delay} says nothing to quantile='auto'; try quantile=0.95")
+        least = self.min_delay_ticks
+        if isinstance(least, bool) or not isinstance(least, int) or least < 1:
+            raise ConfigurationError(f"min_delay_ticks={least!r} must be an integer of at least 1; try 1")
+        if self.quantile == "auto" and least > 1:
+            raise ConfigurationError(f"min_delay_ticks={least} has no effect with quantile='auto'; try quantile=0.95")
         if self.quantile == "auto" and not self.hold:
-            raise ConfigurationError("hold=False says nothing to quantile='auto', which decides for itself")
+            raise ConfigurationError(
+                "hold=False has no effect with quantile='auto', which decides for itself; leave hold out"
+            )
         Window(self.window)
 
     @property
@@ -91,7 +94,7 @@ class TickDispatch(Rule):
 
     @property
     def hedges(self) -> bool:
-        """Whether surplus workers are spent on hedges."""
+        """True if surplus workers are spent on hedges."""
         return self.quantile == "auto" if self.hedge is None else self.hedge
 
     def schedule(self, cadence: Cadence) -> Schedule:
@@ -103,12 +106,12 @@ class TickDispatch(Rule):
 REESTIMATE_TICKS = 10
 QUEUE = 6
 FEWEST = 20
-"""Inference times that must be known before workers are spent on hedging."""
+"""The least number of known inference times for hedging."""
 ASSUMED_PREDICTABILITY = 0.99
 
 
 class DispatchSchedule(Schedule):
-    """Hands each tick's observation to the worker idle longest; a brief queue holds what finds none."""
+    """Hands each tick's observation to the worker idle longest; a brief queue holds those that find none."""
 
     def __init__(self, rule: TickDispatch, cadence: Cadence) -> None:
         super().__init__(cadence)
@@ -131,10 +134,10 @@ class DispatchSchedule(Schedule):
 
     @abstractmethod
     def worthwhile(self, observation: int, now_ns: int) -> bool:
-        """Whether an observation that has queued is still worth an inference."""
+        """Return whether an observation that has queued is still worth an inference."""
 
     def freshened(self, observation: int, tick: int, now_ns: int) -> int:
-        """What to serve instead of ``observation``, the last one that waits, now that ``tick`` is the newest."""
+        """The observation to serve in place of ``observation``, the last in the queue; ``tick`` is the newest."""
         return observation
 
     @abstractmethod
@@ -213,7 +216,7 @@ class DispatchSchedule(Schedule):
 
 
 class QuantileSchedule(DispatchSchedule):
-    """Aims D ticks ahead, D the quantile of the inference times, and holds answers until then if told to."""
+    """Aims D ticks ahead, D the quantile of the inference times, and holds answers until then with ``hold``."""
 
     def __init__(self, rule: TickDispatch, cadence: Cadence, quantile: float) -> None:
         super().__init__(rule, cadence)
@@ -221,8 +224,8 @@ class QuantileSchedule(DispatchSchedule):
         self._hold = rule.hold
         self._step_ns = 0  # from the newest tick's deadline to its observation: what the step itself takes
         # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
-        self._aim = rule.min_delay if rule.min_delay > 1 else 0
-        self._least = rule.min_delay
+        self._aim = rule.min_delay_ticks if rule.min_delay_ticks > 1 else 0
+        self._least = rule.min_delay_ticks
         self._typical_ns = 0
 
     def target(self, observation: int) -> int:
@@ -235,7 +238,7 @@ class QuantileSchedule(DispatchSchedule):
         return observation == newest and not self._outdone(observation, now_ns)
 
     def freshened(self, observation: int, tick: int, now_ns: int) -> int:
-        # Served at strides, it may have waited a whole inference long; one behind would then be always one behind.
+        # Served at strides, it may have waited for a whole inference; one that is behind would stay behind.
         if self._stride == 1 or self._meets_target(observation, now_ns):
             return observation
         self._next_served = tick + self._stride
@@ -245,11 +248,11 @@ class QuantileSchedule(DispatchSchedule):
         return self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
 
     def _outdone(self, observation: int, now_ns: int) -> bool:
-        """Whether the observation after it will be usable no later if it finds a worker.
+        """Return whether the next observation will be usable no later if it finds a worker.
 
-        A worker that serves two stages is free again just before a tick: with as many as are needed and no more, one
-        that took what has queued would be missing at that tick, and so on for ever. With one stage it is free earlier
-        and catches up.
+        A worker that serves two stages is free again just before a tick: with just enough workers, one that took a
+        queued observation would be missing at that tick, and so on at every later one. With one stage it is free
+        earlier and catches up.
         """
         if self._load is self._window:
             return False

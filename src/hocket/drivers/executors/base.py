@@ -45,7 +45,7 @@ class WorkerJob:
 
     @classmethod
     def under(
-        cls, rule: Rule, policy: PolicyFactory, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
+        cls, policy: PolicyFactory, rule: Rule, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> WorkerJob:
         """That of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
         return cls(
@@ -60,9 +60,9 @@ class WorkerJob:
     def warm_up(self, policy: Policy) -> None:
         """Let the factory do beforehand what makes a first call slow."""
         example = np.zeros(self.observation_shape, self.observation_dtype)
-        codes = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
+        pending_actions = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
         newest = (np.zeros_like(example),) if self.policy.newest else ()
-        self.policy.warm_up(policy, example, *codes, *newest)
+        self.policy.warm_up(policy, example, *pending_actions, *newest)
 
 
 class Executor(ABC):
@@ -70,17 +70,17 @@ class Executor(ABC):
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation, whose buffer may be reused once this returns, and codes if any.
+        """Run the policy on ``inputs``: an observation and, if the policy is told of them, the pending actions.
 
-        The codes of pending actions are there if the policy is told of them. Of a policy in two stages this runs the
-        trunk, on the observation alone.
+        The observation's buffer may be reused once this returns; the array of pending actions is the policy's own. Of
+        a policy in two stages this runs the trunk, on the observation alone.
         """
 
     @abstractmethod
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
 
-        They are the codes if the policy is told of them, and the newest observation if it asks for it.
+        They are the pending actions if the policy is told of them, and the newest observation if it asks for it.
         """
 
     @abstractmethod

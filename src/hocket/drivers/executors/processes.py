@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
@@ -21,10 +22,9 @@ from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox,
 from hocket.drivers.executors.supervisor import WorkerProcess, WorkerSupervisor
 from hocket.drivers.executors.worker_process import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
-from hocket.ipc.child_processes import end_children
+from hocket.ipc.child_processes import end_children, preload
 from hocket.ipc.shared_memory import Parcel
 
-NS_PER_S = 1_000_000_000
 DYING_SLOTS = 8
 GOODBYE_S = 0.5
 
@@ -51,7 +51,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._kind = kind
         self._job = job
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["hocket.drivers.executors.worker_process", *job.policy.preload])
+        preload((serve.__module__, *job.policy.preload))
         try:
             self._parcel = Parcel((job.policy, job.codec))
         except Exception as error:

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.errors import PolicyError
 from hocket.policies.base import Stages, built
 
-NS_PER_S = 1_000_000_000
 GOODBYE_S = 0.5
 
 Order = tuple[int, bool, tuple[NDArray[Any], ...]]

@@ -7,7 +7,6 @@ to nobody before its inference has ended.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Any
 
@@ -18,43 +17,44 @@ from hocket.core import events as e
 from hocket.core.events import Event
 from hocket.drivers.engine import Engine
 from hocket.drivers.executors.base import Executor, FailureLog
+from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
-from hocket.hooks.record import Background
 from hocket.latency.laws import LatencyModel
-from hocket.policies.base import PolicyFactory, Stages, built
-from hocket.spaces.codec import ActionCodec
+from hocket.policies.base import Stages, built
 
 
 class VirtualExecutor(Executor):
-    """Runs the policy at once and reports its answer when its drawn duration has passed."""
+    """Runs the policy at once and reports its answer when its drawn duration has passed.
+
+    Args:
+        setup: of the run.
+        latency, head, learning: the laws of the durations of inferences (or trunks), heads and sequential learning.
+        failures: told of every success and failure.
+    """
 
     def __init__(
         self,
+        setup: RunSetup,
         *,
-        policy: PolicyFactory,
-        codec: ActionCodec,
         latency: LatencyModel,
         head: LatencyModel,
         learning: LatencyModel,
-        seed: int,
         failures: FailureLog,
-        learn: Callable[[], None] | None = None,
-        background: Background | None = None,
     ) -> None:
-        seeds = np.random.SeedSequence(seed).spawn(3)
+        seeds = np.random.SeedSequence(setup.seed).spawn(3)
         inference_rng, learning_rng, head_rng = (np.random.default_rng(s) for s in seeds)
         self.failures = failures
         try:
-            self._policy = built(policy)
+            self._policy = built(setup.policy)
         except Exception as error:
             raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
-        self._encode = codec.encode
+        self._encode = setup.codec.encode
         self._features: dict[int, Any] = {}  # by worker, of the trunk that it ran last
         self._duration = latency.sampler(inference_rng)
         self._head_duration = head.sampler(head_rng)
         self._learning_duration = learning.sampler(learning_rng)
-        self._learn = learn
-        self.background = background
+        self._learn = setup.learn
+        self.background = setup.background
         self._workers = 0
         self._sequence = 0
         self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []

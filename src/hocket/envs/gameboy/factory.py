@@ -6,28 +6,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
-
 from hocket.envs.gameboy.env import GameBoyEnv
 from hocket.envs.gameboy.game import Game
 from hocket.envs.gameboy.pokemon import VERSIONS, PokemonBattles, PokemonCatching, Version
 from hocket.envs.gameboy.roms import BLOCKS, DUEL, read_rom
 from hocket.envs.gameboy.tetris import Tetris
+from hocket.envs.registration import BATTLES_ID, CATCHING_ID, TETRIS_ID
 from hocket.errors import ConfigurationError
 
-EPISODE_TICKS = 108_000
-"""After these an episode is truncated, as Atari's are: half an hour."""
-
 DUEL_OPPONENTS = 8
-
-BLOCKS_ID, DUEL_ID, CATCH_ID = OWN_IDS = ("hocket/Blocks-v0", "hocket/Duel-v0", "hocket/Catch-v0")
-"""On hocket's own cartridges."""
-TETRIS_ID, BATTLES_ID, CATCHING_ID = BROUGHT_IDS = (
-    "hocket/Tetris-v0",
-    "hocket/PokemonBattles-v0",
-    "hocket/PokemonCatching-v0",
-)
-"""On the user's."""
 
 
 def gameboy_available() -> bool:
@@ -65,19 +52,6 @@ def make_catching(rom: str | Path = "", version: Version | str | None = None, **
     """Catching Pokémon, on the user's own cartridge; its ``version`` is found by its SHA-256 if not given."""
     path = _given(CATCHING_ID, rom)
     return GameBoyEnv(PokemonCatching(_version(path, version)), path, **options)
-
-
-def register_gameboy() -> None:
-    """Make ``gymnasium.make("hocket/Blocks-v0")`` and the others work."""
-    makers = (make_blocks, make_duel, make_catch, make_tetris, make_battles, make_catching)
-    for id, maker in zip((*OWN_IDS, *BROUGHT_IDS), makers, strict=True):
-        if id not in gym.registry:
-            gym.register(
-                id,
-                entry_point=f"{__name__}:{maker.__name__}",
-                max_episode_steps=EPISODE_TICKS,
-                disable_env_checker=True,
-            )
 
 
 def _own(game: Game[Any], rom: Path, **options: Any) -> GameBoyEnv[Any]:

@@ -78,8 +78,11 @@ class Version:
 OWNED_BYTES = 19
 
 RED = Version("Pokémon Red", "5ca7ba01642a3b27b0cc0b5349b52792795b62d3ed977e98a09390659af96b7b")
+"""Pokémon Red, the revision that is known."""
 BLUE = Version("Pokémon Blue", "2a951313c2640e8c2cb21f25d1db019ae6245d9c7121f754fa61afd7bee6452d")
+"""Pokémon Blue, the revision that is known."""
 YELLOW = Version("Pokémon Yellow", "8cbaa499397e4f1a679c992ea9382a2dd7942ab398b48c19829c2d9529de47bf", shift=-1)
+"""Pokémon Yellow, the revision that is known."""
 VERSIONS = (RED, BLUE, YELLOW)
 
 

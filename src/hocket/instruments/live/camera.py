@@ -15,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.instruments.live.board import PICTURE_BYTES, Pictures
 
 PICTURES_PER_S = 60
@@ -23,7 +24,6 @@ MOST_S = 0.002
 MOST_SHARE = 0.05
 """Of the loop's time that drawing may take."""
 PATIENCE = 3
-NS_PER_S = 1_000_000_000
 LOOKED_AWAY_NS = NS_PER_S
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.instruments.images import picture_of
 from hocket.instruments.live.board import ENDED, IDLE, RINGS, RUNNING, LiveBoard
@@ -24,7 +25,6 @@ NO_RUN = -2
 KEPT_S = 61.0
 """Of the past that a viewer is shown when it comes."""
 PHASES = {IDLE: "idle", RUNNING: "running", ENDED: "ended"}
-NS_PER_S = 1e9
 
 
 @dataclass

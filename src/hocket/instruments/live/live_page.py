@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from time import monotonic, sleep
 from typing import Self
 
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, HocketError, MissingExtraError
 from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
@@ -22,7 +22,6 @@ from hocket.instruments.live.lateness import bin_of
 from hocket.ipc.child_processes import end_children
 
 NONE = float("nan")
-NS_PER_S = 1e9
 USUAL_PORT = 8765
 LOOPBACK = "127.0.0.1"
 NICE = 19

@@ -71,7 +71,7 @@ class Door:
 def page_files() -> dict[str, tuple[bytes, str]]:
     """The page's files by name, with their types."""
     found = {}
-    for file in files("hocket.instruments.live").joinpath("page").iterdir():
+    for file in files(__package__).joinpath("page").iterdir():
         suffix = file.name[file.name.rindex(".") :]
         if suffix in TYPES:
             found[file.name] = file.read_bytes(), TYPES[suffix]

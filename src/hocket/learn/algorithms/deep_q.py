@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.errors import ConfigurationError, HocketError, MissingExtraError
+from hocket.errors import ConfigurationError, DivergenceError, MissingExtraError
 from hocket.learn.algorithms.losses import Loss
 from hocket.learn.algorithms.schedules import Linear
 
@@ -32,10 +32,6 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 _BETA = Linear(0.4, 1.0, 100_000)
-
-
-class DivergenceError(HocketError, ArithmeticError):
-    """A loss or a gradient that is no number. The weights are as they were before the update."""
 
 
 class Transitions(Protocol):

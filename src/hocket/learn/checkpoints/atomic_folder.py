@@ -91,7 +91,7 @@ def read_index(path: Path, *, format: str, version: int) -> dict[str, Any]:
     """The index of the folder at ``path``.
 
     Raises:
-        CheckpointError: if it is not there, not whole, of another format, or of a newer version.
+        CheckpointError: if it is not there, not whole, of another format, or of another version of it.
     """
     file = path / INDEX
     try:
@@ -111,10 +111,11 @@ def read_index(path: Path, *, format: str, version: int) -> dict[str, Any]:
         raise CheckpointError(
             f"{file} has format {found!r}, not {format!r}; give a folder that training has saved into"
         )
-    if its_version > version:
+    if its_version != version:
+        remedy = "try a newer hocket" if its_version > version else "train anew, or use the version that wrote it"
         raise CheckpointError(
             f"{file} has version {its_version} of the format, written by hocket {index.get('hocket')}; this one reads "
-            f"up to {version}; try a newer hocket"
+            f"version {version} only; {remedy}"
         )
     for name in files:
         if Path(name).name != name:

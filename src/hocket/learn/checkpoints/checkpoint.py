@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FORMAT, FORMAT_VERSION = "hocket checkpoint", 1
+FORMAT, FORMAT_VERSION = "hocket checkpoint", 2
+"""Raise the version whenever a class that a run's state refers to moves, or means something else by its attributes."""
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
 KEPT = 2
@@ -170,7 +171,7 @@ def load_checkpoint(path: Path, belongs_to: Mapping[str, Any]) -> Checkpoint:
         What was saved; the replay's arrays are mapped, not read.
 
     Raises:
-        CheckpointError: if it is missing, damaged, another run's, or of a newer version: by file, with what was
+        CheckpointError: if it is missing, damaged, another run's, or of another version: by file, with what was
             expected, what was found and what to do.
     """
     path = newest_checkpoint(path)

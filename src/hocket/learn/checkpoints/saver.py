@@ -19,7 +19,7 @@ from traceback import format_exc
 from typing import Any
 
 from hocket.errors import CheckpointError
-from hocket.ipc.child_processes import begin_as_child
+from hocket.ipc.child_processes import begin_as_child, preload
 from hocket.learn.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hocket.learn.checkpoints.training_state import state_of, tensors_of
 from hocket.learn.learners.board import LearnerBoard
@@ -70,7 +70,7 @@ class RealtimeState:
         return save_checkpoint(self.folder, checkpoint, keep=self.keep)
 
 
-def take_up(path: Path, belongs_to: Mapping[str, Any], weights: SharedWeights, replay: Replay) -> int:
+def restore_realtime_state(path: Path, belongs_to: Mapping[str, Any], weights: SharedWeights, replay: Replay) -> int:
     """Bring new ``weights`` and a new ``replay`` to where a checkpoint left them; its tick.
 
     Raises:
@@ -102,7 +102,7 @@ class Saver:
 
     def start(self) -> None:
         """Have the process started; returns at once."""
-        self._context.set_forkserver_preload(["hocket.learn.checkpoints.saver"])
+        preload((__name__,))
         self._thread.start()
 
     def close(self) -> None:

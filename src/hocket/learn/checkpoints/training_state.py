@@ -51,7 +51,7 @@ class Kept:
     more: Mapping[str, object] = field(default_factory=dict)
 
     def apart(self) -> dict[str, object]:
-        """All of them by name, as `pickling.dump` and, for a whole run, `put_away` take them."""
+        """All of them by name, as `pickling.dump` and, for a whole run, `suspend_run` take them."""
         modules = {**module_parts("network", self.network), **module_parts(TARGET, self.target)}
         return {**modules, OPTIMIZER: self.optimizer, "replay": self.replay, **self.more}
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hocket.learn.algorithms.deep_q import DivergenceError
+from hocket.errors import DivergenceError
 from hocket.learn.learners.board import READY, LearnerBoard
 from hocket.learn.learners.learner import Learner, Update
 from hocket.learn.learners.pace import Pace

@@ -1,20 +1,34 @@
-"""Who learns: which learners share the weights, and how their gradients meet. Values only; each clock has its own
-machinery (`hocket.learn.learners.virtual`)."""
+"""Who learns and how often: which learners share the weights, how their gradients meet, when updates are due.
+
+Values only; each clock has its own machinery (`hocket.learn.learners.virtual`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from numbers import Integral
 
 from hocket.core.rules import Learn, Rule, Sequential
 from hocket.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InLoop:
     """One update whenever a `Sequential` rule says so; acting waits for it. The classical loop.
 
     The rule has the order: ``Sequential(Learn.AFTER_INFERENCE)`` or ``Sequential(Learn.BEFORE_INFERENCE)``.
+
+    Args:
+        warm_up: ticks before the first update.
+
+    Raises:
+        ConfigurationError: if a value is not allowed.
     """
+
+    warm_up: int = 1000
+
+    def __post_init__(self) -> None:
+        _check_whole("warm_up", self.warm_up, "1000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +37,48 @@ class RoundRobin:
 
     Each takes the weights as they are, computes its own gradient of its own batch, and applies it to the shared
     weights by the shared Adam state once it is done. By then others may have applied theirs: that is its staleness.
+
+    Args:
+        learners: how many.
+        update_every: ticks for each update, all learners together; one that is due waits for a free learner. None: as
+            many as they can.
+        warm_up: ticks before the first update.
+
+    Raises:
+        ConfigurationError: if a value is not allowed.
     """
 
     learners: int = 1
+    _: KW_ONLY
+    update_every: int | None = 4
+    warm_up: int = 1000
 
     def __post_init__(self) -> None:
-        _check_number(self.learners)
+        _check_beside(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ParallelBatch:
-    """``learners`` in step beside the acting: each update has one batch ``learners`` times larger."""
+    """``learners`` in step beside the acting: each update has one batch ``learners`` times larger.
+
+    Args:
+        learners, update_every, warm_up: see `RoundRobin`.
+
+    Raises:
+        ConfigurationError: if a value is not allowed.
+    """
 
     learners: int
+    _: KW_ONLY
+    update_every: int | None = 4
+    warm_up: int = 1000
 
     def __post_init__(self) -> None:
-        _check_number(self.learners)
+        _check_beside(self)
 
 
 Learners = InLoop | RoundRobin | ParallelBatch
+"""A way of running learners."""
 
 
 def check_learners(learners: Learners, rule: Rule) -> None:
@@ -67,6 +104,13 @@ def check_learners(learners: Learners, rule: Rule) -> None:
         )
 
 
-def _check_number(learners: int) -> None:
-    if isinstance(learners, bool) or not isinstance(learners, int) or learners < 1:
-        raise ConfigurationError(f"learners={learners!r} must be a whole number from 1; try 1")
+def _check_beside(options: RoundRobin | ParallelBatch) -> None:
+    _check_whole("learners", options.learners, "1")
+    if options.update_every is not None:
+        _check_whole("update_every", options.update_every, "4, or None for as many as there is time for")
+    _check_whole("warm_up", options.warm_up, "1000")
+
+
+def _check_whole(name: str, value: object, example: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
+        raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try {example}")

@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
-from hocket.ipc.child_processes import end_children
+from hocket.ipc.child_processes import end_children, preload
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
@@ -36,7 +37,7 @@ from hocket.learn.weights.shared_weights import SharedWeights
 GOODBYE_S = 1.0
 START_S = 120.0
 LOOK_S = 0.01
-PRELOAD = ["hocket.learn.learners.process", "torch._dynamo"]
+PRELOAD = learn.__module__, "torch._dynamo"
 """What takes seconds to import; Adam imports the latter on its first use."""
 
 
@@ -148,7 +149,7 @@ class LearnerProcesses:
 
     def start(self) -> None:
         """Have the processes started; returns at once."""
-        self._context.set_forkserver_preload(PRELOAD)
+        preload(PRELOAD)
         ensure_running()  # now: whoever starts processes next would have others preloaded
         self._thread.start()
 
@@ -210,7 +211,7 @@ class LearnerProcesses:
         """The sentinels then say that they have ended."""
         for number, process in self._running.values():
             since_ns = self._board.busy_since_ns(number)
-            if since_ns and monotonic_ns() - since_ns > self._hang_s * 1e9:
+            if since_ns and monotonic_ns() - since_ns > self._hang_s * NS_PER_S:
                 self._board.write_error(number, f"learner {number} hung: no update within hang_s={self._hang_s} s")
                 self._board.states[number] = BROKEN
                 process.kill()

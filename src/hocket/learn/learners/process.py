@@ -10,8 +10,8 @@ import cloudpickle
 import numpy as np
 import torch
 
+from hocket.errors import DivergenceError
 from hocket.ipc.child_processes import begin_as_child
-from hocket.learn.algorithms.deep_q import DivergenceError
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, LearnerBoard
 from hocket.learn.learners.learner import Learner, Update
 from hocket.learn.learners.pace import Pace

@@ -31,7 +31,7 @@ class Updates:
 
     Args:
         algorithm: `DQN` or `Rainbow`.
-        network: that learns, in place: observations, and codes if it takes any, to action values.
+        network: that learns, in place: observations, and pending actions if it takes any, to action values.
         replay: to sample from.
         batch_size: transitions in one gradient; the algorithm's own if None.
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.

@@ -8,10 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.learn.learners.board import READY, HasVersion, LearnerBoard
 from hocket.learn.learners.pace import Pace
 
-NS_PER_S = 1_000_000_000
 RECENT = 100
 
 

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, DivergenceError
 from hocket.hooks.record import Moment
 from hocket.latency.laws import Constant, LatencyModel
-from hocket.learn.algorithms.deep_q import DivergenceError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
 from hocket.learn.learners.split_update import Gradient, Updates
 from hocket.learn.replay.collector import Collector
@@ -54,15 +53,12 @@ class VirtualLearners:
     learner of the lowest number comes first.
 
     Args:
-        learners: how many there are and how they share the work.
+        learners: how many there are, how they share the work, and when updates are due.
         updates: the weights that they share; for `ParallelBatch`, with a batch that is as many times larger.
         collector: that fills the replay which ``updates`` sample from.
         durations: the law of what one learner takes for one update. An update of `ParallelBatch` takes as long as
             its slowest learner. `InLoop` does not ask: its clock says how long.
         seed: of the durations.
-        update_every: ticks for each update, all learners together; None for as many as they can. `InLoop` does not
-            ask: its rule says when.
-        warm_up: ticks before the first update.
 
     Attributes:
         log: of the updates that have landed.
@@ -77,29 +73,23 @@ class VirtualLearners:
         collector: Collector,
         durations: LatencyModel,
         seed: np.random.SeedSequence,
-        update_every: int | None = 4,
-        warm_up: int = 1000,
     ) -> None:
-        if update_every is not None and update_every < 1:
-            raise ConfigurationError(f"update_every={update_every!r} must be at least 1, or None; try 4")
-        if update_every is None and durations == Constant(0.0):
+        self._in_loop = isinstance(learners, InLoop)
+        self._update_every = None if isinstance(learners, InLoop) else learners.update_every
+        self._warm_up = learners.warm_up
+        if not self._in_loop and self._update_every is None and durations == Constant(0.0):
             raise ConfigurationError(
                 "update_every=None with updates that take no time would never end; a number of ticks is allowed, or "
                 "updates that take time; try update_every=4 or hocket.Virtual(..., learning=hocket.Constant(0.01))"
             )
-        if warm_up < 1:
-            raise ConfigurationError(f"warm_up={warm_up!r} must be at least 1; try 1000")
         self.collector = collector
         self.log = UpdateLog()
         self.error: str | None = None
         self._updates = updates
-        self._in_loop = isinstance(learners, InLoop)
         self._workers = learners.learners if isinstance(learners, ParallelBatch) else 1
         self._idle = list(range(learners.learners if isinstance(learners, RoundRobin) else 1))
         self._under_way: list[tuple[int, int, int, int, Gradient]] = []  # landing, learner, start, version then
         self._duration = durations.sampler(np.random.default_rng(seed))
-        self._update_every = update_every
-        self._warm_up = warm_up
         self._due: float = 0
         self._now_ns = 0
 

@@ -27,7 +27,7 @@ class Batch:
         rewards: float32 ``(size,)``: the discounted sum over the transition's ticks (n-step: over all its steps).
         discounts: float32 ``(size,)``: what the value of ``next_states`` counts; 0 where the episode terminated.
         next_states: like ``states``.
-        pending: int64 ``(size, pending)``: codes of the actions that were pending when the policy saw ``states``.
+        pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``.
         next_pending: likewise for ``next_states``.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.

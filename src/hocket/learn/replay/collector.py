@@ -17,7 +17,7 @@ class Collector:
     """A `hocket.hooks.record.Listener` that puts frames and transitions into ``replay``.
 
     Args:
-        replay: new and empty, for the environment's frames and the policy's codes; this process writes to it.
+        replay: new and empty, for the environment's frames and the policy's pending actions; this process writes to it.
         gamma: discount per tick.
         first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
@@ -61,7 +61,7 @@ class Collector:
                 tick=tick,
                 observation=self._first_tick + moment.decided_on,
                 action=moment.action - self._first_action,
-                pending=moment.codes,
+                pending=moment.pending_actions,
             )
         closed = self._builder.tick(
             tick,
@@ -69,7 +69,7 @@ class Collector:
             decided=decided,
             terminated=moment.terminated,
             truncated=moment.truncated,
-            final_pending=moment.final_codes,
+            final_pending=moment.final_pending_actions,
         )
         if ended:
             self.replay.add_frame(tick, moment.final_observation[self._newest])
@@ -80,7 +80,7 @@ class Collector:
                 reward=transition.reward,
                 discount=transition.discount,
                 next_tick=transition.next_observation,
-                pending=transition.decided.pending or None,
-                next_pending=transition.next_pending or None,
+                pending=transition.decided.pending if len(transition.decided.pending) else None,
+                next_pending=transition.next_pending if len(transition.next_pending) else None,
             )
         self.replay.add_frame(tick, moment.observation[self._newest], first=ended)

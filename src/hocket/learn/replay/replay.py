@@ -25,12 +25,12 @@ from hocket.learn.replay.ring import (
     LOST,
     NEWEST,
     OLDEST,
-    Codes,
     RingWriter,
     copy_rings,
     paste_rings,
     ring_parts,
 )
+from hocket.spaces.codec import PendingActions
 
 ATTEMPTS = 1000
 
@@ -47,7 +47,7 @@ class Replay:
         frame_dtype: of one tick's frame.
         stack: frames in a state, at tick rate; None gives the newest one without an axis for it.
         n_step: consecutive transitions that one sample spans; fewer at an episode's end and at the newest transition.
-        pending: codes in a pending-action vector.
+        pending: how many pending actions a policy is told.
         frames: frames kept; about frames ÷ (ticks between decisions) transitions are. By default enough for
             ``capacity`` transitions one tick apart.
         alpha: exponent of proportional priorities, in [0, 1]; None keeps none.
@@ -145,8 +145,8 @@ class Replay:
         reward: float,
         discount: float,
         next_tick: int,
-        pending: Codes | None = None,
-        next_pending: Codes | None = None,
+        pending: PendingActions | None = None,
+        next_pending: PendingActions | None = None,
     ) -> None:
         """Keep a transition of the current episode; its frames have been added, the next episode's first has not.
 
@@ -156,7 +156,7 @@ class Replay:
             reward: Σ γ^i·r over the ticks up to the next decision or the episode's end.
             discount: γ^ticks, or 0 if the episode terminated.
             next_tick: of the observation that the next decision was computed from, or of the final one.
-            pending: codes that the policy saw beside the observation; None for zeros.
+            pending: pending actions that the policy was told beside the observation; None for zeros.
             next_pending: likewise for the next decision.
 
         Raises:

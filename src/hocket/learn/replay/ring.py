@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,11 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hocket.errors import ConfigurationError
 from hocket.ipc.shared_memory import Part, fence
+from hocket.spaces.codec import PendingActions
 
 OLDEST, NEWEST, FRAMES, LOST, EPISODE_TICK = range(5)
 LARGEST_AGE = int(np.iinfo(np.uint8).max)
-
-Codes = Sequence[int] | NDArray[np.integer[Any]]
 
 
 class Arrays(Protocol):
@@ -79,7 +78,7 @@ class RingWriter:
         self._frame_shape, self._frame_dtype = self._frames.shape[1:], self._frames.dtype
         self._capacity, self._room = len(self._records), len(self._frames)
         self._pending: int = self._records.dtype["pending"].shape[0]
-        self._no_codes = np.zeros(self._pending, np.int16)
+        self._nothing_pending: PendingActions = np.zeros(self._pending, np.int64)
         self.resume(first_frame=0)
 
     def resume(self, *, first_frame: int) -> None:
@@ -139,8 +138,8 @@ class RingWriter:
         reward: float,
         discount: float,
         next_tick: int,
-        pending: Codes | None,
-        next_pending: Codes | None,
+        pending: PendingActions | None,
+        next_pending: PendingActions | None,
     ) -> None:
         """See `Replay.add_transition`."""
         try:
@@ -156,7 +155,7 @@ class RingWriter:
                 "0 for a terminated transition and γ^ticks for any other"
             )
         state, next_state = self._number_at(tick, "tick"), self._number_at(next_tick, "next_tick")
-        first_codes, last_codes = self._codes(pending, "pending"), self._codes(next_pending, "next_pending")
+        first_pending, last_pending = self._checked(pending, "pending"), self._checked(next_pending, "next_pending")
         if state - self._reach < self._frame_count - self._room:
             self._counters[LOST] += 1
             return
@@ -167,7 +166,7 @@ class RingWriter:
             )
         if self._newest - self._oldest == self._capacity:
             self._retire(self._oldest + 1, self._frame_count - self._room)
-        record = (state, next_state, action, reward, discount, first_codes, last_codes)
+        record = (state, next_state, action, reward, discount, first_pending, last_pending)
         self._records[self._newest % self._capacity] = record
         if self._oldest == self._newest:
             self._oldest_state = state
@@ -198,15 +197,15 @@ class RingWriter:
             "the frame first, and an episode's last transition before the next one's first frame"
         )
 
-    def _codes(self, codes: Codes | None, name: str) -> Codes:
-        if codes is None:
-            return self._no_codes
-        if len(codes) != self._pending:
+    def _checked(self, pending: PendingActions | None, name: str) -> PendingActions:
+        if pending is None:
+            return self._nothing_pending
+        if len(pending) != self._pending:
             raise ConfigurationError(
-                f"{name}={codes!r} has {len(codes)} codes; exactly {self._pending} are allowed; try "
-                f"Replay(pending={len(codes)}) or padding"
+                f"{name}={pending!r} has {len(pending)} pending actions; exactly {self._pending} are allowed; try "
+                f"Replay(pending={len(pending)}) or padding"
             )
-        return codes if isinstance(codes, np.ndarray) else tuple(codes)
+        return pending
 
     def _retire(self, oldest: int, first_frame: int) -> None:
         """Raise ``oldest`` at least this far, and past all that needs a frame before ``first_frame``."""

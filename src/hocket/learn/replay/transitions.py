@@ -7,15 +7,13 @@ and the next state as the policy saw it. This module knows no clock, no network 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hocket.errors import ConfigurationError
-
-Codes = tuple[int, ...]
-"""What was pending when an inference started, one code a tick (see `hocket.drivers.pending_actions`)."""
+from hocket.spaces.codec import NOTHING_PENDING, PendingActions
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decided:
     """An executed fresh action and what it was computed from."""
 
@@ -24,10 +22,10 @@ class Decided:
     observation: int
     """The observation that it was computed from, by its tick."""
     action: int
-    pending: Codes = ()
+    pending: PendingActions = field(default_factory=lambda: NOTHING_PENDING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Transition:
     """From one decision to the next, or to the end of the episode."""
 
@@ -40,7 +38,7 @@ class Transition:
     """n."""
     next_observation: int
     """What the next decision was computed from, or the episode's final observation."""
-    next_pending: Codes
+    next_pending: PendingActions
     final: bool
     """Whether the episode ended here."""
 
@@ -69,7 +67,7 @@ class TransitionBuilder:
         decided: Decided | None = None,
         terminated: bool = False,
         truncated: bool = False,
-        final_pending: Codes = (),
+        final_pending: PendingActions = NOTHING_PENDING,
     ) -> list[Transition]:
         """Tick ``tick`` yielded ``reward``, after executing ``decided`` or, if None, the default.
 
@@ -104,7 +102,9 @@ class TransitionBuilder:
         """Forget the open transition: what follows does not continue it."""
         self._open = None
 
-    def _close(self, discount: float, next_observation: int, next_pending: Codes, *, final: bool) -> Transition:
+    def _close(
+        self, discount: float, next_observation: int, next_pending: PendingActions, *, final: bool
+    ) -> Transition:
         assert self._open is not None
         return Transition(
             decided=self._open,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.cadence import NS_PER_S
 from hocket.results.intervals import interval
 from hocket.results.metrics import Ints, Metrics
 from hocket.results.report import bins
@@ -128,7 +129,7 @@ def over_time(groups: Sequence[Group]) -> Iterable[str]:
         for place, group in enumerate(groups):
             if group.measured:
                 edges = bins.tick_edges(max(map(bins.last_tick, group.measured)), most)
-                own = Scale(unit.unit, unit.unit_s, group.measured[0].record.trace.cadence.period_ns / 1e9)
+                own = Scale(unit.unit, unit.unit_s, group.measured[0].record.trace.cadence.period_ns / NS_PER_S)
                 mean, low, high = _over_seeds(curve(m, edges) for m in group.measured)
                 found.append(Line(group.name, own.middles(edges), mean, series(place), low, high))
         return found
@@ -146,7 +147,7 @@ def distributions(groups: Sequence[Group]) -> Iterable[str]:
     """Delay and inference time, outlines over each other."""
     some = [(place, group) for place, group in enumerate(groups) if group.measured]
     delays = {place: np.concatenate([m.delays for m in group.measured]) for place, group in some}
-    seconds = {place: np.concatenate([m.inferences.seconds for m in group.measured]) * 1e3 for place, group in some}
+    seconds = {place: np.concatenate([m.inferences.durations_s for m in group.measured]) * 1e3 for place, group in some}
     yield _outlines("Delay", "delay (ticks)", "% of executed actions", groups, delays, whole=True)
     yield _outlines("Inference time", "inference time (ms)", "% of inferences", groups, seconds, whole=False)
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.results.intervals import interval
-from hocket.results.metrics import NS_PER_S, Ints, Metrics
+from hocket.results.metrics import Ints, Metrics
 from hocket.results.report import bins
 from hocket.results.report.axes import number
 from hocket.results.report.svg import Bars, Boxes, Chart, Line, figure
@@ -76,7 +77,7 @@ def distributions(metrics: Metrics) -> Iterator[str]:
             legend=False,
             note=_tail(beyond, "later"),
         ).html()
-    seconds = metrics.inferences.seconds
+    seconds = metrics.inferences.durations_s
     edges, shares, beyond = bins.histogram(seconds * 1e3)
     yield Chart(
         title="Inference time",

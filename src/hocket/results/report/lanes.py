@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.results.metrics import Metrics, deadlines_ns
 from hocket.results.report.axes import nice, number
@@ -29,12 +30,11 @@ TALLEST = 430
 MOST_BARS = 700
 MOST_SCROLLED = 30_000
 """Inferences that the scrolling view holds."""
-NS_PER_S = 1e9
 
 
 def window_ticks(metrics: Metrics) -> int:
     """How many ticks an excerpt has: an inference is to be seen from its start to its end."""
-    seconds = metrics.inferences.seconds
+    seconds = metrics.inferences.durations_s
     period_s = metrics.record.trace.cadence.period_ns / NS_PER_S
     needed = 3.5 * float(np.median(seconds)) / period_s if len(seconds) else 0.0
     return int(np.clip(needed, 40, 240))

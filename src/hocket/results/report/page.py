@@ -34,7 +34,7 @@ def page(runs: Sequence[SavedRun]) -> str:
     """The HTML."""
     title = title_of(runs[0]) if len(runs) == 1 else f"{len(runs)} runs compared"
     body = one(runs[0]) if len(runs) == 1 else several(runs)
-    here = files("hocket.results.report")
+    here = files(__package__)
     style, script = ((here / name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)} – hocket</title>'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
+from hocket.core.cadence import NS_PER_S
 from hocket.results.metrics import Metrics
 from hocket.results.report import bins, figures
 from hocket.results.report.axes import number
@@ -60,7 +61,7 @@ def schedule(metrics: Metrics) -> str:
     count = window_ticks(metrics)
     last = bins.last_tick(metrics)
     count = min(count, last)
-    period_s = metrics.record.trace.cadence.period_ns / 1e9
+    period_s = metrics.record.trace.cadence.period_ns / NS_PER_S
     key = legend([("tick: fresh action", "fresh"), ("tick: default", "default"), *kinds_in(metrics)])
     worst = bins.worst_stretch(metrics, count)
     parts = [figure(f"The first {count} ticks", excerpt(metrics, 0, count))]
@@ -111,7 +112,7 @@ def _subtitle(run: SavedRun) -> str:
         parts.append(f"seed {run.config['seed']}")
     ticks = value(run.summary, "ticks")
     if run.metrics is not None and ticks > 0:
-        seconds = ticks * run.metrics.record.trace.cadence.period_ns / 1e9
+        seconds = ticks * run.metrics.record.trace.cadence.period_ns / NS_PER_S
         parts.append(f"{ticks:,.0f} ticks, {number(round(seconds, 1))} s")
     if run.summary.get("interrupted"):
         parts.append("interrupted")

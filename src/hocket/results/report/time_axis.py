@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.results.metrics import NS_PER_S, Ints, Metrics
+from hocket.core.cadence import NS_PER_S
+from hocket.results.metrics import Ints, Metrics
 from hocket.results.report.axes import number
 
 

@@ -1,4 +1,4 @@
-"""Helpers for tests of schedules, rules and runs; public, for your own rules too."""
+"""The replay of a recorded trace."""
 
 from __future__ import annotations
 

@@ -1,0 +1,134 @@
+"""Checks what a run is made of, before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from hocket.core.rules import Rule
+from hocket.core.trace import describe_rule
+from hocket.drivers.realtime import Realtime
+from hocket.drivers.run_setup import RunSetup
+from hocket.drivers.virtual import Virtual
+from hocket.errors import ConfigurationError
+from hocket.hooks.instrument import name_of
+from hocket.hooks.record import Background, Listener, RunRecord
+from hocket.latency.laws import LatencyModel, describe_latency
+from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.policies.charged import Charged
+from hocket.running.result import RunInterrupted, RunResult
+from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.defaults import Default, Fixed, neutral
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRun:
+    """A run that has been checked and not begun; `set_up` makes it."""
+
+    env: gym.Env[Any, Any]
+    policy: PolicyFactory
+    rule: Rule
+    clock: Realtime | Virtual
+    default: Default
+    ticks: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The environment's id, or its class."""
+        return name_of(self.env)
+
+    def setup(
+        self,
+        *,
+        learn: Callable[[], None] | None = None,
+        listener: Listener | None = None,
+        background: Background | None = None,
+    ) -> RunSetup:
+        """A new one for the clock, whose default behaviour draws from the seed's beginning; see `RunSetup`."""
+        space = self.env.action_space
+        return RunSetup(
+            env=self.env,
+            policy=self.policy,
+            rule=self.rule,
+            default=self.default.bind(space, np.random.default_rng(self.seed)),
+            codec=ActionCodec(space, self.policy.chunk_length),
+            seed=self.seed,
+            learn=learn,
+            listener=listener,
+            background=background,
+        )
+
+    def result(self, record: RunRecord, config: dict[str, Any] | None = None) -> RunResult:
+        """What `run` returns for ``record``.
+
+        Raises:
+            RunInterrupted: if Ctrl-C ended it.
+        """
+        clock = self.clock
+        known = {
+            "env": self.name,
+            "policy": repr(self.policy),
+            "rule": describe_rule(self.rule),
+            "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
+            "default": repr(self.default),
+            "ticks": self.ticks,
+            "seed": self.seed,
+        }
+        if record.interrupted:
+            record.trim()
+        result = RunResult(record, {**known, **(config or {})})
+        if record.interrupted:
+            raise RunInterrupted(result)
+        return result
+
+
+def set_up(
+    env: gym.Env[Any, Any],
+    policy: PolicyFactory | Policy,
+    rule: Rule,
+    clock: Realtime | Virtual,
+    *,
+    ticks: int,
+    default: Default | None = None,
+    seed: int = 0,
+) -> CheckedRun:
+    """Check what a run is made of; see `run`."""
+    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 1:
+        raise ConfigurationError(f"ticks={ticks!r} must be an integer of at least 1; try ticks=3600")
+    if not isinstance(rule, Rule):
+        raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=2)")
+    if not isinstance(clock, Realtime | Virtual):
+        raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Realtime(hz=60)")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ConfigurationError(f"seed={seed!r} must be an integer of at least 0; try seed=0")
+    if not isinstance(env, gym.Env):
+        raise ConfigurationError(f"env={env!r} is not a gymnasium.Env; try gymnasium.make('CartPole-v1')")
+    if default is not None and not isinstance(default, Default):
+        raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.Fixed({default!r})")
+    if isinstance(policy, Charged) and isinstance(clock, Virtual):
+        raise ConfigurationError(
+            f"policy={policy!r} sleeps, and virtual time would not notice; try the policy itself with "
+            f"hocket.Virtual(hz=..., latency={policy.latency!r})"
+        )
+    check_spaces(env)
+    return CheckedRun(
+        env=env,
+        policy=as_factory(policy),
+        rule=rule,
+        clock=clock,
+        default=default if default is not None else Fixed(neutral(env.action_space)),
+        ticks=int(ticks),
+        seed=int(seed),
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, LatencyModel):
+        return describe_latency(value)
+    return value.value if isinstance(value, Enum) else value

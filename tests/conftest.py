@@ -1,0 +1,96 @@
+"""One torch thread, Ctrl-C that works, a hypothesis profile, and the checks that hold for tests of every folder."""
+
+import contextlib
+import gc
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+
+import pytest
+from hypothesis import HealthCheck, settings
+from processes_left import alive, eventually, named_memory, processes_of_ours
+
+# Two workers of pytest, or a test and a busy program, would wait for each other at the barriers of OpenMP. Read where
+# numpy and torch are imported, here and in every process that a test starts.
+for _library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+# A shell that starts a program in the background lets it ignore SIGINT, and so would all that the tests start.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests that need more or fewer examples than others multiply or divide `settings().max_examples`.
+_ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("dev", max_examples=20, **_ANY_SPEED)
+settings.register_profile("ci", max_examples=100, print_blob=True, **_ANY_SPEED)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fork_server(request):
+    """The fork server of the realtime tests has all that takes seconds to import, whichever of them comes first."""
+    if any(item.get_closest_marker("realtime") for item in request.session.items):
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(
+            [
+                "hocket.drivers.executors.worker_process",
+                "hocket.learn.learners.process",
+                "hocket.learn.checkpoints.saver",
+                "torch._dynamo",  # Adam imports it on its first use
+            ]
+        )
+        process = context.Process(target=os.getpid)
+        process.start()
+        process.join()
+
+
+@pytest.fixture
+def nothing_left():
+    """The test leaves no process, none of the package's threads, and no named memory mapped.
+
+    What it does leave is reported once, as its own error, and ended: the tests after it begin as if alone.
+    """
+    processes, threads, memory = processes_of_ours(), set(threading.enumerate()), named_memory()
+    yield
+
+    def left_processes():
+        return processes_of_ours() - processes
+
+    def left_threads():
+        return {thread for thread in threading.enumerate() if thread.name.startswith("hocket")} - threads
+
+    eventually(lambda: not left_processes(), 3.0)
+    eventually(lambda: not left_threads(), 4.0)  # one that hangs cannot be killed; the tests give theirs 2 s
+    if named_memory() - memory:
+        gc.collect()  # an exception that was caught keeps its frames, and what they hold, in a cycle
+    left = left_processes(), left_threads(), named_memory() - memory
+    for pid in left[0]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not any(map(alive, left[0])))
+    assert left == (set(), set(), set())
+
+
+@pytest.fixture(autouse=True)
+def _only_realtime_tests_use_the_wall_clock(request, monkeypatch):
+    """A test without the marker ``realtime`` fails if it starts what runs beside others' tests at its own pace."""
+    if request.node.get_closest_marker("realtime"):
+        return
+
+    def refuse(self, *args, **options):
+        pytest.fail(f"{type(self).__name__} runs against the wall clock: mark this test realtime")
+
+    for module, owner, method in WALL_CLOCK:
+        if module in sys.modules:
+            monkeypatch.setattr(getattr(sys.modules[module], owner), method, refuse)
+
+
+WALL_CLOCK = [
+    ("hocket.drivers.realtime_engine", "RealtimeEngine", "__init__"),
+    ("hocket.drivers.executors.threads", "ThreadExecutor", "launch"),
+    ("hocket.drivers.executors.processes", "ProcessExecutor", "launch"),
+    ("hocket.learn.learners.pool", "LearnerProcesses", "start"),
+    ("hocket.instruments.live.live_page", "LivePage", "on_start"),
+]

@@ -1,0 +1,62 @@
+"""A worker process begins with torch imported where its policy says so. No torch in this file: workers import it."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from first_moment import imported_in_a_child, stop_fork_server
+from gymnasium import spaces
+
+import hocket
+from hocket.drivers.executors import worker_process
+from hocket.drivers.executors.base import WorkerJob
+from hocket.errors import PolicyError
+from hocket.policies.base import PolicyFactory
+from hocket.policies.charged import Charged
+from hocket.policies.torch_policy import TorchPolicy
+from hocket.spaces.codec import ActionCodec
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@dataclass(frozen=True)
+class NeedsTorchFromTheStart(PolicyFactory):
+    preload: tuple[str, ...] = ()
+
+    def build(self):
+        if "torch" not in sys.modules:
+            raise RuntimeError("torch is not there")
+        return lambda observation: 0
+
+
+def launch(policy):
+    codec = ActionCodec(spaces.Discrete(2))
+    job = WorkerJob.under(hocket.TickDispatch(1), policy, codec, (1,), np.dtype(np.uint8))
+    stop_fork_server()
+    executor = hocket.Processes().executor(job, None)
+    try:
+        executor.launch()
+        return imported_in_a_child()
+    finally:
+        executor.close()
+
+
+def test_a_worker_begins_with_torch_where_its_policy_says_so():
+    modules = launch(NeedsTorchFromTheStart(TorchPolicy.preload))
+    assert {"torch", worker_process.__name__} <= modules
+
+
+def test_what_learns_asks_for_the_same():
+    from hocket.learn.policy import LearnedPolicy  # imports torch
+
+    assert LearnedPolicy.preload == TorchPolicy.preload
+
+
+def test_a_charged_policy_preloads_what_it_charges():
+    assert "torch" in launch(Charged(NeedsTorchFromTheStart(("torch",)), hocket.Constant(0.0)))
+
+
+def test_and_without_it_where_none_is_named():
+    with pytest.raises(PolicyError, match="torch is not there"):
+        launch(NeedsTorchFromTheStart())
