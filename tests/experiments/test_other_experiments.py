@@ -8,6 +8,7 @@ from hocket.experiments import learners_table, rainbow_minatar
 SHORT = {"warm_up": 200, "evaluate_every": 500, "evaluation_episodes": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", rainbow_minatar.ARMS)
 def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
     monkeypatch.setattr(rainbow_minatar, "LEARNING", {**rainbow_minatar.LEARNING, **SHORT})
