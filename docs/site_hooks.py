@@ -7,9 +7,10 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-from hocket.public import PUBLIC
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+
+from hocket.public import PUBLIC
 
 FETCHES = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 """The attribute by which a tag makes the browser fetch something."""
