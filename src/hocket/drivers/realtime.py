@@ -90,9 +90,11 @@ class Realtime:
         first = np.asarray(observation)
         job = WorkerJob.under(setup.policy, rule, setup.codec, first.shape, first.dtype)
         executor = kind.executor(job, setup.learn)
+        view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
         try:
+            if dispatcher is not None:
+                dispatcher.starting(view)
             joined = executor.launch()
-            view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
             with told(dispatcher, view), steady_thread(), between_ticks() as interrupt:
                 engine = RealtimeEngine(
                     setup,
