@@ -8,7 +8,6 @@ from typing import Annotated
 import tyro
 
 import hocket
-from hocket.analysis.inference_times import mode_of
 from hocket.cli import console
 from hocket.cli.options.acting import (
     check_relevant,
@@ -23,6 +22,7 @@ from hocket.cli.options.acting import (
 from hocket.cli.options.live import live_page
 from hocket.cli.options.run import NEEDS, USUAL, RunArguments, ticks_of
 from hocket.cli.policies import Trained, chosen_policy, made_policy
+from hocket.results.descriptions import default_fields
 
 
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
@@ -69,7 +69,7 @@ def execute(options: RunArguments) -> hocket.RunResult:
                 default=make_default(options),
                 seed=options.seed,
                 instruments=[*watching, *instruments],
-                config={"options": known, "mode": mode_of(clock)},
+                config={"options": known, "default_fields": [f"options.{name}" for name in default_fields(options)]},
             )
     except hocket.RunInterrupted as interrupted:
         return interrupted.result

@@ -37,6 +37,7 @@ from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import TrainingLine
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
+from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
         first_tick = result.run.config.get("first_tick", 0)
         ended_at = next((path.name for path in reversed(checkpoints(options.save))), None)
         config = {**result.run.config, "options": kept_options(options), "checkpoint": ended_at}
+        config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
         replace(result, run=replace(result.run, config=config)).save(options.save / f"run-{first_tick:09d}")
         console.say(
             f"Saved in {options.save}; go on with --resume {options.save}, see it act with hocket run --policy "

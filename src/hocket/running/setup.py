@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
@@ -21,6 +21,8 @@ from hocket.hooks.record import Background, Listener, RunRecord
 from hocket.latency.laws import LatencyModel, describe_latency
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.charged import Charged
+from hocket.results.descriptions import default_fields, described
+from hocket.running.mode import mode_of
 from hocket.running.result import RunInterrupted, RunResult
 from hocket.spaces.codec import ActionCodec, check_spaces
 from hocket.spaces.defaults import Default, Fixed, neutral
@@ -73,16 +75,22 @@ class CheckedRun:
         clock = self.clock
         known = {
             "env": self.name,
-            "policy": repr(self.policy),
+            "mode": mode_of(clock, self.policy.latency if isinstance(self.policy, Charged) else None),
+            "policy": described(self.policy),
             "rule": describe_rule(self.rule),
             "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
-            "default": repr(self.default),
+            "default": described(self.default),
             "ticks": self.ticks,
             "seed": self.seed,
         }
         if record.interrupted:
             record.trim()
-        result = RunResult(record, {**known, **(config or {})})
+        given = dict(config or {})
+        known["default_fields"] = [
+            *(f"{part}.{name}" for part in ("rule", "clock") for name in _default_fields(getattr(self, part))),
+            *given.pop("default_fields", ()),
+        ]
+        result = RunResult(record, {**known, **given})
         if record.interrupted:
             raise RunInterrupted(result)
         return result
@@ -132,3 +140,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, LatencyModel):
         return describe_latency(value)
     return value.value if isinstance(value, Enum) else value
+
+
+def _default_fields(value: Any) -> list[str]:
+    return default_fields(value) if is_dataclass(value) else []
