@@ -207,7 +207,7 @@ class Trace:
 
 
 def _new_beside(target: Path) -> tuple[Path, BinaryIO]:
-    """A new file in the same folder. Created exclusively, so a link that another user placed there is never followed."""
+    """A new file in the same folder, created exclusively: a link that another user placed there is never followed."""
     for number in range(MOST_PARTS):
         partial = target.with_name(f"{target.name}.{number}.part")
         try:
