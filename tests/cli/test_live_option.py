@@ -11,7 +11,7 @@ from hocket.cli import demo_command
 from hocket.instruments.live.live_page import LivePage
 
 VIRTUAL = ("run", "--env", "CartPole-v1", "--seconds", "1", "--clock", "virtual", "--latency", "0.05")
-SAID = re.compile(r"Live at http://127\.0\.0\.1:\d+/\n")
+SAID = re.compile(r"Live at http://127\.0\.0\.1:\d+/\?token=\S+\n")
 
 
 @pytest.fixture

@@ -137,10 +137,14 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
         TraceError: if it is no run folder, or a newer hocket has written it, or nothing of it can be read.
     """
     if not path.is_dir():
-        raise TraceError(f"{path} is {'no folder' if path.exists() else 'not there'}; give a folder that a run saved")
+        raise _UnreadableError(
+            f"{path} is {'no folder' if path.exists() else 'not there'}; give a folder that a run saved"
+        )
     there = {file.name for file in path.iterdir()}
     if not there & {TRACE, TICKS, INFERENCES, INDEX}:
-        raise TraceError(f"{path} is no run folder: it has no {INDEX}, {TRACE} or {TICKS}; give one that a run saved")
+        raise _UnreadableError(
+            f"{path} is no run folder: it has no {INDEX}, {TRACE} or {TICKS}; give one that a run saved"
+        )
     reader = _Reader(path)
     index = reader.json(INDEX, INDEX_KINDS)
     _check_version(path, index)
@@ -161,7 +165,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
         with reader.noting(TRACE):
             metrics = _metrics(trace, None, None, None, index, config)
     if not (config or summary or metrics):
-        raise TraceError(f"nothing of {path} can be read: {'; '.join(reader.problems)}")
+        raise _UnreadableError(f"nothing of {path} can be read: {'; '.join(reader.problems)}")
     if not summary and metrics is not None and trace is not None and ticks is not None:
         with reader.noting("a table"):
             summary = asdict(Summary.of(metrics.record))
@@ -179,18 +183,22 @@ def read_runs(folders: Sequence[Path], names: Sequence[str]) -> list[SavedRun]:
     """`read_run` of each; one of which nothing can be read is a run that has its problem only.
 
     Raises:
-        TraceError: if nothing of any can be read.
+        TraceError: if nothing of any can be read, or a newer hocket has written one.
     """
     runs, failures = [], []
     for path, name in zip(folders, names, strict=True):
         try:
             runs.append(read_run(path, name=name))
-        except TraceError as error:
+        except _UnreadableError as error:
             failures.append(error)
             runs.append(SavedRun(name=name, problems=(str(error),)))
     if runs and len(failures) == len(runs):
         raise failures[0]
     return runs
+
+
+class _UnreadableError(TraceError):
+    """Nothing of a folder can be read."""
 
 
 class _Reader:
