@@ -128,11 +128,8 @@ class CheckedEnv:
             EnvError: if the environment gives something else than it declares.
         """
         result = self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)
-        if not (
-            isinstance(result, tuple | list)
-            and len(result) == 2
-            and (result[1] is None or isinstance(result[1], Mapping))
-        ):
+        pair = isinstance(result, tuple | list) and len(result) == 2
+        if not pair or not (result[1] is None or isinstance(result[1], Mapping)):
             raise EnvError(
                 f"reset() of {self.name} returned {_shown(result)}; an observation and a dict of info are needed; "
                 "try return observation, {}"
