@@ -152,6 +152,8 @@ class Engine:
         """End the run: the scheduler settles what is in flight, and the trace keeps how."""
         # Not carried out: after an error, some of the commands before may not have been either.
         self._handle(e.RunEnded(now_ns))
+        for kept in (self._answers, self._versions, self._inputs, self._unbound):
+            kept.clear()
 
     def _handle(self, event: Event) -> list[Command]:
         """Feed the scheduler, keep the trace, inform the dispatcher."""

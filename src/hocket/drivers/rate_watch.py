@@ -56,11 +56,13 @@ class RateWatch:
         self._warned = True
         hz = float(self._cadence.hz)
         took_s = (self._now_ns - self._cadence.epoch_ns) / NS_PER_S
-        held = f"{self._missed} ticks were missed" if self._skips else f"it is {self._behind_ns / NS_PER_S:.3g} s behind"
+        fault = f"{self._missed} ticks were missed"
+        if not self._skips:
+            fault = f"it is {self._behind_ns / NS_PER_S:.3g} s behind"
         skip = "" if self._skips else ", or overrun=hocket.Overrun.SKIP to miss ticks instead of falling behind"
         warnings.warn(
             f"the loop does not hold {hz:g} Hz: {executed} ticks took {took_s:.3g} s ({executed / took_s:.3g} Hz), and "
-            f"{held}; try a lower hz or a faster environment{skip}",
+            f"{fault}; try a lower hz or a faster environment{skip}",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from time import perf_counter, process_time
 
 from hocket.core.cadence import Cadence, exact_hz
@@ -50,9 +50,13 @@ class Virtual:
         exact_hz(self.hz)
         check_failure_limit(self.failure_limit)
         for name in ("latency", "head", "learning"):
-            if not isinstance(getattr(self, name), LatencyModel):
+            law = getattr(self, name)
+            if not isinstance(law, LatencyModel):
+                raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
+            if not is_dataclass(law):
                 raise ConfigurationError(
-                    f"{name}={getattr(self, name)!r} is not a latency model; try hocket.Constant(0.05)"
+                    f"{name}={law!r} is not a dataclass, so a record cannot say what it was; "
+                    "try @dataclass(frozen=True) on it"
                 )
 
     def run(
@@ -89,7 +93,9 @@ class Virtual:
             failures=FailureLog(self.failure_limit),
         )
         engine = Engine(setup, cadence, executor)
-        run = VirtualRun(engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener))
+        run = VirtualRun(
+            engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
+        )
         with run.timed():
             for _ in range(setup.rule.initial_workers):
                 executor.add_worker(cadence.epoch_ns)
