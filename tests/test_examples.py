@@ -9,6 +9,8 @@ import pytest
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 SHORT = {"with_stable_baselines3": ["--steps", "200"]}
 """What to tell each example so that it takes a few seconds."""
+SAYS = {"with_stable_baselines3": "mean return"}
+"""What it prints."""
 
 
 def test_there_are_examples():
@@ -25,7 +27,7 @@ def test_it_runs(example):
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout.strip()
+    assert done.stdout.strip() and SAYS.get(example.stem, "") in done.stdout
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
