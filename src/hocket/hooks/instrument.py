@@ -17,15 +17,11 @@ import gymnasium as gym
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.hooks.record import Moment
+from hocket.spaces.checked_env import name_of
 
 NONE = math.nan
 EVALUATION_RETURN = "evaluation/mean_return"
 """The name that boards of curves give the mean return of an evaluation."""
-
-
-def name_of(env: gym.Env[Any, Any]) -> str:
-    """The id of ``env``, or its class."""
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,8 +109,8 @@ class EvaluationOptions:
             for name in ("every", "good_enough", "max_ticks"):
                 if getattr(self, name) is not None:
                     raise ConfigurationError(
-                        f"{name}={getattr(self, name)!r} has no effect with episodes=0, which switches evaluations off; "
-                        "leave one of them out"
+                        f"{name}={getattr(self, name)!r} has no effect with episodes=0, which switches evaluations "
+                        "off; leave one of them out"
                     )
 
     def under(self, clock: Virtual | Realtime) -> EvaluationOptions:

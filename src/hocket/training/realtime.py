@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
-from hocket.hooks.instrument import LearnerFigures, name_of
+from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
@@ -35,7 +35,6 @@ from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
 from hocket.running.result import RunInterrupted, RunResult
 from hocket.running.run import run
-from hocket.training.evaluation import FINAL
 from hocket.training.result import TrainResult
 from hocket.training.setup import TrainingSetup
 

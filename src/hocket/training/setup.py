@@ -17,7 +17,7 @@ from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
-from hocket.hooks.instrument import Instrument, name_of
+from hocket.hooks.instrument import Instrument
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, TickCounter
@@ -28,6 +28,7 @@ from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
 from hocket.running.setup import CheckedRun, set_up
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
 from hocket.spaces.defaults import Default
 from hocket.training.evaluation import Evaluator

@@ -51,8 +51,8 @@ class StackCheck:
         stack = moment.final_observation if ended else moment.observation
         if not (stack[:-1] == self._before[1:]).all():
             raise ConfigurationError(
-                f"frame_stack={len(stack)}, and the observation of tick {tick} is not the one before it, shifted by one "
-                "frame; stacks of consecutive frames, oldest first along the first axis, are allowed; try "
+                f"frame_stack={len(stack)}, and the observation of tick {tick} is not the one before it, shifted by "
+                "one frame; stacks of consecutive frames, oldest first along the first axis, are allowed; try "
                 "gymnasium.wrappers.FrameStackObservation(env, n), or leave frame_stack out: whole observations are "
                 "kept then"
             )
