@@ -35,6 +35,8 @@ from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
 from hocket.running.result import RunInterrupted, RunResult
 from hocket.running.run import run
+from hocket.spaces.checked_env import name_of
+from hocket.training.evaluation import FINAL
 from hocket.training.result import TrainResult
 from hocket.training.setup import TrainingSetup
 
