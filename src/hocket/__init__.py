@@ -12,8 +12,8 @@ Training:               train pretrain demonstrate Demonstrations InLoop RoundRo
 Measuring and planning: measure measure_agent estimate_predictability decompose plan forecast Agent workers_needed
                         learners_needed
 Instruments:            Instrument LivePage
-Errors:                 HocketError ConfigurationError MissingExtraError ActionError PolicyError ProtocolError
-                        TraceError CheckpointError DivergenceError NotSolvedError RunInterrupted
+Errors:                 HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError
+                        ProtocolError TraceError CheckpointError DivergenceError NotSolvedError RunInterrupted
 Packages:               analysis core drivers envs instruments latency learn models policies results spaces testing
                         theory training
 """
@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from hocket.errors import CheckpointError as CheckpointError
     from hocket.errors import ConfigurationError as ConfigurationError
     from hocket.errors import DivergenceError as DivergenceError
+    from hocket.errors import EnvError as EnvError
     from hocket.errors import HocketError as HocketError
     from hocket.errors import MissingExtraError as MissingExtraError
     from hocket.errors import NotSolvedError as NotSolvedError

@@ -25,6 +25,10 @@ class ActionError(HocketError, ValueError):
     """A policy returned an action that is not in the action space."""
 
 
+class EnvError(HocketError, ValueError):
+    """An environment gave an observation, a reward or an end that is not what it declares."""
+
+
 class PolicyError(HocketError):
     """A policy could not be built, or kept failing; the message carries the worker's own traceback."""
 

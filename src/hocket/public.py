@@ -70,8 +70,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Errors": {
             "hocket.errors": (
-                "HocketError ConfigurationError MissingExtraError ActionError PolicyError ProtocolError TraceError "
-                "CheckpointError DivergenceError NotSolvedError"
+                "HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError ProtocolError "
+                "TraceError CheckpointError DivergenceError NotSolvedError"
             ),
             "hocket.running.result": "RunInterrupted",
         },
@@ -168,7 +168,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.instruments": {
         "Your own": {
-            "hocket.hooks.instrument": "Instrument RunView InferenceView Progress LearnerFigures",
+            "hocket.hooks.instrument": "Instrument RunView InferenceView Progress LearnerFigures EvaluationProgress",
             "hocket.hooks.record": "Moment Listener Background",
             "hocket.hooks.dispatcher": "Dispatcher",
             "hocket.core.commands": "Outcome",
@@ -249,6 +249,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         "Actions": {
             "hocket.spaces.codec": "ActionCodec PendingActions",
             "hocket.spaces.defaults": "Default Fixed RepeatLast RandomDefault Fallback BoundDefault",
+        },
+        "Environments": {
+            "hocket.spaces.checked_env": "CheckedEnv ObservationCheck",
         },
     },
     "hocket.testing": {

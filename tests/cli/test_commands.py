@@ -166,7 +166,7 @@ def test_latencies_that_cannot_be(command, tmp_path, latency, message):
         (("--env", "CartPool-v1", "--hz", 50), "did you mean CartPole-v1"),
         (("--env", "Nothing-v0"), "is no registered environment"),
         (("--env", "hocket/Null-v0"), "has no rate of its own; give one, such as --hz 30"),
-        (("--env", "FrozenLake-v1", "--hz", 10), "observation space Discrete(16) is not supported"),
+        (("--env", "FrozenLake-v1", "--hz", 10), "observation space Discrete(16) of FrozenLake-v1 is not supported"),
         (("--hz", 0), "hz=0.0 must be greater than 0"),
         (("--hz", -1), "hz=-1.0 must be greater than 0"),
         (("--hz", "nan"), "hz=nan"),

@@ -71,7 +71,7 @@ def test_seed_is_an_integer_from_0(seed):
         ({"learn": print}, "learn=.* would never be called under TickDispatch"),
         ({"learn": print, "rule": hocket.Sequential()}, "learn=.* would never be called under Sequential"),
         ({"background": 1, "clock": hocket.Realtime(hz=60)}, "background=1 goes on in virtual time"),
-        ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* is not supported"),
+        ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* of FrozenLake-v1 is not supported"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_starts(changes, message):

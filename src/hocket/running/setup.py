@@ -16,12 +16,12 @@ from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import name_of
 from hocket.hooks.record import Background, Listener, RunRecord
 from hocket.latency.laws import LatencyModel, describe_latency
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.charged import Charged
 from hocket.running.result import RunInterrupted, RunResult
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
 from hocket.spaces.defaults import Default, Fixed, neutral
 
