@@ -168,7 +168,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.instruments": {
         "Your own": {
-            "hocket.hooks.instrument": "Instrument RunView InferenceView Progress LearnerFigures",
+            "hocket.hooks.instrument": "Instrument RunView InferenceView Progress LearnerFigures EvaluationProgress",
             "hocket.hooks.record": "Moment Listener Background",
             "hocket.hooks.dispatcher": "Dispatcher",
             "hocket.core.commands": "Outcome",

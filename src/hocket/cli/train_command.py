@@ -87,9 +87,7 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
-    if len(final.returns):
-        episodes = f"{len(final.returns)} episode{'s' * (len(final.returns) > 1)}"
-        figures["evaluation"] = f"mean return {final.mean:.4g} over {episodes}, by the weights of tick {final.tick:,}"
+    figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
 

@@ -120,6 +120,22 @@ class Progress:
         return {name: value for name, value in scalars.items() if not math.isnan(value)}
 
 
+class EvaluationProgress(NamedTuple):
+    """The state of an evaluation that is being played.
+
+    Attributes:
+        tick: of the training, whose weights are evaluated.
+        episodes, ticks: played so far.
+        episodes_wanted, tick_limit: it ends at either.
+    """
+
+    tick: int
+    episodes: int
+    ticks: int
+    episodes_wanted: int
+    tick_limit: int
+
+
 class Instrument:
     """Looks on. Override what is of interest; what is not overridden costs nothing.
 
@@ -144,6 +160,9 @@ class Instrument:
 
     def on_training(self, progress: Progress) -> None:
         """Training stands like this; about once a second of the wall clock."""
+
+    def on_evaluation_progress(self, progress: EvaluationProgress) -> None:
+        """An evaluation is being played; called about once a second of the wall clock."""
 
     def on_evaluation(self, tick: int, mean_return: float) -> None:
         """After ``tick``, episodes under the greedy policy had this mean return."""

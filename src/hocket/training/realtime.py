@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.errors import ConfigurationError
+from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
@@ -35,10 +36,9 @@ from hocket.policies.charged import Charged
 from hocket.running.result import RunInterrupted, RunResult
 from hocket.running.run import run
 from hocket.spaces.checked_env import name_of
+from hocket.training.evaluation import FINAL
 from hocket.training.result import TrainResult
 from hocket.training.setup import TrainingSetup
-
-LEAST_EVALUATION_TICKS = 3600
 
 
 class RealtimeTraining:
@@ -49,6 +49,7 @@ class RealtimeTraining:
         replay: new and empty.
 
     Attributes:
+        dispatcher: of the run, or None without instruments.
         first_tick: of the training, at which this run begins.
         last_tick: of the training, at which it ended.
         updates: of this run.
@@ -58,6 +59,7 @@ class RealtimeTraining:
 
     def __init__(self, training: TrainingSetup, replay: Replay) -> None:
         self._training, self._replay = training, replay
+        self.dispatcher: Dispatcher | None = None
         self._belongs_to = belonging(
             name_of(training.env),
             training.algorithm,
@@ -163,7 +165,7 @@ class RealtimeTraining:
     def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, RunInterrupted | None]:
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
-        dispatcher = training_dispatcher(
+        self.dispatcher = dispatcher = training_dispatcher(
             lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
         )
         try:
@@ -214,9 +216,9 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
         result = played.play()
     finally:
         replay.close()
-    evaluator = training.evaluator(greedy, longest=max(training.ticks, LEAST_EVALUATION_TICKS))
+    evaluator = training.evaluator(greedy, played.dispatcher)
     try:
-        final = evaluator.play(played.last_tick, -1)
+        final = evaluator.play(played.last_tick, FINAL)
     except RunInterrupted:
         raise RunInterrupted(result) from None
     history, epoch_ns = played.history, result.record.trace.cadence.epoch_ns

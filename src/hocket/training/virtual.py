@@ -19,7 +19,7 @@ from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
 from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
-from hocket.running.result import RunResult
+from hocket.running.result import RunInterrupted, RunResult
 from hocket.training.evaluation import Evaluation, Judge
 from hocket.training.result import TrainResult
 from hocket.training.resumption import play_with_checkpoints, resume_run, suspend_run
@@ -40,7 +40,7 @@ class VirtualTraining:
     def __init__(self, training: TrainingSetup, replay: Replay) -> None:
         clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
         evaluation = training.evaluation
-        assert isinstance(clock, Virtual) and evaluation.every is not None
+        assert isinstance(clock, Virtual)
         self._training, self._replay = training, replay
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector = training.collector(replay)
@@ -56,15 +56,15 @@ class VirtualTraining:
         )
         self._exploration = training.exploration(collector, exploring)
         self._checked = training.checked(training.policy(self._exploration, self.learners, in_place=True))
-        self._evaluator = training.evaluator(training.policy(None, self.learners, in_place=True))
         self._dispatcher = training_dispatcher(self._figures, training.instruments)
+        self._evaluator = training.evaluator(training.policy(None, self.learners, in_place=True), self._dispatcher)
         self.judge = Judge(
             self.learners,
             network=network,
             evaluator=self._evaluator,
             every=evaluation.every,
             good_enough=evaluation.good_enough,
-            told=self._evaluated,
+            on_evaluation=self._evaluated,
         )
         self._belongs_to = belonging(
             self._checked.name,
@@ -78,18 +78,29 @@ class VirtualTraining:
             **training.options(),
         )
 
-    def play(self) -> RunResult:
-        """Play the run to its end, if `judge` does not end it before; see `hocket.train`."""
+    def play(self) -> tuple[RunResult, Evaluation]:
+        """Play the run to its end, or until `judge` ends it; the final evaluation, whose weights the network has."""
         training = self._training
         checkpoints, ticks = training.checkpoints, self._checked.ticks
         run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
-        until, save = self.judge.enough, self._save
+        judge, save = self.judge, self._save
         with run.told(self._dispatcher, ticks):
-            play_with_checkpoints(run, ticks, seed=self._checked.seed, until=until, checkpoints=checkpoints, save=save)
+            judge.evaluate_if_due()  # one that was interrupted before the checkpoint
+            if not judge.enough(run.record):
+                play_with_checkpoints(
+                    run, ticks, seed=self._checked.seed, until=judge.enough, checkpoints=checkpoints, save=save
+                )
             record = run.end()
-        return self._checked.result(record, {"mode": training.mode})
+            record.interrupted = record.interrupted or judge.interrupted
+            result = self._checked.result(record, {"mode": training.mode})
+            try:
+                judge.conclude()
+                final = judge.final()
+            except RunInterrupted:
+                raise RunInterrupted(result) from None
+        return result, final
 
     def _begin(self) -> VirtualRun:
         clock = self._training.clock
@@ -140,7 +151,7 @@ def train_virtual(training: TrainingSetup) -> TrainResult:
     replay = training.empty_replay()
     try:
         played = VirtualTraining(training, replay)
-        result = played.play()
+        result, final = played.play()
     finally:
         replay.close()
     learners, judge = played.learners, played.judge
@@ -149,7 +160,7 @@ def train_virtual(training: TrainingSetup) -> TrainResult:
         run=result,
         network=training.network,
         evaluations=judge.evaluations,
-        final=judge.final(),
+        final=final,
         updates=len(log),
         losses=log.losses,
         stalenesses=log.stalenesses,

@@ -73,7 +73,7 @@ class TrainArguments(ActingArguments):
     evaluate_every: int | None = None
     """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
     evaluation_episodes: int | None = None
-    """Episodes of each, and of the final one; 20 by default, 1 in realtime."""
+    """Episodes of each, and of the final one; 20 by default, 1 in realtime; 0 for no evaluations."""
     good_enough: float | None = None
     """Stop at the first evaluation whose mean return reaches this (virtual)."""
     save: Path | None = None
