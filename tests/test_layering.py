@@ -124,8 +124,6 @@ OTHERS_PRIVATE = {  # of other packages, which have no public name for it
     "_foreach_norm": "torch: likewise",
     "_is_mkldnn_bf16_supported": "torch: there is no other way to ask",
 }
-MERGED_WITH_ITS_BASES = {"hocket.core.scheduler"}
-"""A class spread over three files."""
 
 
 def private_names(tree):
@@ -160,7 +158,7 @@ def foreign_private_names(source):
                 yield node.lineno, ast.unparse(node)
 
 
-@pytest.mark.parametrize("name", sorted(MODULES.keys() - MERGED_WITH_ITS_BASES))
+@pytest.mark.parametrize("name", sorted(MODULES))
 def test_private_names_stay_in_their_file(name):
     assert list(foreign_private_names(MODULES[name].read_text())) == []
 

@@ -121,6 +121,7 @@ def test_decompose(command, tmp_path):
     json.dumps(figures, allow_nan=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["tick-dispatch", "sequential"])
 def test_decompose_a_network(command, rule):
     workers = () if rule == "sequential" else ("--workers", "auto")

@@ -30,6 +30,7 @@ def saved(folder):
     return sorted(path.name for path in (folder / "runs/a").iterdir())
 
 
+@pytest.mark.slow
 def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
     assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0

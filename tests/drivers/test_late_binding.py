@@ -155,6 +155,7 @@ def test_now_and_then_a_head_is_late():
     assert metrics.coverage == pytest.approx(1 - metrics.missed_binds / 1000, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head_s", [0.001, 0.03], ids=["short", "longer than a tick"])
 @pytest.mark.parametrize(
     "rule",

@@ -274,6 +274,7 @@ except ConfigurationError as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most_bytes", "file"), [(500, "trace.bin"), (30_000, "report.html")])
 def test_a_full_disk_is_a_clear_error_and_leaves_what_there_is_readable(folder, tmp_path, most_bytes, file):
     target = tmp_path / "full"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
+from hocket.core.commands import Command
 from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
@@ -109,10 +110,10 @@ class Engine:
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """What was pending for the inference whose action was executed last."""
 
-    def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
-        """The action that tick ``tick`` executes."""
-        self.feed(e.DeadlineReached(now_ns, tick, overrun))
-        return self._action
+    def deadline(self, tick: int, now_ns: int) -> Any:
+        """The action that tick ``tick`` executes; the caller may keep and change it."""
+        self.feed(e.DeadlineReached(now_ns, tick))
+        return self._codec.copied(self._action)
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
         """Observation ``tick`` exists; its buffer may be reused afterwards."""
@@ -147,14 +148,25 @@ class Engine:
         due_ns, self.wake_ns = self.wake_ns, None
         self.feed(e.TimerDue(due_ns))
 
-    def feed(self, event: Event) -> None:
-        """Tell the scheduler, keep the trace, carry out the commands."""
+    def end(self, now_ns: int) -> None:
+        """End the run: the scheduler settles what is in flight, and the trace keeps how."""
+        # Not carried out: after an error, some of the commands before may not have been either.
+        self._handle(e.RunEnded(now_ns))
+        for kept in (self._answers, self._versions, self._inputs, self._unbound):
+            kept.clear()
+
+    def _handle(self, event: Event) -> list[Command]:
+        """Feed the scheduler, keep the trace, inform the dispatcher."""
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        for command in commands:
+        return commands
+
+    def feed(self, event: Event) -> None:
+        """Handle ``event`` and carry out the commands it leads to."""
+        for command in self._handle(event):
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
@@ -210,7 +222,7 @@ class Engine:
         if self._pending is not None:
             pending_actions = self.pending_actions(observation, command.tick)
             self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
-            inputs = (pending_actions,)
+            inputs = (pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None
             inputs = (*inputs, self._newest)

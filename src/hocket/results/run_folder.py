@@ -111,8 +111,8 @@ def _check_no_checkpoints(path: Path) -> None:
     for state in path.glob("*/" + CHECKPOINT_INDEX):
         if state.parent.name.isdecimal():
             raise ConfigurationError(
-                f"{path} holds checkpoints of a training ({state.parent.name}), and its config.json would be replaced by "
-                f"this run's; try another folder, such as {path / 'run'}"
+                f"{path} holds checkpoints of a training ({state.parent.name}), and this run's config.json would "
+                f"replace theirs; try another folder, such as {path / 'run'}"
             )
 
 

@@ -127,7 +127,7 @@ class CheckedEnv:
         Raises:
             EnvError: if the environment gives something else than it declares.
         """
-        result = self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)
+        result: Any = self.env.reset(seed=seed) if options is None else self.env.reset(seed=seed, options=options)
         pair = isinstance(result, tuple | list) and len(result) == 2
         if not pair or not (result[1] is None or isinstance(result[1], Mapping)):
             raise EnvError(
@@ -144,7 +144,7 @@ class CheckedEnv:
         Raises:
             EnvError: if the environment gives something else than it declares.
         """
-        result = self.env.step(action)
+        result: Any = self.env.step(action)
         if not (isinstance(result, tuple | list) and len(result) == 5):
             raise EnvError(
                 f"step() of {self.name} returned {_shown(result)}; 5 values are needed; "

@@ -152,6 +152,10 @@ class ActionCodec:
             return int(row)
         return np.array(row, self.dtype)
 
+    def copied(self, action: Any) -> Any:
+        """``action`` for a receiver that may keep and change it: itself for Discrete, a new array for Box."""
+        return action if self._first is not None else np.array(action, self.dtype)
+
     def _encode_box(self, answer: Any) -> NDArray[Any]:
         space = self.space
         assert isinstance(space, spaces.Box)

@@ -19,6 +19,7 @@ from hocket.envs.state import restore, snapshot
 from hocket.errors import CheckpointError
 from hocket.hooks.record import RunRecord
 from hocket.learn.checkpoints.pickling import dump, load
+from hocket.spaces.checked_env import CheckedEnv
 from hocket.training.options import Checkpoints
 
 ENV = "env"
@@ -98,7 +99,7 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
     if state is not None:
         restore(env, state)
         return run
-    observation, _ = env.reset(seed=run.stepper.episode_seed)
+    observation, _ = CheckedEnv(env).reset(seed=run.stepper.episode_seed)
     if not np.array_equal(observation, run.stepper.observation):
         raise CheckpointError(
             f"{env} does not begin an episode alike for the same seed ({run.stepper.episode_seed}), and it cannot be "

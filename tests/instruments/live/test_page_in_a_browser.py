@@ -130,9 +130,12 @@ def interrupted(call):
 
 
 class Enough(Painted):
-    """Until somebody has seen enough, which a busy machine may take long for."""
+    """Until it is closed: a busy machine may take long to see enough."""
 
     seen = False
+
+    def close(self):
+        self.seen = True
 
     def step(self, action):
         if self.seen:
@@ -141,10 +144,9 @@ class Enough(Painted):
 
 
 def test_a_run_in_the_browser(browser, shown):
-    with hocket.LivePage(0) as page:
+    with hocket.LivePage(0) as page, Enough() as env:
         browser.get(page.url)
         assert eventually(lambda: shown.state() == "idle")
-        env = Enough()
         ended = beside(lambda: interrupted(lambda: play(page, 100, env=env)))
         assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
         assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
@@ -200,7 +202,7 @@ def test_a_run_in_the_browser(browser, shown):
         browser.switch_to.window(first)
 
         # In the end the gauges say what the summary says.
-        env.seen = True
+        env.close()
         summary = ended().summary()
         assert eventually(lambda: shown.state() == "ended")
         time.sleep(0.5)

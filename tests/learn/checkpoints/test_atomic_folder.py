@@ -90,6 +90,7 @@ except CheckpointError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full(tmp_path):
     write(tmp_path / "1", a=b"old")
     for name in "1", "2":

@@ -141,6 +141,7 @@ def test_the_scrolling_view_holds_the_whole_schedule():
     assert unpacked(view["tick"]) == [1, 2, 3, 5, 6] and unpacked(view["delay"]) == [1, 0, 2, 3, 0]
 
 
+@pytest.mark.slow
 def test_an_hour_is_small_and_no_bigger_than_it_must_be(tmp_path):
     short, hour = long_run(21_600), long_run(216_000)
     assert Metrics(hour).coverage == pytest.approx(0.9, abs=1e-4)

@@ -43,6 +43,7 @@ def page(browser, tmp_path):
 PICTURE = "return document.querySelector('.viewer canvas').toDataURL()"
 
 
+@pytest.mark.slow
 def test_the_schedule_moves_zooms_and_tells(page):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -72,6 +73,7 @@ def test_the_schedule_moves_zooms_and_tells(page):
     assert [entry for entry in page.get_log("browser") if entry["level"] != "INFO"] == []
 
 
+@pytest.mark.slow
 def test_charts_tell_values_under_the_pointer(page):
     from selenium.webdriver.common.by import By
 
