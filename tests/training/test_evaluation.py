@@ -188,7 +188,7 @@ def came_to(result):
 
 def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resumes(tmp_path):
     options = hocket.EvaluationOptions(every=50, episodes=2)
-    number = 3  # the training's, the one that is compared with it, and the first evaluation's
+    number = 5  # the training's, one that is compared with it, two that show how it is saved, the first evaluation's
     with pytest.raises(hocket.RunInterrupted) as info:
         train(stopping(number), ticks=120, evaluation=options, checkpoints=hocket.Checkpoints(tmp_path))
     assert len(info.value.result.record.ticks) == 50

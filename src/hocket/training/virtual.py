@@ -143,7 +143,7 @@ class VirtualTraining:
         if saved_checkpoints(folder):
             return
         reason = (
-            f"the training ended at tick {tick:,}, and {self._checked.name} could be saved nowhere on the way, since no "
+            f"the training ended at tick {tick:,}, and {self._checked.name} could not be saved on the way, since no "
             "episode ended after a checkpoint was due"
         )
         explain_absence(folder, reason)
