@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
+from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import NOTHING_PENDING, check_spaces
 
 MOST_TICKS = 1_000_000
@@ -156,6 +157,7 @@ def demonstrate(
 
     Raises:
         ConfigurationError: if something does not fit.
+        EnvError: if the environment gives something else than it declares.
     """
     check_spaces(env)
     for name, value in (("episodes", episodes), ("most_ticks", most_ticks)):
@@ -163,19 +165,20 @@ def demonstrate(
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
     if not isinstance(env.action_space, gym.spaces.Discrete):
         raise ConfigurationError(f"demonstrations are of Discrete actions, not {env.action_space}")
+    checked = CheckedEnv(env)
     observations: list[Any] = []
     rows: list[tuple[int, float, bool, bool]] = []
     for episode in range(episodes):
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        observation, _ = checked.reset(seed=seed if episode == 0 else None)
         observations.append(np.array(observation))
         ended = False
         while not ended:
             action = int(policy(observation))
-            observation, reward, terminated, truncated, _ = env.step(action)
-            truncated = bool(truncated) or len(rows) + 1 == most_ticks
-            ended = bool(terminated) or truncated
+            observation, reward, terminated, truncated, _ = checked.step(action)
+            truncated = truncated or len(rows) + 1 == most_ticks
+            ended = terminated or truncated
             observations.append(np.array(observation))
-            rows.append((action, float(reward), bool(terminated), truncated))
+            rows.append((action, reward, terminated, truncated))
         if len(rows) == most_ticks:
             break
     actions, rewards, terminations, truncations = zip(*rows, strict=True)
