@@ -510,8 +510,8 @@ def test_interrupted_in_the_evaluation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"evaluation": hocket.EvaluationOptions(every=100)}, "every=100: a world that does not wait"),
-        ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a world"),
+        ({"evaluation": hocket.EvaluationOptions(every=100)}, "every=100: a training on the wall clock cannot pause"),
+        ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a training"),
         ({"ticks": 0}, "ticks=0 must be a whole number"),
         ({"ticks": 1.5}, "ticks=1.5 must be a whole number"),
         ({"seed": -1}, "seed=-1"),

@@ -31,8 +31,6 @@ from numpy.typing import NDArray
 
 from hocket.errors import CheckpointError, ConfigurationError, MissingExtraError
 from hocket.learn.checkpoints.atomic_folder import INDEX, new_folder, read_index, verify
-from hocket.results.run_folder import INDEX as RUN_INDEX
-from hocket.results.run_folder import TICKS as RUN_TICKS
 
 try:
     from safetensors import SafetensorError
@@ -49,6 +47,8 @@ FORMAT, FORMAT_VERSION = "hocket checkpoint", 3
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
 ABSENCE = "no-checkpoint.txt"
+RUN_FILES = ("run.json", "ticks.npz")
+"""Of a folder that `hocket.running.result.RunResult.save` has written."""
 KEPT = 2
 """Checkpoints in a folder."""
 
@@ -143,7 +143,7 @@ def check_free(folder: Path, *, resumed_tick: int = -1) -> None:
     Raises:
         CheckpointError: if ``folder`` holds checkpoints of later ticks, or the record of a run.
     """
-    record = next((name for name in (RUN_INDEX, RUN_TICKS) if (folder / name).exists()), None)
+    record = next((name for name in RUN_FILES if (folder / name).exists()), None)
     if record is not None:
         raise CheckpointError(
             f"{folder} holds the record of a run ({record}), whose config.json would be taken for the training's; save "

@@ -15,7 +15,6 @@ from hocket.hooks.record import Moment
 from hocket.learn.replay.replay import Replay
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
 
-
 LARGEST_REWARD = float(np.finfo(np.float32).max)
 
 
@@ -109,7 +108,7 @@ class Collector:
             return
         if not abs(moment.reward) <= LARGEST_REWARD:
             self.error = (
-                f"tick {tick} paid a reward of {moment.reward}; only finite ones of 32 bits can be learned from; look at "
+                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look at "
                 "the environment's rewards"
             )
             return
