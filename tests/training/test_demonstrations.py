@@ -36,6 +36,53 @@ def test_by_hand():
     assert [(m.terminated, m.truncated) for m in moments][1::3] == [(True, False), (False, True)]
 
 
+def test_what_is_shown_may_be_changed():
+    shown = two_episodes()
+    for moment in shown.moments():
+        moment.observation[:] = 99
+        if moment.final_observation is not None:
+            moment.final_observation[:] = 99
+    assert shown.observations.tolist() == [[0], [1], [2], [10], [11], [12], [13]]
+
+
+class Drifting(gym.Env):
+    """Its one buffer counts its ticks; from the third on it gives ``given`` instead."""
+
+    observation_space = spaces.Box(0, 100, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, given=None):
+        self.given = given
+        self.buffer = np.zeros(1, np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        self.buffer[:] = 0
+        return self.buffer, {}
+
+    def step(self, action):
+        self.buffer += 1
+        if self.given is not None and self.buffer[0] >= 3:
+            return self.given
+        return self.buffer, 1.0, False, bool(self.buffer[0] == 4), {}
+
+
+def test_a_policy_may_change_what_it_is_given():
+    def policy(observation):
+        observation[:] = 99
+        return 0
+
+    played = hocket.demonstrate(Drifting(), policy, episodes=1)
+    assert played.observations.tolist() == [[0], [1], [2], [3], [4]]
+
+
+def test_what_the_environment_gives_is_checked():
+    with pytest.raises(hocket.EnvError, match=r"observation .* of Drifting holds NaN or infinity"):
+        hocket.demonstrate(Drifting((np.array([np.nan]), 1.0, False, False, {})), lambda o: 0, episodes=1)
+    played = hocket.demonstrate(Drifting(([7], np.array([2.0]), True, False, {})), lambda o: 0, episodes=1)
+    assert played.observations[-1].tolist() == [7] and played.observations.dtype == np.float32
+    assert played.rewards.tolist() == [1, 1, 2]
+
+
 def test_with_a_delay_nobody_decided_the_first_ticks():
     assert [m.decided_on for m in two_episodes().moments(2)] == [-1, 0, -1, 2, 3]
     assert [m.decided_on for m in two_episodes().moments(3)] == [-1, -1, -1, -1, 2]

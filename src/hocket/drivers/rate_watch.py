@@ -26,12 +26,12 @@ class RateWatch:
         self._missed = 0
         self._longer = 0  # ticks that left the loop further behind
         self._behind_ns = 0
-        self._now_ns = cadence.epoch_ns
+        self._tick, self._now_ns = 0, cadence.epoch_ns  # of the last overrun
         self._warned = False
 
     def overran(self, tick: int, passed: int, now_ns: int) -> None:
         """The work of ``tick`` has ended at ``now_ns``, when the deadlines of ``passed`` more ticks had passed."""
-        self._now_ns = now_ns
+        self._tick, self._now_ns = tick, now_ns
         if self._skips:
             self._longer += passed > 1
             self._missed += passed - 1
@@ -41,16 +41,16 @@ class RateWatch:
             self._longer += behind_ns > self._behind_ns
         self._behind_ns = behind_ns
         if behind_ns >= NS_PER_S and not self._warned:
-            self._judge(tick)
+            self._judge()
 
-    def ended(self, tick: int) -> None:
-        """The loop has ended after ``tick``."""
+    def ended(self) -> None:
+        """The loop has ended."""
         if self._behind_ns >= 2 * self._cadence.period_ns and not self._warned:
-            self._judge(tick)
+            self._judge()
 
-    def _judge(self, tick: int) -> None:
+    def _judge(self) -> None:
         """Warn if more than half of the ticks were too long."""
-        executed = tick - self._missed
+        executed = self._tick - self._missed
         if executed < FEWEST or 2 * self._longer <= executed:
             return
         self._warned = True

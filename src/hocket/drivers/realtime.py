@@ -155,7 +155,7 @@ class Realtime:
                 self._finish(engine, record, interrupt, thread_time() - cpu)
             raise
         self._finish(engine, record, interrupt, thread_time() - cpu)
-        watch.ended(tick)
+        watch.ended()
 
     def _finish(self, engine: RealtimeEngine, record: RunRecord, interrupt: Interrupt, cpu_s: float) -> None:
         """Complete the record of a loop that has ended."""

@@ -90,6 +90,8 @@ class RunRecord:
         self.errors: list[str] = []
         self.interrupted = False
         """Whether Ctrl-C ended the run early."""
+        self.failed = False
+        """Whether an error ended the run."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
         self.priority = 0
@@ -116,6 +118,7 @@ class RunRecord:
 def attach_record(error: BaseException, record: RunRecord) -> None:
     """Note on ``error``, which ended a run, the record up to there; `attached_record` reads it."""
     record.trim()
+    record.failed = not isinstance(error, KeyboardInterrupt)
     vars(error)["_hocket_record"] = record
 
 

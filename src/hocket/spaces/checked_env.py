@@ -29,8 +29,8 @@ class ObservationCheck:
     """Turns observations into finite arrays of the shape and dtype of ``space``.
 
     An array that fits is returned itself, not copied. Lists, tuples, scalars of a space of one number, CPU tensors and
-    arrays of another number type are converted, if that keeps their values (floats are rounded to a narrower float).
-    Bounds are not checked. Picklable.
+    arrays of another number type are converted: numbers to floats, and integers to integers that can hold them. Bounds
+    are not checked. Picklable.
 
     Args:
         space: a Box.
@@ -84,7 +84,7 @@ class ObservationCheck:
             array = array.reshape(self._shape)
         with np.errstate(over="ignore", invalid="ignore"):
             converted = array.astype(self._dtype)
-        if not self._floats and not np.array_equal(converted, array):
+        if not self._floats and (array.dtype.kind == "f" or not np.array_equal(converted, array)):
             self._refuse(
                 observation,
                 f"holds {array.dtype} values that {self._dtype} cannot hold",

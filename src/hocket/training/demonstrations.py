@@ -90,7 +90,7 @@ class Demonstrations:
             frame += 1
             final = None
             if self.ended[row]:
-                final = self.observations[frame]
+                final = self.observations[frame].copy()
                 frame += tick < last  # after the very last episode its final observation stands in for the next first
             decided_on = tick - delay_ticks
             yield Moment(
@@ -101,7 +101,7 @@ class Demonstrations:
                 reward=float(self.rewards[row]),
                 terminated=bool(self.terminated[row]),
                 truncated=bool(self.truncated[row]),
-                observation=final if final is not None and tick == last else self.observations[frame],
+                observation=final if final is not None and tick == last else self.observations[frame].copy(),
                 final_observation=final,
                 final_pending_actions=NOTHING_PENDING,
             )
@@ -165,15 +165,15 @@ def demonstrate(
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
     if not isinstance(env.action_space, gym.spaces.Discrete):
         raise ConfigurationError(f"demonstrations are of Discrete actions, not {env.action_space}")
-    checked = CheckedEnv(env)
     observations: list[Any] = []
     rows: list[tuple[int, float, bool, bool]] = []
+    checked = CheckedEnv(env)
     for episode in range(episodes):
         observation, _ = checked.reset(seed=seed if episode == 0 else None)
         observations.append(np.array(observation))
         ended = False
         while not ended:
-            action = int(policy(observation))
+            action = int(policy(np.array(observation)))  # the environment's own buffer, which a policy may change
             observation, reward, terminated, truncated, _ = checked.step(action)
             truncated = truncated or len(rows) + 1 == most_ticks
             ended = terminated or truncated

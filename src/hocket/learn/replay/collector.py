@@ -108,8 +108,8 @@ class Collector:
             return
         if not abs(moment.reward) <= LARGEST_REWARD:
             self.error = (
-                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look at "
-                "the environment's rewards"
+                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look "
+                "at the environment's rewards"
             )
             return
         ended = moment.final_observation is not None
