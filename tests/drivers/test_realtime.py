@@ -192,8 +192,7 @@ for executor in ("threads", "processes"):
         {"executor": "fibres"},
         {"spin_s": -1},
         {"spin_s": float("nan")},
-        {"failure_limit": 0},
-        {"failure_limit": True},
+        {"failures": 5},
     ],
 )
 def test_bad_options_are_refused(options):

@@ -166,8 +166,9 @@ def test_repeated_failures_end_the_run_with_the_policys_traceback():
         calls.append(1)
         raise RuntimeError("the policy's own words")
 
+    limits = hocket.FailureLimits(seconds=2, rounds=3)
     with pytest.raises(PolicyError, match="the policy's own words") as caught:
-        hocket.run(Shown(), policy, hocket.Unstaggered(1), virtual(0.5, failure_limit=3), ticks=50)
+        hocket.run(Shown(), policy, hocket.Unstaggered(1), virtual(0.5, failures=limits), ticks=50)
     assert "in policy" in str(caught.value) and len(calls) == 3
 
 
@@ -232,8 +233,7 @@ def test_nothing_of_a_run_ends_twice_or_never(null_run):
         {"hz": "fast"},
         {"latency": 0.2},
         {"learning": None},
-        {"failure_limit": 0},
-        {"failure_limit": 1.5},
+        {"failures": 5},
     ],
 )
 def test_bad_options_are_refused(options):

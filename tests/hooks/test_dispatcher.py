@@ -89,7 +89,9 @@ def test_a_run_does_not_change_for_being_looked_at():
     assert looked_at.record.trace.rows == alone.record.trace.rows
 
 
-@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook not in ("on_starting", "on_training", "on_evaluation")])
+@pytest.mark.parametrize(
+    "hook", [hook for hook in HOOKS if hook not in ("on_starting", "on_training", "on_evaluation")]
+)
 def test_one_that_fails_is_told_no_more_and_the_run_goes_on(hook):
     calls = []
 

@@ -20,11 +20,12 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
-from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.spaces.codec import ActionCodec, check_observation_space
 from hocket.spaces.defaults import Default
@@ -53,7 +54,7 @@ class StaggeredAgent:
         default: what `act` answers when no action is due.
         observation_space, action_space: a Box; a Discrete or a Box.
         executor: `Processes` or `Threads`.
-        failure_limit: how many failures in a row, with no success between, make `act` raise `PolicyError`.
+        failures: which failures in a row make `act` raise `PolicyError`.
         seed: of a random default.
     """
 
@@ -67,11 +68,11 @@ class StaggeredAgent:
         observation_space: gym.spaces.Box,
         action_space: gym.spaces.Discrete | gym.spaces.Box,
         executor: ExecutorKind | Literal["processes", "threads"] = "processes",
-        failure_limit: int = 5,
+        failures: FailureLimits = USUAL_LIMITS,
         seed: int = 0,
     ) -> None:
         check_observation_space(observation_space)
-        check_failure_limit(failure_limit)
+        check_failure_limits(failures)
         if not isinstance(rule, Rule):
             raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
         factory = as_factory(policy)
@@ -85,7 +86,7 @@ class StaggeredAgent:
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
         self._space = observation_space
         self._dtype = np.dtype(observation_space.dtype)
-        self._failure_limit = failure_limit
+        self._failures = failures
         self._executor = as_executor_kind(executor).executor(
             WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
@@ -95,7 +96,8 @@ class StaggeredAgent:
         self._tick = 0
         self._observed = -1
         self._lock = Lock()
-        self._failure: Exception | None = None
+        self._policy_error: PolicyError | None = None  # for the next `act`
+        self._failure: Exception | None = None  # ends the agent
         self._closed = False
         self._servant: Thread | None = None
 
@@ -107,7 +109,9 @@ class StaggeredAgent:
         With ``observation``, `observe` it first; it can act from the next cycle on.
 
         Raises:
-            PolicyError: if the policy keeps failing, with its traceback.
+            PolicyError: if the policy keeps failing, with its traceback. The cycle counts as one of the default's. The
+                agent remains usable: failures are counted anew, later calls answer the default until the policy works
+                again, and raise again if they pass the limits again.
         """
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
@@ -123,7 +127,11 @@ class StaggeredAgent:
             self._service(engine)
             now_ns = monotonic_ns()
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
-            return engine.deadline(self._tick, now_ns)
+            action = engine.deadline(self._tick, now_ns)
+            error, self._policy_error = self._policy_error, None
+        if error is not None:
+            raise error
+        return action
 
     def observe(self, observation: Any, *, episode_ended: bool = False) -> None:
         """Take in the newest observation; the buffer may be reused afterwards.
@@ -194,7 +202,7 @@ class StaggeredAgent:
             Cadence(self._hz, epoch_ns),
             self._executor,
             joined=self._joined,
-            failure_limit=self._failure_limit,
+            failures=self._failures,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)
@@ -223,11 +231,13 @@ class StaggeredAgent:
                 self._service(engine)
 
     def _service(self, engine: RealtimeEngine) -> None:
-        """Take in what has happened, up to the first failure that the agent does not survive."""
+        """Take in what has happened, up to the first failure that ends the agent."""
         if self._failure is not None:
             raise self._failure
         try:
             engine.service()
+        except PolicyError as error:
+            self._policy_error = error
         except Exception as failure:
             self._failure = failure
             raise

@@ -14,7 +14,8 @@ from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
@@ -56,7 +57,7 @@ class Realtime:
         spin_s: how long before a deadline to stop sleeping and spin.
         priority: the tick loop's real-time priority (``SCHED_FIFO``), 1 to 99, where the system grants it; 0 for an
             ordinary thread. Without it other threads may make ticks late by milliseconds. The record says which it was.
-        failure_limit: how many failures in a row, with no success between, end the run.
+        failures: which failures in a row end the run.
     """
 
     hz: float
@@ -65,14 +66,14 @@ class Realtime:
     on_overrun: Callable[[int], None] | None = None
     spin_s: float = 0.0002
     priority: int = 1
-    failure_limit: int = 5
+    failures: FailureLimits = USUAL_LIMITS
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
         if not 0 <= self.spin_s <= 1:
             raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
         check_priority(self.priority)
-        check_failure_limit(self.failure_limit)
+        check_failure_limits(self.failures)
         object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
     def run(
@@ -101,7 +102,7 @@ class Realtime:
                     Cadence(exact_hz(self.hz), monotonic_ns()),
                     executor,
                     joined=joined,
-                    failure_limit=self.failure_limit,
+                    failures=self.failures,
                 )
                 stepper = EnvStepper(env, RunRecord(engine.trace), setup.listener)
                 stepper.observation = observation
@@ -150,6 +151,8 @@ class Realtime:
         record.wall_s = (monotonic_ns() - cadence.epoch_ns) / NS_PER_S
         engine.feed(e.RunEnded(monotonic_ns()))
         record.errors = engine.failures.tracebacks
+        if not record.interrupted:
+            engine.failures.check_end()
 
     def _next_tick(self, cadence: Cadence, tick: int, ticks: int) -> tuple[int, bool]:
         """The next tick to execute, and whether it fills in for missed ones."""

@@ -14,8 +14,8 @@ from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
-from hocket.drivers.executors.base import FailureLog, check_failure_limit
 from hocket.drivers.executors.virtual import VirtualExecutor
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
@@ -37,18 +37,18 @@ class Virtual:
         latency: the law that each inference's duration is drawn from; of a policy in two stages, its trunk's.
         head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
-        failure_limit: how many failures in a row, with no success between, end the run.
+        failures: which failures in a row end the run; their seconds are virtual.
     """
 
     hz: float
     latency: LatencyModel
     head: LatencyModel = QUICK
     learning: LatencyModel = INSTANT
-    failure_limit: int = 5
+    failures: FailureLimits = USUAL_LIMITS
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
-        check_failure_limit(self.failure_limit)
+        check_failure_limits(self.failures)
         for name in ("latency", "head", "learning"):
             if not isinstance(getattr(self, name), LatencyModel):
                 raise ConfigurationError(
@@ -77,7 +77,7 @@ class Virtual:
             latency=self.latency,
             head=self.head,
             learning=self.learning,
-            failures=FailureLog(self.failure_limit),
+            failures=FailureLog(self.failures),
         )
         engine = Engine(setup, cadence, executor)
         run = VirtualRun(engine, executor, EnvStepper(setup.env, RunRecord(engine.trace), setup.listener))
@@ -135,11 +135,17 @@ class VirtualRun:
         stepper.record.interrupted = interrupt.requested
 
     def end(self) -> RunRecord:
-        """Let nothing more happen; the record of it all."""
+        """End the run and return its record.
+
+        Raises:
+            PolicyError: if every inference has failed; see `FailureLimits`.
+        """
         # Ctrl-C may have come in the middle of the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
         self.engine.feed(e.RunEnded(now_ns))
         self.record.errors = self.executor.failures.tracebacks
+        if not self.record.interrupted:
+            self.executor.failures.check_end()
         return self.record
 
     @contextmanager
