@@ -1,3 +1,5 @@
+import signal
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -201,19 +203,21 @@ def test_an_interrupt_leaves_a_partial_result():
     replay(result.record.trace, validate=True)
 
 
-def test_ctrl_c_ends_between_ticks():
-    import signal
-
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_between_ticks(number):
     class Pressed(Shown):
         def step(self, action):
             if self.tick == 7:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
+                signal.raise_signal(number)  # a second one loses nothing
             return super().step(action)
 
     with pytest.raises(hocket.RunInterrupted) as caught:
         hocket.run(Pressed(), lambda o: 1, hocket.TickDispatch(2), virtual(1.5), ticks=50)
     assert caught.value.result.record.ticks.tolist() == list(range(1, 9))  # the eighth tick is complete
+    assert caught.value.signal is number and number.name in str(caught.value)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
 def test_nothing_of_a_run_ends_twice_or_never(null_run):

@@ -92,27 +92,29 @@ class Realtime:
         job = WorkerJob.under(setup.policy, rule, setup.codec, first.shape, first.dtype)
         executor = kind.executor(job, setup.learn)
         view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
-        try:
-            if dispatcher is not None:
-                dispatcher.starting(view)
-            joined = executor.launch()
-            with told(dispatcher, view), steady_thread(), between_ticks() as interrupt:
-                engine = RealtimeEngine(
-                    setup,
-                    Cadence(exact_hz(self.hz), monotonic_ns()),
-                    executor,
-                    joined=joined,
-                    failures=self.failures,
-                )
-                stepper = EnvStepper(env, RunRecord(engine.trace), setup.listener)
-                stepper.observation = observation
-                if dispatcher is not None:
-                    stepper.dispatcher = dispatcher
-                    engine.dispatcher = dispatcher if dispatcher.of_inferences else None
-                with realtime_priority(self.priority) as stepper.record.priority:
-                    self._loop(engine, stepper, ticks, interrupt, until)
-        finally:
-            executor.close()
+        with between_ticks() as interrupt:  # until the workers have ended: a second Ctrl-C loses no record
+            try:
+                with interrupt.at_once():
+                    if dispatcher is not None:
+                        dispatcher.starting(view)
+                    joined = executor.launch()
+                with told(dispatcher, view), steady_thread():
+                    engine = RealtimeEngine(
+                        setup,
+                        Cadence(exact_hz(self.hz), monotonic_ns()),
+                        executor,
+                        joined=joined,
+                        failures=self.failures,
+                    )
+                    stepper = EnvStepper(env, RunRecord(engine.trace), setup.listener)
+                    stepper.observation = observation
+                    if dispatcher is not None:
+                        stepper.dispatcher = dispatcher
+                        engine.dispatcher = dispatcher if dispatcher.of_inferences else None
+                    with realtime_priority(self.priority) as stepper.record.priority:
+                        self._loop(engine, stepper, ticks, interrupt, until)
+            finally:
+                executor.close()
         return stepper.record
 
     def _loop(
@@ -145,8 +147,8 @@ class Realtime:
                 if until is not None and until(record):
                     break
         except KeyboardInterrupt:
-            interrupt.requested = True
-        record.interrupted = interrupt.requested
+            interrupt.request()
+        record.signal = interrupt.signal
         record.loop_cpu_s = thread_time() - cpu
         record.wall_s = (monotonic_ns() - cadence.epoch_ns) / NS_PER_S
         engine.feed(e.RunEnded(monotonic_ns()))

@@ -65,7 +65,7 @@ class Virtual:
     ) -> RunRecord:
         """Play ``ticks`` ticks."""
         run = self.begin(setup)
-        with run.told(dispatcher, ticks):
+        with between_ticks(), run.told(dispatcher, ticks):  # until the record is whole
             run.play(ticks, until=until)
             return run.end()
 
@@ -113,7 +113,7 @@ class VirtualRun:
         return self.stepper.record
 
     def play(self, to_tick: int, *, until: Callable[[RunRecord], bool] | None = None) -> None:
-        """Play up to tick ``to_tick``, or until ``until`` says so of the record, or Ctrl-C."""
+        """Play up to tick ``to_tick``, or until ``until`` says so of the record, or a signal; see `between_ticks`."""
         engine, executor, stepper = self.engine, self.executor, self.stepper
         background = executor.background
         self.whole = False
@@ -131,8 +131,8 @@ class VirtualRun:
                         break
                 self.whole = True
             except KeyboardInterrupt:
-                interrupt.requested = True
-        stepper.record.interrupted = interrupt.requested
+                interrupt.request()
+            stepper.record.signal = interrupt.signal
 
     def end(self) -> RunRecord:
         """End the run and return its record.

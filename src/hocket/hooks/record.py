@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import MutableSequence
 from dataclasses import dataclass
+from signal import Signals
 from typing import Any, Protocol
 
 from hocket.core.trace import Trace
@@ -88,14 +89,19 @@ class RunRecord:
         self.actions: list[Any] = []
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
-        self.interrupted = False
-        """Whether Ctrl-C ended the run early."""
+        self.signal: Signals | None = None
+        """The one that ended the run early, such as that of Ctrl-C; None if none did."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
         self.priority = 0
         """The real-time priority that the tick loop had; 0 for an ordinary thread's."""
         self.wall_s = 0.0
         """How long the run took on the wall clock."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended the run early."""
+        return self.signal is not None
 
     def trim(self) -> None:
         """Cut every column to the last whole tick: an interrupt may come in the middle of one."""

@@ -68,7 +68,7 @@ class CheckedRun:
         """What `run` returns for ``record``.
 
         Raises:
-            RunInterrupted: if Ctrl-C ended it.
+            RunInterrupted: if a signal ended it.
         """
         clock = self.clock
         known = {
