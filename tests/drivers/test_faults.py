@@ -173,17 +173,36 @@ class Says(hocket.Instrument):
 
 {guard}
     print("begun", flush=True)
-    hocket.run(NullEnv((4, 84, 84)), policy, hocket.TickDispatch(3), hocket.Realtime(hz=50, executor="{executor}"),
-               ticks={ticks}, instruments=[Says()])
+    try:
+        hocket.run(NullEnv((4, 84, 84)), policy, hocket.TickDispatch(3), hocket.Realtime(hz=50, executor="{executor}"),
+                   ticks={ticks}, instruments=[Says()])
+    except {caught} as interrupted:
+        summary = interrupted.result.summary()
+        print(interrupted.signal.name, summary.ticks, summary.outcomes["failed"], flush=True)
+        sys.exit(128 + interrupted.signal)
     print("ended", flush=True)
 """
 
 
-def script(tmp_path: Path, *, executor="processes", latency=0.05, ticks=10_000, guard='if __name__ == "__main__":'):
+def script(
+    tmp_path: Path,
+    *,
+    executor="processes",
+    latency=0.05,
+    ticks=10_000,
+    guard='if __name__ == "__main__":',
+    caught="hocket.RunInterrupted",
+    **environment,
+):
     path = tmp_path / "script.py"
-    path.write_text(SCRIPT.format(executor=executor, latency=latency, ticks=ticks, guard=guard))
+    path.write_text(SCRIPT.format(executor=executor, latency=latency, ticks=ticks, guard=guard, caught=caught))
     return subprocess.Popen(
-        [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **environment},
     )
 
 
@@ -215,17 +234,63 @@ def test_a_parent_killed_leaves_nothing(tmp_path, latency):
     assert not any(map(os.path.exists, memory))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("executor", KINDS)
-def test_ctrl_c_on_a_script(tmp_path, executor):
-    process = script(tmp_path, executor=executor)
+def test_a_signal_to_a_script_and_all_below_it(tmp_path, executor, number):
+    """Ctrl-C, a scheduler's end, a closed terminal; twice, the second time while the run ends."""
+    process = script(tmp_path, executor=executor, latency=30)
     until_running(process)
     below, memory = descendants(process.pid), named_memory(process.pid)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody
+    os.killpg(process.pid, number)
+    time.sleep(0.2)
+    os.killpg(process.pid, number)
+    output, error = process.communicate(timeout=20)
+    assert process.returncode == 128 + number, error
+    name, ticks, failed = output.splitlines()[-1].split()
+    assert name == number.name and int(ticks) >= 10 and failed == "0"  # workers leave signals to the loop
+    assert "Traceback" not in error
+    assert eventually(lambda: not any(map(alive, below)), 6.0)
+    assert not any(map(os.path.exists, memory))
+
+
+def test_an_interrupt_that_is_not_caught_has_one_traceback(tmp_path):
+    process = script(tmp_path, caught="ZeroDivisionError")
+    until_running(process)
+    below, memory = descendants(process.pid), named_memory(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=20)
     assert process.returncode in (1, -signal.SIGINT, 130)
     assert "RunInterrupted" in error and error.count("Traceback") == 1
     assert eventually(lambda: not any(map(alive, below)), 6.0)
     assert not any(map(os.path.exists, memory))
+
+
+def test_a_killed_group_leaves_no_semaphores_and_its_folder_goes_at_the_next_start(tmp_path):
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    (temp / "pymp-another").mkdir()  # not hocket's
+    killed = script(tmp_path, TMPDIR=str(temp))
+    until_running(killed)
+    assert named_memory(killed.pid) == set()
+    below = descendants(killed.pid)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=20)
+    assert eventually(lambda: not any(map(alive, below)), 6.0)
+    (left,) = {folder.name for folder in temp.glob("pymp-*")} - {"pymp-another"}
+
+    living = script(tmp_path, TMPDIR=str(temp))
+    until_running(living)
+    (lives,) = {folder.name for folder in temp.glob("pymp-*")} - {"pymp-another"}
+    assert lives != left  # the dead one's is gone
+
+    after = script(tmp_path, TMPDIR=str(temp), ticks=5)
+    output, error = after.communicate(timeout=60)
+    assert output.endswith("ended\n"), error
+    assert {folder.name for folder in temp.glob("pymp-*")} == {"pymp-another", lives}
+
+    os.killpg(living.pid, signal.SIGINT)
+    living.communicate(timeout=20)
+    assert [folder.name for folder in temp.glob("pymp-*")] == ["pymp-another"]
 
 
 def test_ctrl_c_on_the_command_line(tmp_path):

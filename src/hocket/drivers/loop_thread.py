@@ -150,6 +150,17 @@ def check_priority(priority: int) -> None:
         )
 
 
+def missing_priority(asked: int, granted: int) -> str | None:
+    """What it means that a real-time priority was asked for and not granted, and how to grant it; None if it was."""
+    if not asked or granted:
+        return None
+    return (
+        f"the system does not grant real-time priority {asked}, so other threads may make ticks late by milliseconds; "
+        f"to grant it, add 'USER - rtprio {asked}' to /etc/security/limits.conf and log in again, or start the "
+        "container with --cap-add SYS_NICE; to go without, use priority=0"
+    )
+
+
 @contextlib.contextmanager
 def realtime_priority(priority: int) -> Iterator[int]:
     """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system lets it; what it starts does not get it.

@@ -21,6 +21,7 @@ from hocket.drivers.loop_thread import (
     between_ticks,
     check_priority,
     collect_a_little,
+    missing_priority,
     realtime_priority,
     spin_until,
     steady_thread,
@@ -111,7 +112,10 @@ class Realtime:
                     if dispatcher is not None:
                         stepper.dispatcher = dispatcher
                         engine.dispatcher = dispatcher if dispatcher.of_inferences else None
-                    with realtime_priority(self.priority) as stepper.record.priority:
+                    with realtime_priority(self.priority) as granted:
+                        stepper.record.priority = granted
+                        if (note := missing_priority(self.priority, granted)) is not None:
+                            stepper.record.notes.append(note)
                         self._loop(engine, stepper, ticks, interrupt, until)
             finally:
                 executor.close()

@@ -76,6 +76,7 @@ class RunRecord:
         actions: what was executed.
         final_observations: the last observation of each episode, by the tick that ended it.
         errors: the tracebacks of failed inferences, the most recent ones.
+        notes: what the system denied the run, and how to grant it.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -89,6 +90,7 @@ class RunRecord:
         self.actions: list[Any] = []
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
+        self.notes: list[str] = []
         self.signal: Signals | None = None
         """The one that ended the run early, such as that of Ctrl-C; None if none did."""
         self.loop_cpu_s = 0.0

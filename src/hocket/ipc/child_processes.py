@@ -140,7 +140,7 @@ def lower_priority(nice: int, *, idle: bool = False) -> str | None:
         if idle and nice >= FURTHEST and hasattr(os, "SCHED_IDLE"):
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     except OSError as error:
-        return f"the system denies a lower priority (nice={nice}): {error.strerror or error!r}"
+        return f"the system denies a lower priority (nice={nice}): {error.strerror or error}"
     return None
 
 

@@ -101,6 +101,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "interrupted": record.interrupted,
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
+        "notes": record.notes,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
@@ -230,6 +231,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     if episodes is not None:
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
+    record.notes = [str(note) for note in index.get("notes", ())]
     if index.get("interrupted", False):
         record.signal = Signals.__members__.get(str(index.get("signal")), Signals.SIGINT)
     record.priority = int(index.get("priority") or 0)
