@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
+from signal import Signals
 from typing import Any, TypeVar
 
 import numpy as np
@@ -100,7 +101,9 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "loop_cpu_s": record.loop_cpu_s,
         "priority": record.priority,
         "interrupted": record.interrupted,
+        "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
+        "notes": record.notes,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
@@ -240,7 +243,9 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     if episodes is not None:
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
-    record.interrupted = bool(index.get("interrupted", False))
+    record.notes = [str(note) for note in index.get("notes", ())]
+    if index.get("interrupted", False):
+        record.signal = Signals.__members__.get(str(index.get("signal")), Signals.SIGINT)
     record.priority = int(index.get("priority") or 0)
     record.loop_cpu_s, record.wall_s = float(index.get("loop_cpu_s") or 0), float(index.get("wall_s") or 0)
     return record
