@@ -18,6 +18,8 @@ LINES = 0xFF9E, 2
 """Lines that were cleared, coded like the score."""
 LEVEL = 0xFFA9, 1
 STATE = 0xFFE1, 1
+LEVELS = 10
+"""Levels, from 0, that the level select offers: two rows of five."""
 PLAYING = 0x00
 LEVEL_SELECT = 0x11
 
@@ -41,7 +43,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Tetris:
-    """The A-type game from the level that is preselected.
+    """The A-type game; the number of the encounter is the level that it begins with, 0 to 9.
 
     A game begins on the level select, after a random number of frames: which pieces fall follows from the frame at
     which START is pressed.
@@ -51,11 +53,22 @@ class Tetris:
     in_order: ClassVar[bool] = False
 
     def prepare(self, read: Read, encounter: int) -> Presses:
-        """Wait for the title (memory is 0 at first, which would be "playing"), press START up to the level select."""
+        """Waits for the title (memory is 0 at first, which means "playing"), goes to the level select, chooses there.
+
+        Raises:
+            ConfigurationError: if there is no such level.
+        """
+        if encounter >= LEVELS:
+            raise ConfigurationError(
+                f"level {encounter} cannot be chosen; 0 to {LEVELS - 1} can; try encounters={LEVELS}"
+            )
         while _state(read) == PLAYING:
             yield None
         while _state(read) != LEVEL_SELECT:
             yield from press(Button.START)
+        row, column = divmod(encounter, LEVELS // 2)
+        for button in (Button.DOWN,) * row + (Button.RIGHT,) * column:
+            yield from press(button)
 
     def begin(self, read: Read, rng: np.random.Generator) -> Presses:
         """Wait by chance, press START."""
