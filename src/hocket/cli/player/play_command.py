@@ -140,7 +140,8 @@ def _environment(options: PlayArguments) -> Session:
     if options.level is not None and options.env in (BLOCKS_ID, TETRIS_ID) and "states" not in given:
         given = {"encounters": LEVELS, **given}
     # What is recorded is what training sees: small pictures, and no START or SELECT.
-    env = make_env(options.env, **({"start_select": True, "raw": True} if recording is None else {}), **given)
+    usual = {"start_select": True, "raw": True} if recording is None else {}
+    env = make_env(options.env, **{**usual, **given})
     boy = env.unwrapped
     assert isinstance(boy, GameBoyEnv)
     chosen = None if options.level is None else {"encounter": options.level}
