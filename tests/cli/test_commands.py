@@ -208,8 +208,10 @@ def test_virtual_time_needs_a_latency(command):
 
 @pytest.mark.parametrize("more", [(), ("--frame-stack", "2"), ("--policy", "random")])
 def test_observations_that_are_no_box_are_refused_by_name(command, more):
-    refused(
-        command("run", "--env", "Blackjack-v1", "--hz", "30", "--seconds", "1", *more), "observation space", "a Box is"
+    run = ("run", "--env", "Blackjack-v1", "--hz", "30", "--seconds", "1", *more)
+    refused(command(*run), "observation space", "a Box is")
+    train = ("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9")
+    refused(command(*train), "observation space Tuple", "a Box is")
     )
     refused(
         command("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9"), "observation space Tuple", "a Box is"
