@@ -206,6 +206,18 @@ def test_virtual_time_needs_a_latency(command):
     refused(command(*CARTPOLE, "--clock", "virtual"), "--clock virtual needs --latency")
 
 
+@pytest.mark.parametrize("more", [(), ("--frame-stack", "2"), ("--policy", "random")])
+def test_observations_that_are_no_box_are_refused_by_name(command, more):
+    run = ("run", "--env", "Blackjack-v1", "--hz", "30", "--seconds", "1", *more)
+    refused(command(*run), "observation space", "a Box is")
+    train = ("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9")
+    refused(command(*train), "observation space Tuple", "a Box is")
+    )
+    refused(
+        command("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9"), "observation space Tuple", "a Box is"
+    )
+
+
 def test_places_that_cannot_be_written_are_refused_before_the_run(command, tmp_path):
     (tmp_path / "file").write_text("")
     for option in ("--out", "--json"):

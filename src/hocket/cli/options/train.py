@@ -14,6 +14,7 @@ from hocket.cli.options.acting import ACTING_NEEDS, ActingArguments, make_rule, 
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
+from hocket.spaces.codec import check_spaces
 
 if TYPE_CHECKING:
     from hocket.learn.algorithms.deep_q import DeepQ
@@ -143,6 +144,7 @@ def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
     device = usable_device(options.device)
     env = make_world(options)
     try:
+        check_spaces(env)
         shape, space = env.observation_space.shape, env.action_space
         if shape is None or not isinstance(space, gym.spaces.Discrete):
             raise ConfigurationError(f"learning needs Discrete actions, not {space}; {options.env} has others")
