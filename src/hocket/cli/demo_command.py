@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hocket.bench import demo as demonstration
 from hocket.cli import console
-from hocket.cli.options.live import Flag, live_page
+from hocket.cli.options.live import check_live, live_page
 from hocket.envs import make_atari
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
@@ -23,7 +23,7 @@ def demo(
     seconds: float = 20.0,
     out: Path = Path("runs/demo"),
     json: Path | None = None,
-    live: Flag = 0,
+    live: bool = False,
     live_port: int = USUAL_PORT,
     live_host: str = LOOPBACK,
 ) -> None:
@@ -40,6 +40,7 @@ def demo(
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigurationError(f"--seconds {seconds} must be greater than 0; try --seconds 20")
+    check_live(live, live_port, live_host)
     check_drawable()
     console.check_writable(out=out, json=json)
     low, high = demonstration.TICKS_PER_FORWARD
@@ -56,7 +57,7 @@ def demo(
             with console.progress(name, ticks) as line:
                 yield [*watching, *line]
 
-        results = demonstration.play(network, seconds=seconds, watch=watch, drawn=bool(live))
+        results = demonstration.play(network, seconds=seconds, watch=watch, drawn=live)
     rows = demonstration.figures(results)
     console.table(
         f"\nBoxing at {demonstration.HZ} Hz for {seconds:g} s each, {network.parameters / 1e6:.1f} million parameters, "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 from rich.progress import Progress
 
@@ -16,13 +16,19 @@ from hocket.analysis.plan import Plan, row
 from hocket.analysis.predictability import Predictability
 from hocket.cli import console
 from hocket.cli.options.acting import make_world, number_of, parse_latency, rate_of
+from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.run import RunArguments
+from hocket.cli.options.typed import Need, check_needs, given, spelled
+from hocket.cli.outcome import conclude
 from hocket.cli.policies import chosen_policy, made_policy
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
+from hocket.latency.laws import Independent
 from hocket.policies.torch_policy import TorchPolicy
 
 USUAL_PREDICTABILITY = 0.99
+DRAWS = 100_000
+"""Of a law, for its mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +67,10 @@ class PlanArguments:
     """Memory that workers may take."""
     max_workers: int | None = None
     """The largest number of workers to look at."""
-    update: float | None = None
-    """Seconds of one learning update, to say how many learners keep up."""
-    seconds: float = 18.0
-    """That all forecasts may take, without measuring."""
+    update_latency: str | None = None
+    """Durations of one learning update, in the forms of --latency, to say how many learners keep up."""
+    limit_seconds: float = 18.0
+    """The time that all forecasts together may take, without measuring."""
     seed: int = 0
     """Of all chance."""
     out: Path | None = None
@@ -103,14 +109,28 @@ def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> 
         value = max(rho.value, 1e-3)
     else:
         value = rho
-    made = _plan(options, acting, rate, value)
-    console.say(str(made))
-    console.say("\n" + run_line(options, made))
-    if options.out is not None:
-        made.draw(options.out)
-        console.say(f"Drawn in {options.out}")
     estimated = asdict(rho) if isinstance(rho, Predictability) else None
-    console.write_json(options.json, {**plain(made), "predictability_estimate": estimated})
+    conclude(
+        lambda: _plan(options, acting, rate, value),
+        save=(
+            lambda made: None if options.out is None else draw(made, options.out),
+            lambda made: console.write_json(options.json, {**plain(made), "predictability_estimate": estimated}),
+        ),
+        show=lambda made: console.say(f"{made}\n\n{run_line(options, made)}"),
+    )
+
+
+def draw(made: Plan, path: Path) -> str:
+    """Draw the frontier into a file; return the line that says so."""
+    made.draw(path)
+    return f"Drawn in {path}"
+
+
+def mean_s(latency: str) -> float:
+    """The mean of a law of durations, in seconds."""
+    law = parse_latency(latency, "update_latency")
+    assert isinstance(law, Independent)
+    return float(law.draw_s(np.random.default_rng(0), DRAWS).mean())
 
 
 def plain(made: Plan) -> dict[str, Any]:
@@ -133,18 +153,14 @@ def run_line(options: PlanArguments, made: Plan) -> str:
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
     told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
-    words += [
-        f"--{name.replace('_', '-')} {getattr(options, name)}"
-        for name in told
-        if getattr(options, name) != getattr(_USUAL, name)
-    ]
+    words += [spelled(name, getattr(options, name)) for name in told if getattr(options, name) != getattr(_USUAL, name)]
     if options.latency is not None:
         words.append(f"--clock virtual --latency {options.latency}")
     else:
         policy = chosen.agent.policy
         if isinstance(policy, TorchPolicy):
             words += [f"--threads {policy.threads}"] if policy.threads != 1 else []
-            words += ["--bfloat16 True"] if policy.bfloat16 else []
+            words += ["--bfloat16"] if policy.bfloat16 else []
     return " ".join(words)
 
 
@@ -156,31 +172,26 @@ def rule_words(rule: Rule) -> list[str]:
     if isinstance(rule, hocket.TickDispatch):
         words = ["--rule tick-dispatch", workers, f"--quantile {rule.quantile}"]
         words += [f"--predictability {rule.predictability:.6g}"] if rule.predictability is not None else []
-        return [*words, "--release-early True"] if not rule.hold else words
+        return [*words, "--release-early"] if not rule.hold else words
     kinds = {hocket.MaxTime: "max-time", hocket.ExpectedTime: "expected-time", hocket.Unstaggered: "unstaggered"}
     return [f"--rule {kinds[type(rule)]}", workers]
+
+
+MEASURED_NETWORK = Need("latency", lambda latency: not given(latency), "a network that is measured")
+NEEDS = {
+    **dict.fromkeys(OF_THE_WORLD, Need("env", given, "--env")),
+    **dict.fromkeys(("policy", "width", "deep", "device", "variants"), MEASURED_NETWORK),
+}
+"""Options that change something only beside another option's value."""
 
 
 def _check(options: PlanArguments) -> None:
     if options.latency is None and options.env is None:
         raise ConfigurationError("give --latency, such as lognormal:0.2:0.3, or --env to measure a network for it")
-    for name in OF_THE_WORLD if options.env is None else ():
-        if getattr(options, name) != getattr(_USUAL, name):
-            spelled = name.replace("_", "-")
-            raise ConfigurationError(f"--{spelled} {getattr(options, name)} says nothing without --env; leave it out")
     if options.latency is not None and options.env is None and options.hz is None:
         raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
-    if options.latency is not None:
-        for name in ("policy", "width", "deep", "device", "variants"):
-            if getattr(options, name) != getattr(_USUAL, name):
-                raise ConfigurationError(
-                    f"--{name.replace('_', '-')} {getattr(options, name)} is about a network that is measured; "
-                    "with --latency leave it out"
-                )
-    for name in ("seconds", "cores", "memory_gb", "update"):
-        value = getattr(options, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ConfigurationError(f"--{name.replace('_', '-')} {value} must be greater than 0; try 2")
+    check_numbers(options)
+    check_needs(options, NEEDS)
     if options.out is not None:
         check_drawable()
         console.check_writable(out=options.out.parent)
@@ -204,8 +215,8 @@ def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictabil
             "cores": options.cores,
             "memory_bytes": None if options.memory_gb is None else round(options.memory_gb * 1e9),
             "most_workers": options.max_workers,
-            "update_s": options.update,
-            "seconds": options.seconds,
+            "update_s": None if options.update_latency is None else mean_s(options.update_latency),
+            "limit_s": options.limit_seconds,
             "seed": options.seed,
             "done": lambda number, of: progress.update(task, completed=number, total=of),
         }
