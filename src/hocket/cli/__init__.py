@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
+from typing import Any
 
 from hocket.errors import HocketError, MissingExtraError
 
@@ -24,7 +26,8 @@ def main() -> None:
     """The ``hocket`` command."""
     from hocket.cli.output import safe_output
 
-    with safe_output() as output:
+    with safe_output() as output, warnings.catch_warnings():
+        warnings.showwarning = _warn
         status = _status()
         output.flush()
         if output.lost is not None and status == 0:
@@ -62,6 +65,20 @@ def _complain(text: str) -> None:
     from hocket.cli.console import errors
 
     errors.print(Text("hocket: ", style="bold red") + Text(text), soft_wrap=True)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """A warning of the library, without the line of the code that it comes from."""
+    from hocket.cli import console
+
+    console.warn(str(message))
 
 
 def _dispatch(arguments: list[str]) -> None:

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 import hocket
 from hocket.cli import console
+from hocket.cli.cautions import check_usual
 from hocket.cli.options.acting import RULE_NEEDS, make_default, make_rule, make_world, parse_latency, rate_of
 from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.run import UNTRAINED, RunArguments
@@ -91,6 +92,7 @@ def decompose(options: Annotated[DecomposeArguments, tyro.conf.arg(name="")]) ->
     )
     rate = rate_of(acting)
     rule, latency, chosen = make_rule(acting), parse_latency(options.latency), chosen_policy(options.policy)
+    check_usual(hz=rate, workers=rule.initial_workers, latency=(options.latency, latency))
     env = make_world(acting)
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("decompose", total=options.runs)

@@ -41,13 +41,13 @@ def conclude(
     error: BaseException | None = None
     try:
         result = work()
-    except SystemExit as exit:
-        raise HocketError(f"the policy or the environment called sys.exit({exit.code!r}); try without that") from exit
     except BaseException as caught:
+        error = caught
+        if isinstance(caught, SystemExit):
+            error = HocketError(f"the policy or the environment called sys.exit({caught.code!r}); try without that")
         result = getattr(caught, "result", None)
         if result is None:
-            raise
-        error = caught
+            raise error from caught
     lines: list[str] = []
     problems: list[HocketError] = []
     with uninterrupted():

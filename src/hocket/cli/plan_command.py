@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 from rich.progress import Progress
 
@@ -15,20 +14,20 @@ from hocket.analysis.figure import check_drawable
 from hocket.analysis.plan import Plan, row
 from hocket.analysis.predictability import Predictability
 from hocket.cli import console
+from hocket.cli.cautions import check_usual, mean_s
 from hocket.cli.options.acting import make_world, number_of, parse_latency, rate_of
 from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.run import RunArguments
 from hocket.cli.options.typed import Need, check_needs, given, spelled
 from hocket.cli.outcome import conclude
-from hocket.cli.policies import chosen_policy, made_policy
+from hocket.cli.policies import Trained, chosen_policy, made_policy
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
-from hocket.latency.laws import Independent
+from hocket.latency.laws import LatencyModel
+from hocket.policies.base import PolicyFactory
 from hocket.policies.torch_policy import TorchPolicy
 
 USUAL_PREDICTABILITY = 0.99
-DRAWS = 100_000
-"""Of a law, for its mean."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +102,9 @@ def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> 
         **{name: getattr(options, name) for name in OF_THE_WORLD},
     )
     rate = rate_of(acting)
+    latency, update = laws_of(options)
+    check_usual(hz=rate, latency=(options.latency, latency), update_latency=(options.update_latency, update))
+    chosen = chosen_policy(options.policy)
     rho = _predictability(options, acting)
     if isinstance(rho, Predictability):
         console.say(f"predictability of {options.env}: {rho}")
@@ -111,7 +113,7 @@ def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> 
         value = rho
     estimated = asdict(rho) if isinstance(rho, Predictability) else None
     conclude(
-        lambda: _plan(options, acting, rate, value),
+        lambda: _plan(options, acting, chosen, rate, value),
         save=(
             lambda made: None if options.out is None else draw(made, options.out),
             lambda made: console.write_json(options.json, {**plain(made), "predictability_estimate": estimated}),
@@ -126,11 +128,11 @@ def draw(made: Plan, path: Path) -> str:
     return f"Drawn in {path}"
 
 
-def mean_s(latency: str) -> float:
-    """The mean of a law of durations, in seconds."""
-    law = parse_latency(latency, "update_latency")
-    assert isinstance(law, Independent)
-    return float(law.draw_s(np.random.default_rng(0), DRAWS).mean())
+def laws_of(options: PlanArguments) -> tuple[LatencyModel | None, LatencyModel | None]:
+    """The laws of inferences and of learning updates, where they are given."""
+    latency = None if options.latency is None else parse_latency(options.latency)
+    update = None if options.update_latency is None else parse_latency(options.update_latency, "update_latency")
+    return latency, update
 
 
 def plain(made: Plan) -> dict[str, Any]:
@@ -207,7 +209,14 @@ def _predictability(options: PlanArguments, acting: RunArguments) -> float | Pre
     return hocket.estimate_predictability(lambda: make_world(acting), limit_s=10.0, seed=options.seed)
 
 
-def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictability: float) -> Plan:
+def _plan(
+    options: PlanArguments,
+    acting: RunArguments,
+    chosen: Trained | PolicyFactory | None,
+    rate: float,
+    predictability: float,
+) -> Plan:
+    latency, update = laws_of(options)
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("plan", total=None)
         more: dict[str, Any] = {
@@ -215,16 +224,16 @@ def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictabil
             "cores": options.cores,
             "memory_bytes": None if options.memory_gb is None else round(options.memory_gb * 1e9),
             "most_workers": options.max_workers,
-            "update_s": None if options.update_latency is None else mean_s(options.update_latency),
+            "update_s": None if update is None else mean_s(update),
             "limit_s": options.limit_seconds,
             "seed": options.seed,
             "done": lambda number, of: progress.update(task, completed=number, total=of),
         }
-        if options.latency is not None:
-            return hocket.plan(parse_latency(options.latency), rate, **more)
+        if latency is not None:
+            return hocket.plan(latency, rate, **more)
         env = make_world(acting)
         try:
-            policy = made_policy(chosen_policy(options.policy), acting, env)
+            policy = made_policy(chosen, acting, env)
             return hocket.plan(policy, rate, env=env, try_variants=options.variants, **more)
         finally:
             env.close()

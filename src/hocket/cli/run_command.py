@@ -10,6 +10,7 @@ import tyro
 import hocket
 from hocket.analysis.inference_times import mode_of
 from hocket.cli import console
+from hocket.cli.cautions import check_usual, say_priority, say_starting
 from hocket.cli.options.acting import (
     check_acting,
     check_latency,
@@ -40,8 +41,14 @@ def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> Non
             lambda result: None if options.out is None else f"Saved in {result.save(options.out)}",
             lambda result: console.write_json(options.json, asdict(result.summary())),
         ),
-        show=lambda result: console.say(str(result.summary())),
+        show=lambda result: show_run(options, result),
     )
+
+
+def show_run(options: RunArguments, result: hocket.RunResult) -> None:
+    """Print the summary, and the priority that was asked for in vain."""
+    console.say(str(result.summary()))
+    say_priority(result, options.priority)
 
 
 def execute(options: RunArguments) -> hocket.RunResult:
@@ -51,6 +58,7 @@ def execute(options: RunArguments) -> hocket.RunResult:
     check_live(options.live, options.live_port, options.live_host)
     ticks = ticks_of(options, rate)
     rule, default, latency = make_rule(options), make_default(options), check_latency(options)
+    check_usual(hz=rate, workers=rule.initial_workers, latency=(options.latency, latency))
     chosen = chosen_policy(options.policy)
     if isinstance(chosen, Trained):
         console.say(f"acting by {chosen.weights}")
@@ -61,6 +69,7 @@ def execute(options: RunArguments) -> hocket.RunResult:
         clock = make_clock(options, rate, latency, lambda: hocket.measure(env, policy))
         page = live_page(options.live, options.live_port, options.live_host)
         with page as watching, console.progress(options.env, ticks) as instruments:
+            say_starting(rule, clock)
             return hocket.run(
                 env,
                 policy,

@@ -12,6 +12,7 @@ import tyro
 
 import hocket
 from hocket.cli import console
+from hocket.cli.cautions import check_usual, say_priority, say_starting, warn_slow_bfloat16
 from hocket.cli.options.acting import (
     MEASURED,
     check_acting,
@@ -61,7 +62,7 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
             lambda result: save_training(options, result),
             lambda result: console.write_json(options.json, as_json(result)),
         ),
-        show=show_training,
+        show=lambda result: show_training(options, result),
     )
     if result.error is not None:
         raise HocketError(result.error)
@@ -84,9 +85,10 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
     return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
 
 
-def show_training(result: TrainResult | hocket.RunResult) -> None:
+def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
     """Print the summary of the run and, of a whole training, that of the learning."""
     console.say(str(run_of(result).summary()))
+    say_priority(run_of(result), options.priority)
     if not isinstance(result, hocket.RunResult):
         console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
 
@@ -150,9 +152,17 @@ def execute(options: TrainArguments) -> TrainResult:
     update_latency = None if options.update_latency is None else parse_latency(options.update_latency, "update_latency")
     if options.demonstrations is not None and not options.demonstrations.is_file():
         raise ConfigurationError(f"--demonstrations {options.demonstrations} is not there; give a file of episodes")
+    check_usual(
+        hz=rate,
+        workers=rule.initial_workers,
+        latency=(options.latency, acting.charge or latency),
+        update_latency=(options.update_latency, update_latency),
+    )
     check_learnable(options)
     algorithm = make_algorithm(options)
     network = make_network(options, algorithm)
+    if options.bfloat16:
+        warn_slow_bfloat16(options.device)
     learn_from_demonstrations(options, network, algorithm)
     clock = make_clock(options, rate, latency, lambda: measured(options, network))
     if update_latency is not None:
@@ -173,6 +183,7 @@ def execute(options: TrainArguments) -> TrainResult:
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
+        say_starting(rule, clock)
         return hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
