@@ -148,7 +148,7 @@ def test_latency_forms(command, tmp_path, latency):
         ("gamma:0.2:x", "could not convert string to float: 'x'; try"),
         ("heavy:-1", "mean_s=-1.0 must be a finite number greater than 0"),
         ("missing.txt", "latency file missing.txt cannot be read"),
-        ("empty.txt", "latency file empty.txt: no durations"),
+        ("empty.txt", "latency file empty.txt: durations_s is empty"),
         ("words.txt", "latency file words.txt cannot be read"),
         ("broken.npz", "latency file broken.npz cannot be read"),
     ],
