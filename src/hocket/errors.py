@@ -5,9 +5,17 @@ Every message names the value it got, what is allowed and what to try.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HocketError(Exception):
-    """Base of all exceptions that hocket raises on purpose."""
+    """Base of all exceptions that hocket raises on purpose.
+
+    Attributes:
+        result: of one that ended a run, the `RunResult` up to there; else None.
+    """
+
+    result: Any = None
 
 
 class ConfigurationError(HocketError, ValueError):

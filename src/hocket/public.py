@@ -148,7 +148,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Wrappers and state": {
             "hocket.envs.preprocessing": "stack_frames grey_frames",
-            "hocket.envs.state": "snapshot restore reseed",
+            "hocket.envs.state": "snapshot take_snapshot restore reseed",
+            "hocket.envs.verification": "verify_snapshot",
         },
     },
     "hocket.envs.gameboy": {

@@ -44,7 +44,7 @@ def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
 
     def estimate(make, **options):
         with closing(make()) as env:
-            asked.append(env.unwrapped.spec.kwargs["repeat_action_probability"])
+            asked.append(env.get_wrapper_attr("repeat_action_probability"))
         return hocket.analysis.Predictability(
             value=0.9, low=0.89, high=0.91, horizons=(1,), correlations=(0.81,), sources=1, states=10
         )

@@ -7,7 +7,7 @@ from gymnasium.spaces import Box, Dict, Discrete
 from slow_policies import BrokenBuild, Sleeping, Trouble
 
 import hocket
-from hocket.errors import ActionError, ConfigurationError, PolicyError
+from hocket.errors import ActionError, ConfigurationError, EnvError, PolicyError
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
@@ -128,9 +128,9 @@ def test_what_act_refuses():
     with agent_of(answer_after(0.001)) as agent:
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()
-        with pytest.raises(ConfigurationError, match=r"shape \(2,\).*give shape \(1,\)"):
+        with pytest.raises(EnvError, match=r"observation .* of the loop has shape \(2,\), not \(1,\)"):
             agent.act(np.zeros(2, np.int64))
-        with pytest.raises(ConfigurationError, match=r"float64.*int64"):
+        with pytest.raises(EnvError, match=r"float64.*int64"):
             agent.act(np.zeros(1))
         agent.act(observation(1))
         assert agent.last.tick == 1  # what was refused has left no trace
@@ -144,6 +144,31 @@ def test_what_act_refuses():
         with pytest.raises(ConfigurationError, match="closed"):
             call()
     agent.close()
+
+
+def test_harmless_differences_are_converted_and_nan_is_refused():
+    space = Box(-1, 1, (2,), np.float32)
+    seen = []
+
+    def policy(observation):
+        seen.append((observation.dtype, observation.shape))
+        return 1
+
+    with agent_of(policy, observation_space=space) as agent:
+        agent.act([0, 0.5])
+        time.sleep(TICK_S)
+        agent.act((0, 1))
+        time.sleep(TICK_S)
+        with pytest.raises(EnvError, match=r"of the loop holds NaN or infinity, first at index \[1\]; Box"):
+            agent.act(np.array([0, np.nan]))
+        agent.act(np.array([0, 0.5]))  # the agent is as it was
+        time.sleep(TICK_S)
+    assert set(seen) == {(np.dtype(np.float32), (2,))}
+
+
+def test_a_default_is_needed():
+    with pytest.raises(ConfigurationError, match=r"default=None is not a default behaviour; try hocket.RepeatLast"):
+        agent_of(answer_after(0.001), default=None)
 
 
 def test_use_after_close_starts_nothing():

@@ -64,7 +64,7 @@ def test_numbers_are_observations_of_a_space_of_one():
 def test_whole_numbers_fit_a_space_of_bytes():
     pixels = Box(0, 255, (2,), np.uint8)
     assert check([0, 255], pixels).dtype == np.uint8
-    assert check([3.0, 4.0], pixels).tolist() == [3, 4]
+    refused([3.0, 4.0], "float64 values that uint8 cannot hold", space=pixels)  # the next may be 3.5
     refused([0, 256], "int64 values that uint8 cannot hold", space=pixels)
     refused(np.array([0.5, 1]), "float64 values that uint8 cannot hold", space=pixels)
     refused([np.nan, 1], "float64 values that uint8 cannot hold", space=pixels)

@@ -48,8 +48,8 @@ EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = 
     (e.WorkerLost, lambda x: (1, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerLost(r[1], r[2])),
     (
         e.DeadlineReached,
-        lambda x: (2, x.time_ns, x.tick, x.overrun, 0),
-        lambda r: e.DeadlineReached(r[1], r[2], bool(r[3])),
+        lambda x: (2, x.time_ns, x.tick, 0, 0),
+        lambda r: e.DeadlineReached(r[1], r[2]),
     ),
     (e.Ticked, lambda x: (3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
     (

@@ -15,7 +15,6 @@ from typing import Any, Literal, Self
 import gymnasium as gym
 import numpy as np
 
-from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
@@ -26,6 +25,7 @@ from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
 from hocket.errors import ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.spaces.checked_env import ObservationCheck
 from hocket.spaces.codec import ActionCodec, check_observation_space
 from hocket.spaces.defaults import Default
 
@@ -72,6 +72,8 @@ class StaggeredAgent:
     ) -> None:
         check_observation_space(observation_space)
         check_failure_limit(failure_limit)
+        if not isinstance(default, Default):
+            raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.RepeatLast()")
         if not isinstance(rule, Rule):
             raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
         factory = as_factory(policy)
@@ -84,6 +86,7 @@ class StaggeredAgent:
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
         self._space = observation_space
+        self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
         self._failure_limit = failure_limit
         self._executor = as_executor_kind(executor).executor(
@@ -104,9 +107,11 @@ class StaggeredAgent:
     def act(self, observation: Any = None) -> Any:
         """The freshest action due now, or the default.
 
-        With ``observation``, `observe` it first; it can act from the next cycle on.
+        With ``observation``, `observe` it first; it can act from the next cycle on. The caller may keep and change the
+        action.
 
         Raises:
+            EnvError: as `observe`.
             PolicyError: if the policy keeps failing, with its traceback.
         """
         if observation is not None:
@@ -129,8 +134,11 @@ class StaggeredAgent:
         """Take in the newest observation; the buffer may be reused afterwards.
 
         Args:
-            observation: as the observation space describes it.
+            observation: as the observation space describes it; lists and other number types are converted.
             episode_ended: it is the first of a new episode; what is in flight is discarded.
+
+        Raises:
+            EnvError: if it has another shape, or holds NaN or infinity; the agent is as it was before the call.
         """
         self._observe(observation, since_ns=0, episode_ended=episode_ended)
 
@@ -155,7 +163,7 @@ class StaggeredAgent:
         if self._servant is not None:
             self._servant.join()
         if self._engine is not None and self._failure is None:
-            self._engine.feed(e.RunEnded(monotonic_ns()))
+            self._engine.end(monotonic_ns())
         self._executor.close()
 
     def __enter__(self) -> Self:
@@ -171,14 +179,7 @@ class StaggeredAgent:
     def _observe(self, observation: Any, *, since_ns: int, episode_ended: bool = False) -> None:
         """Take in an observation; the first one stands for tick 0, ``since_ns`` ago."""
         self._check_open()
-        array = np.asarray(observation)
-        if array.shape != self._space.shape or not (
-            array.dtype == self._dtype or np.can_cast(array.dtype, self._dtype, "same_kind")
-        ):
-            raise ConfigurationError(
-                f"observation of shape {array.shape} and {array.dtype} does not fit {self._space}; "
-                f"give shape {self._space.shape} and {self._dtype}"
-            )
+        array = self._check(observation)
         now_ns = monotonic_ns()
         with self._lock:
             if self._engine is None:

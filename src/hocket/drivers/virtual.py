@@ -6,11 +6,10 @@ An hour of realtime takes as long as its arithmetic. A run can be played in stre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, is_dataclass
 from time import perf_counter, process_time
 
-from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
@@ -21,8 +20,9 @@ from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
-from hocket.hooks.record import RunRecord
+from hocket.hooks.record import RunRecord, attach_record
 from hocket.latency.laws import Constant, LatencyModel
+from hocket.spaces.checked_env import CheckedEnv
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)
@@ -50,9 +50,13 @@ class Virtual:
         exact_hz(self.hz)
         check_failure_limit(self.failure_limit)
         for name in ("latency", "head", "learning"):
-            if not isinstance(getattr(self, name), LatencyModel):
+            law = getattr(self, name)
+            if not isinstance(law, LatencyModel):
+                raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
+            if not is_dataclass(law):
                 raise ConfigurationError(
-                    f"{name}={getattr(self, name)!r} is not a latency model; try hocket.Constant(0.05)"
+                    f"{name}={law!r} is not a dataclass, so a record cannot say what it was; "
+                    "try @dataclass(frozen=True) on it"
                 )
 
     def run(
@@ -63,11 +67,20 @@ class Virtual:
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
-        """Play ``ticks`` ticks."""
+        """Play ``ticks`` ticks. An error that ends the run has the record so far attached."""
         run = self.begin(setup)
-        with run.told(dispatcher, ticks):
-            run.play(ticks, until=until)
-            return run.end()
+        try:
+            with run.told(dispatcher, ticks):
+                try:
+                    run.play(ticks, until=until)
+                except BaseException:
+                    with suppress(Exception):  # the error may have left the books open
+                        run.end()
+                    raise
+                return run.end()
+        except BaseException as error:
+            attach_record(error, run.record)
+            raise
 
     def begin(self, setup: RunSetup) -> VirtualRun:
         """A run at tick 0, to be played in stretches."""
@@ -80,7 +93,9 @@ class Virtual:
             failures=FailureLog(self.failure_limit),
         )
         engine = Engine(setup, cadence, executor)
-        run = VirtualRun(engine, executor, EnvStepper(setup.env, RunRecord(engine.trace), setup.listener))
+        run = VirtualRun(
+            engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
+        )
         with run.timed():
             for _ in range(setup.rule.initial_workers):
                 executor.add_worker(cadence.epoch_ns)
@@ -138,8 +153,8 @@ class VirtualRun:
         """Let nothing more happen; the record of it all."""
         # Ctrl-C may have come in the middle of the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
-        self.engine.feed(e.RunEnded(now_ns))
         self.record.errors = self.executor.failures.tracebacks
+        self.engine.end(now_ns)
         return self.record
 
     @contextmanager

@@ -147,7 +147,7 @@ class Instrument:
         """A run is about to begin: workers are up, the clock does not tick yet, so there is time to prepare."""
 
     def on_tick(self, moment: Moment) -> None:
-        """A tick has passed. Buffers of ``moment`` may be reused once this returns."""
+        """A tick has passed. Its arrays are copies: the run does not see what is done to them."""
 
     def on_inference_started(self, inference: InferenceView) -> None:
         """A worker has begun."""

@@ -37,7 +37,7 @@ class Moment:
     terminated: bool
     truncated: bool
     observation: Any
-    """The newest: after an episode's end, the next one's first. Its buffer may be reused once the call returns."""
+    """The newest, an array of this moment's own: after an episode's end, the next one's first."""
     final_observation: Any
     """The last of the episode that ended in this tick, else None."""
     final_pending_actions: PendingActions
@@ -90,6 +90,8 @@ class RunRecord:
         self.errors: list[str] = []
         self.interrupted = False
         """Whether Ctrl-C ended the run early."""
+        self.failed = False
+        """Whether an error ended the run."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
         self.priority = 0
@@ -111,3 +113,16 @@ class RunRecord:
         whole = min(len(column) for column in columns)
         for column in columns:
             del column[whole:]
+
+
+def attach_record(error: BaseException, record: RunRecord) -> None:
+    """Note on ``error``, which ended a run, the record up to there; `attached_record` reads it."""
+    record.trim()
+    record.failed = not isinstance(error, KeyboardInterrupt)
+    vars(error)["_hocket_record"] = record
+
+
+def attached_record(error: BaseException) -> RunRecord | None:
+    """The record of the run that ``error`` ended, or None if none had begun."""
+    record: RunRecord | None = vars(error).get("_hocket_record")
+    return record

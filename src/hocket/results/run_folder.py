@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
 from hocket.core.trace import Trace, UnknownRule
-from hocket.errors import TraceError
+from hocket.errors import ConfigurationError, TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
 from hocket.results.metrics import Inferences, Metrics, TickColumns
@@ -31,6 +31,7 @@ from hocket.results.training_log import TrainingLog
 FORMAT = "hocket-run"
 VERSION = 1
 INDEX, CONFIG, SUMMARY, TRACE = "run.json", "config.json", "summary.json", "trace.bin"
+CHECKPOINT_INDEX = "state.json"
 TICKS, INFERENCES, EPISODES, LEARNING = "ticks.npz", "inferences.npz", "episodes.npz", "learning.npz"
 NEEDED = (INDEX, CONFIG, SUMMARY, TRACE, TICKS, INFERENCES, EPISODES)
 
@@ -69,9 +70,10 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
     """Write all that `read_run` needs into the folder ``path``, in place of an earlier run.
 
     Raises:
-        ConfigurationError: if the disk refuses.
+        ConfigurationError: if the disk refuses, or the folder holds the checkpoints of a training.
     """
     make_folder(path)
+    _check_no_checkpoints(path)
     for stale in (INDEX, *(() if learning is not None else (LEARNING,))):
         try:
             (path / stale).unlink(missing_ok=True)
@@ -102,6 +104,16 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
+
+
+def _check_no_checkpoints(path: Path) -> None:
+    """A training's folder has a config.json of its own, and checkpoints in folders named by tick."""
+    for state in path.glob("*/" + CHECKPOINT_INDEX):
+        if state.parent.name.isdecimal():
+            raise ConfigurationError(
+                f"{path} holds checkpoints of a training ({state.parent.name}), and this run's config.json would "
+                f"replace theirs; try another folder, such as {path / 'run'}"
+            )
 
 
 def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -> SavedRun:

@@ -29,6 +29,12 @@ class RunInterrupted(KeyboardInterrupt):
         self.result = result
 
 
+def attach_result(error: BaseException, result: RunResult) -> None:
+    """Set ``error.result``, for an error that ended a run, and say so in a note."""
+    vars(error)["result"] = result
+    error.add_note(f"hocket: the run so far ({len(result.record.ticks)} ticks) is in .result of this error")
+
+
 @dataclass(frozen=True)
 class RunResult:
     """A finished run: its record, and how to look at it."""
