@@ -126,7 +126,7 @@ def test_decompose(command, tmp_path):
 def test_decompose_a_network(command, rule):
     workers = () if rule == "sequential" else ("--workers", "auto")
     code, out, err = command(*DECOMPOSE, "--rule", rule, *workers, "--width", "0.1", "--default", "random")
-    assert (code, err) == (0, "") and "as it was" in out
+    assert (code, err) == (0, "") and "as given" in out
 
 
 @pytest.mark.parametrize(
