@@ -10,7 +10,7 @@ S = 1_000_000_000
 
 
 def log(*, seconds, rounds):
-    return FailureLog(hocket.FailureLimits(seconds=seconds, rounds=rounds))
+    return FailureLog(hocket.FailureLimits(duration_s=seconds, rounds=rounds))
 
 
 def passes(failures, now_s, workers):
@@ -116,7 +116,7 @@ def test_limits_are_of_virtual_seconds(null_run):
         calls.append(1)
         raise RuntimeError("the policy's own words")
 
-    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01), failures=hocket.FailureLimits(seconds=2, rounds=3))
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01), failures=hocket.FailureLimits(duration_s=2, rounds=3))
     with pytest.raises(PolicyError, match="101 inferences failed in a row within 2 s"):
         null_run(hocket.Unstaggered(1), clock, 5000, policy)
     assert len(calls) == 101

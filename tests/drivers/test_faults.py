@@ -20,7 +20,7 @@ from hocket.testing import replay
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
 HZ = 50
-SOON = hocket.FailureLimits(seconds=2.0, rounds=2)
+SOON = hocket.FailureLimits(duration_s=2.0, rounds=2)
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
 both = pytest.mark.parametrize("executor", KINDS.values(), ids=KINDS.keys())
 
@@ -61,7 +61,7 @@ def test_a_policy_that_always_raises(null_run, executor):
 
 @both
 def test_a_policy_that_never_works_ends_a_long_run_within_the_limits(null_run, executor):
-    limits = hocket.FailureLimits(seconds=1.0, rounds=2)
+    limits = hocket.FailureLimits(duration_s=1.0, rounds=2)
     began = time.monotonic()
     with pytest.raises(PolicyError, match="the policy's own words"):
         play(null_run, Trouble("raises"), executor(), ticks=6000, failures=limits)

@@ -13,9 +13,8 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from os import PathLike, replace
+from os import PathLike, getpid, replace
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 from hocket.core import commands as c
@@ -157,9 +156,9 @@ class Trace:
             rows = array("q", rows)
             rows.byteswap()
         target = Path(path)
-        partial = target.with_name(f"{target.name}.{token_hex(8)}.part")
+        partial = target.with_name(f"{target.name}.{getpid()}.part")
         try:
-            with partial.open("xb") as file:
+            with partial.open("xb") as file:  # exclusively: a link placed there by another user is not followed
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
 from hocket.results.metrics import Metrics, TickColumns
 
@@ -76,7 +76,7 @@ def take_typed(content: dict[str, Any], kinds: Mapping[str, type | tuple[type, .
 
 
 def take_counts(content: dict[str, Any], name: str) -> list[str]:
-    """Removes ``content[name]`` unless it is an object of whole numbers from 0, and returns the problem if it is not."""
+    """Remove ``content[name]`` unless it is an object of whole numbers from 0; return the problem if there is one."""
     found = content.get(name)
     if found is None or (
         isinstance(found, dict) and all(type(count) is int and count >= 0 for count in found.values())
@@ -124,7 +124,7 @@ def read_columns(path: Path, needed: Iterable[str] = (), wide: Iterable[str] = (
 
 def check_cadence(cadence: Cadence) -> None:
     """A rate and an epoch that a run can have."""
-    if not 1e-6 <= float(cadence.hz) <= 1e9:
+    if not 1e-6 <= float(cadence.hz) <= NS_PER_S:
         raise ValueError(f"the tick rate is {float(cadence.hz):g} Hz")
     _within("the epoch", np.array([cadence.epoch_ns]), -MOST_NUMBER, MOST_NUMBER)
 
