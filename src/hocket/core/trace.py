@@ -157,8 +157,9 @@ class Trace:
             rows.byteswap()
         target = Path(path)
         partial = target.with_name(f"{target.name}.{getpid()}.part")
+        file = partial.open("xb")  # exclusively: a link that another user has placed there is not followed
         try:
-            with partial.open("xb") as file:  # exclusively: a link placed there by another user is not followed
+            with file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)
