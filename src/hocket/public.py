@@ -85,7 +85,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.analysis": {
         "Results": {
-            "hocket.analysis.inference_times": "Measured",
+            "hocket.latency.laws": "Measured",
             "hocket.analysis.plan": "Plan Source",
             "hocket.analysis.forecast": "Forecast",
             "hocket.analysis.decomposition": "Counterfactual Losses Estimate",

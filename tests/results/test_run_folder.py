@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -417,6 +418,27 @@ def test_of_several_folders_one_that_cannot_be_read_is_a_row_with_its_problem(fo
     assert "broken: nothing of" in text and "<td>n/a" in text
     with pytest.raises(TraceError, match=r"nothing of .* can be read"):
         read_runs([tmp_path], ["broken"])
+
+
+ASCII = """
+import sys, hocket
+hocket.load(sys.argv[1]).save(sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_files_are_utf_8_and_nothing_is_printed_whatever_the_terminal_can_show(folder, tmp_path):
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    command = [sys.executable, "-W", "error", "-X", "warn_default_encoding", "-c", ASCII, str(folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert "ρ" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 # -- a disk that is full ---------------------------------------------------------------------------------------

@@ -201,8 +201,9 @@ def test_config_says_what_is_needed_to_repeat(tmp_path):
     law = {"name": "LogNormal", "mean_s": 0.05, "sigma": 0.3}
     assert config["clock"]["latency"] == {"name": "PerWorker", "law": law, "factors": [1.0, 1.5]}
     assert (config["env"], config["ticks"], config["seed"], config["width"]) == ("NullEnv", 100, 5, 3)
-    assert config["default"] == "RepeatLast(initial=None)"
-    assert "still" in config["policy"]
+    assert config["default"] == "RepeatLast()"
+    assert config["policy"] == "still" and config["mode"] == "delay-only, virtual"
+    assert config["machine"].get("cpu", "?") != config["machine"]["processor"]
     assert config["machine"]["packages"]["numpy"] == np.__version__
 
 

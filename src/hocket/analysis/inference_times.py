@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any
 
@@ -14,21 +13,14 @@ from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, WorkerJob
-from hocket.drivers.realtime import Realtime
-from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, PolicyError
-from hocket.latency.laws import Empirical, LatencyModel
+from hocket.latency.laws import Measured
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.spaces.codec import ActionCodec, check_spaces
 
 _PROCESSES = Processes()
 WORKER = 0
 LOOK_NS = NS_PER_S // 10
-
-
-@dataclass(frozen=True)
-class Measured(Empirical):
-    """The measured inference times of a policy; a virtual run of this policy with this law is *true-size*."""
 
 
 def measure(
@@ -79,15 +71,3 @@ def _finished(running: RealtimeExecutor) -> InferenceFinished | TrunkFinished:
             if isinstance(event, InferenceFinished | TrunkFinished):
                 return event
             raise PolicyError(f"the policy could not be timed:\n{traceback}")
-
-
-def mode_of(clock: Virtual | Realtime, charge: LatencyModel | None = None) -> str:
-    """The mode of a run: *true-size* if inferences take the policy's own time, else *delay-only*; and its clock.
-
-    Args:
-        clock: of the run.
-        charge: on the wall clock, the law that replaces the policy's own time, if any.
-    """
-    if isinstance(clock, Realtime):
-        return "true-size, realtime" if charge is None else "delay-only, realtime"
-    return "true-size, virtual" if isinstance(clock.latency, Measured) else "delay-only, virtual"

@@ -42,6 +42,7 @@ from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import TrainingLine
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
+from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
     run = run_of(result)
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
     config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
     kept = replace(run, config=config)
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
     (kept if isinstance(result, hocket.RunResult) else replace(result, run=kept)).save(folder)

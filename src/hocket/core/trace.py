@@ -13,9 +13,10 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from os import PathLike, getpid, replace
+from errno import EEXIST
+from os import PathLike, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hocket.core import commands as c
 from hocket.core import events as e
@@ -28,6 +29,7 @@ from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
 VERSION = 1
+MOST_PARTS = 1000
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
@@ -156,8 +158,7 @@ class Trace:
             rows = array("q", rows)
             rows.byteswap()
         target = Path(path)
-        partial = target.with_name(f"{target.name}.{getpid()}.part")
-        file = partial.open("xb")  # exclusively: a link that another user has placed there is not followed
+        partial, file = _new_beside(target)
         try:
             with file:
                 file.write(json.dumps(header).encode() + b"\n")
@@ -203,6 +204,17 @@ class Trace:
         if sys.byteorder == "big":
             trace.rows.byteswap()
         return trace
+
+
+def _new_beside(target: Path) -> tuple[Path, BinaryIO]:
+    """A new file in the same folder, created exclusively: a link that another user placed there is never followed."""
+    for number in range(MOST_PARTS):
+        partial = target.with_name(f"{target.name}.{number}.part")
+        try:
+            return partial, partial.open("xb")
+        except FileExistsError:
+            continue
+    raise FileExistsError(EEXIST, "all temporary names are taken", str(target))
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class RunView:
     """Whether it runs on the wall clock, rather than in virtual time."""
     first_tick: int = 0
     """The tick that it goes on from."""
+    resumed_tick: int = 0
+    """The tick of the training that the run begins at. On the wall clock the run's own ticks begin at 1 again."""
 
     @property
     def name(self) -> str:

@@ -176,6 +176,11 @@ class Empirical(Independent):
         return rng.choice(np.asarray(self.durations_s), count)
 
 
+@dataclass(frozen=True)
+class Measured(Empirical):
+    """The inference times of the very policy that a run plays: what they are charged with is *true-size*."""
+
+
 @dataclass(frozen=True, slots=True)
 class PerWorker(LatencyModel):
     """``law`` times a factor for each worker: worker w has ``factors[w % len(factors)]``."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hocket.errors import ConfigurationError
+from hocket.results.descriptions import described
 
 
 @contextmanager
@@ -80,4 +81,4 @@ def _strict(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    return repr(value)
+    return described(value)

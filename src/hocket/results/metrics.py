@@ -181,7 +181,7 @@ class Metrics:
 
     @property
     def missed(self) -> int:
-        """TickColumns that were never executed."""
+        """Ticks that were never executed."""
         ticks = self.ticks.tick
         return int(ticks[-1]) - self.after_tick - len(ticks) if len(ticks) else 0
 
@@ -192,7 +192,7 @@ class Metrics:
 
     @property
     def intervals(self) -> Ints:
-        """TickColumns between consecutive fresh actions."""
+        """Ticks between consecutive fresh actions."""
         return np.diff(self.ticks.tick[self.ticks.fresh])
 
     @property

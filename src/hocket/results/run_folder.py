@@ -228,15 +228,15 @@ class _Reader:
 
     def of(self, name: str, sizes: Mapping[str, Any], read: Any) -> Any:
         """What ``read`` makes of the file, or None."""
-        file = self._path / name
+        file, found = self._path / name, None
         with self.noting(name):
             length = file.stat().st_size
             if not file.is_file():
                 raise ValueError("it is no file")
             if name in sizes and length != sizes[name]:
                 raise ValueError(f"{length} bytes where {sizes[name]} were written")
-            return read(file)
-        return None
+            found = read(file)
+        return found
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:

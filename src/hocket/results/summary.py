@@ -46,7 +46,7 @@ class Summary:
     """What ``env.step`` took on the wall clock, under either clock."""
     step_p99_s: float
     overruns: int
-    """TickColumns whose step, an episode's reset included, took longer than a tick."""
+    """Ticks whose step, an episode's reset included, took longer than a tick."""
     priority: int
     """The tick loop's real-time priority; 0 for an ordinary thread's."""
     tick_loop_cpu_share: float

@@ -120,10 +120,23 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": platform.machine(),
+        **_cpu_model(),
         "cpus": os.cpu_count(),
         **_gpu(),
         "packages": packages,
     }
+
+
+def _cpu_model() -> dict[str, str]:
+    """The processor's name, where the system tells it."""
+    if sys.platform == "linux":
+        with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                name, _, model = line.partition(":")
+                if name.strip() in ("model name", "Model", "cpu model"):
+                    return {"cpu": model.strip()}
+    model = platform.processor()
+    return {"cpu": model} if model and model != platform.machine() else {}
 
 
 def _gpu() -> dict[str, str]:

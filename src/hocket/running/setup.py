@@ -22,6 +22,8 @@ from hocket.hooks.record import Background, Listener, RunRecord, attached_record
 from hocket.latency.laws import LatencyModel, describe_latency
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.charged import Charged
+from hocket.results.descriptions import default_fields, described
+from hocket.running.mode import mode_of
 from hocket.running.result import RunInterrupted, RunResult, attach_result
 from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
@@ -76,10 +78,16 @@ class CheckedRun:
         """
         if record.interrupted:
             record.trim()
-        result = RunResult(record, {**self.config, **(config or {})})
+        result = self._result(record, config)
         if record.interrupted:
             raise RunInterrupted(result)
         return result
+
+    def _result(self, record: RunRecord, config: dict[str, Any] | None) -> RunResult:
+        """``record`` with the configuration of the run and what the caller adds to it."""
+        given = config or {}
+        defaults = [*self.config["default_fields"], *given.get("default_fields", ())]
+        return RunResult(record, {**self.config, **given, "default_fields": defaults})
 
     @contextmanager
     def keeping_result(self, config: dict[str, Any] | None = None) -> Iterator[None]:
@@ -94,7 +102,7 @@ class CheckedRun:
             record = attached_record(error)
             if record is None:
                 raise
-            result = RunResult(record, {**self.config, **(config or {})})
+            result = self._result(record, config)
             if isinstance(error, KeyboardInterrupt):
                 record.signal = record.signal or Signals.SIGINT
                 raise RunInterrupted(result) from error
@@ -147,12 +155,16 @@ def set_up(
         seed=int(seed),
         config={
             "env": name_of(env),
-            "policy": repr(policy),
+            "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
+            "policy": described(policy),
             "rule": describe_rule(rule),
             "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
-            "default": repr(default),
+            "default": described(default),
             "ticks": int(ticks),
             "seed": int(seed),
+            "default_fields": [
+                f"{part}.{name}" for part, value in (("rule", rule), ("clock", clock)) for name in default_fields(value)
+            ],
         },
     )
 

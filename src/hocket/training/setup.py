@@ -11,7 +11,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hocket.analysis.inference_times import mode_of
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
@@ -27,6 +26,7 @@ from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
+from hocket.running.mode import mode_of
 from hocket.running.setup import CheckedRun, set_up
 from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
