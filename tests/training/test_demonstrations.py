@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 
 import hocket
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, EnvError
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 
@@ -185,6 +185,32 @@ def test_the_longest_is_truncated():
 def test_arrays_that_do_not_fit(changes, message):
     with pytest.raises(ConfigurationError, match=message):
         two_episodes(**changes)
+
+
+class Lists(gym.Env):
+    """Gives lists, and rewards as arrays of one number."""
+
+    observation_space = spaces.Box(0, 9, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.ticks = 0
+        return [0, 1], {}
+
+    def step(self, action):
+        self.ticks += 1
+        return [self.ticks, 1], np.array([float(action)]), self.ticks == 2, False, {}
+
+
+def test_what_environments_give_is_checked_as_in_a_run():
+    shown = hocket.demonstrate(Lists(), lambda observation: 1, episodes=1)
+    assert shown.observations.tolist() == [[0, 1], [1, 1], [2, 1]] and shown.observations.dtype == np.float32
+    assert shown.rewards.tolist() == [1.0, 1.0]
+    longer = Lists()
+    longer.step = lambda action: ([1, 1], np.nan, False, False, {})
+    with pytest.raises(EnvError, match="reward nan of Lists is not a finite number"):
+        hocket.demonstrate(longer, lambda observation: 1, episodes=1)
 
 
 def test_files_that_hold_none(tmp_path):

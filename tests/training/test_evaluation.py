@@ -162,19 +162,22 @@ def test_instruments_hear_of_an_evaluation_that_is_played(monkeypatch):
 
 
 def stopping(at):
-    """Presses Ctrl-C twice when its environment number ``at`` has played 5 ticks."""
+    """Presses Ctrl-C twice in the first environment that is made once the training has played ``at`` ticks."""
     made = []
 
     class Stopping(Paying):
+        total, stops = 0, False
+
         def step(self, action):
-            if self.number == at and self._ticks == 5:
+            self.total += 1
+            if self.stops and self.total == 5:
                 for _ in range(2):
                     os.kill(os.getpid(), signal.SIGINT)
             return super().step(action)
 
     def make():
         made.append(Stopping(10))
-        made[-1].number = len(made)
+        made[-1].stops = made[0].total == at
         return made[-1]
 
     return make
@@ -188,19 +191,18 @@ def came_to(result):
 
 def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resumes(tmp_path):
     options = hocket.EvaluationOptions(every=50, episodes=2)
-    number = 3  # the training's, the one that is compared with it, and the first evaluation's
     with pytest.raises(hocket.RunInterrupted) as info:
-        train(stopping(number), ticks=120, evaluation=options, checkpoints=hocket.Checkpoints(tmp_path))
+        train(stopping(50), ticks=120, evaluation=options, checkpoints=hocket.Checkpoints(tmp_path))
     assert len(info.value.result.record.ticks) == 50
     assert [path.name for path in tmp_path.iterdir()] == ["000000050"]
-    resumed = train(stopping(0), ticks=120, evaluation=options, resume=tmp_path)
-    assert came_to(resumed) == came_to(train(stopping(0), ticks=120, evaluation=options))
+    resumed = train(stopping(-1), ticks=120, evaluation=options, resume=tmp_path)
+    assert came_to(resumed) == came_to(train(stopping(-1), ticks=120, evaluation=options))
     assert [each.tick for each in resumed.evaluations] == [50, 100, 120]
 
 
 def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation():
     with pytest.raises(hocket.RunInterrupted) as info:
-        train(stopping(4), ticks=70, evaluation=hocket.EvaluationOptions(episodes=2))
+        train(stopping(70), ticks=70, evaluation=hocket.EvaluationOptions(episodes=2))
     assert len(info.value.result.record.ticks) == 70
 
 

@@ -157,6 +157,7 @@ def demonstrate(
 
     Raises:
         ConfigurationError: if something does not fit.
+        EnvError: if the environment gives something else than it declares.
     """
     check_spaces(env)
     for name, value in (("episodes", episodes), ("most_ticks", most_ticks)):

@@ -33,7 +33,7 @@ from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
-from hocket.running.result import RunInterrupted, RunResult
+from hocket.running.result import RunInterrupted, RunResult, attach_result
 from hocket.running.run import run
 from hocket.spaces.checked_env import name_of
 from hocket.training.evaluation import FINAL
@@ -74,7 +74,7 @@ class RealtimeTraining:
         self.error: str | None = None
 
     def play(self) -> RunResult:
-        """Play the run to its end, or Ctrl-C; then save it, if it is to be saved."""
+        """Play the run to its end, Ctrl-C or an error; then save it, if there are checkpoints."""
         weights = SharedWeights(self._training.network)
         try:
             self._resume(weights)
@@ -91,7 +91,7 @@ class RealtimeTraining:
                     saver.start()
                 learning.wait()
                 stack.callback(learning.board.stop)
-                result, interrupted = self._run(weights, watch)
+                result, error = self._run(weights, watch)
             self.updates, self.history = learning.log.updates, learning.history()
             self.error, self.last_tick = watch.error, learning.board.tick
             weights.reader().refresh(self._training.network)
@@ -100,8 +100,8 @@ class RealtimeTraining:
             watch.look()
         finally:
             weights.close()
-        if interrupted is not None:
-            raise interrupted
+        if error is not None:
+            raise error
         return result
 
     def _resume(self, weights: SharedWeights) -> None:
@@ -162,7 +162,8 @@ class RealtimeTraining:
         )
         return Saver(state, checkpoints.every)
 
-    def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, RunInterrupted | None]:
+    def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, BaseException | None]:
+        """The run, to its end or to an error that is to be raised once the training has been saved."""
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
         self.dispatcher = dispatcher = training_dispatcher(
@@ -182,8 +183,11 @@ class RealtimeTraining:
                 instruments=() if dispatcher is None else dispatcher,
                 config={"mode": training.mode, "first_tick": self.first_tick},
             )
-        except RunInterrupted as interrupted:
-            return interrupted.result, interrupted
+        except (RunInterrupted, Exception) as error:
+            played = vars(error).get("result")
+            if not isinstance(played, RunResult):
+                raise  # nothing has been played
+            return played, error
         return result, None
 
 
@@ -221,6 +225,9 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
         final = evaluator.play(played.last_tick, FINAL)
     except RunInterrupted:
         raise RunInterrupted(result) from None
+    except Exception as error:
+        attach_result(error, result)
+        raise
     history, epoch_ns = played.history, result.record.trace.cadence.epoch_ns
     landed_ns = history["time_ns"] - epoch_ns
     return TrainResult(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import torch
 
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.hooks.instrument import LearnerFigures
+from hocket.hooks.record import RunRecord
 from hocket.instruments.training_meter import training_dispatcher
-from hocket.learn.checkpoints.checkpoint import belonging, check_free
+from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_absence
+from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
 from hocket.learn.checkpoints.training_state import Kept
 from hocket.learn.exploration import EpsilonGreedy
 from hocket.learn.learners.options import ParallelBatch
@@ -19,10 +22,10 @@ from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
 from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
-from hocket.running.result import RunInterrupted, RunResult
+from hocket.running.result import RunInterrupted, RunResult, attach_result
 from hocket.training.evaluation import Evaluation, Judge
 from hocket.training.result import TrainResult
-from hocket.training.resumption import play_with_checkpoints, resume_run, suspend_run
+from hocket.training.resumption import can_save_mid_episode, play_with_checkpoints, resume_run, suspend_run
 from hocket.training.setup import TrainingSetup
 
 
@@ -42,6 +45,7 @@ class VirtualTraining:
         evaluation = training.evaluation
         assert isinstance(clock, Virtual)
         self._training, self._replay = training, replay
+        self._mid_episode = True
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector = training.collector(replay)
         self._updates = Updates(
@@ -85,22 +89,63 @@ class VirtualTraining:
         run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
-        judge, save = self.judge, self._save
+            self._mid_episode = can_save_mid_episode(training.make_env, self._checked.name)
+        config = {"mode": training.mode}
         with run.told(self._dispatcher, ticks):
-            judge.evaluate_if_due()  # one that was interrupted before the checkpoint
-            if not judge.enough(run.record):
+            with self._checked.keeping_result(config):
+                record = self._play_to_end(run)
+            result = self._checked.result(record, config)
+            return result, self._final(result)
+
+    def _play_to_end(self, run: VirtualRun) -> RunRecord:
+        """Play and save ``run``. An error that ends it has the record so far attached."""
+        judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
+        with run.kept_on_error():
+            judge.evaluate_if_due()  # one that Ctrl-C ended before the checkpoint that is resumed
+            if judge.enough(run.record):
+                pass
+            elif checkpoints is None:
+                run.play(ticks, until=judge.enough)
+            else:
                 play_with_checkpoints(
-                    run, ticks, seed=self._checked.seed, until=judge.enough, checkpoints=checkpoints, save=save
+                    run,
+                    ticks,
+                    seed=self._checked.seed,
+                    until=judge.enough,
+                    checkpoints=checkpoints,
+                    save=self._save,
+                    mid_episode=self._mid_episode,
                 )
+                self._explain_absence(Path(checkpoints.folder), run.tick)
             record = run.end()
-            record.interrupted = record.interrupted or judge.interrupted
-            result = self._checked.result(record, {"mode": training.mode})
-            try:
-                judge.conclude()
-                final = judge.final()
-            except RunInterrupted:
-                raise RunInterrupted(result) from None
-        return result, final
+        record.signal = record.signal or judge.signal
+        return record
+
+    def _final(self, result: RunResult) -> Evaluation:
+        """The evaluations after the run, whose ``result`` an error of theirs carries."""
+        try:
+            self.judge.conclude()
+            return self.judge.final()
+        except RunInterrupted:
+            raise RunInterrupted(result) from None
+        except Exception as error:
+            attach_result(error, result)
+            raise
+
+    def _explain_absence(self, folder: Path, tick: int) -> None:
+        """Say why nothing has been saved, if nothing has: now, and to who resumes from ``folder``."""
+        if saved_checkpoints(folder):
+            return
+        reason = (
+            f"the training ended at tick {tick:,}, and {self._checked.name} could not be saved on the way, since no "
+            "episode ended after a checkpoint was due"
+        )
+        explain_absence(folder, reason)
+        warnings.warn(
+            f"nothing was saved in {folder}: {reason}; try checkpoints more often, or more ticks",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def _begin(self) -> VirtualRun:
         clock = self._training.clock
@@ -117,7 +162,7 @@ class VirtualTraining:
 
     def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:
         kept = self._kept()
-        state = suspend_run(run, kept.apart())
+        state = suspend_run(run, kept.apart(), mid_episode=self._mid_episode)
         kept.save(folder, tick=run.tick, updates=len(self.learners.log), state=state, keep=keep)
 
     def _kept(self) -> Kept:

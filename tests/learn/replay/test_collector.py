@@ -68,11 +68,12 @@ def test_frames_of_the_run_before_are_no_part_of_it():
         assert not any({98, 99} & set(pair) and {0, 1, 2} & set(pair) for pair in pairs)
 
 
-def test_a_reward_that_is_no_number_ends_it():
+@pytest.mark.parametrize("reward", [math.nan, -math.inf, 4e38])
+def test_a_reward_that_is_no_number_of_32_bits_ends_it(reward):
     replay = Replay(10, (1,))
     collector = Collector(replay, gamma=GAMMA, first_tick=100)
-    play(collector, moment(1, decided_on=0), moment(2, reward=math.nan), moment(3, decided_on=2))
-    assert collector.error.startswith("tick 102 paid a reward of nan")
+    play(collector, moment(1, decided_on=0), moment(2, reward=reward), moment(3, decided_on=2))
+    assert collector.error.startswith(f"tick 102 paid a reward of {reward}")
     assert collector.tick == 103 and len(replay) == 0
 
 

@@ -5,7 +5,6 @@ It knows no network and no learner.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.learn.replay.replay import Replay
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
+
+LARGEST_REWARD = float(np.finfo(np.float32).max)
 
 
 class StackCheck:
@@ -105,10 +106,10 @@ class Collector:
             self._stacks.ticked(tick, moment)
         if self.error is not None:
             return
-        if not math.isfinite(moment.reward):
+        if not abs(moment.reward) <= LARGEST_REWARD:
             self.error = (
-                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from; look at the "
-                "environment's rewards"
+                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look "
+                "at the environment's rewards"
             )
             return
         ended = moment.final_observation is not None
