@@ -83,16 +83,14 @@ def test_skip_counts_what_it_missed(nothing_left):
 @pytest.mark.parametrize("overrun", hocket.Overrun)
 def test_an_environment_that_is_always_too_slow(overrun, nothing_left):
     clock = hocket.Realtime(hz=HZ, executor=threads, overrun=overrun)
-    if overrun is hocket.Overrun.SKIP:
-        result, _ = play(Laden(lambda step: 1.5), hocket.TickDispatch(2), clock, 40)
-    else:
-        with pytest.warns(RuntimeWarning, match=r"does not hold 50 Hz: .* s behind; try a lower hz"):
-            result, _ = play(Laden(lambda step: 1.5), hocket.TickDispatch(2), clock, 40)
+    skips = overrun is hocket.Overrun.SKIP
+    fault = "ticks were missed" if skips else "s behind"
+    with pytest.warns(RuntimeWarning, match=rf"does not hold 50 Hz: .* {fault}; try a lower hz"):
+        result, _ = play(Laden(lambda step: 2.5 if skips else 1.5), hocket.TickDispatch(2), clock, 60 if skips else 40)
     assert len(result.metrics().inferences.worker) >= 15
-    if overrun is hocket.Overrun.SKIP:
-        assert result.record.wall_s == pytest.approx(40 * TICK_S, rel=0.25)
+    if skips:
+        assert result.record.wall_s == pytest.approx(60 * TICK_S, rel=0.25)
         assert result.summary().missed >= 8
-        assert result.summary().coverage >= 0.4
     else:
         assert result.record.wall_s >= 40 * 1.5 * TICK_S
         assert result.summary().coverage >= 0.5

@@ -1,5 +1,6 @@
 """Whatever ends a run leaves its record: in the error's ``result``."""
 
+import dataclasses
 import functools
 
 import gymnasium as gym
@@ -73,6 +74,15 @@ def test_an_environment_that_raises(kind, clock, tmp_path):
     assert len(error.result.record.ticks) == 29 and not error.result.record.interrupted
 
 
+def test_an_environment_that_raises_at_once(tmp_path):
+    env = Breaking(raising(UnpluggedError))
+    env.steps = 29
+    error = ended(UnpluggedError, VIRTUAL, tmp_path, env=env)
+    assert len(error.result.record.ticks) == 0 and error.result.record.failed
+    loaded = hocket.load(tmp_path)
+    assert len(loaded.metrics().ticks.tick) == 0 and loaded.record.failed
+
+
 @both_clocks
 def test_an_environment_that_gives_what_it_does_not_declare(clock, tmp_path):
     env = Breaking(lambda: (np.full(3, np.nan, np.float32), 1.0, False, False, {}))
@@ -96,6 +106,7 @@ def test_a_policy_that_begins_to_fail(clock, tmp_path):
             raise ValueError("no network today")
         return 1
 
+    clock = dataclasses.replace(clock, failures=hocket.FailureLimits(seconds=0.1))
     error = ended(hocket.PolicyError, clock, tmp_path, policy=policy)
     assert len(error.result.record.ticks) >= 5 and "no network today" in error.result.record.errors[-1]
 

@@ -93,7 +93,7 @@ class Realtime:
         executor = kind.executor(job, setup.learn)
         view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
         # A signal is noted until the workers have ended, so that a second Ctrl-C loses no record.
-        with between_ticks() as interrupt, closing(executor):
+        with on_error_attach() as attached, between_ticks() as interrupt, closing(executor):
             with interrupt.at_once():
                 if dispatcher is not None:
                     dispatcher.starting(view)
@@ -101,13 +101,13 @@ class Realtime:
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
                 engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures)
-                record = RunRecord(engine.trace)
+                record = attached.record = RunRecord(engine.trace)
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation
                 if dispatcher is not None:
                     stepper.dispatcher = dispatcher
                     engine.dispatcher = dispatcher if dispatcher.of_inferences else None
-                with on_error_attach(record), realtime_priority(self.priority) as record.priority:
+                with realtime_priority(self.priority) as record.priority:
                     if (note := missing_priority(self.priority, record.priority)) is not None:
                         record.notes.append(note)
                     self._loop(engine, stepper, ticks, interrupt, until)

@@ -158,7 +158,8 @@ class VirtualRun:
     @contextmanager
     def kept_on_error(self) -> Iterator[None]:
         """Inside, an error ends the run, and the record so far is attached to it."""
-        with on_error_attach(self.record):
+        with on_error_attach() as attached:
+            attached.record = self.record
             try:
                 yield
             except BaseException:

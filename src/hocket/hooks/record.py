@@ -124,12 +124,23 @@ class RunRecord:
             del column[whole:]
 
 
+@dataclass(slots=True)
+class Attached:
+    """What `on_error_attach` attaches: the record of a run, None before it has begun."""
+
+    record: RunRecord | None = None
+
+
 @contextmanager
-def on_error_attach(record: RunRecord) -> Iterator[None]:
-    """Attach ``record``, of a run that is played inside, to an error that ends the run; `attached_record` reads it."""
+def on_error_attach() -> Iterator[Attached]:
+    """Attach the record of a run that is played inside to an error that ends the run; `attached_record` reads it."""
+    attached = Attached()
     try:
-        yield
+        yield attached
     except BaseException as error:
+        record = attached.record
+        if record is None:
+            raise
         record.trim()
         record.failed = not isinstance(error, KeyboardInterrupt)
         vars(error)["_hocket_record"] = record

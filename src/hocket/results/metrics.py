@@ -16,7 +16,7 @@ from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.hooks.record import RunRecord
 
-FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 4, 10, 100, 101, 102, 103, 108  # rows of a trace
+TICKED, FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 3, 4, 10, 100, 101, 102, 103, 108  # rows of a trace
 
 Ints = NDArray[np.int64]
 

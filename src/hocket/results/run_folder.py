@@ -18,14 +18,15 @@ from signal import Signals
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.core.trace import Trace, UnknownRule
+from hocket.core.trace import KIND, SECOND, WIDTH, Trace, UnknownRule
 from hocket.errors import ConfigurationError, HocketError, TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
-from hocket.results.metrics import Inferences, Metrics, TickColumns
+from hocket.results.metrics import TICKED, Inferences, Metrics, TickColumns
 from hocket.results.run_checks import (
     Columns,
     check_cadence,
@@ -58,6 +59,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "epoch_ns": int,
     "errors": list,
     "interrupted": bool,
+    "failed": bool,
     "wall_s": (int, float),
     "loop_cpu_s": (int, float),
     "priority": int,
@@ -127,6 +129,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "loop_cpu_s": record.loop_cpu_s,
         "priority": record.priority,
         "interrupted": record.interrupted,
+        "failed": record.failed,
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
         "notes": record.notes,
@@ -278,7 +281,7 @@ def _metrics(
     of_ticks = None if ticks is None else _of(TickColumns, ticks)
     of_inferences = None if inferences is None else _of(Inferences, inferences)
     if trace is not None:
-        if ticks is not None and not np.array_equal(ticks["tick"], Metrics(RunRecord(trace)).ticks.tick):
+        if ticks is not None and not _same_ticks(ticks["tick"], trace):
             raise ValueError(f"{TICKS} has other ticks than {TRACE}")
         return _checked(Metrics(_record(trace, ticks, episodes, index)))
     hz = index.get("hz") or dict(config.get("clock") or {}).get("hz")
@@ -287,6 +290,16 @@ def _metrics(
     cadence = Cadence(exact_hz(hz), int(index.get("epoch_ns", 0)))
     record = _record(Trace(UnknownRule(dict(config.get("rule") or {})), cadence), ticks, episodes, index)
     return _checked(Metrics(record, ticks=of_ticks, inferences=of_inferences))
+
+
+def _same_ticks(ticks: NDArray[Any], trace: Trace) -> bool:
+    """Whether ``ticks`` are those of ``trace``, or all but a last one that the run ended in the middle of."""
+    acted = Metrics(RunRecord(trace)).ticks.tick
+    if np.array_equal(ticks, acted):
+        return True
+    rows = np.frombuffer(trace.rows, np.int64).reshape(-1, WIDTH)
+    last_observed = rows[rows[:, KIND] == TICKED, SECOND].max(initial=-1)
+    return len(acted) > 0 and last_observed < acted[-1] and np.array_equal(ticks, acted[:-1])
 
 
 def _checked(metrics: Metrics) -> Metrics:
@@ -318,6 +331,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
     record.notes = [str(note) for note in index.get("notes", ())]
+    record.failed = bool(index.get("failed", False))
     if index.get("interrupted", False):
         record.signal = Signals.__members__.get(str(index.get("signal")), Signals.SIGINT)
     record.priority = int(index.get("priority") or 0)

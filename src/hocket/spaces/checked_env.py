@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NoReturn
 
 import gymnasium as gym
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from hocket.errors import EnvError
 
+_SHORT = 16
+"""Up to this many numbers are added up faster by Python than by numpy."""
 _SHOWN = 200
 """Characters of a refused value that a message shows."""
 
@@ -37,7 +40,7 @@ class ObservationCheck:
         source: named by messages, such as ``"CartPole-v1"``.
     """
 
-    __slots__ = ("_dtype", "_floats", "_shape", "source", "space")
+    __slots__ = ("_dtype", "_floats", "_shape", "_short", "source", "space")
 
     def __init__(self, space: spaces.Box, source: str) -> None:
         self.space = space
@@ -45,6 +48,7 @@ class ObservationCheck:
         self._shape = tuple(space.shape)
         self._dtype = np.dtype(space.dtype)
         self._floats = self._dtype.kind == "f"
+        self._short = len(self._shape) == 1 and self._shape[0] <= _SHORT
 
     def __call__(self, observation: Any) -> NDArray[Any]:
         """``observation`` as an array of the space.
@@ -58,9 +62,13 @@ class ObservationCheck:
             array = self._converted(observation)
         if not self._floats:
             return array
-        flat = array.ravel()
-        # The product overflows to infinity for finite numbers too, so it only says when to look closer.
-        if not math.isfinite(flat.dot(flat)) and not np.isfinite(array).all():
+        # Sums and products overflow to infinity for finite numbers too, so they only say when to look closer.
+        if self._short:
+            total = sum(array.tolist())
+        else:
+            flat = array.ravel()
+            total = flat.dot(flat)
+        if not isfinite(total) and not np.isfinite(array).all():
             where = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
             self._refuse(
                 observation,
@@ -150,7 +158,7 @@ class CheckedEnv:
             EnvError: if the environment gives something else than it declares.
         """
         result: Any = self.env.step(action)
-        if not isinstance(result, tuple | list) or len(result) != 5:
+        if (type(result) is not tuple and not isinstance(result, tuple | list)) or len(result) != 5:
             raise EnvError(
                 f"step() of {self.name} returned {_shown(result)}; 5 values are needed; "
                 "try return observation, reward, terminated, truncated, {}"
@@ -159,7 +167,7 @@ class CheckedEnv:
         check = self._check
         if check is not None:
             observation = check(observation)
-        if type(reward) is not float or not math.isfinite(reward):
+        if type(reward) is not float or not isfinite(reward):
             reward = self._reward(reward)
         if type(terminated) is not bool:
             terminated = self._end("terminated", terminated)
@@ -173,7 +181,7 @@ class CheckedEnv:
             number = float(array.item()) if array.size == 1 and array.dtype.kind in "fiub" else math.nan
         except (ValueError, TypeError, RuntimeError):
             number = math.nan
-        if not math.isfinite(number):
+        if not isfinite(number):
             raise EnvError(
                 f"reward {_shown(reward)} of {self.name} is not a finite number; step() returns (observation, reward, "
                 "terminated, truncated, info); look for a division by zero, or try float(...) on it"
