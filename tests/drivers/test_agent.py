@@ -204,7 +204,7 @@ class Outage:
 def test_the_agent_recovers_from_an_outage(executor, tmp_path):
     """Of 2 s, with limits of half a second: `act` says so a few times, answers the default between, and recovers."""
     flag = tmp_path / "down"
-    limits = hocket.FailureLimits(duration_s=0.5, rounds=2)
+    limits = hocket.FailureLimits(outage_s=0.5, rounds=2)
     answers, errors = [], []
     with agent_of(Outage(str(flag)), executor, failures=limits) as agent:
         for cycle in loop(250):

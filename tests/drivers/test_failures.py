@@ -9,8 +9,8 @@ from hocket.errors import ConfigurationError, PolicyError
 S = 1_000_000_000
 
 
-def log(*, seconds, rounds):
-    return FailureLog(hocket.FailureLimits(duration_s=seconds, rounds=rounds))
+def log(*, outage_s, rounds):
+    return FailureLog(hocket.FailureLimits(outage_s=outage_s, rounds=rounds))
 
 
 def passes(failures, now_s, workers):
@@ -24,22 +24,22 @@ def passes(failures, now_s, workers):
 
 
 def test_both_limits_must_be_passed():
-    failures = log(seconds=2, rounds=3)
+    failures = log(outage_s=2, rounds=3)
     assert not any(passes(failures, 0.1 * n, 1) for n in range(20))  # 20 of 3 rounds, 1.9 s after the first
     assert passes(failures, 2.0, 1)
-    failures = log(seconds=2, rounds=3)
+    failures = log(outage_s=2, rounds=3)
     assert not passes(failures, 0, 1) and not passes(failures, 50, 1)  # long enough, 2 of 3
     assert passes(failures, 51, 1)
 
 
 def test_rounds_are_of_all_workers_even_of_those_that_are_lost():
-    failures = log(seconds=0, rounds=2)
+    failures = log(outage_s=0, rounds=2)
     found = [passes(failures, 0, left) for left in (4, 3, 2, 1, 0, 0, 0, 0)]
     assert found == [False] * 7 + [True]
 
 
 def test_a_success_starts_the_count_anew():
-    failures = log(seconds=1, rounds=2)
+    failures = log(outage_s=1, rounds=2)
     assert not passes(failures, 0, 1)
     failures.success()
     assert not passes(failures, 5, 1) and not passes(failures, 5.9, 1)
@@ -47,13 +47,13 @@ def test_a_success_starts_the_count_anew():
 
 
 def test_the_count_starts_anew_once_the_limits_are_passed():
-    failures = log(seconds=1, rounds=2)
+    failures = log(outage_s=1, rounds=2)
     found = [passes(failures, now_s, 1) for now_s in (0, 1, 1.5, 2, 2.5)]
     assert found == [False, True, False, False, True]
 
 
 def test_the_error_has_the_last_words_and_how_long_it_took():
-    failures = log(seconds=1.5, rounds=2)
+    failures = log(outage_s=1.5, rounds=2)
     failures.failure("the first words", 0, 1)
     failures.failure("the last words", 2 * S, 1)
     message = "2 inferences failed in a row within 2 s, and none succeeded between; the last one:\nthe last words"
@@ -62,7 +62,7 @@ def test_the_error_has_the_last_words_and_how_long_it_took():
 
 
 def test_a_run_that_ends_without_a_success_is_held_to_rounds_alone():
-    failures = log(seconds=math.inf, rounds=2)
+    failures = log(outage_s=math.inf, rounds=2)
     failures.check_end()
     assert not passes(failures, 0, 1)
     failures.check_end()
@@ -75,7 +75,7 @@ def test_a_run_that_ends_without_a_success_is_held_to_rounds_alone():
 
 
 def test_the_newest_tracebacks_are_kept():
-    failures = log(seconds=math.inf, rounds=1)
+    failures = log(outage_s=math.inf, rounds=1)
     for number in range(50):
         failures.failure(str(number), number, 1)
     assert failures.tracebacks == [str(number) for number in range(50 - KEPT, 50)]
@@ -89,9 +89,9 @@ def test_restarts_pause_for_longer_each_round_up_to_two_seconds():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seconds": -1}, r"seconds=-1 must be a number of at least 0, or math\.inf; try 10\.0"),
-        ({"seconds": math.nan}, r"seconds=nan must be a number"),
-        ({"seconds": "10"}, r"seconds='10' must be a number"),
+        ({"outage_s": -1}, r"outage_s=-1 must be a number of at least 0, or math\.inf; try 10\.0"),
+        ({"outage_s": math.nan}, r"outage_s=nan must be a number"),
+        ({"outage_s": "10"}, r"outage_s='10' must be a number"),
         ({"rounds": 0}, r"rounds=0 must be an integer of at least 1; try 5"),
         ({"rounds": 1.5}, r"rounds=1\.5 must be an integer"),
         ({"rounds": True}, r"rounds=True must be an integer"),
@@ -116,7 +116,7 @@ def test_limits_are_of_virtual_seconds(null_run):
         calls.append(1)
         raise RuntimeError("the policy's own words")
 
-    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01), failures=hocket.FailureLimits(duration_s=2, rounds=3))
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01), failures=hocket.FailureLimits(outage_s=2, rounds=3))
     with pytest.raises(PolicyError, match="101 inferences failed in a row within 2 s"):
         null_run(hocket.Unstaggered(1), clock, 5000, policy)
     assert len(calls) == 101

@@ -20,7 +20,7 @@ from hocket.testing import replay
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
 HZ = 50
-SOON = hocket.FailureLimits(duration_s=2.0, rounds=2)
+SOON = hocket.FailureLimits(outage_s=2.0, rounds=2)
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
 both = pytest.mark.parametrize("executor", KINDS.values(), ids=KINDS.keys())
 
@@ -61,7 +61,7 @@ def test_a_policy_that_always_raises(null_run, executor):
 
 @both
 def test_a_policy_that_never_works_ends_a_long_run_within_the_limits(null_run, executor):
-    limits = hocket.FailureLimits(duration_s=1.0, rounds=2)
+    limits = hocket.FailureLimits(outage_s=1.0, rounds=2)
     began = time.monotonic()
     with pytest.raises(PolicyError, match="the policy's own words"):
         play(null_run, Trouble("raises"), executor(), ticks=6000, failures=limits)
@@ -159,7 +159,7 @@ def test_an_environment_that_raises(null_run):
 # -- whole programs ------------------------------------------------------------------------------------------
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 import hocket
 from hocket.envs.null import NullEnv
 
@@ -170,6 +170,9 @@ def policy(observation):
 class Says(hocket.Instrument):
     def on_start(self, run):
         print("running", flush=True)
+
+    def on_stop(self):
+        {last}
 
 {guard}
     print("begun", flush=True)
@@ -192,10 +195,12 @@ def script(
     ticks=10_000,
     guard='if __name__ == "__main__":',
     caught="hocket.RunInterrupted",
+    last="pass",
     **environment,
 ):
     path = tmp_path / "script.py"
-    path.write_text(SCRIPT.format(executor=executor, latency=latency, ticks=ticks, guard=guard, caught=caught))
+    words = {"executor": executor, "latency": latency, "ticks": ticks, "guard": guard, "caught": caught, "last": last}
+    path.write_text(SCRIPT.format(**words))
     return subprocess.Popen(
         [sys.executable, str(path)],
         stdout=subprocess.PIPE,
@@ -237,12 +242,10 @@ def test_a_parent_killed_leaves_nothing(tmp_path, latency):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("executor", KINDS)
 def test_a_signal_to_a_script_and_all_below_it(tmp_path, executor, number):
-    """Ctrl-C, a scheduler's end, a closed terminal; twice, the second time while the run ends."""
-    process = script(tmp_path, executor=executor, latency=30)
+    """Ctrl-C, a scheduler's end, a closed terminal; and once more while the run ends."""
+    process = script(tmp_path, executor=executor, latency=30, last=f"os.kill(os.getpid(), {int(number)})")
     until_running(process)
     below, memory = descendants(process.pid), named_memory(process.pid)
-    os.killpg(process.pid, number)
-    time.sleep(0.2)
     os.killpg(process.pid, number)
     output, error = process.communicate(timeout=20)
     assert process.returncode == 128 + number, error

@@ -68,15 +68,17 @@ def test_one_that_is_first_already_stays_as_it_is(privileged):
         assert standing()[1] == 5
 
 
-def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch):
+@pytest.mark.parametrize("forbidden", ["sched_setscheduler", "sched_getscheduler", "sched_getparam"])
+def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch, forbidden):
     def refuse(*_):
         raise PermissionError
 
     before = standing()
-    monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    with realtime_priority(1) as got:
-        assert got == 0
-        assert standing() == before
+    with monkeypatch.context() as sandbox:
+        sandbox.setattr(os, forbidden, refuse)
+        with realtime_priority(1) as got:
+            assert got == 0
+    assert standing() == before
 
 
 @pytest.mark.realtime

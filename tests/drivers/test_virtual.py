@@ -168,7 +168,7 @@ def test_repeated_failures_end_the_run_with_the_policys_traceback():
         calls.append(1)
         raise RuntimeError("the policy's own words")
 
-    limits = hocket.FailureLimits(duration_s=2, rounds=3)
+    limits = hocket.FailureLimits(outage_s=2, rounds=3)
     with pytest.raises(PolicyError, match="the policy's own words") as caught:
         hocket.run(Shown(), policy, hocket.Unstaggered(1), virtual(0.5, failures=limits), ticks=50)
     assert "in policy" in str(caught.value) and len(calls) == 3

@@ -20,17 +20,17 @@ class FailureLimits:
     called again with every inference that the rule starts.
 
     Args:
-        duration_s: time since the first of them, on the run's clock; ``math.inf`` for a run that never gives up.
-        rounds: number of them for each worker.
+        outage_s: how long ago the first of them was, on the run's clock; ``math.inf`` for a run that never gives up.
+        rounds: how many of them there are for each worker.
     """
 
-    duration_s: float = 10.0
+    outage_s: float = 10.0
     rounds: int = 5
 
     def __post_init__(self) -> None:
-        duration_s, rounds = self.duration_s, self.rounds
-        if isinstance(duration_s, bool) or not isinstance(duration_s, int | float) or not duration_s >= 0:
-            raise ConfigurationError(f"duration_s={duration_s!r} must be a number of at least 0, or math.inf; try 10.0")
+        outage_s, rounds = self.outage_s, self.rounds
+        if isinstance(outage_s, bool) or not isinstance(outage_s, int | float) or not outage_s >= 0:
+            raise ConfigurationError(f"outage_s={outage_s!r} must be a number of at least 0, or math.inf; try 10.0")
         if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
             raise ConfigurationError(f"rounds={rounds!r} must be an integer of at least 1; try 5")
 
@@ -41,7 +41,7 @@ USUAL_LIMITS = FailureLimits()
 def check_failure_limits(limits: object) -> None:
     """Refuse what is not `FailureLimits`."""
     if not isinstance(limits, FailureLimits):
-        raise ConfigurationError(f"failures={limits!r} must be FailureLimits; try hocket.FailureLimits(duration_s=10)")
+        raise ConfigurationError(f"failures={limits!r} must be FailureLimits; try hocket.FailureLimits(outage_s=10)")
 
 
 class FailureLog:
@@ -80,7 +80,7 @@ class FailureLog:
         Raises:
             PolicyError: in that case, with the last traceback.
         """
-        if self._rounds_passed() and self._now_ns - self._since_ns >= self._limits.duration_s * NS_PER_S:
+        if self._rounds_passed() and self._now_ns - self._since_ns >= self._limits.outage_s * NS_PER_S:
             raise self._error()
 
     def check_end(self) -> None:

@@ -37,7 +37,7 @@ class Virtual:
         latency: the law that each inference's duration is drawn from; of a policy in two stages, its trunk's.
         head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
-        failures: which failures in a row end the run; their seconds are virtual.
+        failures: which failures in a row end the run; their ``outage_s`` is virtual.
     """
 
     hz: float

@@ -20,6 +20,8 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.errors import ConfigurationError
+
 CACHE_LINE = 64
 
 Part = tuple[tuple[int, ...], np.dtype[Any]]
@@ -52,12 +54,23 @@ class SharedArrays:
 
     Args:
         parts: name → (shape, dtype). Each array starts on a cache line of its own.
+
+    Raises:
+        ConfigurationError: if the system has no room for them.
     """
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
         self._parts = {name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in parts.items()}
-        self._fd = anonymous_file(self.nbytes)
-        self._map()
+        self._fd = -1
+        try:
+            self._fd = anonymous_file(self.nbytes)
+            self._map()
+        except OSError as error:
+            self.close()
+            raise ConfigurationError(
+                f"the system refuses {self.nbytes / 2**20:.3g} MiB of shared memory ({error.strerror or error}): too "
+                "little memory, or too many open files (ulimit -n); try a smaller replay or fewer workers"
+            ) from error
 
     @property
     def nbytes(self) -> int:

@@ -213,7 +213,9 @@ class Environment(PolicyFactory):
 @realtime
 @both
 def test_a_second_runs_workers_see_the_environment_of_then(kind, monkeypatch, null_run):
-    for number in (1, 2):
+    for number in (1, 0):
         monkeypatch.setenv("HOCKET_TEST_NUMBER", str(number))
         result = null_run(hocket.TickDispatch(1), hocket.Realtime(hz=50, executor=kind()), 20, Environment())
-        assert set(map(int, result.record.actions)) - {0} == {number}
+        ticks = result.metrics().ticks
+        answers = [int(a) for a, i in zip(result.record.actions, ticks.inference, strict=True) if i >= 0]
+        assert len(answers) >= 10 and set(answers) == {number}
