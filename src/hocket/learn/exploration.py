@@ -1,5 +1,5 @@
-"""How a learning agent explores: actions by chance, or the network's own noise. Options, and what they come to in one
-worker, which has random numbers of its own."""
+"""Exploration of a learning agent: random actions, or the network's own noise. Options, and the explorer that each
+worker makes of them with random numbers of its own."""
 
 from __future__ import annotations
 

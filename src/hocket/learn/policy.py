@@ -78,7 +78,7 @@ class LearnedPolicy(PolicyFactory):
         pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
-        threads: torch threads of a worker's process; in place, whoever learns decides.
+        threads: torch threads of a worker's process; in place, the learner's setting holds.
     """
 
     network: nn.Module = field(repr=False)
@@ -246,7 +246,7 @@ class _Kept:
 class _Versions:
     """Heads as their trunks had them: in place, a head may have learned more before it runs.
 
-    One copy a version, made when first asked for, in the memory of one that nobody waits for any more. Of a worker's
+    One copy a version, made when first asked for, in the memory of one that is no longer needed. Of a worker's
     own network no copy is needed: it is refreshed before trunks only.
     """
 

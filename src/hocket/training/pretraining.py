@@ -1,4 +1,4 @@
-"""`hocket.pretrain`: begin with what demonstrations show, before the agent acts itself."""
+"""`hocket.pretrain`: learn from demonstrations before the agent acts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pretrain(
 ) -> list[float]:
     """Learn from ``demonstrations`` alone, as the paper does before Tetris (Riemer et al. 2025: 16,000 updates).
 
-    Plain Q-learning knows nothing of actions that nobody took and may rate them high;
+    Plain Q-learning has no data on actions that were never taken, and may rate them high;
     `hocket.learn.algorithms.imitating_dqn.ImitatingDQN` keeps them below the demonstrated one.
 
     Args:
@@ -70,7 +70,7 @@ def pretrain(
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
     if network.pending:
         raise ConfigurationError(
-            f"this network takes {network.pending} pending actions, of which demonstrations tell nothing; try "
+            f"this network takes {network.pending} pending actions, which demonstrations do not contain; try "
             "q_network(..., pending=0)"
         )
     numbers = demonstrations.actions

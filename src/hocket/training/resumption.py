@@ -94,7 +94,7 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
     Args:
         data: from a place you trust.
         env: new, made like the run's own.
-        apart: by the names of `suspend_run`, what the run has anew.
+        apart: by the names of `suspend_run`, the objects that the run has anew.
 
     Raises:
         CheckpointError: if it cannot be read, or ``env`` is of another kind.

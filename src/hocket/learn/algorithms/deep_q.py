@@ -97,8 +97,8 @@ class DeepQ(ABC):
         max_grad_norm: gradients are scaled down to this global norm if theirs is larger.
         n_step: transitions that one sample spans.
         double: the online network chooses the next action, the target network rates it.
-        dueling: for who builds the network.
-        noisy: for who builds the network; such a network explores without ε.
+        dueling: an option of the network, read where it is built.
+        noisy: likewise; a noisy network explores without ε.
         alpha: how much priorities matter in the replay; None samples uniformly.
         beta: how much of the bias by priorities the weights take back; used if ``alpha`` is not None.
         bfloat16: run trunks in bfloat16, for processors that have it (`hocket.models.qnetwork.QNetwork.for_learning`).

@@ -1,7 +1,7 @@
 """A folder of files that is whole or not there, and that says of each file how long it is and what its hash is.
 
-It is written beside its place under another name, every file synced to the disk, and renamed in the end; so whoever
-finds it finds all of it, however the writer ended. Folders have numbers for names and one writer at a time. This module
+It is written beside its place under another name, every file synced to the disk, and renamed in the end; so it is
+whole if it is there, however the writer ended. Folders have numbers for names and one writer at a time. This module
 does not know what the files mean.
 """
 

@@ -1,7 +1,7 @@
-"""The shared board on which the tick loop and learner processes tell each other.
+"""The board in shared memory through which the tick loop and learner processes exchange their state.
 
 The tick loop stores its tick there and does nothing else; learners look, sleep, claim updates and write down how they
-went. Nobody is waited for. This module knows no weights: how many updates there have been is told to it.
+went. The loop waits for none of them. This module knows no weights: callers pass the number of updates.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class LearnerBoard:
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody is to learn any more."""
+        """Whether learning is to end."""
         return bool(self._stop[0])
 
     def stop(self) -> None:
@@ -92,10 +92,10 @@ class LearnerBoard:
         self._stop[0] = 1
 
     def claim(self, learner: int, pace: Pace, weights: HasVersion) -> bool:
-        """Take on an update, if one is due that nobody else is at.
+        """Take on an update, if one is due that no other learner is at.
 
-        What is done is counted by version and what is being done by marks, so a learner that dies leaves no update
-        that nobody makes.
+        Finished updates are counted by version and those under way by marks, so another learner makes the update of one
+        that dies.
         """
         due = pace.due(self.tick)
         if due is not None and weights.version >= due:

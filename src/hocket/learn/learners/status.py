@@ -1,4 +1,4 @@
-"""How learning beside a tick loop has gone and goes: read off the board and the weights' version, whoever learns."""
+"""The status and history of learning beside a tick loop, read from the board and the weights' version."""
 
 from __future__ import annotations
 
