@@ -698,15 +698,6 @@ def test_actions_that_do_not_fit():
 # -- the example ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
-def test_the_stable_baselines3_example_runs():
-    pytest.importorskip("stable_baselines3")
-    done = subprocess.run(
-        [sys.executable, EXAMPLE, "--steps", "300"], capture_output=True, text=True, check=True, timeout=100
-    )
-    assert "mean return" in done.stdout
-
-
 def test_the_stable_baselines3_example_says_what_is_missing():
     code = "import runpy, sys; sys.modules['stable_baselines3'] = None; runpy.run_path(sys.argv[1], {}, '__main__')"
     done = subprocess.run([sys.executable, "-c", code, EXAMPLE], capture_output=True, text=True, check=True)

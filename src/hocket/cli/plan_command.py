@@ -205,7 +205,7 @@ def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictabil
             "memory_bytes": None if options.memory_gb is None else round(options.memory_gb * 1e9),
             "most_workers": options.max_workers,
             "update_s": options.update,
-            "seconds": options.seconds,
+            "limit_s": options.seconds,
             "seed": options.seed,
             "done": lambda number, of: progress.update(task, completed=number, total=of),
         }

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
-from hocket.core.commands import Command
 from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
@@ -113,7 +112,7 @@ class Engine:
     def deadline(self, tick: int, now_ns: int) -> Any:
         """The action that tick ``tick`` executes; the caller may keep and change it."""
         self.feed(e.DeadlineReached(now_ns, tick))
-        return self._codec.copied(self._action)
+        return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
         """Observation ``tick`` exists; its buffer may be reused afterwards."""
@@ -150,23 +149,24 @@ class Engine:
 
     def end(self, now_ns: int) -> None:
         """End the run: the scheduler settles what is in flight, and the trace keeps how."""
-        # Not carried out: after an error, some of the commands before may not have been either.
-        self._handle(e.RunEnded(now_ns))
-        for kept in (self._answers, self._versions, self._inputs, self._unbound):
-            kept.clear()
-
-    def _handle(self, event: Event) -> list[Command]:
-        """Feed the scheduler, keep the trace, inform the dispatcher."""
+        event = e.RunEnded(now_ns)
+        # Its commands are not carried out: after an error, some of those before may not have been either.
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        return commands
+        for kept in (self._answers, self._versions, self._inputs, self._unbound):
+            kept.clear()
 
     def feed(self, event: Event) -> None:
-        """Handle ``event`` and carry out the commands it leads to."""
-        for command in self._handle(event):
+        """Feed the scheduler, keep the trace, carry out the commands."""
+        commands = self.scheduler.handle(event)
+        if self._keep_trace:
+            self.trace.add(event, commands)
+        if self.dispatcher is not None:
+            self.dispatcher.handled(event, commands)
+        for command in commands:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)

@@ -56,7 +56,8 @@ class EnvStepper:
     def step(self, tick: int, action: Any, lateness_ns: int) -> None:
         """Execute ``action`` as tick ``tick``; the record keeps it."""
         began = perf_counter_ns()
-        observation, reward, terminated, truncated, _ = self._env.step(self._codec.copied(action))
+        given = self._codec.copied(action) if self._codec.copies else action
+        observation, reward, terminated, truncated, _ = self._env.step(given)
         record = self.record
         ended = terminated or truncated
         if ended:
@@ -77,7 +78,7 @@ class EnvStepper:
         """Show ``engine`` observation 0."""
         engine.observed(0, now_ns, self.observation)
         if self.listener is not None:
-            self.listener.began(np.array(self.observation))
+            self.listener.began(self.observation.copy())
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Show ``engine`` what tick ``tick`` yielded."""
@@ -89,6 +90,7 @@ class EnvStepper:
             final_pending_actions = engine.pending_actions(tick, -1)
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
+        shows_pending = engine.pending > 0 and decision.fresh
         moment = Moment(
             tick=tick,
             deadline_ns=engine.cadence.deadline_ns(tick),
@@ -97,11 +99,11 @@ class EnvStepper:
             decided_on=tick - decision.delay_ticks if decision.fresh else -1,
             version=decision.version,
             action=self._codec.copied(record.actions[-1]),
-            pending_actions=engine.last_pending_actions.copy() if decision.fresh else NOTHING_PENDING,
+            pending_actions=engine.last_pending_actions.copy() if shows_pending else NOTHING_PENDING,
             reward=record.rewards[-1],
             terminated=bool(record.terminated[-1]),
             truncated=bool(record.truncated[-1]),
-            observation=np.array(self.observation),
+            observation=self.observation.copy(),
             final_observation=record.final_observations[tick].copy() if self.episode_ended else None,
             final_pending_actions=final_pending_actions,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
 import sys
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any

@@ -52,12 +52,15 @@ class ObservationCheck:
         Raises:
             EnvError: names the source, the space, the value and what to do.
         """
-        if type(observation) is np.ndarray and observation.dtype == self._dtype and observation.shape == self._shape:
+        if type(observation) is np.ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
             array: NDArray[Any] = observation
         else:
             array = self._converted(observation)
-        # The product overflows to infinity for finite numbers too, so it only says where to look closer.
-        if self._floats and not math.isfinite(np.vdot(array, array)) and not np.isfinite(array).all():
+        if not self._floats:
+            return array
+        flat = array.ravel()
+        # The product overflows to infinity for finite numbers too, so it only says when to look closer.
+        if not math.isfinite(flat.dot(flat)) and not np.isfinite(array).all():
             where = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
             self._refuse(
                 observation,
@@ -82,6 +85,8 @@ class ObservationCheck:
                     "return that shape, or declare a space of the shape that is returned",
                 )
             array = array.reshape(self._shape)
+        if array.dtype == self._dtype:  # another object for the same dtype
+            return np.asarray(array)
         with np.errstate(over="ignore", invalid="ignore"):
             converted = array.astype(self._dtype)
         if not self._floats and (array.dtype.kind == "f" or not np.array_equal(converted, array)):
@@ -145,7 +150,7 @@ class CheckedEnv:
             EnvError: if the environment gives something else than it declares.
         """
         result: Any = self.env.step(action)
-        if not (isinstance(result, tuple | list) and len(result) == 5):
+        if not isinstance(result, tuple | list) or len(result) != 5:
             raise EnvError(
                 f"step() of {self.name} returned {_shown(result)}; 5 values are needed; "
                 "try return observation, reward, terminated, truncated, {}"

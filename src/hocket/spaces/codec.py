@@ -91,12 +91,13 @@ class ActionCodec:
         shape: ``(chunk_length, *action shape)``, the room that the longest answer needs.
         dtype: int64 for Discrete, the space's own for Box.
         nbytes: bytes of that room.
+        copies: whether actions are arrays, which `copied` copies.
 
     Raises:
         ConfigurationError: any other space, or a chunk length below 1.
     """
 
-    __slots__ = ("_first", "_last", "chunk_length", "dtype", "nbytes", "shape", "space")
+    __slots__ = ("_first", "_last", "chunk_length", "copies", "dtype", "nbytes", "shape", "space")
 
     def __init__(self, action_space: spaces.Space[Any], chunk_length: int = 1) -> None:
         _check_action_space(action_space)
@@ -116,6 +117,7 @@ class ActionCodec:
             assert isinstance(action_space, spaces.Box)
             self.dtype = np.dtype(action_space.dtype)
             self.shape = (self.chunk_length, *action_space.shape)
+        self.copies = self._first is None
         self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def encode(self, answer: Any) -> NDArray[Any]:

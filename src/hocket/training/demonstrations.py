@@ -101,7 +101,7 @@ class Demonstrations:
                 reward=float(self.rewards[row]),
                 terminated=bool(self.terminated[row]),
                 truncated=bool(self.truncated[row]),
-                observation=final if final is not None and tick == last else self.observations[frame].copy(),
+                observation=(final if final is not None and tick == last else self.observations[frame]).copy(),
                 final_observation=final,
                 final_pending_actions=NOTHING_PENDING,
             )
