@@ -15,7 +15,7 @@ from hocket.learn.learners.split_update import torch_generator
 
 
 class TickCounter(Protocol):
-    """How far the agent has come: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
+    """The agent's tick: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
 
     @property
     def tick(self) -> int: ...

@@ -28,7 +28,7 @@ def pretrain(
     frame_stack: int = 1,
     threads: int = 1,
     seed: int = 0,
-    told: Callable[[int, float], None] | None = None,
+    on_update: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Learn from ``demonstrations`` alone, as the paper does before Tetris (Riemer et al. 2025: 16,000 updates).
 
@@ -44,7 +44,7 @@ def pretrain(
         frame_stack: as of `hocket.ReplayOptions`.
         threads: torch's.
         seed: of sampling.
-        told: after every update, its number from 1 on and its loss.
+        on_update: called after every update with its number from 1 on and its loss.
 
     Returns:
         the loss of every update.
@@ -104,8 +104,8 @@ def pretrain(
             gradient = made.gradient(number)
             made.land(gradient)
             losses.append(gradient.result.loss)
-            if told is not None:
-                told(number + 1, losses[-1])
+            if on_update is not None:
+                on_update(number + 1, losses[-1])
         return losses
     finally:
         replay.close()

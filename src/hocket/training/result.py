@@ -37,10 +37,10 @@ class TrainResult:
     final: Evaluation
     """Of ``network``, on episodes that had no part in choosing it; without returns if evaluations are switched off."""
     updates: int
-    """How many landed."""
+    """The number of updates that landed."""
     losses: Sequence[float] = field(repr=False)
     stalenesses: Sequence[int] = field(repr=False)
-    """How many others landed between an update's start and its landing."""
+    """For each update, the number of others that landed between its start and its landing."""
     started_ns: Sequence[int] = field(repr=False)
     landed_ns: Sequence[int] = field(repr=False)
     error: str | None = None

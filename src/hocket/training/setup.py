@@ -87,12 +87,12 @@ class TrainingSetup:
 
     @property
     def stacked(self) -> bool:
-        """Whether observations are stacks of frames."""
+        """True if observations are stacks of frames."""
         return self.replay.frame_stack > 1
 
     @property
     def mode(self) -> str:
-        """Whether the network acts under its own inference times (*true-size*) or others', and the clock."""
+        """The origin of inference times, the network itself (*true-size*) or a law (*delay-only*), and the clock."""
         return mode_of(self.clock, self.acting.charge)
 
     @property

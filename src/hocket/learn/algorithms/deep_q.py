@@ -1,4 +1,4 @@
-"""What DQN and Rainbow have in common: options, and one gradient step from a batch to new weights.
+"""The common part of DQN and Rainbow: options, and one gradient step from a batch to new weights.
 
 An algorithm is a value; all state is in what is passed to it. It knows no replay, no process and no clock, only
 networks that map ``(states)`` or ``(states, pending)`` to action values, such as `hocket.models.qnetwork.QNetwork`.
@@ -35,7 +35,10 @@ _BETA = Linear(0.4, 1.0, 100_000)
 
 
 class Transitions(Protocol):
-    """What an update reads of a batch, such as `hocket.learn.replay.assembly.Batch`. Arrays with B rows each."""
+    """The fields of a batch that an update reads, such as those of `hocket.learn.replay.assembly.Batch`.
+
+    Arrays with B rows each.
+    """
 
     @property
     def states(self) -> NDArray[Any]: ...
@@ -68,7 +71,7 @@ class Tensors(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
-    """What one update found.
+    """The figures of one update.
 
     Attributes:
         loss: before the step.

@@ -152,7 +152,7 @@ def verify(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 class _Collected(list[bytes]):
-    """What numpy takes for a file that it writes a header to."""
+    """Collects the header that numpy writes into it."""
 
     def write(self, piece: bytes) -> None:
         self.append(piece)

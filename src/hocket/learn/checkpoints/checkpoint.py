@@ -55,7 +55,7 @@ KEPT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What one folder holds.
+    """The content of one folder.
 
     Attributes:
         tick: the last one that is part of it.
@@ -83,7 +83,7 @@ class Checkpoint:
 
 
 def belonging(env: str, algorithm: object, network: nn.Module, **more: str) -> dict[str, Any]:
-    """What a checkpoint belongs to: only a run of which the same is true can resume it.
+    """The properties of a training that a run must share to resume its checkpoint.
 
     Args:
         env: the environment's id.

@@ -36,7 +36,7 @@ def dump(state: Any, apart: Mapping[str, object]) -> bytes:
 
 
 def load(data: bytes, apart: Mapping[str, object]) -> Any:
-    """What `dump` was given, with the objects ``apart`` in their places.
+    """The inverse of `dump`, with the objects ``apart`` in their places.
 
     Raises:
         CheckpointError: if it cannot be read here, or names an object that is not given.

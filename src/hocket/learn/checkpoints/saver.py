@@ -152,13 +152,13 @@ class Saver:
 
     def _listen(self, process: BaseProcess, ours: Connection) -> bool:
         while True:
-            heard = wait([process.sentinel, ours, self._bell])
-            if ours in heard:
+            ready = wait([process.sentinel, ours, self._bell])
+            if ours in ready:
                 with suppress(EOFError, OSError):  # it is gone
                     self.failures.append(ours.recv())
-            if process.sentinel in heard:
+            if process.sentinel in ready:
                 return False
-            if self._bell in heard:
+            if self._bell in ready:
                 self._dismiss(process, ours)
                 return True
 

@@ -38,7 +38,7 @@ GOODBYE_S = 1.0
 START_S = 120.0
 LOOK_S = 0.01
 PRELOAD = learn.__module__, "torch._dynamo"
-"""What takes seconds to import; Adam imports the latter on its first use."""
+"""Modules that take seconds to import; Adam imports the latter on its first use."""
 
 
 class LearnerProcesses:
@@ -126,7 +126,7 @@ class LearnerProcesses:
 
     @property
     def board(self) -> LearnerBoard:
-        """Where the tick loop stores its tick: one store, and the only thing that learners ask of it."""
+        """The board on which the tick loop stores its tick, which is all that learners need of it."""
         return self._board
 
     @property

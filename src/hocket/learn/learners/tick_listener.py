@@ -47,7 +47,7 @@ class LearningListener:
     def __init__(self, collector: Collector, learning: RunningLearners, saver: Saver | None) -> None:
         self.learning = learning
         self._collector, self._saver = collector, saver
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def error(self) -> str | None:
@@ -71,11 +71,11 @@ class LearningListener:
     def look(self) -> None:
         """Warn of new failures."""
         if self.error is not None:
-            self._tell(self.error, f"learning stopped by tick {self._collector.tick}, acting went on: {self.error}")
+            self._warn(self.error, f"learning stopped by tick {self._collector.tick}, acting went on: {self.error}")
         for text in (*self.learning.failures, *(self._saver.failures if self._saver is not None else ())):
-            self._tell(text, text)
+            self._warn(text, text)
 
-    def _tell(self, what: str, text: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _warn(self, what: str, text: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
             warnings.warn(text, RuntimeWarning, stacklevel=2)

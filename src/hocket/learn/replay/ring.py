@@ -222,7 +222,7 @@ class RingWriter:
 
 
 def copy_rings(arrays: Arrays) -> dict[str, NDArray[Any]]:
-    """What is live, oldest first, copied while the writer writes on: ``counters, records, frames, ages, ticks``."""
+    """The live entries, oldest first, copied while the writer continues: ``counters, records, frames, ages, ticks``."""
     counters = arrays["counters"]
     newest = int(counters[NEWEST])
     fence()

@@ -98,12 +98,12 @@ class SharedWeights:
 
     @property
     def shared(self) -> bool:
-        """Whether readers' networks live in the shared memory."""
+        """True if readers' networks live in the shared memory."""
         return self._shared
 
     @property
     def layout(self) -> Layout:
-        """Where each tensor lies."""
+        """The place of each tensor."""
         return self._layout
 
     @property
