@@ -27,7 +27,7 @@ HEAD_S = 0.001
 
 
 def late_head_s(hz: float, *, realtime: bool) -> float:
-    """The time before its tick at which a late head starts; on the wall clock a quarter of a tick, for waking its worker.
+    """The time before its tick at which a late head starts; on the wall clock a quarter of a tick, to wake its worker.
 
     Nothing is lost by it: the head's inputs were known at the end of the tick before.
     """
