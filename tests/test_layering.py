@@ -118,6 +118,7 @@ def is_private(name):
 
 OTHERS_PRIVATE = {  # of other packages, which have no public name for it
     "_exit": "os: leave a process at once",
+    "_rebuild": "multiprocessing: a semaphore at an address",
     "_replace": "named tuples: public by the documentation, so named to keep clear of fields",
     "_foreach_copy_": "torch: one call for many tensors",
     "_foreach_mul_": "torch: likewise",

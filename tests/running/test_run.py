@@ -188,7 +188,7 @@ def test_a_run_without_any_answer_is_saved_as_strict_json(tmp_path):
     summary = strict(tmp_path / "summary.json")
     assert summary["coverage"] == 0 and summary["delay_mean"] is None and summary["return_mean"] is None
     assert summary["outcomes"]["discarded"] == 4
-    with pytest.raises(ConfigurationError, match="no durations"):
+    with pytest.raises(ConfigurationError, match="durations_s is empty"):
         hocket.Empirical.from_file(tmp_path / "inferences.npz")
 
 

@@ -13,7 +13,7 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from os import PathLike, replace
+from os import PathLike, getpid, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +156,9 @@ class Trace:
             rows = array("q", rows)
             rows.byteswap()
         target = Path(path)
-        partial = target.with_name(target.name + ".part")
+        partial = target.with_name(f"{target.name}.{getpid()}.part")
         try:
-            with partial.open("wb") as file:
+            with partial.open("xb") as file:  # exclusively: a link placed there by another user is not followed
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)

@@ -60,7 +60,9 @@ class ObservationCheck:
             return array
         flat = array.ravel()
         # The product overflows to infinity for finite numbers too, so it only says when to look closer.
-        if not math.isfinite(flat.dot(flat)) and not np.isfinite(array).all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            product = flat.dot(flat)
+        if not math.isfinite(product) and not np.isfinite(array).all():
             where = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
             self._refuse(
                 observation,
