@@ -153,3 +153,9 @@ def test_observations_of_other_spaces_pass():
 def test_a_checked_environment_can_be_pickled():
     copy = pickle.loads(pickle.dumps(CheckedEnv(Given())))
     assert copy.name == "Given" and copy.step(0)[1] == 1.0
+
+
+def test_large_numbers_are_finite():
+    """Their squares are not; nothing warns of that."""
+    large = np.full(3, 3e38, np.float32)
+    assert ObservationCheck(spaces.Box(-np.inf, np.inf, (3,), np.float32), "Large")(large) is large

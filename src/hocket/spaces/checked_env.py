@@ -67,7 +67,8 @@ class ObservationCheck:
             total = sum(array.tolist())
         else:
             flat = array.ravel()
-            total = flat.dot(flat)
+            with np.errstate(over="ignore", invalid="ignore"):
+                total = flat.dot(flat)
         if not isfinite(total) and not np.isfinite(array).all():
             where = [int(i) for i in np.argwhere(~np.isfinite(array))[0]]
             self._refuse(

@@ -1,7 +1,7 @@
-"""Episodes that somebody else played, to begin learning from: an expert's, a person's, another agent's.
+"""Episodes played by an expert, a person or another agent, to begin learning from.
 
-They are played tick by tick, without delay. To an agent that acts with a delay of d ticks they are shown as if each
-action had been decided d ticks before it was executed, which is what its own transitions will look like.
+They are played tick by tick, without delay. For an agent that acts with a delay of d ticks, each action counts as
+decided d ticks before it was executed, as in the transitions that the agent will make.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Demonstrations:
     def moments(self, delay_ticks: int = 1) -> Iterator[Moment]:
         """Every tick as a learner sees it, if each action was decided ``delay_ticks`` ticks before it was executed.
 
-        Nobody decided what an episode's first ``delay_ticks`` − 1 ticks executed.
+        The actions of an episode's first ``delay_ticks`` − 1 ticks count as not decided.
         """
         frame, first_tick = 0, 0
         last = len(self.actions)
@@ -153,7 +153,7 @@ def demonstrate(
         policy: observation → action.
         episodes: how many.
         seed: of the first reset.
-        most_ticks: the episode that is going on then is truncated, and the last one.
+        most_ticks: after so many ticks the episode is truncated, and no other begins.
 
     Raises:
         ConfigurationError: if something does not fit.

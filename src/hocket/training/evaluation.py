@@ -40,7 +40,7 @@ class Evaluation:
     returns: NDArray[np.float64]
     """(episodes,): of whole episodes. If none ended within the limit in ticks, the return of the ticks played."""
     cut: bool = False
-    """Whether the limit in ticks ended it before it had played all its episodes."""
+    """True if the limit in ticks ended it before it had played all its episodes."""
 
     @property
     def mean(self) -> float:
@@ -105,7 +105,7 @@ class Evaluator:
         return Evaluation(tick, returns if len(returns) else np.array([sum(record.rewards)]), cut)
 
     def _until(self, tick: int, limit: int) -> Callable[[RunRecord], bool]:
-        """Whether all episodes have been played; reports progress meanwhile."""
+        """True if all episodes have been played; reports progress meanwhile."""
         wanted, on_progress = self.episodes, self.on_progress
         due_s = monotonic() + PROGRESS_S
 
@@ -192,7 +192,7 @@ class Judge:
             self._evaluate()
 
     def enough(self, record: RunRecord) -> bool:
-        """Whether the last evaluation was good enough, or was interrupted."""
+        """True if the last evaluation was good enough, or was interrupted."""
         if self.signal is not None:
             return True
         return (

@@ -1,4 +1,4 @@
-"""Options of `hocket.train`: how it acts, what it keeps, when it is evaluated and when it is saved."""
+"""Options of `hocket.train`: acting, replay, evaluation, checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hocket.learn.algorithms.schedules import Linear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActingOptions:
-    """How the agent acts while it learns.
+    """Options of acting during a training.
 
     Args:
         epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. A noisy network
@@ -25,7 +25,7 @@ class ActingOptions:
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
             the pending actions as they are known then.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
-            (*delay-only*). In virtual time the clock's ``latency`` says them.
+            (*delay-only*). In virtual time the clock's ``latency`` is the law of inference times.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -49,7 +49,7 @@ class ActingOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """What the replay keeps.
+    """Options of the replay.
 
     Args:
         capacity: transitions.
@@ -149,12 +149,12 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Where a training saves itself, and how often.
+    """The folder of a training's checkpoints, and how often they are written.
 
     Args:
-        folder: gets a folder for each checkpoint, ``000010000`` for that of tick 10,000.
+        folder: has a folder for each checkpoint, ``000010000`` for that of tick 10,000.
         every: ticks between two.
-        keep: how many are kept, the newest.
+        keep: the number of checkpoints kept, the newest.
 
     Raises:
         ConfigurationError: if a value is not allowed.

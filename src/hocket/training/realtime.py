@@ -1,4 +1,4 @@
-"""A training on the wall clock, from its beginning or a checkpoint to its end: learners beside the tick loop."""
+"""A training on the wall clock, from its beginning or a checkpoint to its end, with learners beside the tick loop."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RealtimeTraining:
         last_tick: of the training, at which it ended.
         updates: of this run.
         history: of the last 100,000 of them, as `hocket.learn.learners.pace.UPDATE`.
-        error: why learning stopped before the end, if it did.
+        error: the reason why learning stopped before the end, or None.
     """
 
     def __init__(self, training: TrainingSetup, replay: Replay) -> None:
@@ -105,7 +105,7 @@ class RealtimeTraining:
         return result
 
     def _resume(self, weights: SharedWeights) -> None:
-        """Bring everything to where the checkpoint left it, if there is one to go on from."""
+        """Restore weights and replay from the checkpoint, if one is resumed."""
         training = self._training
         if training.resume is not None:
             path = Path(training.resume)
@@ -114,7 +114,7 @@ class RealtimeTraining:
             if training.ticks <= self.first_tick:
                 raise ConfigurationError(
                     f"ticks={training.ticks} have passed at the checkpoint, which is of tick {self.first_tick}; "
-                    "give more to go on"
+                    "give more to continue"
                 )
         if training.checkpoints is not None:
             resumed_tick = self.first_tick if training.resume is not None else -1

@@ -94,7 +94,7 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
     Args:
         data: from a place you trust.
         env: new, made like the run's own.
-        apart: by the names of `suspend_run`, what the run has anew.
+        apart: by the names of `suspend_run`, the objects that the run has anew.
 
     Raises:
         CheckpointError: if it cannot be read, or ``env`` is of another kind.
@@ -137,13 +137,13 @@ def play_to_suspendable(
 
 
 def can_suspend(run: VirtualRun, *, mid_episode: bool = True) -> bool:
-    """Whether `suspend_run` would take ``run`` as it is."""
+    """True if `suspend_run` would take ``run`` as it is."""
     seeded = run.stepper.episode_seed is not None and (run.tick == 0 or run.stepper.episode_ended)
     return run.whole and (seeded or (mid_episode and snapshot(run.stepper.env) is not None))
 
 
 def can_save_mid_episode(make_env: Callable[[], gym.Env[Any, Any]], name: str) -> bool:
-    """Whether environments of ``make_env`` can be saved in the middle of an episode; warns of what cannot be saved."""
+    """True if environments of ``make_env`` can be saved in the middle of an episode; warns of what cannot be saved."""
     reason = verify_snapshot(make_env)
     if reason is None:
         return True
@@ -162,10 +162,10 @@ def can_save_mid_episode(make_env: Callable[[], gym.Env[Any, Any]], name: str) -
 
 
 def verify_episodes(make_env: Callable[[], gym.Env[Any, Any]], *, steps: int = 200, seed: int = 0) -> str | None:
-    """Whether an episode that is reset with a seed is the same in a new environment as in one that has been played.
+    """Compares an episode of a new environment with one, reset with the same seed, of an environment that was played.
 
     Returns:
-        None if it is, else how the two differ.
+        None if they are equal, else the difference.
     """
     played, new = CheckedEnv(make_env()), CheckedEnv(make_env())
     try:

@@ -1,4 +1,4 @@
-"""What a training is made of, under either clock."""
+"""The checked arguments of a training, and the parts that both clocks make of them."""
 
 from __future__ import annotations
 
@@ -87,17 +87,17 @@ class TrainingSetup:
 
     @property
     def stacked(self) -> bool:
-        """Whether observations are stacks of frames."""
+        """True if observations are stacks of frames."""
         return self.replay.frame_stack > 1
 
     @property
     def mode(self) -> str:
-        """Whose inference times the network acts under, its own (*true-size*) or others', and under which clock."""
+        """The origin of inference times, the network itself (*true-size*) or a law (*delay-only*), and the clock."""
         return mode_of(self.clock, self.acting.charge)
 
     @property
     def head_s(self) -> float:
-        """How long before its tick the network's head starts; 0 if it does not start late."""
+        """Seconds before its tick at which the network's head starts; 0 without late binding."""
         if not self.acting.late_binding:
             return 0.0
         return late_head_s(float(self.clock.hz), realtime=isinstance(self.clock, Realtime))
@@ -197,7 +197,7 @@ class TrainingSetup:
         )
 
     def options(self) -> dict[str, str]:
-        """What a checkpoint must agree with besides environment, algorithm, network, rule and default.
+        """The options that a resumed training must share with its checkpoint, besides environment, algorithm and so on.
 
         The usual ``epsilon`` depends on ``ticks``, in which a checkpoint need not agree; it stays None here.
         """

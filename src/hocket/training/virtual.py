@@ -1,4 +1,4 @@
-"""A training in virtual time from its beginning, or a checkpoint, to its end, and how it stands on the way."""
+"""A training in virtual time, from its beginning or a checkpoint to its end, and its figures for instruments."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class VirtualTraining:
             raise
 
     def _explain_absence(self, folder: Path, tick: int) -> None:
-        """Say why nothing has been saved, if nothing has: now, and to who resumes from ``folder``."""
+        """If nothing has been saved, warn of it, and keep the reason in ``folder`` for a later resume."""
         if saved_checkpoints(folder):
             return
         reason = (

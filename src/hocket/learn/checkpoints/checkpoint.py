@@ -1,17 +1,17 @@
-"""Checkpoints: all that learning has come to, as a folder that can be gone on from.
+"""Checkpoints: the state of a training as a folder, to resume from.
 
 ``FOLDER/000012000/`` is the checkpoint of tick 12,000:
 
 | file | holds |
 |---|---|
 | ``state.json`` | format and version, tick, updates, what it belongs to; length and SHA-256 of every other file |
-| ``weights.safetensors`` | the network, for anybody who wants to use it |
+| ``weights.safetensors`` | the network, for any use |
 | other ``*.safetensors`` | the target network, the optimiser |
 | ``replay-*.npy`` | what was live in the replay, uncompressed |
 | ``state.pkl`` | random states, counters, estimator windows |
 
 A checkpoint must come from a place you trust: ``state.pkl`` is a pickle, and reading one can run any program. It is
-read only if its hash is right, which finds damage, not malice. Whoever only wants the weights needs no pickle.
+read only if its hash is right, which finds damage, not malice. The weights alone need no pickle.
 
 This module knows tensors and arrays by name; whose they are is the caller's business.
 """
@@ -55,12 +55,12 @@ KEPT = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What one folder holds.
+    """The content of one folder.
 
     Attributes:
         tick: the last one that is part of it.
         updates: of the network, so far.
-        belongs_to: what it can be gone on with; see `belonging`.
+        belongs_to: what a run that resumes it must share; see `belonging`.
         tensors: by file and name: ``weights``, ``target``, ``optimizer``.
         replay: as `Replay.snapshot` gives it and `Replay.restore` takes it.
         state: all else, pickled.
@@ -83,7 +83,7 @@ class Checkpoint:
 
 
 def belonging(env: str, algorithm: object, network: nn.Module, **more: str) -> dict[str, Any]:
-    """What a checkpoint belongs to: it is gone on with only by a run of which the same is true.
+    """The properties of a training that a run must share to resume its checkpoint.
 
     Args:
         env: the environment's id.
@@ -138,7 +138,7 @@ def check_free(folder: Path, *, resumed_tick: int = -1) -> None:
 
     Args:
         folder: to save into; it need not exist.
-        resumed_tick: of the checkpoint that the run goes on from; -1 if it starts afresh.
+        resumed_tick: of the checkpoint that the run resumes; -1 if it starts afresh.
 
     Raises:
         CheckpointError: if ``folder`` holds checkpoints of later ticks, or the record of a run.

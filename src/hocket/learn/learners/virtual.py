@@ -62,7 +62,7 @@ class VirtualLearners:
 
     Attributes:
         log: of the updates that have landed.
-        error: why learning has stopped; None while it goes on. What is under way still lands.
+        error: the reason why learning has stopped, or None. Updates under way still land.
     """
 
     def __init__(

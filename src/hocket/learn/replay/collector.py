@@ -71,11 +71,11 @@ class Collector:
         gamma: discount per tick.
         first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
-        first_tick: of the training, at which this run begins: 0, or where the one that it goes on from was left.
+        first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
 
     Attributes:
-        tick: the last one heard of, of the training.
-        error: why nothing is kept any more: a reward that is no number; None as long as something is.
+        tick: the last one, of the training.
+        error: the reason why no more ticks are kept, a reward that is no number of 32 bits; else None.
 
     Raises:
         ConfigurationError: from `began` and `ticked`, if ``stacked`` observations are not what `StackCheck` allows.
