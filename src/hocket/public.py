@@ -160,7 +160,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Games": {
             "hocket.envs.gameboy.game": "Game Tick",
-            "hocket.envs.gameboy.tetris": "Tetris",
+            "hocket.envs.gameboy.tetris": "Tetris Score",
             "hocket.envs.gameboy.pokemon": "PokemonBattles PokemonCatching Battle Hunt Version RED BLUE YELLOW",
         },
         "States": {

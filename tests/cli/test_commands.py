@@ -212,10 +212,6 @@ def test_observations_that_are_no_box_are_refused_by_name(command, more):
     refused(command(*run), "observation space", "a Box is")
     train = ("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9")
     refused(command(*train), "observation space Tuple", "a Box is")
-    )
-    refused(
-        command("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9"), "observation space Tuple", "a Box is"
-    )
 
 
 def test_places_that_cannot_be_written_are_refused_before_the_run(command, tmp_path):
