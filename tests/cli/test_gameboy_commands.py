@@ -28,7 +28,7 @@ from hocket.cli.options.acting import parse_env_args
 from hocket.cli.player import play_command, terminal
 from hocket.cli.player.play_command import PlayArguments
 from hocket.cli.player.recording import Recording
-from hocket.cli.player.screens import Heard
+from hocket.cli.player.screens import Keys
 from hocket.cli.player.window import Window
 from hocket.envs.gameboy import Button, GameBoyEnv, Tetris
 from hocket.envs.gameboy.buttons import NONE
@@ -265,19 +265,19 @@ def test_a_window_listens_to_what_is_down(display):
 
     with screen:
         screen.draw(np.zeros((144, 160), np.uint8), "nothing")
-        assert screen.listen(0) == Heard(None)
+        assert screen.listen(0) == Keys(None)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_LEFT)
-        assert screen.listen(0) == screen.listen(0) == Heard(Button.LEFT)
+        assert screen.listen(0) == screen.listen(0) == Keys(Button.LEFT)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_x)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_LEFT, repeat=1)
-        assert screen.listen(0) == Heard(Button.A), "the one pressed last"
+        assert screen.listen(0) == Keys(Button.A), "the one pressed last"
         key(sdl.SDL_KEYUP, sdl.SDLK_x)
-        assert screen.listen(0) == Heard(Button.LEFT)
+        assert screen.listen(0) == Keys(Button.LEFT)
         key(sdl.SDL_KEYUP, sdl.SDLK_LEFT)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_s)
-        assert screen.listen(0) == Heard(None, save=True)
+        assert screen.listen(0) == Keys(None, save=True)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_q)
-        assert screen.listen(0) == Heard(None, leave=True)
+        assert screen.listen(0) == Keys(None, leave=True)
 
 
 def test_a_window_shows_the_picture(display):

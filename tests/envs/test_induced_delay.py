@@ -71,7 +71,7 @@ def play(env, decisions):
     return actions, delays, steps
 
 
-# -- by hand ---------------------------------------------------------------------------------------------------
+# -- derived manually --------------------------------------------------------------------------------------------
 
 
 def test_interval_and_delay_1_change_nothing():

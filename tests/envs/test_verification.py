@@ -1,4 +1,4 @@
-"""What can be restored bit for bit is told from what cannot, by name."""
+"""Snapshots are compared with the original; what cannot be restored is named."""
 
 import random
 from functools import partial
@@ -99,8 +99,34 @@ class KeepsAnIterator(Walk):
         self.log = (number for number in range(3))
 
 
+class ClonesItsOwnObject(Walk):
+    """Its clone holds an object that an attribute holds as well."""
+
+    def reset(self, **options):
+        self.trail = [0.0]
+        return super().reset(**options)
+
+    def move(self):
+        self.trail = [*self.trail, self.place]
+        return float(len(self.trail))
+
+    def clone_state(self, include_rng=True):
+        return {"trail": self.trail, "place": (self.place, self.ticks)}
+
+    def restore_state(self, state):
+        self.trail, (self.place, self.ticks) = state["trail"], state["place"]
+
+
+class ClonesAnIterator(Walk):
+    def clone_state(self, include_rng=True):
+        return (number for number in range(3))
+
+    def restore_state(self, state):
+        pass
+
+
 class Drifts(Walk):
-    """What only ``reset`` sets back is where a clone forgets it."""
+    """Its clone lacks the number of ticks."""
 
     def clone_state(self, include_rng=True):
         return self.place
@@ -160,6 +186,7 @@ def test_attributes_that_the_original_has_no_more_are_removed():
         lambda: wrapped(DrawsFromModules()),
         DrawsFromTorch,
         KeepsAFunction,
+        ClonesItsOwnObject,
         partial(make_env, "CartPole-v1", frame_stack=2),
         partial(make_env, "Pendulum-v1"),
         partial(make_env, "hocket/Null-v0"),
@@ -204,6 +231,7 @@ def test_an_emulators_sound_is_not_in_its_state():
         (MakesAFunctionInReset, r"MakesAFunctionInReset\.move is a function.*try making it in __init__"),
         (KeepsItsStateElsewhere, r"another observation 1 steps after.*np_random"),
         (KeepsAnIterator, r"KeepsAnIterator\.log of type generator cannot be saved"),
+        (ClonesAnIterator, r"ClonesAnIterator\.clone_state returned generator, which cannot be pickled.*try returning"),
         (Drifts, r"another truncated \(False, not True\) "),
         (lambda env=Walk(): env, r"the same environment twice"),  # noqa: B008
     ],

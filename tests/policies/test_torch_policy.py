@@ -149,7 +149,7 @@ def test_two_stages_come_to_what_one_does():
 
 
 class SeesTheNewest(nn.Module):
-    """What the trunk saw, and what the head sees."""
+    """Records the inputs of trunk and head."""
 
     def features(self, x):
         return x

@@ -1,4 +1,4 @@
-"""Atari games as worlds that do not wait: every frame is a tick.
+"""Atari games: every frame is a tick.
 
 Frames come grey from the emulator itself, are resized to ``size`` x ``size`` by area averaging, and stacked
 channels first. One tick is one frame at 60 Hz: no frame skip, and sticky actions only when asked for. (As
@@ -24,7 +24,7 @@ _RENDER_MODES = (None, "rgb_array", "human")
 
 
 def atari_available() -> bool:
-    """Whether the ``atari`` extra is installed."""
+    """True if the ``atari`` extra is installed."""
     return find_spec("ale_py") is not None and find_spec("cv2") is not None
 
 

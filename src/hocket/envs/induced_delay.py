@@ -1,8 +1,8 @@
-"""The induced delayed semi-MDP as a plain Gymnasium wrapper, for people who bring their own learner.
+"""The induced delayed semi-MDP as a Gymnasium wrapper, for learners of other libraries.
 
-Actions take effect late and the default behaviour acts between them; nothing else of hocket is needed to learn in
-such a world. The wrapper knows no clock, no workers and no scheduler: what it executes is what the virtual driver
-executes with workers to spare, tick for tick. Source: Riemer et al. 2025, Definition 1.
+Actions take effect late and the default behaviour acts between them. The wrapper has no clock, no workers and no
+scheduler: it executes, tick for tick, the same actions as the virtual driver with enough workers. Source: Riemer et al.
+2025, Definition 1.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     well: then it is dropped. That is ``TickDispatch(hold=False)`` under ``Virtual(hz=hz, latency=latency)``.
 
     **Seeds.** ``reset(seed=s)`` starts the environment, the default and the durations as ``hocket.run(seed=s)``
-    does, and the tick count at 0. ``reset()`` goes on as a driver does after an episode: same streams, the new
+    does, and the tick count at 0. ``reset()`` continues as a driver does after an episode: same streams, the new
     episode's first observation takes the index of the tick that ended the last one, and `RepeatLast` still
     repeats what was executed last.
 
@@ -71,7 +71,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
             becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
             ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
-            and the observation stays as it is.
+            and the observation is unchanged.
         inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay_ticks``; 1 if None.
             With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
             pending decision is known. With ``delay_ticks`` it is never: nothing of it exists yet at tick o.
@@ -140,7 +140,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._in_flight: list[tuple[int, int, Any]] = []  # heap of (usable tick, observation, action)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; decisions in flight are discarded."""
+        """Begins an episode; decisions in flight are discarded."""
         if seed is not None:
             self._begin(seed)
         self._in_flight.clear()
@@ -190,7 +190,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return max(tick + 1, self._cadence.tick_from(now_ns + self._duration(0, now_ns)))
 
     def _act(self) -> int:
-        """Settle what this tick executes; its delay, or 0 for the default."""
+        """Sets the action that this tick executes; returns its delay, or 0 for the default."""
         action: Any = None
         chosen = -1
         while self._in_flight and self._in_flight[0][0] <= self._tick:

@@ -1,4 +1,4 @@
-"""The state of an environment: saved in the middle of an episode, put into a new one made alike, or given other chance.
+"""Saves the state of an environment in the middle of an episode, restores it in a new one, and replaces its chance.
 
 A snapshot holds every layer, from the outermost wrapper to the environment itself, with all attributes. All layers are
 one pickle, in which a reference to a layer is kept as such: a wrapper that holds ``env.unwrapped``, or shares a list
@@ -37,7 +37,7 @@ KEPT_BESIDE_A_CLONE = ("_np_random", "_np_random_seed", "action_space")
 PLAIN = (bool, int, float, complex, str, bytes, type(None), tuple, type)
 """Values whose identity means nothing: equal ones may be one object."""
 DEPTH = 6
-"""How many attributes and containers deep generators are looked for."""
+"""The depth, in attributes and containers, of the search for generators."""
 
 Source = np.random.Generator | np.random.RandomState | random.Random
 Reference = tuple[int, str | None]
@@ -66,7 +66,7 @@ def take_snapshot(env: gym.Env[Any, Any]) -> bytes:
         clone = None
         if _clones(layer):
             _check_clones_whole(layer)
-            clone = layer.clone_state(include_rng=True)  # type: ignore[attr-defined]
+            clone = _cloned(layer)
             beyond = {name: value for name, value in attributes.items() if name not in KEPT_BESIDE_A_CLONE}
             attributes = {name: value for name, value in attributes.items() if name in KEPT_BESIDE_A_CLONE}
         else:
@@ -82,7 +82,7 @@ def take_snapshot(env: gym.Env[Any, Any]) -> bytes:
 
 
 def restore(env: gym.Env[Any, Any], state: bytes) -> None:
-    """Put ``env``, new and made like the one that ``state`` was taken of, into that state.
+    """Puts ``env``, new and made like the original of ``state``, into that state.
 
     The process-wide random generators are set to their state at the snapshot: of several environments in one process
     that draw from them, the last one restored decides.
@@ -108,7 +108,7 @@ def restore(env: gym.Env[Any, Any], state: bytes) -> None:
                 del vars(layer)[name]
         vars(layer).update(attributes)
         if clone is not None:
-            layer.restore_state(clone)  # type: ignore[attr-defined]
+            layer.restore_state(pickle.loads(clone))  # type: ignore[attr-defined]
     set_global_states(chance)
 
 
@@ -166,7 +166,7 @@ def _why_not(
 
 
 def _is_nameless_function(value: object) -> bool:
-    """Whether ``value`` is a function that pickle cannot find by its name."""
+    """True if ``value`` is a function that pickle cannot find by its name."""
     if not isinstance(value, FunctionType):
         return False
     module: object = sys.modules.get(value.__module__)
@@ -205,6 +205,18 @@ def _clones(layer: gym.Env[Any, Any]) -> bool:
     return not isinstance(layer, gym.Wrapper) and hasattr(layer, "clone_state") and hasattr(layer, "restore_state")
 
 
+def _cloned(layer: gym.Env[Any, Any]) -> bytes:
+    """The clone, a pickle without references: what it shares with the layer's attributes is its content."""
+    clone = layer.clone_state(include_rng=True)  # type: ignore[attr-defined]
+    try:
+        return pickle.dumps(clone, protocol=pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # as any attribute
+        raise CheckpointError(
+            f"{type(layer).__name__}.clone_state returned {type(clone).__name__}, which cannot be pickled "
+            f"({type(error).__name__}: {error}); try returning bytes, numbers and arrays"
+        ) from error
+
+
 def _check_clones_whole(layer: gym.Env[Any, Any]) -> None:
     """Refuses what ``clone_state`` is known to leave out: the previous action of ale-py's own sticky actions."""
     emulator = getattr(layer, "ale", None)
@@ -221,7 +233,7 @@ def _name(layer: gym.Env[Any, Any]) -> str:
 
 
 def reseed(env: gym.Env[Any, Any], seed: int) -> int:
-    """Let all chance of ``env`` come from ``seed`` from now on; returns how many sources of chance there were."""
+    """Reseeds all chance of ``env``; returns the number of sources of chance."""
     seeds = np.random.SeedSequence(seed)
     found = 0
     for layer in _layers(env):
@@ -251,7 +263,7 @@ def _number(seeds: np.random.SeedSequence) -> int:
 
 
 def _sources(root: object) -> list[Source]:
-    """Every generator within reach, once; spaces are no part of the world."""
+    """Every reachable generator, once, without those of spaces."""
     seen: set[int] = set()
     found: list[Source] = []
     level = [root]

@@ -29,7 +29,7 @@ class Step:
 
 
 def verify_snapshot(make_env: Callable[[], Env], *, steps: int = 50, seed: int = 0) -> str | None:
-    """Whether environments of ``make_env`` can be saved in the middle of an episode and resumed bit for bit.
+    """Checks that environments of ``make_env`` can be saved in the middle of an episode and resumed bit for bit.
 
     An original is played for ``steps`` random actions and saved. Then it and a new environment in which it was restored
     are stepped with the same actions. Observations, rewards and ends must be equal. This happens four times, each time
@@ -115,7 +115,7 @@ def _play(env: Env, actions: Iterable[Any]) -> list[Step]:
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Whether two observations or rewards are equal, NaN to NaN; arrays in dtype and shape too."""
+    """Compares two observations or rewards, with dtype and shape; NaN equals NaN."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):

@@ -14,7 +14,7 @@ FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 @cache
 def computes_bfloat16() -> bool | None:
-    """Whether this processor multiplies in bfloat16; None where the system does not list its features."""
+    """True if this processor multiplies in bfloat16; None where the system does not list its features."""
     try:
         words = CPU_INFO.read_text(errors="replace").split()
     except OSError:

@@ -1,4 +1,4 @@
-"""A torch network as a policy, built alike in every worker. Imports torch only then."""
+"""A torch network as a policy, built alike in every worker; torch is imported there."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class TorchPolicy(PolicyFactory):
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
-        state_in_observation: says that a network with recurrent layers gets its state from the observation.
+        state_in_observation: allows recurrent layers, whose state then comes from the observation.
 
-    The network sees a batch of one: floats in the type of its weights, all else (such as uint8) as it comes.
+    The network sees a batch of one: floats in the type of its weights, other types (such as uint8) unchanged.
 
     Raises:
         MissingExtraError: without torch.
@@ -189,7 +189,7 @@ class TorchPolicy(PolicyFactory):
 
 
 def _is_module(value: Any) -> bool:
-    """Whether ``value`` is a network, asked without importing torch: no import, no network."""
+    """True if ``value`` is a network; without an imported torch it is none."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.nn.Module)
 

@@ -1,4 +1,4 @@
-"""``hocket play``: a person at the buttons."""
+"""``hocket play``: plays a Game Boy game by keyboard."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from hocket.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayArguments:
-    """What ``hocket play`` can be told."""
+    """The options of ``hocket play``."""
 
     env: str = "hocket/Blocks-v0"
     """A Game Boy environment; see: hocket envs."""
     env_args: str | None = None
-    """What it is made with, as NAME=VALUE,…: rom=tetris.gb,states=FOLDER."""
+    """Its arguments as NAME=VALUE,…: rom=tetris.gb,states=FOLDER."""
     rom: Path | None = None
     """Instead of an environment: this cartridge, from power-on, to make save states of."""
     state: Path | None = None
-    """With --rom: go on from this save state."""
+    """With --rom: begin from this save state."""
     save_states: Path | None = None
     """The key s saves the state into this folder."""
     record: Path | None = None
@@ -50,20 +50,20 @@ class PlayArguments:
     level: int | None = None
     """Begin with this one: level 0 to 9 of falling blocks, opponent 0 to 7 of Duel."""
     window: bool = False
-    """In a window, even if there is a terminal."""
+    """Play in a window, even if there is a terminal."""
     every: int = 2
-    """Draw every so many frames."""
+    """Draw one frame in this many."""
     speed: float = 1.0
-    """Times as fast."""
+    """Multiple of the natural speed."""
     seconds: float | None = None
-    """Leave after so long; else when q is pressed."""
+    """Leave after this many seconds; else when q is pressed."""
     seed: int = 0
     """Of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is played: a Game Boy, with or without a game's rewards."""
+    """A running Game Boy, with or without a game's rewards."""
 
     screen: Callable[[], NDArray[np.uint8]]
     press: Callable[[Button | None], None]
@@ -95,7 +95,7 @@ def play(options: Annotated[PlayArguments, tyro.conf.arg(name="")] = _USUAL) -> 
 
 
 def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: Interrupt) -> None:
-    """Frame by frame, each at its own time; one that is late is not drawn."""
+    """Plays frame by frame in time; a late frame is not drawn."""
     period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
     note = screen.help
     began_s = monotonic()
@@ -103,14 +103,14 @@ def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: I
     while options.seconds is None or frame * period_s < options.seconds:
         frame += 1
         due_s = began_s + frame * period_s
-        heard = screen.listen(due_s)
+        keys = screen.listen(due_s)
         if interrupt.requested:
             raise KeyboardInterrupt
-        if heard.leave or session.full():
+        if keys.leave or session.full():
             return
-        if heard.save:
+        if keys.save:
             note = _saved(session, options)
-        session.press(heard.button)
+        session.press(keys.button)
         if frame % options.every == 0 and monotonic() < due_s + options.every * period_s:
             screen.draw(session.screen(), f"{session.says()}   {note}")
 

@@ -35,7 +35,7 @@ class Recording:
 
     @property
     def full(self) -> bool:
-        """Whether it holds `MOST_TICKS` ticks."""
+        """True if it holds `MOST_TICKS` ticks."""
         return len(self._rows) >= MOST_TICKS
 
     def begin(self, observation: Any) -> None:

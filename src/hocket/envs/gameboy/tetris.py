@@ -1,4 +1,4 @@
-"""Tetris: the reward is what the score gains, a game lasts until the stack reaches the top."""
+"""Tetris: the reward is the gain of the score; a game lasts until the stack reaches the top."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Score:
 class Tetris:
     """The A-type game; the number of the encounter is the level that it begins with, 0 to 9.
 
-    A game begins on the level select, after a random number of frames: which pieces fall follows from the frame at
-    which START is pressed.
+    A game begins on the level select, after a random number of frames: the frame at which START is pressed determines
+    the pieces.
     """
 
     roms: ClassVar[Mapping[str, str]] = {"0d6535aef23969c7e5af2b077acaddb4a445b3d0df7bf34c8acef07b51b015c3": "Tetris"}
@@ -71,7 +71,7 @@ class Tetris:
             yield from press(button)
 
     def begin(self, read: Read, rng: np.random.Generator) -> Presses:
-        """Wait by chance, press START."""
+        """Waits a random number of frames and presses START."""
         if _state(read) == PLAYING:
             return
         yield from some_frames(rng)
@@ -91,12 +91,12 @@ class Tetris:
         return _score(read, bcd_little(read(*LINES)))
 
     def tick(self, state: Score, read: Read) -> Tick[Score]:
-        """The change of the score; over once the game plays no more."""
+        """The change of the score; terminated when the game is no longer played."""
         score = _score(read, state.first_line)
         return Tick(score, float(score.points - state.points), _state(read) != PLAYING)
 
     def won(self, state: Score) -> bool:
-        """Never: the game goes on until it is lost."""
+        """Never: the game lasts until it is lost."""
         return False
 
     def info(self, state: Score) -> dict[str, Any]:
