@@ -95,7 +95,9 @@ def check_needs(options: Any, needs: Mapping[str, Need]) -> None:
     usual = {field.name: field.default for field in fields(options)}
     for name, condition in needs.items():
         value, beside = getattr(options, name), getattr(options, condition.option)
-        if condition.holds(beside) or value in condition.agreeing or not (was_typed(name) or value != usual[name]):
+        if value is None or value in condition.agreeing or condition.holds(beside):
+            continue
+        if value == usual[name] and not was_typed(name):
             continue
         there = f"with {spelled(condition.option, beside)}" if given(beside) else f"without {flag(condition.option)}"
         raise ConfigurationError(f"{spelled(name, value)} needs {condition.wording}; {there} leave it out")
