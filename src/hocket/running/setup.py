@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from hocket.core.description import text
 from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
 from hocket.drivers.realtime import Realtime
@@ -116,10 +117,6 @@ def set_up(
         raise ConfigurationError(f"ticks={ticks!r} must be an integer of at least 1; try ticks=3600")
     if not isinstance(rule, Rule):
         raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=2)")
-    if not hasattr(rule, "__dataclass_fields__"):
-        raise ConfigurationError(
-            f"rule={rule!r} is not a dataclass, so a record cannot say what it was; try @dataclass(frozen=True) on it"
-        )
     if not isinstance(clock, Realtime | Virtual):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Realtime(hz=60)")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -146,10 +143,10 @@ def set_up(
         seed=int(seed),
         config={
             "env": name_of(env),
-            "policy": repr(policy),
+            "policy": text(policy),
             "rule": describe_rule(rule),
             "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
-            "default": repr(default),
+            "default": text(default),
             "ticks": int(ticks),
             "seed": int(seed),
         },
