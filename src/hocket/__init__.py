@@ -1,6 +1,7 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference.
 
-Run:                    run load RunResult Virtual Realtime Overrun Processes Threads realtime_priority
+Run:                    run load RunResult Virtual Realtime Overrun Processes Threads FailureLimits
+                        realtime_priority
 Your own loop:          StaggeredAgent Decision
 Scheduling rules:       Rule TickDispatch MaxTime ExpectedTime Sequential Learn Unstaggered
 Policies:               Policy PolicyFactory FunctionPolicy TwoStage Stages TorchPolicy Charged
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from hocket.drivers.engine import Decision as Decision
     from hocket.drivers.executors.processes import Processes as Processes
     from hocket.drivers.executors.threads import Threads as Threads
+    from hocket.drivers.failures import FailureLimits as FailureLimits
     from hocket.drivers.loop_thread import realtime_priority as realtime_priority
     from hocket.drivers.realtime import Overrun as Overrun
     from hocket.drivers.realtime import Realtime as Realtime

@@ -89,6 +89,7 @@ def test_any_object_is_its_public_attributes_or_its_repr():
 
 def test_it_never_fails():
     assert text(Failing()) == "<Failing>" and text(5) == "5"
+    assert text([Bare(), Bare]) == "[<test_description.Bare object>, <class 'test_description.Bare'>]"
     assert describe(Failing()) == {"name": "Failing", "repr": "<Failing>"}
     assert describe(FailingField()) == {"name": "FailingField", "inner": "<Failing>"}
     circle = Bare()

@@ -1,5 +1,7 @@
+import os
 import threading
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -186,14 +188,54 @@ def test_an_exception_inside_the_block_cleans_up(executor):
         raise ZeroDivisionError
 
 
+@dataclass
+class Outage:
+    """Answers its observation, and cannot connect while ``flag`` exists."""
+
+    flag: str
+
+    def __call__(self, observation):
+        if os.path.exists(self.flag):
+            raise ConnectionRefusedError("no server")
+        return int(observation[0])
+
+
 @both
-def test_a_policy_that_keeps_failing_surfaces_in_act_and_stays(executor):
-    with agent_of(Trouble("raises"), executor) as agent:
-        with pytest.raises(PolicyError, match="the policy's own words"):
-            for _ in loop(100):
-                agent.act(observation(1))
-        with pytest.raises(PolicyError):
-            agent.act(observation(1))
+def test_the_agent_recovers_from_an_outage(executor, tmp_path):
+    """Of 2 s, with limits of half a second: `act` says so a few times, answers the default between, and recovers."""
+    flag = tmp_path / "down"
+    limits = hocket.FailureLimits(seconds=0.5, rounds=2)
+    answers, errors = [], []
+    with agent_of(Outage(str(flag)), executor, failures=limits) as agent:
+        for cycle in loop(250):
+            if cycle == 50:
+                flag.touch()
+            if cycle == 150:
+                flag.unlink()
+            try:
+                answers.append((cycle, agent.act(observation(cycle + 1))))
+            except PolicyError as error:
+                errors.append((cycle, str(error)))
+        counts = agent.counts()
+    down, after = dict(answers[70:140]), [answer for cycle, answer in answers if cycle >= 175]
+    assert set(down.values()) == {0} and after.count(0) <= len(after) // 4
+    assert 1 <= len(errors) <= 4 and all(70 <= cycle <= 155 for cycle, _ in errors)
+    assert "ConnectionRefusedError: no server" in errors[0][1]
+    assert counts["fresh"] + counts["default"] + counts["missed"] >= 250  # cycles whose `act` raised are ticks too
+
+
+@both
+def test_an_outage_shorter_than_the_limits_is_not_an_error(executor, tmp_path):
+    """6 workers and 0.4 s: about 20 failures."""
+    flag = tmp_path / "down"
+    with agent_of(Outage(str(flag)), executor, rule=hocket.TickDispatch(6)) as agent:
+        for cycle in loop(100):
+            if cycle == 30:
+                flag.touch()
+            if cycle == 50:
+                flag.unlink()
+            agent.act(observation(cycle + 1))
+        assert agent.counts()["failed"] >= 10 and agent.counts()["fresh"] >= 50
 
 
 def test_single_failures_fall_to_the_default():
@@ -236,7 +278,7 @@ def test_two_agents_at_once(executor):
     [
         {"hz": 0},
         {"rule": "tick-dispatch"},
-        {"failure_limit": 0},
+        {"failures": 5},
         {"observation_space": Dict({})},
         {"action_space": Dict({})},
         {"default": hocket.Fixed(-1)},

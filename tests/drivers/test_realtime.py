@@ -212,10 +212,30 @@ for executor in ("threads", "processes"):
         {"executor": "fibres"},
         {"spin_s": -1},
         {"spin_s": float("nan")},
-        {"failure_limit": 0},
-        {"failure_limit": True},
+        {"failures": 5},
     ],
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigurationError):
         hocket.Realtime(**{"hz": 60, **options})
+
+
+@realtime
+def test_instruments_hear_of_the_start_of_workers_before_the_first_is_built(null_run):
+    order = []
+
+    class Building(hocket.PolicyFactory):
+        def build(self):
+            order.append("built")
+            return lambda observation: 1
+
+    class Starting(hocket.Instrument):
+        def on_starting(self, run):
+            order.append(f"starting {run.rule.initial_workers} of {run.name} at {run.hz}")
+
+        def on_start(self, run):
+            order.append("started")
+
+    clock = hocket.Realtime(hz=100, executor="threads")
+    null_run(hocket.TickDispatch(3), clock, 5, Building(), instruments=[Starting()])
+    assert order == ["starting 3 of NullEnv at 100", "built", "built", "built", "started"]

@@ -28,6 +28,7 @@ from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency.contention import Crowded
 from hocket.latency.laws import Empirical
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.policies.bfloat16 import computes_bfloat16
 from hocket.policies.torch_policy import TorchPolicy
 from hocket.spaces.codec import ActionCodec, check_spaces
 
@@ -173,20 +174,12 @@ def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:
     if not (isinstance(factory, TorchPolicy) and factory.device == "cpu"):
         return [("", factory)]
     threads = sorted({1, factory.threads, *(n for n in (2, 4, 8) if n <= processors())})
-    kinds = sorted({False, factory.bfloat16, _bfloat16_helps()})
+    kinds = sorted({False, factory.bfloat16, computes_bfloat16() is True})
     return [
         (f"{n} thread{'s' if n > 1 else ''}{', bfloat16' if half else ''}", replace(factory, threads=n, bfloat16=half))
         for half in kinds
         for n in threads
     ]
-
-
-def _bfloat16_helps() -> bool:
-    """True if the processor multiplies in bfloat16; on others bfloat16 is slower than float32."""
-    try:
-        return "_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
 
 
 def _step_seconds(env: gym.Env[Any, Any]) -> float:

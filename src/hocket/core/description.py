@@ -5,6 +5,7 @@ A description never fails: it is written when a run ends, and an object of a use
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -13,6 +14,7 @@ from typing import Any
 
 DEEPEST = 6
 """Objects within objects; also ends circles of references."""
+ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 def describe(value: object) -> dict[str, Any]:
@@ -21,9 +23,9 @@ def describe(value: object) -> dict[str, Any]:
 
 
 def text(value: object) -> str:
-    """The repr of ``value``, or the name of its class if that raises."""
+    """The repr of ``value`` without addresses, equal in every process; the name of its class if the repr raises."""
     try:
-        return repr(value)
+        return ADDRESS.sub("", repr(value))
     except Exception:
         return f"<{type(value).__qualname__}>"
 

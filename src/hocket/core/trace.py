@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from os import PathLike, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from hocket.core import commands as c
@@ -157,9 +158,9 @@ class Trace:
             rows = array("q", rows)
             rows.byteswap()
         target = Path(path)
-        partial = target.with_name(target.name + ".part")
+        partial = target.with_name(f"{target.name}.{token_hex(8)}.part")
         try:
-            with partial.open("wb") as file:
+            with partial.open("xb") as file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)

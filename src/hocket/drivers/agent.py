@@ -19,11 +19,12 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
-from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.spaces.checked_env import ObservationCheck
 from hocket.spaces.codec import ActionCodec, check_observation_space
@@ -53,7 +54,7 @@ class StaggeredAgent:
         default: what `act` answers when no action is due.
         observation_space, action_space: a Box; a Discrete or a Box.
         executor: `Processes` or `Threads`.
-        failure_limit: how many failures in a row, with no success between, make `act` raise `PolicyError`.
+        failures: which failures in a row make `act` raise `PolicyError`.
         seed: of a random default.
     """
 
@@ -67,11 +68,11 @@ class StaggeredAgent:
         observation_space: gym.spaces.Box,
         action_space: gym.spaces.Discrete | gym.spaces.Box,
         executor: ExecutorKind | Literal["processes", "threads"] = "processes",
-        failure_limit: int = 5,
+        failures: FailureLimits = USUAL_LIMITS,
         seed: int = 0,
     ) -> None:
         check_observation_space(observation_space)
-        check_failure_limit(failure_limit)
+        check_failure_limits(failures)
         if not isinstance(default, Default):
             raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.RepeatLast()")
         if not isinstance(rule, Rule):
@@ -88,7 +89,7 @@ class StaggeredAgent:
         self._space = observation_space
         self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
-        self._failure_limit = failure_limit
+        self._failures = failures
         self._executor = as_executor_kind(executor).executor(
             WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
@@ -98,7 +99,8 @@ class StaggeredAgent:
         self._tick = 0
         self._observed = -1
         self._lock = Lock()
-        self._failure: Exception | None = None
+        self._policy_error: PolicyError | None = None  # for the next `act`
+        self._failure: Exception | None = None  # ends the agent
         self._closed = False
         self._servant: Thread | None = None
 
@@ -112,7 +114,9 @@ class StaggeredAgent:
 
         Raises:
             EnvError: as `observe`.
-            PolicyError: if the policy keeps failing, with its traceback.
+            PolicyError: if the policy keeps failing, with its traceback. The cycle counts as one of the default's. The
+                agent remains usable: failures are counted anew, later calls answer the default until the policy works
+                again, and raise again if they pass the limits again.
         """
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
@@ -128,7 +132,11 @@ class StaggeredAgent:
             self._service(engine)
             now_ns = monotonic_ns()
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
-            return engine.deadline(self._tick, now_ns)
+            action = engine.deadline(self._tick, now_ns)
+            error, self._policy_error = self._policy_error, None
+        if error is not None:
+            raise error
+        return action
 
     def observe(self, observation: Any, *, episode_ended: bool = False) -> None:
         """Take in the newest observation; the buffer may be reused afterwards.
@@ -195,7 +203,7 @@ class StaggeredAgent:
             Cadence(self._hz, epoch_ns),
             self._executor,
             joined=self._joined,
-            failure_limit=self._failure_limit,
+            failures=self._failures,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)
@@ -224,11 +232,13 @@ class StaggeredAgent:
                 self._service(engine)
 
     def _service(self, engine: RealtimeEngine) -> None:
-        """Take in what has happened, up to the first failure that the agent does not survive."""
+        """Take in what has happened, up to the first failure that ends the agent."""
         if self._failure is not None:
             raise self._failure
         try:
             engine.service()
+        except PolicyError as error:
+            self._policy_error = error
         except Exception as failure:
             self._failure = failure
             raise

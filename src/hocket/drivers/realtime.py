@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic_ns, thread_time
@@ -12,12 +12,14 @@ from typing import Literal
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
     check_priority,
     collect_a_little,
+    missing_priority,
     realtime_priority,
     spin_until,
     steady_thread,
@@ -28,7 +30,7 @@ from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
-from hocket.hooks.record import RunRecord, attach_record
+from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.spaces.checked_env import CheckedEnv
 
 
@@ -56,7 +58,7 @@ class Realtime:
         spin_s: how long before a deadline to stop sleeping and spin.
         priority: the tick loop's real-time priority (``SCHED_FIFO``), 1 to 99, where the system grants it; 0 for an
             ordinary thread. Without it other threads may make ticks late by milliseconds. The record says which it was.
-        failure_limit: how many failures in a row, with no success between, end the run.
+        failures: which failures in a row end the run.
     """
 
     hz: float
@@ -65,14 +67,14 @@ class Realtime:
     on_overrun: Callable[[int], None] | None = None
     spin_s: float = 0.0002
     priority: int = 1
-    failure_limit: int = 5
+    failures: FailureLimits = USUAL_LIMITS
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
         if not 0 <= self.spin_s <= 1:
             raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
         check_priority(self.priority)
-        check_failure_limit(self.failure_limit)
+        check_failure_limits(self.failures)
         object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
     def run(
@@ -89,33 +91,26 @@ class Realtime:
         observation, _ = env.reset(seed=setup.seed)
         job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
         executor = kind.executor(job, setup.learn)
-        record: RunRecord | None = None
-        try:
-            try:
+        view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
+        # A signal is noted until the workers have ended, so that a second Ctrl-C loses no record.
+        with between_ticks() as interrupt, closing(executor):
+            with interrupt.at_once():
+                if dispatcher is not None:
+                    dispatcher.starting(view)
                 joined = executor.launch()
-                view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
-                with told(dispatcher, view), steady_thread(), between_ticks() as interrupt:
-                    engine = RealtimeEngine(
-                        setup,
-                        Cadence(exact_hz(self.hz), monotonic_ns()),
-                        executor,
-                        joined=joined,
-                        failure_limit=self.failure_limit,
-                    )
-                    record = RunRecord(engine.trace)
-                    stepper = EnvStepper(env, record, setup.codec, setup.listener)
-                    stepper.observation = observation
-                    if dispatcher is not None:
-                        stepper.dispatcher = dispatcher
-                        engine.dispatcher = dispatcher if dispatcher.of_inferences else None
-                    with realtime_priority(self.priority) as record.priority:
-                        self._loop(engine, stepper, ticks, interrupt, until)
-            finally:
-                executor.close()
-        except BaseException as error:
-            if record is not None:
-                attach_record(error, record)
-            raise
+            with told(dispatcher, view), steady_thread():
+                cadence = Cadence(exact_hz(self.hz), monotonic_ns())
+                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures)
+                record = RunRecord(engine.trace)
+                stepper = EnvStepper(env, record, setup.codec, setup.listener)
+                stepper.observation = observation
+                if dispatcher is not None:
+                    stepper.dispatcher = dispatcher
+                    engine.dispatcher = dispatcher if dispatcher.of_inferences else None
+                with on_error_attach(record), realtime_priority(self.priority) as record.priority:
+                    if (note := missing_priority(self.priority, record.priority)) is not None:
+                        record.notes.append(note)
+                    self._loop(engine, stepper, ticks, interrupt, until)
         return record
 
     def _loop(
@@ -149,18 +144,20 @@ class Realtime:
                 if until is not None and until(record):
                     break
         except KeyboardInterrupt:
-            interrupt.requested = True
+            interrupt.request()
         except BaseException:
-            with contextlib.suppress(Exception):  # the error may have left the books open
+            with suppress(Exception):  # the error may have left the books open
                 self._finish(engine, record, interrupt, thread_time() - cpu)
             raise
         self._finish(engine, record, interrupt, thread_time() - cpu)
         watch.ended()
+        if not record.interrupted:
+            engine.failures.check_end()
 
     def _finish(self, engine: RealtimeEngine, record: RunRecord, interrupt: Interrupt, cpu_s: float) -> None:
         """Complete the record of a loop that has ended."""
         now_ns = monotonic_ns()
-        record.interrupted = interrupt.requested
+        record.signal = interrupt.signal
         record.loop_cpu_s = cpu_s
         record.wall_s = (now_ns - engine.cadence.epoch_ns) / NS_PER_S
         record.errors = engine.failures.tracebacks

@@ -27,7 +27,7 @@ from hocket.envs.gameboy.env import GameBoyEnv
 from hocket.envs.gameboy.factory import gameboy_available
 from hocket.envs.preprocessing import check_frame_stack, stack_frames
 from hocket.envs.registration import BROUGHT_IDS, NULL_ID, OWN_IDS
-from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.errors import ConfigurationError, HocketError, MissingExtraError
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,8 @@ def make_env(
         MissingExtraError: an Atari game without the ``atari`` extra.
     """
     check_frame_stack(frame_stack)
+    if not isinstance(id, str):
+        raise ConfigurationError(f"id={id!r} must be a name; try 'CartPole-v1', or ALE/Boxing-v5")
     if _is_atari(id):
         if odd := kwargs.keys() - {"size"}:
             raise ConfigurationError(
@@ -218,6 +220,12 @@ def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         raise ConfigurationError(f"id={id!r} does not take {kwargs}: {error}; try others") from error
     except GymnasiumError as error:  # malformed or deprecated
         raise ConfigurationError(f"id={id!r} cannot be made: {error}; {_hint(id)}") from error
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, ValueError) as error:
+        if not kwargs or isinstance(error, HocketError):
+            raise
+        raise ConfigurationError(
+            f"id={id!r} cannot be made with {kwargs}: {type(error).__name__}: {error}; try other values, or none"
+        ) from error
 
 
 def _hint(id: str) -> str:

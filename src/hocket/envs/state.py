@@ -3,8 +3,8 @@
 A snapshot holds every layer, from the outermost wrapper to the environment itself, with all attributes. All layers are
 one pickle, in which a reference to a layer is kept as such: a wrapper that holds ``env.unwrapped``, or shares a list
 with another layer, does so after `restore` too. Functions that pickle cannot name (lambdas, local functions) stay
-those of the new environment. The state of the process-wide generators (``random``, ``numpy.random`` and, once imported, torch's
-on the CPU) belongs to the snapshot, and `restore` sets them.
+those of the new environment. The state of the process-wide generators (``random``, ``numpy.random`` and, once
+imported, torch's on the CPU) belongs to the snapshot, and `restore` sets them.
 
 An environment that has ``clone_state(include_rng=True)`` and ``restore_state(state)``, as Atari games do, provides what
 lies beyond its attributes. A snapshot must come from a source that you trust: it is a pickle.

@@ -17,7 +17,16 @@ from hocket.hooks.instrument import EvaluationProgress, InferenceView, Instrumen
 from hocket.hooks.record import Moment
 
 INFERENCE_HOOKS = ("on_inference_started", "on_inference_finished", "on_inference")
-HOOKS = ("on_start", "on_tick", *INFERENCE_HOOKS, "on_training", "on_evaluation_progress", "on_evaluation", "on_stop")
+HOOKS = (
+    "on_starting",
+    "on_start",
+    "on_tick",
+    *INFERENCE_HOOKS,
+    "on_training",
+    "on_evaluation_progress",
+    "on_evaluation",
+    "on_stop",
+)
 
 Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
 
@@ -63,6 +72,10 @@ class Dispatcher:
     def handled(self, event: Event, commands: list[Command]) -> None:
         """The scheduler has handled ``event``, and said ``commands``."""
         self._handled.append((event, commands))
+
+    def starting(self, run: RunView) -> None:
+        """See `Instrument.on_starting`."""
+        self._tell("on_starting", run)
 
     def started(self, run: RunView) -> None:
         """See `Instrument.on_start`."""

@@ -143,6 +143,12 @@ class Instrument:
     its traceback, and the run goes on.
     """
 
+    def on_starting(self, run: RunView) -> None:
+        """A run on the wall clock starts its first workers (``run.rule.initial_workers``), which may take long.
+
+        `on_start` follows, and with it `on_stop`, unless they cannot be started.
+        """
+
     def on_start(self, run: RunView) -> None:
         """A run is about to begin: workers are up, the clock does not tick yet, so there is time to prepare."""
 

@@ -7,8 +7,10 @@ What reads a run (metrics, figures, learners) reads this, never a driver.
 from __future__ import annotations
 
 from array import array
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from signal import Signals
 from typing import Any, Protocol
 
 from hocket.core.trace import Trace
@@ -75,6 +77,7 @@ class RunRecord:
         actions: what was executed.
         final_observations: the last observation of each episode, by the tick that ended it.
         errors: the tracebacks of failed inferences, the most recent ones.
+        notes: what the system denied the run, and how to grant it.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -88,8 +91,9 @@ class RunRecord:
         self.actions: list[Any] = []
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
-        self.interrupted = False
-        """Whether Ctrl-C ended the run early."""
+        self.notes: list[str] = []
+        self.signal: Signals | None = None
+        """The one that ended the run early, such as that of Ctrl-C; None if none did."""
         self.failed = False
         """Whether an error ended the run."""
         self.loop_cpu_s = 0.0
@@ -98,6 +102,11 @@ class RunRecord:
         """The real-time priority that the tick loop had; 0 for an ordinary thread's."""
         self.wall_s = 0.0
         """How long the run took on the wall clock."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended the run early."""
+        return self.signal is not None
 
     def trim(self) -> None:
         """Cut every column to the last whole tick: an interrupt may come in the middle of one."""
@@ -115,11 +124,16 @@ class RunRecord:
             del column[whole:]
 
 
-def attach_record(error: BaseException, record: RunRecord) -> None:
-    """Note on ``error``, which ended a run, the record up to there; `attached_record` reads it."""
-    record.trim()
-    record.failed = not isinstance(error, KeyboardInterrupt)
-    vars(error)["_hocket_record"] = record
+@contextmanager
+def on_error_attach(record: RunRecord) -> Iterator[None]:
+    """Attach ``record``, of a run that is played inside, to an error that ends the run; `attached_record` reads it."""
+    try:
+        yield
+    except BaseException as error:
+        record.trim()
+        record.failed = not isinstance(error, KeyboardInterrupt)
+        vars(error)["_hocket_record"] = record
+        raise
 
 
 def attached_record(error: BaseException) -> RunRecord | None:

@@ -22,6 +22,7 @@ except ImportError as error:
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
+from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
 
 
 class QNetwork(nn.Module):
@@ -46,13 +47,15 @@ class QNetwork(nn.Module):
         """Choose the fastest arithmetic and memory layout for batches. What the network computes stays the same.
 
         Args:
-            bfloat16: run the trunk in bfloat16 (autocast); features, head and weights stay float32. It needs a
-                processor with AVX512-BF16 or AMX to be any faster.
+            bfloat16: run the trunk in bfloat16 (autocast); features, head and weights stay float32. A processor
+                without AVX512-BF16 or AMX is slower then than in float32; a warning says so.
 
         On a CPU in float32, convolutions of the kinds that `impala_trunk` has run on oneDNN's own blocked layout: an
         eighth less time for an update than channels-last, and less than half of the default's.
         """
         on_cpu = all(weight.device.type == "cpu" for weight in self.parameters())
+        if bfloat16 and on_cpu:
+            warn_without_bfloat16("cpu")
         self._bfloat16 = bfloat16
         self._blocked = _blocked_layers(self.trunk) if on_cpu and not bfloat16 else 0
         if not self._blocked:
@@ -197,8 +200,9 @@ def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor computes in bfloat16, so that ``for_learning(bfloat16=True)`` is worth its while."""
-    return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """Whether ``for_learning(bfloat16=True)`` runs on units for bfloat16 here, and so is faster than float32."""
+    supported = _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # also where it is emulated
+    return supported and computes_bfloat16() is not False
 
 
 def _has_onednn() -> bool:

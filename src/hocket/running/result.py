@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from hocket.core.rules import Rule
@@ -22,11 +23,17 @@ from hocket.results.training_log import TrainingLog
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run cleanly; ``result`` holds what there is of it."""
+    """Ctrl-C or another signal ended a run cleanly.
+
+    Attributes:
+        result: of the ticks until then.
+        signal: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM`` (of schedulers) or ``SIGHUP`` (of a closed terminal).
+    """
 
     def __init__(self, result: RunResult) -> None:
-        super().__init__("the run was interrupted; .result holds what there is of it")
         self.result = result
+        self.signal = result.record.signal or Signals.SIGINT
+        super().__init__(f"the run was interrupted ({self.signal.name}); .result holds the record until then")
 
 
 def attach_result(error: BaseException, result: RunResult) -> None:

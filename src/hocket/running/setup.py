@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
+from signal import Signals
 from typing import Any
 
 import gymnasium as gym
@@ -72,7 +73,7 @@ class CheckedRun:
         """What `run` returns for ``record``.
 
         Raises:
-            RunInterrupted: if Ctrl-C ended it.
+            RunInterrupted: if a signal ended it.
         """
         if record.interrupted:
             record.trim()
@@ -96,7 +97,7 @@ class CheckedRun:
                 raise
             result = RunResult(record, {**self.config, **(config or {})})
             if isinstance(error, KeyboardInterrupt):
-                record.interrupted = True
+                record.signal = record.signal or Signals.SIGINT
                 raise RunInterrupted(result) from error
             attach_result(error, result)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from signal import Signals
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +141,8 @@ class Judge:
 
     Attributes:
         evaluations: those made so far, without the final one.
-        interrupted: whether Ctrl-C ended an evaluation during the training. It is made anew when the training resumes.
+        signal: the one that ended an evaluation during the training, or None. The evaluation is repeated when the
+            training resumes.
     """
 
     def __init__(
@@ -162,7 +164,7 @@ class Judge:
         self._best: tuple[float, dict[str, Any]] | None = None
         self._best_tick = self._tick = 0
         self.evaluations: list[Evaluation] = []
-        self.interrupted = False
+        self.signal: Signals | None = None
 
     def began(self, observation: Any) -> None:
         """See `hocket.hooks.record.Listener`."""
@@ -176,13 +178,13 @@ class Judge:
 
     def evaluate_if_due(self) -> None:
         """Evaluate the weights of this tick if it is one of ``every`` and has not been evaluated yet."""
-        self.interrupted = False
+        self.signal = None
         if self._every is None or not self._tick or self._tick % self._every:
             return
         try:
             self._evaluate()
-        except RunInterrupted:
-            self.interrupted = True
+        except RunInterrupted as interrupted:
+            self.signal = interrupted.signal
 
     def conclude(self) -> None:
         """Evaluate the weights of the end of the training, unless its last tick has been evaluated."""
@@ -191,7 +193,7 @@ class Judge:
 
     def enough(self, record: RunRecord) -> bool:
         """Whether the last evaluation was good enough, or was interrupted."""
-        if self.interrupted:
+        if self.signal is not None:
             return True
         return (
             self._good_enough is not None and bool(self.evaluations) and self.evaluations[-1].mean >= self._good_enough

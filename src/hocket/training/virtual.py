@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from hocket.core.description import text
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.hooks.instrument import LearnerFigures
-from hocket.hooks.record import RunRecord, attach_record
+from hocket.hooks.record import RunRecord
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_absence
 from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
@@ -75,9 +75,9 @@ class VirtualTraining:
             self._checked.name,
             algorithm,
             network,
-            rule=repr(training.rule),
-            clock=repr(clock),
-            default=repr(self._checked.default),
+            rule=text(training.rule),
+            clock=text(clock),
+            default=text(self._checked.default),
             seed=str(training.seed),
             device=device_of(network).type,
             **training.options(),
@@ -101,7 +101,7 @@ class VirtualTraining:
     def _play_to_end(self, run: VirtualRun) -> RunRecord:
         """Play and save ``run``. An error that ends it has the record so far attached."""
         judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
-        try:
+        with run.kept_on_error():
             judge.evaluate_if_due()  # one that Ctrl-C ended before the checkpoint that is resumed
             if judge.enough(run.record):
                 pass
@@ -119,12 +119,7 @@ class VirtualTraining:
                 )
                 self._explain_absence(Path(checkpoints.folder), run.tick)
             record = run.end()
-        except BaseException as error:
-            with suppress(Exception):  # the error may have left the books open
-                run.end()
-            attach_record(error, run.record)
-            raise
-        record.interrupted = record.interrupted or judge.interrupted
+        record.signal = record.signal or judge.signal
         return record
 
     def _final(self, result: RunResult) -> Evaluation:

@@ -136,6 +136,19 @@ def test_the_next_encounter_comes_after_a_win_only(begun):
         env.reset(options={"encounter": 3})
 
 
+def test_info_tells_a_win_once_the_battle_is_over(begun):
+    env, memory = begun(PokemonBattles(), 0, ((9, 9), (9, 9), TRAINER))
+    memory.hp(ENEMY_HP, 0)
+    assert env.step(NONE)[4]["won"] is False
+    memory.hp(ENEMY_HP, 0, 0)
+    _, _, terminated, _, info = env.step(NONE)
+    assert terminated and info["won"] is True
+    assert env.reset()[1]["won"] is False
+    memory.hp(OWN_HP, 0, 0)
+    assert env.step(NONE)[4]["won"] is False
+    assert {"won", "caught"} <= set(env.metadata["counts"])
+
+
 def test_won_is_whose_fell_last(begun):
     env, memory = begun(PokemonBattles(), 0, ((9, 9), (9, 9), TRAINER))
     memory.hp(ENEMY_HP, 0)

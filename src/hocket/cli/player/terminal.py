@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 
 from hocket.cli.player.screens import Heard
 from hocket.envs.gameboy.buttons import Button
+from hocket.envs.gameboy.picture import COLUMNS, ROWS
+from hocket.errors import ConfigurationError
 
 HOLD_S = 0.1
 _UPPER_HALF = "▀"
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _OTHER_SCREEN, _USUAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 _PLAIN = "\x1b[0m"
+LEAST_COLUMNS, LEAST_LINES = 40, 19
+"""A terminal that is smaller is refused: a quarter of the picture's width and height, and a line of text."""
 ESCAPE = b"\x1b"
 KEYS = {
     b"x": Button.A,
@@ -93,8 +97,19 @@ def half_blocks(picture: NDArray[np.uint8]) -> list[str]:
     return lines
 
 
+def size_note(columns: int, lines: int) -> str:
+    """Says that a terminal of this size does not show every pixel; empty if it does."""
+    if columns >= COLUMNS and lines > ROWS // 2:
+        return ""
+    return f"too small: {columns}x{lines}, all pixels need {COLUMNS}x{ROWS // 2 + 1}   "
+
+
 class Terminal(AbstractContextManager["Terminal"]):
-    """Draws pictures over one another, and of each only the lines that have changed."""
+    """Draws pictures over one another, and of each only the lines that have changed.
+
+    Raises:
+        ConfigurationError: on entering, if the terminal is too small.
+    """
 
     help = "arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave"
 
@@ -106,6 +121,13 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._before: list[Any] = []
 
     def __enter__(self) -> Self:
+        size = os.get_terminal_size(sys.stdout.fileno())
+        if size.columns < LEAST_COLUMNS or size.lines < LEAST_LINES:
+            raise ConfigurationError(
+                f"the terminal has {size.columns} columns and {size.lines} lines; at least {LEAST_COLUMNS} and "
+                f"{LEAST_LINES} are needed, {COLUMNS} and {ROWS // 2 + 1} show every pixel; try a larger terminal, a "
+                "smaller font, or --window True"
+            )
         keyboard = sys.stdin.fileno()
         self._before = termios.tcgetattr(keyboard)
         tty.setcbreak(keyboard)
@@ -135,7 +157,7 @@ class Terminal(AbstractContextManager["Terminal"]):
             self._size, self._shown = size, []
             out.append("\x1b[2J")
         lines = half_blocks(fitted(picture, size.columns, size.lines - 1))
-        lines.append(below[: size.columns] + "\x1b[K")
+        lines.append((size_note(size.columns, size.lines) + below)[: size.columns] + "\x1b[K")
         for number, line in enumerate(lines):
             if number >= len(self._shown) or self._shown[number] != line:
                 out.append(f"\x1b[{number + 1};1H{line}")

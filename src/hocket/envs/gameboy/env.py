@@ -34,6 +34,9 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
     game itself offers on its title. They are drawn, or met in their order, the next one after a win only: that is the
     game's choice. ``reset(seed=...)`` begins their order anew, and ``reset(options={"encounter": 3})`` names one.
 
+    ``info`` holds what the game's definition reads in memory, ``encounter``, and ``won``: whether the episode has
+    ended in a win. ``metadata["counts"]`` lists the keys that count what an episode has achieved so far.
+
     Args:
         game: what is rewarded and when it is over.
         rom: the file of the cartridge.
@@ -51,7 +54,11 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         ConfigurationError: if ROM or states do not fit, or an option is out of range; each says why.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": float(GAMEBOY_HZ)}  # noqa: RUF012 (as Gymnasium has it)
+    metadata = {  # noqa: RUF012 (as Gymnasium has it)
+        "render_modes": ["rgb_array"],
+        "render_fps": float(GAMEBOY_HZ),
+        "counts": ["won", "caught", "lines_cleared"],
+    }
 
     def __init__(
         self,
@@ -221,4 +228,4 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return screen.copy() if self._raw else shrink(screen)
 
     def _info(self) -> dict[str, Any]:
-        return {**self.game.info(self._state), "encounter": self._encounter}
+        return {**self.game.info(self._state), "encounter": self._encounter, "won": self._won}

@@ -155,7 +155,7 @@ def _percent(share: float) -> str:
 
 
 def _whole(number: float) -> int:
-    return 0 if math.isnan(number) else int(number)
+    return int(number) if math.isfinite(number) else 0
 
 
 def _count(number: int, noun: str) -> str:
