@@ -176,31 +176,50 @@ def test_an_error_before_the_first_tick_has_no_result():
     assert caught.value.result is None
 
 
-# -- what cannot be described is refused before the first tick ---------------------------------------------------
+# -- what a run records of users' own classes, whatever they are ---------------------------------------------------
 
 
-def test_a_law_of_ones_own_must_be_a_dataclass():
-    class Mine(hocket.LatencyModel):
-        def sampler(self, rng):
-            return lambda worker, now_ns: 1
+class Undecorated(hocket.Rule):
+    """No dataclass, and a field that JSON cannot hold."""
 
-    with pytest.raises(hocket.ConfigurationError, match=r"latency=.*Mine.* is not a dataclass.*try @dataclass"):
-        hocket.Virtual(hz=50, latency=Mine())
-    with pytest.raises(hocket.ConfigurationError, match=r"learning=.*Mine.* is not a dataclass"):
-        hocket.Virtual(hz=50, latency=hocket.Constant(0.01), learning=Mine())
+    initial_workers = 2
+
+    def __init__(self):
+        self.every_ticks = np.int64(2)
+        self.inner = hocket.TickDispatch(2)
+        self.function = print
+
+    def schedule(self, cadence):
+        return self.inner.schedule(cadence)
 
 
-def test_a_rule_of_ones_own_must_be_a_dataclass():
-    class Mine(hocket.Rule):
-        initial_workers = 1
+class Speechless(hocket.Default):
+    def __repr__(self):
+        raise ValueError("no words")
 
-        def schedule(self, cadence):
-            raise AssertionError("not asked")
+    def bind(self, action_space, rng):
+        return hocket.Fixed(1).bind(action_space, rng)
 
-    env = Breaking()
-    with pytest.raises(hocket.ConfigurationError, match=r"rule=.*Mine.* is not a dataclass.*try @dataclass"):
-        hocket.run(env, lambda o: 1, Mine(), VIRTUAL, ticks=20)
-    assert env.steps == 0
+    def __call__(self, observation):
+        return 1
+
+
+@both_clocks
+def test_a_rule_that_is_no_dataclass_is_recorded_by_its_fields(clock, tmp_path):
+    result = hocket.run(Breaking(), lambda observation: 1, Undecorated(), clock, ticks=20)
+    rule = {"name": "TickDispatch", **{name: result.config["rule"]["inner"][name] for name in ("workers", "quantile")}}
+    assert result.config["rule"]["name"] == "Undecorated" and result.config["rule"]["every_ticks"] == 2
+    assert rule == {"name": "TickDispatch", "workers": 2, "quantile": 0.95}
+    result.save(tmp_path)
+    replay(hocket.load(tmp_path, Undecorated()).record.trace, validate=True)
+
+
+@both_clocks
+def test_a_repr_that_raises_costs_no_run(clock, tmp_path):
+    result = hocket.run(Breaking(), Speechless(), hocket.TickDispatch(2), clock, ticks=20, default=Speechless())
+    assert result.config["default"] == "<Speechless>" and result.config["policy"] == "<FunctionPolicy>"
+    result.save(tmp_path)
+    assert hocket.load(tmp_path).config["default"] == "<Speechless>"
 
 
 # -- what an environment gives, under every policy ---------------------------------------------------------------

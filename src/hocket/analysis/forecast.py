@@ -208,7 +208,7 @@ def _busy_ns(run: Metrics) -> int:
 
 def latency_figures(law: LatencyModel, *, count: int = 10_000, seed: int = 0) -> dict[str, float]:
     """The mean, p50, p99 and maximum in seconds of ``count`` inference times, each alone."""
-    sample = law.sampler(np.random.default_rng(seed))
+    sample = law.checked_sampler(np.random.default_rng(seed))
     apart_ns = int(1e15)
     seconds = np.array([sample(0, number * apart_ns) for number in range(count)]) / NS_PER_S
     return {

@@ -12,7 +12,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from errno import EEXIST
 from os import PathLike, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.commands import Command
+from hocket.core.description import describe
 from hocket.core.events import Event
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.base import Schedule
@@ -241,10 +242,7 @@ def is_own(description: Any) -> bool:
 
 def describe_rule(rule: Rule) -> dict[str, Any]:
     """A rule as plain values: its class name and its options."""
-    if isinstance(rule, UnknownRule):
-        return rule.description
-    options = asdict(rule)  # type: ignore[call-overload]
-    return {"name": type(rule).__name__, **{k: v.value if isinstance(v, Learn) else v for k, v in options.items()}}
+    return rule.description if isinstance(rule, UnknownRule) else describe(rule)
 
 
 def restore_rule(description: dict[str, Any]) -> Rule:

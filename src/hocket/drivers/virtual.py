@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from time import perf_counter, process_time
 
 from hocket.core.cadence import Cadence, exact_hz
@@ -53,11 +53,6 @@ class Virtual:
             law = getattr(self, name)
             if not isinstance(law, LatencyModel):
                 raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
-            if not is_dataclass(law):
-                raise ConfigurationError(
-                    f"{name}={law!r} is not a dataclass, so a record cannot say what it was; "
-                    "try @dataclass(frozen=True) on it"
-                )
 
     def run(
         self,

@@ -132,7 +132,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         inference, _learning = root.spawn(2)
         self._default = self._behaviour.bind(deepcopy(self.env.action_space), np.random.default_rng(root))
         if self._law is not None:
-            self._duration = self._law.sampler(np.random.default_rng(inference))
+            self._duration = self._law.checked_sampler(np.random.default_rng(inference))
         self._tick = 0
         self._newest: Any = None
         self._executed: Any = None

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 from hocket.errors import ConfigurationError
-from hocket.latency.laws import Empirical, LatencyModel, Sampler
+from hocket.latency.laws import LONGEST_NS, Empirical, LatencyModel, Sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Crowded(LatencyModel):
         return means[-1] + slope * (crowd - numbers[-1])
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        return _Crowd(self, {number: law.sampler(rng) for number, law in self.laws.items()})
+        return _Crowd(self, {number: law.checked_sampler(rng) for number, law in self.laws.items()})
 
 
 @dataclass(slots=True)
@@ -72,6 +72,6 @@ class _Crowd:
             number = numbers[bisect_right(numbers, crowd) - 1]
             self.stretch[crowd] = number, self.law.mean_s(crowd) / self.law.mean_s(number)
         number, stretch = self.stretch[crowd]
-        duration_ns = int(self.samplers[number](worker, now_ns) * stretch)
+        duration_ns = min(int(self.samplers[number](worker, now_ns) * stretch), LONGEST_NS)
         heappush(ends_ns, now_ns + duration_ns)
         return duration_ns

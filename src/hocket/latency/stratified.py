@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hocket.core.cadence import NS_PER_S
-from hocket.latency.laws import LONGEST_S, Independent, LatencyModel, Sampler
+from hocket.latency.laws import Independent, LatencyModel, Sampler, drawn_ns
 
 FIRST_BLOCK = 512
 LARGEST_BLOCK = 65_536
@@ -29,7 +28,7 @@ class Typical(LatencyModel):
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
         if not isinstance(self.law, Independent):
-            return self.law.sampler(rng)
+            return self.law.checked_sampler(rng)
         return _Stratified(self.law, rng)
 
 
@@ -43,10 +42,10 @@ class _Stratified:
 
     def __call__(self, worker: int, now_ns: int) -> int:
         if not self._left:
-            drawn = np.sort(self._law.draw_s(self._rng, self._block * OVERSAMPLED))
-            seconds = drawn[OVERSAMPLED // 2 :: OVERSAMPLED]
-            seconds[-1] = drawn[-1 - FROM_THE_TOP]
-            self._rng.shuffle(seconds)
-            self._left = (np.minimum(seconds, LONGEST_S) * NS_PER_S).astype(np.int64).tolist()
+            drawn = np.sort(drawn_ns(self._law, self._rng, self._block * OVERSAMPLED))
+            durations_ns = drawn[OVERSAMPLED // 2 :: OVERSAMPLED]
+            durations_ns[-1] = drawn[-1 - FROM_THE_TOP]
+            self._rng.shuffle(durations_ns)
+            self._left = durations_ns.tolist()
             self._block = min(2 * self._block, LARGEST_BLOCK)
         return self._left.pop()

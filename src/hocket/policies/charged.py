@@ -50,7 +50,7 @@ class Charged(PolicyFactory):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:
-        policy, draw = self.policy.build(), self.latency.sampler(np.random.default_rng())
+        policy, draw = self.policy.build(), self.latency.checked_sampler(np.random.default_rng())
         return _SlowTrunk(policy, draw) if isinstance(policy, Stages) else _Slow(policy, draw)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:

@@ -125,10 +125,6 @@ def set_up(
         raise ConfigurationError(f"ticks={ticks!r} must be an integer of at least 1; try ticks=3600")
     if not isinstance(rule, Rule):
         raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=2)")
-    if not hasattr(rule, "__dataclass_fields__"):
-        raise ConfigurationError(
-            f"rule={rule!r} is not a dataclass, so a record cannot say what it was; try @dataclass(frozen=True) on it"
-        )
     if not isinstance(clock, Realtime | Virtual):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Realtime(hz=60)")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:

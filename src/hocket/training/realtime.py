@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
+from hocket.core.description import text
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
@@ -64,9 +65,9 @@ class RealtimeTraining:
             name_of(training.env),
             training.algorithm,
             training.network,
-            rule=repr(training.rule),
+            rule=text(training.rule),
             hz=str(exact_hz(training.clock.hz)),
-            default=repr(training.default),
+            default=text(training.default),
             **training.options(),
         )
         self.first_tick = self.last_tick = self.updates = 0

@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from hocket.core.description import text
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
@@ -201,4 +202,4 @@ class TrainingSetup:
 
         The usual ``epsilon`` depends on ``ticks``, in which a checkpoint need not agree; it stays None here.
         """
-        return {name: repr(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}
+        return {name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hocket.core.description import text
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.hooks.instrument import LearnerFigures
 from hocket.hooks.record import RunRecord
@@ -74,9 +75,9 @@ class VirtualTraining:
             self._checked.name,
             algorithm,
             network,
-            rule=repr(training.rule),
-            clock=repr(clock),
-            default=repr(self._checked.default),
+            rule=text(training.rule),
+            clock=text(clock),
+            default=text(self._checked.default),
             seed=str(training.seed),
             device=device_of(network).type,
             **training.options(),

@@ -51,9 +51,9 @@ class VirtualExecutor(Executor):
             raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
         self._encode = setup.codec.encode
         self._features: dict[int, Any] = {}  # by worker, of the trunk that it ran last
-        self._duration = latency.sampler(inference_rng)
-        self._head_duration = head.sampler(head_rng)
-        self._learning_duration = learning.sampler(learning_rng)
+        self._duration = latency.checked_sampler(inference_rng)
+        self._head_duration = head.checked_sampler(head_rng)
+        self._learning_duration = learning.checked_sampler(learning_rng)
         self._learn = setup.learn
         self.background = setup.background
         self._workers = 0
