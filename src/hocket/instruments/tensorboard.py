@@ -40,7 +40,9 @@ class TensorBoardWriter(Instrument):
         if run.resumed_tick:
             # As a writer made with purge_step does; the tick is known only now.
             restart = Event(session_log=SessionLog(status=SessionLog.START))
-            self._writer.file_writer.add_event(restart, run.resumed_tick + 1)
+            file_writer = self._writer.file_writer
+            assert file_writer is not None  # until the writer is closed
+            file_writer.add_event(restart, run.resumed_tick + 1)
 
     def on_training(self, progress: Progress) -> None:
         """See `Instrument`."""

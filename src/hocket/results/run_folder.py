@@ -239,7 +239,7 @@ class _Reader:
             if name in sizes and length != sizes[name]:
                 raise ValueError(f"{length} bytes where {sizes[name]} were written")
             found = read(file)
-        return found
+        return found  # noqa: RET504 (`noting` may have ended the block)
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
