@@ -8,6 +8,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 import hocket
+from hocket.core.description import text
 from hocket.hooks.instrument import Instrument
 
 HZ = 50
@@ -80,7 +81,7 @@ DEFAULTS = [
 
 
 @pytest.mark.parametrize("clock", CLOCKS, ids=["late", "never", "realtime"])
-@pytest.mark.parametrize("default", DEFAULTS, ids=str)
+@pytest.mark.parametrize("default", DEFAULTS, ids=text)
 @pytest.mark.parametrize("policy", [half, spoilt])
 def test_an_environment_may_change_its_actions(default, policy, clock):
     env = Scaling()
@@ -176,7 +177,7 @@ def test_pending_actions_shown_to_a_listener_are_a_copy():
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("policy_s", [0, 0.09, 100], ids=["quick", "late", "never"])
-@pytest.mark.parametrize("default", DEFAULTS, ids=str)
+@pytest.mark.parametrize("default", DEFAULTS, ids=text)
 def test_a_loop_of_ones_own_may_change_its_actions(default, policy_s, nothing_left):
     def policy(observation):
         time.sleep(min(policy_s, 0.5))

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 
 import hocket
+from hocket.core.description import text
 from hocket.core.rules.base import NOTHING, Rule, Schedule, Start
 from hocket.envs import make_atari
 from hocket.envs.induced_delay import InducedDelay
@@ -231,7 +232,7 @@ def half_if_unspoilt(observation):
     "options", [{"delay_ticks": 1}, {"delay_ticks": 5}, {"latency": hocket.Constant(0.09), "hz": 50}]
 )
 @pytest.mark.parametrize(
-    "default", [hocket.Fixed([0.5]), hocket.RepeatLast([0.5]), hocket.Fallback(half_if_unspoilt)], ids=str
+    "default", [hocket.Fixed([0.5]), hocket.RepeatLast([0.5]), hocket.Fallback(half_if_unspoilt)], ids=text
 )
 @pytest.mark.parametrize("kind", ["box", "dict"])
 def test_arrays_that_are_handed_out_are_copies(kind, default, options):

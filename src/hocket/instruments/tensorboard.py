@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hocket.errors import MissingExtraError
 from hocket.hooks.instrument import EVALUATION_RETURN, Instrument, Progress, RunView
@@ -40,8 +40,7 @@ class TensorBoardWriter(Instrument):
         if run.resumed_tick:
             # As a writer made with purge_step does; the tick is known only now.
             restart = Event(session_log=SessionLog(status=SessionLog.START))
-            file_writer = self._writer.file_writer
-            assert file_writer is not None  # until the writer is closed
+            file_writer: Any = self._writer.file_writer  # None once the writer is closed
             file_writer.add_event(restart, run.resumed_tick + 1)
 
     def on_training(self, progress: Progress) -> None:
