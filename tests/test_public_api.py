@@ -1,6 +1,7 @@
 """The public names: one table makes ``__all__``, ``dir()``, the types that checkers see, and the page."""
 
 import ast
+import builtins
 import inspect
 import pkgutil
 import re
@@ -20,7 +21,7 @@ from hocket.public import PUBLIC, homes, outline
 from hocket.reference import api_page
 
 ROOT = Path(__file__).parent.parent
-SCREEN = 90
+SCREEN = 96  # six columns of sixteen lines
 packages = pytest.mark.parametrize("package", PUBLIC)
 
 
@@ -254,6 +255,7 @@ def test_every_error_that_a_docstring_names_is_exported():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef | ast.Module):
                 named |= set(raised_in(ast.get_docstring(node)))
+    named -= set(vars(builtins))
     assert {"ConfigurationError", "DivergenceError", "NotSolvedError", "RunInterrupted", "TraceError"} <= named
     assert named <= set(hocket.__all__)
     for name in named:
@@ -264,7 +266,9 @@ def test_every_error_that_a_docstring_names_is_exported():
 def test_every_error_of_the_tree_is_exported():
     from hocket import errors
 
-    assert {name for name, found in vars(errors).items() if inspect.isclass(found)} <= set(hocket.__all__)
+    assert {
+        name for name, found in vars(errors).items() if inspect.isclass(found) and issubclass(found, Exception)
+    } <= set(hocket.__all__)
 
 
 ORDER = ["make_env", "env", "policy", "rule", "clock"]

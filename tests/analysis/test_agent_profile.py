@@ -53,7 +53,7 @@ def test_it_says_why_a_policy_cannot_be_timed():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ConfigurationError, match="must hold 1"):
+    with pytest.raises(ConfigurationError, match="must contain 1"):
         measure_agent(NullEnv(), Sleeps(0), crowds=(2, 3))
     with pytest.raises(ConfigurationError, match="observation space"):
         measure_agent(gym.make("FrozenLake-v1"), Sleeps(0))

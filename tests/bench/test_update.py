@@ -4,6 +4,7 @@ from hocket.bench import stable_baselines, update
 from hocket.errors import HocketError
 
 
+@pytest.mark.slow
 def test_the_same_losses_as_stable_baselines():
     pytest.importorskip("stable_baselines3")
     figures = update.bench_update(width=1 / 8, batch_size=4, actions=3, threads=1, repeats=1)

@@ -132,7 +132,7 @@ def test_play_refuses_what_is_no_terminal_and_no_game(command, args, monkeypatch
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
     refused(command("play"), "no terminal, and there is no display", "hocket run")
-    refused(command("play", "--window", "True"), "there is no display")
+    refused(command("play", "--window"), "there is no display")
     refused(command("play", "--env", "CartPole-v1"), "no Game Boy game")
     refused(command("play", "--state", "x.state"), "needs --rom")
     refused(command("play", "--rom", "test.gb", "--env", "hocket/Duel-v0"), "played alone")

@@ -295,6 +295,7 @@ RULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("default", [hocket.Fixed(1), hocket.RandomDefault()], ids=["fixed", "random"])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 def test_no_code_depends_on_an_unfinished_inference(rule, default):

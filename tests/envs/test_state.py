@@ -52,6 +52,7 @@ def same(one, other):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("id", "options"), STATEFUL)
 def test_a_new_one_goes_on_from_the_middle_of_an_episode(id, options):
     env = make_env(id, **options)
@@ -86,6 +87,7 @@ print("alike")
 """
 
 
+@pytest.mark.slow
 def test_in_another_process(tmp_path, monkeypatch):
     import pickle
 

@@ -49,6 +49,7 @@ def test_what_is_shown_is_in_the_units_of_the_game(monkeypatch):
     env.close()
 
 
+@pytest.mark.slow
 def test_marks_and_the_table(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 300)

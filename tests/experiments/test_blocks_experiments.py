@@ -42,12 +42,14 @@ def replayed(game, shown, seed):
     assert frame == len(shown.observations)
 
 
+@pytest.mark.slow
 def test_demonstrations_can_be_played_again(game, shown):
     replayed(game, shown, 5)
     assert shown.episodes == 2 and shown.returns.min() > 30
     assert np.flatnonzero(shown.truncated).tolist() == [699, 1399] and not shown.terminated.any()
 
 
+@pytest.mark.slow
 def test_demonstrations_with_chance_in_them_end_with_the_game(game):
     shown = expert_demonstrations(1, ticks=20_000, seed=1, random_share=0.95)
     replayed(game, shown, 1)

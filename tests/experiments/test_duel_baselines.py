@@ -15,6 +15,7 @@ def test_every_game_is_played_by_both_with_fifty_seeds():
     assert len({task.name for task in tasks()}) == len(tasks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
 def test_an_episode_of_catching(policy):
     task = Playing("catch", policy, first_seed=3, episodes=1)

@@ -32,6 +32,7 @@ def test_every_cell_is_there_under_its_name():
     assert named == {(game, delay, arm) for game in experiment.GAMES for delay in experiment.DELAYS for arm in ARMS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [1, 4])
 def test_arms_that_are_played_once_for_all_do_the_same(quick, delay):
     def rows(arm):
@@ -45,6 +46,7 @@ def test_arms_that_are_played_once_for_all_do_the_same(quick, delay):
     assert first[-1]["delay_mean"] == delay and first[-1]["updates"] == (700 - 100) // 4 + 1
 
 
+@pytest.mark.slow
 def test_late_binding_is_as_late_and_knows_more(quick):
     rows = MinAtarRun("asterix", 4, "TickDispatch, late binding", seed=0, ticks=700).play()
     assert [row["kind"] for row in rows] == ["choosing", "choosing", "training", "final"]

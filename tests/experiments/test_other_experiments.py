@@ -13,6 +13,7 @@ def shorten(monkeypatch, experiment):
     monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=500, episodes=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", rainbow_minatar.ARMS)
 def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
     shorten(monkeypatch, rainbow_minatar)

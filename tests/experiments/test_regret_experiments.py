@@ -1,6 +1,9 @@
+import pytest
+
 from hocket.experiments import exact_regret, regret_over_time
 
 
+@pytest.mark.slow
 def test_a_short_run_of_remarks_1_and_2(monkeypatch, tmp_path):
     monkeypatch.setattr(regret_over_time, "TICKS", 8000)
     monkeypatch.setattr(regret_over_time, "CHECKPOINTS", [1000, 8000])

@@ -24,6 +24,7 @@ def sometimes_failing(observation):
     return 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "record",
     [
@@ -45,6 +46,7 @@ def test_any_run_can_be_drawn(record, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["lanes.png"]
 
 
+@pytest.mark.slow
 def test_many_workers_keep_to_a_page(tmp_path):
     heights = []
     for workers in (72, 300):

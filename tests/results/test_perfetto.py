@@ -81,6 +81,7 @@ def minute(tmp_path_factory):
     return result, result.save(tmp_path_factory.mktemp("minute")) / "trace.json"
 
 
+@pytest.mark.slow
 def test_a_minute_of_72_workers_is_valid_and_small_and_counts_as_the_summary_does(minute):
     result, path = minute
     summary = result.summary()

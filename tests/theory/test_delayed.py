@@ -45,6 +45,7 @@ def test_g_equals_the_linear_program_on_random_unichain_models(seed):
     assert worst <= 1e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_g_equals_the_linear_program_on_models_of_any_chain_structure(seed):
     mdp = anything(seed)
@@ -52,6 +53,7 @@ def test_g_equals_the_linear_program_on_models_of_any_chain_structure(seed):
         assert abs(g(mdp, i, d) - linear_programs.best_average(mdp, i, d)) <= 1e-8, (i, d)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_what_may_not_fall(seed):
     mdp = random_mdp(3, 2, seed, default=seed % 2)

@@ -13,9 +13,10 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from errno import EEXIST
 from os import PathLike, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hocket.core import commands as c
 from hocket.core import events as e
@@ -28,6 +29,7 @@ from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
 VERSION = 1
+MOST_PARTS = 1000
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
@@ -48,8 +50,8 @@ EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = 
     (e.WorkerLost, lambda x: (1, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerLost(r[1], r[2])),
     (
         e.DeadlineReached,
-        lambda x: (2, x.time_ns, x.tick, x.overrun, 0),
-        lambda r: e.DeadlineReached(r[1], r[2], bool(r[3])),
+        lambda x: (2, x.time_ns, x.tick, 0, 0),
+        lambda r: e.DeadlineReached(r[1], r[2]),
     ),
     (e.Ticked, lambda x: (3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
     (
@@ -156,9 +158,9 @@ class Trace:
             rows = array("q", rows)
             rows.byteswap()
         target = Path(path)
-        partial = target.with_name(target.name + ".part")
+        partial, file = _new_beside(target)
         try:
-            with partial.open("wb") as file:
+            with file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)
@@ -202,6 +204,17 @@ class Trace:
         if sys.byteorder == "big":
             trace.rows.byteswap()
         return trace
+
+
+def _new_beside(target: Path) -> tuple[Path, BinaryIO]:
+    """A new file in the same folder, created exclusively: a link that another user placed there is never followed."""
+    for number in range(MOST_PARTS):
+        partial = target.with_name(f"{target.name}.{number}.part")
+        try:
+            return partial, partial.open("xb")
+        except FileExistsError:
+            continue
+    raise FileExistsError(EEXIST, "all temporary names are taken", str(target))
 
 
 @dataclass(frozen=True)

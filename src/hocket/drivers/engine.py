@@ -109,10 +109,10 @@ class Engine:
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """What was pending for the inference whose action was executed last."""
 
-    def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
-        """The action that tick ``tick`` executes."""
-        self.feed(e.DeadlineReached(now_ns, tick, overrun))
-        return self._action
+    def deadline(self, tick: int, now_ns: int) -> Any:
+        """The action that tick ``tick`` executes; the caller may keep and change it."""
+        self.feed(e.DeadlineReached(now_ns, tick))
+        return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
         """Observation ``tick`` exists; its buffer may be reused afterwards."""
@@ -147,8 +147,20 @@ class Engine:
         due_ns, self.wake_ns = self.wake_ns, None
         self.feed(e.TimerDue(due_ns))
 
+    def end(self, now_ns: int) -> None:
+        """End the run: the scheduler settles what is in flight, and the trace keeps how."""
+        event = e.RunEnded(now_ns)
+        # Its commands are not carried out: after an error, some of those before may not have been either.
+        commands = self.scheduler.handle(event)
+        if self._keep_trace:
+            self.trace.add(event, commands)
+        if self.dispatcher is not None:
+            self.dispatcher.handled(event, commands)
+        for kept in (self._answers, self._versions, self._inputs, self._unbound):
+            kept.clear()
+
     def feed(self, event: Event) -> None:
-        """Tell the scheduler, keep the trace, carry out the commands."""
+        """Feed the scheduler, keep the trace, carry out the commands."""
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
@@ -210,7 +222,7 @@ class Engine:
         if self._pending is not None:
             pending_actions = self.pending_actions(observation, command.tick)
             self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
-            inputs = (pending_actions,)
+            inputs = (pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None
             inputs = (*inputs, self._newest)

@@ -42,7 +42,8 @@ class PendingTracker:
                 f"pending={rows} with chunk_length={codec.chunk_length} is not supported; try chunk_length=1"
             )
         self._rows = rows
-        self._first, self._unknown = int(codec.space.start), int(codec.space.n)
+        self._first = int(codec.space.start)
+        self._all_unknown: PendingActions = np.full(rows, int(codec.space.n), np.int64)
         self._foresee = default if isinstance(default, Foreseeable) else None
         self._aimed: dict[int, list[tuple[int, int]]] = {}  # coming tick → (observation, inference) that aim at it
         self._aimless = 0  # inferences in flight that aim at no tick in particular
@@ -92,7 +93,7 @@ class PendingTracker:
         if last_action is None and self._foresee is not None:
             last_action = self._foresee.initial  # nothing has been executed yet
         self._late = [inference for inference in self._late if inference in answers]
-        rows = np.full(self._rows, self._unknown, np.int64)
+        rows = self._all_unknown.copy()
         for row in range(self._rows):
             tick = observation + 1 + row
             if 0 <= target <= tick:

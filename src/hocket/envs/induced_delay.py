@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import LatencyModel, PerWorker
+from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
 
@@ -116,6 +117,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if default is not None and not isinstance(default, Default):
             raise ConfigurationError(f"default={default!r} is no default behaviour; try hocket.Fixed({default!r})")
         self._codec = ActionCodec(env.action_space)
+        self._checked = CheckedEnv(env)
         self._behaviour = Fixed(neutral(env.action_space)) if default is None else default
         self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=pending_actions)
         if self._pending is not None:
@@ -142,7 +144,8 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if seed is not None:
             self._begin(seed)
         self._in_flight.clear()
-        self._newest, info = self.env.reset(seed=seed, options=options)
+        observation, info = self._checked.reset(seed=seed, options=options)
+        self._newest = deepcopy(observation)  # the environment may reuse its buffer
         self._between_episodes = False
         return self._seen(), info
 
@@ -151,6 +154,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
         Raises:
             ActionError: if ``action`` is not in the action space.
+            EnvError: if the environment gives something else than it declares.
             gymnasium.error.ResetNeeded: before the first ``reset``, and after an episode has ended.
         """
         if self._between_episodes:
@@ -165,12 +169,13 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         while len(rewards) < self._interval and not ended:
             self._tick += 1
             delay = self._act()
-            self._newest, reward, terminated, truncated, info = self.env.step(self._executed)
-            total += discount * float(reward)
+            observation, reward, terminated, truncated, info = self._checked.step(self._codec.copied(self._executed))
+            self._newest = deepcopy(observation)
+            total += discount * reward
             discount *= self._gamma
             ended = terminated or truncated
-            actions.append(self._executed)
-            rewards.append(float(reward))
+            actions.append(self._codec.copied(self._executed))
+            rewards.append(reward)
             fresh.append(delay > 0)
             delays.append(delay)
         self._between_episodes = ended
@@ -199,9 +204,9 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return self._tick - chosen
 
     def _seen(self) -> Any:
-        """The newest observation as the agent sees it."""
+        """The newest observation as the agent sees it; the agent may keep and change it."""
         if self._pending is None:
-            return self._newest
+            return deepcopy(self._newest)
         last = self._default(None, self._executed) if self._pending.foreseeable else None
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
 
@@ -246,7 +251,7 @@ class _PendingRows:
                 column = beta
             rows[row, column] = 1
         if not self._flat:
-            return {"observation": observation, "pending": rows}
+            return {"observation": deepcopy(observation), "pending": rows}
         joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
         return joined
 

@@ -13,11 +13,20 @@ from hocket.core import events as e
 from hocket.core.commands import Command
 from hocket.core.events import Event
 from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
+from hocket.hooks.instrument import EvaluationProgress, InferenceView, Instrument, Progress, RunView
 from hocket.hooks.record import Moment
 
 INFERENCE_HOOKS = ("on_inference_started", "on_inference_finished", "on_inference")
-HOOKS = ("on_start", "on_tick", *INFERENCE_HOOKS, "on_training", "on_evaluation", "on_stop")
+HOOKS = (
+    "on_starting",
+    "on_start",
+    "on_tick",
+    *INFERENCE_HOOKS,
+    "on_training",
+    "on_evaluation_progress",
+    "on_evaluation",
+    "on_stop",
+)
 
 Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
 
@@ -64,6 +73,10 @@ class Dispatcher:
         """The scheduler has handled ``event``, and said ``commands``."""
         self._handled.append((event, commands))
 
+    def starting(self, run: RunView) -> None:
+        """See `Instrument.on_starting`."""
+        self._tell("on_starting", run)
+
     def started(self, run: RunView) -> None:
         """See `Instrument.on_start`."""
         self._handled.clear()
@@ -79,6 +92,10 @@ class Dispatcher:
     def trained(self, progress: Progress) -> None:
         """See `Instrument.on_training`."""
         self._tell("on_training", progress)
+
+    def evaluating(self, progress: EvaluationProgress) -> None:
+        """See `Instrument.on_evaluation_progress`."""
+        self._tell("on_evaluation_progress", progress)
 
     def evaluated(self, tick: int, mean_return: float) -> None:
         """See `Instrument.on_evaluation`."""

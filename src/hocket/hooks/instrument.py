@@ -17,15 +17,11 @@ import gymnasium as gym
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.hooks.record import Moment
+from hocket.spaces.checked_env import name_of
 
 NONE = math.nan
 EVALUATION_RETURN = "evaluation/mean_return"
 """The name that boards of curves give the mean return of an evaluation."""
-
-
-def name_of(env: gym.Env[Any, Any]) -> str:
-    """The id of ``env``, or its class."""
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +39,8 @@ class RunView:
     """Whether it runs on the wall clock, rather than in virtual time."""
     first_tick: int = 0
     """The tick that it goes on from."""
+    resumed_tick: int = 0
+    """The tick of the training that the run begins at. On the wall clock the run's own ticks begin at 1 again."""
 
     @property
     def name(self) -> str:
@@ -124,6 +122,22 @@ class Progress:
         return {name: value for name, value in scalars.items() if not math.isnan(value)}
 
 
+class EvaluationProgress(NamedTuple):
+    """The state of an evaluation that is being played.
+
+    Attributes:
+        tick: of the training, whose weights are evaluated.
+        episodes, ticks: played so far.
+        episodes_wanted, tick_limit: it ends at either.
+    """
+
+    tick: int
+    episodes: int
+    ticks: int
+    episodes_wanted: int
+    tick_limit: int
+
+
 class Instrument:
     """Looks on. Override what is of interest; what is not overridden costs nothing.
 
@@ -131,11 +145,17 @@ class Instrument:
     its traceback, and the run goes on.
     """
 
+    def on_starting(self, run: RunView) -> None:
+        """A run on the wall clock starts its first workers (``run.rule.initial_workers``), which may take long.
+
+        `on_start` follows, and with it `on_stop`, unless they cannot be started.
+        """
+
     def on_start(self, run: RunView) -> None:
         """A run is about to begin: workers are up, the clock does not tick yet, so there is time to prepare."""
 
     def on_tick(self, moment: Moment) -> None:
-        """A tick has passed. Buffers of ``moment`` may be reused once this returns."""
+        """A tick has passed. Its arrays are copies: the run does not see what is done to them."""
 
     def on_inference_started(self, inference: InferenceView) -> None:
         """A worker has begun."""
@@ -148,6 +168,9 @@ class Instrument:
 
     def on_training(self, progress: Progress) -> None:
         """Training stands like this; about once a second of the wall clock."""
+
+    def on_evaluation_progress(self, progress: EvaluationProgress) -> None:
+        """An evaluation is being played; called about once a second of the wall clock."""
 
     def on_evaluation(self, tick: int, mean_return: float) -> None:
         """After ``tick``, episodes under the greedy policy had this mean return."""

@@ -1,4 +1,4 @@
-"""Inference-time laws for virtual time. Means are exact: `LogNormal(0.2, 0.3)` has mean 0.2 s whatever its sigma."""
+"""Laws of inference time for virtual runs. Means are exact: `LogNormal(0.2, 0.3)` has mean 0.2 s for any sigma."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 
 Sampler = Callable[[int, int], int]
-"""``(worker, now_ns) -> duration_ns``. A run can be saved in its middle if its sampler can be pickled."""
+"""``(worker, now_ns) -> duration_ns``, in whole nanoseconds from 0. A picklable one makes the run resumable."""
 
 BATCH = 4096
-LONGEST_S = 1e9  # what 64 bits of nanoseconds hold, with room to add
+LONGEST_S = 1e9  # fits 64 bits of nanoseconds, with room for sums
 
 
 class LatencyModel(ABC):
@@ -30,7 +30,7 @@ class LatencyModel(ABC):
 
     @abstractmethod
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        """A source of durations that depends on nothing but ``rng`` and its own arguments."""
+        """Make a source of durations that depends only on ``rng`` and its arguments."""
 
 
 class Independent(LatencyModel):
@@ -38,14 +38,14 @@ class Independent(LatencyModel):
 
     @abstractmethod
     def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """``count`` durations in seconds."""
+        """Draw ``count`` durations in seconds: an array of finite numbers from 0."""
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
         return _Drawn(self, rng)
 
 
 class _Drawn:
-    """Durations that were drawn in one go and are handed out one by one. Picklable, as all samplers here."""
+    """Draws durations in batches and returns them one by one. Picklable, as all samplers of this module."""
 
     __slots__ = ("_law", "_left", "_rng")
 
@@ -116,7 +116,7 @@ class Gamma(Independent):
 
 @dataclass(frozen=True, slots=True)
 class HeavyTail(Independent):
-    """A share ``probability`` of the inferences takes ``factor`` times as long; the mean is ``mean_s``."""
+    """Mean ``mean_s``; with ``probability``, an inference takes ``factor`` times as long as usual."""
 
     mean_s: float
     probability: float = 0.01
@@ -134,23 +134,23 @@ class HeavyTail(Independent):
 
 @dataclass(frozen=True, slots=True)
 class Empirical(Independent):
-    """Drawn with replacement from measured ``durations_s``."""
+    """Draws from measured ``durations_s``, with replacement."""
 
     durations_s: Sequence[float]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations_s", tuple(self.durations_s))
         if not self.durations_s:
-            raise ConfigurationError("no durations to draw from; give at least one, in seconds")
+            raise ConfigurationError("durations_s is empty; at least one duration in seconds is needed; try (0.05,)")
         for duration in self.durations_s:
             _positive(durations_s=duration)
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Empirical:
-        """Read seconds: one a line, a JSON list, or the ``inferences.npz`` of a saved run (its trunks, if any).
+        """Read seconds: one per line, a JSON list, or the ``inferences.npz`` of a saved run (its trunks, if any).
 
         Raises:
-            ConfigurationError: if the file is missing, empty, or holds anything but positive numbers.
+            ConfigurationError: if the file is missing or empty, or contains anything but positive numbers.
         """
         file = Path(path)
         try:
@@ -158,8 +158,8 @@ class Empirical(Independent):
                 with file.open("rb") as opened, np.load(opened) as saved:
                     started, finished = saved["started_ns"], saved["finished_ns"]
                     trunk = saved["trunk_ns"] if "trunk_ns" in saved else np.full_like(finished, -1)
-                took = np.where(trunk >= 0, trunk, finished) - started
-                values = (took[finished >= 0] / NS_PER_S).tolist()
+                durations_ns = np.where(trunk >= 0, trunk, finished) - started
+                values = (durations_ns[finished >= 0] / NS_PER_S).tolist()
             else:
                 text = file.read_text()
                 values = json.loads(text) if text.lstrip().startswith("[") else text.split()
@@ -168,7 +168,7 @@ class Empirical(Independent):
             raise ConfigurationError(f"latency file {file}: {error}") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise ConfigurationError(
-                f"latency file {file} cannot be read ({error}); give seconds, one a line, a JSON list of them, "
+                f"latency file {file} cannot be read ({error}); try seconds, one per line, a JSON list of them, "
                 "or the inferences.npz of a saved run"
             ) from error
 
@@ -176,9 +176,14 @@ class Empirical(Independent):
         return rng.choice(np.asarray(self.durations_s), count)
 
 
+@dataclass(frozen=True)
+class Measured(Empirical):
+    """The inference times of the very policy that a run plays: what they are charged with is *true-size*."""
+
+
 @dataclass(frozen=True, slots=True)
 class PerWorker(LatencyModel):
-    """``law`` times a factor of the worker's own: worker w gets ``factors[w % len(factors)]``."""
+    """``law`` times a factor for each worker: worker w has ``factors[w % len(factors)]``."""
 
     law: LatencyModel
     factors: Sequence[float]
@@ -187,7 +192,7 @@ class PerWorker(LatencyModel):
         _law(law=self.law)
         object.__setattr__(self, "factors", tuple(self.factors))
         if not self.factors:
-            raise ConfigurationError("factors is empty; give one factor a worker, such as (1.0, 1.5)")
+            raise ConfigurationError("factors is empty; one factor per worker is needed; try (1.0, 1.5)")
         for factor in self.factors:
             _positive(factors=factor)
 

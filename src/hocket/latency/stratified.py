@@ -1,8 +1,8 @@
-"""Inference times without luck: a forecast should rest on what a law usually brings, not on one seed's longest draw.
+"""Stratified inference times, for forecasts that depend little on the seed.
 
-Where draws are independent they are stratified: of a block of n, one comes from each n-th part of the law, in random
-order. Blocks double, so that at any time about the longest inference has been seen that so many draws usually bring:
-`MaxTime` waits for it ever after. Within a block the order is as random as it ever was.
+Independent draws are stratified: a block of n has one draw from each n-th part of the law, in random order. `MaxTime`
+waits for the longest inference so far, so this maximum must be typical at any time: blocks double in length, and the
+longest draw of each is the one that is usual for all draws so far.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FIRST_BLOCK = 512
 LARGEST_BLOCK = 65_536
 OVERSAMPLED = 16
 FROM_THE_TOP = round(0.3 * OVERSAMPLED)
-"""The longest draw that is usual for all blocks so far, counted in this one's: 0.56/(2n) from the end of the law."""
+"""The position of a typical maximum of all blocks so far, from the end of this one: 0.56/(2n) of the law."""
 
 
 @dataclass(frozen=True, slots=True)
 class Typical(LatencyModel):
-    """``law``, with stratified draws if they are independent, else as it is."""
+    """``law`` with stratified draws if they are independent, otherwise ``law`` unchanged."""
 
     law: LatencyModel
 

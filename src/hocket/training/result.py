@@ -31,11 +31,11 @@ class TrainResult:
     run: RunResult
     """The training run itself; short of its ticks if it was good enough before."""
     network: QNetwork
-    """With the best weights, by ``evaluations``; on the wall clock with the newest."""
+    """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
-    """On the way, on episodes of their own; none on the wall clock."""
+    """During the training and at its end, on separate episodes; none on the wall clock."""
     final: Evaluation
-    """Of ``network``, on episodes that had no part in choosing it."""
+    """Of ``network``, on episodes that had no part in choosing it; without returns if evaluations are switched off."""
     updates: int
     """How many landed."""
     losses: Sequence[float] = field(repr=False)

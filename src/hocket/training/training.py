@@ -52,7 +52,7 @@ def train(
     The policy sees as many pending actions as ``network`` was made for.
 
     Args:
-        make_env: makes the environment; called again for evaluations. Discrete actions.
+        make_env: makes a new environment at each call, for the training and for each evaluation. Discrete actions.
         network: see `hocket.models.qnetwork.q_network`; trained in place, on the device where it is.
         algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow`.
         rule, clock, default: as for `hocket.run`.
@@ -98,7 +98,15 @@ def train(
         raise ConfigurationError(
             f"charge={acting.charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
         )
+    if not callable(make_env):
+        raise ConfigurationError(
+            f"make_env={make_env!r} must be a function that makes an environment; try lambda: gymnasium.make(...)"
+        )
     env = make_env()
+    if not isinstance(env, gym.Env):
+        raise ConfigurationError(
+            f"make_env returned {env!r}, which is no gymnasium.Env; try lambda: gymnasium.make('CartPole-v1')"
+        )
     try:
         training = TrainingSetup(
             make_env=make_env,
@@ -119,6 +127,8 @@ def train(
             checkpoints=checkpoints,
             resume=resume,
         )
+        if evaluation.episodes:
+            training.check_env_is_new()
         return train_realtime(training) if isinstance(clock, Realtime) else train_virtual(training)
     finally:
         env.close()

@@ -19,6 +19,7 @@ GAME_BOY_HZ = 59.7275
 PAPER = [MaxTime, ExpectedTime]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [*PAPER, TickDispatch])
 @pytest.mark.parametrize(("latency", "needed"), [(1, 1), (4.5, 5), (5, 5), (8, 8), (12, 12), (69.2, 70)])
 def test_constant_latency_is_covered_by_every_number_of_workers_that_can(rule, latency, needed):

@@ -110,6 +110,7 @@ def test_hedging_shortens_what_is_waited_for():
     assert hedged.delays.mean() < alone.delays.mean() - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "share"), [(12, 0.95), (13, 0.97), (14, 0.97), (16, 0.97), (20, 0.97)])
 def test_the_99_percent_quantile_comes_close_to_the_bound(workers, share):
     # The bound min(1, N·τ_M/E[τ_θ]) is 1 from twelve workers on.

@@ -102,6 +102,7 @@ def game():
     env.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 9, 20])
 def test_pieces_lie_where_the_expert_meant_them_to(game, level):
     game.reset(seed=level)
@@ -119,6 +120,7 @@ def test_pieces_lie_where_the_expert_meant_them_to(game, level):
         before = now
 
 
+@pytest.mark.slow
 def test_the_expert_clears_rows_and_is_not_beaten_by_the_fastest_level(game):
     for level, ticks, rows in ((0, 2500, 12), (20, 2500, 12)):
         game.reset(seed=1)
@@ -143,6 +145,7 @@ def test_it_lets_a_button_go_before_it_presses_it_again(game):
     assert (DOWN, DOWN) in pairs and not pairs & {(action, action) for action in (A, B, LEFT, RIGHT)}
 
 
+@pytest.mark.slow
 def test_where_it_need_not_let_go_it_does_what_the_picture_says():
     """Nearly: 5 in 10,000 ticks differ from what it does most often under the same picture, by rows that vanish."""
     with closing(make_blocks(fresh_press=True)) as game:

@@ -118,6 +118,7 @@ def test_the_support_grows_to_hold_negative_returns():
     assert online(torch.ones(1, 1)).item() == pytest.approx(-10, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_support_grows_with_its_own_bootstrapped_targets():
     # 1 per tick for ever is worth 1 / (1 − 0.8) = 5, beyond a support that ends at 1.5.
     online = table(1, 1, support=(-1.5, 1.5))

@@ -3,7 +3,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-import tabular
 import torch
 from sharing import same, table, tabular_replay, tensors
 
@@ -99,6 +98,7 @@ def test_the_target_is_of_the_first_version_past_a_multiple():
     assert equal(target(), of_version_4), "it first looked after version 3"
 
 
+@pytest.mark.slow
 def test_a_support_grows_for_all_learners():
     """One meets a return of −10; the other's target, which knew nothing of it, expresses it as well."""
     algorithm = Rainbow(noisy=False, dueling=False, learning_rate=0.03, alpha=None, n_step=1)
@@ -143,13 +143,3 @@ def test_a_divergence_changes_nothing():
         learner(weights, replay).update(0)
     after = weights.state()
     assert all(np.array_equal(before[name], after[name]) for name in before)
-
-
-def test_two_taking_turns_learn_the_exact_values():
-    replay, weights = tabular_replay(), SharedWeights(table())
-    both = [learner(weights, replay, seed=seed) for seed in range(2)]
-    for step in range(1500):
-        both[step % 2].update(0)
-    acting = table()
-    assert WeightsReader(weights).refresh(acting) == 1500
-    assert acting(torch.eye(3)).detach().numpy() == pytest.approx(tabular.exact_values(), abs=0.05)

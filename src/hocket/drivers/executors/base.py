@@ -19,7 +19,7 @@ from hocket.core.events import (
     WorkerLost,
 )
 from hocket.core.rules import Rule
-from hocket.errors import ConfigurationError, PolicyError
+from hocket.errors import ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
 
@@ -148,39 +148,3 @@ def check_nice(nice: int) -> None:
     """Refuse a priority that the system does not know."""
     if not (isinstance(nice, int) and 0 <= nice <= 19):
         raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")
-
-
-KEPT = 20
-
-
-def check_failure_limit(limit: int) -> None:
-    """Refuse a limit that is no positive integer."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ConfigurationError(f"failure_limit={limit!r} must be an integer of at least 1; try 5")
-
-
-class FailureLog:
-    """Counts failures in a row; any success starts the count anew."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._in_a_row = 0
-        self.tracebacks: list[str] = []
-
-    def success(self) -> None:
-        """An inference finished."""
-        self._in_a_row = 0
-
-    def failure(self, traceback: str) -> None:
-        """An inference failed or a worker was lost.
-
-        Raises:
-            PolicyError: if that was the last failure in a row that is tolerated.
-        """
-        self._in_a_row += 1
-        self.tracebacks.append(traceback)
-        del self.tracebacks[:-KEPT]
-        if self._in_a_row >= self._limit:
-            raise PolicyError(
-                f"{self._in_a_row} inferences failed in a row, and none succeeded between; the last one:\n{traceback}"
-            )

@@ -70,11 +70,11 @@ class Mailbox:
         self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:
-        """Keep the end of a traceback, which says most."""
+        """Keep the end of a traceback, or, with READY, what the system denied the worker."""
         write_text(self._errors[slot], text)
 
     def read_error(self, slot: int) -> str:
-        """The traceback that was last written to ``slot``."""
+        """The text that was last written to ``slot``."""
         return read_text(self._errors[slot])
 
     def close(self) -> None:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hocket.core import events as e
 from hocket.core.events import Event
 from hocket.drivers.engine import Engine
-from hocket.drivers.executors.base import Executor, FailureLog
+from hocket.drivers.executors.base import Executor
+from hocket.drivers.failures import FailureLog
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
 from hocket.latency.laws import LatencyModel
@@ -29,7 +30,7 @@ class VirtualExecutor(Executor):
     Args:
         setup: of the run.
         latency, head, learning: the laws of the durations of inferences (or trunks), heads and sequential learning.
-        failures: told of every success and failure.
+        failures: counts successes and failures.
     """
 
     def __init__(
@@ -126,7 +127,8 @@ class VirtualExecutor(Executor):
                 else:
                     engine.feed(event)
                     if isinstance(extra, str):
-                        self.failures.failure(extra)
+                        self.failures.failure(extra, event.time_ns, engine.scheduler.workers)
+                        self.failures.check()
             elif wake_ns is not None and wake_ns < until_ns:
                 engine.timer_due()
             else:

@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 from hocket.errors import ConfigurationError
 
@@ -34,8 +35,9 @@ def write_state(folder: str | Path, state: bytes, *, rom_sha256: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         number = 1 + max((int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdecimal()), default=-1)
         path = folder / f"{number:04d}{SUFFIX}"
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(content)
+        unfinished = path.with_name(f"{path.name}.{token_hex(8)}.part")
+        with unfinished.open("xb") as file:  # exclusive, so a link that another user placed is never followed
+            file.write(content)
         unfinished.rename(path)
     except OSError as error:
         raise ConfigurationError(f"no save state can be written to '{folder}': {error.strerror or error}") from error

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -69,7 +70,7 @@ def new_folder(path: Path) -> Iterator[FolderWriter]:
     Raises:
         CheckpointError: if the disk refuses. Then nothing of it is left, and what was there before still is.
     """
-    part = path.with_name(path.name + PART)
+    part = path.with_name(f"{path.name}.{token_hex(8)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path.parent)
@@ -161,14 +162,13 @@ class _Collected(list[bytes]):
 def _clear(parent: Path) -> None:
     """Remove what a writer that was killed has left."""
     for left in parent.iterdir():
-        if left.suffix in (PART, OLD) and left.stem.isdecimal():
+        if left.suffix in (PART, OLD) and left.name.partition(".")[0].isdecimal():
             shutil.rmtree(left, ignore_errors=True)
 
 
 def _put(part: Path, path: Path) -> None:
-    old = path.with_name(path.name + OLD)
+    old = path.with_name(f"{path.name}.{token_hex(8)}{OLD}")
     if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
     try:
         part.rename(path)

@@ -42,10 +42,13 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FORMAT, FORMAT_VERSION = "hocket checkpoint", 2
+FORMAT, FORMAT_VERSION = "hocket checkpoint", 3
 """Raise the version whenever a class that a run's state refers to moves, or means something else by its attributes."""
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
+ABSENCE = "no-checkpoint.txt"
+RUN_FILES = ("run.json", "ticks.npz")
+"""Of a folder that `hocket.running.result.RunResult.save` has written."""
 KEPT = 2
 """Checkpoints in a folder."""
 
@@ -117,6 +120,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = KEPT) -
                 "belongs_to": dict(checkpoint.belongs_to),
             }
         )
+    with suppress(OSError):
+        (folder / ABSENCE).unlink(missing_ok=True)
     _remove_older(folder, path, keep)
     return path
 
@@ -136,14 +141,33 @@ def check_free(folder: Path, *, resumed_tick: int = -1) -> None:
         resumed_tick: of the checkpoint that the run goes on from; -1 if it starts afresh.
 
     Raises:
-        CheckpointError: if ``folder`` holds checkpoints of later ticks.
+        CheckpointError: if ``folder`` holds checkpoints of later ticks, or the record of a run.
     """
+    record = next((name for name in RUN_FILES if (folder / name).exists()), None)
+    if record is not None:
+        raise CheckpointError(
+            f"{folder} holds the record of a run ({record}), whose config.json would be taken for the training's; save "
+            "checkpoints into another folder"
+        )
     later = [path.name for path in checkpoints(folder) if _tick_of(path) > resumed_tick]
     if later:
         raise CheckpointError(
             f"{folder} holds checkpoints of its own ({', '.join(later)}); resume the newest, remove them, or save into "
             "another folder"
         )
+
+
+def explain_absence(folder: Path, reason: str) -> None:
+    """Keep in ``folder``, which holds no checkpoint, why there is none; the next checkpoint removes it.
+
+    Raises:
+        CheckpointError: if the disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ABSENCE).write_text(reason + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror or error}); try another folder") from error
 
 
 def newest_checkpoint(folder: Path) -> Path:
@@ -156,7 +180,10 @@ def newest_checkpoint(folder: Path) -> Path:
         return folder
     found = checkpoints(folder)
     if not found:
-        raise CheckpointError(f"{folder} holds no checkpoint; give a folder that training has saved into")
+        reason = ""
+        with suppress(OSError):
+            reason = ": " + (folder / ABSENCE).read_text(encoding="utf-8").strip()
+        raise CheckpointError(f"{folder} holds no checkpoint{reason}; give a folder that training has saved into")
     return found[-1]
 
 

@@ -19,7 +19,7 @@ from traceback import format_exc
 from typing import Any
 
 from hocket.errors import CheckpointError
-from hocket.ipc.child_processes import begin_as_child, preload
+from hocket.ipc.child_processes import WithEnvironment, begin_as_child, preload
 from hocket.learn.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hocket.learn.checkpoints.training_state import state_of, tensors_of
 from hocket.learn.learners.board import LearnerBoard
@@ -131,7 +131,10 @@ class Saver:
         """Start a process and listen to it until it ends; whether it has been asked to."""
         ours, its = self._context.Pipe()
         process = self._context.Process(
-            target=save_now_and_then, args=(its, self._state, self._every), name="hocket-saver", daemon=True
+            target=WithEnvironment(save_now_and_then),
+            args=(its, self._state, self._every),
+            name="hocket-saver",
+            daemon=True,
         )
         try:
             process.start()

@@ -25,7 +25,7 @@ from torch import nn
 
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
-from hocket.ipc.child_processes import end_children, preload
+from hocket.ipc.child_processes import WithEnvironment, end_children, preload
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
@@ -219,7 +219,7 @@ class LearnerProcesses:
     def _start(self, number: int) -> None:
         self._board.states[number] = STARTING
         process = self._context.Process(
-            target=learn,
+            target=WithEnvironment(learn),
             args=(self._job, number, self._seeds.spawn(1)[0]),
             name=f"hocket-learner-{number}",
             daemon=True,

@@ -15,6 +15,8 @@ from hocket.results.metrics import Ints, Metrics
 MOST_BINS = 160
 LEAST_TICKS = 20
 """Of a bin."""
+MOST_SEARCHED = 50_000_000
+"""Ticks of a run whose worst stretch is looked for: the search needs 32 bytes for each."""
 TAIL = 99.5
 """Percentile behind which a histogram's last bar collects the rest."""
 
@@ -124,9 +126,12 @@ def log_histogram(values: Floats, count: int = 50) -> tuple[Floats, Floats, int]
 def worst_stretch(metrics: Metrics, ticks: int) -> int:
     """The tick before the stretch of ``ticks`` ticks with the fewest fresh ones, of equals with the largest delays.
 
-    Looked for from the first answer that was due on, and not in the first ``ticks``.
+    The search begins at the first answer that was due, behind the first ``ticks``. Of a run with more than
+    `MOST_SEARCHED` ticks it is the last stretch.
     """
     last = last_tick(metrics)
+    if last > MOST_SEARCHED:
+        return max(0, last - ticks)
     own, delay = np.zeros(last + 1), np.zeros(last + 1)
     own[metrics.ticks.tick] = metrics.ticks.fresh
     delay[metrics.ticks.tick] = metrics.ticks.delay_ticks
