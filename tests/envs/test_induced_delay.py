@@ -254,7 +254,7 @@ def test_arrays_that_are_handed_out_are_copies(kind, default, options):
 
 
 class Drifting(Scaling):
-    """Gives what ``step`` is told to give, from its third step on."""
+    """Returns the given result of ``step`` from its third step on."""
 
     def __init__(self, given):
         super().__init__(spaces.Box(-1, 1, (3,), np.float32))

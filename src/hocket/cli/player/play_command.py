@@ -68,7 +68,7 @@ class Session:
     screen: Callable[[], NDArray[np.uint8]]
     press: Callable[[Button | None], None]
     save: Callable[[Path], Path]
-    says: Callable[[], str]
+    status: Callable[[], str]
     close: Callable[[], None]
     full: Callable[[], bool] = lambda: False
 
@@ -91,7 +91,7 @@ def play(options: Annotated[PlayArguments, tyro.conf.arg(name="")] = _USUAL) -> 
             _loop(session, screen, options, interrupt)
     finally:
         session.close()
-    console.say(session.says())
+    console.say(session.status())
 
 
 def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: Interrupt) -> None:
@@ -112,7 +112,7 @@ def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: I
             note = _saved(session, options)
         session.press(keys.button)
         if frame % options.every == 0 and monotonic() < due_s + options.every * period_s:
-            screen.draw(session.screen(), f"{session.says()}   {note}")
+            screen.draw(session.screen(), f"{session.status()}   {note}")
 
 
 def _screen(options: PlayArguments) -> Screen:
@@ -177,7 +177,7 @@ def _environment(options: PlayArguments) -> Session:
         screen=lambda: boy.screen,
         press=press,
         save=lambda folder: write_state(folder, boy.save_state(), rom_sha256=boy.rom.sha256),
-        says=lambda: f"rewards {totals['return']:g}, episodes ended {totals['episodes']}",
+        status=lambda: f"rewards {totals['return']:g}, episodes ended {totals['episodes']}",
         close=close,
         full=lambda: recording is not None and recording.full,
     )
@@ -200,7 +200,7 @@ def _cartridge(options: PlayArguments) -> Session:
         screen=lambda: emulator.screen,
         press=press,
         save=lambda folder: write_state(folder, emulator.save(), rom_sha256=rom.sha256),
-        says=lambda: rom.path.name,
+        status=lambda: rom.path.name,
         close=emulator.close,
     )
 
