@@ -158,4 +158,4 @@ def test_a_checked_environment_can_be_pickled():
 def test_large_numbers_are_finite():
     """Their squares are not; nothing warns of that."""
     large = np.full(3, 3e38, np.float32)
-    assert ObservationCheck(spaces.Box(-np.inf, np.inf, (3,), np.float32), "Large")(large) is large
+    assert ObservationCheck(Box(-np.inf, np.inf, (3,), np.float32), "Large")(large) is large
