@@ -162,7 +162,7 @@ def test_instruments_hear_of_an_evaluation_that_is_played(monkeypatch):
 
 
 def stopping(at, number=signal.SIGINT):
-    """Sends the signal ``number`` twice in the first environment that is made once the training has played ``at`` ticks."""
+    """Sends ``number`` twice in the first environment that is made once the training has played ``at`` ticks."""
     made = []
 
     class Stopping(Paying):
