@@ -161,8 +161,8 @@ def test_instruments_hear_of_an_evaluation_that_is_played(monkeypatch):
     assert watching.evaluations == [(40, 10.0)]
 
 
-def stopping(at):
-    """Presses Ctrl-C twice in the first environment that is made once the training has played ``at`` ticks."""
+def stopping(at, number=signal.SIGINT):
+    """Sends ``number`` twice in the first environment that is made once the training has played ``at`` ticks."""
     made = []
 
     class Stopping(Paying):
@@ -172,7 +172,7 @@ def stopping(at):
             self.total += 1
             if self.stops and self.total == 5:
                 for _ in range(2):
-                    os.kill(os.getpid(), signal.SIGINT)
+                    os.kill(os.getpid(), number)
             return super().step(action)
 
     def make():
@@ -201,9 +201,10 @@ def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resume
 
 
 def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation():
-    with pytest.raises(hocket.RunInterrupted) as info:
-        train(stopping(70), ticks=70, evaluation=hocket.EvaluationOptions(episodes=2))
+    with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
+        train(stopping(70, signal.SIGTERM), ticks=70, evaluation=hocket.EvaluationOptions(episodes=2))
     assert len(info.value.result.record.ticks) == 70
+    assert info.value.signal == signal.SIGTERM and not info.value.result.record.interrupted
 
 
 def test_one_environment_for_training_and_evaluation_is_refused():

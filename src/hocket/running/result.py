@@ -30,9 +30,9 @@ class RunInterrupted(KeyboardInterrupt):
         signal: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM`` (of schedulers) or ``SIGHUP`` (of a closed terminal).
     """
 
-    def __init__(self, result: RunResult) -> None:
+    def __init__(self, result: RunResult, signal: Signals | None = None) -> None:
         self.result = result
-        self.signal = result.record.signal or Signals.SIGINT
+        self.signal = signal or result.record.signal or Signals.SIGINT
         super().__init__(f"the run was interrupted ({self.signal.name}); .result holds the record until then")
 
 

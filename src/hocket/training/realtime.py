@@ -224,8 +224,8 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
     evaluator = training.evaluator(greedy, played.dispatcher)
     try:
         final = evaluator.play(played.last_tick, FINAL)
-    except RunInterrupted:
-        raise RunInterrupted(result) from None
+    except RunInterrupted as interrupted:
+        raise RunInterrupted(result, interrupted.signal) from None
     except Exception as error:
         attach_result(error, result)
         raise

@@ -127,8 +127,8 @@ class VirtualTraining:
         try:
             self.judge.conclude()
             return self.judge.final()
-        except RunInterrupted:
-            raise RunInterrupted(result) from None
+        except RunInterrupted as interrupted:
+            raise RunInterrupted(result, interrupted.signal) from None
         except Exception as error:
             attach_result(error, result)
             raise
