@@ -70,7 +70,7 @@ def test_seed_is_an_integer_from_0(seed):
         ({"default": hocket.Fixed(7)}, "outside Discrete"),
         ({"learn": print}, "learn=.* would never be called under TickDispatch"),
         ({"learn": print, "rule": hocket.Sequential()}, "learn=.* would never be called under Sequential"),
-        ({"background": 1, "clock": hocket.Realtime(hz=60)}, "background=1 goes on in virtual time"),
+        ({"background": 1, "clock": hocket.Realtime(hz=60)}, "background=1 runs in virtual time"),
         ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* of FrozenLake-v1 is not supported"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`StaggeredAgent`: the live engine turned inside out, for people who own their loop.
+"""`StaggeredAgent`: the realtime engine for a loop of the user's own.
 
 A thread of its own takes in what happens between the user's calls, so that a worker that becomes free early need
 not wait for the next cycle. It sleeps almost always, and holds the lock for some microseconds at a time.
@@ -32,13 +32,13 @@ from hocket.spaces.defaults import Default
 
 IDLE_NS = NS_PER_S // 20
 REHEARSE_NS = 400_000
-"""How long before a cycle its code is rehearsed."""
+"""The time before a cycle at which its code is rehearsed."""
 REHEARSAL_HZ = 200
 """A faster loop keeps its code warm by itself."""
 
 
 class StaggeredAgent:
-    """Acts on every cycle of a loop that somebody else runs at ``hz``, however slow the policy is.
+    """Acts on every cycle of a loop of the user's own at ``hz``, however slow the policy is.
 
     Use it as a context manager. Once a cycle, either call `act` when the action is due and `observe` when the new
     observation is there (an inference on it may then be executed one cycle later, delay 1), or, if the loop has one
@@ -152,7 +152,7 @@ class StaggeredAgent:
 
     @property
     def last(self) -> Decision:
-        """What the last `act` executed: the tick, whether it was fresh, and its delay."""
+        """The decision of the last `act`: the tick, whether it was fresh, and its delay."""
         return self._engine.last if self._engine is not None else Decision(0, -1, 0, 0)
 
     def counts(self) -> dict[str, int]:
@@ -228,7 +228,7 @@ class StaggeredAgent:
                 until_ns = min(until_ns, rehearse_ns)
             wake_ns = engine.wake_ns
             self._executor.wait(until_ns if wake_ns is None else min(until_ns, wake_ns))
-            with self._lock, contextlib.suppress(Exception):  # the next call raises it, where somebody listens
+            with self._lock, contextlib.suppress(Exception):  # the next call raises it, in the user's thread
                 self._service(engine)
 
     def _service(self, engine: RealtimeEngine) -> None:

@@ -25,8 +25,8 @@ class EnvStepper:
             episode's first.
         episode_ended: whether the last tick ended an episode.
         listener: told of every tick, or None.
-        dispatcher: tells who looks on of every tick, after the listener; None if nobody does.
-        next_seed: of the next episode's reset; None goes on with the environment's own chance.
+        dispatcher: calls instruments for every tick, after the listener; None without any.
+        next_seed: of the next episode's reset; None continues the environment's own random stream.
         episode_seed: what the current episode was reset with, or None.
     """
 

@@ -35,12 +35,12 @@ from hocket.spaces.checked_env import CheckedEnv
 
 
 class Overrun(Enum):
-    """What to do when a tick's own work passes the next deadline."""
+    """The way to handle a tick whose own work passes the next deadline."""
 
     CATCH_UP = "catch up"
     """Every tick runs, back to back. For simulators."""
     SKIP = "skip"
-    """Goes on with the newest passed tick; those before it are missed and counted. For robots."""
+    """Executes the newest tick whose deadline has passed; those before it are missed and counted. For robots."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,7 +101,7 @@ class VirtualRun:
     Attributes:
         engine, executor, stepper: of this run; the world has the record.
         tick: the last one that was played.
-        whole: whether that tick was played to its end; else the run cannot go on.
+        whole: whether that tick was played to its end; else the run cannot continue.
     """
 
     def __init__(self, engine: Engine, executor: VirtualExecutor, stepper: EnvStepper) -> None:
@@ -179,7 +179,7 @@ class VirtualRun:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """What happens inside is the run's own time."""
+        """Count the time spent inside as the run's own."""
         began, cpu = perf_counter(), process_time()
         try:
             yield

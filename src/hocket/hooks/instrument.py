@@ -1,8 +1,8 @@
-"""Instruments: whoever looks on while a run goes on, such as a progress line, TensorBoard or the live page.
+"""Instruments observe a run, such as a progress line, TensorBoard or the live page.
 
-The idea is trio's (`trio.abc.Instrument`): every hook is optional, and an instrument that fails is told no more, and
-the run goes on. Hooks are called from the tick loop at the end of a tick, once the environment has stepped and workers
-have been started, when nothing is due before the next deadline: they must be quick, and never wait for anybody.
+The idea is trio's (`trio.abc.Instrument`): every hook is optional; an instrument that fails is not called any more,
+and the run continues. Hooks are called from the tick loop at the end of a tick, once the environment has stepped and
+workers have been started, when nothing is due before the next deadline: they must be quick, and never wait.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EVALUATION_RETURN = "evaluation/mean_return"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A run that is about to begin, or to go on."""
+    """A run that is about to begin, or to be resumed."""
 
     env: gym.Env[Any, Any]
     """Reset and ready. To look at, never to step."""
@@ -38,7 +38,7 @@ class RunView:
     realtime: bool
     """Whether it runs on the wall clock, rather than in virtual time."""
     first_tick: int = 0
-    """The tick that it goes on from."""
+    """The last tick before this part of the run; above 0 if it is resumed."""
     resumed_tick: int = 0
     """The tick of the training that the run begins at. On the wall clock the run's own ticks begin at 1 again."""
 
@@ -69,7 +69,7 @@ class InferenceView(NamedTuple):
 
 
 class LearnerFigures(NamedTuple):
-    """What a learner can say of itself at any time.
+    """The figures of a learner.
 
     Attributes:
         updates: of the weights, so far.
@@ -86,7 +86,7 @@ class LearnerFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How training stands. NaN where there is nothing to say, such as no episode that ended.
+    """The state of a training. NaN where a figure does not exist, such as without an episode that ended.
 
     Attributes:
         tick: the last one.
@@ -141,8 +141,8 @@ class EvaluationProgress(NamedTuple):
 class Instrument:
     """Looks on. Override what is of interest; what is not overridden costs nothing.
 
-    Pass instruments to `hocket.run` or `hocket.train`. One that raises is told no more, a warning says so once, with
-    its traceback, and the run goes on.
+    Pass instruments to `hocket.run` or `hocket.train`. One that raises is not called any more, a warning
+    says so once, with its traceback, and the run continues.
     """
 
     def on_starting(self, run: RunView) -> None:

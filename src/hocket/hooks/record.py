@@ -19,7 +19,7 @@ from hocket.spaces.codec import PendingActions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One tick, as learners and instruments are told of it once its environment step is done."""
+    """One tick, as learners and instruments get it once its environment step is done."""
 
     tick: int
     deadline_ns: int = 0
@@ -57,7 +57,7 @@ class Listener(Protocol):
 
 
 class Background(Protocol):
-    """What goes on beside the tick loop of a virtual run and changes the policy between its inferences."""
+    """Runs beside the tick loop of a virtual run and changes the policy between its inferences, such as learners."""
 
     def advance(self, now_ns: int) -> None:
         """Let everything happen that happens by ``now_ns``: an inference starts, or a tick is about to be shown."""

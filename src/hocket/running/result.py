@@ -1,4 +1,4 @@
-"""What a run came to: kept in a folder, and read back from it."""
+"""The result of a run: saved in a folder, and read back from it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def load(folder: str | os.PathLike[str], rule: Rule | None = None) -> RunResult:
 
 
 def machine() -> dict[str, Any]:
-    """What a run's figures depend on and its configuration does not say."""
+    """The machine and the versions, on which a run's figures depend beside its configuration."""
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {}

@@ -71,7 +71,7 @@ class CheckedRun:
         )
 
     def result(self, record: RunRecord, config: dict[str, Any] | None = None) -> RunResult:
-        """What `run` returns for ``record``.
+        """The `RunResult` of ``record``.
 
         Raises:
             RunInterrupted: if a signal ended it.

@@ -18,7 +18,7 @@ from hocket.errors import ActionError, ConfigurationError
 from hocket.spaces.checked_env import name_of
 
 PendingActions = NDArray[np.int64]
-"""What the next ticks are to execute, as far as it is known when an inference starts: ``(pending,)``, oldest first.
+"""The actions of the next ticks, as far as they are known when an inference starts: ``(pending,)``, oldest first.
 
 Row r is for the tick r + 1 after the observation's. 0 … n − 1 counts the actions of ``Discrete(n)`` from its ``start``;
 n means unknown: the inference that decides that tick still runs, or the tick is the inference's own target or a later
