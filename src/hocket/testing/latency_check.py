@@ -18,7 +18,7 @@ def check_latency(law: LatencyModel, *, draws: int = 1000, seed: int = 0) -> Non
     """Check that a latency law can drive a virtual run.
 
     Durations must be whole nanoseconds and not negative; a seed must give the same ones again, whatever other samplers
-    of the same law, `random` and `numpy.random` have drawn; a sampler must go on the same after it was pickled, as
+    of the same law, `random` and `numpy.random` have drawn; a sampler must continue alike after it was pickled, as
     checkpoints do; and the law must be a dataclass, so that a run's configuration can describe it.
 
     Args:
