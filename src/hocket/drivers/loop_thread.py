@@ -58,7 +58,7 @@ def _set_timer_slack(slack_ns: int) -> None:
 
 
 class Interrupt:
-    """Whether a signal has asked the loop to end.
+    """The request of a signal that the loop end.
 
     Attributes:
         signal: the first one; None before.
@@ -71,7 +71,7 @@ class Interrupt:
 
     @property
     def requested(self) -> bool:
-        """Whether the loop is to end."""
+        """True once the loop is to end."""
         return self.signal is not None
 
     def request(self, number: int = signal.SIGINT) -> None:
@@ -151,7 +151,7 @@ def check_priority(priority: int) -> None:
 
 
 def missing_priority(asked: int, granted: int) -> str | None:
-    """What it means that a real-time priority was asked for and not granted, and how to grant it; None if it was."""
+    """Describe the lack of a real-time priority that was asked for, and how to grant it; None if it was granted."""
     if not asked or granted:
         return None
     return (
@@ -165,7 +165,7 @@ def missing_priority(asked: int, granted: int) -> str | None:
 def realtime_priority(priority: int) -> Iterator[int]:
     """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system lets it; what it starts does not get it.
 
-    `hocket.run` does so by itself (`Realtime.priority`); this is for loops that somebody else owns, such as
+    `hocket.run` does so by itself (`Realtime.priority`); this is for loops of your own, such as
     ``with hocket.StaggeredAgent(...) as agent, hocket.realtime_priority(1): ...``.
 
     Yields the real-time priority that the thread has: 0 if it is an ordinary one (0 was asked for, the user may not, or

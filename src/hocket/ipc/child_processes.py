@@ -22,7 +22,7 @@ from hocket.ipc.temp_folder import claim_temp_folder
 
 FURTHEST = 19
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What terminals and schedulers send to all processes of a run at once."""
+"""Terminals and schedulers send these to all processes of a run at once."""
 THREADS = 'or let workers be threads (executor="threads")'
 
 

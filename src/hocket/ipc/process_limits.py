@@ -1,4 +1,4 @@
-"""How many processes this machine and this user may have."""
+"""Limits of processes of this machine and this user."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def check_room(processes: int) -> None:
 
 
 def _limits() -> Iterator[tuple[int, str]]:
-    """How many processes fit into each limit, and the limit in words."""
+    """Yield the number of processes that fit into each limit, and the limit in words."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if descriptors != resource.RLIM_INFINITY:
         fitting = (descriptors - OTHER_DESCRIPTORS) // DESCRIPTORS

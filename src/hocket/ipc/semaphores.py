@@ -69,7 +69,10 @@ def _attached(arrays: SharedArrays | None, semaphores: list[Any]) -> SharedSemap
 
 
 def _is_glibc() -> bool:
-    """Whether closing an unnamed semaphore as if it were a named one is harmless, as multiprocessing's objects do."""
+    """Return whether the C library is glibc, whose ``sem_close`` ignores unnamed semaphores.
+
+    multiprocessing's objects call it when they are deleted; it is not defined elsewhere.
+    """
     try:
         return bool(os.confstr("CS_GNU_LIBC_VERSION"))
     except (ValueError, OSError, AttributeError):

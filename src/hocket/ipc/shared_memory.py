@@ -1,4 +1,4 @@
-"""Memory that processes share and nobody has to clean up: an anonymous file, passed by descriptor.
+"""Memory that processes share and that needs no clean-up: an anonymous file, passed by descriptor.
 
 However a run ends, the kernel frees the memory with the last process that maps it; nothing stays in /dev/shm. This
 module knows layouts of arrays, order, exclusion and how they travel; what the arrays mean is their owners' business.
@@ -39,9 +39,9 @@ def anonymous_file(size: int) -> int:
 
 
 def fence() -> None:
-    """What this thread stored before, others see before what it stores after; likewise for loads.
+    """Order this thread's memory accesses: others see its earlier stores before its later ones; likewise for loads.
 
-    A lock that nobody else can hold is taken twice: no access moves up past the taking or down past the giving back.
+    A lock that is local to the call is taken twice: no access moves up past the taking or down past the release.
     """
     lock = threading.Lock()
     for _ in range(2):
@@ -123,13 +123,13 @@ def write_text(room: NDArray[np.uint8], text: str) -> None:
 
 
 def read_text(room: NDArray[np.uint8]) -> str:
-    """What `write_text` put there."""
+    """Read the text that `write_text` wrote."""
     text: bytes = room.tobytes()
     return text.rstrip(b"\0").decode(errors="replace")
 
 
 class Parcel:
-    """What cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
+    """Content that cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
 
     Bytes that were pickled once would not do: a descriptor is handed over anew to each child, while it is started. So
     a parcel is an argument of the process, and packed as often as one is started.
@@ -141,7 +141,7 @@ class Parcel:
     def __init__(self, content: Any) -> None:
         self._content = content
         self._packed = b""
-        context.set_spawning_popen(_NobodyYet())  # type: ignore[arg-type]
+        context.set_spawning_popen(_NoChild())  # type: ignore[arg-type]
         try:
             cloudpickle.dumps(content)
         finally:
@@ -155,7 +155,7 @@ class Parcel:
         return _parcel, (cloudpickle.dumps(self._content),)
 
 
-class _NobodyYet:
+class _NoChild:
     """Stands in for a child that is being started, to whom descriptors are handed."""
 
     DupFd = int

@@ -18,8 +18,8 @@ def check_latency(law: LatencyModel, *, draws: int = 1000, seed: int = 0) -> Non
     """Check that a latency law can drive a virtual run.
 
     Durations must be whole nanoseconds and not negative; a seed must give the same ones again, whatever other samplers
-    of the same law, `random` and `numpy.random` have drawn; a sampler must go on the same after it was pickled, as
-    checkpoints do.
+    of the same law, `random` and `numpy.random` have drawn; and a sampler must draw the same after pickling, as
+    checkpoints need.
 
     Args:
         law: under test.

@@ -1,4 +1,4 @@
-"""What a realtime executor offers beyond starting inferences: launching, waiting, reporting, and a clean end."""
+"""The interface of executors. Realtime ones also launch workers, wait, report and end them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerJob:
-    """What every worker of a run needs to know."""
+    """The policy of a run's workers, the arrays that they exchange, and their number."""
 
     policy: PolicyFactory
     codec: ActionCodec
@@ -66,11 +66,11 @@ class WorkerJob:
 
 
 class Executor(ABC):
-    """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
+    """Starts inferences; each is later reported finished, failed or lost."""
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation and, if the policy is told of them, the pending actions.
+        """Run the policy on ``inputs``: an observation and, if the policy takes them, the pending actions.
 
         The observation's buffer may be reused once this returns; the array of pending actions is the policy's own. Of
         a policy in two stages this runs the trunk, on the observation alone.
@@ -80,7 +80,7 @@ class Executor(ABC):
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
 
-        They are the pending actions if the policy is told of them, and the newest observation if it asks for it.
+        They are the pending actions and the newest observation, as far as the policy takes them.
         """
 
     @abstractmethod
@@ -113,7 +113,7 @@ class RealtimeExecutor(Executor):
 
     @abstractmethod
     def reports(self) -> list[Report]:
-        """What has happened since the last call. Never blocks."""
+        """Return the reports since the last call. Never blocks."""
 
     @abstractmethod
     def close(self) -> None:

@@ -31,7 +31,7 @@ class Mailbox:
         request: by slot, the stage to run, or STOP.
         reply: by slot, the last stage done, or READY or BROKEN after start-up, or NONE.
         time_ns: by slot, when the reply was written.
-        pending: by slot, the pending actions, none if the policy is not told of them.
+        pending: by slot, the pending actions, none if the policy does not take them.
         newest: by slot, the newest observation for a head, none if it does not ask for it.
         length: by slot, how many actions the answer holds, or -1 if the inference raised.
         version: by slot, that of the weights that answered.

@@ -15,7 +15,7 @@ from traceback import format_exc
 from typing import Any
 
 CHECK_S = 0.1
-"""How often to look at processes that are starting, and at orders that could not be carried out."""
+"""Seconds between two looks at processes that are starting, and at orders that wait."""
 
 
 class WorkerProcess:

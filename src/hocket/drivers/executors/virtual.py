@@ -1,7 +1,7 @@
 """The executor of virtual time: an event heap. A policy is run at once and answers when its drawn duration has passed.
 
-Nothing here may depend on what a realtime run could not yet know: an answer computed when its inference starts is shown
-to nobody before its inference has ended.
+Nothing here may depend on what a realtime run could not yet know: an answer is computed when its inference starts and
+shown only once its inference has ended.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, says so."""
+"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, and replies."""
 
 from __future__ import annotations
 
