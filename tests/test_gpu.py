@@ -186,7 +186,7 @@ def test_by_words(tmp_path):
     known = ["--env", "CartPole-v1", "--hz", "50"]
     ticks = ["--ticks", "300", "--warm-up", "50", "--evaluate-every", "300", "--evaluation-episodes", "1"]
     virtual = ["--clock", "virtual", "--latency", "0.01", "--device", GPU]
-    call("train", *known, *ticks, *virtual, "--save", str(folder))
+    call("train", *known, *ticks, *virtual, "--out", str(folder))
     call("run", "--policy", str(folder), "--device", GPU, "--ticks", "100", "--json", str(summary))
     assert json.loads(summary.read_text())["coverage"] > 0.9
     call("run", *known, "--device", GPU, "--ticks", "100", "--out", str(tmp_path / "run"))

@@ -1,4 +1,3 @@
-import contextlib
 import json
 
 import pytest
@@ -77,21 +76,16 @@ def test_a_network_that_fails_cannot_be_timed():
 
 @pytest.mark.realtime
 def test_every_arm_plays_and_is_saved(tmp_path):
-    shown = []
-
-    @contextlib.contextmanager
-    def watch(name, ticks):
-        shown.append((name, ticks))
-        yield ()
-
     network = demo.Network(width=1 / 16, parameters=60_764, forward_s=0.001)
-    results = demo.play(network, seconds=0.5, watch=watch)
-    assert shown == [(name, 30) for name, _ in demo.ARMS]
+    results = [(name, demo.play(rule, network, seconds=0.5)) for name, rule in demo.ARMS]
+    assert [len(result.record.ticks) for _, result in results] == [30] * 4
     rows = demo.figures(results)
     assert [list(row) for row in rows] == [["rule", "workers", "coverage", "delay_mean", "lateness_p99_s"]] * 4
     assert [row["workers"] for row in rows] == [1, 1, 2, 2]
     assert all(row["coverage"] > 0.3 for row in rows)
-    picture = demo.save(results, network, tmp_path)
+    for name, result in results:
+        demo.save(name, result, tmp_path)
+    picture = demo.compare(results, network, tmp_path)
     assert picture.read_bytes().startswith(b"\x89PNG")
     saved = sorted(p.name for p in tmp_path.iterdir())
     assert saved == [

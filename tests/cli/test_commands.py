@@ -148,7 +148,7 @@ def test_latency_forms(command, tmp_path, latency):
         ("gamma:0.2:x", "could not convert string to float: 'x'; try"),
         ("heavy:-1", "mean_s=-1.0 must be a finite number greater than 0"),
         ("missing.txt", "latency file missing.txt cannot be read"),
-        ("empty.txt", "latency file empty.txt: no durations"),
+        ("empty.txt", "latency file empty.txt: durations_s is empty"),
         ("words.txt", "latency file words.txt cannot be read"),
         ("broken.npz", "latency file broken.npz cannot be read"),
     ],
@@ -166,7 +166,7 @@ def test_latencies_that_cannot_be(command, tmp_path, latency, message):
         (("--env", "CartPool-v1", "--hz", 50), "did you mean CartPole-v1"),
         (("--env", "Nothing-v0"), "is no registered environment"),
         (("--env", "hocket/Null-v0"), "has no rate of its own; give one, such as --hz 30"),
-        (("--env", "FrozenLake-v1", "--hz", 10), "observation space Discrete(16) is not supported"),
+        (("--env", "FrozenLake-v1", "--hz", 10), "observation space Discrete(16) of FrozenLake-v1 is not supported"),
         (("--hz", 0), "hz=0.0 must be greater than 0"),
         (("--hz", -1), "hz=-1.0 must be greater than 0"),
         (("--hz", "nan"), "hz=nan"),
@@ -176,23 +176,23 @@ def test_latencies_that_cannot_be(command, tmp_path, latency, message):
         (("--workers", 0), "workers=0 must be an integer of at least 1"),
         (("--workers", "many"), "--workers many must be a number or auto"),
         (("--workers", "auto", "--rule", "max-time"), "--workers auto needs --rule tick-dispatch"),
-        (("--workers", 3, "--rule", "sequential"), "--rule sequential has one worker"),
+        (("--workers", 3, "--rule", "sequential"), "--workers 3 needs a rule of several workers"),
         (("--quantile", 1), "quantile=1.0 must lie in (0, 1)"),
         (("--quantile", "high"), "--quantile high must be a number or auto"),
         (("--quantile", "0.5", "--rule", "max-time"), "--quantile 0.5 needs --rule tick-dispatch"),
-        (("--predictability", 0.9), "try quantile='auto'"),
+        (("--predictability", 0.9), "--predictability 0.9 needs --quantile auto"),
         (("--executor", "threads"), "--executor threads needs --clock realtime"),
         (("--policy", "random", "--width", 3), "--width 3.0 needs --policy network"),
         (("--clock", "realtime"), "--latency 0.05 needs --clock virtual"),
         (("--width", 0), "--width 0.0 must be greater than 0"),
         (("--width", "nan"), "--width nan must be greater than 0"),
-        (("--deep", "True"), "--deep needs 84x84 pictures"),
-        (("--frame-stack", 0), "frame_stack=0"),
-        (("--threads", 0), "threads=0 must be at least 1"),
+        (("--deep",), "--deep needs 84x84 pictures"),
+        (("--frame-stack", 0), "--frame-stack 0 must be at least 1"),
+        (("--threads", 0), "--threads 0 must be at least 1"),
         (("--device", "nowhere"), "device='nowhere' cannot be used"),
         (("--device", "meta"), "it computes nothing; try 'cpu'"),
         (("--policy", "random", "--device", "cuda"), "--device cuda needs --policy network"),
-        (("--seed", -1), "seed=-1 must be an integer of at least 0"),
+        (("--seed", -1), "--seed -1 must be at least 0; try --seed 0"),
         (("--repeat-action-probability", 0.5), "is for Atari games only"),
         (("--rule", "fastest"), "fastest"),
         (("--ticks", 5), "--ticks"),
@@ -204,6 +204,14 @@ def test_options_that_cannot_be(command, arguments, message):
 
 def test_virtual_time_needs_a_latency(command):
     refused(command(*CARTPOLE, "--clock", "virtual"), "--clock virtual needs --latency")
+
+
+@pytest.mark.parametrize("more", [(), ("--frame-stack", "2"), ("--policy", "random")])
+def test_observations_that_are_no_box_are_refused_by_name(command, more):
+    run = ("run", "--env", "Blackjack-v1", "--hz", "30", "--seconds", "1", *more)
+    refused(command(*run), "observation space", "a Box is")
+    train = ("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9")
+    refused(command(*train), "observation space Tuple", "a Box is")
 
 
 def test_places_that_cannot_be_written_are_refused_before_the_run(command, tmp_path):
@@ -233,7 +241,7 @@ def test_a_missing_extra_is_named(module, arguments, extra):
 
 
 def test_a_saved_run_repeats_to_the_identical_trace(command):
-    law = ("--latency", "lognormal:0.05:0.3", "--default", "random", "--seed", 7, "--release-early", "True")
+    law = ("--latency", "lognormal:0.05:0.3", "--default", "random", "--seed", 7, "--release-early")
     assert command(*VIRTUAL, *law, "--policy", "random", "--out", "first")[0] == 0
     assert command("run", "--config", "first/config.json", "--out", "second")[0] == 0
     assert command("run", "--config=second/config.json", "--seed", 8, "--out", "third")[0] == 0

@@ -9,7 +9,7 @@ from said import read, refused
 import hocket
 from hocket.cli.plan_command import rule_words
 
-TIMES = ("plan", "--latency", "0.195", "--hz", "60", "--seconds", "1")
+TIMES = ("plan", "--latency", "0.195", "--hz", "60", "--limit-seconds", "1")
 POLICY = "def still(observation):\n    return 0\n\nNOTHING = 3\n"
 
 
@@ -21,7 +21,7 @@ def test_it_explains_itself_in_80_columns(command, arguments):
 
 
 def test_a_plan_for_times(command, tmp_path):
-    code, out, err = command(*TIMES, "--json", "p.json", "--out", "p.png", "--update", "0.05")
+    code, out, err = command(*TIMES, "--json", "p.json", "--out", "p.png", "--update-latency", "0.05")
     assert (code, err) == (0, "")
     assert "N*          12 workers" in out and "N_L*" in out and "recommended" in out
     assert "hocket run --env YOUR-ENVIRONMENT --hz 60 --rule" in out and "--workers 12" in out
@@ -44,7 +44,7 @@ def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
 
     def estimate(make, **options):
         with closing(make()) as env:
-            asked.append(env.unwrapped.spec.kwargs["repeat_action_probability"])
+            asked.append(env.get_wrapper_attr("repeat_action_probability"))
         return hocket.analysis.Predictability(
             value=0.9, low=0.89, high=0.91, horizons=(1,), correlations=(0.81,), sources=1, states=10
         )
@@ -52,7 +52,7 @@ def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
     monkeypatch.setattr(hocket, "estimate_predictability", estimate)
     code, out, err = command(
         *("plan", "--env", "ALE/Boxing-v5", "--repeat-action-probability", "0.25", "--frame-stack", "4"),
-        *("--latency", "0.195", "--seconds", "1"),
+        *("--latency", "0.195", "--limit-seconds", "1"),
     )
     assert (code, err, asked) == (0, "", [0.25])
     assert "--frame-stack 4 --repeat-action-probability 0.25" in out
@@ -62,7 +62,7 @@ def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
 def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
     (tmp_path / "mine.py").write_text(POLICY)
     code, out, err = command(
-        "plan", "--env", "CartPole-v1", "--policy", "mine.py:still", "--seconds", "1", "--json", "p.json"
+        "plan", "--env", "CartPole-v1", "--policy", "mine.py:still", "--limit-seconds", "1", "--json", "p.json"
     )
     assert (code, err) == (0, "")
     assert "predictability of CartPole-v1: ρ = 1 a tick" in out
@@ -82,8 +82,8 @@ def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
         (("--latency", "0.1", "--hz", "60", "--repeat-action-probability", "0.2"), ("0.2", "without --env")),
         (("--latency", "0.1", "--hz", "60", "--predictability", "2"), ("must lie in (0, 1]",)),
         (("--latency", "0.1", "--hz", "60", "--predictability", "x"), ("--predictability x",)),
-        (("--latency", "0.1", "--hz", "60", "--cores", "0.01", "--seconds", "1"), ("nothing fits cores=0.01",)),
-        (("--latency", "0.1", "--hz", "60", "--seconds", "0"), ("--seconds 0.0",)),
+        (("--latency", "0.1", "--hz", "60", "--cores", "0.01", "--limit-seconds", "1"), ("nothing fits cores=0.01",)),
+        (("--latency", "0.1", "--hz", "60", "--limit-seconds", "0"), ("--limit-seconds 0.0",)),
         (("--env", "CartPole-v1", "--policy", "missing.py:it"), ("--policy missing.py:it",)),
     ],
 )
@@ -97,7 +97,7 @@ def test_rules_in_words():
         hocket.MaxTime(3): "--rule max-time --workers 3",
         hocket.ExpectedTime(3): "--rule expected-time --workers 3",
         hocket.Unstaggered(3): "--rule unstaggered --workers 3",
-        hocket.TickDispatch(3, hold=False): "--rule tick-dispatch --workers 3 --quantile 0.95 --release-early True",
+        hocket.TickDispatch(3, hold=False): "--rule tick-dispatch --workers 3 --quantile 0.95 --release-early",
         hocket.TickDispatch(3, quantile="auto", predictability=0.9): (
             "--rule tick-dispatch --workers 3 --quantile auto --predictability 0.9"
         ),
@@ -126,7 +126,7 @@ def test_decompose(command, tmp_path):
 def test_decompose_a_network(command, rule):
     workers = () if rule == "sequential" else ("--workers", "auto")
     code, out, err = command(*DECOMPOSE, "--rule", rule, *workers, "--width", "0.1", "--default", "random")
-    assert (code, err) == (0, "") and "as it was" in out
+    assert (code, err) == (0, "") and "as given" in out
 
 
 @pytest.mark.parametrize(

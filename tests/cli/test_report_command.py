@@ -64,12 +64,12 @@ def test_runs_are_compared(saved):
 
 
 def test_a_training_is_reported_by_its_folder(command):
-    assert command(*TRAIN, "--save", "t")[0] == 0
+    assert command(*TRAIN, "--out", "t")[0] == 0
     code, out, _ = command("report", "t")
     assert (code, out) == (0, "Written to t/run-000000000/report.html\n")
     text = Path("t/run-000000000/report.html").read_text()
     assert "Evaluations" in text and "<figcaption>Loss" in text and "options.batch_size" in text
-    assert command(*TRAIN, "--learners", 2, "--learning", "0.1", "--save", "u")[0] == 0
+    assert command(*TRAIN, "--learners", 2, "--update-latency", "0.1", "--out", "u")[0] == 0
     code, out, _ = command("report", "t", "u")
     assert (code, out) == (0, "Written to report.html\n")
     rows = re.findall(r"<tr>(.*?)</tr>", Path("report.html").read_text())
@@ -82,7 +82,7 @@ def test_a_trace_and_a_piece_of_it(saved):
     code, out, err = saved("trace", "runs/a-0", "--out", "whole.json")
     assert (code, err) == (0, "") and "Written to whole.json" in out and "ui.perfetto.dev" in out
     assert read("whole.json") == whole
-    assert saved("trace", "runs/a-0", "--start", 1, "--seconds", 0.5, "--out", "piece.json")[0] == 0
+    assert saved("trace", "runs/a-0", "--start", 1, "--duration", 0.5, "--out", "piece.json")[0] == 0
     ticks = [x["args"]["tick"] for x in read("piece.json")["traceEvents"] if x.get("cat") == "tick"]
     assert ticks == list(range(50, 75))  # CartPole: 50 Hz
 
@@ -103,8 +103,8 @@ def test_what_cannot_be_reported(saved):
     index = read("runs/a-1/run.json")
     Path("runs/a-1/run.json").write_text(json.dumps({**index, "format_version": 2, "hocket": "9.9"}))
     refused(saved("report", "runs/a-0", "runs/a-1"), "version 2", "hocket 9.9", "up to 1")
-    refused(saved("trace", "runs/a-0", "--start", "-1"), "--start -1", "a start from 0")
-    refused(saved("trace", "runs/a-0", "--start", "99"), "nothing happened", "the run has 4 s")
+    refused(saved("trace", "runs/a-0", "--start", "-1"), "--start -1.0 must be at least 0")
+    refused(saved("trace", "runs/a-0", "--start", "99"), "--start 99 must be before the run's end at 4 s")
     for name in ("trace.bin", "inferences.npz"):
         Path("runs/a-0", name).unlink()
     refused(saved("trace", "runs/a-0"), "no schedule that can be read", "trace.bin is missing")

@@ -17,7 +17,7 @@ QUICK = (*SMALL, "--evaluation-episodes", "2", "--ticks", "400", "--capacity", "
 
 
 def test_it_trains(command):
-    code, out, err = command(*QUICK, "--json", "x.json", "--learners", "2", "--learning", "0.05")
+    code, out, err = command(*QUICK, "--json", "x.json", "--learners", "2", "--update-latency", "0.05")
     assert (code, err) == (0, "")
     for words in ("tick 300: mean return", "coverage", "evaluation  mean return", "staleness", "delay-only, virtual"):
         assert words in out
@@ -34,7 +34,7 @@ def saved(folder):
 def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
     assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
-    first = command(*QUICK, *alike, "--save", "runs/a", "--save-every", "150", "--tensorboard", "board")
+    first = command(*QUICK, *alike, "--out", "runs/a", "--save-every", "150", "--tensorboard", "board")
     assert first[0] == 0, first
     assert saved(tmp_path) == [
         "000000300",
@@ -44,7 +44,7 @@ def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
     ]
     assert read("runs/a/config.json")["options"]["ticks"] == 400
     config = ("train", "--config", "runs/a/config.json")
-    code, _, err = command(*config, "--resume", "runs/a", "--save", "runs/a", "--ticks", 700, "--json", "two.json")
+    code, _, err = command(*config, "--resume", "runs/a", "--out", "runs/a", "--ticks", 700, "--json", "two.json")
     assert (code, err) == (0, "")
     one, two = read("whole.json"), read("two.json")
     assert one["evaluations"] == two["evaluations"] and one["updates"] == two["updates"]
@@ -63,10 +63,10 @@ def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
 
 
 def test_another_runs_folder_is_left_alone(command, tmp_path):
-    assert command(*QUICK, "--save", "a")[0] == 0
+    assert command(*QUICK, "--out", "a")[0] == 0
     kept = (tmp_path / "a/config.json").read_text()
-    refused(command(*QUICK, "--save", "a", "--seed", 5), "holds checkpoints of its own", "another folder")
-    refused(command(*QUICK, "--save", "a", "--resume", "a", "--seed", 5), "its seed is 0, this run's is 5")
+    refused(command(*QUICK, "--out", "a", "--seed", 5), "holds checkpoints of its own", "another folder")
+    refused(command(*QUICK, "--out", "a", "--resume", "a", "--seed", 5), "its seed is 0, this run's is 5")
     assert (tmp_path / "a/config.json").read_text() == kept
     refused(command(*QUICK, "--resume", "nowhere"), "nowhere holds no checkpoint")
 
@@ -74,7 +74,7 @@ def test_another_runs_folder_is_left_alone(command, tmp_path):
 @pytest.mark.realtime
 def test_in_realtime(command, tmp_path):
     live = ("train", "--env", "CartPole-v1", "--hz", "100", "--batch-size", "8", "--warm-up", "50", "--workers", "4")
-    slow = (*live, "--epsilon-ticks", "100", "--latency", "0.015", "--save", "a", "--save-every", "100")
+    slow = (*live, "--epsilon-ticks", "100", "--latency", "0.015", "--out", "a", "--save-every", "100")
     code, out, err = command(*slow, "--ticks", "250", "--json", "x.json")
     assert (code, err) == (0, "")
     assert "delay-only, realtime" in out and "evaluation  mean return" in out
@@ -115,13 +115,13 @@ def test_the_classical_loop(command):
         (("--learner", "in-loop"), ("--learner in-loop needs --rule sequential",)),
         (("--learner", "in-loop", "--rule", "sequential", "--learners", "2"), ("--learners 2", "leave it out")),
         (("--learner", "in-loop", "--rule", "sequential", "--update-every", "2"), ("--update-every 2",)),
-        (("--save-every", "5"), ("--save-every 5 needs --save",)),
-        (("--deep", "True"), ("--deep needs 84x84 pictures",)),
+        (("--save-every", "5"), ("--save-every 5 needs --out",)),
+        (("--deep",), ("--deep needs 84x84 pictures",)),
         (("--env", "Pendulum-v1"), ("Discrete actions",)),
         (("--width", "0"), ("--width 0",)),
-        (("--clock", "realtime", "--learning", "0.1"), ("needs --clock virtual",)),
+        (("--clock", "realtime", "--update-latency", "0.1"), ("needs --clock virtual",)),
         (("--algorithm", "rainbow", "--epsilon-ticks", "9"), ("--epsilon-ticks 9 needs --algorithm dqn",)),
-        (("--gamma", "2"), ("gamma=2.0",)),
+        (("--gamma", "2"), ("--gamma 2.0 must be greater than 0 and at most 1; try --gamma 0.99",)),
         (("--device", "nowhere"), ("device='nowhere' cannot be used", "try 'cpu'")),
         (("--config", "nowhere.json"), ("hocket train",)),
     ],

@@ -21,7 +21,7 @@ RUN = ("run", "--clock", "virtual", "--latency", "0.03", "--ticks", "60")
 
 @pytest.fixture
 def trained(command, tmp_path):
-    assert command(*QUICK, "--save", "t")[0] == 0
+    assert command(*QUICK, "--out", "t")[0] == 0
     return tmp_path / "t"
 
 
@@ -78,8 +78,8 @@ def test_where_its_weights_are(command, trained):
 
 
 def test_late_binding_is_kept(command):
-    late = ("--pending", "1", "--late-binding", "True", "--rule", "tick-dispatch")
-    assert command(*QUICK, *late, "--save", "t")[0] == 0
+    late = ("--pending", "1", "--late-binding", "--rule", "tick-dispatch")
+    assert command(*QUICK, *late, "--out", "t")[0] == 0
     code, _, err = command(*RUN, "--policy", "t", "--json", "x.json")
     assert (code, err) == (0, "") and read("x.json")["binds"] > 30
 
@@ -93,13 +93,13 @@ def test_in_realtime(command, trained):
 def test_the_planner_and_the_decomposition_take_it_too(command, trained):
     world = ("--policy", "t", "--env", "CartPole-v1")
     assert command("decompose", *world, "--latency", "0.03", "--seconds", "1", "--runs", "2")[0] == 0
-    refused(command("plan", *world, "--latency", "0.03"), "--policy t is about a network that is measured")
+    refused(command("plan", *world, "--latency", "0.03"), "--policy t needs a network that is measured")
 
 
 def test_what_cannot_be(command, trained, tmp_path):
     refused(command(*RUN, "--policy", "nowhere"), "--policy nowhere must be network, random, FILE.py:NAME")
     (tmp_path / "empty").mkdir()
-    refused(command(*RUN, "--policy", "empty"), "--policy empty: there are no weights", "hocket train --save")
+    refused(command(*RUN, "--policy", "empty"), "--policy empty: there are no weights", "hocket train --out")
     refused(
         command(*RUN, "--policy", "t", "--env", "Acrobot-v1"), "fits no network for Acrobot-v1", "--env CartPole-v1"
     )
@@ -117,4 +117,4 @@ def test_ticks_or_seconds(command):
     virtual = ("run", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.03")
     assert command(*virtual, "--ticks", "7", "--json", "x.json")[0] == 0 and read("x.json")["ticks"] == 7
     refused(command(*virtual, "--ticks", "0"), "--ticks 0 must be at least 1")
-    refused(command(*virtual, "--ticks", "7", "--seconds", "1"), "say it twice")
+    refused(command(*virtual, "--ticks", "7", "--seconds", "1"), "--seconds 1.0 needs a run without --ticks")

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from array import array
@@ -70,7 +71,7 @@ def same(one, other):
     for tick, observation in one.final_observations.items():
         assert np.array_equal(observation, other.final_observations[tick])
         assert observation.dtype == other.final_observations[tick].dtype
-    assert (one.errors, one.interrupted) == (other.errors, other.interrupted)
+    assert (one.errors, one.notes, one.signal) == (other.errors, other.notes, other.signal)
     assert (one.loop_cpu_s, one.wall_s) == (other.loop_cpu_s, other.wall_s)
 
 
@@ -111,7 +112,8 @@ def test_saving_what_was_loaded_gives_the_same_files(folder, tmp_path):
 
 def test_missed_ticks_failures_errors_and_interrupts_come_back(tmp_path):
     record = by_hand.story()
-    record.errors, record.interrupted = ["Traceback: no network today"], True
+    record.errors, record.signal = ["Traceback: no network today"], signal.SIGTERM
+    record.notes = ["no real-time priority"]
     record.final_observations[5] = np.arange(3.0)
     record.wall_s, record.loop_cpu_s = 0.0625, 1 / 3
     loaded = hocket.load(RunResult(record).save(tmp_path))
@@ -128,7 +130,7 @@ def test_a_run_without_an_answer_or_an_episode(tmp_path):
 
 def test_a_run_that_was_interrupted_before_its_first_tick(tmp_path):
     record = by_hand.played([by_hand.e.WorkerJoined(0, 0), by_hand.e.Ticked(0, 0)])
-    record.interrupted = True
+    record.signal = signal.SIGINT
     path = RunResult(record).save(tmp_path)
     same(record, hocket.load(path).record)
     assert "interrupted" in (path / "report.html").read_text()

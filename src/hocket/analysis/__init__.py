@@ -1,4 +1,4 @@
-"""Measures agents and environments, forecasts and plans runs, and takes regret apart."""
+"""Measures agents and environments, forecasts and plans runs, and decomposes regret."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""How long a policy's inferences take here: measured in a worker process, as a run would have them."""
+"""Measures the inference times of a policy on this machine, in a worker process as in a run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LOOK_NS = NS_PER_S // 10
 def measure(
     env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind = _PROCESSES
 ) -> Measured:
-    """The times of ``count`` inferences of ``policy`` on samples of ``env``'s observations, one at a time.
+    """Measure ``count`` inferences of ``policy`` on sampled observations of ``env``, one at a time.
 
-    Of a policy in two stages they are its trunk's, as with all latencies; its heads run, and are not timed. Several
-    workers that share processors are slower than that.
+    Of a policy with two stages only the trunk is timed, as in all latency laws. Several workers that share processors
+    are slower; see `hocket.measure_agent`.
 
     Raises:
         ConfigurationError: if an option cannot work.
-        PolicyError: if the policy cannot be built, raises, or hangs; with its own traceback.
+        PolicyError: if the policy cannot be built, raises or hangs, with its traceback.
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ConfigurationError(f"count={count!r} must be a whole number from 1; try 100")
@@ -43,7 +43,7 @@ def measure(
     codec = ActionCodec(env.action_space, factory.chunk_length)
     running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
     pending_actions = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
-    took_s: list[float] = []
+    durations_s: list[float] = []
     try:
         running.launch()
         for number in range(count):
@@ -53,18 +53,18 @@ def measure(
                 number, WORKER, (observation,) if factory.head_s else (observation, *pending_actions), began_ns
             )
             finished = _finished(running)
-            took_s.append((finished.time_ns - began_ns) / NS_PER_S)
+            durations_s.append((finished.time_ns - began_ns) / NS_PER_S)
             if isinstance(finished, TrunkFinished):
                 newest = (observation,) if factory.newest else ()
                 running.bind(number, WORKER, (*pending_actions, *newest), monotonic_ns())
                 _finished(running)
     finally:
         running.close()
-    return Measured(tuple(took_s))
+    return Measured(tuple(durations_s))
 
 
 def _finished(running: RealtimeExecutor) -> InferenceFinished | TrunkFinished:
-    """Wait for the one stage that is running; the executor itself gives up one that hangs."""
+    """Wait for the running stage; the executor ends one that hangs."""
     while True:
         running.wait(monotonic_ns() + LOOK_NS)
         for event, _, traceback in running.reports():

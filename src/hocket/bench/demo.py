@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -87,37 +86,37 @@ def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Netwo
     return best
 
 
+def ticks_in(seconds: float) -> int:
+    """The length of an arm in ticks."""
+    return max(1, round(seconds * HZ))
+
+
 def play(
+    rule: Rule,
     network: Network,
     *,
     seconds: float,
-    watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]],
+    instruments: Sequence[hocket.Instrument] = (),
     drawn: bool = False,
-) -> list[tuple[str, RunResult]]:
-    """Play every arm for ``seconds``.
+) -> RunResult:
+    """Play one arm for ``seconds``; with ``drawn`` the game draws itself.
 
-    ``watch(name, ticks)`` gives who looks on; ``drawn`` lets the game draw itself.
+    Raises:
+        RunInterrupted: on Ctrl-C, with the result so far.
     """
-    results = []
-    ticks = max(1, round(seconds * HZ))
-    for name, rule in ARMS:
-        env = make_atari(GAME, render_mode="rgb_array" if drawn else None)
-        try:
-            policy = impala_policy(network.width, _actions(env))
-            with watch(name, ticks) as instruments:
-                result = hocket.run(
-                    env,
-                    policy,
-                    rule,
-                    hocket.Realtime(hz=HZ),
-                    ticks=ticks,
-                    instruments=instruments,
-                    config={"width": network.width, "parameters": network.parameters},
-                )
-        finally:
-            env.close()
-        results.append((name, result))
-    return results
+    env = make_atari(GAME, render_mode="rgb_array" if drawn else None)
+    try:
+        return hocket.run(
+            env,
+            impala_policy(network.width, _actions(env)),
+            rule,
+            hocket.Realtime(hz=HZ),
+            ticks=ticks_in(seconds),
+            instruments=instruments,
+            config={"width": network.width, "parameters": network.parameters},
+        )
+    finally:
+        env.close()
 
 
 def figures(results: list[tuple[str, RunResult]]) -> list[dict[str, Any]]:
@@ -137,10 +136,14 @@ def figures(results: list[tuple[str, RunResult]]) -> list[dict[str, Any]]:
     return rows
 
 
-def save(results: list[tuple[str, RunResult]], network: Network, folder: Path) -> Path:
-    """Save every run, a report that compares them, and a picture of their lanes; return the picture's path."""
-    folders = [result.save(folder / name.replace(" ", "-")) for name, result in results]
-    write_report([read_run(saved) for saved in folders], folder / REPORT)
+def save(name: str, result: RunResult, folder: Path) -> Path:
+    """Save the run of one arm into a folder of its own in ``folder``."""
+    return result.save(folder / name.replace(" ", "-"))
+
+
+def compare(results: list[tuple[str, RunResult]], network: Network, folder: Path) -> Path:
+    """Write a report that compares the saved arms, and a picture of their lanes; return the picture's path."""
+    write_report([read_run(folder / name.replace(" ", "-")) for name, _ in results], folder / REPORT)
     picture = folder / "lanes.png"
     title = f"Boxing at {HZ} Hz, a network of {network.parameters / 1e6:.1f} million parameters"
     title += f", {network.forward_s * HZ:.2f} ticks a forward pass (realtime, true-size)"

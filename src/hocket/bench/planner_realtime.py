@@ -1,4 +1,4 @@
-"""`hocket bench plan --realtime True`: forecasts for the demo's network, beside runs on the wall clock."""
+"""`hocket bench plan --realtime`: forecasts for the demo's network, beside runs on the wall clock."""
 
 from __future__ import annotations
 

@@ -64,11 +64,27 @@ def bench_update(
         torch.set_num_threads(before)
 
 
+def computes_bfloat16(device: str) -> bool:
+    """True if ``device`` computes in bfloat16.
+
+    Raises:
+        HocketError: without Stable-Baselines3 or torch, or if the device cannot be used.
+    """
+    check_installed("hocket bench update")
+    import torch
+
+    from hocket.models.qnetwork import has_bfloat16
+    from hocket.policies.devices import usable_device
+
+    usable_device(device)
+    return torch.cuda.is_bf16_supported() if device.startswith("cuda") else has_bfloat16()
+
+
 def _bench(width: float, batch_size: int, actions: int, repeats: int, device: str, seed: int) -> dict[str, Any]:
     import torch
 
     from hocket.learn.replay.assembly import Batch
-    from hocket.models.qnetwork import has_bfloat16, impala_trunk, q_network
+    from hocket.models.qnetwork import impala_trunk, q_network
     from hocket.policies.devices import usable_device
 
     usable_device(device)
@@ -109,7 +125,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, device: st
         "update_double": ours(double=True),
     }
     on_gpu = device.startswith("cuda")
-    if torch.cuda.is_bf16_supported() if on_gpu else has_bfloat16():
+    if computes_bfloat16(device):
         arms["update_bfloat16"] = ours(double=False, bfloat16=True)
     losses: dict[str, list[float]] = {name: [] for name in arms}
     seconds: dict[str, list[float]] = {name: [] for name in arms}

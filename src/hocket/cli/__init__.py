@@ -2,25 +2,96 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
+import warnings
+from typing import Any
 
-from hocket.errors import HocketError
+from hocket.errors import HocketError, MissingExtraError
+
+EXTRAS = {
+    "train": ("torch", "safetensors", "tensorboard"),
+    "atari": ("ale_py", "cv2"),
+    "gameboy": ("pyboy", "sdl2"),
+    "live": ("starlette", "uvicorn", "websockets"),
+    "report": ("matplotlib",),
+    "theory": ("scipy",),
+}
+"""The modules that each extra of the package brings."""
+REFUSED, LOST_OUTPUT = 2, 1
+"""Exit statuses; a signal's is 128 and its number."""
 
 
 def main() -> None:
     """The ``hocket`` command."""
+    from hocket.cli.output import safe_output
+
+    with safe_output() as output, warnings.catch_warnings():
+        warnings.showwarning = _warn
+        status = _status()
+        output.flush()
+        if output.lost is not None and status == 0:
+            status = LOST_OUTPUT
+            if not isinstance(output.lost, BrokenPipeError):  # the reader of a pipe, such as head, may stop
+                _complain(f"standard output cannot be written ({output.lost.strerror or output.lost})")
+    if status:
+        sys.exit(status)
+
+
+def _status() -> int:
+    """Run the command of ``sys.argv``; return its exit status."""
+    try:
+        _dispatch(sys.argv[1:])
+    except HocketError as error:
+        _complain(str(error))
+        return REFUSED
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        for extra, modules in EXTRAS.items():
+            if module in modules:
+                _complain(str(MissingExtraError(f"This command ({module})", extra)))
+                return REFUSED
+        raise
+    except KeyboardInterrupt as error:
+        return 128 + int(getattr(error, "signal", signal.SIGINT))
+    except SystemExit as exit:  # of the parser
+        return exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+    return 0
+
+
+def _complain(text: str) -> None:
+    from rich.text import Text
+
+    from hocket.cli.console import errors
+
+    errors.print(Text("hocket: ", style="bold red") + Text(text), soft_wrap=True)
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """A warning of the library, without the line of the code that it comes from."""
+    from hocket.cli import console
+
+    console.warn(str(message))
+
+
+def _dispatch(arguments: list[str]) -> None:
     from importlib.metadata import version
 
-    from rich.console import Console
-    from rich.text import Text
-    from tyro.conf import FlagConversionOff, OmitArgPrefixes
+    from tyro.conf import OmitArgPrefixes
     from tyro.extras import SubcommandApp
 
     from hocket.cli import (
         bench_command,
         bench_gameboy,
         bench_live,
+        console,
         decompose_command,
         demo_command,
         envs_command,
@@ -31,7 +102,9 @@ def main() -> None:
         states_command,
         train_command,
     )
-    from hocket.cli.options import acting, run, train
+    from hocket.cli.options import run, train
+    from hocket.cli.options.acting import with_config
+    from hocket.cli.options.typed import options_in, typed
     from hocket.cli.player import play_command
 
     benches = SubcommandApp()
@@ -60,30 +133,23 @@ def main() -> None:
     app.command(play_command.play)
     app.command(states_command.states)
     app.command(envs_command.envs)
-    arguments = sys.argv[1:]
     if arguments == ["--version"]:
-        print(f"hocket {version('hocket')}")
+        console.say(f"hocket {version('hocket')}")
         return
     if arguments in ([], ["bench"]):
         arguments = [*arguments, "--help"]
-    try:
+    kinds = {
+        "run": (run.USUAL, run.NEEDS, run.NOT_KEPT),
+        "train": (train.USUAL, train.NEEDS, train.NOT_KEPT),
+    }
+    with typed(options_in(arguments)):
         app.cli(
             prog="hocket",
             description="Realtime reinforcement learning: the world does not pause while an agent thinks.\n\n"
             "Start with: hocket demo. More: hocket COMMAND --help, hocket --version.",
-            args=policies.at_home(
-                acting.with_config(arguments, {"run": run.RunArguments, "train": train.TrainArguments})
-            ),
-            config=(OmitArgPrefixes, FlagConversionOff),
+            args=policies.at_home(with_config(arguments, kinds)),
+            config=(OmitArgPrefixes,),
         )
-    except HocketError as error:
-        Console(stderr=True).print(Text("hocket: ", style="bold red") + Text(str(error)), soft_wrap=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # who read along, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
 
 
 __all__ = ["main"]

@@ -8,7 +8,10 @@ from typing import Any, Literal
 
 from rich.progress import Progress
 
+import hocket
 from hocket.cli import console
+from hocket.cli.cautions import check_usual
+from hocket.cli.options.typed import was_typed
 from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import ConfigurationError
 
@@ -28,6 +31,7 @@ def overhead(*, count: int = 5000, json: Path | None = None) -> None:
     at_least_one(count=count)
     console.check_writable(json=json)
     figures = bench_overhead(count=count)
+    console.write_json(json, figures)
     names = {
         "p50_s": "hocket, p50",
         "p99_s": "hocket, p99",
@@ -42,7 +46,6 @@ def overhead(*, count: int = 5000, json: Path | None = None) -> None:
     console.table(
         "28 KB to a process and an action back, inference excluded", ("through", "round trip", "× hocket"), rows
     )
-    console.write_json(json, figures)
 
 
 def jitter(
@@ -71,6 +74,7 @@ def jitter(
     if not (math.isfinite(latency) and latency >= 0):
         raise ConfigurationError(f"--latency {latency} must be 0 or more seconds; try --latency 1.17")
     console.check_writable(json=json)
+    check_usual(hz=hz, workers=workers, latency=(None, hocket.Constant(latency)))
     with console.progress(f"{workers} {executor}", round(seconds * hz)) as instruments:
         figures = bench_jitter(
             hz=hz,
@@ -80,6 +84,7 @@ def jitter(
             seconds=seconds,
             instruments=instruments,
         )
+    console.write_json(json, {key: figures[key] for key in JITTER_KEYS})
     rows = [
         ("coverage once the first inference was due", console.number(figures["coverage"], ".4f")),
         ("mean delay", console.number(figures["delay_mean"], ".1f") + " ticks"),
@@ -89,7 +94,6 @@ def jitter(
     ]
     title = f"{workers} {executor} of {latency:g} s an inference at {hz:g} Hz for {seconds:g} s (realtime)"
     console.table(title, ("", ""), rows)
-    console.write_json(json, {key: figures[key] for key in JITTER_KEYS})
 
 
 def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> None:
@@ -108,6 +112,7 @@ def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> Non
         task = progress.add_task("rules", total=None)
         rows = bench_rules(seeds=seeds, ticks=ticks, done=lambda n, of: progress.update(task, completed=n, total=of))
     rows.sort(key=lambda row: (row["law"], row["workers"], row["rule"], row["predictability"] or 0))
+    console.write_json(json, rows)
     for law in dict.fromkeys(row["law"] for row in rows):
         of_law = [row for row in rows if row["law"] == law]
         console.table(
@@ -134,7 +139,6 @@ def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> Non
         ("margin", "law", "N", "ρ", "best other"),
         [(f"{margin:+.4f}", law, str(n), str(rho), other) for margin, law, n, rho, other in margins[:10]],
     )
-    console.write_json(json, rows)
 
 
 def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None) -> None:
@@ -150,8 +154,8 @@ def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None)
     at_least_one(workers=workers, ticks=ticks)
     console.check_writable(json=json)
     figures = bench_virtual(workers=workers, ticks=ticks)
-    console.say(f"{figures['ticks_per_s']:,.0f} ticks/s with {workers} workers: scheduling alone (virtual)")
     console.write_json(json, figures)
+    console.say(f"{figures['ticks_per_s']:,.0f} ticks/s with {workers} workers: scheduling alone (virtual)")
 
 
 def _short(row: dict[str, Any]) -> str:
@@ -187,10 +191,10 @@ def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
     at_least_one(entries=entries)
     console.check_writable(json=json)
     figures = bench_replay(entries=entries)
+    console.write_json(json, figures)
     rows = [(name, console.microseconds(value)) for name, value in figures.items() if name.endswith("_s")]
     console.table(f"Replay of {entries:,} transitions, batches of 32 stacks of 4 frames", ("what", "median"), rows)
-    console.console.print(f"{figures['bytes_per_transition']:,.0f} bytes per transition", highlight=False)
-    console.write_json(json, figures)
+    console.say(f"{figures['bytes_per_transition']:,.0f} bytes per transition")
 
 
 def update(*, repeats: int = 20, device: str = "cpu", json: Path | None = None) -> None:
@@ -201,16 +205,18 @@ def update(*, repeats: int = 20, device: str = "cpu", json: Path | None = None) 
         device: where both learn: cpu, cuda, ...
         json: also write the figures to this file.
     """
-    from hocket.bench.update import bench_update
+    from hocket.bench.update import bench_update, computes_bfloat16
 
     at_least_one(repeats=repeats)
     console.check_writable(json=json)
+    if not computes_bfloat16(device):
+        console.say(f"{device} has no bfloat16: n/a below")
     figures = bench_update(repeats=repeats, device=device)
+    console.write_json(json, figures)
     rows = [(name, console.milliseconds(value)) for name, value in figures.items() if name.endswith("_s")]
     console.table(f"One update, batch of 32, {_on(device)}, 0.9 million parameters", ("what", "median"), rows)
-    rows = [(name, f"{value:.1e}") for name, value in figures.items() if not name.endswith("_s")]
+    rows = [(name, console.number(value, ".1e")) for name, value in figures.items() if not name.endswith("_s")]
     console.table("Largest relative difference to Stable-Baselines3's loss", ("what", "difference"), rows)
-    console.write_json(json, figures)
 
 
 def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", json: Path | None = None) -> None:
@@ -227,11 +233,11 @@ def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", jso
     at_least_one(repeats=repeats)
     console.check_writable(json=json)
     figures = bench_train(repeats=repeats, bfloat16=bfloat16, device=device)
+    console.write_json(json, figures)
     rows = [(name, console.number(figures[key], ".1f")) for name, key in TRAINERS.items()]
     title = f"Boxing, an update of 32 transitions every four steps, {_on(device)}"
     console.table(title, ("", "environment steps per second"), rows)
     console.say(f"{figures['steps_per_s'] / figures['sb3_steps_per_s']:.2f} times as many")
-    console.write_json(json, figures)
 
 
 def _on(device: str) -> str:
@@ -255,6 +261,11 @@ def plan(
 
     at_least_one(cases=cases, ticks=ticks)
     positive(seconds=seconds)
+    for name in ("cases", "ticks") if realtime else ("seconds",):
+        if was_typed(name):
+            raise ConfigurationError(
+                f"--{name} changes nothing with{'' if realtime else 'out'} --realtime; leave it out"
+            )
     console.check_writable(json=json)
     if realtime:
         rows = bench_plan_realtime(seconds=seconds, tell=console.say, watch=console.progress)
@@ -262,6 +273,7 @@ def plan(
         with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
             task = progress.add_task("plan", total=cases)
             rows = bench.bench_plan(cases=cases, ticks=ticks, done=lambda n, of: progress.update(task, completed=n))
+    console.write_json(json, rows)
     if realtime:
         console.table(
             "\nCoverage, forecast from times that were measured alone, from the run's own, and as it was (realtime)",
@@ -295,4 +307,3 @@ def plan(
         agree = sum(row["seeds_agree"] for row in rows)
         console.say(f"{sum(row['within'] for row in rows)} of {len(rows)} within bounds; {bench.worst_seconds(rows)}")
         console.say(f"The driver's own seeds are as close to each other in {agree}.")
-    console.write_json(json, rows)

@@ -29,6 +29,7 @@ def gameboy(
         raise ConfigurationError(f"--env {env} is no Game Boy game; see hocket envs; try hocket/Blocks-v0")
     console.check_writable(json=json)
     figures = bench_gameboy(env=env, ticks=ticks, **parse_env_args(env_args))
+    console.write_json(json, figures)
     rows = [
         (
             name,
@@ -39,4 +40,3 @@ def gameboy(
         for name, key in (("84x84", ""), ("144x160", "raw_"))
     ]
     console.table(f"{env}, a tick at 59.7275 Hz", ("observation", "wall clock", "processor", "times realtime"), rows)
-    console.write_json(json, figures)

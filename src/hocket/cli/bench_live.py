@@ -26,6 +26,7 @@ def live(
     positive(hz=hz, seconds=seconds)
     console.check_writable(json=json)
     rows = bench_live(hz=hz, waiting=workers, seconds=seconds, rounds=rounds, tell=console.say)
+    console.write_json(json, rows)
     console.table(
         f"\nWithout the page, and with two viewers, {rounds} times {seconds:g} s each at {hz:g} Hz (realtime)",
         ("", "coverage", "watched", "lateness p99", "watched", "frames/s"),
@@ -41,4 +42,3 @@ def live(
     )
     held = all(row["coverage_within"] and row["lateness_within"] for row in rows)
     console.say(f"coverage within a point, lateness within 0.2 ms or 1.5 times: {'yes' if held else 'no'}")
-    console.write_json(json, rows)

@@ -11,13 +11,16 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from hocket.cli.output import shown
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import ProgressLine
 from hocket.results import files
 
-console = Console()
+console = Console(markup=False, emoji=False, highlight=False)
+errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
 
 
 def table(
@@ -27,18 +30,23 @@ def table(
 
     ``sections(row number)`` says where a rule is drawn below a row.
     """
-    shown = Table(box=SIMPLE_HEAD, show_header=any(columns), show_edge=False, padding=(0, 1, 0, 0))
+    drawn = Table(box=SIMPLE_HEAD, show_header=any(columns), show_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="left" if number == 0 else "right", overflow="fold")
+        drawn.add_column(Text(shown(column)), justify="left" if number == 0 else "right", overflow="fold")
     for number, row in enumerate(rows):
-        shown.add_row(*row, end_section=sections is not None and sections(number))
+        drawn.add_row(*(Text(shown(cell)) for cell in row), end_section=sections is not None and sections(number))
     say(title, style="bold")
-    console.print(shown)
+    console.print(drawn)
 
 
 def say(text: str, *, style: str = "") -> None:
     """Print ``text`` as it is; the terminal breaks long lines."""
-    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console.print(Text(shown(text), style=style), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning on standard error."""
+    errors.print(Text("hocket: warning: ", style="bold yellow") + Text(shown(text)), soft_wrap=True)
 
 
 def write_json(path: Path | None, content: Any) -> None:
@@ -59,14 +67,14 @@ def check_writable(*, out: Path | None = None, json: Path | None = None) -> None
 
 @contextmanager
 def progress(title: str, ticks: int) -> Iterator[list[Instrument]]:
-    """A progress line, where there is a terminal; yields what `hocket.run` takes as ``instruments``."""
+    """A progress line, on a terminal; yields what `hocket.run` takes as ``instruments``."""
     with ProgressLine(ticks, title=title, console=console) as line:
         yield [line] if console.is_terminal else []
 
 
-def number(value: float, form: str = ".3f") -> str:
+def number(value: float | None, form: str = ".3f") -> str:
     """``value`` in the given form, or ``n/a`` where there is none."""
-    return "n/a" if math.isnan(value) else format(value, form)
+    return "n/a" if value is None or math.isnan(value) else format(value, form)
 
 
 def microseconds(seconds: float) -> str:
@@ -74,6 +82,6 @@ def microseconds(seconds: float) -> str:
     return "n/a" if math.isnan(seconds) else f"{seconds * 1e6:.1f} µs"
 
 
-def milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float | None) -> str:
     """``1.23 ms``."""
-    return "n/a" if math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"
+    return "n/a" if seconds is None or math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"

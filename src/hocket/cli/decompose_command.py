@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,10 +11,12 @@ from rich.progress import Progress
 
 import hocket
 from hocket.cli import console
-from hocket.cli.options.acting import make_default, make_rule, make_world, parse_latency, rate_of
-from hocket.cli.options.run import RunArguments
+from hocket.cli.cautions import check_usual
+from hocket.cli.options.acting import RULE_NEEDS, make_default, make_rule, make_world, parse_latency, rate_of
+from hocket.cli.options.numbers import check_numbers
+from hocket.cli.options.run import UNTRAINED, RunArguments
+from hocket.cli.options.typed import check_needs
 from hocket.cli.policies import chosen_policy, made_policy
-from hocket.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +62,16 @@ class DecomposeArguments:
     """Also write the figures to this file."""
 
 
+NEEDS = {**RULE_NEEDS, "width": UNTRAINED}
+
+
 def decompose(options: Annotated[DecomposeArguments, tyro.conf.arg(name="")]) -> None:
     """What a policy loses to inaction and to delay: played again without them.
 
     hocket decompose --policy FILE.py:NAME --latency lognormal:0.05:0.3
     """
-    if not (math.isfinite(options.seconds) and options.seconds > 0):
-        raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 40")
+    check_numbers(options)
+    check_needs(options, NEEDS)
     console.check_writable(json=options.json)
     acting = RunArguments(
         env=options.env,
@@ -87,19 +91,21 @@ def decompose(options: Annotated[DecomposeArguments, tyro.conf.arg(name="")]) ->
         policy=options.policy,
     )
     rate = rate_of(acting)
+    rule, latency, chosen = make_rule(acting), parse_latency(options.latency), chosen_policy(options.policy)
+    check_usual(hz=rate, workers=rule.initial_workers, latency=(options.latency, latency))
     env = make_world(acting)
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("decompose", total=options.runs)
         found = hocket.decompose(
             lambda: env,
-            made_policy(chosen_policy(options.policy), acting, env),
-            make_rule(acting),
-            hocket.Virtual(hz=rate, latency=parse_latency(options.latency)),
+            made_policy(chosen, acting, env),
+            rule,
+            hocket.Virtual(hz=rate, latency=latency),
             ticks=max(1, round(options.seconds * rate)),
             runs=options.runs,
             default=make_default(acting),
             seed=options.seed,
             done=lambda number, of: progress.update(task, completed=number, total=of),
         )
-    console.say(str(found))
     console.write_json(options.json, asdict(found))
+    console.say(str(found))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from hocket.bench import demo as demonstration
 from hocket.cli import console
-from hocket.cli.options.live import Flag, live_page
+from hocket.cli.cautions import say_priority
+from hocket.cli.options.live import check_live, live_page
+from hocket.cli.outcome import conclude
+from hocket.core.rules import Rule
 from hocket.envs import make_atari
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
 from hocket.instruments.live.live_page import LOOPBACK, USUAL_PORT
 from hocket.results.lanes import check_drawable
 from hocket.results.report import REPORT
+from hocket.running.result import RunResult
 
 
 def demo(
@@ -23,7 +26,7 @@ def demo(
     seconds: float = 20.0,
     out: Path = Path("runs/demo"),
     json: Path | None = None,
-    live: Flag = 0,
+    live: bool = False,
     live_port: int = USUAL_PORT,
     live_host: str = LOOPBACK,
 ) -> None:
@@ -40,6 +43,7 @@ def demo(
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigurationError(f"--seconds {seconds} must be greater than 0; try --seconds 20")
+    check_live(live, live_port, live_host)
     check_drawable()
     console.check_writable(out=out, json=json)
     low, high = demonstration.TICKS_PER_FORWARD
@@ -50,14 +54,13 @@ def demo(
     finally:
         env.close()
     with live_page(live, live_port, live_host) as watching:
-
-        @contextmanager
-        def watch(name: str, ticks: int) -> Iterator[list[Instrument]]:
-            with console.progress(name, ticks) as line:
-                yield [*watching, *line]
-
-        results = demonstration.play(network, seconds=seconds, watch=watch, drawn=bool(live))
+        results = [
+            (name, play_arm(name, rule, network, seconds=seconds, out=out, live=live, watching=watching))
+            for name, rule in demonstration.ARMS
+        ]
     rows = demonstration.figures(results)
+    console.write_json(json, rows)
+    picture = demonstration.compare(results, network, out)
     console.table(
         f"\nBoxing at {demonstration.HZ} Hz for {seconds:g} s each, {network.parameters / 1e6:.1f} million parameters, "
         f"{network.forward_s * demonstration.HZ:.2f} ticks a\nforward pass (realtime, true-size)",
@@ -75,6 +78,28 @@ def demo(
     )
     console.say("coverage: the share of the game's frames on which the network itself acted", style="dim")
     console.say("delay: how many frames old the observation was that it acted on; 1 is the least", style="dim")
-    picture = demonstration.save(results, network, out)
-    console.write_json(json, rows)
+    say_priority(results[-1][1], asked=1)
     console.say(f"Runs saved in {out}: {out / REPORT} compares them, {picture} has their schedules")
+
+
+def play_arm(
+    name: str,
+    rule: Rule,
+    network: demonstration.Network,
+    *,
+    seconds: float,
+    out: Path,
+    live: bool,
+    watching: Sequence[Instrument],
+) -> RunResult:
+    """Play one arm, and save it even if it is interrupted."""
+
+    def work() -> RunResult:
+        with console.progress(name, demonstration.ticks_in(seconds)) as line:
+            return demonstration.play(rule, network, seconds=seconds, instruments=[*watching, *line], drawn=live)
+
+    def save(result: RunResult) -> None:
+        demonstration.save(name, result, out)
+
+    result: RunResult = conclude(work, save=[save], show=lambda result: None)
+    return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,11 +14,17 @@ from hocket.analysis.figure import check_drawable
 from hocket.analysis.plan import Plan, row
 from hocket.analysis.predictability import Predictability
 from hocket.cli import console
+from hocket.cli.cautions import check_usual, mean_s
 from hocket.cli.options.acting import make_world, number_of, parse_latency, rate_of
+from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.run import RunArguments
-from hocket.cli.policies import chosen_policy, made_policy
+from hocket.cli.options.typed import Need, check_needs, given, spelled
+from hocket.cli.outcome import conclude
+from hocket.cli.policies import Trained, chosen_policy, made_policy
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
+from hocket.latency.laws import LatencyModel
+from hocket.policies.base import PolicyFactory
 from hocket.policies.torch_policy import TorchPolicy
 
 USUAL_PREDICTABILITY = 0.99
@@ -61,10 +66,10 @@ class PlanArguments:
     """Memory that workers may take."""
     max_workers: int | None = None
     """The largest number of workers to look at."""
-    update: float | None = None
-    """Seconds of one learning update, to say how many learners keep up."""
-    seconds: float = 18.0
-    """That all forecasts may take, without measuring."""
+    update_latency: str | None = None
+    """Durations of one learning update, in the forms of --latency, to say how many learners keep up."""
+    limit_seconds: float = 18.0
+    """The time that all forecasts together may take, without measuring."""
     seed: int = 0
     """Of all chance."""
     out: Path | None = None
@@ -97,20 +102,37 @@ def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> 
         **{name: getattr(options, name) for name in OF_THE_WORLD},
     )
     rate = rate_of(acting)
+    latency, update = laws_of(options)
+    check_usual(hz=rate, latency=(options.latency, latency), update_latency=(options.update_latency, update))
+    chosen = chosen_policy(options.policy)
     rho = _predictability(options, acting)
     if isinstance(rho, Predictability):
         console.say(f"predictability of {options.env}: {rho}")
         value = max(rho.value, 1e-3)
     else:
         value = rho
-    made = _plan(options, acting, rate, value)
-    console.say(str(made))
-    console.say("\n" + run_line(options, made))
-    if options.out is not None:
-        made.draw(options.out)
-        console.say(f"Drawn in {options.out}")
     estimated = asdict(rho) if isinstance(rho, Predictability) else None
-    console.write_json(options.json, {**plain(made), "predictability_estimate": estimated})
+    conclude(
+        lambda: _plan(options, acting, chosen, rate, value),
+        save=(
+            lambda made: None if options.out is None else draw(made, options.out),
+            lambda made: console.write_json(options.json, {**plain(made), "predictability_estimate": estimated}),
+        ),
+        show=lambda made: console.say(f"{made}\n\n{run_line(options, made)}"),
+    )
+
+
+def draw(made: Plan, path: Path) -> str:
+    """Draw the frontier into a file; return the line that says so."""
+    made.draw(path)
+    return f"Drawn in {path}"
+
+
+def laws_of(options: PlanArguments) -> tuple[LatencyModel | None, LatencyModel | None]:
+    """The laws of inferences and of learning updates, where they are given."""
+    latency = None if options.latency is None else parse_latency(options.latency)
+    update = None if options.update_latency is None else parse_latency(options.update_latency, "update_latency")
+    return latency, update
 
 
 def plain(made: Plan) -> dict[str, Any]:
@@ -133,18 +155,14 @@ def run_line(options: PlanArguments, made: Plan) -> str:
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
     told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
-    words += [
-        f"--{name.replace('_', '-')} {getattr(options, name)}"
-        for name in told
-        if getattr(options, name) != getattr(_USUAL, name)
-    ]
+    words += [spelled(name, getattr(options, name)) for name in told if getattr(options, name) != getattr(_USUAL, name)]
     if options.latency is not None:
         words.append(f"--clock virtual --latency {options.latency}")
     else:
         policy = chosen.agent.policy
         if isinstance(policy, TorchPolicy):
             words += [f"--threads {policy.threads}"] if policy.threads != 1 else []
-            words += ["--bfloat16 True"] if policy.bfloat16 else []
+            words += ["--bfloat16"] if policy.bfloat16 else []
     return " ".join(words)
 
 
@@ -156,31 +174,26 @@ def rule_words(rule: Rule) -> list[str]:
     if isinstance(rule, hocket.TickDispatch):
         words = ["--rule tick-dispatch", workers, f"--quantile {rule.quantile}"]
         words += [f"--predictability {rule.predictability:.6g}"] if rule.predictability is not None else []
-        return [*words, "--release-early True"] if not rule.hold else words
+        return [*words, "--release-early"] if not rule.hold else words
     kinds = {hocket.MaxTime: "max-time", hocket.ExpectedTime: "expected-time", hocket.Unstaggered: "unstaggered"}
     return [f"--rule {kinds[type(rule)]}", workers]
+
+
+MEASURED_NETWORK = Need("latency", lambda latency: not given(latency), "a network that is measured")
+NEEDS = {
+    **dict.fromkeys(OF_THE_WORLD, Need("env", given, "--env")),
+    **dict.fromkeys(("policy", "width", "deep", "device", "variants"), MEASURED_NETWORK),
+}
+"""Options that change something only beside another option's value."""
 
 
 def _check(options: PlanArguments) -> None:
     if options.latency is None and options.env is None:
         raise ConfigurationError("give --latency, such as lognormal:0.2:0.3, or --env to measure a network for it")
-    for name in OF_THE_WORLD if options.env is None else ():
-        if getattr(options, name) != getattr(_USUAL, name):
-            spelled = name.replace("_", "-")
-            raise ConfigurationError(f"--{spelled} {getattr(options, name)} says nothing without --env; leave it out")
     if options.latency is not None and options.env is None and options.hz is None:
         raise ConfigurationError("--latency without --env has no rate of its own; give one, such as --hz 60")
-    if options.latency is not None:
-        for name in ("policy", "width", "deep", "device", "variants"):
-            if getattr(options, name) != getattr(_USUAL, name):
-                raise ConfigurationError(
-                    f"--{name.replace('_', '-')} {getattr(options, name)} is about a network that is measured; "
-                    "with --latency leave it out"
-                )
-    for name in ("seconds", "cores", "memory_gb", "update"):
-        value = getattr(options, name)
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ConfigurationError(f"--{name.replace('_', '-')} {value} must be greater than 0; try 2")
+    check_numbers(options)
+    check_needs(options, NEEDS)
     if options.out is not None:
         check_drawable()
         console.check_writable(out=options.out.parent)
@@ -196,7 +209,14 @@ def _predictability(options: PlanArguments, acting: RunArguments) -> float | Pre
     return hocket.estimate_predictability(lambda: make_world(acting), limit_s=10.0, seed=options.seed)
 
 
-def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictability: float) -> Plan:
+def _plan(
+    options: PlanArguments,
+    acting: RunArguments,
+    chosen: Trained | PolicyFactory | None,
+    rate: float,
+    predictability: float,
+) -> Plan:
+    latency, update = laws_of(options)
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("plan", total=None)
         more: dict[str, Any] = {
@@ -204,16 +224,16 @@ def _plan(options: PlanArguments, acting: RunArguments, rate: float, predictabil
             "cores": options.cores,
             "memory_bytes": None if options.memory_gb is None else round(options.memory_gb * 1e9),
             "most_workers": options.max_workers,
-            "update_s": options.update,
-            "seconds": options.seconds,
+            "update_s": None if update is None else mean_s(update),
+            "limit_s": options.limit_seconds,
             "seed": options.seed,
             "done": lambda number, of: progress.update(task, completed=number, total=of),
         }
-        if options.latency is not None:
-            return hocket.plan(parse_latency(options.latency), rate, **more)
+        if latency is not None:
+            return hocket.plan(latency, rate, **more)
         env = make_world(acting)
         try:
-            policy = made_policy(chosen_policy(options.policy), acting, env)
+            policy = made_policy(chosen, acting, env)
             return hocket.plan(policy, rate, env=env, try_variants=options.variants, **more)
         finally:
             env.close()

@@ -9,7 +9,6 @@ import sys
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,12 +16,14 @@ import cloudpickle
 import gymnasium as gym
 
 import hocket
-from hocket.cli.options.acting import ActingArguments, rate_of, spelled
+from hocket.cli.cautions import warn_slow_bfloat16
+from hocket.cli.options.acting import OF_THE_ENV, RULE_NEEDS, ActingArguments, rate_of
 from hocket.cli.options.run import RunArguments
-from hocket.cli.options.train import TrainArguments, make_algorithm, make_network
+from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make_network
+from hocket.cli.options.typed import as_arguments, completing, options_in
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
-from hocket.training.result import WEIGHTS
+from hocket.spaces.codec import check_spaces
 
 if TYPE_CHECKING:
     from hocket.policies.base import PolicyFactory
@@ -63,16 +64,19 @@ def load_policy(words: str) -> PolicyFactory | Policy:
     if not name or path.suffix != ".py" or not path.is_file():
         raise ConfigurationError(
             f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, or what hocket train "
-            "--save has written"
+            "--out has written"
         )
     module_name = f"_hocket_policy_{path.stem}"
     spec = spec_from_file_location(module_name, path)
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[module_name] = module  # as an import would, for dataclasses and pickles
+    folder = str(path.parent.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)  # as for a script: it may import its neighbours, in worker processes too
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigurationError(f"--policy {words}: {path} cannot be run: {type(error).__name__}: {error}") from error
     cloudpickle.register_pickle_by_value(module)  # worker processes cannot import it
     found = getattr(module, name, None)
@@ -97,6 +101,7 @@ class RandomActions(PolicyFactory):
 
 def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
     """One that fits ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
+    check_spaces(env)
     space = env.action_space
     from hocket.models.impala import SIDE, ImpalaNet
     from hocket.models.mlp import Mlp, between
@@ -104,7 +109,7 @@ def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFa
     from hocket.policies.torch_policy import greedy
 
     observation_shape = env.observation_space.shape
-    assert observation_shape is not None
+    assert observation_shape is not None  # a Box has one
     decide: Any = greedy
     if isinstance(space, gym.spaces.Discrete):
         outputs, first = int(space.n), int(space.start)
@@ -124,6 +129,8 @@ def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFa
     else:
         network = partial(Mlp, math.prod(observation_shape), outputs, hidden=max(1, round(64 * options.width)))
     usable_device(options.device)
+    if options.bfloat16:
+        warn_slow_bfloat16(options.device)
     return hocket.TorchPolicy(
         network,
         threads=options.threads,
@@ -134,7 +141,7 @@ def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFa
     )
 
 
-CONFIG = "config.json"
+CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 WORLD = ("env", "env_args", "frame_stack", "repeat_action_probability", "hz", "default")
 SCHEDULE = ("rule", "workers", "quantile", "predictability", "release_early")
 
@@ -160,7 +167,7 @@ class Trained:
             if (folder / CONFIG).is_file():
                 return cls(weights, _options(folder / CONFIG))
         raise ConfigurationError(
-            f"{weights} has no {CONFIG} beside or above it; give what hocket train --save has written"
+            f"{weights} has no {CONFIG} beside or above it; give what hocket train --out has written"
         )
 
     def policy(self, options: ActingArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
@@ -198,20 +205,22 @@ class Trained:
 
 
 def at_home(arguments: list[str]) -> list[str]:
-    """``run --policy FOLDER …`` with the training's world and schedule spelled out before what was given.
+    """``run --policy FOLDER …`` with the training's environment and schedule before what was typed.
 
-    A rule that is given brings its own schedule.
+    A rule that is typed brings its own schedule; what contradicts a typed option is left out.
 
     Raises:
         ConfigurationError: if the folder is not a training's.
     """
-    split = [part for given in arguments for part in (given.split("=", 1) if given.startswith("--") else [given])]
-    folders = [value for option, value in pairwise(split) if option == "--policy"]
-    if split[:1] != ["run"] or not folders or not Path(folders[-1]).exists():
+    named = options_in(arguments)
+    if arguments[:1] != ["run"] or "policy" not in named or not Path(named["policy"]).exists():
         return arguments
-    options = Trained.of(Path(folders[-1])).options
-    names = WORLD if "--rule" in split else (*WORLD, *SCHEDULE)
-    return ["run", *spelled({name: getattr(options, name) for name in names}), *arguments[1:]]
+    options = Trained.of(Path(named["policy"])).options
+    names = WORLD if "rule" in named else (*WORLD, *SCHEDULE)
+    saved = {name: getattr(options, name) for name in names}
+    if named.get("env") not in (None, options.env):
+        saved = {name: value for name, value in saved.items() if name not in OF_THE_ENV}
+    return ["run", *as_arguments(completing(saved, named, USUAL, RULE_NEEDS)), *arguments[1:]]
 
 
 def _weights(path: Path) -> Path:
@@ -230,7 +239,7 @@ def _weights(path: Path) -> Path:
         return newest_checkpoint(path) / WEIGHTS
     except CheckpointError as error:
         raise ConfigurationError(
-            f"--policy {path}: there are no weights; give what hocket train --save has written"
+            f"--policy {path}: there are no weights; give what hocket train --out has written"
         ) from error
 
 
@@ -243,5 +252,5 @@ def _options(config: Path) -> TrainArguments:
         return TrainArguments(**saved)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{config} is not that of a training ({error}); give what hocket train --save has written"
+            f"{config} is not that of a training ({error}); give what hocket train --out has written"
         ) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from hocket.cli import console
+from hocket.cli.options.numbers import Bounds
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.perfetto import TRACE_JSON, write_trace_json
 from hocket.results.report import REPORT, write_report
@@ -15,6 +17,7 @@ from hocket.results.run_folder import SavedRun, read_run, read_runs
 
 PARTS = "run-*"
 """The runs inside a training's folder, in the order of their ticks."""
+START, DURATION = Bounds("1", least=0), Bounds("2", above=0)
 
 
 def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path | None = None) -> None:
@@ -24,7 +27,7 @@ def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path
     95 % intervals.
 
     Args:
-        runs: folders that hocket run --out, hocket train --save or result.save wrote.
+        runs: folders that hocket run --out, hocket train --out or result.save wrote.
         out: the file; report.html in the run's folder, or for several in the current one.
     """
     folders = [found for folder in runs for found in parts_of(folder)]
@@ -46,7 +49,7 @@ def trace(
     *,
     out: Path | None = None,
     start: float = 0.0,
-    seconds: float | None = None,
+    duration: float | None = None,
 ) -> None:
     """Write a saved run, or a piece of it, as trace.json for ui.perfetto.dev.
 
@@ -54,16 +57,29 @@ def trace(
         run: the folder of the run.
         out: the file; trace.json in the run's folder.
         start: second of the run at which the piece begins.
-        seconds: how long the piece is; to the end if left out.
+        duration: seconds of the piece; to the end if left out.
     """
-    if not start >= 0 or (seconds is not None and not seconds > 0):
-        raise ConfigurationError(f"--start {start} --seconds {seconds}: give a start from 0 and a length above 0")
+    START.check("start", start)
+    if duration is not None:
+        DURATION.check("duration", duration)
     (folder,) = [*parts_of(run)][-1:]
     target = out if out is not None else folder / TRACE_JSON
     console.check_writable(json=target)
     saved: SavedRun = read_run(folder)
-    write_trace_json(saved, target, start_s=start, duration_s=seconds)
+    length_s = length_of(saved)
+    if start and start >= length_s:
+        raise ConfigurationError(f"--start {start:g} must be before the run's end at {length_s:g} s; try --start 0")
+    piece = duration if duration is not None and start + duration < length_s else None
+    write_trace_json(saved, target, start_s=start, duration_s=piece)
     console.say(f"Written to {target}: {target.stat().st_size / 1e6:.1f} MB; open it at https://ui.perfetto.dev")
+
+
+def length_of(run: SavedRun) -> float:
+    """Seconds of a run in the environment's own time; infinite if that cannot be read."""
+    if run.metrics is None:
+        return math.inf
+    record = run.metrics.record
+    return len(record.ticks) / float(record.trace.cadence.hz)
 
 
 def parts_of(folder: Path) -> list[Path]:

@@ -9,9 +9,10 @@ import tyro
 
 import hocket
 from hocket.cli import console
+from hocket.cli.cautions import check_usual, say_priority, say_starting
 from hocket.cli.options.acting import (
-    check_relevant,
-    check_width,
+    check_acting,
+    check_latency,
     make_clock,
     make_default,
     make_rule,
@@ -19,8 +20,9 @@ from hocket.cli.options.acting import (
     rate_of,
     saved_options,
 )
-from hocket.cli.options.live import live_page
-from hocket.cli.options.run import NEEDS, USUAL, RunArguments, ticks_of
+from hocket.cli.options.live import check_live, live_page
+from hocket.cli.options.run import NEEDS, NOT_KEPT, USUAL, RunArguments, ticks_of
+from hocket.cli.outcome import conclude
 from hocket.cli.policies import Trained, chosen_policy, made_policy
 from hocket.results.descriptions import default_fields
 
@@ -28,50 +30,56 @@ from hocket.results.descriptions import default_fields
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let a policy act in an environment that does not wait.
 
-    hocket run --policy FOLDER acts by what hocket train --save FOLDER learned.
+    hocket run --policy FOLDER acts by what hocket train --out FOLDER learned.
 
     hocket run --config FOLDER/config.json repeats a saved run; options override it.
     """
     console.check_writable(out=options.out, json=options.json)
-    result = execute(options)
+    conclude(
+        lambda: execute(options),
+        save=(
+            lambda result: None if options.out is None else f"Saved in {result.save(options.out)}",
+            lambda result: console.write_json(options.json, asdict(result.summary())),
+        ),
+        show=lambda result: show_run(options, result),
+    )
+
+
+def show_run(options: RunArguments, result: hocket.RunResult) -> None:
+    """Print the summary, and the priority that was asked for in vain."""
     console.say(str(result.summary()))
-    if options.out is not None:
-        console.say(f"Saved in {result.save(options.out)}")
-    console.write_json(options.json, asdict(result.summary()))
-    if result.record.interrupted:
-        raise KeyboardInterrupt
+    say_priority(result, options.priority)
 
 
 def execute(options: RunArguments) -> hocket.RunResult:
-    """Run what ``options`` say; an interrupted run is a result too."""
-    chosen, needs = chosen_policy(options.policy), dict(NEEDS)
-    if isinstance(chosen, Trained):
-        del needs["threads"], needs["device"]  # it has a network, too
-        console.say(f"acting by {chosen.weights}")
+    """Run what ``options`` say. What cannot be is refused before torch is loaded, as far as it can be."""
     rate = rate_of(options)
+    check_acting(options, NEEDS)
+    check_live(options.live, options.live_port, options.live_host)
     ticks = ticks_of(options, rate)
-    check_width(options)
-    check_relevant(options, needs)
-    rule = make_rule(options)
-    env = make_world(options, drawn=bool(options.live))
-    known = saved_options(options, without=("out", "json"))
+    rule, default, latency = make_rule(options), make_default(options), check_latency(options)
+    check_usual(hz=rate, workers=rule.initial_workers, latency=(options.latency, latency))
+    chosen = chosen_policy(options.policy)
+    if isinstance(chosen, Trained):
+        console.say(f"acting by {chosen.weights}")
+    env = make_world(options, drawn=options.live)
+    known = saved_options(options, without=NOT_KEPT)
     try:
         policy = made_policy(chosen, options, env)
-        clock = make_clock(options, rate, lambda: hocket.measure(env, policy))
+        clock = make_clock(options, rate, latency, lambda: hocket.measure(env, policy))
         page = live_page(options.live, options.live_port, options.live_host)
         with page as watching, console.progress(options.env, ticks) as instruments:
+            say_starting(rule, clock)
             return hocket.run(
                 env,
                 policy,
                 rule,
                 clock,
                 ticks=ticks,
-                default=make_default(options),
+                default=default,
                 seed=options.seed,
                 instruments=[*watching, *instruments],
                 config={"options": known, "default_fields": [f"options.{name}" for name in default_fields(options)]},
             )
-    except hocket.RunInterrupted as interrupted:
-        return interrupted.result
     finally:
         env.close()

@@ -12,6 +12,8 @@ import tyro
 
 from hocket.cli import console
 from hocket.cli.options.acting import parse_env_args
+from hocket.cli.options.numbers import check_numbers
+from hocket.cli.options.typed import check_needs, need
 from hocket.drivers.loop_thread import between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE
@@ -30,13 +32,13 @@ class StatesArguments:
     env_args: str | None = None
     """What it is made with, as NAME=VALUE,…: rom=tetris.gb."""
     out: Path = Path("states")
-    """The folder that they go into, beside those that are there."""
+    """The folder that they are added to."""
     count: int = 20
     """How many to save."""
     every: int = 600
     """Ticks between two."""
     policy: Literal["random", "noop"] = "random"
-    """Who plays."""
+    """What presses the buttons."""
     hold: int = 8
     """Ticks that a random button is held for."""
     seed: int = 0
@@ -51,9 +53,8 @@ def states(options: Annotated[StatesArguments, tyro.conf.arg(name="")] = _USUAL)
 
     hocket run --env hocket/Blocks-v0 --env-args states=FOLDER begins its episodes with them. By hand: hocket play.
     """
-    for name in ("count", "every", "hold"):
-        if getattr(options, name) < 1:
-            raise ConfigurationError(f"--{name} {getattr(options, name)} must be at least 1; try --{name} 8")
+    check_numbers(options)
+    check_needs(options, {"hold": need("policy", "random")})
     if options.env not in (*OWN_IDS, *BROUGHT_IDS):
         raise ConfigurationError(f"--env {options.env} is no Game Boy game; see hocket envs; try hocket/Blocks-v0")
     console.check_writable(out=options.out)

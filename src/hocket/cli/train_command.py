@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import gymnasium as gym
 import tyro
 
 import hocket
 from hocket.cli import console
+from hocket.cli.cautions import check_usual, say_priority, say_starting, warn_slow_bfloat16
 from hocket.cli.options.acting import (
     MEASURED,
-    check_relevant,
-    check_width,
+    check_acting,
+    check_latency,
     make_clock,
     make_default,
     make_world,
@@ -22,16 +24,19 @@ from hocket.cli.options.acting import (
     rate_of,
     saved_options,
 )
-from hocket.cli.options.live import live_page
+from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.train import (
     NEEDS,
+    NOT_KEPT,
     USUAL,
     TrainArguments,
+    check_learnable,
     make_algorithm,
     make_learner,
     make_learning_rule,
     make_network,
 )
+from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
 from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import TrainingLine
@@ -41,42 +46,58 @@ from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
-    from hocket.models.qnetwork import QNetwork
-    from hocket.training.result import TrainResult
-from dataclasses import fields
-from typing import TYPE_CHECKING
-
-import gymnasium as gym
-
-if TYPE_CHECKING:
     from hocket.learn.algorithms.deep_q import DeepQ
     from hocket.models.qnetwork import QNetwork
+    from hocket.training.result import TrainResult
 
 
 def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let an agent learn while it acts in an environment that does not wait.
 
-    hocket train --config FOLDER/config.json --resume FOLDER goes on from a save.
+    hocket train --config FOLDER/config.json --resume FOLDER resumes one.
     """
-    console.check_writable(out=options.save, json=options.json)
-    result = execute(options)
-    console.say(str(result.run.summary()))
-    console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
-    if options.save is not None:
-        from hocket.learn.checkpoints.checkpoint import checkpoints
-
-        first_tick = result.run.config.get("first_tick", 0)
-        ended_at = next((path.name for path in reversed(checkpoints(options.save))), None)
-        config = {**result.run.config, "options": kept_options(options), "checkpoint": ended_at}
-        config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
-        replace(result, run=replace(result.run, config=config)).save(options.save / f"run-{first_tick:09d}")
-        console.say(
-            f"Saved in {options.save}; go on with --resume {options.save}, see it act with hocket run --policy "
-            f"{options.save}"
-        )
-    console.write_json(options.json, as_json(result))
+    console.check_writable(out=options.out, json=options.json)
+    result = conclude(
+        lambda: execute(options),
+        save=(
+            lambda result: save_training(options, result),
+            lambda result: console.write_json(options.json, as_json(result)),
+        ),
+        show=lambda result: show_training(options, result),
+    )
     if result.error is not None:
         raise HocketError(result.error)
+
+
+def save_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> str | None:
+    """Write the run, beside the checkpoints, into the folder of --out; return the line that says so."""
+    from hocket.learn.checkpoints.checkpoint import checkpoints
+
+    if options.out is None:
+        return None
+    run = run_of(result)
+    ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
+    config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
+    kept = replace(run, config=config)
+    folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
+    (kept if isinstance(result, hocket.RunResult) else replace(result, run=kept)).save(folder)
+    if ended_at is None:
+        return f"Saved in {options.out}, without a checkpoint"
+    return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
+
+
+def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
+    """Print the summary of the run and, of a whole training, that of the learning."""
+    console.say(str(run_of(result).summary()))
+    say_priority(run_of(result), options.priority)
+    if not isinstance(result, hocket.RunResult):
+        console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
+
+
+def run_of(result: TrainResult | hocket.RunResult) -> hocket.RunResult:
+    """The run of a whole training, or of one that an error or a signal has ended."""
+    return result if isinstance(result, hocket.RunResult) else result.run
 
 
 def learning_figures(result: TrainResult) -> dict[str, str]:
@@ -89,15 +110,15 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
-    if len(final.returns):
-        episodes = f"{len(final.returns)} episode{'s' * (len(final.returns) > 1)}"
-        figures["evaluation"] = f"mean return {final.mean:.4g} over {episodes}, by the weights of tick {final.tick:,}"
+    figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
 
 
-def as_json(result: TrainResult) -> dict[str, Any]:
+def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
     """The same as plain values, with the evaluations on the way."""
+    if isinstance(result, hocket.RunResult):
+        return {"run": asdict(result.summary()), "mode": result.config.get("mode")}
     final, stale = result.final, result.stalenesses
     return {
         "run": asdict(result.run.summary()),
@@ -113,24 +134,45 @@ def as_json(result: TrainResult) -> dict[str, Any]:
 
 
 def execute(options: TrainArguments) -> TrainResult:
-    """Train what ``options`` say."""
+    """Train what ``options`` say. What cannot be is refused before torch is loaded, as far as it can be."""
     rate = rate_of(options)
-    check_width(options)
-    check_relevant(options, NEEDS)
-    if options.save is None and options.save_every != USUAL.save_every:
-        raise ConfigurationError(f"--save-every {options.save_every} needs --save; give a folder, or leave it out")
-    rule, learner, algorithm = make_learning_rule(options), make_learner(options), make_algorithm(options)
+    check_acting(options, NEEDS)
+    check_live(options.live, options.live_port, options.live_host)
+    rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
+    acting = hocket.ActingOptions(
+        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+        late_binding=options.late_binding,
+        charge=charge_of(options),
+    )
+    replay = hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack)
+    evaluation = hocket.EvaluationOptions(
+        every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
+    )
+    latency = check_latency(options)
+    update_latency = None if options.update_latency is None else parse_latency(options.update_latency, "update_latency")
+    if options.demonstrations is not None and not options.demonstrations.is_file():
+        raise ConfigurationError(f"--demonstrations {options.demonstrations} is not there; give a file of episodes")
+    check_usual(
+        hz=rate,
+        workers=rule.initial_workers,
+        latency=(options.latency, acting.charge or latency),
+        update_latency=(options.update_latency, update_latency),
+    )
+    check_learnable(options)
+    algorithm = make_algorithm(options)
     network = make_network(options, algorithm)
+    if options.bfloat16:
+        warn_slow_bfloat16(options.device)
     learn_from_demonstrations(options, network, algorithm)
-    clock = make_clock(options, rate, lambda: measured(options, network))
-    if options.learning is not None:
+    clock = make_clock(options, rate, latency, lambda: measured(options, network))
+    if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
-        clock = replace(clock, learning=parse_latency(options.learning))
+        clock = replace(clock, learning=update_latency)
     checkpoints = None
-    if options.save is not None:
-        checkpoints = hocket.Checkpoints(options.save, every=options.save_every)
-        prepare_folder(options.save, options)
-    drawn = options.live > 0 and options.save is None  # what an environment draws with cannot always be saved
+    if options.out is not None:
+        checkpoints = hocket.Checkpoints(options.out, every=options.save_every)
+        prepare_folder(options.out, options)
+    drawn = options.live and options.out is None  # what an environment draws with cannot always be saved
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=console.console))
         instruments: list[Instrument] = [line, Evaluations()]
@@ -141,6 +183,7 @@ def execute(options: TrainArguments) -> TrainResult:
 
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
+        say_starting(rule, clock)
         return hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
@@ -149,16 +192,10 @@ def execute(options: TrainArguments) -> TrainResult:
             clock,
             ticks=options.ticks,
             learner=learner,
-            acting=hocket.ActingOptions(
-                epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-                late_binding=options.late_binding,
-                charge=charge_of(options),
-            ),
-            replay=hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack),
-            evaluation=hocket.EvaluationOptions(
-                every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
-            ),
-            default=make_default(options),
+            acting=acting,
+            replay=replay,
+            evaluation=evaluation,
+            default=default,
             threads=options.threads,
             seed=options.seed,
             instruments=instruments,
@@ -188,7 +225,7 @@ def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Meas
 
 
 class Evaluations(Instrument):
-    """Says how each evaluation went."""
+    """Prints the result of each evaluation."""
 
     def on_evaluation(self, tick: int, mean_return: float) -> None:
         """See `Instrument`."""
@@ -210,30 +247,18 @@ def prepare_folder(folder: Path, options: TrainArguments) -> None:
 
 def kept_options(options: TrainArguments) -> dict[str, Any]:
     """What a config.json keeps of them: not where things go."""
-    return saved_options(options, without=("save", "resume", "tensorboard", "json"))
-
-
-NEEDING = ("pretrain_updates", "pretrain_delay", "margin")
+    return saved_options(options, without=NOT_KEPT)
 
 
 def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algorithm: DeepQ) -> None:
-    """Pre-train ``network``, if the options say so. A training that is gone on with has that behind it."""
-    if options.demonstrations is None:
-        for name in NEEDING:
-            given = getattr(options, name)
-            if given != getattr(USUAL, name):
-                raise ConfigurationError(
-                    f"--{name.replace('_', '-')} {given} needs --demonstrations; give a file, or leave it out"
-                )
-        return
-    if options.resume is not None:
+    """Pre-train ``network``, if the options say so. A resumed training has been pre-trained."""
+    if options.demonstrations is None or options.resume is not None:
         return
     from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
 
     env = make_world(options)
     env.close()
-    if not isinstance(env.action_space, gym.spaces.Discrete):
-        raise ConfigurationError(f"learning needs Discrete actions, not {env.action_space}; {options.env} has others")
+    assert isinstance(env.action_space, gym.spaces.Discrete)
     demonstrations = hocket.Demonstrations.load(options.demonstrations)
     known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
     losses = hocket.pretrain(

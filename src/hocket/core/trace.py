@@ -12,7 +12,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from errno import EEXIST
 from os import PathLike, replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.commands import Command
+from hocket.core.description import describe
 from hocket.core.events import Event
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.base import Schedule
@@ -50,8 +51,8 @@ EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = 
     (e.WorkerLost, lambda x: (1, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerLost(r[1], r[2])),
     (
         e.DeadlineReached,
-        lambda x: (2, x.time_ns, x.tick, x.overrun, 0),
-        lambda r: e.DeadlineReached(r[1], r[2], bool(r[3])),
+        lambda x: (2, x.time_ns, x.tick, 0, 0),
+        lambda r: e.DeadlineReached(r[1], r[2]),
     ),
     (e.Ticked, lambda x: (3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
     (
@@ -241,10 +242,7 @@ def is_own(description: Any) -> bool:
 
 def describe_rule(rule: Rule) -> dict[str, Any]:
     """A rule as plain values: its class name and its options."""
-    if isinstance(rule, UnknownRule):
-        return rule.description
-    options = asdict(rule)  # type: ignore[call-overload]
-    return {"name": type(rule).__name__, **{k: v.value if isinstance(v, Learn) else v for k, v in options.items()}}
+    return rule.description if isinstance(rule, UnknownRule) else describe(rule)
 
 
 def restore_rule(description: dict[str, Any]) -> Rule:

@@ -118,7 +118,9 @@ def _dataclass(value: Any) -> str:
 
 
 def default_fields(value: Any) -> list[str]:
-    """The names of a dataclass's fields that have their defaults."""
+    """The names of a dataclass's fields that have their defaults; none for another object."""
+    if not is_dataclass(value):
+        return []
     return [field.name for field in fields(value) if _is_default(value, field)]
 
 

@@ -76,7 +76,7 @@ def take_typed(content: dict[str, Any], kinds: Mapping[str, type | tuple[type, .
 
 
 def take_counts(content: dict[str, Any], name: str) -> list[str]:
-    """Removes ``content[name]`` unless it is an object of whole numbers from 0, and returns the problem."""
+    """Remove ``content[name]`` unless it is an object of whole numbers from 0; return the problem if there is one."""
     found = content.get(name)
     if found is None or (
         isinstance(found, dict) and all(type(count) is int and count >= 0 for count in found.values())

@@ -14,17 +14,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
+from signal import Signals
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.core.trace import Trace, UnknownRule
-from hocket.errors import HocketError, TraceError
+from hocket.core.trace import KIND, SECOND, WIDTH, Trace, UnknownRule
+from hocket.errors import ConfigurationError, HocketError, TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
-from hocket.results.metrics import Inferences, Metrics, TickColumns
+from hocket.results.metrics import TICKED, Inferences, Metrics, TickColumns
 from hocket.results.run_checks import (
     Columns,
     check_cadence,
@@ -41,6 +43,7 @@ from hocket.results.training_log import TrainingLog
 FORMAT = "hocket-run"
 VERSION = 1
 INDEX, CONFIG, SUMMARY, TRACE = "run.json", "config.json", "summary.json", "trace.bin"
+CHECKPOINT_INDEX = "state.json"
 TICKS, INFERENCES, EPISODES, LEARNING = "ticks.npz", "inferences.npz", "episodes.npz", "learning.npz"
 NEEDED = (INDEX, CONFIG, SUMMARY, TRACE, TICKS, INFERENCES, EPISODES)
 
@@ -56,6 +59,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "epoch_ns": int,
     "errors": list,
     "interrupted": bool,
+    "failed": bool,
     "wall_s": (int, float),
     "loop_cpu_s": (int, float),
     "priority": int,
@@ -95,9 +99,10 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
     """Write all that `read_run` needs into the folder ``path``, in place of an earlier run.
 
     Raises:
-        ConfigurationError: if the disk refuses.
+        ConfigurationError: if the disk refuses, or the folder holds the checkpoints of a training.
     """
     make_folder(path)
+    _check_no_checkpoints(path)
     for stale in (INDEX, *(() if learning is not None else (LEARNING,))):
         try:
             (path / stale).unlink(missing_ok=True)
@@ -124,10 +129,23 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "loop_cpu_s": record.loop_cpu_s,
         "priority": record.priority,
         "interrupted": record.interrupted,
+        "failed": record.failed,
+        "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
+        "notes": record.notes,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
+
+
+def _check_no_checkpoints(path: Path) -> None:
+    """A training's folder has a config.json of its own, and checkpoints in folders named by tick."""
+    for state in path.glob("*/" + CHECKPOINT_INDEX):
+        if state.parent.name.isdecimal():
+            raise ConfigurationError(
+                f"{path} holds checkpoints of a training ({state.parent.name}), and this run's config.json would "
+                f"replace theirs; try another folder, such as {path / 'run'}"
+            )
 
 
 def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -> SavedRun:
@@ -221,15 +239,15 @@ class _Reader:
 
     def of(self, name: str, sizes: Mapping[str, Any], read: Any) -> Any:
         """What ``read`` makes of the file, or None."""
-        file, found = self._path / name, []
+        file, found = self._path / name, None
         with self.noting(name):
             length = file.stat().st_size
             if not file.is_file():
                 raise ValueError("it is no file")
             if name in sizes and length != sizes[name]:
                 raise ValueError(f"{length} bytes where {sizes[name]} were written")
-            found.append(read(file))
-        return found[0] if found else None
+            found = read(file)
+        return found  # noqa: RET504 (`noting` may have ended the block)
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
@@ -271,7 +289,7 @@ def _metrics(
     of_ticks = None if ticks is None else _of(TickColumns, ticks)
     of_inferences = None if inferences is None else _of(Inferences, inferences)
     if trace is not None:
-        if ticks is not None and not np.array_equal(ticks["tick"], Metrics(RunRecord(trace)).ticks.tick):
+        if ticks is not None and not _same_ticks(ticks["tick"], trace):
             raise ValueError(f"{TICKS} has other ticks than {TRACE}")
         return _checked(Metrics(_record(trace, ticks, episodes, index)))
     hz = index.get("hz") or dict(config.get("clock") or {}).get("hz")
@@ -280,6 +298,16 @@ def _metrics(
     cadence = Cadence(exact_hz(hz), int(index.get("epoch_ns", 0)))
     record = _record(Trace(UnknownRule(dict(config.get("rule") or {})), cadence), ticks, episodes, index)
     return _checked(Metrics(record, ticks=of_ticks, inferences=of_inferences))
+
+
+def _same_ticks(ticks: NDArray[Any], trace: Trace) -> bool:
+    """Whether ``ticks`` are those of ``trace``, or all but a last one that the run ended in the middle of."""
+    acted = Metrics(RunRecord(trace)).ticks.tick
+    if np.array_equal(ticks, acted):
+        return True
+    rows = np.frombuffer(trace.rows, np.int64).reshape(-1, WIDTH)
+    last_observed = rows[rows[:, KIND] == TICKED, SECOND].max(initial=-1)
+    return len(acted) > 0 and last_observed < acted[-1] and np.array_equal(ticks, acted[:-1])
 
 
 def _checked(metrics: Metrics) -> Metrics:
@@ -310,7 +338,10 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     if episodes is not None:
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
-    record.interrupted = bool(index.get("interrupted", False))
+    record.notes = [str(note) for note in index.get("notes", ())]
+    record.failed = bool(index.get("failed", False))
+    if index.get("interrupted", False):
+        record.signal = Signals.__members__.get(str(index.get("signal")), Signals.SIGINT)
     record.priority = int(index.get("priority") or 0)
     record.loop_cpu_s, record.wall_s = float(index.get("loop_cpu_s") or 0), float(index.get("wall_s") or 0)
     return record

@@ -63,6 +63,8 @@ class Summary:
     return_mean: float
     reward_total: float
     interrupted: bool
+    notes: list[str]
+    """What the system denied the run."""
 
     @classmethod
     def of(cls, record: RunRecord) -> Summary:
@@ -114,6 +116,7 @@ class Summary:
             return_mean=_mean(returns),
             reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
             interrupted=record.interrupted,
+            notes=list(record.notes),
         )
 
     def __str__(self) -> str:
@@ -149,6 +152,7 @@ class Summary:
             ),
             f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
             f"total reward {number(self.reward_total)}",
+            *(f"note        {note}" for note in self.notes),
         ]
         return "\n".join(lines)
 

@@ -310,7 +310,7 @@ def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
 
     with hocket.LivePage(0) as page:
         pid = page._process.pid
-        with pytest.warns(RuntimeWarning, match=r"(?s)LivePage.*the run goes on.*ended with exit code -9") as warned:
+        with pytest.warns(RuntimeWarning, match=r"(?s)LivePage.*the run continues.*ended with exit code -9") as warned:
             result = play(page, ticks=150, env=Killing(episode_ticks=1000))
         assert len(warned) == 1 and result.summary().ticks == 150
 

@@ -169,6 +169,8 @@ def test_a_run_in_the_browser(browser, shown):
         assert (shown.pixels("lanes") != before[3]).any()
 
         # Pause holds the lanes and the picture; the figures go on.
+        seen = shown.tick()
+        assert eventually(lambda: shown.moment() * HZ > seen + 4)
         shown.press("pause")
         assert eventually(lambda: shown.state() == "paused")
         moment, lanes, coverage = shown.moment(), shown.pixels("lanes"), shown.text("ticks")
@@ -178,7 +180,8 @@ def test_a_run_in_the_browser(browser, shown):
         for _ in range(3):
             shown.press("back")
         assert eventually(lambda: moment - 3.01 / HZ <= shown.moment() <= moment - 1.99 / HZ)
-        assert eventually(lambda: 0 <= shown.moment() * HZ - shown.tick() < HZ / 2)
+        # However few pictures a busy machine takes: no later one than the moment's, nor one before that seen already.
+        assert eventually(lambda: seen <= shown.tick() <= shown.moment() * HZ)
         shown.press("forth")
         assert eventually(lambda: shown.moment() > moment - 2.01 / HZ)
         browser.execute_script(

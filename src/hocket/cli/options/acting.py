@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,7 +11,10 @@ from typing import Any, Literal
 import gymnasium as gym
 
 import hocket
-from hocket.cli.options.live import NOT_SAVED, Flag
+from hocket.cli import console
+from hocket.cli.options.live import NOT_SAVED
+from hocket.cli.options.numbers import check_numbers
+from hocket.cli.options.typed import Need, as_arguments, check_needs, completing, flag, need, options_in
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import as_executor_kind
@@ -23,6 +25,7 @@ from hocket.latency.laws import LatencyModel
 
 MEASURED = "measured"
 RGB = "rgb_array"
+WORDS = {"true": True, "false": False, "null": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,8 @@ class ActingArguments:
     env: str = "ALE/Boxing-v5"
     """Any Gymnasium id; see: hocket envs."""
     env_args: str | None = None
-    """What the environment is made with, as NAME=VALUE,…: a Game Boy's rom=tetris.gb,states=FOLDER."""
+    """What the environment is made with, as NAME=VALUE,…: a Game Boy's rom=tetris.gb,states=FOLDER; texts in quotes
+    and lists as in JSON."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
@@ -75,44 +79,45 @@ class ActingArguments:
     """Where networks act and learn: cpu, cuda, cuda:1, ..."""
     json: Path | None = None
     """Also write the summary to this file."""
-    live: Flag = 0
+    live: bool = False
     """Show a page with the environment's picture and the schedule while it goes on."""
     live_port: int = USUAL_PORT
     """The page's port; 0 for any that is free."""
     live_host: str = LOOPBACK
-    """The address that the page is served on; other machines reach all but 127.0.0.1. The printed token is needed."""
+    """The address of the page; 127.0.0.1 is reached from this machine only. Needs the printed token."""
 
 
-ACTING_NEEDS = {
-    "quantile": ("rule", "tick-dispatch"),
-    "predictability": ("rule", "tick-dispatch"),
-    "release_early": ("rule", "tick-dispatch"),
-    "executor": ("clock", "realtime"),
-    "overrun": ("clock", "realtime"),
-    "priority": ("clock", "realtime"),
-    "latency": ("clock", "virtual"),
+RULE_NEEDS = {
+    "workers": Need(
+        "rule",
+        lambda rule: rule != "sequential",
+        "a rule of several workers",
+        agreeing=("1",),
+    ),
+    "quantile": need("rule", "tick-dispatch"),
+    "predictability": need("quantile", "auto"),
+    "release_early": need("rule", "tick-dispatch"),
 }
-"""Options that say something only beside another one's value."""
+ACTING_NEEDS = {
+    **RULE_NEEDS,
+    "executor": need("clock", "realtime"),
+    "overrun": need("clock", "realtime"),
+    "priority": need("clock", "realtime"),
+    "latency": need("clock", "virtual"),
+}
+"""Options that change something only beside another option's value."""
+OF_THE_ENV = ("env_args", "repeat_action_probability")
+"""Options that belong to the environment that --env names."""
 
 
-def check_relevant(options: ActingArguments, needs: Mapping[str, tuple[str, str]]) -> None:
-    """Refuse an option that would change nothing."""
-    usual = type(options)()
-    for name, (other, value) in needs.items():
-        given, beside = getattr(options, name), getattr(options, other)
-        if given != getattr(usual, name) and beside != value:
-            raise ConfigurationError(
-                f"--{_spelled(name)} {given} needs --{_spelled(other)} {value}; with --{_spelled(other)} {beside} "
-                "leave it out"
-            )
-    if options.rule == "sequential" and options.workers not in ("1", usual.workers):
-        raise ConfigurationError(f"--workers {options.workers}: --rule sequential has one worker; leave it out")
+def check_acting(options: ActingArguments, needs: Mapping[str, Need]) -> None:
+    """Refuse numbers that an option cannot have, and options that would change nothing.
 
-
-def check_width(options: ActingArguments) -> None:
-    """Refuse a width that no network has."""
-    if not (math.isfinite(options.width) and options.width > 0):
-        raise ConfigurationError(f"--width {options.width} must be greater than 0; try --width 1")
+    Raises:
+        ConfigurationError: naming the option.
+    """
+    check_numbers(options)
+    check_needs(options, needs)
 
 
 def make_world(options: ActingArguments, *, drawn: bool = False) -> gym.Env[Any, Any]:
@@ -135,24 +140,55 @@ def make_world(options: ActingArguments, *, drawn: bool = False) -> gym.Env[Any,
 
 
 def parse_env_args(text: str | None) -> dict[str, Any]:
-    """``rom=tetris.gb,raw=true,size=42`` by name: numbers, true, false and null are such, all else is text.
+    """The arguments in ``rom=tetris.gb,raw=true,size=42,names=["a","b"]`` by name.
+
+    Numbers, true, false, null, texts in quotes, lists and objects are read as JSON; anything else is a text.
 
     Raises:
-        ConfigurationError: if a part has no name.
+        ConfigurationError: if a part has no name, a name occurs twice, or a list is not JSON.
     """
     arguments: dict[str, Any] = {}
-    for part in text.split(",") if text else []:
+    for part in _split(text) if text else []:
         name, sign, value = part.partition("=")
-        if not (sign and name.strip().isidentifier()):
+        name = name.strip()
+        if not (sign and name.isidentifier()):
             raise ConfigurationError(f"--env-args {text}: '{part}' is not NAME=VALUE; try --env-args rom=tetris.gb")
-        try:
-            arguments[name.strip()] = json.loads(value.lower())
-        except ValueError:
-            arguments[name.strip()] = value
+        if name in arguments:
+            raise ConfigurationError(f"--env-args {text}: {name} occurs twice; leave one out")
+        arguments[name] = _value(str(text), value.strip())
     taken = arguments.keys() & {"id", "frame_stack", "repeat_action_probability", "render_mode"}
     if taken:
         raise ConfigurationError(f"--env-args {text}: {', '.join(sorted(taken))} cannot be given here; leave it out")
     return arguments
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas, except for those within quotes and brackets."""
+    parts, depth, quoted, escaped = [""], 0, False, False
+    for character in text:
+        if character == "," and not depth and not quoted:
+            parts.append("")
+            continue
+        parts[-1] += character
+        if character == '"' and not escaped:
+            quoted = not quoted
+        elif not quoted:
+            depth += (character in "[{") - (character in "]}")
+        escaped = character == "\\" and quoted and not escaped
+    return parts
+
+
+def _value(arguments: str, text: str) -> Any:
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    try:
+        return json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        if text[:1] in ("[", "{", '"'):
+            raise ConfigurationError(
+                f'--env-args {arguments}: {text} is not JSON ({error}); try names=["a","b"],sizes=[1,2]'
+            ) from error
+        return text
 
 
 def rate_of(options: ActingArguments) -> float:
@@ -188,38 +224,58 @@ def make_rule(options: ActingArguments) -> Rule:
 
 
 def make_clock(
-    options: ActingArguments, hz: float, measured: Callable[[], hocket.analysis.Measured]
+    options: ActingArguments,
+    hz: float,
+    latency: LatencyModel | None,
+    measured: Callable[[], hocket.analysis.Measured],
 ) -> hocket.Realtime | hocket.Virtual:
-    """The clock that the options name; ``measured`` gives the policy's own inference times."""
+    """The clock that the options name.
+
+    Args:
+        options: the command's.
+        hz: ticks per second.
+        latency: virtual time's law, from `check_latency`.
+        measured: gives the policy's own inference times, for ``--latency measured``.
+    """
+    if options.clock == "virtual":
+        return hocket.Virtual(hz=hz, latency=measured() if latency is None else latency)
+    skip = options.overrun == "skip"
+    return hocket.Realtime(
+        hz=hz,
+        executor=as_executor_kind(options.executor),
+        overrun=hocket.Overrun.SKIP if skip else hocket.Overrun.CATCH_UP,
+        priority=options.priority,
+    )
+
+
+def check_latency(options: ActingArguments) -> LatencyModel | None:
+    """Virtual time's law; None if it is to be measured, and in realtime.
+
+    Raises:
+        ConfigurationError: if virtual time has none, or it cannot be read.
+    """
     if options.clock == "realtime":
-        skip = options.overrun == "skip"
-        return hocket.Realtime(
-            hz=hz,
-            executor=as_executor_kind(options.executor),
-            overrun=hocket.Overrun.SKIP if skip else hocket.Overrun.CATCH_UP,
-            priority=options.priority,
-        )
+        return None
     if options.latency is None:
         raise ConfigurationError(
             "--clock virtual needs --latency: seconds, lognormal:0.2:0.3, a file of seconds, or measured"
         )
-    return hocket.Virtual(hz=hz, latency=measured() if options.latency == MEASURED else parse_latency(options.latency))
+    return None if options.latency == MEASURED else parse_latency(options.latency)
 
 
-def parse_latency(text: str) -> LatencyModel:
-    """``0.2``, ``lognormal:0.2:0.3``, ``gamma:0.2:4``, ``heavy:0.2``, or a file."""
-    name, *numbers = text.split(":")
+def parse_latency(text: str, name: str = "latency") -> LatencyModel:
+    """The law in ``0.2``, ``lognormal:0.2:0.3``, ``gamma:0.2:4``, ``heavy:0.2``, or a file."""
+    law, *numbers = text.split(":")
     laws: dict[str, Any] = {"lognormal": hocket.LogNormal, "gamma": hocket.Gamma, "heavy": hocket.HeavyTail}
-    if name in laws:
+    if law in laws:
         usage = "try lognormal:0.2:0.3, gamma:0.2:4, heavy:0.2 or heavy:0.2:0.01:5"
         try:
-            values = [float(number) for number in numbers]
-            law: LatencyModel = laws[name](*values)
+            found: LatencyModel = laws[law](*(float(number) for number in numbers))
         except TypeError as error:
-            raise ConfigurationError(f"--latency {text} has {len(numbers)} numbers after {name}; {usage}") from error
+            raise ConfigurationError(f"{flag(name)} {text} has {len(numbers)} numbers after {law}; {usage}") from error
         except ValueError as error:
-            raise ConfigurationError(f"--latency {text}: {error}; {usage}") from error
-        return law
+            raise ConfigurationError(f"{flag(name)} {text}: {error}; {usage}") from error
+        return found
     try:
         seconds = float(text)
     except ValueError:
@@ -239,8 +295,16 @@ def saved_options(options: ActingArguments, without: tuple[str, ...]) -> dict[st
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def with_config(arguments: list[str], kinds: Mapping[str, type[ActingArguments]]) -> list[str]:
-    """``COMMAND --config FILE …`` with the file's options spelled out before those that were given.
+def with_config(
+    arguments: list[str], kinds: Mapping[str, tuple[ActingArguments, Mapping[str, Need], tuple[str, ...]]]
+) -> list[str]:
+    """``COMMAND --config FILE …`` with the file's options before those that were typed.
+
+    A saved option that contradicts a typed one is left out.
+
+    Args:
+        arguments: the command line.
+        kinds: by command its usual options, what they need, and those that a config.json does not keep.
 
     Raises:
         ConfigurationError: if the file is not a config.json that the command has saved.
@@ -256,28 +320,32 @@ def with_config(arguments: list[str], kinds: Mapping[str, type[ActingArguments]]
     at = split.index("--config")
     if at + 1 == len(split):
         raise ConfigurationError("--config needs a file; try --config runs/boxing/config.json")
-    file = split[at + 1]
+    file, rest = split[at + 1], [*split[1:at], *split[at + 2 :]]
+    usual, needs, without = kinds[command]
     try:
         saved = json.loads(Path(file).read_text())["options"]
-        known = {field.name for field in fields(kinds[command])}
+        if not isinstance(saved, dict):
+            raise ConfigurationError(f"its options are {saved!r}, not an object")
+        known = {field.name for field in fields(usual)} - {*without, *NOT_SAVED}
         if not set(saved) <= known:
             raise ConfigurationError(f"unknown options {sorted(set(saved) - known)}")
+        named = options_in(rest)
+        if named.get("env") not in (None, saved.get("env")):
+            saved = {name: value for name, value in saved.items() if name not in OF_THE_ENV}
+        kept = completing(saved, named, usual, needs)
+        spelled_out = as_arguments(kept)
     except KeyError as error:
         raise ConfigurationError(
             f"--config {file} has no options: only what hocket {command} has saved can be repeated"
         ) from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigurationError(
             f"--config {file} is not the config.json of a saved hocket {command}: {error}"
         ) from error
-    return [command, *spelled(saved), *split[1:at], *split[at + 2 :]]
-
-
-def spelled(options: Mapping[str, Any]) -> list[str]:
-    """``options`` as they are typed, without those that are None."""
-    return [
-        part for name, value in options.items() if value is not None for part in ("--" + _spelled(name), str(value))
-    ]
+    for name in ("policy", "env"):
+        if ":" in str(kept.get(name, "")):  # FILE.py:NAME, MODULE:ID
+            console.say(f"--{name} {kept[name]}, as {file} says: its code is run")
+    return [command, *spelled_out, *rest]
 
 
 def number_of(name: str, text: str, kind: type[Any]) -> Any:
@@ -290,7 +358,3 @@ def number_of(name: str, text: str, kind: type[Any]) -> Any:
         return kind(text)
     except ValueError as error:
         raise ConfigurationError(f"--{name} {text} must be a number or auto") from error
-
-
-def _spelled(name: str) -> str:
-    return name.replace("_", "-")

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
-
-import tyro
 
 from hocket.cli import console
+from hocket.cli.options.typed import was_typed
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
 from hocket.instruments.live.live_page import LOOPBACK, USUAL_PORT, LivePage
 
-Flag = Annotated[tyro.conf.UseCounterAction[int], tyro.conf.arg(help_behavior_hint="")]
-"""An option without a value, where others want True or False: how often it was given."""
-
 NOT_SAVED = ("live", "live_port", "live_host")
 
 
+def check_live(live: bool, port: int, host: str) -> None:
+    """Refuse an address of the page without the page.
+
+    Raises:
+        ConfigurationError: naming the option.
+    """
+    if not live:
+        for name, value, usual in (("live_port", port, USUAL_PORT), ("live_host", host, LOOPBACK)):
+            if was_typed(name) or value != usual:
+                raise ConfigurationError(f"--{name.replace('_', '-')} {value} needs --live; give it, or leave this out")
+
+
 @contextmanager
-def live_page(live: int, port: int, host: str) -> Iterator[list[Instrument]]:
+def live_page(live: bool, port: int, host: str) -> Iterator[list[Instrument]]:
     """The page as an instrument, if ``--live`` asks for it, and where it is, said.
 
     Raises:
         ConfigurationError: if it cannot be served there, or the other options stand without ``--live``.
     """
+    check_live(live, port, host)
     if not live:
-        for name, given, usual in (("live-port", port, USUAL_PORT), ("live-host", host, LOOPBACK)):
-            if given != usual:
-                raise ConfigurationError(f"--{name} {given} needs --live; give it, or leave this out")
         yield []
         return
     with LivePage(port, host=host) as page:

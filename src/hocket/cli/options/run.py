@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from hocket.cli.options.acting import ACTING_NEEDS, ActingArguments
-from hocket.errors import ConfigurationError
+from hocket.cli.options.typed import Need, given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,29 +27,29 @@ class RunArguments(ActingArguments):
 
 
 USUAL = RunArguments()
+
+
+def is_network(policy: str) -> bool:
+    """True if ``--policy`` names an untrained network or a trained one."""
+    return policy == "network" or Path(policy).exists()
+
+
+UNTRAINED = Need("policy", lambda policy: policy == "network", "--policy network")
+NETWORK = Need("policy", is_network, "--policy network")
 NEEDS = {
     **ACTING_NEEDS,
-    "width": ("policy", "network"),
-    "deep": ("policy", "network"),
-    "bfloat16": ("policy", "network"),
-    "threads": ("policy", "network"),
-    "device": ("policy", "network"),
+    "seconds": Need("ticks", lambda ticks: not given(ticks), "a run without --ticks", replaces=True),
+    "width": UNTRAINED,
+    "deep": UNTRAINED,
+    "bfloat16": UNTRAINED,
+    "threads": NETWORK,
+    "device": NETWORK,
 }
-"""Options that say something only beside another one's value."""
+"""Options that change something only beside another option's value."""
+NOT_KEPT = ("out", "json")
+"""Options that a run's config.json does not keep."""
 
 
 def ticks_of(options: RunArguments, hz: float) -> int:
-    """How many ticks the options name.
-
-    Raises:
-        ConfigurationError: if there are none, or both ways of saying it are used.
-    """
-    if options.ticks is None:
-        if not (math.isfinite(options.seconds) and options.seconds > 0):
-            raise ConfigurationError(f"--seconds {options.seconds} must be greater than 0; try --seconds 20")
-        return max(1, round(options.seconds * hz))
-    if options.seconds != USUAL.seconds:
-        raise ConfigurationError(f"--ticks {options.ticks} and --seconds {options.seconds} say it twice; give one")
-    if options.ticks < 1:
-        raise ConfigurationError(f"--ticks {options.ticks} must be at least 1; try --ticks 1200")
-    return options.ticks
+    """The length of the run in ticks."""
+    return options.ticks if options.ticks is not None else max(1, round(options.seconds * hz))

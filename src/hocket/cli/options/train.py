@@ -11,9 +11,11 @@ import gymnasium as gym
 
 import hocket
 from hocket.cli.options.acting import ACTING_NEEDS, ActingArguments, make_rule, make_world
+from hocket.cli.options.typed import Need, given, need
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
+from hocket.spaces.codec import check_spaces
 
 if TYPE_CHECKING:
     from hocket.learn.algorithms.deep_q import DeepQ
@@ -36,7 +38,7 @@ class TrainArguments(ActingArguments):
     """Asynchronous learners, one batch that is several times larger, or the classical loop (--rule sequential)."""
     learners: int = 1
     """How many learn."""
-    learning: str | None = None
+    update_latency: str | None = None
     """Virtual time's durations of one update, in the forms of --latency; none at all by default."""
     update_every: int = 4
     """Ticks for each update; 0 for as many as the learners can."""
@@ -63,7 +65,7 @@ class TrainArguments(ActingArguments):
     bfloat16: bool = False
     """Run the network's trunk in bfloat16, on processors that have it."""
     demonstrations: Path | None = None
-    """Learn from somebody else's episodes first: a file of hocket.Demonstrations (dqn)."""
+    """Learn from recorded episodes first: a file of hocket.Demonstrations (dqn)."""
     pretrain_updates: int = 16_000
     """How many updates from --demonstrations."""
     pretrain_delay: int = 1
@@ -73,11 +75,11 @@ class TrainArguments(ActingArguments):
     evaluate_every: int | None = None
     """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
     evaluation_episodes: int | None = None
-    """Episodes of each, and of the final one; 20 by default, 1 in realtime."""
+    """Episodes of each, and of the final one; 20 by default, 1 in realtime; 0 for no evaluations."""
     good_enough: float | None = None
     """Stop at the first evaluation whose mean return reaches this (virtual)."""
-    save: Path | None = None
-    """Write checkpoints into this folder, at the end and on the way."""
+    out: Path | None = None
+    """Save the training into this folder, with checkpoints at the end and on the way."""
     save_every: int = 10_000
     """Ticks between two checkpoints."""
     resume: Path | None = None
@@ -87,14 +89,25 @@ class TrainArguments(ActingArguments):
 
 
 USUAL = TrainArguments()
+DEMONSTRATIONS = Need("demonstrations", given, "--demonstrations")
+SEVERAL_LEARNERS = need("learner", "round-robin", "parallel-batch", agreeing=(1,))
 NEEDS = {
-    **{name: need for name, need in ACTING_NEEDS.items() if name != "latency"},
-    "learning": ("clock", "virtual"),
-    "evaluate_every": ("clock", "virtual"),
-    "good_enough": ("clock", "virtual"),
-    "epsilon_ticks": ("algorithm", "dqn"),
-    "demonstrations": ("algorithm", "dqn"),
+    **{name: condition for name, condition in ACTING_NEEDS.items() if name != "latency"},
+    "update_latency": need("clock", "virtual"),
+    "evaluate_every": need("clock", "virtual"),
+    "good_enough": need("clock", "virtual"),
+    "epsilon_ticks": need("algorithm", "dqn"),
+    "demonstrations": need("algorithm", "dqn"),
+    "pretrain_updates": DEMONSTRATIONS,
+    "pretrain_delay": DEMONSTRATIONS,
+    "margin": DEMONSTRATIONS,
+    "learners": SEVERAL_LEARNERS,
+    "update_every": SEVERAL_LEARNERS,
+    "save_every": Need("out", given, "--out"),
 }
+"""Options that change something only beside another option's value."""
+NOT_KEPT = ("out", "resume", "tensorboard", "json")
+"""Options that a training's config.json does not keep."""
 
 
 def make_learning_rule(options: TrainArguments) -> Rule:
@@ -110,12 +123,6 @@ def make_learning_rule(options: TrainArguments) -> Rule:
 def make_learner(options: TrainArguments) -> Learners:
     """Who learns, and when."""
     if options.learner == "in-loop":
-        if options.learners != USUAL.learners:
-            raise ConfigurationError(f"--learners {options.learners}: --learner in-loop has one; leave it out")
-        if options.update_every != USUAL.update_every:
-            raise ConfigurationError(
-                f"--update-every {options.update_every}: --learner in-loop updates once for each action; leave it out"
-            )
         return InLoop(warm_up=options.warm_up)
     kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
     return kind(options.learners, update_every=options.update_every or None, warm_up=options.warm_up)
@@ -132,8 +139,38 @@ def make_algorithm(options: TrainArguments) -> DeepQ:
     return DQN(**given) if options.algorithm == "dqn" else Rainbow(**given)
 
 
+def check_learnable(options: TrainArguments) -> tuple[tuple[int, ...], gym.spaces.Discrete]:
+    """The shape of the observations and the space of the actions, which a network can be made for.
+
+    Raises:
+        ConfigurationError: if there is no such network.
+    """
+    env = make_world(options)
+    env.close()
+    check_spaces(env)
+    shape, space = env.observation_space.shape, env.action_space
+    if shape is None or not isinstance(space, gym.spaces.Discrete):
+        raise ConfigurationError(f"learning needs Discrete actions, not {space}; {options.env} has others")
+    if options.deep and not are_pictures(shape):
+        raise ConfigurationError(f"--deep needs 84x84 pictures; {options.env} gives observations of {shape}")
+    if are_minatar(shape) and options.width != USUAL.width:
+        raise ConfigurationError(f"--width {options.width}: the network for 10x10 observations has one; leave it out")
+    return shape, space
+
+
+def are_pictures(shape: tuple[int, ...]) -> bool:
+    """True for stacks of 84x84 pictures."""
+    return len(shape) == 3 and shape[1:] == PICTURE
+
+
+def are_minatar(shape: tuple[int, ...]) -> bool:
+    """True for MinAtar's 10x10 planes."""
+    return len(shape) == 3 and shape[:2] == MINATAR
+
+
 def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
     """A network for the environment's observations, seeded."""
+    shape, space = check_learnable(options)
     import torch
 
     from hocket.learn.algorithms.rainbow import Rainbow
@@ -141,25 +178,18 @@ def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
     from hocket.policies.devices import usable_device
 
     device = usable_device(options.device)
-    env = make_world(options)
-    try:
-        shape, space = env.observation_space.shape, env.action_space
-        if shape is None or not isinstance(space, gym.spaces.Discrete):
-            raise ConfigurationError(f"learning needs Discrete actions, not {space}; {options.env} has others")
-        support = first_support(env, algorithm, options.seed) if isinstance(algorithm, Rainbow) else None
-    finally:
-        env.close()
+    support = None
+    if isinstance(algorithm, Rainbow):
+        env = make_world(options)
+        try:
+            support = first_support(env, algorithm, options.seed)
+        finally:
+            env.close()
     torch.manual_seed(options.seed)
-    pictures = len(shape) == 3 and shape[1:] == PICTURE
-    if options.deep and not pictures:
-        raise ConfigurationError(f"--deep needs 84x84 pictures; {options.env} gives observations of {shape}")
+    pictures = are_pictures(shape)
     if pictures:
         trunk, features = impala_trunk(options.width, frames=shape[0], deep=options.deep)
-    elif len(shape) == 3 and shape[:2] == MINATAR:
-        if options.width != USUAL.width:
-            raise ConfigurationError(
-                f"--width {options.width}: the network for 10x10 observations has one; leave it out"
-            )
+    elif are_minatar(shape):
         trunk, features = minatar_trunk(shape[2])
     else:
         trunk, features = mlp_trunk(math.prod(shape), hidden=max(1, round(64 * options.width)))

@@ -1,7 +1,7 @@
 """A folder of files that is whole or not there, and that says of each file how long it is and what its hash is.
 
-It is written beside its place under another name, every file synced to the disk, and renamed in the end; so whoever
-finds it finds all of it, however the writer ended. Folders have numbers for names and one writer at a time. This module
+It is written beside its place under another name, every file synced to the disk, and renamed in the end; so it is
+whole if it is there, however the writer ended. Folders have numbers for names and one writer at a time. This module
 does not know what the files mean.
 """
 
@@ -153,7 +153,7 @@ def verify(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 class _Collected(list[bytes]):
-    """What numpy takes for a file that it writes a header to."""
+    """Collects the header that numpy writes into it."""
 
     def write(self, piece: bytes) -> None:
         self.append(piece)

@@ -1,0 +1,96 @@
+"""Warnings of values that are probably not meant, and of what a machine does not grant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import hocket
+from hocket.cli import console
+from hocket.cli.options.typed import flag
+from hocket.core.rules import Rule
+from hocket.latency.laws import Independent, LatencyModel
+
+DRAWS = 10_000
+"""Of a law, for its mean."""
+MANY_WORKERS = 8
+"""From so many on, worker processes take long to start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The range that the values of an option usually lie in."""
+
+    most: float
+    unit: str
+    range: str
+    hint: str = ""
+
+    def check(self, name: str, value: float, typed: str | None = None) -> None:
+        """Warn of a value above it."""
+        if value > self.most:
+            given = f"{value:g}" if typed is None else typed
+            console.warn(f"{flag(name)} {given} is {value:g} {self.unit}; usual are {self.range}{self.hint}")
+
+
+HZ = Usual(1000, "ticks a second", "1 to 1,000")
+WORKERS = Usual(256, "workers, each a process in realtime", "1 to 100")
+LATENCY = Usual(10, "seconds in the mean", "0.001 to 10", "; 50 ms is 0.05")
+
+
+def mean_s(law: LatencyModel) -> float:
+    """The mean of a law of durations, in seconds."""
+    assert isinstance(law, Independent)
+    return float(law.draw_s(np.random.default_rng(0), DRAWS).mean())
+
+
+def check_usual(
+    *, hz: float | None = None, workers: int | None = None, **laws: tuple[str | None, LatencyModel | None]
+) -> None:
+    """Warn of values that suggest another unit or a slip, before anything is started.
+
+    Args:
+        hz: ticks per second.
+        workers: how many start.
+        laws: by option, a law of durations as it was typed and as it was read.
+    """
+    if hz is not None:
+        HZ.check("hz", hz)
+    if workers is not None:
+        WORKERS.check("workers", workers)
+    for name, (typed, law) in laws.items():
+        if law is not None:
+            LATENCY.check(name, mean_s(law), typed)
+
+
+def say_starting(rule: Rule, clock: hocket.Realtime | hocket.Virtual) -> None:
+    """Say that many worker processes are started, which takes seconds."""
+    workers = rule.initial_workers
+    if isinstance(clock, hocket.Realtime) and clock.executor == hocket.Processes() and workers >= MANY_WORKERS:
+        console.say(f"starting {workers} workers")
+
+
+def say_priority(result: hocket.RunResult, asked: int) -> None:
+    """Say that a run on the wall clock had no real-time priority, and how to grant it."""
+    if result.config["clock"]["name"] != "Realtime" or not asked or result.record.priority:
+        return
+    if not hasattr(os, "sched_setscheduler"):
+        console.say(f"priority    real-time priority {asked} does not exist on this system; --priority 0 does not ask")
+        return
+    python = Path(sys.executable).resolve()
+    console.say(
+        f"priority    real-time priority {asked} was not granted, so ticks may be late; grant it with "
+        f"sudo setcap cap_sys_nice=ep {python}, or docker run --cap-add SYS_NICE; --priority 0 does not ask"
+    )
+
+
+def warn_slow_bfloat16(device: str) -> None:
+    """Warn of bfloat16 on a processor that has to emulate it."""
+    from hocket.models.qnetwork import has_bfloat16
+
+    if device == "cpu" and not has_bfloat16():
+        console.warn("--bfloat16 is slower than float32 on this processor, which does not compute in it; leave it out")
