@@ -92,7 +92,8 @@ def test_a_run_says_its_mode_its_policy_and_which_options_are_defaults():
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
     config = hocket.run(env, still, hocket.TickDispatch(3), clock, ticks=5).config
     assert (config["mode"], config["policy"], config["default"]) == ("delay-only, virtual", "still", "Fixed(action=0)")
-    assert "rule.quantile" in config["default_fields"] and "clock.failure_limit" in config["default_fields"]
+    assert "rule.quantile" in config["default_fields"] and "clock.failures" in config["default_fields"]
+    assert config["clock"]["failures"] == {"outage_s": 10.0, "rounds": 5}
     assert not {"rule.workers", "clock.latency", "clock.hz"} & set(config["default_fields"])
     measured = hocket.Virtual(hz=50, latency=hocket.analysis.Measured((0.03,)))
     assert hocket.run(env, still, hocket.TickDispatch(3), measured, ticks=5).config["mode"] == "true-size, virtual"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from signal import Signals
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 
 from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
+from hocket.drivers.failures import FailureLimits
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
@@ -168,4 +169,8 @@ def set_up(
 def _plain(value: Any) -> Any:
     if isinstance(value, LatencyModel):
         return describe_latency(value)
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, FailureLimits):
+        return asdict(value)
+    if isinstance(value, Enum):
+        return value.value
+    return value if value is None or isinstance(value, bool | int | float | str) else described(value)
