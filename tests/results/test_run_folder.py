@@ -92,7 +92,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, id):
 
 
 def test_a_folder_that_an_earlier_commit_saved():
-    saved = Path(__file__).parent / "data" / "run_of_93964ce"
+    saved = Path(__file__).parent / "data" / "run_of_892952c"
     loaded = hocket.load(saved)
     record, summary = loaded.record, loaded.summary()
     assert len(record.ticks) == 50 and sum(record.rewards) == 50 and record.actions[:6] == [0, 1, 1, 1, 1, 0]
