@@ -80,14 +80,14 @@ class Unseeded(Windowed):
         return float(np.random.default_rng().normal())
 
 
-def train(make_env, ticks, **options):
+def train(make_env, ticks, clock=hocket.Virtual(hz=50, latency=hocket.Constant(0.01)), **options):  # noqa: B008
     torch.manual_seed(0)
     return hocket.train(
         make_env,
         q_network(*mlp_trunk(2, hidden=4), 2),
         DQN(batch_size=4),
         hocket.TickDispatch(1),
-        hocket.Virtual(hz=50, latency=hocket.Constant(0.01)),
+        clock,
         ticks=ticks,
         learner=hocket.RoundRobin(1, warm_up=20),
         acting=hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 100)),
@@ -111,6 +111,31 @@ def test_what_can_be_saved_resumes_bit_for_bit(tmp_path, make_env):
     train(make_env, 100, checkpoints=hocket.Checkpoints(tmp_path))
     np.random.seed(6)
     assert came_to(train(make_env, 200, resume=tmp_path)) == came_to(whole)
+
+
+class Always:
+    """Its repr has an address."""
+
+    def __call__(self, observation):
+        return 1
+
+
+class OwnLaw(hocket.LatencyModel):
+    """Its repr has an address."""
+
+    def sampler(self, rng):
+        return hocket.Constant(0.02).sampler(rng)
+
+
+def test_a_checkpoint_does_not_belong_to_addresses(tmp_path):
+    def options():
+        return {"clock": hocket.Virtual(hz=50, latency=OwnLaw()), "default": hocket.Fallback(Always())}
+
+    first, second = options(), options()
+    assert repr(first) != repr(second)
+    whole = train(Walk, 120, **first)
+    train(Walk, 60, checkpoints=hocket.Checkpoints(tmp_path), **first)
+    assert came_to(train(Walk, 120, resume=tmp_path, **second)) == came_to(whole)
 
 
 def test_a_function_made_in_reset_is_named_at_the_start_and_saved_around(tmp_path):

@@ -40,7 +40,7 @@ class TensorBoardWriter(Instrument):
         if run.resumed_tick:
             # As a writer made with purge_step does; the tick is known only now.
             restart = Event(session_log=SessionLog(status=SessionLog.START))
-            file_writer: Any = self._writer.file_writer  # None once the writer is closed
+            file_writer: Any = self._writer.file_writer
             file_writer.add_event(restart, run.resumed_tick + 1)
 
     def on_training(self, progress: Progress) -> None:

@@ -239,15 +239,15 @@ class _Reader:
 
     def of(self, name: str, sizes: Mapping[str, Any], read: Any) -> Any:
         """What ``read`` makes of the file, or None."""
-        file, found = self._path / name, None
+        file, found = self._path / name, []
         with self.noting(name):
             length = file.stat().st_size
             if not file.is_file():
                 raise ValueError("it is no file")
             if name in sizes and length != sizes[name]:
                 raise ValueError(f"{length} bytes where {sizes[name]} were written")
-            found = read(file)
-        return found  # noqa: RET504 (`noting` may have ended the block)
+            found.append(read(file))
+        return found[0] if found else None
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:

@@ -53,9 +53,7 @@ def coverage(metrics: Metrics, edges: Ints) -> Floats:
     return share
 
 
-def spread(
-    ticks: NDArray[np.float64] | Ints, values: NDArray[np.float64] | Ints, edges: Ints, low: float = 5, high: float = 95
-) -> Spread:
+def spread(ticks: Ints | Floats, values: Floats | Ints, edges: Ints, low: float = 5, high: float = 95) -> Spread:
     """Of ``values`` by the bin that their tick is in; ``ticks`` are sorted."""
     cuts = np.searchsorted(ticks, edges, side="right")
     table = np.full((4, len(edges) - 1), math.nan)
