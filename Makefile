@@ -30,7 +30,7 @@ lint: $(READY)
 
 # The site, into site/index.html; fails on a broken link, or on a page that would fetch something from elsewhere.
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # The Game Boy games, from their sources (the binaries are committed: only who changes a game needs this, and sdcc).
 roms:

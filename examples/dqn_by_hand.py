@@ -21,15 +21,15 @@ DELAY, PENDING, ACTIONS, GAMMA = 4, 3, 2, 0.99
 
 
 class QNet(nn.Module):
-    """Values of the two actions, from the observation and a one-hot code for each pending action (2: unknown)."""
+    """Values of the two actions, from the observation and each pending action as one-hot (2: unknown)."""
 
     def __init__(self):
         super().__init__()
         inputs, relu = 4 + PENDING * (ACTIONS + 1), nn.ReLU()
         self.layers = nn.Sequential(nn.Linear(inputs, 128), relu, nn.Linear(128, 128), relu, nn.Linear(128, ACTIONS))
 
-    def forward(self, observation, codes):
-        return self.layers(torch.cat((observation, one_hot(codes, ACTIONS + 1).flatten(1)), dim=1))
+    def forward(self, observation, pending):
+        return self.layers(torch.cat((observation, one_hot(pending, ACTIONS + 1).flatten(1)), dim=1))
 
 
 class Agent:
@@ -44,15 +44,15 @@ class Agent:
         self.builder = TransitionBuilder(GAMMA)
         self.tick = 0
 
-    def explore(self, observation, codes):
+    def explore(self, observation, pending):
         """The policy while learning, ε-greedy; called when an inference starts."""
         if self.rng.random() < max(0.04, 1 - self.tick / 8000):
             return int(self.rng.integers(ACTIONS))
-        return self.greedy(observation, codes)
+        return self.greedy(observation, pending)
 
-    def greedy(self, observation, codes):
+    def greedy(self, observation, pending):
         with torch.inference_mode():
-            return int(self.online(torch.tensor(observation)[None], torch.tensor(codes)[None]).argmax())
+            return int(self.online(torch.tensor(observation)[None], torch.tensor(pending)[None]).argmax())
 
     def began(self, observation):
         self.replay.add_frame(0, observation, first=True)
@@ -60,16 +60,17 @@ class Agent:
     def ticked(self, m):
         """One tick has passed: what it executed, what it paid, and what that action was computed from."""
         self.tick = m.tick
-        fresh = m.decided_on >= 0  # an action of the network, not the default's
-        decided = Decided(tick=m.tick, observation=m.decided_on, action=m.action, pending=m.codes) if fresh else None
-        end = {"terminated": m.terminated, "truncated": m.truncated, "final_pending": m.final_codes}
+        decided = None
+        if m.decided_on >= 0:  # an action of the network, not the default's
+            decided = Decided(tick=m.tick, observation=m.decided_on, action=m.action, pending=m.pending_actions)
+        end = {"terminated": m.terminated, "truncated": m.truncated, "final_pending": m.final_pending_actions}
         closed = self.builder.tick(m.tick, m.reward, decided=decided, **end)
         if ended := m.final_observation is not None:
             self.replay.add_frame(m.tick, m.final_observation)
         for t in closed:  # from one decision to the next: Σ γ^i·r over the ticks between, and γ^ticks
-            codes = {"pending": t.decided.pending, "next_pending": t.next_pending}
+            told = {"pending": t.decided.pending, "next_pending": t.next_pending}
             paid = {"reward": t.reward, "discount": t.discount, "next_tick": t.next_observation}
-            self.replay.add_transition(t.decided.observation, t.decided.action, **paid, **codes)
+            self.replay.add_transition(t.decided.observation, t.decided.action, **paid, **told)
         self.replay.add_frame(m.tick, m.observation, first=ended)
         if self.tick >= 1000:
             self.learn()

@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 
@@ -47,7 +48,20 @@ def _fork_server(request):
 
 
 @pytest.fixture
-def nothing_left():
+def programs(monkeypatch):
+    """The programs that the test has started with `subprocess`."""
+    started, usual = [], subprocess.Popen.__init__
+
+    def init(self, *args, **options):
+        usual(self, *args, **options)
+        started.append(self)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", init)
+    return started
+
+
+@pytest.fixture
+def nothing_left(programs):
     """The test leaves no process, none of the package's threads, and no named memory mapped.
 
     What it does leave is reported once, as its own error, and ended: the tests after it begin as if alone.
@@ -70,6 +84,9 @@ def nothing_left():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     eventually(lambda: not any(map(alive, left[0])))
+    for program in programs:
+        with program:  # closes its pipes and takes its exit code: else a later test is warned of them
+            pass
     assert left == (set(), set(), set())
 
 

@@ -21,7 +21,7 @@ from hocket.public import PUBLIC, homes, outline
 from hocket.reference import api_page
 
 ROOT = Path(__file__).parent.parent
-SCREEN = 90
+SCREEN = 96  # six columns of sixteen lines
 packages = pytest.mark.parametrize("package", PUBLIC)
 
 
@@ -266,7 +266,9 @@ def test_every_error_that_a_docstring_names_is_exported():
 def test_every_error_of_the_tree_is_exported():
     from hocket import errors
 
-    assert {name for name, found in vars(errors).items() if inspect.isclass(found)} <= set(hocket.__all__)
+    assert {
+        name for name, found in vars(errors).items() if inspect.isclass(found) and issubclass(found, Exception)
+    } <= set(hocket.__all__)
 
 
 ORDER = ["make_env", "env", "policy", "rule", "clock"]

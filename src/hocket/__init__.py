@@ -1,6 +1,7 @@
 """hocket: realtime reinforcement learning with staggered asynchronous inference.
 
-Run:                    run load RunResult Virtual Realtime Overrun Processes Threads realtime_priority
+Run:                    run load RunResult Virtual Realtime Overrun Processes Threads FailureLimits
+                        realtime_priority
 Your own loop:          StaggeredAgent Decision
 Scheduling rules:       Rule TickDispatch MaxTime ExpectedTime Sequential Learn Unstaggered
 Policies:               Policy PolicyFactory FunctionPolicy TwoStage Stages TorchPolicy Charged
@@ -12,8 +13,8 @@ Training:               train pretrain demonstrate Demonstrations InLoop RoundRo
 Measuring and planning: measure measure_agent estimate_predictability decompose plan forecast Agent workers_needed
                         learners_needed
 Instruments:            Instrument LivePage
-Errors:                 HocketError ConfigurationError MissingExtraError ActionError PolicyError ProtocolError
-                        TraceError CheckpointError DivergenceError NotSolvedError RunInterrupted
+Errors:                 HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError
+                        ProtocolError TraceError CheckpointError DivergenceError NotSolvedError RunInterrupted
 Packages:               analysis core drivers envs instruments latency learn models policies results spaces testing
                         theory training
 """
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from hocket.drivers.engine import Decision as Decision
     from hocket.drivers.executors.processes import Processes as Processes
     from hocket.drivers.executors.threads import Threads as Threads
+    from hocket.drivers.failures import FailureLimits as FailureLimits
     from hocket.drivers.loop_thread import realtime_priority as realtime_priority
     from hocket.drivers.realtime import Overrun as Overrun
     from hocket.drivers.realtime import Realtime as Realtime
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from hocket.errors import CheckpointError as CheckpointError
     from hocket.errors import ConfigurationError as ConfigurationError
     from hocket.errors import DivergenceError as DivergenceError
+    from hocket.errors import EnvError as EnvError
     from hocket.errors import HocketError as HocketError
     from hocket.errors import MissingExtraError as MissingExtraError
     from hocket.errors import NotSolvedError as NotSolvedError

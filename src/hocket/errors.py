@@ -5,9 +5,17 @@ Every message names the value it got, what is allowed and what to try.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HocketError(Exception):
-    """Base of all exceptions that hocket raises on purpose."""
+    """Base of all exceptions that hocket raises on purpose.
+
+    Attributes:
+        result: of one that ended a run, the `RunResult` up to there; else None.
+    """
+
+    result: Any = None
 
 
 class ConfigurationError(HocketError, ValueError):
@@ -23,6 +31,10 @@ class MissingExtraError(HocketError, ImportError):
 
 class ActionError(HocketError, ValueError):
     """A policy returned an action that is not in the action space."""
+
+
+class EnvError(HocketError, ValueError):
+    """An environment gave an observation, a reward or an end that is not what it declares."""
 
 
 class PolicyError(HocketError):

@@ -1,6 +1,6 @@
 """The table of public names. ``__all__``, ``dir()`` and ``docs/api.md`` are made from it.
 
-A package lists its names in groups; each name stands beside the module that defines it. Names are imported at first
+A package lists its names in groups, each name with the module that defines it. Names are imported at first
 use, so ``import hocket`` loads neither the drivers nor torch.
 """
 
@@ -20,6 +20,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.drivers.realtime": "Realtime Overrun",
             "hocket.drivers.executors.processes": "Processes",
             "hocket.drivers.executors.threads": "Threads",
+            "hocket.drivers.failures": "FailureLimits",
             "hocket.drivers.loop_thread": "realtime_priority",
         },
         "Your own loop": {
@@ -70,8 +71,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Errors": {
             "hocket.errors": (
-                "HocketError ConfigurationError MissingExtraError ActionError PolicyError ProtocolError TraceError "
-                "CheckpointError DivergenceError NotSolvedError"
+                "HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError ProtocolError "
+                "TraceError CheckpointError DivergenceError NotSolvedError"
             ),
             "hocket.running.result": "RunInterrupted",
         },
@@ -84,7 +85,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.analysis": {
         "Results": {
-            "hocket.analysis.inference_times": "Measured",
+            "hocket.latency.laws": "Measured",
             "hocket.analysis.plan": "Plan Source",
             "hocket.analysis.forecast": "Forecast",
             "hocket.analysis.decomposition": "Counterfactual Losses Estimate",
@@ -148,7 +149,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Wrappers and state": {
             "hocket.envs.preprocessing": "stack_frames grey_frames",
-            "hocket.envs.state": "snapshot restore reseed",
+            "hocket.envs.state": "snapshot take_snapshot restore reseed",
+            "hocket.envs.verification": "verify_snapshot",
         },
     },
     "hocket.envs.gameboy": {
@@ -159,7 +161,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Games": {
             "hocket.envs.gameboy.game": "Game Tick",
-            "hocket.envs.gameboy.tetris": "Tetris",
+            "hocket.envs.gameboy.tetris": "Tetris Score",
             "hocket.envs.gameboy.pokemon": "PokemonBattles PokemonCatching Battle Hunt Version RED BLUE YELLOW",
         },
         "States": {
@@ -168,7 +170,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.instruments": {
         "Your own": {
-            "hocket.hooks.instrument": "Instrument RunView InferenceView Progress LearnerFigures",
+            "hocket.hooks.instrument": "Instrument RunView InferenceView Progress LearnerFigures EvaluationProgress",
             "hocket.hooks.record": "Moment Listener Background",
             "hocket.hooks.dispatcher": "Dispatcher",
             "hocket.core.commands": "Outcome",
@@ -250,6 +252,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.spaces.codec": "ActionCodec PendingActions",
             "hocket.spaces.defaults": "Default Fixed RepeatLast RandomDefault Fallback BoundDefault",
         },
+        "Environments": {
+            "hocket.spaces.checked_env": "CheckedEnv ObservationCheck",
+        },
     },
     "hocket.testing": {
         "Checks of your own parts": {
@@ -300,7 +305,7 @@ def homes(package: str) -> dict[str, str]:
 
 
 def outline(package: str) -> str:
-    """The groups of ``package`` and their names as plain text, for its docstring."""
+    """The groups of ``package`` with their names as plain text, for its docstring."""
     titles = PUBLIC[package]
     width = max(map(len, titles)) + 2
     lines: list[str] = []
@@ -319,7 +324,7 @@ def exports(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[],
     """``__all__``, ``__getattr__`` and ``__dir__`` of ``package``: its public names, imported at first use."""
     modules = homes(package)
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 (what Python calls it)
+    def __getattr__(name: str) -> Any:  # noqa: N807 (a name of the language)
         module = modules.get(name)
         if module is None:
             elsewhere = [other for other in PUBLIC if name in homes(other)]
@@ -331,7 +336,7 @@ def exports(package: str) -> tuple[list[str], Callable[[str], Any], Callable[[],
         setattr(sys.modules[package], name, found)
         return found
 
-    def __dir__() -> list[str]:  # noqa: N807 (what Python calls it)
+    def __dir__() -> list[str]:  # noqa: N807 (a name of the language)
         return sorted([*modules, "__version__"] if package == "hocket" else modules)
 
     return list(modules), __getattr__, __dir__

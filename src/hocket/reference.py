@@ -1,4 +1,4 @@
-"""The page of all public names, ``docs/api.md``: ``python -m hocket.reference`` prints it."""
+"""Prints the page of all public names, ``docs/api.md``: ``python -m hocket.reference``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hocket.public import PUBLIC
 
 
 def api_page() -> str:
-    """The table of public names as Markdown: each with the first sentence of its documentation."""
+    """The table of public names as Markdown, each with the first sentence of its documentation."""
     lines = [
         "# Public names",
         "",
-        "Made from `hocket.public` by `python -m hocket.reference`. Names of `hocket` stand for themselves "
-        "(`hocket.run`); every other package has its own (`from hocket.learn import DQN`). Anything that is not listed "
+        "Made from `hocket.public` by `python -m hocket.reference`. The names of `hocket` are its attributes "
+        "(`hocket.run`); other packages have more names (`from hocket.learn import DQN`). Anything that is not listed "
         "here may change without notice.",
     ]
     for package, groups in PUBLIC.items():
@@ -32,7 +32,7 @@ def api_page() -> str:
 
 
 def summary(package: str, module: str, name: str) -> str:
-    """The first sentence that documents ``name``."""
+    """The first sentence of the documentation of ``name``."""
     found = import_module(f"{package}.{name}") if module == package else getattr(import_module(module), name)
     if isinstance(found, ModuleType) or inspect.isclass(found) or inspect.isfunction(found):
         documentation = inspect.getdoc(found) or ""
@@ -49,7 +49,7 @@ def _first_sentence(text: str) -> str:
 
 @cache
 def _strings_below(module: str) -> dict[str, str]:
-    """By name, the string literals that follow assignments in ``module``."""
+    """By name, the string literals after assignments in ``module``."""
     body: list[Any] = ast.parse(inspect.getsource(import_module(module))).body
     found: dict[str, str] = {}
     for assignment, after in pairwise(body):

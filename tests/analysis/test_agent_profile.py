@@ -11,6 +11,7 @@ from hocket.analysis import agent_profile as measuring
 from hocket.analysis.agent_profile import default_crowds, measure_agent, variants
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, PolicyError
+from hocket.policies import bfloat16
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def test_it_says_why_a_policy_cannot_be_timed():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(ConfigurationError, match="must hold 1"):
+    with pytest.raises(ConfigurationError, match="must contain 1"):
         measure_agent(NullEnv(), Sleeps(0), crowds=(2, 3))
     with pytest.raises(ConfigurationError, match="observation space"):
         measure_agent(gym.make("FrozenLake-v1"), Sleeps(0))
@@ -66,7 +67,8 @@ def test_crowds_fill_the_processors_and_one_more(monkeypatch):
 
 def test_variants(monkeypatch):
     monkeypatch.setattr(measuring, "processors", lambda: 4)
-    monkeypatch.setattr(measuring, "_bfloat16_helps", lambda: True)
+    monkeypatch.setattr(measuring, "computes_bfloat16", lambda: True)
+    monkeypatch.setattr(bfloat16, "computes_bfloat16", lambda: True)
     names = dict(variants(hocket.TorchPolicy(partial(len, ()))))
     assert list(names) == [
         "1 thread",
@@ -77,7 +79,7 @@ def test_variants(monkeypatch):
         "4 threads, bfloat16",
     ]
     assert (names["4 threads, bfloat16"].threads, names["4 threads, bfloat16"].bfloat16) == (4, True)
-    monkeypatch.setattr(measuring, "_bfloat16_helps", lambda: False)
+    monkeypatch.setattr(measuring, "computes_bfloat16", lambda: False)
     assert len(variants(hocket.TorchPolicy(partial(len, ())))) == 3
     [(name, same)] = variants(raises)
     assert name == "" and same.function is raises

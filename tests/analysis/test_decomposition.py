@@ -147,7 +147,7 @@ def test_intervals_by_hand():
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"clock": hocket.Realtime(hz=60)}, "cannot be played again"),
+        ({"clock": hocket.Realtime(hz=60)}, "cannot repeat a run"),
         ({"runs": 1}, "runs=1"),
         ({"ticks": 0}, "ticks=0"),
     ],

@@ -19,7 +19,7 @@ def slow(observation):
     return 1
 
 
-def told(observation, pending_actions):
+def with_pending_actions(observation, pending_actions):
     assert pending_actions.shape == (2,)
     return slow(observation)
 
@@ -52,8 +52,9 @@ def _nothing_left():
     assert eventually(lambda: not workers_of_ours(), 3.0)
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("policy", [slow, FunctionPolicy(told, pending=2)])
+@pytest.mark.parametrize("policy", [slow, FunctionPolicy(with_pending_actions, pending=2)])
 def test_it_takes_what_the_policy_takes(kind, policy):
     measured = hocket.measure(env(), policy, count=6, executor=kind)
     assert isinstance(measured, hocket.analysis.Measured) and len(measured.durations_s) == 6
@@ -61,6 +62,7 @@ def test_it_takes_what_the_policy_takes(kind, policy):
     assert np.median(measured.durations_s) < 0.2
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_two_stages_the_trunk_is_timed(kind):
     measured = hocket.measure(env(), TwoStage(trunk, head, pending=2, newest=True), count=6, executor=kind)
@@ -68,6 +70,7 @@ def test_of_two_stages_the_trunk_is_timed(kind):
     assert 0.02 <= min(measured.durations_s) < 0.05  # whatever the head takes
 
 
+@pytest.mark.realtime
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("policy", "words"), [(raising, "the policy's own words"), (TwoStage(slow, broken_head), "the head's own words")]
@@ -77,6 +80,7 @@ def test_a_policy_that_raises(kind, policy, words):
         hocket.measure(env(), policy, count=3, executor=kind)
 
 
+@pytest.mark.realtime
 def test_a_policy_that_hangs():
     with pytest.raises(PolicyError, match=r"hung: no answer within hang_s=0\.3"):
         hocket.measure(env(), lambda observation: time.sleep(60), executor=hocket.Processes(hang_s=0.3))
@@ -91,6 +95,7 @@ def test_what_cannot_be_measured_is_refused():
         hocket.measure(env(), 5)
 
 
+@pytest.mark.realtime
 def test_a_law_of_its_own():
     """Virtual time charges what was measured, and calls it true-size."""
     measured = hocket.measure(env(), slow, count=3, executor=hocket.Threads())

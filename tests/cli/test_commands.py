@@ -148,7 +148,7 @@ def test_latency_forms(command, tmp_path, latency):
         ("gamma:0.2:x", "could not convert string to float: 'x'; try"),
         ("heavy:-1", "mean_s=-1.0 must be a finite number greater than 0"),
         ("missing.txt", "latency file missing.txt cannot be read"),
-        ("empty.txt", "latency file empty.txt: no durations"),
+        ("empty.txt", "latency file empty.txt: durations_s is empty"),
         ("words.txt", "latency file words.txt cannot be read"),
         ("broken.npz", "latency file broken.npz cannot be read"),
     ],
@@ -166,7 +166,7 @@ def test_latencies_that_cannot_be(command, tmp_path, latency, message):
         (("--env", "CartPool-v1", "--hz", 50), "did you mean CartPole-v1"),
         (("--env", "Nothing-v0"), "is no registered environment"),
         (("--env", "hocket/Null-v0"), "has no rate of its own; give one, such as --hz 30"),
-        (("--env", "FrozenLake-v1", "--hz", 10), "observation space Discrete(16) is not supported"),
+        (("--env", "FrozenLake-v1", "--hz", 10), "observation space Discrete(16) of FrozenLake-v1 is not supported"),
         (("--hz", 0), "hz=0.0 must be greater than 0"),
         (("--hz", -1), "hz=-1.0 must be greater than 0"),
         (("--hz", "nan"), "hz=nan"),
@@ -204,6 +204,14 @@ def test_options_that_cannot_be(command, arguments, message):
 
 def test_virtual_time_needs_a_latency(command):
     refused(command(*CARTPOLE, "--clock", "virtual"), "--clock virtual needs --latency")
+
+
+@pytest.mark.parametrize("more", [(), ("--frame-stack", "2"), ("--policy", "random")])
+def test_observations_that_are_no_box_are_refused_by_name(command, more):
+    run = ("run", "--env", "Blackjack-v1", "--hz", "30", "--seconds", "1", *more)
+    refused(command(*run), "observation space", "a Box is")
+    train = ("train", "--env", "Blackjack-v1", "--hz", "30", "--ticks", "9")
+    refused(command(*train), "observation space Tuple", "a Box is")
 
 
 def test_places_that_cannot_be_written_are_refused_before_the_run(command, tmp_path):

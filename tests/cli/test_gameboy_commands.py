@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import inspect
 import os
 import pty
 import re
@@ -22,11 +23,15 @@ pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=Im
 
 from cartridge import HELD, cartridge
 
+from hocket import Demonstrations
 from hocket.cli.options.acting import parse_env_args
-from hocket.cli.player import terminal
-from hocket.cli.player.screens import Heard
+from hocket.cli.player import play_command, terminal
+from hocket.cli.player.play_command import PlayArguments
+from hocket.cli.player.recording import Recording
+from hocket.cli.player.screens import Keys
 from hocket.cli.player.window import Window
 from hocket.envs.gameboy import Button, GameBoyEnv, Tetris
+from hocket.envs.gameboy.buttons import NONE
 from hocket.errors import ConfigurationError
 
 DIGEST = sha256(cartridge()).hexdigest()
@@ -147,6 +152,57 @@ def test_pictures_fit_and_keep_their_shape():
     assert np.array_equal(terminal.fitted(picture, 80, 100), picture[::2, ::2])
 
 
+def test_a_terminal_that_is_too_small_is_told_of():
+    assert terminal.size_note(160, 73) == ""
+    assert terminal.size_note(80, 24) == "too small: 80x24, all pixels need 160x73   "
+    assert terminal.size_note(160, 72) == "too small: 160x72, all pixels need 160x73   "
+
+
+@pytest.mark.parametrize("size", [(39, 60), (100, 18)])
+def test_a_terminal_that_shows_nothing_is_refused(monkeypatch, size):
+    monkeypatch.setattr(os, "get_terminal_size", lambda file: os.terminal_size(size))
+    with pytest.raises(ConfigurationError, match=f"{size[0]} columns and {size[1]} lines.*try a larger terminal"):
+        terminal.Terminal().__enter__()
+
+
+def test_what_is_played_is_recorded_for_training(command, args, display):
+    game = ("play", "--env", "hocket/Tetris-v0", "--env-args", args, "--record", "shown", "--seconds", "0.3")
+    for number in range(2):
+        code, out, err = command(*game)
+        assert code == 0 and f"recorded shown/000{number}.npz" in out, err
+    shown = Demonstrations.load("shown/0000.npz")
+    assert shown.observations.shape == (len(shown.actions) + 1, 1, 84, 84) and shown.episodes == 1
+    assert 10 <= len(shown.actions) <= 18 and set(shown.actions) == {NONE} and shown.truncated[-1]
+    refused(command(*game[:-2], "--rom", "test.gb"), "played alone")
+    refused(command("play", "--rom", "test.gb", "--record", "shown"), "no rewards")
+
+
+def test_a_recording_holds_whole_episodes(tmp_path):
+    recording = Recording(tmp_path)
+    assert recording.save() is None
+    recording.begin(np.array([0]))
+    recording.add(3, np.array([1]), 1.0, False, False)
+    recording.add(4, np.array([2]), 2.0, True, False)
+    recording.begin(np.array([3]))  # nothing was played since
+    shown = Demonstrations.load(recording.save())
+    assert shown.observations.ravel().tolist() == [0, 1, 2] and shown.actions.tolist() == [3, 4]
+    assert shown.terminated.tolist() == [False, True] and not shown.truncated.any()
+    recording.add(5, np.array([4]), 4.0, False, False)
+    shown = Demonstrations.load(recording.save())
+    assert shown.observations.ravel().tolist() == [0, 1, 2, 3, 4] and shown.returns.tolist() == [3, 4]
+    assert shown.truncated.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(("id", "level", "address"), [("hocket/Blocks-v0", 7, 0xFFA9), ("hocket/Duel-v0", 2, 0xD35E)])
+def test_a_level_is_chosen(id, level, address):
+    session = play_command._environment(PlayArguments(env=id, level=level))
+    boy = inspect.getclosurevars(session.screen).nonlocals["boy"]
+    assert boy.read(address, 1)[0] == (level if "Blocks" in id else level + 1)
+    session.close()
+    with pytest.raises(ConfigurationError, match="encounter=10 must be one of 0 to"):
+        play_command._environment(PlayArguments(env=id, level=10))
+
+
 def test_half_blocks():
     lines = terminal.half_blocks(np.array([[0, 0, 255], [85, 85, 85]], np.uint8))
     assert lines == ["\x1b[38;2;0;0;0m\x1b[48;2;85;85;85m▀▀\x1b[38;2;255;255;255m▀\x1b[0m"]
@@ -209,19 +265,19 @@ def test_a_window_listens_to_what_is_down(display):
 
     with screen:
         screen.draw(np.zeros((144, 160), np.uint8), "nothing")
-        assert screen.listen(0) == Heard(None)
+        assert screen.listen(0) == Keys(None)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_LEFT)
-        assert screen.listen(0) == screen.listen(0) == Heard(Button.LEFT)
+        assert screen.listen(0) == screen.listen(0) == Keys(Button.LEFT)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_x)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_LEFT, repeat=1)
-        assert screen.listen(0) == Heard(Button.A), "the one pressed last"
+        assert screen.listen(0) == Keys(Button.A), "the one pressed last"
         key(sdl.SDL_KEYUP, sdl.SDLK_x)
-        assert screen.listen(0) == Heard(Button.LEFT)
+        assert screen.listen(0) == Keys(Button.LEFT)
         key(sdl.SDL_KEYUP, sdl.SDLK_LEFT)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_s)
-        assert screen.listen(0) == Heard(None, save=True)
+        assert screen.listen(0) == Keys(None, save=True)
         key(sdl.SDL_KEYDOWN, sdl.SDLK_q)
-        assert screen.listen(0) == Heard(None, leave=True)
+        assert screen.listen(0) == Keys(None, leave=True)
 
 
 def test_a_window_shows_the_picture(display):

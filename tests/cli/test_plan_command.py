@@ -44,7 +44,7 @@ def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
 
     def estimate(make, **options):
         with closing(make()) as env:
-            asked.append(env.unwrapped.spec.kwargs["repeat_action_probability"])
+            asked.append(env.get_wrapper_attr("repeat_action_probability"))
         return hocket.analysis.Predictability(
             value=0.9, low=0.89, high=0.91, horizons=(1,), correlations=(0.81,), sources=1, states=10
         )
@@ -126,7 +126,7 @@ def test_decompose(command, tmp_path):
 def test_decompose_a_network(command, rule):
     workers = () if rule == "sequential" else ("--workers", "auto")
     code, out, err = command(*DECOMPOSE, "--rule", rule, *workers, "--width", "0.1", "--default", "random")
-    assert (code, err) == (0, "") and "as it was" in out
+    assert (code, err) == (0, "") and "as given" in out
 
 
 @pytest.mark.parametrize(

@@ -223,14 +223,16 @@ def test_a_lost_worker_fails_its_inference_and_is_replaced():
     assert scheduler.handle(e.WorkerJoined(25 * MS, 2)) == [c.StartInference(2, 2, observation=2, target=-1)]
 
 
-def test_missed_and_overrun_ticks():
+def test_after_missed_ticks_the_freshest_action_that_is_due_runs():
     scheduler = begun(Unstaggered(1))
     scheduler.handle(e.InferenceFinished(9 * MS, 0))
-    # Ticks 1 to 3 are skipped; tick 4 is filled by the default although an answer is ready.
-    assert scheduler.handle(e.DeadlineReached(45 * MS, 4, overrun=True)) == [c.ExecuteDefault(4)]
+    # Ticks 1 to 3 are skipped; the answer is ready for tick 4.
+    assert c.Execute(4, 0, 0, delay_ticks=4) in scheduler.handle(e.DeadlineReached(45 * MS, 4))
     scheduler.handle(e.Ticked(46 * MS, 4))
-    assert (scheduler.fresh, scheduler.default, scheduler.missed) == (0, 1, 3)
-    assert c.Execute(5, 0, 0, delay_ticks=5) in tick(scheduler, 5)
+    assert (scheduler.fresh, scheduler.default, scheduler.missed) == (1, 0, 3)
+    # Ticks 5 and 6 are skipped; the next inference still runs.
+    assert scheduler.handle(e.DeadlineReached(75 * MS, 7)) == [c.ExecuteDefault(7)]
+    assert (scheduler.fresh, scheduler.default, scheduler.missed) == (1, 1, 5)
 
 
 def test_chunk_steps_belong_to_ticks():

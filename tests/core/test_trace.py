@@ -30,7 +30,7 @@ time, number = int64, st.integers(0, 2**40)
 items = st.one_of(
     st.builds(e.WorkerJoined, time, number),
     st.builds(e.WorkerLost, time, number),
-    st.builds(e.DeadlineReached, time, number, st.booleans()),
+    st.builds(e.DeadlineReached, time, number),
     st.builds(e.Ticked, time, number, st.booleans()),
     st.builds(e.InferenceFinished, time, number, number, number),
     st.builds(e.InferenceFailed, time, number),

@@ -97,3 +97,15 @@ class BrokenOnceMade(PolicyFactory):
 class Niceness:
     def __call__(self, observation):
         return os.nice(0)
+
+
+def serve_where_nice_is_forbidden(*arguments):
+    """A worker process in a sandbox."""
+    from hocket.drivers.executors.worker_process import serve
+
+    os.nice = forbidden
+    serve(*arguments)
+
+
+def forbidden(*arguments):
+    raise PermissionError(1, "Operation not permitted")

@@ -1,5 +1,7 @@
+import os
 import threading
 import time
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from gymnasium.spaces import Box, Dict, Discrete
 from slow_policies import BrokenBuild, Sleeping, Trouble
 
 import hocket
-from hocket.errors import ActionError, ConfigurationError, PolicyError
+from hocket.errors import ActionError, ConfigurationError, EnvError, PolicyError
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
@@ -128,9 +130,9 @@ def test_what_act_refuses():
     with agent_of(answer_after(0.001)) as agent:
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()
-        with pytest.raises(ConfigurationError, match=r"shape \(2,\).*give shape \(1,\)"):
+        with pytest.raises(EnvError, match=r"observation .* of the loop has shape \(2,\), not \(1,\)"):
             agent.act(np.zeros(2, np.int64))
-        with pytest.raises(ConfigurationError, match=r"float64.*int64"):
+        with pytest.raises(EnvError, match=r"float64.*int64"):
             agent.act(np.zeros(1))
         agent.act(observation(1))
         assert agent.last.tick == 1  # what was refused has left no trace
@@ -144,6 +146,31 @@ def test_what_act_refuses():
         with pytest.raises(ConfigurationError, match="closed"):
             call()
     agent.close()
+
+
+def test_harmless_differences_are_converted_and_nan_is_refused():
+    space = Box(-1, 1, (2,), np.float32)
+    seen = []
+
+    def policy(observation):
+        seen.append((observation.dtype, observation.shape))
+        return 1
+
+    with agent_of(policy, observation_space=space) as agent:
+        agent.act([0, 0.5])
+        time.sleep(TICK_S)
+        agent.act((0, 1))
+        time.sleep(TICK_S)
+        with pytest.raises(EnvError, match=r"of the loop holds NaN or infinity, first at index \[1\]; Box"):
+            agent.act(np.array([0, np.nan]))
+        agent.act(np.array([0, 0.5]))  # the agent is as it was
+        time.sleep(TICK_S)
+    assert set(seen) == {(np.dtype(np.float32), (2,))}
+
+
+def test_a_default_is_needed():
+    with pytest.raises(ConfigurationError, match=r"default=None is not a default behaviour; try hocket.RepeatLast"):
+        agent_of(answer_after(0.001), default=None)
 
 
 def test_use_after_close_starts_nothing():
@@ -161,14 +188,54 @@ def test_an_exception_inside_the_block_cleans_up(executor):
         raise ZeroDivisionError
 
 
+@dataclass
+class Outage:
+    """Answers its observation, and cannot connect while ``flag`` exists."""
+
+    flag: str
+
+    def __call__(self, observation):
+        if os.path.exists(self.flag):
+            raise ConnectionRefusedError("no server")
+        return int(observation[0])
+
+
 @both
-def test_a_policy_that_keeps_failing_surfaces_in_act_and_stays(executor):
-    with agent_of(Trouble("raises"), executor) as agent:
-        with pytest.raises(PolicyError, match="the policy's own words"):
-            for _ in loop(100):
-                agent.act(observation(1))
-        with pytest.raises(PolicyError):
-            agent.act(observation(1))
+def test_the_agent_recovers_from_an_outage(executor, tmp_path):
+    """Of 2 s, with limits of half a second: `act` says so a few times, answers the default between, and recovers."""
+    flag = tmp_path / "down"
+    limits = hocket.FailureLimits(outage_s=0.5, rounds=2)
+    answers, errors = [], []
+    with agent_of(Outage(str(flag)), executor, failures=limits) as agent:
+        for cycle in loop(250):
+            if cycle == 50:
+                flag.touch()
+            if cycle == 150:
+                flag.unlink()
+            try:
+                answers.append((cycle, agent.act(observation(cycle + 1))))
+            except PolicyError as error:
+                errors.append((cycle, str(error)))
+        counts = agent.counts()
+    down, after = dict(answers[70:140]), [answer for cycle, answer in answers if cycle >= 175]
+    assert set(down.values()) == {0} and after.count(0) <= len(after) // 4
+    assert 1 <= len(errors) <= 4 and all(70 <= cycle <= 155 for cycle, _ in errors)
+    assert "ConnectionRefusedError: no server" in errors[0][1]
+    assert counts["fresh"] + counts["default"] + counts["missed"] >= 250  # cycles whose `act` raised are ticks too
+
+
+@both
+def test_an_outage_shorter_than_the_limits_is_not_an_error(executor, tmp_path):
+    """6 workers and 0.4 s: about 20 failures."""
+    flag = tmp_path / "down"
+    with agent_of(Outage(str(flag)), executor, rule=hocket.TickDispatch(6)) as agent:
+        for cycle in loop(100):
+            if cycle == 30:
+                flag.touch()
+            if cycle == 50:
+                flag.unlink()
+            agent.act(observation(cycle + 1))
+        assert agent.counts()["failed"] >= 10 and agent.counts()["fresh"] >= 50
 
 
 def test_single_failures_fall_to_the_default():
@@ -211,7 +278,7 @@ def test_two_agents_at_once(executor):
     [
         {"hz": 0},
         {"rule": "tick-dispatch"},
-        {"failure_limit": 0},
+        {"failures": 5},
         {"observation_space": Dict({})},
         {"action_space": Dict({})},
         {"default": hocket.Fixed(-1)},

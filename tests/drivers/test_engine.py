@@ -81,7 +81,7 @@ def test_observations_are_recycled_also_across_missed_ticks():
     tick = 0
     for missed in (0, 0, 3, 0, 10**9, 0):  # a long suspension costs no loop over its ticks
         tick += 1 + missed
-        engine.deadline(tick, tick * TICK_NS, overrun=missed > 0)
+        engine.deadline(tick, tick * TICK_NS)
         engine.observed(tick, tick * TICK_NS, np.array([tick]))
         assert len(engine._observations) + len(engine._spare) <= 8
     assert tick in engine._observations

@@ -20,6 +20,7 @@ from hocket.testing import replay
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
 HZ = 50
+SOON = hocket.FailureLimits(outage_s=2.0, rounds=2)
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
 both = pytest.mark.parametrize("executor", KINDS.values(), ids=KINDS.keys())
 
@@ -55,7 +56,16 @@ def test_a_call_that_fails_now_and_then(null_run, executor, trouble):
 def test_a_policy_that_always_raises(null_run, executor):
     with pytest.raises(PolicyError, match="the policy's own words") as caught:
         play(null_run, Trouble("raises"), executor())
-    assert "in raises" in str(caught.value) and "5 inferences failed in a row" in str(caught.value)
+    assert "in raises" in str(caught.value) and "inferences failed in a row" in str(caught.value)
+
+
+@both
+def test_a_policy_that_never_works_ends_a_long_run_within_the_limits(null_run, executor):
+    limits = hocket.FailureLimits(outage_s=1.0, rounds=2)
+    began = time.monotonic()
+    with pytest.raises(PolicyError, match="the policy's own words"):
+        play(null_run, Trouble("raises"), executor(), ticks=6000, failures=limits)
+    assert time.monotonic() - began < 30  # of 120 s
 
 
 @both
@@ -79,7 +89,7 @@ def test_a_worker_that_dies_is_replaced(null_run, trouble, code):
 
 
 def test_every_worker_killed_from_outside(null_run):
-    """SIGKILL to all of them in the middle; coverage recovers."""
+    """SIGKILL to all eight in the middle, with the usual limits; coverage recovers."""
 
     def kill():
         def soon():
@@ -89,17 +99,17 @@ def test_every_worker_killed_from_outside(null_run):
 
         threading.Thread(target=soon).start()
 
-    clock = hocket.Realtime(hz=HZ, executor="processes", failure_limit=50)
-    result = null_run(hocket.TickDispatch(3), clock, 180, Sleeping(0.03), instruments=[AtTheStart(kill)])
-    assert len(result.summary().workers) == 6
-    assert result.metrics(after_tick=150).coverage >= 0.9
+    clock = hocket.Realtime(hz=HZ, executor="processes")
+    result = null_run(hocket.TickDispatch(8), clock, 300, Sleeping(0.03), instruments=[AtTheStart(kill)])
+    assert len(result.summary().workers) >= 11
+    assert result.metrics(after_tick=250).coverage >= 0.9
     assert "ended with exit code -9" in result.record.errors[0]
     replay(result.record.trace, validate=True)
 
 
 def test_workers_that_die_at_every_call_end_the_run(null_run):
     with pytest.raises(PolicyError, match="ended with exit code -9"):
-        play(null_run, Trouble("dies"), hocket.Processes(), ticks=500)
+        play(null_run, Trouble("dies"), hocket.Processes(), ticks=5000, failures=SOON)
 
 
 @pytest.mark.parametrize("hangs", [False, True])
@@ -114,7 +124,7 @@ def test_a_replacement_that_cannot_be_built(null_run, tmp_path, hangs):
 
     words = "had not loaded its policy after start_s=1.5 s" if hangs else "no second time"
     policy = BrokenOnceMade(str(flag), hangs)
-    clock = hocket.Realtime(hz=HZ, executor=hocket.Processes(start_s=1.5))
+    clock = hocket.Realtime(hz=HZ, executor=hocket.Processes(start_s=1.5), failures=SOON)
     with pytest.raises(PolicyError, match=words):
         null_run(hocket.TickDispatch(3), clock, 2000, policy, instruments=[AtTheStart(kill_one)])
 
@@ -149,7 +159,7 @@ def test_an_environment_that_raises(null_run):
 # -- whole programs ------------------------------------------------------------------------------------------
 
 SCRIPT = """
-import sys, time
+import os, sys, time
 import hocket
 from hocket.envs.null import NullEnv
 
@@ -161,19 +171,43 @@ class Says(hocket.Instrument):
     def on_start(self, run):
         print("running", flush=True)
 
+    def on_stop(self):
+        {last}
+
 {guard}
     print("begun", flush=True)
-    hocket.run(NullEnv((4, 84, 84)), policy, hocket.TickDispatch(3), hocket.Realtime(hz=50, executor="{executor}"),
-               ticks={ticks}, instruments=[Says()])
+    try:
+        hocket.run(NullEnv((4, 84, 84)), policy, hocket.TickDispatch(3), hocket.Realtime(hz=50, executor="{executor}"),
+                   ticks={ticks}, instruments=[Says()])
+    except {caught} as interrupted:
+        summary = interrupted.result.summary()
+        print(interrupted.signal.name, summary.ticks, summary.outcomes["failed"], flush=True)
+        sys.exit(128 + interrupted.signal)
     print("ended", flush=True)
 """
 
 
-def script(tmp_path: Path, *, executor="processes", latency=0.05, ticks=10_000, guard='if __name__ == "__main__":'):
+def script(
+    tmp_path: Path,
+    *,
+    executor="processes",
+    latency=0.05,
+    ticks=10_000,
+    guard='if __name__ == "__main__":',
+    caught="hocket.RunInterrupted",
+    last="pass",
+    **environment,
+):
     path = tmp_path / "script.py"
-    path.write_text(SCRIPT.format(executor=executor, latency=latency, ticks=ticks, guard=guard))
+    words = {"executor": executor, "latency": latency, "ticks": ticks, "guard": guard, "caught": caught, "last": last}
+    path.write_text(SCRIPT.format(**words))
     return subprocess.Popen(
-        [sys.executable, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, **environment},
     )
 
 
@@ -205,17 +239,61 @@ def test_a_parent_killed_leaves_nothing(tmp_path, latency):
     assert not any(map(os.path.exists, memory))
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("executor", KINDS)
-def test_ctrl_c_on_a_script(tmp_path, executor):
-    process = script(tmp_path, executor=executor)
+def test_a_signal_to_a_script_and_all_below_it(tmp_path, executor, number):
+    """Ctrl-C, a scheduler's end, a closed terminal; and once more while the run ends."""
+    process = script(tmp_path, executor=executor, latency=30, last=f"os.kill(os.getpid(), {int(number)})")
     until_running(process)
     below, memory = descendants(process.pid), named_memory(process.pid)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everybody
+    os.killpg(process.pid, number)
+    output, error = process.communicate(timeout=20)
+    assert process.returncode == 128 + number, error
+    name, ticks, failed = output.splitlines()[-1].split()
+    assert name == number.name and int(ticks) >= 10 and failed == "0"  # workers leave signals to the loop
+    assert "Traceback" not in error
+    assert eventually(lambda: not any(map(alive, below)), 6.0)
+    assert not any(map(os.path.exists, memory))
+
+
+def test_an_interrupt_that_is_not_caught_has_one_traceback(tmp_path):
+    process = script(tmp_path, caught="ZeroDivisionError")
+    until_running(process)
+    below, memory = descendants(process.pid), named_memory(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=20)
     assert process.returncode in (1, -signal.SIGINT, 130)
     assert "RunInterrupted" in error and error.count("Traceback") == 1
     assert eventually(lambda: not any(map(alive, below)), 6.0)
     assert not any(map(os.path.exists, memory))
+
+
+def test_a_killed_group_leaves_no_semaphores_and_its_folder_goes_at_the_next_start(tmp_path):
+    temp = tmp_path / "temp"
+    temp.mkdir()
+    (temp / "pymp-another").mkdir()  # not hocket's
+    killed = script(tmp_path, TMPDIR=str(temp))
+    until_running(killed)
+    assert named_memory(killed.pid) == set()
+    below = descendants(killed.pid)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=20)
+    assert eventually(lambda: not any(map(alive, below)), 6.0)
+    (left,) = {folder.name for folder in temp.glob("pymp-*")} - {"pymp-another"}
+
+    living = script(tmp_path, TMPDIR=str(temp))
+    until_running(living)
+    (lives,) = {folder.name for folder in temp.glob("pymp-*")} - {"pymp-another"}
+    assert lives != left  # the dead one's is gone
+
+    after = script(tmp_path, TMPDIR=str(temp), ticks=5)
+    output, error = after.communicate(timeout=60)
+    assert output.endswith("ended\n"), error
+    assert {folder.name for folder in temp.glob("pymp-*")} == {"pymp-another", lives}
+
+    os.killpg(living.pid, signal.SIGINT)
+    living.communicate(timeout=20)
+    assert [folder.name for folder in temp.glob("pymp-*")] == ["pymp-another"]
 
 
 def test_ctrl_c_on_the_command_line(tmp_path):

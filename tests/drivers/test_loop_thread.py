@@ -59,23 +59,60 @@ def test_spin_until_returns_after_its_time():
     assert monotonic_ns() >= until_ns
 
 
-def test_the_first_ctrl_c_waits_and_the_second_does_not():
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_two_signals_wait_and_the_third_does_not(number):
+    before = [signal.getsignal(each) for each in SIGNALS]
     with pytest.raises(KeyboardInterrupt), between_ticks() as interrupt:
+        assert not interrupt.requested and interrupt.signal is None
+        signal.raise_signal(number)
+        assert interrupt.requested and interrupt.signal is number
         signal.raise_signal(signal.SIGINT)
-        assert interrupt.requested
-        signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert interrupt.signal is number  # the first one counts
+        signal.raise_signal(number)
+    assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
-def test_a_handler_of_the_users_own_is_left_alone():
-    pressed = []
-    before = signal.signal(signal.SIGINT, lambda *args: pressed.append(True))
+def test_a_signal_while_there_is_nothing_to_lose_interrupts_at_once():
+    with between_ticks() as interrupt:
+        with pytest.raises(KeyboardInterrupt), interrupt.at_once():
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+    assert interrupt.signal is signal.SIGTERM
+
+
+def test_inside_another_it_is_the_same_interrupt():
+    with between_ticks() as outer:
+        with between_ticks() as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert inner is outer and outer.requested
+        signal.raise_signal(signal.SIGTERM)  # the handlers are still there
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_handler_of_the_users_own_is_left_alone(number):
+    received = []
+    before = signal.signal(number, lambda *args: received.append(True))
     try:
         with between_ticks() as interrupt:
-            signal.raise_signal(signal.SIGINT)
-        assert pressed and not interrupt.requested
+            signal.raise_signal(number)
+        assert received and not interrupt.requested
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
+
+
+def test_what_is_ignored_stays_so():
+    """As under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with between_ticks() as interrupt:
+            signal.raise_signal(signal.SIGHUP)
+        assert not interrupt.requested and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_other_threads_have_no_signals():

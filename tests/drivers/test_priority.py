@@ -7,6 +7,7 @@ from slow_policies import Sleeping
 
 import hocket
 from hocket import realtime_priority
+from hocket.drivers.loop_thread import missing_priority
 from hocket.errors import ConfigurationError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="real-time priorities are Linux's here")
@@ -67,15 +68,32 @@ def test_one_that_is_first_already_stays_as_it_is(privileged):
         assert standing()[1] == 5
 
 
-def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch):
+@pytest.mark.parametrize("forbidden", ["sched_setscheduler", "sched_getscheduler", "sched_getparam"])
+def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch, forbidden):
     def refuse(*_):
         raise PermissionError
 
     before = standing()
+    with monkeypatch.context() as sandbox:
+        sandbox.setattr(os, forbidden, refuse)
+        with realtime_priority(1) as got:
+            assert got == 0
+    assert standing() == before
+
+
+@pytest.mark.realtime
+def test_a_run_without_the_right_says_once_what_is_missing_and_how_to_grant_it(monkeypatch, null_run):
+    def refuse(*_):
+        raise PermissionError
+
     monkeypatch.setattr(os, "sched_setscheduler", refuse)
-    with realtime_priority(1) as got:
-        assert got == 0
-        assert standing() == before
+    for priority in (0, 2):
+        clock = hocket.Realtime(hz=100, executor="threads", priority=priority)
+        result = null_run(hocket.TickDispatch(2), clock, 5, Sleeping(0.001))
+        notes = [line for line in str(result.summary()).splitlines() if line.startswith("note ")]
+        assert len(notes) == len(result.record.notes) == bool(priority)
+    assert "does not grant real-time priority 2" in notes[0]
+    assert "'USER - rtprio 2' to /etc/security/limits.conf" in notes[0] and "--cap-add SYS_NICE" in notes[0]
 
 
 def test_one_that_may_not_let_its_children_inherit_again_still_becomes_ordinary(privileged, monkeypatch):
@@ -112,7 +130,8 @@ def test_a_run_says_what_its_loop_had(priority, null_run):
     )
     expected = priority if granted(3) else 0
     assert result.summary().priority == expected
-    assert ("real-time priority 3" in str(result.summary())) is bool(expected)
+    assert ("at real-time priority 3" in str(result.summary())) is bool(expected)
+    assert [missing_priority(priority, expected)] == (result.record.notes or [None])
     assert standing() == before
 
 

@@ -72,9 +72,9 @@ def test_skip_counts_what_it_missed(nothing_left):
     ticks = result.record.ticks.tolist()
     # A busy machine may miss more than the two long steps do.
     assert sum(p >= 3 for p in passed) >= 2 and sum(p - 1 for p in passed) == result.summary().missed >= 4
-    after = ticks.index(10) + 1  # the tick after the long one: 13, by the default
-    assert ticks[after] >= 13 and env.actions[after] == 2
-    assert 1 in env.actions[after + 1 : after + 5]  # then it goes on
+    after = ticks.index(10) + 1  # the tick after the long one: 13
+    assert ticks[after] >= 13
+    assert env.actions[after : after + 5].count(1) >= 2
     assert result.record.wall_s == pytest.approx(40 * TICK_S, rel=0.25)
     replay(result.record.trace, validate=True)
 
@@ -83,15 +83,33 @@ def test_skip_counts_what_it_missed(nothing_left):
 @pytest.mark.parametrize("overrun", hocket.Overrun)
 def test_an_environment_that_is_always_too_slow(overrun, nothing_left):
     clock = hocket.Realtime(hz=HZ, executor=threads, overrun=overrun)
-    result, _ = play(Laden(lambda step: 1.5), hocket.TickDispatch(2), clock, 40)
+    skips = overrun is hocket.Overrun.SKIP
+    fault = "ticks were missed" if skips else "s behind"
+    with pytest.warns(RuntimeWarning, match=rf"does not hold 50 Hz: .* {fault}; try a lower hz"):
+        result, _ = play(Laden(lambda step: 2.5 if skips else 1.5), hocket.TickDispatch(2), clock, 60 if skips else 40)
     assert len(result.metrics().inferences.worker) >= 15
-    if overrun is hocket.Overrun.SKIP:
-        assert result.record.wall_s == pytest.approx(40 * TICK_S, rel=0.25)
+    if skips:
+        assert result.record.wall_s == pytest.approx(60 * TICK_S, rel=0.25)
         assert result.summary().missed >= 8
     else:
         assert result.record.wall_s >= 40 * 1.5 * TICK_S
         assert result.summary().coverage >= 0.5
     replay(result.record.trace, validate=True)
+
+
+@realtime
+def test_skip_acts_if_steps_are_slightly_longer_than_a_tick(nothing_left):
+    clock = hocket.Realtime(hz=HZ, executor=threads, overrun=hocket.Overrun.SKIP)
+    result, _ = play(Laden(lambda step: 1.025), hocket.TickDispatch(4), clock, 96, Sleeping(0.03))
+    assert result.summary().coverage >= 0.7  # of all ticks, the missed ones too; 0 if an overrun meant the default
+    replay(result.record.trace, validate=True)
+
+
+@realtime
+def test_a_rate_that_no_loop_holds_is_warned_of(nothing_left):
+    clock = hocket.Realtime(hz=1_000_000, executor=threads)
+    with pytest.warns(RuntimeWarning, match=r"does not hold 1e\+06 Hz: .*; try a lower hz"):
+        play(Laden(lambda step: 0), hocket.TickDispatch(1), clock, 300)
 
 
 @realtime
@@ -192,10 +210,30 @@ for executor in ("threads", "processes"):
         {"executor": "fibres"},
         {"spin_s": -1},
         {"spin_s": float("nan")},
-        {"failure_limit": 0},
-        {"failure_limit": True},
+        {"failures": 5},
     ],
 )
 def test_bad_options_are_refused(options):
     with pytest.raises(ConfigurationError):
         hocket.Realtime(**{"hz": 60, **options})
+
+
+@realtime
+def test_instruments_hear_of_the_start_of_workers_before_the_first_is_built(null_run):
+    order = []
+
+    class Building(hocket.PolicyFactory):
+        def build(self):
+            order.append("built")
+            return lambda observation: 1
+
+    class Starting(hocket.Instrument):
+        def on_starting(self, run):
+            order.append(f"starting {run.rule.initial_workers} of {run.name} at {run.hz}")
+
+        def on_start(self, run):
+            order.append("started")
+
+    clock = hocket.Realtime(hz=100, executor="threads")
+    null_run(hocket.TickDispatch(3), clock, 5, Building(), instruments=[Starting()])
+    assert order == ["starting 3 of NullEnv at 100", "built", "built", "built", "started"]

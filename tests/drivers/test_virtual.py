@@ -1,3 +1,5 @@
+import signal
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -166,8 +168,9 @@ def test_repeated_failures_end_the_run_with_the_policys_traceback():
         calls.append(1)
         raise RuntimeError("the policy's own words")
 
+    limits = hocket.FailureLimits(outage_s=2, rounds=3)
     with pytest.raises(PolicyError, match="the policy's own words") as caught:
-        hocket.run(Shown(), policy, hocket.Unstaggered(1), virtual(0.5, failure_limit=3), ticks=50)
+        hocket.run(Shown(), policy, hocket.Unstaggered(1), virtual(0.5, failures=limits), ticks=50)
     assert "in policy" in str(caught.value) and len(calls) == 3
 
 
@@ -200,19 +203,21 @@ def test_an_interrupt_leaves_a_partial_result():
     replay(result.record.trace, validate=True)
 
 
-def test_ctrl_c_ends_between_ticks():
-    import signal
-
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_between_ticks(number):
     class Pressed(Shown):
         def step(self, action):
             if self.tick == 7:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(number)
+                signal.raise_signal(number)  # a second one loses nothing
             return super().step(action)
 
     with pytest.raises(hocket.RunInterrupted) as caught:
         hocket.run(Pressed(), lambda o: 1, hocket.TickDispatch(2), virtual(1.5), ticks=50)
     assert caught.value.result.record.ticks.tolist() == list(range(1, 9))  # the eighth tick is complete
+    assert caught.value.signal is number and number.name in str(caught.value)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
 
 
 def test_nothing_of_a_run_ends_twice_or_never(null_run):
@@ -232,8 +237,7 @@ def test_nothing_of_a_run_ends_twice_or_never(null_run):
         {"hz": "fast"},
         {"latency": 0.2},
         {"learning": None},
-        {"failure_limit": 0},
-        {"failure_limit": 1.5},
+        {"failures": 5},
     ],
 )
 def test_bad_options_are_refused(options):

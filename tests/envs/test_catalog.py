@@ -59,6 +59,8 @@ def test_an_unknown_id_names_close_ones(id, hint):
         ("CartPole-v1", {"repeat_action_probability": 0.25}),
         ("CartPole-v1", {"colour": "red"}),
         ("ALE/Boxing-v5", {"frameskip": 4}),
+        ("FrozenLake-v1", {"map_name": "9x9"}),
+        ("FrozenLake-v1", {"desc": 3}),
     ],
 )
 def test_options_that_do_not_fit_are_refused_by_name(id, options):

@@ -1,4 +1,4 @@
-"""An environment that was restored goes on as the one that it was taken of."""
+"""A restored environment continues like the original."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def minatar():
 
 
 def play(env, actions):
-    """What each step yields, resets included."""
+    """The results of all steps and resets."""
     seen = []
     for action in actions:
         observation, reward, terminated, truncated, _ = env.step(action)

@@ -1,10 +1,13 @@
 import sys
+from fractions import Fraction
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import hocket
+from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, MissingExtraError
-from hocket.hooks.instrument import LearnerFigures, Progress
+from hocket.hooks.instrument import LearnerFigures, Progress, RunView
 from hocket.instruments.tensorboard import TensorBoardWriter
 
 
@@ -36,6 +39,37 @@ def test_what_is_written_can_be_read(tmp_path):
         "learning/staleness": [(60, 1.5)],
         "evaluation/mean_return": [(100, 480.0)],
     }
+
+
+def view(first_tick=0, resumed_tick=0):
+    env = NullEnv()
+    return RunView(
+        env=env, rule=hocket.TickDispatch(1), hz=Fraction(50), ticks=9000, realtime=True,
+        first_tick=first_tick, resumed_tick=resumed_tick,
+    )  # fmt: skip
+
+
+def test_a_training_that_is_resumed_replaces_what_was_written_of_later_ticks(tmp_path):
+    with TensorBoardWriter(tmp_path) as killed:
+        killed.on_start(view())
+        for tick in (3000, 5000, 5600, 6140):
+            killed.on_training(progress(tick))
+        killed.on_evaluation(6000, 1.0)
+    with TensorBoardWriter(tmp_path) as resumed:
+        resumed.on_start(view(resumed_tick=5000))
+        for tick in (5333, 6200):
+            resumed.on_training(progress(tick))
+    assert [step for step, _ in read(tmp_path)["acting/coverage"]] == [3000, 5000, 5333, 6200]
+    assert not read(tmp_path).get("evaluation/mean_return")
+
+
+def test_a_training_from_its_beginning_replaces_nothing(tmp_path):
+    for ticks in ((100, 200), (150,)):
+        with TensorBoardWriter(tmp_path) as writer:
+            writer.on_start(view())
+            for tick in ticks:
+                writer.on_training(progress(tick))
+    assert sorted(step for step, _ in read(tmp_path)["acting/coverage"]) == [100, 150, 200]
 
 
 def test_a_folder_that_cannot_be(tmp_path):

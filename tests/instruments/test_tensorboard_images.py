@@ -1,17 +1,20 @@
 import io
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from PIL import Image
+from processes_left import eventually
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket
 from hocket.core.rules import TickDispatch
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
+from hocket.hooks.instrument import RunView
 from hocket.instruments.tensorboard_images import TAG, TensorBoardPictures
 
 VIRTUAL = hocket.Virtual(hz=60, latency=hocket.Constant(0.01))
@@ -36,6 +39,12 @@ def images(folder):
     return [(e.step, np.asarray(Image.open(io.BytesIO(e.encoded_image_string)))) for e in events.Images(TAG)]
 
 
+def moment(tick):
+    from unittest.mock import Mock
+
+    return Mock(tick=tick, observation=np.zeros((4, 20, 30), np.uint8))
+
+
 def play(env, instrument, ticks):
     hocket.run(
         env, lambda o: env.action_space.sample() * 0, TickDispatch(1), VIRTUAL, ticks=ticks, instruments=[instrument]
@@ -48,6 +57,20 @@ def test_the_newest_frame_is_written(tmp_path):
         play(env, pictures, 1)
     ((tick, picture),) = images(tmp_path)
     assert tick == 1 and picture.shape[:2] == (20, 30) and picture.max() == 0  # the count is in the oldest frame
+
+
+def test_a_training_that_is_resumed_replaces_later_pictures_and_counts_on(tmp_path):
+    """On the wall clock the run's own ticks begin at 1 again."""
+    for resumed_tick, ticks in ((0, (3000, 5000, 6140)), (5000, (1, 333))):
+        run = RunView(
+            env=NullEnv(), rule=TickDispatch(1), hz=Fraction(50), ticks=9000, realtime=True, resumed_tick=resumed_tick
+        )
+        with TensorBoardPictures(tmp_path, every_s=1e-9) as pictures:
+            pictures.on_start(run)
+            for tick in ticks:
+                pictures.on_tick(moment(tick))
+                assert eventually(pictures._waiting.empty)
+    assert [tick for tick, _ in images(tmp_path)] == [3000, 5000, 5001, 5333]
 
 
 def test_colours_survive(tmp_path):
@@ -86,6 +109,7 @@ def test_a_folder_that_cannot_be(tmp_path):
         TensorBoardPictures(tmp_path / "file" / "board")
 
 
+@pytest.mark.realtime
 def test_a_disk_that_refuses_ends_the_pictures_and_not_the_run(tmp_path):
     folder = tmp_path / "board"
     pictures = TensorBoardPictures(folder, every_s=0.001)

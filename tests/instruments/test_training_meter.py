@@ -5,8 +5,9 @@ import pytest
 from looking_on import Notes
 
 import hocket
+from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import LearnerFigures
+from hocket.hooks.instrument import Instrument, LearnerFigures, RunView
 from hocket.hooks.record import Moment
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.spaces.codec import NOTHING_PENDING
@@ -110,3 +111,19 @@ def test_a_run_that_was_gone_on_with():
     dispatcher.ticked(moment(1))
     (progress,) = notes.progresses
     assert (progress.tick, progress.updates_per_s, progress.learner.updates) == (2001, 3.0, 530)
+
+
+@pytest.mark.parametrize(("of_training", "of_run"), [(0, 0), (5000, 0), (0, 5000)])
+def test_instruments_are_told_the_tick_of_the_training_at_which_a_run_begins(of_training, of_run):
+    """In virtual time the run's ticks go on from it, on the wall clock they begin at 1 again."""
+    runs = []
+
+    class Looking(Instrument):
+        def on_start(self, run):
+            runs.append((run.first_tick, run.resumed_tick))
+
+    dispatcher = training_dispatcher(lambda: LearnerFigures(0), [Looking()], first_tick=of_training)
+    rule = hocket.TickDispatch(1)
+    view = RunView(env=NullEnv(), rule=rule, hz=Fraction(50), ticks=9, realtime=of_run == 0, first_tick=of_run)
+    dispatcher.started(view)
+    assert runs == [(of_run, of_training + of_run)]

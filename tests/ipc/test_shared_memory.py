@@ -1,3 +1,5 @@
+import errno
+import mmap
 import multiprocessing
 import os
 import threading
@@ -5,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from hocket.errors import ConfigurationError
 from hocket.ipc.shared_memory import CACHE_LINE, Parcel, SharedArrays, read_text, write_text
 
 PARTS = {"counter": ((1,), np.dtype(np.int64)), "pictures": ((3, 5), np.dtype(np.uint8))}
@@ -81,3 +84,15 @@ def test_a_text_is_kept_from_its_end():
     assert read_text(room) == "é"
     write_text(room, "")
     assert read_text(room) == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EMFILE])
+def test_memory_that_the_system_refuses_is_named(monkeypatch, number):
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(mmap, "mmap", refuse)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(ConfigurationError, match=rf"refuses 2 MiB of shared memory \({os.strerror(number)}\).*try"):
+        SharedArrays({"frames": ((2, 2**20), np.dtype(np.uint8))})
+    assert set(os.listdir("/proc/self/fd")) == before

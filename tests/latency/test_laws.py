@@ -1,4 +1,6 @@
 import json
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import pytest
 import hocket
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
+from hocket.latency import Independent, Typical
 from hocket.testing import check_latency
 
 LAWS = [
@@ -135,3 +138,114 @@ def test_a_missing_file_is_refused(tmp_path):
 def test_bad_parameters_are_refused(make):
     with pytest.raises(ConfigurationError):
         make()
+
+
+@dataclass(frozen=True)
+class Draws(hocket.LatencyModel):
+    """An own law that always draws ``value``."""
+
+    value: Any
+
+    def sampler(self, rng):
+        return lambda worker, now_ns: self.value
+
+
+@dataclass(frozen=True)
+class DrawsSeconds(Independent):
+    value: Any
+
+    def draw_s(self, rng, count):
+        return self.value(count) if callable(self.value) else np.full(count, self.value)
+
+
+def play(**laws):
+    rule = hocket.Sequential(hocket.Learn.AFTER_INFERENCE) if "learning" in laws else hocket.TickDispatch(2)
+    policy = hocket.TwoStage(lambda o: o, lambda o: 1, head_s=0.001) if "head" in laws else lambda observation: 1
+    clock = hocket.Virtual(hz=50, **{"latency": hocket.Constant(0.01), **laws})
+    return hocket.run(NullEnv(), policy, rule, clock, ticks=20)
+
+
+NONSENSE = [-1, 0.05, float("nan"), float("inf"), 10**19, None, "5", True, np.float64(-5), np.array([1]), 1j]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=repr)
+@pytest.mark.parametrize("name", ["latency", "head", "learning"])
+def test_nonsense_of_an_own_law_is_refused_when_drawn(name, value):
+    with pytest.raises(ConfigurationError, match=r"Draws\(value=.*drew the duration .*; whole nanoseconds.*; try"):
+        play(**{name: Draws(value)})
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        hocket.PerWorker(Draws(float("nan")), (1.0, 2.0)),
+        hocket.Changing(Draws(-1), hocket.Constant(0.1), at_s=1.0),
+        Typical(Draws(-1)),
+        hocket.Charged(lambda observation: 1, Draws(-1)),
+    ],
+    ids=lambda law: type(law).__name__,
+)
+def test_nonsense_inside_another_law_too(law):
+    with pytest.raises(ConfigurationError, match=r"Draws\(value=.*drew the duration"):
+        if isinstance(law, hocket.Charged):
+            law.build()(None)
+        else:
+            play(latency=law)
+
+
+@pytest.mark.parametrize("value", [20_000_000, np.int64(20_000_000), 2e7, np.float32(2e7)], ids=repr)
+def test_whole_numbers_of_any_kind_are_taken(value):
+    assert play(latency=Draws(value)).metrics().inferences.finished_ns[0] == 20_000_000
+
+
+@pytest.mark.parametrize("wrap", [lambda law: law, Typical], ids=["law", "typical"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-0.1, r"drew the duration -0\.1 s; finite seconds"),
+        (float("nan"), r"drew the duration nan s"),
+        (float("inf"), r"drew the duration inf s"),
+        (lambda count: np.zeros((count, 1)), r"ndarray of shape \(\d+, 1\); numbers of shape \(\d+,\) are needed; try"),
+        (lambda count: 0.1, r"float of shape \(\)"),
+        (lambda count: ["soon"] * count, r"gave list"),
+    ],
+)
+def test_nonsense_of_an_independent_law_is_refused(wrap, value, message):
+    with pytest.raises(ConfigurationError, match=message):
+        play(latency=wrap(DrawsSeconds(value)))
+
+
+def test_a_sampler_that_is_none():
+    class Forgot(hocket.LatencyModel):
+        def sampler(self, rng):
+            pass
+
+    with pytest.raises(ConfigurationError, match=r"sampler of .*Forgot.* is None; a function"):
+        play(latency=Forgot())
+
+
+def test_scaled_times_stay_in_bounds():
+    law = hocket.PerWorker(hocket.Constant(1e8), (1e6,))
+    assert law.checked_sampler(np.random.default_rng(0))(0, 0) == 10**18
+
+
+class Undecorated(hocket.LatencyModel):
+    """No dataclass."""
+
+    def __init__(self):
+        self.base_s = 0.02
+
+    def sampler(self, rng):
+        return lambda worker, now_ns: int(self.base_s * 1e9)
+
+
+def test_a_law_that_is_no_dataclass_is_recorded_by_its_fields(tmp_path):
+    law = hocket.PerWorker(Undecorated(), (1.0, 2.0))
+    for given, described in [
+        (Undecorated(), {"name": "Undecorated", "base_s": 0.02}),
+        (law, {"name": "PerWorker", "law": {"name": "Undecorated", "base_s": 0.02}, "factors": (1.0, 2.0)}),
+    ]:
+        result = play(latency=given)
+        assert result.config["clock"]["latency"] == described
+        result.save(tmp_path)
+        assert hocket.load(tmp_path).config["clock"]["latency"]["name"] == described["name"]

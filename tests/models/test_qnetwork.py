@@ -31,6 +31,7 @@ def test_the_same_values_as_the_impala_net():
     torch.testing.assert_close(network(x.float() / 255), net(x))
 
 
+@pytest.mark.filterwarnings("ignore:bfloat16=True on a processor")
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize(("bfloat16", "tolerance"), [(False, 1e-5), (True, 0.02)])
 def test_the_layout_for_learning_changes_neither_values_nor_gradients(deep, bfloat16, tolerance):

@@ -83,7 +83,7 @@ def test_factories_that_contradict_themselves_are_refused():
         as_factory(Staged(Stages(abs, abs), chunk_length=3))
     eager = Doubling()
     eager.newest = True
-    with pytest.raises(ConfigurationError, match="newest=True says nothing to a policy in one stage"):
+    with pytest.raises(ConfigurationError, match="newest=True has no effect on a policy in one stage"):
         as_factory(eager)
     with pytest.raises(ConfigurationError, match=r"with head_s=0.002; hocket.Stages belong"):
         built(Staged(abs))

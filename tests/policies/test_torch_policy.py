@@ -53,6 +53,7 @@ def test_the_largest_value_is_the_action():
     assert policy(np.array([0, 0, 0, 9.0, 3.0, 2.0], np.float32)) == 0
 
 
+@pytest.mark.filterwarnings("ignore:bfloat16=True on a processor")
 def test_the_output_itself_is_the_action():
     policy = TorchPolicy(Table, decide=continuous, bfloat16=True).build()
     answer = policy(np.array([0, 0, 0.5, -0.25], np.float32))
@@ -88,6 +89,7 @@ def test_every_worker_has_the_same_weights_and_the_generator_is_left_alone():
     assert values(1) != first
 
 
+@pytest.mark.filterwarnings("ignore:bfloat16=True on a processor")
 @pytest.mark.parametrize("options", [{"channels_last": False}, {"bfloat16": True}])
 def test_formats_change_the_speed_and_hardly_the_values(options):
     picture = np.random.default_rng(0).integers(0, 256, (1, 84, 84), np.uint8)
@@ -147,7 +149,7 @@ def test_two_stages_come_to_what_one_does():
 
 
 class SeesTheNewest(nn.Module):
-    """What the trunk saw, and what the head sees."""
+    """Records the inputs of trunk and head."""
 
     def features(self, x):
         return x

@@ -35,7 +35,7 @@ def played(
 
 
 def story() -> RunRecord:
-    """TickColumns of 10 ms; two free-running workers; tick 4 is missed.
+    """Ticks of 10 ms; two free-running workers; tick 4 is missed.
 
     | inference | worker | observation | from, to (ms) | ends as |
     |---|---|---|---|---|

@@ -1,9 +1,11 @@
 import json
 import math
 
+import by_hand
 import numpy as np
 import pytest
 
+from hocket.core.trace import Trace
 from hocket.errors import ConfigurationError
 from hocket.results.files import make_folder, replacing, write_json
 
@@ -44,3 +46,24 @@ def test_disk_errors_name_the_place(tmp_path):
     with pytest.raises(ConfigurationError, match=r"folder cannot be written \(Is a directory\)"):
         write_json(tmp_path / "folder", 1)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_link_placed_at_the_temporary_name_is_not_followed(tmp_path, monkeypatch):
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    monkeypatch.setattr("hocket.results.files.token_hex", lambda _: "0")
+    for name in ("x.json", "trace.bin"):
+        (tmp_path / f"{name}.0.part").symlink_to(victim)
+    with pytest.raises(ConfigurationError, match=r"x\.json cannot be written \(File exists\)"):
+        write_json(tmp_path / "x.json", 1)
+    by_hand.story().trace.save(tmp_path / "trace.bin")
+    assert len(Trace.load(tmp_path / "trace.bin")) > 0 and not (tmp_path / "trace.bin").is_symlink()
+    assert victim.read_text() == "untouched" and not (tmp_path / "x.json").exists()
+
+
+def test_temporary_names_are_random(tmp_path):
+    names = set()
+    for _ in range(8):
+        with replacing(tmp_path / "x") as partial:
+            names.add(partial.name)
+    assert len(names) == 8 and all(name.startswith("x.") and name.endswith(".part") for name in names)

@@ -1,4 +1,5 @@
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_steady_coverage_begins_where_the_first_answer_could_act():
 def test_an_interrupt_in_the_middle_of_a_tick_leaves_whole_ticks():
     record = story()
     del record.actions[-1]  # tick 6 had acted, and had not been written down
-    record.interrupted = True
+    record.signal = signal.SIGINT
     record.trim()
     assert record.ticks.tolist() == [1, 2, 3, 5]
     assert {len(c) for c in (record.rewards, record.terminated, record.truncated, record.lateness_ns)} == {4}

@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 import subprocess
 import sys
 from array import array
@@ -14,7 +16,8 @@ import hocket
 from hocket.core.rules import TickDispatch, Unstaggered
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError, TraceError
-from hocket.results.run_folder import NEEDED, read_run
+from hocket.results.report.page import page
+from hocket.results.run_folder import NEEDED, read_run, read_runs
 from hocket.results.training_log import Evaluated, TrainingLog
 from hocket.running.result import RunResult
 from hocket.testing import replay
@@ -68,7 +71,7 @@ def same(one, other):
     for tick, observation in one.final_observations.items():
         assert np.array_equal(observation, other.final_observations[tick])
         assert observation.dtype == other.final_observations[tick].dtype
-    assert (one.errors, one.interrupted) == (other.errors, other.interrupted)
+    assert (one.errors, one.notes, one.signal) == (other.errors, other.notes, other.signal)
     assert (one.loop_cpu_s, one.wall_s) == (other.loop_cpu_s, other.wall_s)
 
 
@@ -89,7 +92,7 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, id):
 
 
 def test_a_folder_that_an_earlier_commit_saved():
-    saved = Path(__file__).parent / "data" / "run_of_93964ce"
+    saved = Path(__file__).parent / "data" / "run_of_892952c"
     loaded = hocket.load(saved)
     record, summary = loaded.record, loaded.summary()
     assert len(record.ticks) == 50 and sum(record.rewards) == 50 and record.actions[:6] == [0, 1, 1, 1, 1, 0]
@@ -109,7 +112,8 @@ def test_saving_what_was_loaded_gives_the_same_files(folder, tmp_path):
 
 def test_missed_ticks_failures_errors_and_interrupts_come_back(tmp_path):
     record = by_hand.story()
-    record.errors, record.interrupted = ["Traceback: no network today"], True
+    record.errors, record.signal = ["Traceback: no network today"], signal.SIGTERM
+    record.notes = ["no real-time priority"]
     record.final_observations[5] = np.arange(3.0)
     record.wall_s, record.loop_cpu_s = 0.0625, 1 / 3
     loaded = hocket.load(RunResult(record).save(tmp_path))
@@ -126,7 +130,7 @@ def test_a_run_without_an_answer_or_an_episode(tmp_path):
 
 def test_a_run_that_was_interrupted_before_its_first_tick(tmp_path):
     record = by_hand.played([by_hand.e.WorkerJoined(0, 0), by_hand.e.Ticked(0, 0)])
-    record.interrupted = True
+    record.signal = signal.SIGINT
     path = RunResult(record).save(tmp_path)
     same(record, hocket.load(path).record)
     assert "interrupted" in (path / "report.html").read_text()
@@ -256,6 +260,185 @@ def test_what_is_no_run_folder(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(TraceError, match=r"nothing of .* can be read: run.json is damaged"):
         hocket.load(tmp_path)
+
+
+# -- damage of every kind is a problem in words, never a traceback ----------------------------------------------
+
+
+def changed(path, **values):
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **values}))
+
+
+def without_sizes(copied):
+    changed(copied / "run.json", bytes=None)
+
+
+def with_column(path, name, values):
+    with np.load(path) as archive:
+        columns = {each: archive[each] for each in archive.files}
+    np.savez_compressed(path, **{**columns, name: values})
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "problem"),
+    [
+        ("config.json", {"clock": "x"}, "config.json: clock is 'x', not of type dict"),
+        ("config.json", {"rule": [1]}, "config.json: rule is [1], not of type dict"),
+        ("config.json", {"machine": 3}, "config.json: machine is 3, not of type dict"),
+        ("summary.json", {"workers": 7}, "summary.json: workers is 7, not of type dict"),
+        (
+            "summary.json",
+            {"outcomes": {"executed": "x"}},
+            "summary.json: outcomes is {'executed': 'x'}, not an object of",
+        ),
+        ("run.json", {"epoch_ns": True}, "run.json: epoch_ns is True, not of type int"),
+        ("run.json", {"errors": 5}, "run.json: errors is 5, not of type list"),
+        ("run.json", {"wall_s": 10**30}, "run.json is damaged (it holds a number beyond ±2⁶²)"),
+    ],
+)
+def test_a_value_of_another_type_is_left_out_and_named(copied, file, values, problem):
+    changed(copied / file, **values)
+    saved = read_run(copied)
+    assert any(found.startswith(problem) for found in saved.problems), saved.problems
+    assert saved.metrics is not None and "could be read" in page([saved])
+
+
+def test_numbers_that_are_not_finite_are_not_there(copied):
+    text = (copied / "summary.json").read_text()
+    for number in ("NaN", "Infinity", "-Infinity", "1e999"):
+        (copied / "summary.json").write_text(text.replace('"ticks": 80', f'"ticks": {number}'))
+        saved = read_run(copied)
+        assert saved.problems == () and np.isnan(saved.summary["ticks"]), number
+        assert "n/a" in page([saved])
+
+
+def test_deep_nesting_is_damage(copied):
+    (copied / "config.json").write_text('{"a":' + "[" * 300 + "]" * 300 + "}")
+    assert read_run(copied).problems == ("config.json is damaged (it is nested more than 40 levels deep)",)
+    (copied / "config.json").write_text('{"a":' * 100_000)
+    (problem,) = read_run(copied).problems
+    assert problem.startswith("config.json is damaged (")
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("damage", ["empty", "folder", "cut"])
+def test_an_empty_file_a_folder_and_a_cut_file(copied, name, damage):
+    without_sizes(copied)
+    content = (copied / name).read_bytes()
+    (copied / name).unlink()
+    if damage == "folder":
+        (copied / name).mkdir()
+    else:
+        (copied / name).write_bytes(b"" if damage == "empty" else content[: len(content) // 2])
+    saved = read_run(copied)
+    assert [problem for problem in saved.problems if problem.startswith(name)]
+    assert f"<li>{name}" in page([saved])
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "problem"),
+    [
+        ("tick", np.arange(80.0), "its column tick is of type float64 and shape (80,)"),
+        ("reward", np.array(["x"] * 80), "its column reward is of type <U1 and shape (80,)"),
+        ("delay_ticks", np.zeros((80, 2), int), "its column delay_ticks is of type int64 and shape (80, 2)"),
+        ("step", np.array(0), "its column step is of type int64 and shape ()"),
+        ("step", np.zeros(79, int), "its columns differ in length"),
+    ],
+)
+def test_a_column_of_another_kind_is_damage(copied, column, values, problem):
+    without_sizes(copied)
+    with_column(copied / "ticks.npz", column, values)
+    assert read_run(copied).problems == (f"ticks.npz is damaged ({problem})",)
+
+
+def test_tables_of_two_runs_are_told_apart(folder, copied):
+    without_sizes(copied)
+    with_column(copied / "ticks.npz", "tick", np.arange(2, 82))
+    whole, saved = read_run(folder), read_run(copied)
+    assert saved.problems == ("a table is damaged (ticks.npz has other ticks than trace.bin)",)
+    assert saved.metrics.coverage == whole.metrics.coverage and len(saved.metrics.record.ticks) == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "problem"),
+    [
+        ("outcome", 9, "an outcome is 9, not from -1 to 5"),
+        ("worker", -3, "a worker is -3, not from 0 to 65536"),
+        ("started_ns", -(2**63), "started_ns is -9223372036854775808, not from"),
+    ],
+)
+def test_values_that_cannot_be_are_damage(copied, column, value, problem):
+    without_sizes(copied)
+    (copied / "trace.bin").unlink()
+    with np.load(copied / "inferences.npz") as archive:
+        values = archive[column].copy()
+    values[5] = value
+    with_column(copied / "inferences.npz", column, values)
+    saved = read_run(copied)
+    assert saved.metrics is None and any(problem in found for found in saved.problems), saved.problems
+    assert "80" in page([saved]), "the summary is there"
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_not_unpacked(copied, monkeypatch):
+    without_sizes(copied)
+    with_column(copied / "ticks.npz", "padding", np.zeros(1 << 20))
+    assert read_run(copied).problems == (), "8 MB are no danger"
+    monkeypatch.setattr("hocket.results.run_checks.FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(np, "load", None)
+    problem = read_run(copied).problems[0]
+    assert problem.startswith("ticks.npz is damaged (it unpacks to 8,3") and problem.endswith("200 times its size)")
+
+
+def test_bytes_changed_at_random_never_end_in_a_traceback(folder, tmp_path):
+    whole = {file.name: file.read_bytes() for file in folder.iterdir() if file.name in NEEDED}
+    rng = np.random.default_rng(0)
+    for round in range(40):
+        for name, content in whole.items():
+            (tmp_path / name).write_bytes(content)
+        name = sorted(whole)[round % len(whole)]
+        content = bytearray(whole[name])
+        for place in rng.integers(0, len(content), 3):
+            content[place] = rng.integers(256)
+        (tmp_path / name).write_bytes(content)
+        without = {"run.json": whole["run.json"].replace(b'"bytes"', b'"sizes"')}
+        (tmp_path / "run.json").write_bytes(bytes(content) if name == "run.json" else without["run.json"])
+        try:
+            runs = read_runs([tmp_path, folder], ["damaged", "whole"])
+        except TraceError:
+            continue
+        assert "whole" in page(runs)
+
+
+def test_of_several_folders_one_that_cannot_be_read_is_a_row_with_its_problem(folder, tmp_path):
+    (tmp_path / "run.json").write_text("{")
+    broken, whole = read_runs([tmp_path, folder], ["broken", "whole"])
+    assert broken.summary == {} and "run.json is damaged" in broken.problems[0] and whole.problems == ()
+    text = page([broken, whole])
+    assert "broken: nothing of" in text and "<td>n/a" in text
+    with pytest.raises(TraceError, match=r"nothing of .* can be read"):
+        read_runs([tmp_path], ["broken"])
+
+
+ASCII = """
+import sys, hocket
+hocket.load(sys.argv[1]).save(sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_files_are_utf_8_and_nothing_is_printed_whatever_the_terminal_can_show(folder, tmp_path):
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONIOENCODING": "ascii",
+    }
+    command = [sys.executable, "-W", "error", "-X", "warn_default_encoding", "-c", ASCII, str(folder), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert "ρ" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 # -- a disk that is full ---------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What no short look ahead can find: rewards far away, and temptations on the way."""
+"""Policies that no short lookahead finds: distant rewards, and smaller ones on the way."""
 
 import numpy as np
 import pytest

@@ -6,7 +6,7 @@ import pytest
 from gymnasium import spaces
 
 import hocket
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, EnvError
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 
@@ -34,6 +34,53 @@ def test_by_hand():
         None, 2, None, None, 13,
     ]  # fmt: skip
     assert [(m.terminated, m.truncated) for m in moments][1::3] == [(True, False), (False, True)]
+
+
+def test_what_is_shown_may_be_changed():
+    shown = two_episodes()
+    for moment in shown.moments():
+        moment.observation[:] = 99
+        if moment.final_observation is not None:
+            moment.final_observation[:] = 99
+    assert shown.observations.tolist() == [[0], [1], [2], [10], [11], [12], [13]]
+
+
+class Drifting(gym.Env):
+    """Its one buffer counts its ticks; from the third on it gives ``given`` instead."""
+
+    observation_space = spaces.Box(0, 100, (1,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, given=None):
+        self.given = given
+        self.buffer = np.zeros(1, np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        self.buffer[:] = 0
+        return self.buffer, {}
+
+    def step(self, action):
+        self.buffer += 1
+        if self.given is not None and self.buffer[0] >= 3:
+            return self.given
+        return self.buffer, 1.0, False, bool(self.buffer[0] == 4), {}
+
+
+def test_a_policy_may_change_what_it_is_given():
+    def policy(observation):
+        observation[:] = 99
+        return 0
+
+    played = hocket.demonstrate(Drifting(), policy, episodes=1)
+    assert played.observations.tolist() == [[0], [1], [2], [3], [4]]
+
+
+def test_what_the_environment_gives_is_checked():
+    with pytest.raises(hocket.EnvError, match=r"observation .* of Drifting holds NaN or infinity"):
+        hocket.demonstrate(Drifting((np.array([np.nan]), 1.0, False, False, {})), lambda o: 0, episodes=1)
+    played = hocket.demonstrate(Drifting(([7], np.array([2.0]), True, False, {})), lambda o: 0, episodes=1)
+    assert played.observations[-1].tolist() == [7] and played.observations.dtype == np.float32
+    assert played.rewards.tolist() == [1, 1, 2]
 
 
 def test_with_a_delay_nobody_decided_the_first_ticks():
@@ -138,6 +185,32 @@ def test_the_longest_is_truncated():
 def test_arrays_that_do_not_fit(changes, message):
     with pytest.raises(ConfigurationError, match=message):
         two_episodes(**changes)
+
+
+class Lists(gym.Env):
+    """Gives lists, and rewards as arrays of one number."""
+
+    observation_space = spaces.Box(0, 9, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.ticks = 0
+        return [0, 1], {}
+
+    def step(self, action):
+        self.ticks += 1
+        return [self.ticks, 1], np.array([float(action)]), self.ticks == 2, False, {}
+
+
+def test_what_environments_give_is_checked_as_in_a_run():
+    shown = hocket.demonstrate(Lists(), lambda observation: 1, episodes=1)
+    assert shown.observations.tolist() == [[0, 1], [1, 1], [2, 1]] and shown.observations.dtype == np.float32
+    assert shown.rewards.tolist() == [1.0, 1.0]
+    longer = Lists()
+    longer.step = lambda action: ([1, 1], np.nan, False, False, {})
+    with pytest.raises(EnvError, match="reward nan of Lists is not a finite number"):
+        hocket.demonstrate(longer, lambda observation: 1, episodes=1)
 
 
 def test_files_that_hold_none(tmp_path):

@@ -25,6 +25,7 @@ VIRTUAL = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
         (EvaluationOptions, {"every": 0}, "every=0 must be a whole number from 1; try 10_000"),
         (EvaluationOptions, {"episodes": -1}, "episodes=-1 must be a whole number from 0; try 20"),
         (EvaluationOptions, {"episodes": 2.0}, "episodes=2.0 must be a whole number"),
+        (EvaluationOptions, {"max_ticks": 0}, "max_ticks=0 must be a whole number from 1; try 10_000"),
         (EvaluationOptions, {"good_enough": "all"}, "good_enough='all' must be a mean return or None; try"),
         (EvaluationOptions, {"good_enough": float("nan")}, "good_enough=nan must be a mean return"),
     ],
@@ -37,7 +38,7 @@ def test_what_cannot_work_is_refused_when_it_is_made(make, options, message):
 def test_what_can_work_is_kept():
     assert ActingOptions(epsilon=Linear(1.0, 0.1, 10), charge=hocket.Constant(0.1)).epsilon.end == 0.1
     assert ReplayOptions(capacity=np.int64(5), frame_stack=4).capacity == 5
-    assert EvaluationOptions(every=1, episodes=0, good_enough=-3).good_enough == -3
+    assert EvaluationOptions(every=1, episodes=1, good_enough=-3).good_enough == -3
 
 
 @pytest.mark.parametrize("options", [ActingOptions(), ReplayOptions(), EvaluationOptions()])
@@ -58,8 +59,35 @@ def test_evaluations_have_the_usual_values_of_their_clock():
 
 
 def test_a_clock_refuses_evaluations_that_it_cannot_have():
-    for options, message in (({"every": 5}, "every=5: a world that does not"), ({"good_enough": 0.0}, "good_enough=0")):
+    for options, message in (
+        ({"every": 5}, "every=5: a training on the wall clock"),
+        ({"good_enough": 0.0}, "good_enough=0"),
+    ):
         with pytest.raises(ConfigurationError, match=message):
             EvaluationOptions(**options).under(REALTIME)
-    with pytest.raises(ConfigurationError, match="episodes=0 must be at least 1 in virtual time; try 20"):
-        EvaluationOptions(episodes=0).under(VIRTUAL)
+
+
+def test_no_episodes_switch_evaluations_off_under_either_clock():
+    off = EvaluationOptions(episodes=0)
+    assert off.under(VIRTUAL) == off.under(REALTIME) == off
+    for given in ({"every": 5}, {"good_enough": 1.0}, {"max_ticks": 7}):
+        with pytest.raises(ConfigurationError, match=r"=\S+ has no effect with episodes=0, which switches evaluations"):
+            EvaluationOptions(episodes=0, **given)
+
+
+@pytest.mark.parametrize(
+    ("options", "ticks", "during", "final"),
+    [
+        ({}, 1_000_000, 10_000, 1_000_000),
+        ({}, 50, 3600, 3600),  # shorter than `every`
+        ({}, 9_999, 9_999, 9_999),
+        ({"every": 50_000}, 200_000, 50_000, 200_000),
+        ({"every": 100}, 500, 10_000, 10_000),
+        ({"max_ticks": 70}, 1_000_000, 70, 70),
+    ],
+)
+def test_an_evaluation_is_bounded_by_what_it_evaluates(options, ticks, during, final):
+    evaluation = EvaluationOptions(**options).under(VIRTUAL)
+    assert evaluation.tick_limit(ticks, final=False) == during
+    assert evaluation.tick_limit(ticks, final=True) == final
+    assert EvaluationOptions().under(REALTIME).tick_limit(100, final=True) == 3600

@@ -59,7 +59,7 @@ def test_the_demonstrated_actions_come_to_be_taken():
         ImitatingDQN(gamma=0.5, learning_rate=0.03, target_every=20),
         actions=Match.action_space,
         updates=400,
-        told=lambda number, loss: numbers.append(number),
+        on_update=lambda number, loss: numbers.append(number),
     )
     assert taken(net) == [0, 1, 2, 3]
     assert numbers == list(range(1, 401)) and len(losses) == 400

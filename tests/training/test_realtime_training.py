@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 import hocket
 from hocket.envs.null import NullEnv
-from hocket.errors import CheckpointError, ConfigurationError
+from hocket.errors import CheckpointError, ConfigurationError, EnvError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
@@ -250,10 +250,10 @@ def test_a_learner_that_is_killed_is_replaced(landed):
 
 @pytest.mark.parametrize(
     ("spoiled", "message"),
-    [({"observation": math.nan}, "DivergenceError: the loss of an update is nan"), ({"reward": math.inf}, "paid a")],
+    [({"observation": 3e38}, "DivergenceError: the gradient norm of an update is inf"), ({"reward": 1e39}, "paid a")],
 )
 @pytest.mark.parametrize("train", [live, in_loop])
-def test_what_is_no_number_ends_learning_and_not_acting(spoiled, message, train, tmp_path, watch):
+def test_what_cannot_be_computed_with_ends_learning_and_not_acting(spoiled, message, train, tmp_path, watch):
     def stopped_and_saved():
         return watch().error is not None and any(tick > 100 for tick in ticks_saved(tmp_path))
 
@@ -272,6 +272,13 @@ def test_what_is_no_number_ends_learning_and_not_acting(spoiled, message, train,
     assert result.updates > 0 and np.isfinite(result.losses).all()
     assert all(torch.isfinite(value).all() for value in result.network.state_dict().values())
     assert any(100 < tick < 300 for tick in ticks_saved(tmp_path))  # saving goes on
+
+
+def test_an_environment_that_breaks_its_word_ends_the_run_and_loses_nothing(tmp_path):
+    with pytest.raises(EnvError, match="reward inf of CartPole-v1 is not a finite number") as info:
+        live(lambda: Told(100, reward=math.inf), checkpoints=Checkpoints(tmp_path))
+    assert len(info.value.result.record.ticks) == 99
+    assert ticks_saved(tmp_path) == [99]
 
 
 class Raising(DQN):
@@ -503,8 +510,8 @@ def test_interrupted_in_the_evaluation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"evaluation": hocket.EvaluationOptions(every=100)}, "every=100: a world that does not wait"),
-        ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a world"),
+        ({"evaluation": hocket.EvaluationOptions(every=100)}, "every=100: a training on the wall clock cannot pause"),
+        ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a training"),
         ({"ticks": 0}, "ticks=0 must be a whole number"),
         ({"ticks": 1.5}, "ticks=1.5 must be a whole number"),
         ({"seed": -1}, "seed=-1"),

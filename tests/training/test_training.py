@@ -91,8 +91,6 @@ def test_what_cannot_be_learned_is_refused():
         hocket.train(lambda: gym.make("Pendulum-v1"), network, DQN(), hocket.TickDispatch(2), virtual, ticks=10)
     with pytest.raises(ConfigurationError, match="clock=5 is not a clock"):
         hocket.train(Guess, network, DQN(), hocket.TickDispatch(2), 5, ticks=10)
-    with pytest.raises(ConfigurationError, match="episodes=0 must be at least 1 in virtual time"):
-        learn(evaluation=hocket.EvaluationOptions(episodes=0))
 
 
 def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
@@ -121,3 +119,28 @@ def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
     assert list(whole.losses) == list(once.losses)
     with pytest.raises(ConfigurationError, match="frame_stack=4, and observations have the shape"):
         played(4)
+
+
+@pytest.mark.parametrize(
+    ("make_env", "message"),
+    [
+        (lambda: gym.make("CartPole-v1"), r"frame_stack=4, and the frames of an episode's first observation differ"),
+        (
+            lambda: gym.wrappers.FrameStackObservation(gym.make("CartPole-v1"), 4, padding_type="zero"),
+            r"first observation differ; the first frame repeated is allowed; try .*padding_type 'reset'",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "clock",
+    [
+        hocket.Virtual(hz=50, latency=hocket.Constant(0.01)),
+        pytest.param(hocket.Realtime(hz=100, executor="threads"), marks=pytest.mark.realtime),
+    ],
+)
+def test_observations_that_are_no_stacks_are_refused(make_env, message, clock):
+    width = int(np.prod(make_env().observation_space.shape))
+    network = q_network(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(width, 8)), 8, 2)
+    options = {"ticks": 50, "learner": hocket.RoundRobin(1, warm_up=10), "replay": hocket.ReplayOptions(frame_stack=4)}
+    with pytest.raises(ConfigurationError, match=message):
+        hocket.train(make_env, network, DQN(), hocket.TickDispatch(2), clock, **options)

@@ -1,4 +1,4 @@
-"""Measures agents and environments, forecasts and plans runs, and takes regret apart."""
+"""Measures agents and environments, forecasts and plans runs, and decomposes regret."""
 
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from hocket.analysis.decomposition import Estimate as Estimate
     from hocket.analysis.decomposition import Losses as Losses
     from hocket.analysis.forecast import Forecast as Forecast
-    from hocket.analysis.inference_times import Measured as Measured
     from hocket.analysis.plan import Plan as Plan
     from hocket.analysis.plan import Source as Source
     from hocket.analysis.predictability import Predictability as Predictability
+    from hocket.latency.laws import Measured as Measured
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

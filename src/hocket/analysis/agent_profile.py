@@ -1,7 +1,7 @@
-"""What the user's own policy takes on the user's own machine: time by how many infer at once, processors, memory.
+"""Measures a policy on this machine: inference times by the number of concurrent inferences, processors, memory.
 
-Two busy workers on two processors slow each other, and the tick loop has the third word. So each number of workers is
-measured as such, with all of them inferring without pause, in worker processes as a run has them.
+Busy workers slow each other and the tick loop where they share processors. So each number of workers is measured
+separately, with all of them inferring without pause, in worker processes as in a run.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency.contention import Crowded
 from hocket.latency.laws import Empirical
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.policies.bfloat16 import computes_bfloat16
 from hocket.policies.torch_policy import TorchPolicy
 from hocket.spaces.codec import ActionCodec, check_spaces
 
 PATIENCE_S = 60.0
 STEPS = 200
-"""Of the environment, to see how long a step takes."""
+"""Steps of the environment that are timed."""
 
 
 def processors() -> int:
-    """Those that this process may use."""
+    """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_crowds(threads: int = 1) -> tuple[int, ...]:
-    """1, 2, ... up to what the processors hold, and one number beyond."""
+    """Powers of two up to the number of processors per worker, that number itself, and one more."""
     room = max(1, processors() // threads)
     return tuple(sorted({1, 2, room, room + 1} | {2**k for k in range(room.bit_length())}))
 
@@ -56,25 +57,26 @@ def measure_agent(
     limit_s: float = 3.0,
     name: str = "",
 ) -> Agent:
-    """Measure ``policy`` on samples of the observations of ``env``, which is stepped a little as well.
+    """Measure the inference times of ``policy`` on sampled observations of ``env``, and the step time of ``env``.
 
     Args:
-        crowds: the numbers of workers that infer at once; 1, what the processors hold, and more if None.
-        count: inferences of each number, or fewer if they take longer than ``limit_s`` seconds, but two of each worker.
-        name: in tables.
+        crowds: the numbers of workers that infer at once. If None, 1, the number that the processors allow, and more.
+        count: inferences for each number of workers.
+        limit_s: seconds for each number of workers; may reduce ``count``, down to two inferences of each worker.
+        name: the agent's name in tables.
 
     Returns:
-        An agent with a `Crowded` law. Its times begin at a tick's deadline: the environment's own step comes first.
+        An agent with a `Crowded` law. Its times count from a tick's deadline, so they include the environment's step.
 
     Raises:
         PolicyError: if the policy cannot be built, or raises.
-        ConfigurationError: if it does not fit ``env``, or ``crowds`` lacks 1.
+        ConfigurationError: if the policy does not fit ``env``, or ``crowds`` lacks 1.
     """
     check_spaces(env)
     factory = as_factory(policy)
     numbers = tuple(sorted(set(crowds or default_crowds(getattr(factory, "threads", 1)))))
     if numbers[0] != 1:
-        raise ConfigurationError(f"crowds={crowds!r} must hold 1 and numbers above it; try (1, 2, 4)")
+        raise ConfigurationError(f"crowds={crowds!r} must contain 1 and otherwise larger numbers; try (1, 2, 4)")
     step_s = _step_seconds(env)
     space = env.observation_space
     assert isinstance(space, gym.spaces.Box)
@@ -91,10 +93,10 @@ def measure_agent(
         busy_cores = float("nan")
         for number in numbers:
             cpu_s, began = _cpu_seconds(workers), monotonic()
-            took = bench.measure(number, count, limit_s)
+            durations_s = bench.measure(number, count, limit_s)
             if number == 1:
                 busy_cores = (_cpu_seconds(workers) - cpu_s) / (monotonic() - began)
-            laws[number] = Empirical(tuple(one + step_s for one in took))
+            laws[number] = Empirical(tuple(duration_s + step_s for duration_s in durations_s))
         own_bytes = max((_own_bytes(child.pid) for child in workers), default=0)
     finally:
         running.close()
@@ -111,18 +113,18 @@ def measure_agent(
 
 @dataclass
 class _Bench:
-    """Workers that are made to infer without pause, some of them."""
+    """Lets some of the workers infer without pause, and times them."""
 
     running: RealtimeExecutor
     policy: PolicyFactory
     space: gym.spaces.Box
     inference: int = 0
     began_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """By inference: its worker, and when it started."""
+    """By inference: its worker and its start."""
 
     def measure(self, workers: int, count: int, seconds: float) -> list[float]:
-        """Seconds of ``count`` inferences of ``workers`` at once."""
-        took: list[float] = []
+        """The seconds of about ``count`` inferences while ``workers`` workers infer at once."""
+        durations_s: list[float] = []
         finished = dict.fromkeys(range(workers), 0)
         until = monotonic() + seconds
         for worker in finished:
@@ -135,21 +137,21 @@ class _Bench:
                 event = report.event
                 if isinstance(event, TrunkFinished):
                     worker, began_ns = self.began_ns[event.inference]
-                    took.append((event.time_ns - began_ns) / NS_PER_S)
+                    durations_s.append((event.time_ns - began_ns) / NS_PER_S)
                     self._bind(event.inference, worker)
                 elif isinstance(event, InferenceFinished):
                     worker, began_ns = self.began_ns.pop(event.inference)
                     if not self.policy.head_s:
-                        took.append((event.time_ns - began_ns) / NS_PER_S)
+                        durations_s.append((event.time_ns - began_ns) / NS_PER_S)
                     finished[worker] += 1
-                    enough = len(took) >= count or monotonic() > until
+                    enough = len(durations_s) >= count or monotonic() > until
                     if not (enough and min(finished.values()) >= 2):
                         self._start(worker)
                 else:
                     raise PolicyError(f"the policy could not be timed:\n{report.traceback}")
             if monotonic() - silent_since > PATIENCE_S:
                 raise PolicyError(f"the policy could not be timed: no answer in {PATIENCE_S:g} s")
-        return took
+        return durations_s
 
     def _inputs(self) -> tuple[NDArray[Any], ...]:
         return (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
@@ -167,12 +169,12 @@ class _Bench:
 
 
 def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:
-    """Other ways to run ``policy``, by name: of a `TorchPolicy` on a processor, threads a worker and bfloat16."""
+    """Ways to run ``policy``, with names: a `TorchPolicy` on the CPU varies in threads per worker and in bfloat16."""
     factory = as_factory(policy)
     if not (isinstance(factory, TorchPolicy) and factory.device == "cpu"):
         return [("", factory)]
     threads = sorted({1, factory.threads, *(n for n in (2, 4, 8) if n <= processors())})
-    kinds = sorted({False, factory.bfloat16, _bfloat16_helps()})
+    kinds = sorted({False, factory.bfloat16, computes_bfloat16() is True})
     return [
         (f"{n} thread{'s' if n > 1 else ''}{', bfloat16' if half else ''}", replace(factory, threads=n, bfloat16=half))
         for half in kinds
@@ -180,30 +182,22 @@ def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:
     ]
 
 
-def _bfloat16_helps() -> bool:
-    """Whether the processor multiplies in bfloat16; elsewhere it is slower than float32."""
-    try:
-        return "_bf16" in Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return False
-
-
 def _step_seconds(env: gym.Env[Any, Any]) -> float:
-    """Median of a step with random actions."""
+    """The median duration of a step with random actions."""
     env.reset(seed=0)
-    took = []
+    durations_s = []
     for _ in range(STEPS):
         action = env.action_space.sample()
         began = perf_counter()
         _, _, terminated, truncated, _ = env.step(action)
-        took.append(perf_counter() - began)
+        durations_s.append(perf_counter() - began)
         if terminated or truncated:
             env.reset()
-    return float(np.median(took))
+    return float(np.median(durations_s))
 
 
 def _cpu_seconds(children: Sequence[Any]) -> float:
-    """Processor time of processes and all their threads; NaN where the system does not say."""
+    """The processor time of processes with all their threads; NaN where the system does not report it."""
     total = 0.0
     try:
         for child in children:
@@ -215,7 +209,7 @@ def _cpu_seconds(children: Sequence[Any]) -> float:
 
 
 def _own_bytes(pid: int | None) -> int:
-    """Memory of a process that it shares with none; 0 where the system does not say."""
+    """The memory that a process does not share; 0 where the system does not report it."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

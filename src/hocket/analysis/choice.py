@@ -1,4 +1,4 @@
-"""Which rules and numbers of workers to look at, and which of them to recommend."""
+"""Selects the rules and numbers of workers that a plan forecasts, and recommends one of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hocket.core.rules import ExpectedTime, MaxTime, Rule, Sequential, TickDispa
 from hocket.errors import ConfigurationError
 
 WORTH = 0.01
-"""More workers must save at least this much regret a tick."""
+"""More workers must save at least this much regret per tick."""
 
 
 def rules_of(workers: int, predictability: float) -> tuple[Rule, ...]:
-    """Every kind of rule, with ``workers``; the sequential one has but one."""
+    """Every kind of rule with ``workers`` workers; the sequential one only for one worker."""
     staggered: tuple[Rule, ...] = (
         Unstaggered(workers),
         MaxTime(workers),
@@ -30,7 +30,7 @@ def rules_of(workers: int, predictability: float) -> tuple[Rule, ...]:
 
 
 def label(rule: Rule) -> str:
-    """The rule in a few words, without its workers."""
+    """A short name of the rule, without its number of workers."""
     if not isinstance(rule, TickDispatch):
         return type(rule).__name__
     aim = "auto" if rule.quantile == "auto" else f"q={rule.quantile:g}"
@@ -38,15 +38,23 @@ def label(rule: Rule) -> str:
 
 
 def worker_counts(needed: int, needed_on_average: int, most: int) -> tuple[int, ...]:
-    """One, what the mean asks for and some more, what the longest inference asks for; ``most`` at most."""
+    """The numbers to forecast: 1, around the number for mean times, and the number for the longest; up to ``most``."""
     mean = needed_on_average
-    wished = {1, mean, mean + max(1, mean // 8), mean + max(1, mean // 4), mean + max(2, mean // 2), 2 * mean, needed}
-    return tuple(sorted({min(number, most) for number in wished}))
+    candidates = {
+        1,
+        mean,
+        mean + max(1, mean // 8),
+        mean + max(1, mean // 4),
+        mean + max(2, mean // 2),
+        2 * mean,
+        needed,
+    }
+    return tuple(sorted({min(number, most) for number in candidates}))
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What to run, and why."""
+    """The recommended forecast and the reason."""
 
     forecast: Forecast
     why: str
@@ -75,11 +83,11 @@ def recommend(
     close = [one for one in fitting if one.regret_per_tick <= best.regret_per_tick + WORTH]
     chosen = min(close, key=lambda one: (one.workers, one.cores > best.cores, one.regret_per_tick))
     parts = [
-        f"Regret {chosen.regret_per_tick:.3f} a tick at ρ = {predictability:g}: {chosen.inaction_regret:.3f} left to "
-        f"the default, {chosen.delay_regret:.3f} decided too early."
+        f"Regret {chosen.regret_per_tick:.3f} a tick at ρ = {predictability:g}: {chosen.inaction_regret:.3f} by "
+        f"inaction, {chosen.delay_regret:.3f} by delay."
     ]
     if chosen is best:
-        parts.append("Nothing that was looked at and fits has less.")
+        parts.append("No other forecast within the budget has less.")
     else:
         parts.append(
             f"The least is {best.regret_per_tick:.3f} ({label(best.rule)}, {_workers(best.workers)}); "
@@ -99,19 +107,23 @@ def _workers(count: int) -> str:
 
 
 def workers_needed(longest_s: float, hz: float) -> int:
-    """N* = ⌈τ_θ^max / τ_M⌉: so many staggered workers act at every tick if no inference exceeds ``longest_s``.
+    """The number of staggered workers that act at every tick if no inference takes longer than ``longest_s``.
+
+    N* = ⌈τ_θ^max / τ_M⌉, at least 1.
 
     Raises:
-        ConfigurationError: if ``longest_s`` is no number of seconds from 0, or ``hz`` no rate.
+        ConfigurationError: if ``longest_s`` is negative or not a number, or ``hz`` is not a rate.
     """
     return _ceiling(_seconds("longest_s", longest_s) * float(exact_hz(hz)))
 
 
 def learners_needed(update_s: float, interval_s: float) -> int:
-    """N_L* = ⌈τ_L / τ_I⌉: so many learners make one update an action, where actions come every ``interval_s``.
+    """The number of learners that make one update for each action, with one action every ``interval_s``.
+
+    N_L* = ⌈τ_L / τ_I⌉, at least 1.
 
     Raises:
-        ConfigurationError: if ``update_s`` is no number of seconds from 0, or ``interval_s`` none above 0.
+        ConfigurationError: if ``update_s`` is negative, ``interval_s`` is not positive, or either is not a number.
     """
     if _seconds("interval_s", interval_s) == 0:
         raise ConfigurationError("interval_s=0 leaves no time between actions; try the seconds of a tick, 1 / 60")
@@ -119,7 +131,7 @@ def learners_needed(update_s: float, interval_s: float) -> int:
 
 
 def _ceiling(ratio: float) -> int:
-    """⌈ratio⌉, at least 1; what floating point adds to a whole number does not count."""
+    """⌈ratio⌉, at least 1; rounding errors of floating point are ignored."""
     return max(1, math.ceil(round(ratio, 9)))
 
 

@@ -1,16 +1,16 @@
-"""`hocket.decompose`: what one policy loses to inaction and to delay, by playing it again without them.
+"""`hocket.decompose`: measures what a policy loses to inaction and to delay, by playing it again without them.
 
-Theorem 1 of Riemer et al. 2025 splits the regret of a realtime agent; exactly, for worlds with tables, in
-`hocket.theory`. For any other world the same policy is played three times on the same chance, in virtual time:
+Theorem 1 of Riemer et al. 2025 splits the regret of a realtime agent. `hocket.theory` computes the parts exactly for
+tabular environments. For any other environment the same policy is played three times in virtual time, with the same
+random numbers:
 
     a   free of both: at every tick an action from the newest observation, delay 1
-    b   with inaction only: fresh at the very ticks at which c was, but each from the newest observation
-    c   as it was
+    b   with inaction only: fresh at the same ticks as c, but each from the newest observation
+    c   as given: under the rule and the clock
 
     Δ_inaction = a − b,  Δ_delay = b − c
 
-a tick. Nothing makes them positive: a default may be better than the policy, and a late action luckier than a prompt
-one. They are reported with their sign.
+per tick. Either may be negative: a default may be better than the policy, and a late action better than a prompt one.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Losses:
-    """What a policy gets three times over, and what lies between.
+    """The reward of the three runs, and their differences.
 
     Attributes:
-        free, undelayed, achieved: a, b and c.
+        free, undelayed, achieved: the rewards a, b and c.
         inaction_regret: a − b, run by run.
         delay_regret: b − c, run by run.
         realtime_regret: a − c, run by run: their sum.
@@ -78,21 +78,22 @@ class Losses:
             ("lost to inaction", self.inaction_regret),
             ("lost to delay", self.delay_regret),
             ("lost to both", self.realtime_regret),
-            ("as it was", self.achieved),
+            ("as given", self.achieved),
         ]
         return "\n".join(f"  {name:<28}{value}" for name, value in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counterfactual:
-    """What one policy loses to inaction and to delay; prints as a table.
+    """The reward that one policy loses to inaction and to delay; prints as a table.
 
     Attributes:
-        per_tick: of reward a tick.
-        per_episode: of reward an episode, all reward of a run by the episodes that ended in it; None if in some run
-            none did. Where every tick pays alike until an episode ends, only this says something.
+        per_tick: in reward per tick.
+        per_episode: in reward per episode, a run's reward divided by the episodes that ended in it; None if in some run
+            none ended. Only this is informative where every tick pays alike until an episode ends.
         coverage, delay_mean: of c.
-        ticks, runs: how many, of each of the three.
+        ticks: of each run.
+        runs: of each kind.
     """
 
     per_tick: Losses
@@ -107,7 +108,7 @@ class Counterfactual:
         lines.append(str(self.per_tick))
         if self.per_episode is not None:
             lines += ["reward an episode", str(self.per_episode)]
-        lines.append(f"as it was: coverage {self.coverage:.3f}, mean delay {self.delay_mean:.3g} ticks")
+        lines.append(f"as given: coverage {self.coverage:.3f}, mean delay {self.delay_mean:.3g} ticks")
         return "\n".join(lines)
 
 
@@ -123,25 +124,26 @@ def decompose(
     seed: int = 0,
     done: Callable[[int, int], None] | None = None,
 ) -> Counterfactual:
-    """Play ``policy`` free, undelayed, and as ``rule`` and ``clock`` have it, on the same chance.
+    """Play ``policy`` free, undelayed, and under ``rule`` and ``clock``, with the same random numbers.
 
-    Common random numbers: in all three, the k-th episode of a run is reset with the same seed, and the default
-    behaviour draws from the same. What the environment draws in an episode is the same as long as it draws as often.
+    In all three, the k-th episode of a run is reset with the same seed, and so is the generator of the default
+    behaviour. The environment draws the same numbers in an episode as long as it draws equally often.
 
     Args:
-        make_env: makes the environment; it must draw all chance from ``reset(seed=)``. One is made, and closed.
+        make_env: makes the environment, whose random numbers must all follow from ``reset(seed=)``. It is called once;
+            the environment is closed at the end.
         policy: a function of one observation, or a factory. It is built anew for each run, and should not learn.
-        rule, clock, default: see `hocket.run`. ``default`` must not remember one run in the next.
-        ticks: of each run, start included: until the first inference has ended c has nothing but the default.
-        runs: of different seeds; the intervals are over them, so at least 2.
-        done: told of progress, ``done(finished, all)``.
+        rule, clock, default: see `hocket.run`. ``default`` must keep no state from one run to the next.
+        ticks: of each run, its start included: c has only default ticks until the first inference has ended.
+        runs: number of seeds, at least 2, since the intervals are over them.
+        done: called with progress, ``done(finished, all)``.
 
     Raises:
         ConfigurationError: if something does not fit.
         PolicyError: if the policy cannot be built or keeps failing.
     """
     if not isinstance(clock, Virtual):
-        raise ConfigurationError(f"clock={clock!r} cannot be played again; give hocket.Virtual(hz=..., latency=...)")
+        raise ConfigurationError(f"clock={clock!r} cannot repeat a run; try hocket.Virtual(hz=..., latency=...)")
     if isinstance(runs, bool) or not isinstance(runs, int) or runs < 2:
         raise ConfigurationError(f"runs={runs!r} must be an integer of at least 2; try 20")
     factory = as_factory(policy)
@@ -161,13 +163,13 @@ def decompose(
                     raise KeyboardInterrupt
                 return record
 
-            as_it_was = play(rule, clock, factory)
-            acted = Metrics(as_it_was)
+            achieved = play(rule, clock, factory)
+            acted = Metrics(achieved)
             when = acted.ticks.tick[acted.ticks.fresh]
             free = play(At(range(1, ticks + 1)), at_once, prompt)
             undelayed = play(At(when.tolist()), at_once, prompt)
-            rewards[run] = [sum(record.rewards) for record in (free, undelayed, as_it_was)]
-            episodes[run] = [_ended(record) for record in (free, undelayed, as_it_was)]
+            rewards[run] = [sum(record.rewards) for record in (free, undelayed, achieved)]
+            episodes[run] = [_ended(record) for record in (free, undelayed, achieved)]
             fresh += len(when)
             delays.append(acted.delays)
             if done is not None:
@@ -186,7 +188,7 @@ def decompose(
 
 
 def _losses(values: NDArray[np.float64], seed: int) -> Losses:
-    """Of ``[runs, 3]``: a, b and c. All is resampled alike, so that the parts of each resample sum to the whole."""
+    """Bootstrap ``[runs, 3]``: a, b and c. All are resampled alike, so the parts of each resample sum to the whole."""
     a, b, c = values.T
     rows = np.stack([a, b, c, a - b, b - c, a - c])
     runs = len(values)
@@ -205,15 +207,15 @@ def _losses(values: NDArray[np.float64], seed: int) -> Losses:
 
 
 def _ended(record: RunRecord) -> int:
-    """How many episodes."""
+    """The number of episodes that ended."""
     return int(np.count_nonzero(np.asarray(record.terminated) | np.asarray(record.truncated)))
 
 
 class At(Rule):
-    """Fresh at the ticks that are named and at no other, each from the newest observation.
+    """Fresh at the given ticks and at no other, each from the newest observation.
 
-    Guarantee: with inferences that take no time, delay 1 at those ticks. Not one of hocket's rules for a run: it knows
-    beforehand when it will act.
+    Guarantee: delay 1 at these ticks, if inferences take no time. A rule for counterfactuals only, because its ticks
+    are fixed beforehand.
     """
 
     def __init__(self, ticks: Sequence[int]) -> None:
@@ -247,7 +249,7 @@ class _AtSchedule(Schedule):
 
 
 class _FirstOfChunk(PolicyFactory):
-    """What a policy of chunks would do at the next tick."""
+    """The first action of a policy's chunks."""
 
     def __init__(self, chunks: PolicyFactory, space: gym.Space[Any]) -> None:
         self._chunks = chunks

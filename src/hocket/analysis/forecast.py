@@ -1,6 +1,6 @@
-"""What a rule will do with given inference times: the real scheduler plays a null environment in virtual time.
+"""Forecasts coverage and delay of a rule under given inference times, by playing the real scheduler in virtual time.
 
-No formula stands between the rule and its forecast, so a rule of one's own is forecast as well as hocket's.
+The environment is a null environment. No formula depends on the rule, so users' own rules can be forecast too.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ TICKS = 20_000
 LIMIT_S = 1.5
 MOST_RUNS = 4
 STRETCH = 500
-"""Ticks between two looks at the clock."""
+"""Ticks between two checks of the time limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
-    """What of a policy the scheduler sees.
+    """The properties of a policy that matter to the scheduler.
 
     Args:
-        latency: the law of its inference times; of two stages, its trunk's.
-        chunk_length: how many actions an answer holds.
-        head_s: how long before its tick the head of a policy in two stages is called; 0: one stage.
+        latency: the law of its inference times; with two stages, of its trunk.
+        chunk_length: the number of actions in an answer.
+        head_s: seconds before its tick at which the head of a two-stage policy starts; 0: one stage.
         cores_each: processors that a running inference keeps busy.
         worker_bytes: memory of one worker, or None if unknown.
-        name: in tables.
-        policy: what was measured, as it was run, or None.
+        name: the agent's name in tables.
+        policy: the policy that was measured, or None.
     """
 
     latency: LatencyModel
@@ -56,7 +56,7 @@ class Agent:
     policy: PolicyFactory | None = None
 
     def idle(self) -> PolicyFactory:
-        """A policy that answers in as many stages and actions, always the same."""
+        """A policy with constant answers that has as many stages and actions."""
         if self.head_s:
             return TwoStage(_same, _same, head_s=self.head_s)
         if self.chunk_length == 1:
@@ -66,16 +66,17 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a rule comes to in the long run; delays are in ticks, NaN where no action is ever fresh.
+    """The long-run performance of a rule; delays are in ticks, NaN where no action is ever fresh.
 
     Attributes:
-        agent, rule, workers: what was forecast; ``workers`` the most at once.
-        coverage: from the tick on that the first inference could have made.
-        inaction_regret, delay_regret: the parts of J_ρ: 1 − coverage, and mean fresh·(1 − ρ^(delay−1)).
-        busy: inferences running at once, on average.
-        cores: processors that they keep busy, on average.
+        agent, rule: what was forecast.
+        workers: the largest number of workers at once.
+        coverage: from the first tick that an inference could reach.
+        inaction_regret, delay_regret: the parts of J_ρ: 1 − coverage, and the mean of fresh·(1 − ρ^(delay−1)).
+        busy: the mean number of concurrent inferences.
+        cores: the mean number of processors that they keep busy.
         memory_bytes: of all workers, or None if unknown.
-        ticks: how many were played for it, in ``runs`` runs of different seeds.
+        ticks, runs: the length of the forecast, in ``runs`` runs of different seeds together.
     """
 
     agent: Agent
@@ -113,15 +114,16 @@ def forecast(
 ) -> Forecast:
     """Forecast ``rule`` at ``hz``: up to four runs of ``ticks`` ticks, pooled, as many as fit into ``limit_s``.
 
-    The same on any machine that is quick enough; a slow one plays fewer ticks, of one run at least 500.
+    The result is the same on any machine that is fast enough; a slow one plays fewer ticks, at least 500.
 
     Args:
-        agent: the law of the inference times, or more of the policy.
+        agent: the law of the inference times, or an `Agent`.
         predictability: ρ of J_ρ, in (0, 1].
-        episode_ticks: ticks of an episode, whose end discards what is in flight; None: it goes on for ever.
+        limit_s: seconds of computing time.
+        episode_ticks: ticks of an episode, whose end discards inferences in flight; None: episodes never end.
 
     Raises:
-        ConfigurationError: if something does not fit.
+        ConfigurationError: if an argument is invalid.
     """
     if not isinstance(agent, Agent):
         agent = Agent(latency=agent)
@@ -140,7 +142,7 @@ def forecast(
 
 
 def check_predictability(predictability: float) -> None:
-    """Refuse a ρ that is none."""
+    """Refuse a ρ outside (0, 1]."""
     if not (isinstance(predictability, int | float) and 0 < predictability <= 1):
         raise ConfigurationError(f"predictability={predictability!r} must lie in (0, 1]; try 0.99")
 
@@ -197,7 +199,7 @@ def _span_ns(run: Metrics) -> int:
 
 
 def _busy_ns(run: Metrics) -> int:
-    """Worker time spent on inference, to the end of the run."""
+    """The time that workers spend on inference, up to the end of the run."""
     inferences = run.inferences
     end_ns = run.record.trace.cadence.epoch_ns + _span_ns(run)
     until_ns = np.where(inferences.finished_ns >= 0, inferences.finished_ns, end_ns)
@@ -205,8 +207,8 @@ def _busy_ns(run: Metrics) -> int:
 
 
 def latency_figures(law: LatencyModel, *, count: int = 10_000, seed: int = 0) -> dict[str, float]:
-    """Mean, p50, p99 and the longest of ``count`` inference times, each alone, in seconds."""
-    sample = law.sampler(np.random.default_rng(seed))
+    """The mean, p50, p99 and maximum in seconds of ``count`` inference times, each alone."""
+    sample = law.checked_sampler(np.random.default_rng(seed))
     apart_ns = int(1e15)
     seconds = np.array([sample(0, number * apart_ns) for number in range(count)]) / NS_PER_S
     return {

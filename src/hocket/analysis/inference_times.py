@@ -1,8 +1,7 @@
-"""How long a policy's inferences take here: measured in a worker process, as a run would have them."""
+"""Measures the inference times of a policy on this machine, in a worker process as in a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Any
 
@@ -14,10 +13,8 @@ from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, WorkerJob
-from hocket.drivers.realtime import Realtime
-from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, PolicyError
-from hocket.latency.laws import Empirical, LatencyModel
+from hocket.latency.laws import Measured
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.spaces.codec import ActionCodec, check_spaces
 
@@ -26,22 +23,17 @@ WORKER = 0
 LOOK_NS = NS_PER_S // 10
 
 
-@dataclass(frozen=True)
-class Measured(Empirical):
-    """The inference times of the very policy that a run plays: what they are charged with is *true-size*."""
-
-
 def measure(
     env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind = _PROCESSES
 ) -> Measured:
-    """The times of ``count`` inferences of ``policy`` on samples of ``env``'s observations, one at a time.
+    """Measure ``count`` inferences of ``policy`` on sampled observations of ``env``, one at a time.
 
-    Of a policy in two stages they are its trunk's, as with all latencies; its heads run, and are not timed. Several
-    workers that share processors are slower than that.
+    Of a policy with two stages only the trunk is timed, as in all latency laws. Several workers that share processors
+    are slower; see `hocket.measure_agent`.
 
     Raises:
         ConfigurationError: if an option cannot work.
-        PolicyError: if the policy cannot be built, raises, or hangs; with its own traceback.
+        PolicyError: if the policy cannot be built, raises or hangs, with its traceback.
     """
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise ConfigurationError(f"count={count!r} must be a whole number from 1; try 100")
@@ -51,7 +43,7 @@ def measure(
     codec = ActionCodec(env.action_space, factory.chunk_length)
     running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
     pending_actions = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
-    took_s: list[float] = []
+    durations_s: list[float] = []
     try:
         running.launch()
         for number in range(count):
@@ -61,33 +53,21 @@ def measure(
                 number, WORKER, (observation,) if factory.head_s else (observation, *pending_actions), began_ns
             )
             finished = _finished(running)
-            took_s.append((finished.time_ns - began_ns) / NS_PER_S)
+            durations_s.append((finished.time_ns - began_ns) / NS_PER_S)
             if isinstance(finished, TrunkFinished):
                 newest = (observation,) if factory.newest else ()
                 running.bind(number, WORKER, (*pending_actions, *newest), monotonic_ns())
                 _finished(running)
     finally:
         running.close()
-    return Measured(tuple(took_s))
+    return Measured(tuple(durations_s))
 
 
 def _finished(running: RealtimeExecutor) -> InferenceFinished | TrunkFinished:
-    """Wait for the one stage that is running; the executor itself gives up one that hangs."""
+    """Wait for the running stage; the executor ends one that hangs."""
     while True:
         running.wait(monotonic_ns() + LOOK_NS)
         for event, _, traceback in running.reports():
             if isinstance(event, InferenceFinished | TrunkFinished):
                 return event
             raise PolicyError(f"the policy could not be timed:\n{traceback}")
-
-
-def mode_of(clock: Virtual | Realtime, charge: LatencyModel | None = None) -> str:
-    """What a run under ``clock`` is: *true-size* if its policy is charged with its own time, else *delay-only*.
-
-    Args:
-        clock: of the run.
-        charge: on the wall clock, what its workers are charged with instead.
-    """
-    if isinstance(clock, Realtime):
-        return "true-size, realtime" if charge is None else "delay-only, realtime"
-    return "true-size, virtual" if isinstance(clock.latency, Measured) else "delay-only, virtual"

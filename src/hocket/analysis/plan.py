@@ -1,4 +1,4 @@
-"""`hocket.plan`: which rule and how many workers, before anything runs."""
+"""`hocket.plan`: forecasts rules and numbers of workers before a run, and recommends one."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ LIMIT_S = 18.0
 REFINE_S = 1.5
 REFINE_SHARE = 0.3
 REFINED = 4
-"""How many forecasts are played once more, for longer: what may be recommended should not rest on a short run."""
+"""The number of best forecasts that are played again for longer, so that no recommendation rests on a short run."""
 MOST_WORKERS = 600
 
 Source = LatencyModel | Agent | PolicyFactory | Policy | str | os.PathLike[str]
-"""An agent to plan for: its inference times, what was measured of it, the policy itself, or a file of times."""
+"""An agent to plan for: its inference times, a measured agent, the policy itself, or a file of times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +41,12 @@ class Plan:
     """Forecasts of every rule and number of workers, and a recommendation; prints as a table.
 
     Attributes:
-        hz, predictability: what was planned for.
-        inference: by agent's name, mean, p50, p99 and longest seconds of an inference that runs alone.
+        hz, predictability: as given to `plan`.
+        inference: by agent's name, the mean, p50, p99 and maximum in seconds of an inference that runs alone.
         forecasts: one for each agent, rule and number of workers.
-        recommended: one of them, played longer than the others.
-        why: in words.
-        learners: N_L* under the recommended rule, or None if the seconds of an update were not given.
+        recommended: one of the forecasts, played longer than the others.
+        why: the reason, as text.
+        learners: N_L* under the recommended rule, or None without ``update_s``.
     """
 
     hz: float
@@ -63,7 +63,7 @@ class Plan:
         return workers_needed(self.inference[self.recommended.agent.name]["longest_s"], self.hz)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
-        """Draw the frontier into the PNG ``path``; needs matplotlib."""
+        """Draw the frontier of regret against workers into the PNG file ``path``; needs matplotlib."""
         figures = self.inference[self.recommended.agent.name]
         title = f"{figures['mean_s'] * 1e3:.3g} ms an inference at {self.hz:g} Hz (forecast, virtual time)"
         draw_frontier(self.forecasts, self.recommended, path, title=title, predictability=self.predictability)
@@ -73,7 +73,7 @@ class Plan:
         return [row(one) for one in self.forecasts]
 
     def shortlist(self) -> list[Forecast]:
-        """Of the recommended agent: each rule with the fewest workers that are about as good for it as any."""
+        """For the recommended agent, each rule with the fewest workers within 0.01 of the rule's least regret."""
         own = [one for one in self.forecasts if one.agent is self.recommended.agent]
         chosen = []
         for kind in dict.fromkeys(label(one.rule) for one in own):
@@ -129,25 +129,25 @@ def plan(
     """Forecast every rule and number of workers for ``source`` at ``hz``, and recommend one.
 
     Args:
-        source: a law of inference times; a file of them (`Empirical.from_file`); an `Agent`; or a policy, which is then
-            measured here in worker processes, with as many inferences at once as it may come to.
-        env: what a policy is measured on; needed with one.
-        predictability: ρ in (0, 1]: of the environment (`hocket.estimate_predictability`).
-        workers: the numbers to look at; chosen from the inference times if None.
-        rules: for a number of workers, the rules to look at; all of hocket's if None.
-        cores: processors that workers may keep busy on average. None: no limit for a law, which may be that of a
-            server; all of them for a policy that is measured.
-        memory_bytes: that all workers may take.
-        most_workers: the largest number to look at.
-        update_s: seconds of one learning update, to say how many learners keep up.
-        episode_ticks: ticks of a typical episode, whose end discards what is in flight; None: it goes on for ever.
-        try_variants: measure a `TorchPolicy` also with other threads a worker, and in bfloat16 where that is quicker.
-        limit_s: seconds that all forecasts may take, without measuring.
+        source: a law of inference times; a file of them (`Empirical.from_file`); an `Agent`; or a policy, which is
+            measured in worker processes on this machine, with several inferences at once.
+        env: the environment that a policy is measured on; required with a policy.
+        predictability: ρ of the environment, in (0, 1] (`hocket.estimate_predictability`).
+        workers: the numbers of workers to forecast; chosen from the inference times if None.
+        rules: makes the rules to forecast for a number of workers; all of hocket's if None.
+        cores: processors that workers may keep busy on average. If None, no limit for a law, which may describe a
+            server, and all processors for a measured policy.
+        memory_bytes: the memory that all workers together may use.
+        most_workers: the largest number of workers to forecast.
+        update_s: seconds of one learning update, to compute the number of learners.
+        episode_ticks: ticks of a typical episode, whose end discards inferences in flight; None: episodes never end.
+        try_variants: measure a `TorchPolicy` also with other numbers of threads, and in bfloat16 where that is faster.
+        limit_s: seconds for all forecasts together, without the measurement.
         seed: of the forecasts.
-        done: told of progress, ``done(finished, all)``.
+        done: called with progress, ``done(finished, all)``.
 
     Raises:
-        ConfigurationError: if something does not fit, or nothing fits the budget.
+        ConfigurationError: if an argument is invalid, or no forecast fits the budget.
         PolicyError: if the policy cannot be built, or raises.
     """
     rate = float(exact_hz(hz))
@@ -206,20 +206,22 @@ def _agents(source: Source, env: gym.Env[Any, Any] | None, try_variants: bool) -
             "try hocket.LogNormal(0.2, 0.3)"
         )
     if env is None:
-        raise ConfigurationError(f"a policy is measured on observations: give env= beside {source!r}")
+        raise ConfigurationError(
+            f"source={source!r} is a policy, which is measured on observations; try plan(..., env=gymnasium.make(...))"
+        )
     ways = variants(source) if try_variants else [("", as_factory(source))]
     return [measure_agent(env, policy, name=name) for name, policy in ways]
 
 
 def _numbers(
-    wished: Iterable[int] | None, figures: dict[str, float], hz: float, most: int, own_rules: bool
+    given: Iterable[int] | None, figures: dict[str, float], hz: float, most: int, own_rules: bool
 ) -> Sequence[int]:
-    if wished is not None:
-        numbers = sorted(set(wished))
+    if given is not None:
+        numbers = sorted(set(given))
         for number in numbers:
             check_workers(number)
         if not numbers:
-            raise ConfigurationError("workers is empty; give numbers of workers, such as (1, 2, 4)")
+            raise ConfigurationError("workers=() has no numbers to forecast; try (1, 2, 4)")
         return numbers if own_rules else sorted({1, *numbers})
     return worker_counts(workers_needed(figures["longest_s"], hz), workers_needed(figures["mean_s"], hz), most)
 

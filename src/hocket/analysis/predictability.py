@@ -1,13 +1,13 @@
-"""How predictable an environment is: ρ, the input of ``quantile="auto"`` and of J_ρ, from data.
+"""Estimates the predictability ρ of an environment, the input of ``quantile="auto"`` and of J_ρ, from data.
 
-From one and the same state the world is played on twice, with the same actions and other chance. How far the two have
-come apart n ticks later, beside how far unrelated states lie apart, is how little the state said about what comes:
+Two copies of the environment continue from the same state, with the same actions and different random numbers. Their
+distance n ticks later, relative to the distance of unrelated states, measures how little the state predicts:
 
     1 − E|x_n − x'_n|² / E|x_n − y_n|² = ρ^(2n)
 
-The left side is the intraclass correlation of outcomes that share a past: each keeps a share ρ^n of what can be known.
-On the ring of `hocket.theory.ring`, and for any world that goes on as expected with chance ρ a tick and else forgets
-all, the equation is exact.
+The left side is the intraclass correlation of outcomes with a common past: each retains a share ρ^n of the predictable
+part. The equation is exact on the ring of `hocket.theory.ring`, and for any environment that on each tick continues as
+expected with probability ρ and otherwise forgets its state.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hocket.spaces.codec import check_spaces
 HORIZONS = (1, 2, 4, 8, 16, 32)
 RESAMPLES = 1000
 FEWEST = 10
-"""States, however long they take."""
+"""The least number of states, whatever ``limit_s``."""
 CONFIDENCE = 0.95
 _GRID = np.concatenate([[1.0], 1 - np.geomspace(1e-6, 1, 2000)])
 MakeEnv = Callable[[], gym.Env[Any, Any]]
@@ -41,11 +41,12 @@ class Predictability:
     """An estimate of ρ.
 
     Attributes:
-        value: ρ a tick.
+        value: ρ per tick.
         low, high: a 95 % interval, by bootstrap over the states.
-        horizons, correlations: n, and the correlation that is set equal to ρ^(2n).
-        sources: of chance that were found. With 0 the environment is deterministic, or its chance is out of reach.
-        states: how many were played on from.
+        horizons, correlations: each n in ticks, and the correlation that is fitted by ρ^(2n).
+        sources: the number of random generators that were found and reseeded. With 0 the environment is deterministic,
+            or its generators are out of reach.
+        states: the number of states that were continued from.
     """
 
     value: float
@@ -59,7 +60,7 @@ class Predictability:
     def __str__(self) -> str:
         text = f"ρ = {self.value:.4g} a tick, 95 % between {self.low:.4g} and {self.high:.4g}"
         if not self.sources:
-            text += "; no source of chance was found: deterministic, or its chance is out of reach"
+            text += "; no random generator was found: deterministic, or its generators are out of reach"
         return text
 
 
@@ -77,24 +78,25 @@ def estimate_predictability(
     """Estimate ρ of the environment that ``make_env()`` makes.
 
     Args:
-        make_env: makes the environment, each time alike; two of them are played side by side and closed.
-        policy: chooses the actions, from the first of the two; random actions if None.
-        states: how many to play on from; each is reached by another seed.
-        before_ticks: the most ticks that are played to reach one.
-        horizons: the n to look at, in ticks.
-        outcome: what of an observation counts, as numbers; all of it if None. Each is weighed by its own variance.
-        limit_s: stop after this long, with fewer states, but 10 of them.
-        seed: of all chance.
+        make_env: makes equal environments; two of them are played side by side and closed.
+        policy: chooses the actions, from the observations of the first environment; random actions if None.
+        states: the number of states to continue from, each reached with another seed.
+        before_ticks: the most ticks before such a state.
+        horizons: the values of n, in ticks.
+        outcome: computes the numbers to compare from an observation; all of it if None. Each number is weighted by the
+            inverse of its variance.
+        limit_s: seconds after which the estimate ends with fewer states, but at least 10.
+        seed: of all random numbers.
 
     Raises:
-        ConfigurationError: if something does not fit, or the environment does not repeat itself for the same seed.
+        ConfigurationError: if an argument is invalid, or the environment differs for the same seed and actions.
     """
     steps = tuple(sorted(set(horizons)))
     if not steps or steps[0] < 1:
-        raise ConfigurationError(f"horizons={horizons!r} must be ticks from 1; try {HORIZONS}")
+        raise ConfigurationError(f"horizons={horizons!r} must be numbers of ticks of at least 1; try {HORIZONS}")
     if states < 2 or before_ticks < 0:
         raise ConfigurationError(
-            f"states={states}, before_ticks={before_ticks}: two states at least, and 0 ticks; try 100, 50"
+            f"states={states}, before_ticks={before_ticks}: at least 2 and at least 0 are needed; try 100 and 50"
         )
     until = perf_counter() + limit_s
     ours, theirs = make_env(), make_env()
@@ -106,8 +108,8 @@ def estimate_predictability(
         for number in range(states):
             rng = np.random.default_rng((seed, number))
             pair.begin(rng, before_ticks)
-            sources = max(sources, pair.part(rng))
-            one, other = pair.go_on(steps)
+            sources = max(sources, pair.reseed(rng))
+            one, other = pair.play(steps)
             first.append(one)
             second.append(other)
             if perf_counter() > until and len(first) >= FEWEST:
@@ -136,7 +138,7 @@ def estimate_predictability(
 
 
 class _Pair:
-    """Two environments that are played with the same actions."""
+    """Plays two environments with the same actions."""
 
     def __init__(
         self,
@@ -152,7 +154,8 @@ class _Pair:
             factory = as_factory(policy)
             if factory.pending or factory.head_s or factory.chunk_length > 1:
                 raise ConfigurationError(
-                    f"policy={policy!r} needs more than an observation, or gives more than an action; leave it out"
+                    f"policy={policy!r} must map one observation to one action; try one without pending actions, head "
+                    "and chunks, or none"
                 )
             self._policy = built(factory)
         self._outcome = outcome
@@ -160,7 +163,7 @@ class _Pair:
         self._over = [False, False]
 
     def begin(self, rng: np.random.Generator, before: int) -> None:
-        """Bring both into the same state, ``before`` ticks at most after a start."""
+        """Bring both into the same state, at most ``before`` ticks after a reset."""
         self._space.seed(int(rng.integers(2**31)))
         seed = int(rng.integers(2**31))
         actions: list[Any] = []
@@ -177,17 +180,17 @@ class _Pair:
                     self._seen[side], _ = env.reset(seed=seed + tick + 1)
         if not np.array_equal(np.asarray(self._seen[0]), np.asarray(self._seen[1])):
             raise ConfigurationError(
-                "the environment does not repeat itself for the same seed and actions; "
-                "try one whose reset(seed=) decides all chance"
+                "the environment gives different observations for the same seed and actions; "
+                "try one whose random numbers all follow from reset(seed=)"
             )
         self._over = [False, False]
 
-    def part(self, rng: np.random.Generator) -> int:
-        """Give each its own chance; how many sources of it there are."""
+    def reseed(self, rng: np.random.Generator) -> int:
+        """Give each its own random numbers; return the number of generators."""
         return max(reseed(env, int(rng.integers(2**31))) for env in self._envs)
 
-    def go_on(self, steps: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Outcomes of both after each of ``steps``: ``[steps, numbers]``. A side that has ended stays where it is."""
+    def play(self, steps: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Outcomes of both after each of ``steps``: ``[steps, numbers]``. A side whose episode has ended stops."""
         outcomes: tuple[list[Any], list[Any]] = ([], [])
         for tick in range(1, steps[-1] + 1):
             action = self._action()
@@ -210,7 +213,7 @@ class _Pair:
 def _distances(
     first: NDArray[np.float64], second: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """By state and step, how far the two outcomes lie apart, and unrelated ones: mean squares by number's variance."""
+    """By state and step, the squared distances of the two outcomes and of unrelated ones, scaled by variance."""
     both = np.concatenate([first, second])
     centre, variance = both.mean(axis=0), both.var(axis=0, ddof=1)
     kept = variance > 1e-12 * (1 + centre**2)
@@ -221,13 +224,13 @@ def _distances(
 
 
 def _correlations(apart: NDArray[np.float64], unrelated: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where nothing varies: what never changes is known."""
+    """1 − the ratio of the distances; 1 where nothing varies, since a constant is predictable."""
     varies = unrelated > 0
     return np.where(varies, 1 - apart / np.where(varies, unrelated, 1), 1.0)
 
 
 def _fit(correlations: NDArray[np.float64], steps: tuple[int, ...]) -> NDArray[np.float64]:
-    """By row, the ρ with the least squares of ``correlations`` − ρ^(2n)."""
+    """By row, the ρ that fits ``correlations`` by ρ^(2n) with least squares."""
     curves = _GRID[:, None] ** (2.0 * np.array(steps))
     misfit = (curves**2).sum(axis=1) - 2 * correlations @ curves.T
     best: NDArray[np.float64] = _GRID[misfit.argmin(axis=1)]

@@ -113,7 +113,7 @@ def play(
             hocket.Realtime(hz=HZ),
             ticks=ticks_in(seconds),
             instruments=instruments,
-            config={"width": network.width, "parameters": network.parameters, "mode": "true-size, realtime"},
+            config={"width": network.width, "parameters": network.parameters},
         )
     finally:
         env.close()

@@ -184,7 +184,7 @@ def _look(url: str, bench: Connection) -> None:
 
     begin_as_child(NICE)
     seen = -1
-    with connect(url.replace("http", "ws", 1) + "frames", max_size=None, proxy=None) as page:
+    with connect(url.replace("http", "ws", 1).replace("/?", "/frames?", 1), max_size=None, proxy=None) as page:
         while True:
             page.send(b"\1")
             page.recv()

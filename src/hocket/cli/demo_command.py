@@ -38,8 +38,8 @@ def demo(
         json: also write the table to this file.
         live: show a page with the game's picture and the schedule while it goes on.
         live_port: the page's port; 0 for any that is free.
-        live_host: the address that the page is served on; others can reach any but this machine's own, and then need
-            a token.
+        live_host: the address that the page is served on; other machines reach all but 127.0.0.1. The printed token is
+            needed.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigurationError(f"--seconds {seconds} must be greater than 0; try --seconds 20")

@@ -23,6 +23,7 @@ from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make
 from hocket.cli.options.typed import as_arguments, completing, options_in
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.spaces.codec import check_spaces
 
 if TYPE_CHECKING:
     from hocket.policies.base import PolicyFactory
@@ -100,6 +101,7 @@ class RandomActions(PolicyFactory):
 
 def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
     """One that fits ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
+    check_spaces(env)
     space = env.action_space
     from hocket.models.impala import SIDE, ImpalaNet
     from hocket.models.mlp import Mlp, between
@@ -107,7 +109,7 @@ def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFa
     from hocket.policies.torch_policy import greedy
 
     observation_shape = env.observation_space.shape
-    assert observation_shape is not None
+    assert observation_shape is not None  # a Box has one
     decide: Any = greedy
     if isinstance(space, gym.spaces.Discrete):
         outputs, first = int(space.n), int(space.start)

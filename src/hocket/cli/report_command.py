@@ -13,7 +13,7 @@ from hocket.cli.options.numbers import Bounds
 from hocket.errors import ConfigurationError, TraceError
 from hocket.results.perfetto import TRACE_JSON, write_trace_json
 from hocket.results.report import REPORT, write_report
-from hocket.results.run_folder import SavedRun, read_run
+from hocket.results.run_folder import SavedRun, read_run, read_runs
 
 PARTS = "run-*"
 """The runs inside a training's folder, in the order of their ticks."""
@@ -36,7 +36,7 @@ def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path
     target = out if out is not None else (folders[0] / REPORT if len(folders) == 1 else Path(REPORT))
     console.check_writable(json=target)
     names = names_of(folders)
-    found = [read_run(folder, name=name) for folder, name in zip(folders, names, strict=True)]
+    found = read_runs(folders, names)
     for run in found:
         for problem in run.problems:
             console.say(f"{run.name}: {problem}", style="yellow")

@@ -8,7 +8,6 @@ from typing import Annotated
 import tyro
 
 import hocket
-from hocket.analysis.inference_times import mode_of
 from hocket.cli import console
 from hocket.cli.cautions import check_usual, say_priority, say_starting
 from hocket.cli.options.acting import (
@@ -25,6 +24,7 @@ from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.run import NEEDS, NOT_KEPT, USUAL, RunArguments, ticks_of
 from hocket.cli.outcome import conclude
 from hocket.cli.policies import Trained, chosen_policy, made_policy
+from hocket.results.descriptions import default_fields
 
 
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
@@ -79,7 +79,7 @@ def execute(options: RunArguments) -> hocket.RunResult:
                 default=default,
                 seed=options.seed,
                 instruments=[*watching, *instruments],
-                config={"options": known, "mode": mode_of(clock)},
+                config={"options": known, "default_fields": [f"options.{name}" for name in default_fields(options)]},
             )
     finally:
         env.close()

@@ -42,6 +42,7 @@ from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import TrainingLine
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
+from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
     run = run_of(result)
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
     config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
     kept = replace(run, config=config)
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
     (kept if isinstance(result, hocket.RunResult) else replace(result, run=kept)).save(folder)
@@ -108,9 +110,7 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
-    if len(final.returns):
-        episodes = f"{len(final.returns)} episode{'s' * (len(final.returns) > 1)}"
-        figures["evaluation"] = f"mean return {final.mean:.4g} over {episodes}, by the weights of tick {final.tick:,}"
+    figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
 

@@ -27,14 +27,10 @@ class WorkerLost:
 
 @value
 class DeadlineReached:
-    """Tick ``tick`` must act now. Indices skipped since the last one are missed.
-
-    With ``overrun``, the deadline has long passed and the default fills the tick.
-    """
+    """Tick ``tick`` must act now. Indices skipped since the last one are missed."""
 
     time_ns: int
     tick: int
-    overrun: bool = False
 
 
 @value

@@ -129,13 +129,12 @@ class Scheduler:
         self.missed += tick - self._acted - 1
         self._acted = tick
         self._release(tick, out)
-        if not event.overrun:
-            choice = self.schedule.choose(tick, self._due)
-            if choice is not None:
-                self._play(choice, tick, out)
-            if self._playing is not None and self._execute(self._playing, tick, out):
-                self.fresh += 1
-                return
+        choice = self.schedule.choose(tick, self._due)
+        if choice is not None:
+            self._play(choice, tick, out)
+        if self._playing is not None and self._execute(self._playing, tick, out):
+            self.fresh += 1
+            return
         self.default += 1
         out.append(c.ExecuteDefault(tick))
 

@@ -12,15 +12,17 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from errno import EEXIST
 from os import PathLike, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.commands import Command
+from hocket.core.description import describe
 from hocket.core.events import Event
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.base import Schedule
@@ -28,6 +30,7 @@ from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
 VERSION = 1
+MOST_PARTS = 1000
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
@@ -48,8 +51,8 @@ EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = 
     (e.WorkerLost, lambda x: (1, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerLost(r[1], r[2])),
     (
         e.DeadlineReached,
-        lambda x: (2, x.time_ns, x.tick, x.overrun, 0),
-        lambda r: e.DeadlineReached(r[1], r[2], bool(r[3])),
+        lambda x: (2, x.time_ns, x.tick, 0, 0),
+        lambda r: e.DeadlineReached(r[1], r[2]),
     ),
     (e.Ticked, lambda x: (3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
     (
@@ -156,9 +159,9 @@ class Trace:
             rows = array("q", rows)
             rows.byteswap()
         target = Path(path)
-        partial = target.with_name(target.name + ".part")
+        partial, file = _new_beside(target)
         try:
-            with partial.open("wb") as file:
+            with file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)
@@ -204,6 +207,17 @@ class Trace:
         return trace
 
 
+def _new_beside(target: Path) -> tuple[Path, BinaryIO]:
+    """A new file in the same folder, created exclusively: a link that another user placed there is never followed."""
+    for number in range(MOST_PARTS):
+        partial = target.with_name(f"{target.name}.{number}.part")
+        try:
+            return partial, partial.open("xb")
+        except FileExistsError:
+            continue
+    raise FileExistsError(EEXIST, "all temporary names are taken", str(target))
+
+
 @dataclass(frozen=True)
 class UnknownRule(Rule):
     """A placeholder for a rule that is not one of hocket's own."""
@@ -228,10 +242,7 @@ def is_own(description: Any) -> bool:
 
 def describe_rule(rule: Rule) -> dict[str, Any]:
     """A rule as plain values: its class name and its options."""
-    if isinstance(rule, UnknownRule):
-        return rule.description
-    options = asdict(rule)  # type: ignore[call-overload]
-    return {"name": type(rule).__name__, **{k: v.value if isinstance(v, Learn) else v for k, v in options.items()}}
+    return rule.description if isinstance(rule, UnknownRule) else describe(rule)
 
 
 def restore_rule(description: dict[str, Any]) -> Rule:

@@ -1,4 +1,4 @@
-"""`StaggeredAgent`: the live engine turned inside out, for people who own their loop.
+"""`StaggeredAgent`: the realtime engine for a loop of the user's own.
 
 A thread of its own takes in what happens between the user's calls, so that a worker that becomes free early need
 not wait for the next cycle. It sleeps almost always, and holds the lock for some microseconds at a time.
@@ -15,29 +15,30 @@ from typing import Any, Literal, Self
 import gymnasium as gym
 import numpy as np
 
-from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
-from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.spaces.checked_env import ObservationCheck
 from hocket.spaces.codec import ActionCodec, check_observation_space
 from hocket.spaces.defaults import Default
 
 IDLE_NS = NS_PER_S // 20
 REHEARSE_NS = 400_000
-"""How long before a cycle its code is rehearsed."""
+"""The time before a cycle at which its code is rehearsed."""
 REHEARSAL_HZ = 200
 """A faster loop keeps its code warm by itself."""
 
 
 class StaggeredAgent:
-    """Acts on every cycle of a loop that somebody else runs at ``hz``, however slow the policy is.
+    """Acts on every cycle of a loop of the user's own at ``hz``, however slow the policy is.
 
     Use it as a context manager. Once a cycle, either call `act` when the action is due and `observe` when the new
     observation is there (an inference on it may then be executed one cycle later, delay 1), or, if the loop has one
@@ -53,7 +54,7 @@ class StaggeredAgent:
         default: what `act` answers when no action is due.
         observation_space, action_space: a Box; a Discrete or a Box.
         executor: `Processes` or `Threads`.
-        failure_limit: how many failures in a row, with no success between, make `act` raise `PolicyError`.
+        failures: which failures in a row make `act` raise `PolicyError`.
         seed: of a random default.
     """
 
@@ -67,11 +68,13 @@ class StaggeredAgent:
         observation_space: gym.spaces.Box,
         action_space: gym.spaces.Discrete | gym.spaces.Box,
         executor: ExecutorKind | Literal["processes", "threads"] = "processes",
-        failure_limit: int = 5,
+        failures: FailureLimits = USUAL_LIMITS,
         seed: int = 0,
     ) -> None:
         check_observation_space(observation_space)
-        check_failure_limit(failure_limit)
+        check_failure_limits(failures)
+        if not isinstance(default, Default):
+            raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.RepeatLast()")
         if not isinstance(rule, Rule):
             raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
         factory = as_factory(policy)
@@ -84,8 +87,9 @@ class StaggeredAgent:
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
         self._space = observation_space
+        self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
-        self._failure_limit = failure_limit
+        self._failures = failures
         self._executor = as_executor_kind(executor).executor(
             WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
@@ -95,7 +99,8 @@ class StaggeredAgent:
         self._tick = 0
         self._observed = -1
         self._lock = Lock()
-        self._failure: Exception | None = None
+        self._policy_error: PolicyError | None = None  # for the next `act`
+        self._failure: Exception | None = None  # ends the agent
         self._closed = False
         self._servant: Thread | None = None
 
@@ -104,10 +109,14 @@ class StaggeredAgent:
     def act(self, observation: Any = None) -> Any:
         """The freshest action due now, or the default.
 
-        With ``observation``, `observe` it first; it can act from the next cycle on.
+        With ``observation``, `observe` it first; it can act from the next cycle on. The caller may keep and change the
+        action.
 
         Raises:
-            PolicyError: if the policy keeps failing, with its traceback.
+            EnvError: as `observe`.
+            PolicyError: if the policy keeps failing, with its traceback. The cycle counts as one of the default's. The
+                agent remains usable: failures are counted anew, later calls answer the default until the policy works
+                again, and raise again if they pass the limits again.
         """
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
@@ -123,20 +132,27 @@ class StaggeredAgent:
             self._service(engine)
             now_ns = monotonic_ns()
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
-            return engine.deadline(self._tick, now_ns)
+            action = engine.deadline(self._tick, now_ns)
+            error, self._policy_error = self._policy_error, None
+        if error is not None:
+            raise error
+        return action
 
     def observe(self, observation: Any, *, episode_ended: bool = False) -> None:
         """Take in the newest observation; the buffer may be reused afterwards.
 
         Args:
-            observation: as the observation space describes it.
+            observation: as the observation space describes it; lists and other number types are converted.
             episode_ended: it is the first of a new episode; what is in flight is discarded.
+
+        Raises:
+            EnvError: if it has another shape, or holds NaN or infinity; the agent is as it was before the call.
         """
         self._observe(observation, since_ns=0, episode_ended=episode_ended)
 
     @property
     def last(self) -> Decision:
-        """What the last `act` executed: the tick, whether it was fresh, and its delay."""
+        """The decision of the last `act`: the tick, whether it was fresh, and its delay."""
         return self._engine.last if self._engine is not None else Decision(0, -1, 0, 0)
 
     def counts(self) -> dict[str, int]:
@@ -155,7 +171,7 @@ class StaggeredAgent:
         if self._servant is not None:
             self._servant.join()
         if self._engine is not None and self._failure is None:
-            self._engine.feed(e.RunEnded(monotonic_ns()))
+            self._engine.end(monotonic_ns())
         self._executor.close()
 
     def __enter__(self) -> Self:
@@ -171,14 +187,7 @@ class StaggeredAgent:
     def _observe(self, observation: Any, *, since_ns: int, episode_ended: bool = False) -> None:
         """Take in an observation; the first one stands for tick 0, ``since_ns`` ago."""
         self._check_open()
-        array = np.asarray(observation)
-        if array.shape != self._space.shape or not (
-            array.dtype == self._dtype or np.can_cast(array.dtype, self._dtype, "same_kind")
-        ):
-            raise ConfigurationError(
-                f"observation of shape {array.shape} and {array.dtype} does not fit {self._space}; "
-                f"give shape {self._space.shape} and {self._dtype}"
-            )
+        array = self._check(observation)
         now_ns = monotonic_ns()
         with self._lock:
             if self._engine is None:
@@ -194,7 +203,7 @@ class StaggeredAgent:
             Cadence(self._hz, epoch_ns),
             self._executor,
             joined=self._joined,
-            failure_limit=self._failure_limit,
+            failures=self._failures,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)
@@ -219,15 +228,17 @@ class StaggeredAgent:
                 until_ns = min(until_ns, rehearse_ns)
             wake_ns = engine.wake_ns
             self._executor.wait(until_ns if wake_ns is None else min(until_ns, wake_ns))
-            with self._lock, contextlib.suppress(Exception):  # the next call raises it, where somebody listens
+            with self._lock, contextlib.suppress(Exception):  # the next call raises it, in the user's thread
                 self._service(engine)
 
     def _service(self, engine: RealtimeEngine) -> None:
-        """Take in what has happened, up to the first failure that the agent does not survive."""
+        """Take in what has happened, up to the first failure that ends the agent."""
         if self._failure is not None:
             raise self._failure
         try:
             engine.service()
+        except PolicyError as error:
+            self._policy_error = error
         except Exception as failure:
             self._failure = failure
             raise

@@ -1,4 +1,4 @@
-"""What both drivers share: the scheduler, the observations and answers it speaks of by number, and the executor.
+"""The engine of both drivers: the scheduler, the observations and answers that it names by number, and the executor.
 
 The engine carries out commands. It reads no clock: every call says what time it is.
 """
@@ -30,7 +30,7 @@ RUNNING = np.empty(0)
 
 
 class Decision(NamedTuple):
-    """What a tick executed and why; ``version`` is that of the weights that answered.
+    """The action source of a tick; ``version`` is that of the weights that answered.
 
     ``inference`` and ``version`` are -1 and ``delay_ticks`` is 0 where the default acted.
     """
@@ -49,10 +49,10 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSetup:
-    """What an engine schedules and decides by.
+    """The parts that an engine schedules and decides by.
 
     Args:
-        policy: says how many codes of pending actions it is told, and whether it is in two stages.
+        policy: says how many pending actions it is given, and whether it is in two stages.
         rule: when to start which worker.
         default: fills every tick without a fresh action; bound to the action space.
         codec: of the action space, for the policy's chunks.
@@ -75,10 +75,10 @@ class Engine:
 
     Attributes:
         last: what the last tick executed.
-        pending: how many pending actions the policy is told.
+        pending: how many pending actions the policy is given.
         head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
         wake_ns: when to call `timer_due`, or None.
-        dispatcher: notes what is handled, for who looks on; None if nobody does.
+        dispatcher: notes what is handled, for instruments; None without any.
     """
 
     def __init__(self, setup: EngineSetup, cadence: Cadence, executor: Executor, *, keep_trace: bool = True) -> None:
@@ -105,14 +105,14 @@ class Engine:
         self._tell_newest = policy.newest
         self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
         self._pending = PendingTracker(pending, setup.codec, setup.default) if pending else None
-        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target, what it was told
+        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target, what it was given
         self.last_pending_actions: PendingActions = NOTHING_PENDING
-        """What was pending for the inference whose action was executed last."""
+        """Those of the inference whose action was executed last."""
 
-    def deadline(self, tick: int, now_ns: int, *, overrun: bool = False) -> Any:
-        """The action that tick ``tick`` executes."""
-        self.feed(e.DeadlineReached(now_ns, tick, overrun))
-        return self._action
+    def deadline(self, tick: int, now_ns: int) -> Any:
+        """The action that tick ``tick`` executes; the caller may keep and change it."""
+        self.feed(e.DeadlineReached(now_ns, tick))
+        return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
         """Observation ``tick`` exists; its buffer may be reused afterwards."""
@@ -129,7 +129,7 @@ class Engine:
             self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
     def pending_actions(self, observation: int, target: int) -> PendingActions:
-        """What is pending now for an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
+        """The pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
         assert self._pending is not None
         return self._pending.pending_actions(observation, target, self._action, self._answers)
 
@@ -147,8 +147,20 @@ class Engine:
         due_ns, self.wake_ns = self.wake_ns, None
         self.feed(e.TimerDue(due_ns))
 
+    def end(self, now_ns: int) -> None:
+        """End the run: the scheduler settles what is in flight, and the trace keeps how."""
+        event = e.RunEnded(now_ns)
+        # Its commands are not carried out: after an error, some of those before may not have been either.
+        commands = self.scheduler.handle(event)
+        if self._keep_trace:
+            self.trace.add(event, commands)
+        if self.dispatcher is not None:
+            self.dispatcher.handled(event, commands)
+        for kept in (self._answers, self._versions, self._inputs, self._unbound):
+            kept.clear()
+
     def feed(self, event: Event) -> None:
-        """Tell the scheduler, keep the trace, carry out the commands."""
+        """Feed the scheduler, keep the trace, carry out the commands."""
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
@@ -210,7 +222,7 @@ class Engine:
         if self._pending is not None:
             pending_actions = self.pending_actions(observation, command.tick)
             self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
-            inputs = (pending_actions,)
+            inputs = (pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None
             inputs = (*inputs, self._newest)

@@ -11,23 +11,30 @@ import numpy as np
 from hocket.drivers.engine import Engine
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.record import Listener, Moment, RunRecord
-from hocket.spaces.codec import NOTHING_PENDING
+from hocket.spaces.checked_env import CheckedEnv
+from hocket.spaces.codec import NOTHING_PENDING, ActionCodec
 
 
 class EnvStepper:
-    """Steps ``env``, writes each tick into ``record`` and tells ``listener``.
+    """Steps ``env``, writes each tick into ``record`` and calls ``listener``.
+
+    The environment, the listener and the dispatcher get copies of what the record and the engine keep.
 
     Attributes:
-        observation: the newest one. After a tick that ended an episode, the next episode's first.
+        observation: the newest one; may be the environment's own buffer. After a tick that ended an episode, the next
+            episode's first.
         episode_ended: whether the last tick ended an episode.
         listener: told of every tick, or None.
-        dispatcher: tells who looks on of every tick, after the listener; None if nobody does.
-        next_seed: of the next episode's reset; None goes on with the environment's own chance.
+        dispatcher: calls instruments for every tick, after the listener; None without any.
+        next_seed: of the next episode's reset; None continues the environment's own random stream.
         episode_seed: what the current episode was reset with, or None.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], record: RunRecord, listener: Listener | None = None) -> None:
-        self.env = env
+    def __init__(
+        self, env: CheckedEnv, record: RunRecord, codec: ActionCodec, listener: Listener | None = None
+    ) -> None:
+        self._env = env
+        self._codec = codec
         self.listener = listener
         self.dispatcher: Dispatcher | None = None
         self.record = record
@@ -36,27 +43,33 @@ class EnvStepper:
         self.next_seed: int | None = None
         self.episode_seed: int | None = None
 
+    @property
+    def env(self) -> gym.Env[Any, Any]:
+        """The environment."""
+        return self._env.env
+
     def reset(self, seed: int | None) -> None:
         """Tick 0."""
         self.episode_seed = seed
-        self.observation, _ = self.env.reset(seed=seed)
+        self.observation, _ = self._env.reset(seed=seed)
 
     def step(self, tick: int, action: Any, lateness_ns: int) -> None:
-        """Execute ``action`` as tick ``tick``."""
+        """Execute ``action`` as tick ``tick``; the record keeps it."""
         began = perf_counter_ns()
-        observation, reward, terminated, truncated, _ = self.env.step(action)
+        given = self._codec.copied(action) if self._codec.copies else action
+        observation, reward, terminated, truncated, _ = self._env.step(given)
         record = self.record
-        ended = bool(terminated or truncated)
+        ended = terminated or truncated
         if ended:
             record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
             self.episode_seed, self.next_seed = self.next_seed, None
-            observation, _ = self.env.reset(seed=self.episode_seed)
+            observation, _ = self._env.reset(seed=self.episode_seed)
         self.observation = observation
         self.episode_ended = ended
         record.ticks.append(tick)
-        record.rewards.append(float(reward))
-        record.terminated.append(bool(terminated))
-        record.truncated.append(bool(truncated))
+        record.rewards.append(reward)
+        record.terminated.append(terminated)
+        record.truncated.append(truncated)
         record.lateness_ns.append(lateness_ns)
         record.step_ns.append(perf_counter_ns() - began)
         record.actions.append(action)
@@ -65,7 +78,7 @@ class EnvStepper:
         """Show ``engine`` observation 0."""
         engine.observed(0, now_ns, self.observation)
         if self.listener is not None:
-            self.listener.began(self.observation)
+            self.listener.began(self.observation.copy())
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Show ``engine`` what tick ``tick`` yielded."""
@@ -77,6 +90,7 @@ class EnvStepper:
             final_pending_actions = engine.pending_actions(tick, -1)
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
+        shows_pending = engine.pending > 0 and decision.fresh
         moment = Moment(
             tick=tick,
             deadline_ns=engine.cadence.deadline_ns(tick),
@@ -84,13 +98,13 @@ class EnvStepper:
             inference=decision.inference,
             decided_on=tick - decision.delay_ticks if decision.fresh else -1,
             version=decision.version,
-            action=record.actions[-1],
-            pending_actions=engine.last_pending_actions if decision.fresh else NOTHING_PENDING,
+            action=self._codec.copied(record.actions[-1]),
+            pending_actions=engine.last_pending_actions.copy() if shows_pending else NOTHING_PENDING,
             reward=record.rewards[-1],
             terminated=bool(record.terminated[-1]),
             truncated=bool(record.truncated[-1]),
-            observation=self.observation,
-            final_observation=record.final_observations[tick] if self.episode_ended else None,
+            observation=self.observation.copy(),
+            final_observation=record.final_observations[tick].copy() if self.episode_ended else None,
             final_pending_actions=final_pending_actions,
         )
         if self.listener is not None:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from threading import current_thread, main_thread
 from time import monotonic_ns
 from types import FrameType
@@ -18,6 +17,12 @@ from hocket.errors import ConfigurationError
 
 PR_SET_TIMERSLACK = 29
 YOUNG_EVERY, MIDDLE_EVERY = 64, 4096
+USUAL_HANDLERS = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
+THIRD = 3
 
 
 def spin_until(time_ns: int) -> None:
@@ -52,33 +57,78 @@ def _set_timer_slack(slack_ns: int) -> None:
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
 
 
-@dataclass(slots=True)
 class Interrupt:
-    """Whether somebody has asked the loop to end."""
+    """The request of a signal that the loop end.
 
-    requested: bool = False
+    Attributes:
+        signal: the first one; None before.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._received = 0
+        self._at_once = False
+
+    @property
+    def requested(self) -> bool:
+        """True once the loop is to end."""
+        return self.signal is not None
+
+    def request(self, number: int = signal.SIGINT) -> None:
+        """Ask the loop to end, by the signal ``number``."""
+        self._received += 1
+        if self.signal is None:
+            self.signal = signal.Signals(number)
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Inside, the first signal raises `KeyboardInterrupt`: there is no work to lose yet."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """A signal's handler.
+
+        Raises:
+            KeyboardInterrupt: at the third signal.
+        """
+        self.request(number)
+        if self._at_once or self._received >= THIRD:
+            raise KeyboardInterrupt
+
+
+_interrupt: Interrupt | None = None
+"""That of the main thread's outermost `between_ticks`."""
 
 
 @contextlib.contextmanager
 def between_ticks() -> Iterator[Interrupt]:
-    """Let Ctrl-C end a loop between two ticks, where all books are in order. A second one interrupts at once.
+    """Let Ctrl-C, SIGTERM and SIGHUP end a loop between two ticks, where all books are in order.
 
-    Where Ctrl-C does something else already, or in another thread than the main one, nothing is changed.
+    The first two signals only ask for the end, so that a second one while the loop ends cleanly loses nothing; the
+    third raises `KeyboardInterrupt`. Inside another `between_ticks` it is the same interrupt. A signal that has a
+    handler of the user's, or is ignored, is left alone; so are all of them in another thread than the main one.
     """
-    interrupt = Interrupt()
-    if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield interrupt
+    global _interrupt
+    if current_thread() is not main_thread():
+        yield Interrupt()
         return
-
-    def request(number: int, frame: FrameType | None) -> None:
-        interrupt.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGINT, request)
+    if _interrupt is not None:
+        yield _interrupt
+        return
+    usual = {number: handler for number, handler in USUAL_HANDLERS.items() if signal.getsignal(number) == handler}
+    interrupt = _interrupt = Interrupt()
     try:
+        for number in usual:
+            signal.signal(number, interrupt.handle)
         yield interrupt
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        _interrupt = None
 
 
 def collect_a_little(tick: int) -> None:
@@ -100,11 +150,22 @@ def check_priority(priority: int) -> None:
         )
 
 
+def missing_priority(asked: int, granted: int) -> str | None:
+    """Describe the lack of a real-time priority that was asked for, and how to grant it; None if it was granted."""
+    if not asked or granted:
+        return None
+    return (
+        f"the system does not grant real-time priority {asked}, so other threads may make ticks late by milliseconds; "
+        f"to grant it, add 'USER - rtprio {asked}' to /etc/security/limits.conf and log in again, or start the "
+        "container with --cap-add SYS_NICE; to go without, use priority=0"
+    )
+
+
 @contextlib.contextmanager
 def realtime_priority(priority: int) -> Iterator[int]:
     """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system lets it; what it starts does not get it.
 
-    `hocket.run` does so by itself (`Realtime.priority`); this is for loops that somebody else owns, such as
+    `hocket.run` does so by itself (`Realtime.priority`); this is for loops of your own, such as
     ``with hocket.StaggeredAgent(...) as agent, hocket.realtime_priority(1): ...``.
 
     Yields the real-time priority that the thread has: 0 if it is an ordinary one (0 was asked for, the user may not, or
@@ -117,7 +178,11 @@ def realtime_priority(priority: int) -> Iterator[int]:
     if not priority or not hasattr(os, "sched_setscheduler"):
         yield 0
         return
-    before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    except OSError:  # a sandbox forbids even that
+        yield 0
+        return
     if parameters.sched_priority:
         yield parameters.sched_priority
         return

@@ -1,4 +1,4 @@
-"""What is pending when an inference starts: the delayed problem made Markov again, but only causally.
+"""The actions that are pending when an inference starts: they make the delayed problem Markov again, causally.
 
 One code for each tick from the observation's next to the one before the inference's own target: the action that the
 tick will execute, if the inference aimed at it had finished by now; the default's, where nothing is aimed and it can be
@@ -24,7 +24,7 @@ class PendingTracker:
     """Keeps what is aimed at coming ticks and what recent ones executed.
 
     Args:
-        rows: how many ticks ahead of the observation a policy is told of.
+        rows: the ticks ahead of the observation that a policy is given.
         codec: of a Discrete action space.
         default: the default behaviour; only a `Foreseeable` one is known ahead.
 
@@ -108,7 +108,7 @@ class PendingTracker:
         return rows
 
     def _coming(self, tick: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Any:
-        """What ``tick`` will execute, or None if that cannot be known."""
+        """The action that ``tick`` will execute, or None if that cannot be known."""
         aimed = [(o, answers[inference]) for o, inference in self._aimed.get(tick, ()) if inference in answers]
         if aimed:
             newest = max(observation for observation, _ in aimed)

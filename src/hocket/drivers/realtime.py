@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from time import monotonic_ns, thread_time
 from typing import Literal
 
-import numpy as np
-
-from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
-from hocket.drivers.executors.base import ExecutorKind, WorkerJob, check_failure_limit
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
     check_priority,
     collect_a_little,
+    missing_priority,
     realtime_priority,
     spin_until,
     steady_thread,
 )
+from hocket.drivers.rate_watch import RateWatch
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
-from hocket.hooks.record import RunRecord
+from hocket.hooks.record import RunRecord, on_error_attach
+from hocket.spaces.checked_env import CheckedEnv
 
 
 class Overrun(Enum):
-    """What to do when a tick's own work passes the next deadline."""
+    """The way to handle a tick whose own work passes the next deadline."""
 
     CATCH_UP = "catch up"
     """Every tick runs, back to back. For simulators."""
     SKIP = "skip"
-    """The passed ticks are missed and counted, and the default is applied once. For robots."""
+    """Executes the newest tick whose deadline has passed; those before it are missed and counted. For robots."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +58,7 @@ class Realtime:
         spin_s: how long before a deadline to stop sleeping and spin.
         priority: the tick loop's real-time priority (``SCHED_FIFO``), 1 to 99, where the system grants it; 0 for an
             ordinary thread. Without it other threads may make ticks late by milliseconds. The record says which it was.
-        failure_limit: how many failures in a row, with no success between, end the run.
+        failures: which failures in a row end the run.
     """
 
     hz: float
@@ -65,14 +67,14 @@ class Realtime:
     on_overrun: Callable[[int], None] | None = None
     spin_s: float = 0.0002
     priority: int = 1
-    failure_limit: int = 5
+    failures: FailureLimits = USUAL_LIMITS
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
         if not 0 <= self.spin_s <= 1:
             raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
         check_priority(self.priority)
-        check_failure_limit(self.failure_limit)
+        check_failure_limits(self.failures)
         object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
     def run(
@@ -83,34 +85,33 @@ class Realtime:
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
-        """Play ``ticks`` ticks."""
+        """Play ``ticks`` ticks. An error that ends the run has the record so far attached."""
         kind = as_executor_kind(self.executor)
-        env, rule = setup.env, setup.rule
+        env, rule = CheckedEnv(setup.env), setup.rule
         observation, _ = env.reset(seed=setup.seed)
-        first = np.asarray(observation)
-        job = WorkerJob.under(setup.policy, rule, setup.codec, first.shape, first.dtype)
+        job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
         executor = kind.executor(job, setup.learn)
-        try:
-            joined = executor.launch()
-            view = RunView(env=env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
-            with told(dispatcher, view), steady_thread(), between_ticks() as interrupt:
-                engine = RealtimeEngine(
-                    setup,
-                    Cadence(exact_hz(self.hz), monotonic_ns()),
-                    executor,
-                    joined=joined,
-                    failure_limit=self.failure_limit,
-                )
-                stepper = EnvStepper(env, RunRecord(engine.trace), setup.listener)
+        view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
+        # A signal is noted until the workers have ended, so that a second Ctrl-C loses no record.
+        with on_error_attach() as attached, between_ticks() as interrupt, closing(executor):
+            with interrupt.at_once():
+                if dispatcher is not None:
+                    dispatcher.starting(view)
+                joined = executor.launch()
+            with told(dispatcher, view), steady_thread():
+                cadence = Cadence(exact_hz(self.hz), monotonic_ns())
+                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures)
+                record = attached.record = RunRecord(engine.trace)
+                stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation
                 if dispatcher is not None:
                     stepper.dispatcher = dispatcher
                     engine.dispatcher = dispatcher if dispatcher.of_inferences else None
-                with realtime_priority(self.priority) as stepper.record.priority:
+                with realtime_priority(self.priority) as record.priority:
+                    if (note := missing_priority(self.priority, record.priority)) is not None:
+                        record.notes.append(note)
                     self._loop(engine, stepper, ticks, interrupt, until)
-        finally:
-            executor.close()
-        return stepper.record
+        return record
 
     def _loop(
         self,
@@ -122,12 +123,13 @@ class Realtime:
     ) -> None:
         cadence, record = engine.cadence, stepper.record
         spin_ns = int(self.spin_s * NS_PER_S)
+        watch = RateWatch(cadence, skips=self.overrun is Overrun.SKIP)
         cpu = thread_time()
         try:
             stepper.begin(engine, cadence.epoch_ns)
             tick = 0
             while tick < ticks and not interrupt.requested:
-                tick, overrun = self._next_tick(cadence, tick, ticks)
+                tick = self._next_tick(cadence, tick, ticks, watch)
                 deadline_ns = cadence.deadline_ns(tick)
                 engine.service_until(deadline_ns - spin_ns)
                 while (wake_ns := engine.wake_ns) is not None and wake_ns < deadline_ns:
@@ -135,28 +137,42 @@ class Realtime:
                     engine.service()
                 spin_until(deadline_ns)
                 engine.service()
-                action = engine.deadline(tick, deadline_ns, overrun=overrun)
+                action = engine.deadline(tick, deadline_ns)
                 stepper.step(tick, action, monotonic_ns() - deadline_ns)
                 stepper.show(engine, tick, monotonic_ns())
                 collect_a_little(tick)
                 if until is not None and until(record):
                     break
         except KeyboardInterrupt:
-            interrupt.requested = True
-        record.interrupted = interrupt.requested
-        record.loop_cpu_s = thread_time() - cpu
-        record.wall_s = (monotonic_ns() - cadence.epoch_ns) / NS_PER_S
-        engine.feed(e.RunEnded(monotonic_ns()))
-        record.errors = engine.failures.tracebacks
+            interrupt.request()
+        except BaseException:
+            with suppress(Exception):  # the error may have left the books open
+                self._finish(engine, record, interrupt, thread_time() - cpu)
+            raise
+        self._finish(engine, record, interrupt, thread_time() - cpu)
+        watch.ended()
+        if not record.interrupted:
+            engine.failures.check_end()
 
-    def _next_tick(self, cadence: Cadence, tick: int, ticks: int) -> tuple[int, bool]:
-        """The next tick to execute, and whether it fills in for missed ones."""
-        passed = min(cadence.tick_at(monotonic_ns()), ticks) - tick
+    def _finish(self, engine: RealtimeEngine, record: RunRecord, interrupt: Interrupt, cpu_s: float) -> None:
+        """Complete the record of a loop that has ended."""
+        now_ns = monotonic_ns()
+        record.signal = interrupt.signal
+        record.loop_cpu_s = cpu_s
+        record.wall_s = (now_ns - engine.cadence.epoch_ns) / NS_PER_S
+        record.errors = engine.failures.tracebacks
+        engine.end(now_ns)
+
+    def _next_tick(self, cadence: Cadence, tick: int, ticks: int, watch: RateWatch) -> int:
+        """The next tick to execute; those between are missed."""
+        now_ns = monotonic_ns()
+        passed = min(cadence.tick_at(now_ns), ticks) - tick
         if passed <= 0:
-            return tick + 1, False
+            return tick + 1
         if self.on_overrun is not None:
             self.on_overrun(passed)
-        return (tick + 1, False) if self.overrun is Overrun.CATCH_UP else (tick + passed, True)
+        watch.overran(tick, passed, now_ns)
+        return tick + 1 if self.overrun is Overrun.CATCH_UP else tick + passed
 
 
 def as_executor_kind(executor: ExecutorKind | str) -> ExecutorKind:

@@ -10,7 +10,8 @@ from time import monotonic_ns
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.drivers.engine import Engine, EngineSetup
-from hocket.drivers.executors.base import FailureLog, RealtimeExecutor, Report
+from hocket.drivers.executors.base import RealtimeExecutor, Report
+from hocket.drivers.failures import FailureLimits, FailureLog
 
 
 class RealtimeEngine(Engine):
@@ -20,7 +21,7 @@ class RealtimeEngine(Engine):
         setup, cadence, keep_trace: see `Engine`.
         executor: launched.
         joined: what its `launch` reported.
-        failure_limit: how many failures in a row, with no success between, are too many.
+        failures: which failures in a row are too many.
     """
 
     def __init__(
@@ -30,11 +31,11 @@ class RealtimeEngine(Engine):
         executor: RealtimeExecutor,
         *,
         joined: list[Report],
-        failure_limit: int,
+        failures: FailureLimits,
         keep_trace: bool = True,
     ) -> None:
         super().__init__(setup, cadence, executor, keep_trace=keep_trace)
-        self.failures = FailureLog(failure_limit)
+        self.failures = FailureLog(failures)
         self._live = executor
         self._take_in(joined)
 
@@ -42,13 +43,16 @@ class RealtimeEngine(Engine):
         """Take in everything that has happened by now. Never blocks.
 
         Raises:
-            PolicyError: if too many inferences in a row have failed.
+            PolicyError: if too many inferences in a row have failed, once everything else is taken in. The engine can
+                be serviced again; it then counts anew.
         """
         reports = self._live.reports()
         if reports:
             self._take_in(reports)
         if self.wake_ns is not None and self.wake_ns <= monotonic_ns():
             self.timer_due()
+        if reports:
+            self.failures.check()
 
     def service_until(self, until_ns: int) -> None:
         """Do so until ``until_ns``, sleeping between."""
@@ -61,7 +65,7 @@ class RealtimeEngine(Engine):
 
     def _take_in(self, reports: list[Report]) -> None:
         for report in reports:
-            event = report.event
+            event, workers = report.event, self.scheduler.workers
             if type(event) is e.InferenceFinished:
                 assert report.answer is not None
                 self.failures.success()
@@ -69,4 +73,5 @@ class RealtimeEngine(Engine):
             elif event is not None:
                 self.feed(event)
             if report.traceback is not None:
-                self.failures.failure(report.traceback)
+                now_ns = monotonic_ns() if event is None else event.time_ns
+                self.failures.failure(report.traceback, now_ns, workers)

@@ -1,4 +1,4 @@
-"""An engine that nobody listens to, run shortly before a cycle so that the real one finds its code warm.
+"""An engine without effects, run shortly before a cycle so that the real one finds its code warm.
 
 A control loop sleeps almost always, and a processor forgets what it does not use: the same call costs three times
 as much after 20 ms of sleep as in a busy loop. The twin runs the same code with made-up events.
@@ -27,12 +27,12 @@ class Rehearsal:
         self._cadence = cadence
         self._observation = observation
         self._answer = np.zeros(codec.shape, codec.dtype)
-        self._nobody = _Nobody(observation)
+        self._executor = _Rehearsed(observation)
         self._tick = 0
         setup = EngineSetup(
             policy=FunctionPolicy(np.asarray), rule=rule, default=lambda observation, last: last, codec=codec
         )
-        self._twin = Engine(setup, cadence, self._nobody, keep_trace=False)
+        self._twin = Engine(setup, cadence, self._executor, keep_trace=False)
         for worker in range(rule.initial_workers):
             self._twin.feed(e.WorkerJoined(cadence.epoch_ns, worker))
         self._twin.observed(0, cadence.epoch_ns, observation)
@@ -41,14 +41,14 @@ class Rehearsal:
         """One tick: its finished inferences, its deadline, its observation."""
         self._tick += 1
         now_ns = self._cadence.deadline_ns(self._tick)
-        running, self._nobody.running = self._nobody.running, []
+        running, self._executor.running = self._executor.running, []
         for inference in running:
             self._twin.finished(e.InferenceFinished(now_ns, inference), self._answer)
         self._twin.deadline(self._tick, now_ns)
         self._twin.observed(self._tick, now_ns, self._observation)
 
 
-class _Nobody(Executor):
+class _Rehearsed(Executor):
     """Notes what was started, and copies as much as a real executor does."""
 
     def __init__(self, observation: NDArray[Any]) -> None:
@@ -63,10 +63,10 @@ class _Nobody(Executor):
         """A rehearsal has one stage."""
 
     def add_worker(self, now_ns: int) -> None:
-        """Nobody comes."""
+        """A rehearsal keeps its workers."""
 
     def retire(self, worker: int) -> None:
-        """Nobody goes."""
+        """A rehearsal keeps its workers."""
 
     def learn(self, now_ns: int) -> None:
-        """Nobody learns."""
+        """A rehearsal does not learn."""

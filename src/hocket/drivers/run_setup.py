@@ -1,4 +1,4 @@
-"""What a clock is given to play one run: its checked parts, all of one type under either clock."""
+"""The checked parts of one run, which a clock plays; of one type under either clock."""
 
 from __future__ import annotations
 

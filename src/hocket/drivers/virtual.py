@@ -6,23 +6,23 @@ An hour of realtime takes as long as its arithmetic. A run can be played in stre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
-from hocket.core import events as e
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
-from hocket.drivers.executors.base import FailureLog, check_failure_limit
 from hocket.drivers.executors.virtual import VirtualExecutor
+from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
-from hocket.hooks.record import RunRecord
+from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.latency.laws import Constant, LatencyModel
+from hocket.spaces.checked_env import CheckedEnv
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)
@@ -37,23 +37,22 @@ class Virtual:
         latency: the law that each inference's duration is drawn from; of a policy in two stages, its trunk's.
         head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
-        failure_limit: how many failures in a row, with no success between, end the run.
+        failures: which failures in a row end the run; their ``outage_s`` is virtual.
     """
 
     hz: float
     latency: LatencyModel
     head: LatencyModel = QUICK
     learning: LatencyModel = INSTANT
-    failure_limit: int = 5
+    failures: FailureLimits = USUAL_LIMITS
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
-        check_failure_limit(self.failure_limit)
+        check_failure_limits(self.failures)
         for name in ("latency", "head", "learning"):
-            if not isinstance(getattr(self, name), LatencyModel):
-                raise ConfigurationError(
-                    f"{name}={getattr(self, name)!r} is not a latency model; try hocket.Constant(0.05)"
-                )
+            law = getattr(self, name)
+            if not isinstance(law, LatencyModel):
+                raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
 
     def run(
         self,
@@ -63,9 +62,10 @@ class Virtual:
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
-        """Play ``ticks`` ticks."""
+        """Play ``ticks`` ticks. An error that ends the run has the record so far attached."""
         run = self.begin(setup)
-        with run.told(dispatcher, ticks):
+        # A signal is noted until the record is whole.
+        with run.kept_on_error(), between_ticks(), run.told(dispatcher, ticks):
             run.play(ticks, until=until)
             return run.end()
 
@@ -77,10 +77,12 @@ class Virtual:
             latency=self.latency,
             head=self.head,
             learning=self.learning,
-            failures=FailureLog(self.failure_limit),
+            failures=FailureLog(self.failures),
         )
         engine = Engine(setup, cadence, executor)
-        run = VirtualRun(engine, executor, EnvStepper(setup.env, RunRecord(engine.trace), setup.listener))
+        run = VirtualRun(
+            engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
+        )
         with run.timed():
             for _ in range(setup.rule.initial_workers):
                 executor.add_worker(cadence.epoch_ns)
@@ -99,7 +101,7 @@ class VirtualRun:
     Attributes:
         engine, executor, stepper: of this run; the world has the record.
         tick: the last one that was played.
-        whole: whether that tick was played to its end; else the run cannot go on.
+        whole: whether that tick was played to its end; else the run cannot continue.
     """
 
     def __init__(self, engine: Engine, executor: VirtualExecutor, stepper: EnvStepper) -> None:
@@ -113,7 +115,7 @@ class VirtualRun:
         return self.stepper.record
 
     def play(self, to_tick: int, *, until: Callable[[RunRecord], bool] | None = None) -> None:
-        """Play up to tick ``to_tick``, or until ``until`` says so of the record, or Ctrl-C."""
+        """Play up to tick ``to_tick``, or until ``until`` says so of the record, or a signal; see `between_ticks`."""
         engine, executor, stepper = self.engine, self.executor, self.stepper
         background = executor.background
         self.whole = False
@@ -131,16 +133,34 @@ class VirtualRun:
                         break
                 self.whole = True
             except KeyboardInterrupt:
-                interrupt.requested = True
-        stepper.record.interrupted = interrupt.requested
+                interrupt.request()
+            stepper.record.signal = interrupt.signal
 
     def end(self) -> RunRecord:
-        """Let nothing more happen; the record of it all."""
+        """End the run and return its record.
+
+        Raises:
+            PolicyError: if every inference has failed; see `FailureLimits`.
+        """
         # Ctrl-C may have come in the middle of the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
-        self.engine.feed(e.RunEnded(now_ns))
         self.record.errors = self.executor.failures.tracebacks
+        self.engine.end(now_ns)
+        if not self.record.interrupted:
+            self.executor.failures.check_end()
         return self.record
+
+    @contextmanager
+    def kept_on_error(self) -> Iterator[None]:
+        """Inside, an error ends the run, and the record so far is attached to it."""
+        with on_error_attach() as attached:
+            attached.record = self.record
+            try:
+                yield
+            except BaseException:
+                with suppress(Exception):  # the error may have left the books open
+                    self.end()
+                raise
 
     @contextmanager
     def told(self, dispatcher: Dispatcher | None, ticks: int) -> Iterator[None]:
@@ -159,7 +179,7 @@ class VirtualRun:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """What happens inside is the run's own time."""
+        """Count the time spent inside as the run's own."""
         began, cpu = perf_counter(), process_time()
         try:
             yield

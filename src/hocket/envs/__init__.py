@@ -19,5 +19,7 @@ if TYPE_CHECKING:
     from hocket.envs.state import reseed as reseed
     from hocket.envs.state import restore as restore
     from hocket.envs.state import snapshot as snapshot
+    from hocket.envs.state import take_snapshot as take_snapshot
+    from hocket.envs.verification import verify_snapshot as verify_snapshot
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

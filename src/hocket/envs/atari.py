@@ -1,9 +1,9 @@
-"""Atari games as worlds that do not wait: every frame is a tick.
+"""Atari games: every frame is a tick.
 
 Frames come grey from the emulator itself, are resized to ``size`` x ``size`` by area averaging, and stacked
 channels first. One tick is one frame at 60 Hz: no frame skip, and sticky actions only when asked for. (As
-registered, ``ALE/*-v5`` skips 4 frames and repeats an action with probability 0.25.) The extra ``atari``
-holds ale-py and OpenCV.
+registered, ``ALE/*-v5`` skips 4 frames and repeats an action with probability 0.25.) Actions are repeated by a wrapper,
+not by the emulator, whose saved states lack the previous action. The extra ``atari`` holds ale-py and OpenCV.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _RENDER_MODES = (None, "rgb_array", "human")
 
 
 def atari_available() -> bool:
-    """Whether the ``atari`` extra is installed."""
+    """True if the ``atari`` extra is installed."""
     return find_spec("ale_py") is not None and find_spec("cv2") is not None
 
 
@@ -40,6 +40,31 @@ def atari_games() -> tuple[str, ...]:
     ale_py = importlib.import_module("ale_py")
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     return tuple(sorted(name for name in gym.registry if name.startswith(_PREFIX) and name.endswith(_SUFFIX)))
+
+
+class StickyActions(gym.Wrapper[Any, Any, Any, Any]):
+    """Executes the previous action again with a probability, in place of the one given.
+
+    Args:
+        env: of a discrete action space whose action 0 does nothing; an episode begins as if after that.
+        repeat_action_probability: of repeating.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], repeat_action_probability: float) -> None:
+        super().__init__(env)
+        self.repeat_action_probability = repeat_action_probability
+        self._previous: Any = 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """As ``env``."""
+        self._previous = 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        """As ``env``."""
+        if self.np_random.random() >= self.repeat_action_probability:
+            self._previous = action
+        return self.env.step(self._previous)
 
 
 def make_atari(
@@ -80,9 +105,11 @@ def make_atari(
         game,
         frameskip=1,
         obs_type="grayscale",
-        repeat_action_probability=float(repeat_action_probability),
+        repeat_action_probability=0.0,
         render_mode=render_mode,
     )
+    if repeat_action_probability:
+        screen = StickyActions(screen, float(repeat_action_probability))
     return grey_frames(screen, size=size, frame_stack=frame_stack)
 
 

@@ -1,8 +1,8 @@
-"""One door to every environment: make it by id, and say how fast its world moves.
+"""Makes any environment by id, and lists natural rates.
 
-Rates are the worlds' own where they have one: ``tau`` of CartPole, ``dt`` of Acrobot and Pendulum, ``FPS`` of
-Box2D; a Game Boy's screen. MountainCar's step has no duration; its rendering rate stands in. Other ids have no known
-rate.
+Rates are those of the environments where they define one: ``tau`` of CartPole, ``dt`` of Acrobot and Pendulum, ``FPS``
+of Box2D; a Game Boy's screen. MountainCar's step has no duration; its rendering rate stands in. Other ids have no
+known rate.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hocket.envs.gameboy.env import GameBoyEnv
 from hocket.envs.gameboy.factory import gameboy_available
 from hocket.envs.preprocessing import check_frame_stack, stack_frames
 from hocket.envs.registration import BROUGHT_IDS, NULL_ID, OWN_IDS
-from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.errors import ConfigurationError, HocketError, MissingExtraError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class RealtimeSpec:
 
     Args:
         hz: ticks per second, kept as an exact rational: ``59.7275`` means 59.7275.
-        default: the action that leaves the world alone, or None where there is none (a cart can only push).
+        default: the action that does nothing, or None where there is none (a cart can only push).
 
     Raises:
         ConfigurationError: if ``hz`` is no positive number.
@@ -86,10 +86,10 @@ class KnownEnvironment:
         id: what ``make_env`` takes; ``ALE/*-v5`` stands for all other Atari games.
         hz: natural ticks per second, None where there is none.
         actions: how many, or ``Box(dimensions)``.
-        needs: what to install, ``""`` for nothing.
+        needs: packages to install, ``""`` for none.
         available: whether it can be made here.
         count: how many ids the row stands for; 0 where they cannot be counted because the extra is missing.
-        brings: what the user has to bring along, ``""`` for nothing.
+        brings: files that the user provides, ``""`` for none.
     """
 
     id: str
@@ -127,6 +127,8 @@ def make_env(
         MissingExtraError: an Atari game without the ``atari`` extra.
     """
     check_frame_stack(frame_stack)
+    if not isinstance(id, str):
+        raise ConfigurationError(f"id={id!r} must be a name; try 'CartPole-v1', or ALE/Boxing-v5")
     if _is_atari(id):
         if odd := kwargs.keys() - {"size"}:
             raise ConfigurationError(
@@ -166,7 +168,7 @@ def natural_hz(id: str) -> Fraction | None:
 
 
 def known_environments() -> tuple[KnownEnvironment, ...]:
-    """What ``make_env`` can make out of the box, best known first; any other registered id works as well."""
+    """The environments that ``make_env`` knows, best known first; other registered ids work as well."""
     here = atari_available()
     atari = [
         KnownEnvironment(id=game, hz=Fraction(ATARI_HZ), actions=str(actions), needs=_ATARI_EXTRA, available=here)
@@ -218,6 +220,12 @@ def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         raise ConfigurationError(f"id={id!r} does not take {kwargs}: {error}; try others") from error
     except GymnasiumError as error:  # malformed or deprecated
         raise ConfigurationError(f"id={id!r} cannot be made: {error}; {_hint(id)}") from error
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, ValueError) as error:
+        if not kwargs or isinstance(error, HocketError):
+            raise
+        raise ConfigurationError(
+            f"id={id!r} cannot be made with {kwargs}: {type(error).__name__}: {error}; try other values, or none"
+        ) from error
 
 
 def _hint(id: str) -> str:

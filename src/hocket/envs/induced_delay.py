@@ -1,8 +1,8 @@
-"""The induced delayed semi-MDP as a plain Gymnasium wrapper, for people who bring their own learner.
+"""The induced delayed semi-MDP as a Gymnasium wrapper, for learners of other libraries.
 
-Actions take effect late and the default behaviour acts between them; nothing else of hocket is needed to learn in
-such a world. The wrapper knows no clock, no workers and no scheduler: what it executes is what the virtual driver
-executes with workers to spare, tick for tick. Source: Riemer et al. 2025, Definition 1.
+Actions take effect late and the default behaviour acts between them. The wrapper has no clock, no workers and no
+scheduler: it executes, tick for tick, the same actions as the virtual driver with enough workers. Source: Riemer et al.
+2025, Definition 1.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import LatencyModel, PerWorker
+from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
 
@@ -54,7 +55,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     well: then it is dropped. That is ``TickDispatch(hold=False)`` under ``Virtual(hz=hz, latency=latency)``.
 
     **Seeds.** ``reset(seed=s)`` starts the environment, the default and the durations as ``hocket.run(seed=s)``
-    does, and the tick count at 0. ``reset()`` goes on as a driver does after an episode: same streams, the new
+    does, and the tick count at 0. ``reset()`` continues as a driver does after an episode: same streams, the new
     episode's first observation takes the index of the tick that ended the last one, and `RepeatLast` still
     repeats what was executed last.
 
@@ -70,7 +71,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
             becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
             ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
-            and the observation stays as it is.
+            and the observation is unchanged.
         inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay_ticks``; 1 if None.
             With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
             pending decision is known. With ``delay_ticks`` it is never: nothing of it exists yet at tick o.
@@ -116,6 +117,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if default is not None and not isinstance(default, Default):
             raise ConfigurationError(f"default={default!r} is no default behaviour; try hocket.Fixed({default!r})")
         self._codec = ActionCodec(env.action_space)
+        self._checked = CheckedEnv(env)
         self._behaviour = Fixed(neutral(env.action_space)) if default is None else default
         self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=pending_actions)
         if self._pending is not None:
@@ -130,7 +132,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         inference, _learning = root.spawn(2)
         self._default = self._behaviour.bind(deepcopy(self.env.action_space), np.random.default_rng(root))
         if self._law is not None:
-            self._duration = self._law.sampler(np.random.default_rng(inference))
+            self._duration = self._law.checked_sampler(np.random.default_rng(inference))
         self._tick = 0
         self._newest: Any = None
         self._executed: Any = None
@@ -138,11 +140,12 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._in_flight: list[tuple[int, int, Any]] = []  # heap of (usable tick, observation, action)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begin an episode; decisions in flight are discarded."""
+        """Begins an episode; decisions in flight are discarded."""
         if seed is not None:
             self._begin(seed)
         self._in_flight.clear()
-        self._newest, info = self.env.reset(seed=seed, options=options)
+        observation, info = self._checked.reset(seed=seed, options=options)
+        self._newest = deepcopy(observation)  # the environment may reuse its buffer
         self._between_episodes = False
         return self._seen(), info
 
@@ -151,6 +154,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
         Raises:
             ActionError: if ``action`` is not in the action space.
+            EnvError: if the environment gives something else than it declares.
             gymnasium.error.ResetNeeded: before the first ``reset``, and after an episode has ended.
         """
         if self._between_episodes:
@@ -165,12 +169,13 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         while len(rewards) < self._interval and not ended:
             self._tick += 1
             delay = self._act()
-            self._newest, reward, terminated, truncated, info = self.env.step(self._executed)
-            total += discount * float(reward)
+            observation, reward, terminated, truncated, info = self._checked.step(self._codec.copied(self._executed))
+            self._newest = deepcopy(observation)
+            total += discount * reward
             discount *= self._gamma
             ended = terminated or truncated
-            actions.append(self._executed)
-            rewards.append(float(reward))
+            actions.append(self._codec.copied(self._executed))
+            rewards.append(reward)
             fresh.append(delay > 0)
             delays.append(delay)
         self._between_episodes = ended
@@ -185,7 +190,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return max(tick + 1, self._cadence.tick_from(now_ns + self._duration(0, now_ns)))
 
     def _act(self) -> int:
-        """Settle what this tick executes; its delay, or 0 for the default."""
+        """Sets the action that this tick executes; returns its delay, or 0 for the default."""
         action: Any = None
         chosen = -1
         while self._in_flight and self._in_flight[0][0] <= self._tick:
@@ -199,9 +204,9 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return self._tick - chosen
 
     def _seen(self) -> Any:
-        """The newest observation as the agent sees it."""
+        """The newest observation as the agent sees it; the agent may keep and change it."""
         if self._pending is None:
-            return self._newest
+            return deepcopy(self._newest)
         last = self._default(None, self._executed) if self._pending.foreseeable else None
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
 
@@ -246,7 +251,7 @@ class _PendingRows:
                 column = beta
             rows[row, column] = 1
         if not self._flat:
-            return {"observation": observation, "pending": rows}
+            return {"observation": deepcopy(observation), "pending": rows}
         joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
         return joined
 

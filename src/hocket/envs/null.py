@@ -1,4 +1,4 @@
-"""An environment that costs as little as possible, for measuring everything else."""
+"""An environment with as little cost as possible, to measure everything else with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NullEnv(gym.Env[NDArray[Any], int]):
         episode_ticks: steps until an episode is truncated; None = never.
 
     Raises:
-        ConfigurationError: for anything else.
+        ConfigurationError: if an argument is out of range.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012 (gymnasium's own declaration)
@@ -70,7 +70,7 @@ class NullEnv(gym.Env[NDArray[Any], int]):
         return self._observation.copy(), {}
 
     def step(self, action: int) -> tuple[NDArray[Any], float, bool, bool, dict[str, Any]]:
-        """One more; ``action`` changes nothing."""
+        """Counts one step; ``action`` has no effect."""
         ticks = self._ticks = self._ticks + 1
         observation = self._observation
         observation[self._first] = ticks % self._modulus

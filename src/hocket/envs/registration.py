@@ -1,4 +1,4 @@
-"""The ids of hocket's own environments, registered with Gymnasium by entry points: nothing is imported before use."""
+"""Registers hocket's environments with Gymnasium by entry points; they are imported at first use."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import gymnasium as gym
 NULL_ID = "hocket/Null-v0"
 
 BLOCKS_ID, DUEL_ID, CATCH_ID = OWN_IDS = ("hocket/Blocks-v0", "hocket/Duel-v0", "hocket/Catch-v0")
-"""On hocket's own cartridges."""
+"""Games on hocket's own cartridges."""
 TETRIS_ID, BATTLES_ID, CATCHING_ID = BROUGHT_IDS = (
     "hocket/Tetris-v0",
     "hocket/PokemonBattles-v0",
     "hocket/PokemonCatching-v0",
 )
-"""On the user's."""
+"""Games on the user's cartridges."""
 
 EPISODE_TICKS = 108_000
-"""After these an episode of a game is truncated, as Atari's are: half an hour."""
+"""Ticks after which an episode of a game is truncated, as Atari's are: half an hour."""
 
 _MAKERS = {
     BLOCKS_ID: "make_blocks",
@@ -29,7 +29,7 @@ _MAKERS = {
 
 
 def register_environments() -> None:
-    """Make ``gymnasium.make("hocket/Blocks-v0")`` and the others work; ids that are registered stay as they are."""
+    """Registers all ids that are not registered yet."""
     if NULL_ID not in gym.registry:  # without wrappers that check: their cost would count
         gym.register(NULL_ID, entry_point="hocket.envs.null:NullEnv", disable_env_checker=True, order_enforce=False)
     for id, maker in _MAKERS.items():

@@ -71,7 +71,7 @@ SHOWN_EPISODES, RANDOM_SHARE = 4, 0.05
 LEARNER = hocket.RoundRobin(update_every=4, warm_up=2000)
 ACTING = hocket.ActingOptions(epsilon=Linear(0.1, 0.01, 12_000))
 REPLAY = hocket.ReplayOptions(capacity=24_000)
-EVALUATION = hocket.EvaluationOptions(every=8000, episodes=3)
+EVALUATION = hocket.EvaluationOptions(every=8000, episodes=3, max_ticks=1_000_000)
 RATE = "points_per_minute"
 COLUMNS = (*MINATAR_COLUMNS, RATE)
 TABLE = Path("docs/results/blocks_delay.csv")

@@ -1,4 +1,4 @@
-"""Who is told what, and when: between a run that goes on and the instruments that look on."""
+"""Dispatches run events to instruments."""
 
 from __future__ import annotations
 
@@ -13,11 +13,20 @@ from hocket.core import events as e
 from hocket.core.commands import Command
 from hocket.core.events import Event
 from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
+from hocket.hooks.instrument import EvaluationProgress, InferenceView, Instrument, Progress, RunView
 from hocket.hooks.record import Moment
 
 INFERENCE_HOOKS = ("on_inference_started", "on_inference_finished", "on_inference")
-HOOKS = ("on_start", "on_tick", *INFERENCE_HOOKS, "on_training", "on_evaluation", "on_stop")
+HOOKS = (
+    "on_starting",
+    "on_start",
+    "on_tick",
+    *INFERENCE_HOOKS,
+    "on_training",
+    "on_evaluation_progress",
+    "on_evaluation",
+    "on_stop",
+)
 
 Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
 
@@ -25,10 +34,11 @@ Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
 class Dispatcher:
     """Tells instruments of a run.
 
-    What the scheduler handles is only noted when it happens; who asked for inferences is told at the end of the tick.
+    What the scheduler handles is only noted when it happens; instruments that ask for inferences are called at the end
+    of the tick.
 
     Args:
-        instruments: who is told, in this order.
+        instruments: called in this order.
 
     Attributes:
         of_inferences: whether anybody wants to know of them.
@@ -57,12 +67,16 @@ class Dispatcher:
         return instruments if isinstance(instruments, Dispatcher) else cls(instruments)
 
     def or_none(self) -> Self | None:
-        """None if there is nobody to tell."""
+        """Itself, or None if it has no instruments."""
         return self if self._instruments else None
 
     def handled(self, event: Event, commands: list[Command]) -> None:
         """The scheduler has handled ``event``, and said ``commands``."""
         self._handled.append((event, commands))
+
+    def starting(self, run: RunView) -> None:
+        """See `Instrument.on_starting`."""
+        self._tell("on_starting", run)
 
     def started(self, run: RunView) -> None:
         """See `Instrument.on_start`."""
@@ -79,6 +93,10 @@ class Dispatcher:
     def trained(self, progress: Progress) -> None:
         """See `Instrument.on_training`."""
         self._tell("on_training", progress)
+
+    def evaluating(self, progress: EvaluationProgress) -> None:
+        """See `Instrument.on_evaluation_progress`."""
+        self._tell("on_evaluation_progress", progress)
 
     def evaluated(self, tick: int, mean_return: float) -> None:
         """See `Instrument.on_evaluation`."""
@@ -111,7 +129,7 @@ class Dispatcher:
     def _finished(self, number: int, now_ns: int) -> None:
         view = self._views.get(number)
         if view is None:
-            return  # it began before the run was gone on with
+            return  # it began before the run was resumed
         view = view._replace(finished_ns=now_ns)
         self._tell("on_inference_finished", view)
         if view.outcome is None:
@@ -131,7 +149,7 @@ class Dispatcher:
         view = view._replace(ended_ns=event.time_ns, outcome=command.outcome)
         self._tell("on_inference", view)
         if view.finished_ns < 0:
-            self._views[view.number] = view  # its worker goes on for nothing
+            self._views[view.number] = view  # its worker still runs, in vain
         else:
             del self._views[view.number]
 
@@ -147,7 +165,7 @@ class Dispatcher:
                 self._instruments.remove(instrument)
                 self._sort()
                 warnings.warn(
-                    f"{instrument!r} failed in {hook} and is told no more; the run goes on:\n{format_exc()}",
+                    f"{instrument!r} failed in {hook} and is not called any more; the run continues:\n{format_exc()}",
                     RuntimeWarning,
                     stacklevel=2,
                 )
@@ -156,14 +174,14 @@ class Dispatcher:
         self._calls = {hook: self._asking(hook) for hook in HOOKS}
 
     def _asking(self, hook: str) -> Calls:
-        """Who has a ``hook`` of its own."""
+        """The instruments that override ``hook``."""
         usual = getattr(Instrument, hook)
         return tuple((one, getattr(one, hook)) for one in self._instruments if getattr(type(one), hook) is not usual)
 
 
 @contextmanager
 def told(dispatcher: Dispatcher | None, run: RunView) -> Iterator[None]:
-    """Inside, ``run`` goes on and ``dispatcher``, if there is anybody to tell, tells of it."""
+    """Call the instruments of ``dispatcher``, if there are any, at the start and the end of ``run``, played inside."""
     if dispatcher is None:
         yield
         return

@@ -1,8 +1,8 @@
-"""Instruments: whoever looks on while a run goes on, such as a progress line, TensorBoard or the live page.
+"""Instruments observe a run, such as a progress line, TensorBoard or the live page.
 
-The idea is trio's (`trio.abc.Instrument`): every hook is optional, and an instrument that fails is told no more, and
-the run goes on. Hooks are called from the tick loop at the end of a tick, once the environment has stepped and workers
-have been started, when nothing is due before the next deadline: they must be quick, and never wait for anybody.
+The idea is trio's (`trio.abc.Instrument`): every hook is optional; an instrument that fails is not called any more,
+and the run continues. Hooks are called from the tick loop at the end of a tick, once the environment has stepped and
+workers have been started, when nothing is due before the next deadline: they must be quick, and never wait.
 """
 
 from __future__ import annotations
@@ -17,20 +17,16 @@ import gymnasium as gym
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.hooks.record import Moment
+from hocket.spaces.checked_env import name_of
 
 NONE = math.nan
 EVALUATION_RETURN = "evaluation/mean_return"
 """The name that boards of curves give the mean return of an evaluation."""
 
 
-def name_of(env: gym.Env[Any, Any]) -> str:
-    """The id of ``env``, or its class."""
-    return env.spec.id if env.spec is not None else type(env.unwrapped).__name__
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A run that is about to begin, or to go on."""
+    """A run that is about to begin, or to be resumed."""
 
     env: gym.Env[Any, Any]
     """Reset and ready. To look at, never to step."""
@@ -42,7 +38,9 @@ class RunView:
     realtime: bool
     """Whether it runs on the wall clock, rather than in virtual time."""
     first_tick: int = 0
-    """The tick that it goes on from."""
+    """The last tick before this part of the run; above 0 if it is resumed."""
+    resumed_tick: int = 0
+    """The tick of the training that the run begins at. On the wall clock the run's own ticks begin at 1 again."""
 
     @property
     def name(self) -> str:
@@ -71,7 +69,7 @@ class InferenceView(NamedTuple):
 
 
 class LearnerFigures(NamedTuple):
-    """What a learner can say of itself at any time.
+    """The figures of a learner.
 
     Attributes:
         updates: of the weights, so far.
@@ -88,7 +86,7 @@ class LearnerFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How training stands. NaN where there is nothing to say, such as no episode that ended.
+    """The state of a training. NaN where a figure does not exist, such as without an episode that ended.
 
     Attributes:
         tick: the last one.
@@ -124,18 +122,40 @@ class Progress:
         return {name: value for name, value in scalars.items() if not math.isnan(value)}
 
 
+class EvaluationProgress(NamedTuple):
+    """The state of an evaluation that is being played.
+
+    Attributes:
+        tick: of the training, whose weights are evaluated.
+        episodes, ticks: played so far.
+        episodes_wanted, tick_limit: it ends at either.
+    """
+
+    tick: int
+    episodes: int
+    ticks: int
+    episodes_wanted: int
+    tick_limit: int
+
+
 class Instrument:
     """Looks on. Override what is of interest; what is not overridden costs nothing.
 
-    Pass instruments to `hocket.run` or `hocket.train`. One that raises is told no more, a warning says so once, with
-    its traceback, and the run goes on.
+    Pass instruments to `hocket.run` or `hocket.train`. One that raises is not called any more, a warning
+    says so once, with its traceback, and the run continues.
     """
+
+    def on_starting(self, run: RunView) -> None:
+        """A run on the wall clock starts its first workers (``run.rule.initial_workers``), which may take long.
+
+        `on_start` follows, and with it `on_stop`, unless they cannot be started.
+        """
 
     def on_start(self, run: RunView) -> None:
         """A run is about to begin: workers are up, the clock does not tick yet, so there is time to prepare."""
 
     def on_tick(self, moment: Moment) -> None:
-        """A tick has passed. Buffers of ``moment`` may be reused once this returns."""
+        """A tick has passed. Its arrays are copies: the run does not see what is done to them."""
 
     def on_inference_started(self, inference: InferenceView) -> None:
         """A worker has begun."""
@@ -148,6 +168,9 @@ class Instrument:
 
     def on_training(self, progress: Progress) -> None:
         """Training stands like this; about once a second of the wall clock."""
+
+    def on_evaluation_progress(self, progress: EvaluationProgress) -> None:
+        """An evaluation is being played; called about once a second of the wall clock."""
 
     def on_evaluation(self, tick: int, mean_return: float) -> None:
         """After ``tick``, episodes under the greedy policy had this mean return."""

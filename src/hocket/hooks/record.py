@@ -7,8 +7,10 @@ What reads a run (metrics, figures, learners) reads this, never a driver.
 from __future__ import annotations
 
 from array import array
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from signal import Signals
 from typing import Any, Protocol
 
 from hocket.core.trace import Trace
@@ -17,7 +19,7 @@ from hocket.spaces.codec import PendingActions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One tick, as learners and instruments are told of it once its environment step is done."""
+    """One tick, as learners and instruments get it once its environment step is done."""
 
     tick: int
     deadline_ns: int = 0
@@ -37,7 +39,7 @@ class Moment:
     terminated: bool
     truncated: bool
     observation: Any
-    """The newest: after an episode's end, the next one's first. Its buffer may be reused once the call returns."""
+    """The newest, an array of this moment's own: after an episode's end, the next one's first."""
     final_observation: Any
     """The last of the episode that ended in this tick, else None."""
     final_pending_actions: PendingActions
@@ -55,7 +57,7 @@ class Listener(Protocol):
 
 
 class Background(Protocol):
-    """What goes on beside the tick loop of a virtual run and changes the policy between its inferences."""
+    """Runs beside the tick loop of a virtual run and changes the policy between its inferences, such as learners."""
 
     def advance(self, now_ns: int) -> None:
         """Let everything happen that happens by ``now_ns``: an inference starts, or a tick is about to be shown."""
@@ -75,6 +77,7 @@ class RunRecord:
         actions: what was executed.
         final_observations: the last observation of each episode, by the tick that ended it.
         errors: the tracebacks of failed inferences, the most recent ones.
+        notes: what the system denied the run, and how to grant it.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -88,14 +91,22 @@ class RunRecord:
         self.actions: list[Any] = []
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
-        self.interrupted = False
-        """Whether Ctrl-C ended the run early."""
+        self.notes: list[str] = []
+        self.signal: Signals | None = None
+        """The one that ended the run early, such as that of Ctrl-C; None if none did."""
+        self.failed = False
+        """Whether an error ended the run."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
         self.priority = 0
         """The real-time priority that the tick loop had; 0 for an ordinary thread's."""
         self.wall_s = 0.0
         """How long the run took on the wall clock."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a signal ended the run early."""
+        return self.signal is not None
 
     def trim(self) -> None:
         """Cut every column to the last whole tick: an interrupt may come in the middle of one."""
@@ -111,3 +122,32 @@ class RunRecord:
         whole = min(len(column) for column in columns)
         for column in columns:
             del column[whole:]
+
+
+@dataclass(slots=True)
+class Attached:
+    """What `on_error_attach` attaches: the record of a run, None before it has begun."""
+
+    record: RunRecord | None = None
+
+
+@contextmanager
+def on_error_attach() -> Iterator[Attached]:
+    """Attach the record of a run that is played inside to an error that ends the run; `attached_record` reads it."""
+    attached = Attached()
+    try:
+        yield attached
+    except BaseException as error:
+        record = attached.record
+        if record is None:
+            raise
+        record.trim()
+        record.failed = not isinstance(error, KeyboardInterrupt)
+        vars(error)["_hocket_record"] = record
+        raise
+
+
+def attached_record(error: BaseException) -> RunRecord | None:
+    """The record of the run that ``error`` ended, or None if none had begun."""
+    record: RunRecord | None = vars(error).get("_hocket_record")
+    return record

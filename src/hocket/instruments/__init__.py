@@ -7,6 +7,7 @@ from hocket.public import exports
 if TYPE_CHECKING:
     from hocket.core.commands import Outcome as Outcome
     from hocket.hooks.dispatcher import Dispatcher as Dispatcher
+    from hocket.hooks.instrument import EvaluationProgress as EvaluationProgress
     from hocket.hooks.instrument import InferenceView as InferenceView
     from hocket.hooks.instrument import Instrument as Instrument
     from hocket.hooks.instrument import LearnerFigures as LearnerFigures

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hocket.hooks.instrument import Instrument, RunView
+from hocket.hooks.instrument import EvaluationProgress, Instrument, RunView
 from hocket.hooks.instrument import Progress as TrainingProgress
 from hocket.hooks.record import Moment
 
@@ -98,11 +98,22 @@ class TrainingLine(StatusLine):
         super().__init__(title=title, console=console)
         self._ticks = ticks
         self._last: TrainingProgress | None = None
+        self._evaluation = ""
 
     def on_training(self, progress: TrainingProgress) -> None:
         """See `Instrument`."""
         self._last = progress
+        self._evaluation = ""
         self._start()
+
+    def on_evaluation_progress(self, progress: EvaluationProgress) -> None:
+        """See `Instrument`."""
+        self._evaluation = evaluation_figures(progress)
+        self._start()
+
+    def on_evaluation(self, tick: int, mean_return: float) -> None:
+        """See `Instrument`."""
+        self._evaluation = ""
 
     def _show(self) -> None:
         room = self._console.width - len(self._title) - len(f"tick {self._ticks}/{self._ticks}") - BESIDE_WIDTH
@@ -110,10 +121,18 @@ class TrainingLine(StatusLine):
             task = bar.add_task(self._title, total=self._ticks, figures="")
             done = False
             while not done:
-                assert self._last is not None
-                figures = training_figures(self._last, room)
-                bar.update(task, completed=self._last.tick, figures=figures, refresh=True)
+                figures = self._evaluation or (training_figures(self._last, room) if self._last is not None else "")
+                tick = self._last.tick if self._last is not None else 0
+                bar.update(task, completed=tick, figures=figures, refresh=True)
                 done = self._done.wait(REFRESH_S)
+
+
+def evaluation_figures(progress: EvaluationProgress) -> str:
+    """The state of an evaluation as the line shows it."""
+    return (
+        f"evaluating: episode {min(progress.episodes + 1, progress.episodes_wanted)}/{progress.episodes_wanted}, "
+        f"tick {progress.ticks:,} of at most {progress.tick_limit:,}"
+    )
 
 
 def training_figures(progress: TrainingProgress, room: int) -> str:

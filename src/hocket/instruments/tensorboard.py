@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from hocket.errors import MissingExtraError
-from hocket.hooks.instrument import EVALUATION_RETURN, Instrument, Progress
+from hocket.hooks.instrument import EVALUATION_RETURN, Instrument, Progress, RunView
 from hocket.results.files import unwritable
 
 try:
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
     from torch.utils.tensorboard import SummaryWriter
 except ImportError as error:
     raise MissingExtraError("TensorBoard (torch and tensorboard)", "train") from error
@@ -19,6 +20,8 @@ except ImportError as error:
 
 class TensorBoardWriter(Instrument):
     """An `Instrument` that writes event files into ``folder``. Figures that are not there are left out.
+
+    A training that is resumed into the same folder replaces what an earlier one wrote of later ticks.
 
     Raises:
         ConfigurationError: if the folder cannot be written.
@@ -31,6 +34,14 @@ class TensorBoardWriter(Instrument):
             from pathlib import Path
 
             raise unwritable(Path(folder), error) from error
+
+    def on_start(self, run: RunView) -> None:
+        """See `Instrument`."""
+        if run.resumed_tick:
+            # As a writer made with purge_step does; the tick is known only now.
+            restart = Event(session_log=SessionLog(status=SessionLog.START))
+            file_writer: Any = self._writer.file_writer
+            file_writer.add_event(restart, run.resumed_tick + 1)
 
     def on_training(self, progress: Progress) -> None:
         """See `Instrument`."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError, MissingExtraError
-from hocket.hooks.instrument import Instrument
+from hocket.hooks.instrument import Instrument, RunView
 from hocket.hooks.record import Moment
 from hocket.instruments.images import picture_of
 from hocket.results.files import make_folder
@@ -34,7 +34,8 @@ class TensorBoardPictures(Instrument):
     """An `Instrument` that writes the newest observation into ``folder`` every ``every_s`` seconds of the wall clock.
 
     Of a stack of frames it is the newest. Observations that are no pictures are not written, nor is one that comes
-    while the one before is still being encoded. Steps are ticks of the run.
+    while the one before is still being encoded. Steps are ticks of the training. One that is resumed into the same
+    folder replaces what an earlier one wrote of later ticks.
 
     Args:
         folder: gets event files once there is a picture.
@@ -53,10 +54,18 @@ class TensorBoardPictures(Instrument):
         make_folder(Path(folder))
         self._folder, self._every_s, self._now_s = folder, every_s, now_s
         self._due_s = -math.inf
+        self._purge_step: int | None = None
+        self._earlier_ticks = 0
         self._waiting: Queue[tuple[int, NDArray[Any]]] = Queue(1)
         self._done = Event()
         self._error: OSError | None = None
         self._thread = Thread(target=self._write, name="hocket-pictures", daemon=True)
+
+    def on_start(self, run: RunView) -> None:
+        """See `Instrument`."""
+        self._earlier_ticks = run.resumed_tick - run.first_tick
+        if run.resumed_tick:
+            self._purge_step = run.resumed_tick + 1
 
     def on_tick(self, moment: Moment) -> None:
         """See `Instrument`."""
@@ -67,7 +76,7 @@ class TensorBoardPictures(Instrument):
             return
         self._due_s = now_s + self._every_s
         try:
-            self._waiting.put_nowait((moment.tick, np.array(moment.observation)))
+            self._waiting.put_nowait((self._earlier_ticks + moment.tick, np.array(moment.observation)))
         except Full:
             return
         if self._thread.ident is None:
@@ -108,7 +117,7 @@ class TensorBoardPictures(Instrument):
             depth = {"grey": 1, "rgb": 3}[picture.kind]
             pixels = np.frombuffer(picture.content, np.uint8).reshape(picture.height, picture.width, depth)
             if writer is None:
-                writer = SummaryWriter(os.fspath(self._folder))
+                writer = SummaryWriter(os.fspath(self._folder), purge_step=self._purge_step)
             writer.add_image(TAG, pixels, tick, dataformats="HWC")
         if writer is not None:
             writer.close()

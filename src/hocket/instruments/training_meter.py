@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from time import monotonic
 
 from hocket.errors import ConfigurationError
@@ -37,8 +38,19 @@ def training_dispatcher(
     if Dispatcher(instruments).or_none() is None:
         return None
     meter = Meter(figures, every_s=every_s, first_tick=first_tick, now_s=now_s)
-    meter.dispatcher = Dispatcher((meter, *instruments))
+    meter.dispatcher = _TrainingDispatcher((meter, *instruments), first_tick)
     return meter.dispatcher
+
+
+class _TrainingDispatcher(Dispatcher):
+    """Adds to what instruments are told of a run the training's tick at which it begins."""
+
+    def __init__(self, instruments: Iterable[Instrument], first_tick: int) -> None:
+        super().__init__(instruments)
+        self._first_tick = first_tick
+
+    def started(self, run: RunView) -> None:
+        super().started(replace(run, resumed_tick=self._first_tick + run.first_tick))
 
 
 class Meter(Instrument):

@@ -1,31 +1,72 @@
-"""What every child process of a tick loop begins with and has imported, and how they are ended."""
+"""Child processes of a tick loop: whether they can be started, what they begin with, and how they are ended."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing import get_context, parent_process
+from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from time import monotonic
+from types import FrameType
+from typing import Any
 
 from hocket.errors import ConfigurationError
+from hocket.ipc.temp_folder import claim_temp_folder
 
 FURTHEST = 19
+GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Terminals and schedulers send these to all processes of a run at once."""
+THREADS = 'or let workers be threads (executor="threads")'
+
+
+def check_children() -> None:
+    """In the parent: refuse what keeps multiprocessing from starting a process, in words that say what to do.
+
+    Raises:
+        ConfigurationError: in a daemonic process, in a working directory that is gone, or if the main script cannot be
+            read again.
+    """
+    if multiprocessing.current_process().daemon:
+        raise ConfigurationError(
+            "processes cannot be started here: this is a daemonic process, such as those of multiprocessing.Pool, and "
+            f"may have no children; try concurrent.futures.ProcessPoolExecutor, whose may, {THREADS}"
+        )
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"processes cannot be started here: the working directory is gone ({error.strerror}); change to one that "
+            f"exists, {THREADS}"
+        ) from error
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is not None and getattr(main, "__spec__", None) is None and not os.path.exists(file):
+        raise ConfigurationError(
+            f"processes cannot be started here: each imports the main script anew, and {file} is no file, as where it "
+            "comes from standard input; save it as a file, with its calls under if __name__ == '__main__':, "
+            f"{THREADS}"
+        )
 
 
 def preload(modules: Iterable[str]) -> None:
     """In the parent: have the fork server import ``modules`` before its first child, so that children begin with them.
 
-    A fork server that already runs stays as it is. It passes over a name that it cannot import without a word, and each
-    child then takes seconds to import the module itself; so names are checked here.
+    A fork server that already runs stays as it is. It ignores a name that it cannot import, and each child then takes
+    seconds to import the module itself; so names are checked here.
 
     Raises:
-        ConfigurationError: if there is no such module.
+        ConfigurationError: if there is no such module, or the fork server cannot start processes; see `check_children`
+            and `claim_temp_folder`.
     """
+    check_children()
+    claim_temp_folder()
     names = list(modules)
     for name in names:
         if not _is_module(name):
@@ -34,6 +75,8 @@ def preload(modules: Iterable[str]) -> None:
                 "full name, or preload=()"
             )
     get_context("forkserver").set_forkserver_preload(names)
+    with _blocked(GROUP_SIGNALS):  # the fork server inherits that: it must not end before its children
+        ensure_running()
 
 
 def _is_module(name: str) -> bool:
@@ -43,20 +86,76 @@ def _is_module(name: str) -> bool:
         return False
 
 
-def begin_as_child(nice: int) -> None:
-    """In the child: leave Ctrl-C to the tick loop, stand back behind it by ``nice``, and end when its process is gone.
+class WithEnvironment:
+    """A process's target that begins with this process's environment variables as they are now.
 
-    Even in the middle of what never ends. ``os.getppid`` would not tell: it names the fork server, which lives until
-    its last child has left.
+    Children of a fork server have those that it began with. What was imported in the fork server (`preload`) and what
+    the main script imports has read the older ones.
 
-    At 19, the furthest, it runs only while a processor has nothing else to do, where the system knows such a thing: a
-    tick loop that wakes up then need not wait for it to have had its turn.
+    Args:
+        target: called with the process's arguments.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def __init__(self, target: Callable[..., Any]) -> None:
+        self._target = target
+        self._environment = dict(os.environ)
+
+    def __call__(self, *args: Any) -> None:
+        for name in os.environ.keys() - self._environment.keys():
+            del os.environ[name]
+        os.environ.update(self._environment)
+        self._target(*args)
+
+
+def begin_as_child(nice: int) -> str | None:
+    """In the child: ignore `GROUP_SIGNALS`, lower the priority, and end when the parent has ended.
+
+    The tick loop's process handles those signals and ends its children. The child also ends in the middle of a call
+    that never returns. ``os.getppid`` would not tell: it names the fork server, which lives until its last child has
+    ended.
+
+    Returns:
+        What the system has denied; see `lower_priority`.
+    """
+    for number in GROUP_SIGNALS:
+        signal.signal(number, _ignore)  # programs that the child starts do not inherit this, as they would SIG_IGN
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
     Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
-    os.nice(nice)
-    if nice >= FURTHEST and hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    return lower_priority(nice, idle=True)
+
+
+def lower_priority(nice: int, *, idle: bool = False) -> str | None:
+    """Lower the priority of this process (on Linux: of this thread) by ``nice``, as far as the system allows.
+
+    Args:
+        nice: 0 to 19.
+        idle: at 19, run only while a processor has nothing else to do (``SCHED_IDLE``), where the system has that: a
+            tick loop that wakes up then does not wait for a time slice to end.
+
+    Returns:
+        None, or what the system has denied, such as a sandbox that forbids the call.
+    """
+    try:
+        os.nice(nice)
+        if idle and nice >= FURTHEST and hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except OSError as error:
+        return f"the system denies a lower priority (nice={nice}): {error.strerror or error}"
+    return None
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    pass
+
+
+@contextmanager
+def _blocked(signals: Iterable[signal.Signals]) -> Iterator[None]:
+    """Inside, this thread and what it starts have ``signals`` blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_with_parent() -> None:

@@ -1,4 +1,4 @@
-"""Memory that processes share and nobody has to clean up: an anonymous file, passed by descriptor.
+"""Memory that processes share and that needs no clean-up: an anonymous file, passed by descriptor.
 
 However a run ends, the kernel frees the memory with the last process that maps it; nothing stays in /dev/shm. This
 module knows layouts of arrays, order, exclusion and how they travel; what the arrays mean is their owners' business.
@@ -20,6 +20,8 @@ import cloudpickle
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.errors import ConfigurationError
+
 CACHE_LINE = 64
 
 Part = tuple[tuple[int, ...], np.dtype[Any]]
@@ -37,9 +39,9 @@ def anonymous_file(size: int) -> int:
 
 
 def fence() -> None:
-    """What this thread stored before, others see before what it stores after; likewise for loads.
+    """Order this thread's memory accesses: others see its earlier stores before its later ones; likewise for loads.
 
-    A lock that nobody else can hold is taken twice: no access moves up past the taking or down past the giving back.
+    A lock that is local to the call is taken twice: no access moves up past the taking or down past the release.
     """
     lock = threading.Lock()
     for _ in range(2):
@@ -52,12 +54,23 @@ class SharedArrays:
 
     Args:
         parts: name → (shape, dtype). Each array starts on a cache line of its own.
+
+    Raises:
+        ConfigurationError: if the system has no room for them.
     """
 
     def __init__(self, parts: Mapping[str, Part]) -> None:
         self._parts = {name: (tuple(shape), np.dtype(dtype)) for name, (shape, dtype) in parts.items()}
-        self._fd = anonymous_file(self.nbytes)
-        self._map()
+        self._fd = -1
+        try:
+            self._fd = anonymous_file(self.nbytes)
+            self._map()
+        except OSError as error:
+            self.close()
+            raise ConfigurationError(
+                f"the system refuses {self.nbytes / 2**20:.3g} MiB of shared memory ({error.strerror or error}): too "
+                "little memory, or too many open files (ulimit -n); try a smaller replay or fewer workers"
+            ) from error
 
     @property
     def nbytes(self) -> int:
@@ -110,13 +123,13 @@ def write_text(room: NDArray[np.uint8], text: str) -> None:
 
 
 def read_text(room: NDArray[np.uint8]) -> str:
-    """What `write_text` put there."""
+    """Read the text that `write_text` wrote."""
     text: bytes = room.tobytes()
     return text.rstrip(b"\0").decode(errors="replace")
 
 
 class Parcel:
-    """What cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
+    """Content that cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
 
     Bytes that were pickled once would not do: a descriptor is handed over anew to each child, while it is started. So
     a parcel is an argument of the process, and packed as often as one is started.
@@ -128,7 +141,7 @@ class Parcel:
     def __init__(self, content: Any) -> None:
         self._content = content
         self._packed = b""
-        context.set_spawning_popen(_NobodyYet())  # type: ignore[arg-type]
+        context.set_spawning_popen(_NoChild())  # type: ignore[arg-type]
         try:
             cloudpickle.dumps(content)
         finally:
@@ -142,7 +155,7 @@ class Parcel:
         return _parcel, (cloudpickle.dumps(self._content),)
 
 
-class _NobodyYet:
+class _NoChild:
     """Stands in for a child that is being started, to whom descriptors are handed."""
 
     DupFd = int

@@ -1,4 +1,4 @@
-"""Inference times that depend on how many inferences run at once: workers on shared processors slow each other."""
+"""Inference times that depend on the number of concurrent inferences: workers on shared processors slow each other."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from heapq import heappop, heappush
 import numpy as np
 
 from hocket.errors import ConfigurationError
-from hocket.latency.laws import Empirical, LatencyModel, Sampler
+from hocket.latency.laws import LONGEST_NS, Empirical, LatencyModel, Sampler
 
 
 @dataclass(frozen=True, slots=True)
 class Crowded(LatencyModel):
-    """One law for each number of inferences at once that was measured.
+    """One law for each measured number of concurrent inferences.
 
-    An inference that starts as the c-th of those that run is drawn from the law of the largest measured number up to
-    c, and stretched to the mean at c: interpolated between measured numbers, and beyond the last one growing as it did
-    between the last two. What starts later does not slow it, and it is not sped up by what ends: the two errors
-    have opposite signs.
+    The duration of an inference that starts as the c-th concurrent one is drawn from the law of the largest measured
+    number up to c, and scaled to the mean at c. That mean is interpolated between measured numbers, and extrapolated
+    beyond the last one with the slope of the last two. Inferences that start or end later do not change it; these two
+    errors have opposite signs.
 
     Args:
-        laws: by how many inferences ran at once; 1 must be among them.
+        laws: by number of concurrent inferences; 1 must be among them.
 
     Raises:
         ConfigurationError: without a law for 1.
@@ -32,15 +32,17 @@ class Crowded(LatencyModel):
 
     def __post_init__(self) -> None:
         if 1 not in self.laws or min(self.laws) < 1:
-            raise ConfigurationError(f"laws are of {sorted(self.laws)} inferences at once; 1 and larger are needed")
+            raise ConfigurationError(
+                f"laws are of {sorted(self.laws)} inferences at once; whole numbers from 1 are needed; try {{1: law}}"
+            )
 
     @property
     def alone(self) -> Empirical:
-        """The law of an inference that nothing slows."""
+        """The law of an inference that runs alone."""
         return self.laws[1]
 
     def mean_s(self, crowd: int) -> float:
-        """The mean of ``crowd`` inferences at once."""
+        """The mean duration with ``crowd`` inferences at once."""
         numbers = sorted(self.laws)
         means = [float(np.mean(self.laws[number].durations_s)) for number in numbers]
         if crowd <= numbers[-1] or len(numbers) == 1:
@@ -49,7 +51,7 @@ class Crowded(LatencyModel):
         return means[-1] + slope * (crowd - numbers[-1])
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        return _Crowd(self, {number: law.sampler(rng) for number, law in self.laws.items()})
+        return _Crowd(self, {number: law.checked_sampler(rng) for number, law in self.laws.items()})
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class _Crowd:
     samplers: dict[int, Sampler]
     ends_ns: list[int] = field(default_factory=list)
     stretch: dict[int, tuple[int, float]] = field(default_factory=dict)
-    """By crowd: the measured number that it is drawn from, and how much longer it takes."""
+    """By crowd: the measured number whose law is drawn from, and the factor."""
 
     def __call__(self, worker: int, now_ns: int) -> int:
         ends_ns = self.ends_ns
@@ -70,6 +72,6 @@ class _Crowd:
             number = numbers[bisect_right(numbers, crowd) - 1]
             self.stretch[crowd] = number, self.law.mean_s(crowd) / self.law.mean_s(number)
         number, stretch = self.stretch[crowd]
-        duration_ns = int(self.samplers[number](worker, now_ns) * stretch)
+        duration_ns = min(int(self.samplers[number](worker, now_ns) * stretch), LONGEST_NS)
         heappush(ends_ns, now_ns + duration_ns)
         return duration_ns

@@ -1,4 +1,4 @@
-"""Inference-time laws for virtual time. Means are exact: `LogNormal(0.2, 0.3)` has mean 0.2 s whatever its sigma."""
+"""Laws of inference time for virtual runs. Means are exact: `LogNormal(0.2, 0.3)` has mean 0.2 s for any sigma."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
+from hocket.core.description import describe, text
 from hocket.errors import ConfigurationError
 
 Sampler = Callable[[int, int], int]
-"""``(worker, now_ns) -> duration_ns``. A run can be saved in its middle if its sampler can be pickled."""
+"""``(worker, now_ns) -> duration_ns``, in whole nanoseconds from 0. A picklable one makes the run resumable."""
 
 BATCH = 4096
-LONGEST_S = 1e9  # what 64 bits of nanoseconds hold, with room to add
+LONGEST_S = 1e9
+"""The longest duration: it fits 64 bits of nanoseconds, with room for sums."""
+LONGEST_NS = int(LONGEST_S) * NS_PER_S
 
 
 class LatencyModel(ABC):
@@ -30,7 +33,71 @@ class LatencyModel(ABC):
 
     @abstractmethod
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        """A source of durations that depends on nothing but ``rng`` and its own arguments."""
+        """Make a source of durations that depends only on ``rng`` and its arguments."""
+
+    @final
+    def checked_sampler(self, rng: np.random.Generator) -> Sampler:
+        """Make a sampler that refuses durations that cannot be.
+
+        A call raises `ConfigurationError` for what is not a whole number of nanoseconds from 0 to 10⁹ s.
+
+        Raises:
+            ConfigurationError: if the law's sampler cannot be called.
+        """
+        return _Checked(text(self), self.sampler(rng))
+
+
+class _Checked:
+    __slots__ = ("_law", "_sampler")
+
+    def __init__(self, law: str, sampler: Sampler) -> None:
+        if not callable(sampler):
+            raise ConfigurationError(
+                f"the sampler of {law} is {text(sampler)}; a function (worker, now_ns) -> nanoseconds is needed; "
+                "try `return lambda worker, now_ns: 50_000_000`"
+            )
+        self._law, self._sampler = law, sampler
+
+    def __call__(self, worker: int, now_ns: int) -> int:
+        duration_ns = self._sampler(worker, now_ns)
+        if type(duration_ns) is int and 0 <= duration_ns <= LONGEST_NS:
+            return duration_ns
+        return self._converted(duration_ns)
+
+    def _converted(self, duration_ns: Any) -> int:
+        """Other kinds of whole numbers, such as numpy's, as an int."""
+        number = isinstance(duration_ns, int | float | np.integer | np.floating) and not isinstance(duration_ns, bool)
+        if number and 0 <= duration_ns <= LONGEST_NS and duration_ns == int(duration_ns):
+            return int(duration_ns)
+        raise ConfigurationError(
+            f"{self._law} drew the duration {text(duration_ns)}; whole nanoseconds from 0 to {LONGEST_NS:.0e} are "
+            "needed; try int(seconds * 1e9)"
+        )
+
+
+def drawn_ns(law: Independent, rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Draw ``count`` durations of ``law`` in nanoseconds; longer ones than 10⁹ s are cut.
+
+    Raises:
+        ConfigurationError: if the law draws another shape, or anything but finite numbers from 0.
+    """
+    drawn = law.draw_s(rng, count)
+    try:
+        seconds = np.asarray(drawn, np.float64)
+    except (TypeError, ValueError):
+        seconds = np.full(1, np.nan)
+    if seconds.shape != (count,):
+        raise ConfigurationError(
+            f"{text(law)}.draw_s(rng, {count}) gave {type(drawn).__name__} of shape {np.shape(seconds)}; "
+            f"numbers of shape ({count},) are needed; try rng.exponential(0.05, count)"
+        )
+    fine = np.isfinite(seconds) & (seconds >= 0)
+    if not fine.all():
+        raise ConfigurationError(
+            f"{text(law)} drew the duration {seconds[~fine][0]} s; finite seconds from 0 are needed; "
+            "try np.maximum(seconds, 0.0)"
+        )
+    return (np.minimum(seconds, LONGEST_S) * NS_PER_S).astype(np.int64)
 
 
 class Independent(LatencyModel):
@@ -38,14 +105,14 @@ class Independent(LatencyModel):
 
     @abstractmethod
     def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
-        """``count`` durations in seconds."""
+        """Draw ``count`` durations in seconds: an array of finite numbers from 0."""
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
         return _Drawn(self, rng)
 
 
 class _Drawn:
-    """Durations that were drawn in one go and are handed out one by one. Picklable, as all samplers here."""
+    """Draws durations in batches and returns them one by one. Picklable, as all samplers of this module."""
 
     __slots__ = ("_law", "_left", "_rng")
 
@@ -55,8 +122,7 @@ class _Drawn:
 
     def __call__(self, worker: int, now_ns: int) -> int:
         if not self._left:
-            seconds = np.minimum(self._law.draw_s(self._rng, BATCH), LONGEST_S)
-            self._left = (seconds * NS_PER_S).astype(np.int64).tolist()[::-1]
+            self._left = drawn_ns(self._law, self._rng, BATCH).tolist()[::-1]
         return self._left.pop()
 
 
@@ -116,7 +182,7 @@ class Gamma(Independent):
 
 @dataclass(frozen=True, slots=True)
 class HeavyTail(Independent):
-    """A share ``probability`` of the inferences takes ``factor`` times as long; the mean is ``mean_s``."""
+    """Mean ``mean_s``; with ``probability``, an inference takes ``factor`` times as long as usual."""
 
     mean_s: float
     probability: float = 0.01
@@ -134,23 +200,23 @@ class HeavyTail(Independent):
 
 @dataclass(frozen=True, slots=True)
 class Empirical(Independent):
-    """Drawn with replacement from measured ``durations_s``."""
+    """Draws from measured ``durations_s``, with replacement."""
 
     durations_s: Sequence[float]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations_s", tuple(self.durations_s))
         if not self.durations_s:
-            raise ConfigurationError("no durations to draw from; give at least one, in seconds")
+            raise ConfigurationError("durations_s is empty; at least one duration in seconds is needed; try (0.05,)")
         for duration in self.durations_s:
             _positive(durations_s=duration)
 
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Empirical:
-        """Read seconds: one a line, a JSON list, or the ``inferences.npz`` of a saved run (its trunks, if any).
+        """Read seconds: one per line, a JSON list, or the ``inferences.npz`` of a saved run (its trunks, if any).
 
         Raises:
-            ConfigurationError: if the file is missing, empty, or holds anything but positive numbers.
+            ConfigurationError: if the file is missing or empty, or contains anything but positive numbers.
         """
         file = Path(path)
         try:
@@ -158,8 +224,8 @@ class Empirical(Independent):
                 with file.open("rb") as opened, np.load(opened) as saved:
                     started, finished = saved["started_ns"], saved["finished_ns"]
                     trunk = saved["trunk_ns"] if "trunk_ns" in saved else np.full_like(finished, -1)
-                took = np.where(trunk >= 0, trunk, finished) - started
-                values = (took[finished >= 0] / NS_PER_S).tolist()
+                durations_ns = np.where(trunk >= 0, trunk, finished) - started
+                values = (durations_ns[finished >= 0] / NS_PER_S).tolist()
             else:
                 text = file.read_text()
                 values = json.loads(text) if text.lstrip().startswith("[") else text.split()
@@ -168,7 +234,7 @@ class Empirical(Independent):
             raise ConfigurationError(f"latency file {file}: {error}") from error
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise ConfigurationError(
-                f"latency file {file} cannot be read ({error}); give seconds, one a line, a JSON list of them, "
+                f"latency file {file} cannot be read ({error}); try seconds, one per line, a JSON list of them, "
                 "or the inferences.npz of a saved run"
             ) from error
 
@@ -176,9 +242,14 @@ class Empirical(Independent):
         return rng.choice(np.asarray(self.durations_s), count)
 
 
+@dataclass(frozen=True)
+class Measured(Empirical):
+    """The inference times of the very policy that a run plays: what they are charged with is *true-size*."""
+
+
 @dataclass(frozen=True, slots=True)
 class PerWorker(LatencyModel):
-    """``law`` times a factor of the worker's own: worker w gets ``factors[w % len(factors)]``."""
+    """``law`` times a factor for each worker: worker w has ``factors[w % len(factors)]``."""
 
     law: LatencyModel
     factors: Sequence[float]
@@ -187,12 +258,12 @@ class PerWorker(LatencyModel):
         _law(law=self.law)
         object.__setattr__(self, "factors", tuple(self.factors))
         if not self.factors:
-            raise ConfigurationError("factors is empty; give one factor a worker, such as (1.0, 1.5)")
+            raise ConfigurationError("factors is empty; one factor per worker is needed; try (1.0, 1.5)")
         for factor in self.factors:
             _positive(factors=factor)
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        return _Scaled(self.law.sampler(rng), tuple(self.factors))
+        return _Scaled(self.law.checked_sampler(rng), tuple(self.factors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +272,7 @@ class _Scaled:
     factors: tuple[float, ...]
 
     def __call__(self, worker: int, now_ns: int) -> int:
-        return int(self.base(worker, now_ns) * self.factors[worker % len(self.factors)])
+        return min(int(self.base(worker, now_ns) * self.factors[worker % len(self.factors)]), LONGEST_NS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +288,7 @@ class Changing(LatencyModel):
         _positive(at_s=self.at_s)
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        return _Changed(self.before.sampler(rng), self.after.sampler(rng), int(self.at_s * NS_PER_S))
+        return _Changed(self.before.checked_sampler(rng), self.after.checked_sampler(rng), int(self.at_s * NS_PER_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +302,5 @@ class _Changed:
 
 
 def describe_latency(law: LatencyModel) -> dict[str, Any]:
-    """A law as plain values, for a run's configuration."""
-    from dataclasses import fields
-
-    described: dict[str, Any] = {"name": type(law).__name__}
-    for field in fields(law):  # type: ignore[arg-type]
-        value = getattr(law, field.name)
-        described[field.name] = describe_latency(value) if isinstance(value, LatencyModel) else value
-    return described
+    """A law as plain values, for a run's configuration: its class name and its public fields."""
+    return describe(law)

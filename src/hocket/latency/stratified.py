@@ -1,8 +1,8 @@
-"""Inference times without luck: a forecast should rest on what a law usually brings, not on one seed's longest draw.
+"""Stratified inference times, for forecasts that depend little on the seed.
 
-Where draws are independent they are stratified: of a block of n, one comes from each n-th part of the law, in random
-order. Blocks double, so that at any time about the longest inference has been seen that so many draws usually bring:
-`MaxTime` waits for it ever after. Within a block the order is as random as it ever was.
+Independent draws are stratified: a block of n has one draw from each n-th part of the law, in random order. `MaxTime`
+waits for the longest inference so far, so this maximum must be typical at any time: blocks double in length, and the
+longest draw of each is the one that is usual for all draws so far.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hocket.core.cadence import NS_PER_S
-from hocket.latency.laws import LONGEST_S, Independent, LatencyModel, Sampler
+from hocket.latency.laws import Independent, LatencyModel, Sampler, drawn_ns
 
 FIRST_BLOCK = 512
 LARGEST_BLOCK = 65_536
 OVERSAMPLED = 16
 FROM_THE_TOP = round(0.3 * OVERSAMPLED)
-"""The longest draw that is usual for all blocks so far, counted in this one's: 0.56/(2n) from the end of the law."""
+"""The position of a typical maximum of all blocks so far, from the end of this one: 0.56/(2n) of the law."""
 
 
 @dataclass(frozen=True, slots=True)
 class Typical(LatencyModel):
-    """``law``, with stratified draws if they are independent, else as it is."""
+    """``law`` with stratified draws if they are independent, otherwise ``law`` unchanged."""
 
     law: LatencyModel
 
     def sampler(self, rng: np.random.Generator) -> Sampler:
         if not isinstance(self.law, Independent):
-            return self.law.sampler(rng)
+            return self.law.checked_sampler(rng)
         return _Stratified(self.law, rng)
 
 
@@ -43,10 +42,10 @@ class _Stratified:
 
     def __call__(self, worker: int, now_ns: int) -> int:
         if not self._left:
-            drawn = np.sort(self._law.draw_s(self._rng, self._block * OVERSAMPLED))
-            seconds = drawn[OVERSAMPLED // 2 :: OVERSAMPLED]
-            seconds[-1] = drawn[-1 - FROM_THE_TOP]
-            self._rng.shuffle(seconds)
-            self._left = (np.minimum(seconds, LONGEST_S) * NS_PER_S).astype(np.int64).tolist()
+            drawn = np.sort(drawn_ns(self._law, self._rng, self._block * OVERSAMPLED))
+            durations_ns = drawn[OVERSAMPLED // 2 :: OVERSAMPLED]
+            durations_ns[-1] = drawn[-1 - FROM_THE_TOP]
+            self._rng.shuffle(durations_ns)
+            self._left = durations_ns.tolist()
             self._block = min(2 * self._block, LARGEST_BLOCK)
         return self._left.pop()

@@ -1,5 +1,5 @@
-"""How a learning agent explores: actions by chance, or the network's own noise. Options, and what they come to in one
-worker, which has random numbers of its own."""
+"""Exploration of a learning agent: random actions, or the network's own noise. Options, and the explorer that each
+worker makes of them with random numbers of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hocket.learn.learners.split_update import torch_generator
 
 
 class TickCounter(Protocol):
-    """How far the agent has come: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
+    """The agent's tick: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
 
     @property
     def tick(self) -> int: ...

@@ -23,23 +23,23 @@ from hocket.policies.base import Policy, PolicyFactory, Stages
 from hocket.policies.devices import device_of, own_stream
 
 HEAD_S = 0.001
-"""How long before its tick a late head starts, at least."""
+"""The least time before its tick at which a late head starts."""
 
 
 def late_head_s(hz: float, *, realtime: bool) -> float:
-    """How long before its tick a late head starts; on the wall clock a quarter of a tick, in which its worker wakes up.
+    """The time before its tick at which a late head starts; on the wall clock a quarter of a tick, to wake its worker.
 
-    Nothing is lost by it: what the head is told was known as the tick before was over.
+    Nothing is lost by it: the head's inputs were known at the end of the tick before.
     """
     return max(HEAD_S, 0.25 / hz) if realtime else HEAD_S
 
 
 Stream = AbstractContextManager[object]
-"""What a worker's inferences run under; see `hocket.policies.devices.own_stream`."""
+"""The context of a worker's inferences; see `hocket.policies.devices.own_stream`."""
 
 
 class WeightReader(Protocol):
-    """Where one worker's weights come from."""
+    """The source of one worker's weights."""
 
     def refresh(self, network: nn.Module) -> int:
         """Bring ``network`` up to date, before an inference; the version that it is then of."""
@@ -78,7 +78,7 @@ class LearnedPolicy(PolicyFactory):
         pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
-        threads: torch threads of a worker's process; in place, whoever learns decides.
+        threads: torch threads of a worker's process; in place, the learner's setting holds.
     """
 
     network: nn.Module = field(repr=False)
@@ -161,7 +161,7 @@ def greedy_policy(network: nn.Module, first_action: int = 0) -> Policy:
 
 
 class Begun(NamedTuple):
-    """What a trunk hands to its head."""
+    """The result of a trunk, for its head."""
 
     version: int
     by_chance: int | None
@@ -246,7 +246,7 @@ class _Kept:
 class _Versions:
     """Heads as their trunks had them: in place, a head may have learned more before it runs.
 
-    One copy a version, made when first asked for, in the memory of one that nobody waits for any more. Of a worker's
+    One copy a version, made when first asked for, in the memory of one that is no longer needed. Of a worker's
     own network no copy is needed: it is refreshed before trunks only.
     """
 

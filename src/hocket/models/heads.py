@@ -1,4 +1,4 @@
-"""From features to action values: plain or dueling, numbers or distributions, with or without noise in the weights.
+"""Heads from features to action values: plain or dueling, values or distributions, with or without noisy weights.
 
 A head maps features ``(batch, features)`` to values ``(batch, actions)``. One that expresses distributions also has
 ``log_probabilities``. Which of the parts to combine is the caller's choice: each is an argument.
@@ -129,7 +129,7 @@ class ValueHead(_Head):
 class DistributionalHead(_Head):
     """A categorical distribution of returns per action, over evenly spaced atoms.
 
-    The support is a buffer: it travels with the weights to whoever acts on them.
+    The support is a buffer, so that acting networks get it with the weights.
 
     Args:
         features: inputs.

@@ -13,7 +13,7 @@ as in the paper's experiments. On 84x84 pictures:
 
 The twice-deep net has six sequences. How the paper's arranges filters and poolings is not on record; here
 each sequence is followed by one of as many filters whose convolution keeps the size and which does not pool.
-So depth is the only difference: the linear layers stay as they are. Its usual sizes with 18 actions:
+So depth is the only difference: the linear layers are the same. Its usual sizes with 18 actions:
 
 | k | 1/16 | 1 | 5.3 | 20.4 | 68.6 |
 |---|---|---|---|---|---|
@@ -51,7 +51,7 @@ def filters(width: float | Fraction) -> tuple[int, int, int]:
 
 
 def parameter_count(width: float | Fraction, actions: int, frames: int = 1, deep: bool = False) -> int:
-    """How many parameters ``ImpalaNet`` with these arguments has, without building it.
+    """The number of parameters of an ``ImpalaNet`` with these arguments, without building it.
 
     Raises:
         ConfigurationError: as ``ImpalaNet``.

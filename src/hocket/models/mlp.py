@@ -1,4 +1,4 @@
-"""A plain multilayer perceptron, for observations that are no pictures."""
+"""A multilayer perceptron, for observations that are not pictures."""
 
 from __future__ import annotations
 

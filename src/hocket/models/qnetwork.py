@@ -1,7 +1,7 @@
-"""A trunk, the actions that are pending, and a head: the network that hocket's learners train.
+"""The network that hocket's learners train: a trunk, pending actions, and a head.
 
-The trunk sees the observation; the head sees the trunk's features and the pending actions, each as a one-hot code. So
-the slow part needs nothing that is not known when an inference starts, and the fast part can run late:
+The trunk gets the observation; the head gets the trunk's features and the pending actions, each as a one-hot code. So
+the slow part only needs inputs that are known when an inference starts, and the fast part can run late:
 ``features`` and ``from_features`` are the two stages, ``forward`` is both.
 """
 
@@ -22,6 +22,7 @@ except ImportError as error:
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
+from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
 
 
 class QNetwork(nn.Module):
@@ -31,7 +32,7 @@ class QNetwork(nn.Module):
         trunk: observation ``(batch, …)`` to ``(batch, features)``, such as `impala_trunk`.
         head: on ``features + pending · (actions + 1)`` inputs; `q_network` makes one that fits.
         pending: entries of the pending-action input; 0 for none.
-        byte_scale: what uint8 observations are multiplied by. Floats are taken as they are.
+        byte_scale: factor of uint8 observations. Floats are not scaled.
     """
 
     def __init__(self, trunk: nn.Module, head: Head, *, pending: int = 0, byte_scale: float = 1 / 255) -> None:
@@ -46,13 +47,15 @@ class QNetwork(nn.Module):
         """Choose the fastest arithmetic and memory layout for batches. What the network computes stays the same.
 
         Args:
-            bfloat16: run the trunk in bfloat16 (autocast); features, head and weights stay float32. It needs a
-                processor with AVX512-BF16 or AMX to be any faster.
+            bfloat16: run the trunk in bfloat16 (autocast); features, head and weights stay float32. A processor
+                without AVX512-BF16 or AMX is slower then than in float32; a warning says so.
 
         On a CPU in float32, convolutions of the kinds that `impala_trunk` has run on oneDNN's own blocked layout: an
         eighth less time for an update than channels-last, and less than half of the default's.
         """
         on_cpu = all(weight.device.type == "cpu" for weight in self.parameters())
+        if bfloat16 and on_cpu:
+            warn_without_bfloat16("cpu")
         self._bfloat16 = bfloat16
         self._blocked = _blocked_layers(self.trunk) if on_cpu and not bfloat16 else 0
         if not self._blocked:
@@ -60,7 +63,7 @@ class QNetwork(nn.Module):
         return self
 
     def features(self, observation: Tensor) -> Tensor:
-        """What the trunk makes of observations, ``(batch, features)``. The slow stage."""
+        """The trunk's features of observations, ``(batch, features)``. The slow stage."""
         dtype = next((weight.dtype for weight in self.head.parameters()), torch.float32)
         x = observation.to(dtype)
         if observation.dtype == torch.uint8:
@@ -197,8 +200,9 @@ def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor computes in bfloat16, so that ``for_learning(bfloat16=True)`` is worth its while."""
-    return _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    """True if this processor has units for bfloat16, so that ``for_learning(bfloat16=True)`` is faster than float32."""
+    supported = _has_onednn() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # also where it is emulated
+    return supported and computes_bfloat16() is not False
 
 
 def _has_onednn() -> bool:
@@ -206,7 +210,7 @@ def _has_onednn() -> bool:
 
 
 def _blocked_layers(trunk: nn.Module) -> int:
-    """How many layers at the trunk's beginning run on oneDNN's layout; 0 unless these are all its convolutions."""
+    """The number of first layers that run on oneDNN's layout; 0 unless these hold all convolutions."""
     if not (_has_onednn() and isinstance(trunk, nn.Sequential)):
         return 0
     count = 0

@@ -23,7 +23,7 @@ factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actio
 Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, ``(pending,)``.
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
-Executors read it after each call; a run keeps it by inference (`Metrics.inferences`) and tells it to learners."""
+Executors read it after each call; a run records it by inference (`Metrics.inferences`) and passes it to learners."""
 
 
 @dataclass(frozen=True)
@@ -51,25 +51,24 @@ class PolicyFactory(ABC):
     chunk_length: int = 1
     """The most actions that one answer may hold."""
     pending: int = 0
-    """How many pending actions the policy is called with, as a second argument; 0: it is called without.
+    """The number of pending actions that the policy gets as a second argument; 0: none, and no such argument.
     See `hocket.drivers.pending_actions`."""
     head_s: float = 0.0
-    """How long before its tick's deadline the head of a two-stage policy is called; 0: one stage.
-    It is what a head may take, with the way to its worker and back."""
+    """Seconds before its tick's deadline at which the head of a two-stage policy is called; 0: one stage.
+    They must cover the head and the way to its worker and back."""
     newest: bool = False
-    """Whether a head is also called with the newest observation."""
+    """True if a head also gets the newest observation."""
     preload: tuple[str, ...] = ()
-    """Modules that worker processes should share already imported."""
+    """Modules that are imported once, before worker processes start."""
 
     @abstractmethod
     def build(self) -> Policy:
         """The policy, `Stages` if ``head_s`` exceeds 0; called once in every worker."""
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:  # noqa: B027
-        """Do beforehand what makes a first call slow; ``example`` is what it is called with, all zeros.
+        """Makes a first call that would be slow; ``example`` are its arguments, all zeros.
 
-        For two stages that is what the trunk is called with, then what the head is called with beside the features:
-        ``policy(*example)`` runs both.
+        For two stages these are the trunk's, then the head's without the features: ``policy(*example)`` runs both.
         """
 
     @property
@@ -82,7 +81,7 @@ class PolicyFactory(ABC):
 class FunctionPolicy(PolicyFactory):
     """A plain function as a policy.
 
-    ``chunk_length`` says how many actions it may answer with, ``pending`` how many pending actions it is told.
+    ``chunk_length`` is the most actions of one answer, ``pending`` the number of pending actions that it gets.
     """
 
     function: Policy
@@ -108,10 +107,10 @@ class TwoStage(PolicyFactory):
     """Late binding: a slow ``trunk`` of the observation, and a quick ``head`` just before its action is due.
 
     ``trunk(observation) -> features``; ``head(features[, pending_actions][, newest observation]) -> action``, called
-    ``head_s`` seconds before the deadline of its tick, in the same worker. ``pending`` says how many pending actions it
-    is told, here those executed since the observation; with ``newest`` it also gets the newest observation. A head
-    that ends after the deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe,
-    0.004 at 60 Hz: the worker has slept and has to wake up.
+    ``head_s`` seconds before the deadline of its tick, in the same worker. It gets ``pending`` pending actions, here
+    those executed since the observation, and with ``newest`` the newest observation. A head that ends after the
+    deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe, 0.004 at 60 Hz: the
+    worker sleeps and must wake up.
     """
 
     trunk: Callable[[Any], Any]
@@ -139,7 +138,7 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
     """``policy`` itself if it is a factory, else a factory of it.
 
     Raises:
-        ConfigurationError: if what it says of its stages cannot be.
+        ConfigurationError: if its options of stages contradict each other.
     """
     if not isinstance(policy, PolicyFactory):
         return FunctionPolicy(policy)
@@ -152,15 +151,15 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
             "try chunk_length=1 or head_s=0"
         )
     if policy.newest and not head_s:
-        raise ConfigurationError("newest=True says nothing to a policy in one stage; try head_s=0.001")
+        raise ConfigurationError("newest=True has no effect on a policy in one stage; try head_s=0.001")
     return policy
 
 
 def built(factory: PolicyFactory) -> Policy:
-    """What ``factory`` builds, checked.
+    """Builds the policy and checks its stages.
 
     Raises:
-        ConfigurationError: if it is in two stages and should be in one, or the other way round.
+        ConfigurationError: if it has two stages with ``head_s`` 0, or one stage with ``head_s`` above 0.
     """
     policy = factory.build()
     if isinstance(policy, Stages) != (factory.head_s > 0):

@@ -1,4 +1,4 @@
-"""A policy charged with another one's inference times on the wall clock: *delay-only*."""
+"""Delays a policy's answers by drawn inference times on the wall clock: *delay-only*."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
 
 @dataclass(frozen=True, init=False)
 class Charged(PolicyFactory):
-    """``policy``, whose answers are kept back until a time drawn from ``latency`` has passed.
+    """``policy`` with answers that are held back until a time drawn from ``latency`` has passed.
 
-    It sleeps, so any number of workers fit on one processor. An answer that takes longer anyway comes when it comes.
+    It sleeps, so any number of workers fit on one processor. An answer that takes longer is not held back.
     Of a policy in two stages the trunk is charged. For `hocket.Realtime`; virtual time charges its own law.
 
     Args:
@@ -50,7 +50,7 @@ class Charged(PolicyFactory):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:
-        policy, draw = self.policy.build(), self.latency.sampler(np.random.default_rng())
+        policy, draw = self.policy.build(), self.latency.checked_sampler(np.random.default_rng())
         return _SlowTrunk(policy, draw) if isinstance(policy, Stages) else _Slow(policy, draw)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:

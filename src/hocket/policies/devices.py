@@ -1,4 +1,4 @@
-"""Where networks run. A network's device is where its parameters are, as everywhere in torch."""
+"""Devices of networks. A network's device is that of its parameters, as everywhere in torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def usable_device(name: str) -> torch.device:
     """The device called ``name``: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
 
     Raises:
-        ConfigurationError: if there is none here.
+        ConfigurationError: if this machine has no such device.
     """
     try:
         device = torch.empty(0, device=name).device
@@ -29,17 +29,17 @@ def usable_device(name: str) -> torch.device:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where ``network`` is; a network without parameters is on the CPU."""
+    """The device of ``network``; the CPU for a network without parameters."""
     return next((weight.device for weight in network.parameters()), torch.device("cpu"))
 
 
 def own_stream(device: torch.device) -> AbstractContextManager[object]:
-    """For the inferences of one worker: on CUDA a stream of its own, elsewhere nothing.
+    """A context for the inferences of one worker: a new stream on CUDA, elsewhere nothing.
 
-    On the stream that threads share a worker waits for all that others have begun before it.
+    On a shared stream a worker would wait for everything that other threads have queued before.
     """
     if device.type != "cuda":
         return nullcontext()
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-    stream.wait_stream(torch.cuda.current_stream(device))  # the network may still be on its way
+    stream.wait_stream(torch.cuda.current_stream(device))  # the network may still be copied
     return torch.cuda.stream(stream)

@@ -1,4 +1,4 @@
-"""A torch network as a policy, built alike in every worker. Imports torch only then."""
+"""A torch network as a policy, built alike in every worker; torch is imported there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from hocket.errors import ActionError, ConfigurationError, MissingExtraError
 from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
+from hocket.policies.bfloat16 import warn_without_bfloat16
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -53,7 +54,8 @@ class TorchPolicy(PolicyFactory):
         channels_last: memory format of convolutions. On a CPU a third to a half faster from 16 filters up, three
             times slower with one or two.
         bfloat16: weights and arithmetic in bfloat16: 0.55 of the time at 10 million parameters on a CPU with
-            AVX512-BF16, slower without. The network itself is converted: 9 to 20 % faster than autocast.
+            AVX512-BF16; several times slower without, which is warned of. The network itself is converted: 9 to
+            20 % faster than autocast.
         seed: of the weights.
         device: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...; on a GPU each worker has a stream of its own.
         decide: turns the network's output for one observation, without the batch axis, into an action or a
@@ -64,9 +66,9 @@ class TorchPolicy(PolicyFactory):
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
-        state_in_observation: says that a network with recurrent layers gets its state from the observation.
+        state_in_observation: allows recurrent layers, whose state then comes from the observation.
 
-    The network sees a batch of one: floats in the type of its weights, all else (such as uint8) as it comes.
+    The network sees a batch of one: floats in the type of its weights, other types (such as uint8) unchanged.
 
     Raises:
         MissingExtraError: without torch.
@@ -106,6 +108,8 @@ class TorchPolicy(PolicyFactory):
         if not callable(self.decide):
             raise ConfigurationError(f"decide={self.decide!r} must be a function of the network's output; try greedy")
         as_factory(self)
+        if self.bfloat16:
+            warn_without_bfloat16(self.device, stacklevel=4)
 
     def build(self) -> Policy:
         """The network in evaluation mode, in one stage or two. Sets the torch threads."""
@@ -185,7 +189,7 @@ class TorchPolicy(PolicyFactory):
 
 
 def _is_module(value: Any) -> bool:
-    """Whether ``value`` is a network, asked without importing torch: no import, no network."""
+    """True if ``value`` is a network; without an imported torch it is none."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.nn.Module)
 

@@ -8,22 +8,27 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
 
 from hocket.errors import ConfigurationError
+from hocket.results.descriptions import described
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a name beside ``path`` to write to; what stands there in the end takes ``path``'s place.
+    """Yields the path of a new, empty file in the same folder, which replaces ``path`` at the end.
+
+    Its name is random and it is created exclusively, so a link placed in advance by another user is never followed.
 
     Raises:
         ConfigurationError: if the disk refuses.
     """
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f"{path.name}.{token_hex(8)}.part")
     try:
+        partial.open("xb").close()
         yield partial
         os.replace(partial, path)
     except OSError as error:
@@ -55,7 +60,7 @@ def write_json(path: Path, content: Any) -> None:
     """
     text = json.dumps(_strict(content), indent=2, allow_nan=False) + "\n"
     with replacing(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding="utf-8")
 
 
 def unwritable(path: Path, error: OSError) -> ConfigurationError:
@@ -76,4 +81,4 @@ def _strict(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    return repr(value)
+    return described(value)

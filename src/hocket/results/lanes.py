@@ -33,6 +33,13 @@ LANE_INCHES = 0.41
 MOST_INCHES = 8.0
 """Of lanes in one panel: many workers get thin lanes."""
 MOST_LABELS = 16
+LINK = 1.0
+"""Width of the line from an observation to the tick that executes its action."""
+LINK_LABEL = "from an observation to the tick that acts on it"
+LEAST_LANE_INCHES = 0.2
+"""Of a lane that has room for these lines below its bars."""
+ROWS = 3
+"""Of these lines in one lane, by turns."""
 
 
 def check_drawable() -> None:
@@ -59,6 +66,7 @@ def draw_lanes(
     check_drawable()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     drawn = [(name, Metrics(record)) for name, record in runs]
@@ -71,7 +79,11 @@ def draw_lanes(
     for panel, (name, metrics), workers in zip(panels, drawn, lanes, strict=True):
         seen |= _draw_run(panel, name, metrics, workers, duration_s)
     panels[-1].set_xlabel("time within the excerpt (s)")
-    legend: list[Any] = [Patch(color=FRESH, label="tick: fresh action"), Patch(color=DEFAULT, label="tick: default")]
+    legend: list[Any] = [
+        Line2D([], [], linestyle="", marker="o", color=FRESH, label="tick: fresh action"),
+        Line2D([], [], linestyle="", marker="x", color=DEFAULT, label="tick: default"),
+        Line2D([], [], marker="|", color=COLOURS[Outcome.EXECUTED][0], linewidth=LINK, label=LINK_LABEL),
+    ]
     legend += [
         Patch(color=colour, label=f"inference: {label}") for kind, (colour, label) in COLOURS.items() if kind in seen
     ]
@@ -93,29 +105,53 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], durat
     shown = np.flatnonzero((inferences.started_ns < end_ns) & (until_ns > begin_ns))
     kinds = [Outcome.DISCARDED if kind < 0 else Outcome(kind) for kind in inferences.outcome[shown].tolist()]
     left = (inferences.started_ns[shown] - begin_ns) / NS_PER_S
+    lane = np.searchsorted(workers, inferences.worker[shown]) + 1
+    tall = LANE_INCHES / gap >= LEAST_LANE_INCHES
+    ticks_y = len(workers) + gap
     panel.barh(
-        np.searchsorted(workers, inferences.worker[shown]) + 1,
+        lane - 0.16 * tall,
         (until_ns[shown] - begin_ns) / NS_PER_S - left,
         left=left,
-        height=0.62,
+        height=0.5 if tall else 0.62,
         color=[COLOURS[kind][0] for kind in kinds],
         edgecolor="white",
         linewidth=min(0.8, 4 * LANE_INCHES / gap),
     )
+    if tall:
+        _draw_links(panel, metrics, shown, lane, begin_ns, duration_s, ticks_y)
     due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / NS_PER_S
     inside = (due >= 0) & (due <= duration_s)
     size = float(np.clip(600 / max(1, inside.sum()), 1, 6))
     for fresh, marker, colour in ((True, "o", FRESH), (False, "x", DEFAULT)):
         at = due[inside & (ticks.fresh == fresh)]
         if len(at):  # an unclipped line without points would count as one in the figure's corner
-            panel.plot(at, np.full(len(at), 1 - gap), marker, color=colour, markersize=size, clip_on=False)
-    panel.vlines(due[inside], 1 - gap, len(workers) + 1, color="#DDDDDD", linewidth=0.1 * size, zorder=0)
+            panel.plot(at, np.full(len(at), ticks_y), marker, color=colour, markersize=size, clip_on=False)
+    panel.vlines(due[inside], 0.6, ticks_y, color="#DDDDDD", linewidth=0.1 * size, zorder=0)
     panel.set_xlim(0, duration_s)
-    panel.set_ylim(len(workers) + 0.6, 1 - 1.6 * gap)
+    panel.set_ylim(ticks_y + 0.6 * gap, 0.4)
     labelled = range(0, len(workers), math.ceil(len(workers) / MOST_LABELS) or 1)
-    panel.set_yticks([1 - gap, *(i + 1 for i in labelled)], ["ticks", *(f"worker {workers[i]}" for i in labelled)])
+    panel.set_yticks([*(i + 1 for i in labelled), ticks_y], [*(f"worker {workers[i]}" for i in labelled), "ticks"])
     coverage, delays = metrics.coverage, metrics.delays
     delay = f", mean delay {delays.mean():.1f} ticks" if len(delays) else ""
     panel.set_title(f"{name}: {coverage:.0%} of all ticks fresh{delay}", loc="left", fontsize=10)
     panel.spines[["top", "right"]].set_visible(False)
     return set(kinds)
+
+
+def _draw_links(
+    panel: Any, metrics: Metrics, shown: Any, lane: Any, begin_ns: int, duration_s: float, ticks_y: float
+) -> None:
+    """Draws lines from each observation to the tick that executed its action, and down to that tick's mark."""
+    cadence, inferences = metrics.record.trace.cadence, metrics.inferences
+    turn = np.zeros(len(shown), np.int64)
+    for worker in np.unique(lane):
+        turn[lane == worker] = np.arange((lane == worker).sum())
+    executed = inferences.executed_tick[shown]
+    some = executed >= 0
+    seen_s = (deadlines_ns(cadence, inferences.observation[shown][some]) - begin_ns) / NS_PER_S
+    acted_s = (deadlines_ns(cadence, executed[some]) - begin_ns) / NS_PER_S
+    y = (lane + 0.2 + 0.11 * (turn % ROWS))[some]
+    style: dict[str, Any] = {"color": COLOURS[Outcome.EXECUTED][0], "linewidth": LINK}
+    panel.hlines(y, seen_s, acted_s, **style)
+    panel.vlines(seen_s, y - 0.05, y + 0.05, **style)
+    panel.vlines(acted_s, y, ticks_y, **style, alpha=0.3)

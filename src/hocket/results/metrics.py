@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from array import array
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from hocket.core.commands import Outcome
 from hocket.core.trace import FIRST, FOURTH, KIND, SECOND, THIRD, WIDTH
 from hocket.hooks.record import RunRecord
 
-FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 4, 10, 100, 101, 102, 103, 108  # rows of a trace
+TICKED, FINISHED, TRUNK, START, EXECUTE, DEFAULT, END, BIND = 3, 4, 10, 100, 101, 102, 103, 108  # rows of a trace
 
 Ints = NDArray[np.int64]
 
@@ -110,14 +111,20 @@ class Metrics:
             self.inferences = inferences
         self._rows = np.frombuffer(record.trace.rows, np.int64).reshape(-1, WIDTH)
 
+    @property
+    def _last_whole(self) -> int:
+        """The last tick that was played to its end: the run may have ended in the middle of one."""
+        record = self.record
+        if record.ticks:
+            return record.ticks[-1]
+        return 0 if record.interrupted or record.failed else sys.maxsize
+
     @cached_property
     def ticks(self) -> TickColumns:
         """What each tick executed."""
         rows = self._rows
         rows = rows[(rows[:, KIND] == EXECUTE) | (rows[:, KIND] == DEFAULT)]
-        rows = rows[rows[:, FIRST] > self.after_tick]
-        if self.record.interrupted:  # perhaps in the middle of a tick
-            rows = rows[rows[:, FIRST] <= (self.record.ticks[-1] if self.record.ticks else 0)]
+        rows = rows[(rows[:, FIRST] > self.after_tick) & (rows[:, FIRST] <= self._last_whole)]
         fresh = rows[:, KIND] == EXECUTE
         return TickColumns(
             tick=rows[:, FIRST],
@@ -145,6 +152,7 @@ class Metrics:
         trunk_ns[trunks[:, SECOND]] = trunks[:, FIRST]
         bound[binds[:, FIRST]] = binds[:, THIRD]
         executions = rows[kind == EXECUTE][::-1]  # the first execution is written last
+        executions = executions[executions[:, FIRST] <= self._last_whole]
         executed[executions[:, SECOND]] = executions[:, FIRST]
         is_end = kind == END
         ends = rows[is_end]
@@ -173,7 +181,7 @@ class Metrics:
 
     @property
     def missed(self) -> int:
-        """TickColumns that were never executed."""
+        """Ticks that were never executed."""
         ticks = self.ticks.tick
         return int(ticks[-1]) - self.after_tick - len(ticks) if len(ticks) else 0
 
@@ -184,7 +192,7 @@ class Metrics:
 
     @property
     def intervals(self) -> Ints:
-        """TickColumns between consecutive fresh actions."""
+        """Ticks between consecutive fresh actions."""
         return np.diff(self.ticks.tick[self.ticks.fresh])
 
     @property

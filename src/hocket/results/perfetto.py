@@ -74,6 +74,7 @@ def _about(run: SavedRun) -> dict[str, str]:
         "environment": str(config.get("env", "unknown")),
         "rule": json.dumps(rule, default=str),
         "clock": json.dumps(config.get("clock"), default=str),
+        "mode": str(config.get("mode", "unknown")),
         "seed": str(config.get("seed", "unknown")),
     }
 

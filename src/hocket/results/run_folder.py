@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-import json
+import struct
 import zipfile
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
+from signal import Signals
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,17 +22,28 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.core.trace import Trace, UnknownRule
-from hocket.errors import TraceError
+from hocket.core.trace import KIND, SECOND, WIDTH, Trace, UnknownRule
+from hocket.errors import ConfigurationError, HocketError, TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
-from hocket.results.metrics import Inferences, Metrics, TickColumns
+from hocket.results.metrics import TICKED, Inferences, Metrics, TickColumns
+from hocket.results.run_checks import (
+    Columns,
+    check_cadence,
+    check_inferences,
+    check_ticks,
+    read_columns,
+    read_object,
+    take_counts,
+    take_typed,
+)
 from hocket.results.summary import Summary
 from hocket.results.training_log import TrainingLog
 
 FORMAT = "hocket-run"
 VERSION = 1
 INDEX, CONFIG, SUMMARY, TRACE = "run.json", "config.json", "summary.json", "trace.bin"
+CHECKPOINT_INDEX = "state.json"
 TICKS, INFERENCES, EPISODES, LEARNING = "ticks.npz", "inferences.npz", "episodes.npz", "learning.npz"
 NEEDED = (INDEX, CONFIG, SUMMARY, TRACE, TICKS, INFERENCES, EPISODES)
 
@@ -40,7 +53,24 @@ TICK_COLUMNS = (
 )
 EPISODE_COLUMNS = ("tick", "final_observation")
 
-Columns = dict[str, NDArray[Any]]
+INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
+    "bytes": dict,
+    "hz": (str, int, float),
+    "epoch_ns": int,
+    "errors": list,
+    "interrupted": bool,
+    "failed": bool,
+    "wall_s": (int, float),
+    "loop_cpu_s": (int, float),
+    "priority": int,
+}
+CONFIG_KINDS: dict[str, type | tuple[type, ...]] = {"rule": dict, "clock": dict, "machine": dict, "options": dict}
+DAMAGE = (
+    *(ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, ArithmeticError, MemoryError),
+    *(RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What reading raises on files whose bytes are not those that were written."""
+
 T = TypeVar("T")
 
 
@@ -69,9 +99,10 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
     """Write all that `read_run` needs into the folder ``path``, in place of an earlier run.
 
     Raises:
-        ConfigurationError: if the disk refuses.
+        ConfigurationError: if the disk refuses, or the folder holds the checkpoints of a training.
     """
     make_folder(path)
+    _check_no_checkpoints(path)
     for stale in (INDEX, *(() if learning is not None else (LEARNING,))):
         try:
             (path / stale).unlink(missing_ok=True)
@@ -98,10 +129,23 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "loop_cpu_s": record.loop_cpu_s,
         "priority": record.priority,
         "interrupted": record.interrupted,
+        "failed": record.failed,
+        "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
+        "notes": record.notes,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
+
+
+def _check_no_checkpoints(path: Path) -> None:
+    """A training's folder has a config.json of its own, and checkpoints in folders named by tick."""
+    for state in path.glob("*/" + CHECKPOINT_INDEX):
+        if state.parent.name.isdecimal():
+            raise ConfigurationError(
+                f"{path} holds checkpoints of a training ({state.parent.name}), and this run's config.json would "
+                f"replace theirs; try another folder, such as {path / 'run'}"
+            )
 
 
 def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -> SavedRun:
@@ -116,30 +160,55 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     if not there & {TRACE, TICKS, INFERENCES, INDEX}:
         raise TraceError(f"{path} is no run folder: it has no {INDEX}, {TRACE} or {TICKS}; give one that a run saved")
     reader = _Reader(path)
-    index = reader.json(INDEX)
+    index = reader.json(INDEX, INDEX_KINDS)
     _check_version(path, index)
-    config, summary = reader.json(CONFIG), reader.json(SUMMARY)
-    sizes = index.get("bytes", {})
-    trace = reader.of(TRACE, sizes, lambda file: Trace.load(file, rule, unknown=True))
-    ticks = reader.of(TICKS, sizes, lambda file: _columns(file, TICK_COLUMNS))
-    inferences = reader.of(INFERENCES, sizes, lambda file: _columns(file, [each.name for each in fields(Inferences)]))
-    episodes = reader.of(EPISODES, sizes, lambda file: _columns(file, EPISODE_COLUMNS))
+    config, summary = reader.json(CONFIG, CONFIG_KINDS), reader.json(SUMMARY, {"workers": dict}, counts=("outcomes",))
+    sizes = index.get("bytes") or {}
+    trace = reader.of(TRACE, sizes, lambda file: _trace(file, rule))
+    ticks = reader.of(TICKS, sizes, lambda file: read_columns(file, TICK_COLUMNS, ("action",)))
+    names = [each.name for each in fields(Inferences)]
+    inferences = reader.of(INFERENCES, sizes, lambda file: read_columns(file, names))
+    episodes = reader.of(EPISODES, sizes, lambda file: read_columns(file, EPISODE_COLUMNS, ("final_observation",)))
     learning = None
     if LEARNING in there or LEARNING in sizes:
-        learning = reader.of(LEARNING, sizes, lambda file: TrainingLog.of_columns(_columns(file)))
-    metrics = _metrics(trace, ticks, inferences, episodes, index, config)
+        learning = reader.of(LEARNING, sizes, lambda file: TrainingLog.of_columns(read_columns(file)))
+    metrics = None
+    with reader.noting("a table"):
+        metrics = _metrics(trace, ticks, inferences, episodes, index, config)
+    if metrics is None and trace is not None:  # its rows, or a table beside it, are damaged
+        with reader.noting(TRACE):
+            metrics = _metrics(trace, None, None, None, index, config)
     if not (config or summary or metrics):
         raise TraceError(f"nothing of {path} can be read: {'; '.join(reader.problems)}")
     if not summary and metrics is not None and trace is not None and ticks is not None:
-        summary = asdict(Summary.of(metrics.record))
+        with reader.noting("a table"):
+            summary = asdict(Summary.of(metrics.record))
     return SavedRun(
         name=path.resolve().name if name is None else name,
         config=config,
         summary=summary,
         metrics=metrics,
         learning=learning,
-        problems=tuple(reader.problems),
+        problems=tuple(dict.fromkeys(reader.problems)),
     )
+
+
+def read_runs(folders: Sequence[Path], names: Sequence[str]) -> list[SavedRun]:
+    """`read_run` of each; one of which nothing can be read is a run that has its problem only.
+
+    Raises:
+        TraceError: if nothing of any can be read.
+    """
+    runs, failures = [], []
+    for path, name in zip(folders, names, strict=True):
+        try:
+            runs.append(read_run(path, name=name))
+        except TraceError as error:
+            failures.append(error)
+            runs.append(SavedRun(name=name, problems=(str(error),)))
+    if runs and len(failures) == len(runs):
+        raise failures[0]
+    return runs
 
 
 class _Reader:
@@ -149,34 +218,42 @@ class _Reader:
         self._path = path
         self.problems: list[str] = []
 
-    def json(self, name: str) -> dict[str, Any]:
-        """An object, empty if there is none."""
+    def json(
+        self, name: str, kinds: Mapping[str, type | tuple[type, ...]], counts: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """An object, without the entries that are not of their kind; empty if there is none."""
+        content: dict[str, Any] = self.of(name, {}, read_object) or {}
+        problems = take_typed(content, kinds)
+        for each in counts:
+            problems += take_counts(content, each)
+        self.problems += [f"{name}: {problem}" for problem in problems]
+        return content
 
-        def parse(file: Path) -> dict[str, Any]:
-            content = json.loads(file.read_bytes())
-            if not isinstance(content, dict):
-                raise ValueError("it holds no object")
-            return content
-
-        return self.of(name, {}, parse) or {}
-
-    def of(self, name: str, sizes: Mapping[str, int], read: Any) -> Any:
+    def of(self, name: str, sizes: Mapping[str, Any], read: Any) -> Any:
         """What ``read`` makes of the file, or None."""
-        file = self._path / name
-        try:
+        file, found = self._path / name, []
+        with self.noting(name):
             length = file.stat().st_size
+            if not file.is_file():
+                raise ValueError("it is no file")
             if name in sizes and length != sizes[name]:
                 raise ValueError(f"{length} bytes where {sizes[name]} were written")
-            return read(file)
+            found.append(read(file))
+        return found[0] if found else None
+
+    @contextmanager
+    def noting(self, name: str) -> Iterator[None]:
+        """Turns what damage makes reading raise into a problem."""
+        try:
+            yield
         except FileNotFoundError:
             self.problems.append(f"{name} is missing")
         except OSError as error:
             self.problems.append(f"{name} cannot be read ({error.strerror or error})")
-        except TraceError as error:
+        except HocketError as error:
             self.problems.append(f"{name}: {error}")
-        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            self.problems.append(f"{name} is damaged ({error})")
-        return None
+        except DAMAGE as error:
+            self.problems.append(f"{name} is damaged ({str(error) or type(error).__name__})")
 
 
 def _check_version(path: Path, index: Mapping[str, Any]) -> None:
@@ -204,14 +281,39 @@ def _metrics(
     of_ticks = None if ticks is None else _of(TickColumns, ticks)
     of_inferences = None if inferences is None else _of(Inferences, inferences)
     if trace is not None:
-        record = _record(trace, ticks, episodes, index)
-        return Metrics(record)
+        if ticks is not None and not _same_ticks(ticks["tick"], trace):
+            raise ValueError(f"{TICKS} has other ticks than {TRACE}")
+        return _checked(Metrics(_record(trace, ticks, episodes, index)))
     hz = index.get("hz") or dict(config.get("clock") or {}).get("hz")
     if of_ticks is None or of_inferences is None or hz is None:
         return None
     cadence = Cadence(exact_hz(hz), int(index.get("epoch_ns", 0)))
     record = _record(Trace(UnknownRule(dict(config.get("rule") or {})), cadence), ticks, episodes, index)
-    return Metrics(record, ticks=of_ticks, inferences=of_inferences)
+    return _checked(Metrics(record, ticks=of_ticks, inferences=of_inferences))
+
+
+def _same_ticks(ticks: NDArray[Any], trace: Trace) -> bool:
+    """Whether ``ticks`` are those of ``trace``, or all but a last one that the run ended in the middle of."""
+    acted = Metrics(RunRecord(trace)).ticks.tick
+    if np.array_equal(ticks, acted):
+        return True
+    rows = np.frombuffer(trace.rows, np.int64).reshape(-1, WIDTH)
+    last_observed = rows[rows[:, KIND] == TICKED, SECOND].max(initial=-1)
+    return len(acted) > 0 and last_observed < acted[-1] and np.array_equal(ticks, acted[:-1])
+
+
+def _checked(metrics: Metrics) -> Metrics:
+    cadence = metrics.record.trace.cadence
+    check_cadence(cadence)
+    check_ticks(metrics.ticks, cadence)
+    check_inferences(metrics)
+    return metrics
+
+
+def _trace(file: Path, rule: Rule | None) -> Trace:
+    trace = Trace.load(file, rule, unknown=True)
+    check_cadence(trace.cadence)
+    return trace
 
 
 def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index: Mapping[str, Any]) -> RunRecord:
@@ -228,7 +330,10 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     if episodes is not None:
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
-    record.interrupted = bool(index.get("interrupted", False))
+    record.notes = [str(note) for note in index.get("notes", ())]
+    record.failed = bool(index.get("failed", False))
+    if index.get("interrupted", False):
+        record.signal = Signals.__members__.get(str(index.get("signal")), Signals.SIGINT)
     record.priority = int(index.get("priority") or 0)
     record.loop_cpu_s, record.wall_s = float(index.get("loop_cpu_s") or 0), float(index.get("wall_s") or 0)
     return record
@@ -258,17 +363,6 @@ def _tick_columns(metrics: Metrics) -> Columns:
 def _episode_columns(record: RunRecord) -> Columns:
     last = record.final_observations
     return {"tick": np.array(list(last), np.int64), "final_observation": np.array(list(last.values()))}
-
-
-def _columns(path: Path, needed: Iterable[str] = ()) -> Columns:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        columns = {name: archive[name] for name in archive.files}
-    missing = sorted(set(needed) - set(columns))
-    if missing:
-        raise ValueError(f"it has no column {missing[0]}")
-    if needed and len({len(column) for column in columns.values()}) > 1:
-        raise ValueError("its columns differ in length")
-    return columns
 
 
 def _save_npz(path: Path, columns: Columns) -> None:

@@ -46,7 +46,7 @@ class Summary:
     """What ``env.step`` took on the wall clock, under either clock."""
     step_p99_s: float
     overruns: int
-    """TickColumns whose step, an episode's reset included, took longer than a tick."""
+    """Ticks whose step, an episode's reset included, took longer than a tick."""
     priority: int
     """The tick loop's real-time priority; 0 for an ordinary thread's."""
     tick_loop_cpu_share: float
@@ -63,6 +63,8 @@ class Summary:
     return_mean: float
     reward_total: float
     interrupted: bool
+    notes: list[str]
+    """What the system denied the run."""
 
     @classmethod
     def of(cls, record: RunRecord) -> Summary:
@@ -114,6 +116,7 @@ class Summary:
             return_mean=_mean(returns),
             reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
             interrupted=record.interrupted,
+            notes=list(record.notes),
         )
 
     def __str__(self) -> str:
@@ -149,6 +152,7 @@ class Summary:
             ),
             f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
             f"total reward {number(self.reward_total)}",
+            *(f"note        {note}" for note in self.notes),
         ]
         return "\n".join(lines)
 

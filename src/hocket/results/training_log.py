@@ -8,6 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+UPDATE_COLUMNS = ("losses", "stalenesses", "started_ns", "landed_ns")
+COLUMN_KINDS = {
+    "evaluated_ticks": "iu",
+    "evaluated_episodes": "iu",
+    "returns": "fiu",
+    "losses": "fiu",
+    "stalenesses": "fiu",
+    "started_ns": "iu",
+    "landed_ns": "iu",
+}
+"""Of an npz file's lists: the kinds of numbers that they may hold."""
+
 
 class Evaluated(NamedTuple):
     """Returns of whole episodes under the greedy policy, by the weights of training tick ``tick``."""
@@ -58,7 +70,21 @@ class TrainingLog:
 
     @classmethod
     def of_columns(cls, columns: dict[str, NDArray[Any]]) -> TrainingLog:
-        """What `columns` made."""
+        """What `columns` made.
+
+        Raises:
+            ValueError: if the columns do not fit each other.
+        """
+        for name, kinds in COLUMN_KINDS.items():
+            if columns[name].ndim != 1 or columns[name].dtype.kind not in kinds:
+                raise ValueError(f"its column {name} is of type {columns[name].dtype}, shape {columns[name].shape}")
+        if len({len(columns[name]) for name in UPDATE_COLUMNS}) > 1:
+            raise ValueError("its columns of updates differ in length")
+        counts = columns["evaluated_episodes"]
+        if (counts < 0).any() or counts.sum() != len(columns["returns"]):
+            raise ValueError(f"it has {len(columns['returns'])} returns where {counts.sum()} are announced")
+        if int(columns["updates"]) < len(columns["losses"]):
+            raise ValueError(f"it has {len(columns['losses'])} losses of {int(columns['updates'])} updates")
         ends = np.cumsum(columns["evaluated_episodes"])
         returns = np.split(columns["returns"], ends[:-1]) if len(ends) else []
         every = [Evaluated(int(tick), own) for tick, own in zip(columns["evaluated_ticks"], returns, strict=True)]

@@ -1,4 +1,4 @@
-"""What a run came to: kept in a folder, and read back from it."""
+"""The result of a run: saved in a folder, and read back from it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from hocket.core.rules import Rule
@@ -22,11 +23,23 @@ from hocket.results.training_log import TrainingLog
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Ctrl-C ended a run cleanly; ``result`` holds what there is of it."""
+    """Ctrl-C or another signal ended a run cleanly.
 
-    def __init__(self, result: RunResult) -> None:
-        super().__init__("the run was interrupted; .result holds what there is of it")
+    Attributes:
+        result: of the ticks until then.
+        signal: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM`` (of schedulers) or ``SIGHUP`` (of a closed terminal).
+    """
+
+    def __init__(self, result: RunResult, signal: Signals | None = None) -> None:
         self.result = result
+        self.signal = signal or result.record.signal or Signals.SIGINT
+        super().__init__(f"the run was interrupted ({self.signal.name}); .result holds the record until then")
+
+
+def attach_result(error: BaseException, result: RunResult) -> None:
+    """Set ``error.result``, for an error that ended a run, and say so in a note."""
+    vars(error)["result"] = result
+    error.add_note(f"hocket: the run so far ({len(result.record.ticks)} ticks) is in .result of this error")
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ def load(folder: str | os.PathLike[str], rule: Rule | None = None) -> RunResult:
 
 
 def machine() -> dict[str, Any]:
-    """What a run's figures depend on and its configuration does not say."""
+    """The machine and the versions, on which a run's figures depend beside its configuration."""
     from importlib.metadata import PackageNotFoundError, version
 
     packages = {}
@@ -107,10 +120,23 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.system(),
         "processor": platform.machine(),
+        **_cpu_model(),
         "cpus": os.cpu_count(),
         **_gpu(),
         "packages": packages,
     }
+
+
+def _cpu_model() -> dict[str, str]:
+    """The processor's name, where the system tells it."""
+    if sys.platform == "linux":
+        with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                name, _, model = line.partition(":")
+                if name.strip() in ("model name", "Model", "cpu model"):
+                    return {"cpu": model.strip()}
+    model = platform.processor()
+    return {"cpu": model} if model and model != platform.machine() else {}
 
 
 def _gpu() -> dict[str, str]:

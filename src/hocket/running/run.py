@@ -47,16 +47,23 @@ def run(
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.
         learn: called when a `Sequential` rule that learns says so.
-        instruments: look on, such as a `LivePage`. One that fails is told no more, and the run goes on.
+        instruments: observe the run, such as a `LivePage`. One that fails is not called any more; the run continues.
         listener: told of every tick as it happens, such as a learner; a part of the run, which ends if it raises.
         until: asked after every tick, of the record so far; the run ends when it says so, if that is before ``ticks``.
-        background: what goes on beside a virtual run and changes the policy between its inferences, such as learners.
+        background: runs beside a virtual run and changes the policy between its inferences, such as learners.
         config: put into the run's config.json beside what is known anyway.
+
+    Whatever else ends the run, such as an exception of the environment or the listener, leaves it as it is, with the
+    `RunResult` up to there as its attribute ``result``.
+
+    Warns (`RuntimeWarning`) once if the loop does not hold the rate of a realtime clock.
 
     Raises:
         ConfigurationError: if something does not fit, before anything is started.
-        PolicyError: if the policy cannot be built or keeps failing, with its own traceback.
-        RunInterrupted: on Ctrl-C, with the record so far.
+        EnvError: if the environment gives something else than it declares; with ``result``.
+        PolicyError: if the policy cannot be built or keeps failing, with its own traceback; with ``result`` once the
+            run has begun.
+        RunInterrupted: on Ctrl-C, with ``result``.
     """
     checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed)
     if learn is not None and not (isinstance(rule, Sequential) and rule.learn is not Learn.NEVER):
@@ -65,12 +72,13 @@ def run(
         )
     if background is not None and not isinstance(clock, Virtual):
         raise ConfigurationError(
-            f"background={background!r} goes on in virtual time, and {clock} does not wait for it; try hocket.Virtual"
+            f"background={background!r} runs in virtual time, and {clock} does not wait for it; try hocket.Virtual"
         )
-    record = clock.run(
-        checked.setup(learn=learn, listener=listener, background=background),
-        ticks=checked.ticks,
-        dispatcher=Dispatcher.to(instruments).or_none(),
-        until=until,
-    )
+    with checked.keeping_result(config):
+        record = clock.run(
+            checked.setup(learn=learn, listener=listener, background=background),
+            ticks=checked.ticks,
+            dispatcher=Dispatcher.to(instruments).or_none(),
+            until=until,
+        )
     return checked.result(record, config)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from enum import Enum
+from signal import Signals
 from typing import Any
 
 import gymnasium as gym
@@ -16,12 +18,14 @@ from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import name_of
-from hocket.hooks.record import Background, Listener, RunRecord
+from hocket.hooks.record import Background, Listener, RunRecord, attached_record
 from hocket.latency.laws import LatencyModel, describe_latency
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.charged import Charged
-from hocket.running.result import RunInterrupted, RunResult
+from hocket.results.descriptions import default_fields, described
+from hocket.running.mode import mode_of
+from hocket.running.result import RunInterrupted, RunResult, attach_result
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
 from hocket.spaces.defaults import Default, Fixed, neutral
 
@@ -37,6 +41,8 @@ class CheckedRun:
     default: Default
     ticks: int
     seed: int
+    config: dict[str, Any]
+    """All of it as plain values."""
 
     @property
     def name(self) -> str:
@@ -65,27 +71,43 @@ class CheckedRun:
         )
 
     def result(self, record: RunRecord, config: dict[str, Any] | None = None) -> RunResult:
-        """What `run` returns for ``record``.
+        """The `RunResult` of ``record``.
 
         Raises:
-            RunInterrupted: if Ctrl-C ended it.
+            RunInterrupted: if a signal ended it.
         """
-        clock = self.clock
-        known = {
-            "env": self.name,
-            "policy": repr(self.policy),
-            "rule": describe_rule(self.rule),
-            "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
-            "default": repr(self.default),
-            "ticks": self.ticks,
-            "seed": self.seed,
-        }
         if record.interrupted:
             record.trim()
-        result = RunResult(record, {**known, **(config or {})})
+        result = self._result(record, config)
         if record.interrupted:
             raise RunInterrupted(result)
         return result
+
+    def _result(self, record: RunRecord, config: dict[str, Any] | None) -> RunResult:
+        """``record`` with the configuration of the run and what the caller adds to it."""
+        given = config or {}
+        defaults = [*self.config["default_fields"], *given.get("default_fields", ())]
+        return RunResult(record, {**self.config, **given, "default_fields": defaults})
+
+    @contextmanager
+    def keeping_result(self, config: dict[str, Any] | None = None) -> Iterator[None]:
+        """Inside, an error that ends a run of the clock leaves with ``error.result``, the `RunResult` up to there.
+
+        Raises:
+            RunInterrupted: for a `KeyboardInterrupt` that ended the run before it could end by itself.
+        """
+        try:
+            yield
+        except BaseException as error:
+            record = attached_record(error)
+            if record is None:
+                raise
+            result = self._result(record, config)
+            if isinstance(error, KeyboardInterrupt):
+                record.signal = record.signal or Signals.SIGINT
+                raise RunInterrupted(result) from error
+            attach_result(error, result)
+            raise
 
 
 def set_up(
@@ -117,14 +139,29 @@ def set_up(
             f"hocket.Virtual(hz=..., latency={policy.latency!r})"
         )
     check_spaces(env)
+    policy = as_factory(policy)
+    default = default if default is not None else Fixed(neutral(env.action_space))
     return CheckedRun(
         env=env,
-        policy=as_factory(policy),
+        policy=policy,
         rule=rule,
         clock=clock,
-        default=default if default is not None else Fixed(neutral(env.action_space)),
+        default=default,
         ticks=int(ticks),
         seed=int(seed),
+        config={
+            "env": name_of(env),
+            "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
+            "policy": described(policy),
+            "rule": describe_rule(rule),
+            "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
+            "default": described(default),
+            "ticks": int(ticks),
+            "seed": int(seed),
+            "default_fields": [
+                f"{part}.{name}" for part, value in (("rule", rule), ("clock", clock)) for name in default_fields(value)
+            ],
+        },
     )
 
 

@@ -1,10 +1,12 @@
-"""Actions at the edge: checked and encoded; default behaviours."""
+"""Checks and encodes actions, checks what environments give, and holds the default behaviours."""
 
 from typing import TYPE_CHECKING
 
 from hocket.public import exports
 
 if TYPE_CHECKING:
+    from hocket.spaces.checked_env import CheckedEnv as CheckedEnv
+    from hocket.spaces.checked_env import ObservationCheck as ObservationCheck
     from hocket.spaces.codec import ActionCodec as ActionCodec
     from hocket.spaces.codec import PendingActions as PendingActions
     from hocket.spaces.defaults import BoundDefault as BoundDefault

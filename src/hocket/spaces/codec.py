@@ -15,9 +15,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from hocket.errors import ActionError, ConfigurationError
+from hocket.spaces.checked_env import name_of
 
 PendingActions = NDArray[np.int64]
-"""What the next ticks are to execute, as far as it is known when an inference starts: ``(pending,)``, oldest first.
+"""The actions of the next ticks, as far as they are known when an inference starts: ``(pending,)``, oldest first.
 
 Row r is for the tick r + 1 after the observation's. 0 … n − 1 counts the actions of ``Discrete(n)`` from its ``start``;
 n means unknown: the inference that decides that tick still runs, or the tick is the inference's own target or a later
@@ -36,33 +37,43 @@ def check_spaces(env: gym.Env[Any, Any]) -> None:
     Raises:
         ConfigurationError: names the space and a Gymnasium wrapper that turns it into one of these.
     """
-    check_observation_space(env.observation_space)
-    _check_action_space(env.action_space)
+    name = name_of(env)
+    check_observation_space(env.observation_space, name)
+    _check_action_space(env.action_space, name)
 
 
-def check_observation_space(space: spaces.Space[Any]) -> None:
-    """Refuse observations that are not a Box.
+def check_observation_space(space: spaces.Space[Any], source: str = "") -> None:
+    """Refuse observations of ``source`` that are not a Box of numbers.
 
     Raises:
         ConfigurationError: names the space and a Gymnasium wrapper that turns it into one.
     """
     if not isinstance(space, spaces.Box):
         raise ConfigurationError(
-            f"observation space {space} is not supported; a Box is; try "
+            f"observation space {space}{_of(source)} is not supported; a Box is; try "
             "gymnasium.wrappers.FlattenObservation(env), or TransformObservation to pick what matters"
+        )
+    if space.dtype.kind not in "fiub":
+        raise ConfigurationError(
+            f"observation space {space}{_of(source)} holds {space.dtype}; a Box of floats, integers or bools is "
+            "supported; try gymnasium.wrappers.TransformObservation(env, function, Box(low, high))"
         )
 
 
-def _check_action_space(space: spaces.Space[Any]) -> None:
+def _of(source: str) -> str:
+    return f" of {source}" if source else ""
+
+
+def _check_action_space(space: spaces.Space[Any], source: str = "") -> None:
     if not isinstance(space, spaces.Discrete | spaces.Box):
         raise ConfigurationError(
-            f"action space {space} is not supported; Discrete and Box are; try "
+            f"action space {space}{_of(source)} is not supported; Discrete and Box are; try "
             "gymnasium.wrappers.TransformAction(env, function, Discrete(n) or Box(low, high)), "
             "where function turns such an action into one of the environment's own"
         )
     if isinstance(space, spaces.Box) and space.dtype.kind not in "fiu":
         raise ConfigurationError(
-            f"action space {space} holds {space.dtype}; a Box of floats or integers is supported; try "
+            f"action space {space}{_of(source)} holds {space.dtype}; a Box of floats or integers is supported; try "
             "gymnasium.wrappers.TransformAction(env, function, Box(low, high))"
         )
 
@@ -80,12 +91,13 @@ class ActionCodec:
         shape: ``(chunk_length, *action shape)``, the room that the longest answer needs.
         dtype: int64 for Discrete, the space's own for Box.
         nbytes: bytes of that room.
+        copies: whether actions are arrays, which `copied` copies.
 
     Raises:
         ConfigurationError: any other space, or a chunk length below 1.
     """
 
-    __slots__ = ("_first", "_last", "chunk_length", "dtype", "nbytes", "shape", "space")
+    __slots__ = ("_first", "_last", "chunk_length", "copies", "dtype", "nbytes", "shape", "space")
 
     def __init__(self, action_space: spaces.Space[Any], chunk_length: int = 1) -> None:
         _check_action_space(action_space)
@@ -105,6 +117,7 @@ class ActionCodec:
             assert isinstance(action_space, spaces.Box)
             self.dtype = np.dtype(action_space.dtype)
             self.shape = (self.chunk_length, *action_space.shape)
+        self.copies = self._first is None
         self.nbytes = math.prod(self.shape) * self.dtype.itemsize
 
     def encode(self, answer: Any) -> NDArray[Any]:
@@ -140,6 +153,10 @@ class ActionCodec:
         if self._first is not None:
             return int(row)
         return np.array(row, self.dtype)
+
+    def copied(self, action: Any) -> Any:
+        """``action`` for a receiver that may keep and change it: itself for Discrete, a new array for Box."""
+        return action if self._first is not None else np.array(action, self.dtype)
 
     def _encode_box(self, answer: Any) -> NDArray[Any]:
         space = self.space

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,8 @@ class _Computed:
     codec: ActionCodec
 
     def __call__(self, observation: Any, last: Any) -> Any:
-        return self.codec.decode(self.codec.encode(self.function(observation))[0])
+        given = deepcopy(observation)  # the function may change it; inferences still start on it
+        return self.codec.decode(self.codec.encode(self.function(given))[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,7 @@ class Auditor:
 
     def _executed(self, command: c.Execute, event: e.Event) -> None:
         self._fill(command.tick, "fresh")
-        assert isinstance(event, e.DeadlineReached) and not event.overrun, f"{command} after {event}"
+        assert isinstance(event, e.DeadlineReached), f"{command} after {event}"
         id = command.inference
         observation = self.observation[id]
         assert id not in self.outcome, f"{command}: it has ended"

@@ -178,7 +178,7 @@ class Simulation:
                 self.feed(e.PredictabilityEstimated(between_ns, self.random.choice([0.5, 0.9, 0.999, 1.0])))
             self._advance(now_ns)
             overrun = self._happens(troubles.overrun)
-            self.feed(e.DeadlineReached(now_ns, tick, overrun and self.random.random() < 0.5))
+            self.feed(e.DeadlineReached(now_ns, tick))
             if overrun:  # the step itself takes several ticks
                 now_ns += int(self.random.choice([0.3, 1.0, 2.5]) * cadence.period_ns)
             self.feed(e.Ticked(now_ns, tick, self._happens(troubles.episode_end)))

@@ -1,7 +1,6 @@
 """Asynchronous Markov decision processes with tables: ⟨S, A, p, r, β, τ_M⟩. Source: Riemer et al. 2025, Definition 1.
 
-An ordinary decision process whose world moves on every τ_M seconds, whether the agent has an action ready or not: if
-not, the default behaviour β acts.
+A decision process that advances every τ_M seconds. If the agent has no action ready, the default behaviour β acts.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from hocket.errors import ConfigurationError
 
 Array = NDArray[np.float64]
 CLOSE = 1e-9
-"""How far the sum of a distribution may lie from 1."""
+"""The tolerance of the sum of a distribution."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -108,12 +107,12 @@ class AsyncMDP:
 
     @property
     def states(self) -> int:
-        """How many."""
+        """The number of states."""
         return len(self.p)
 
     @property
     def actions(self) -> int:
-        """How many."""
+        """The number of actions."""
         return int(self.p.shape[1])
 
     @property

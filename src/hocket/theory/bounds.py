@@ -1,7 +1,7 @@
-"""The paper's lower bounds on regret, as recalled: worst-case orders, never to be held against one instance.
+"""The paper's lower bounds on regret, as recalled: worst-case orders, not bounds for one instance.
 
-Each says how fast a term must grow in the *worst* environment of its kind, up to a constant that is not known here.
-An instance may lose far less: `hocket.theory.regret` has its exact values. Source: Riemer et al. 2025, Theorem 1, from
+Each is the growth of a term in the *worst* environment of its kind, up to an unknown constant. An instance may lose far
+less: `hocket.theory.regret` has its exact values. Source: Riemer et al. 2025, Theorem 1, from
 memory.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from hocket.errors import ConfigurationError
 
 LABEL = "recalled worst-case order"
-"""What a figure that shows one of these must call it."""
+"""The label of these orders in figures."""
 
 
 def learning_order(ticks: ArrayLike, interval_ticks: float) -> np.ndarray:

@@ -20,7 +20,7 @@ GIVE_UP = 6
 
 
 def gain_and_bias(chain: Any, rewards: Array) -> tuple[Array, Array]:
-    """What each state earns a step in the long run, and how much more than that it earns on the way.
+    """The average reward a step from each state (gain), and the total excess over it on the way (bias).
 
     g = P g and g + h = r + P h, with h = 0 in the first state of each recurrent class.
 
@@ -70,7 +70,7 @@ def discounted_values(chain: Any, rewards: Array, discount: float) -> Array:
 
 
 def _branching(chain: Any) -> int:
-    """How many states have more than one successor."""
+    """The number of states with more than one successor."""
     return int((np.diff(chain.indptr) > 1).sum())
 
 

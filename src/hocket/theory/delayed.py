@@ -1,19 +1,19 @@
-"""The induced delayed semi-MDP: what is left of a world for an agent that decides now and then, and late.
+"""The induced delayed semi-MDP: a world as seen by an agent that decides at intervals and with a delay.
 
 Decisions are made at ticks o = 0, I, 2I, ... on observation o. Each executes at tick o + d; β acts in every other tick.
 Source: Riemer et al. 2025, Definition 1.
 
-**What takes effect when.** Write d = q·I + e with 1 ≤ e ≤ I. A cycle, the ticks o+1 ... o+I after a decision tick,
+**Cycles.** Write d = q·I + e with 1 ≤ e ≤ I. A cycle, the ticks o+1 ... o+I after a decision tick,
 executes exactly one decision: at tick o+e, the one made q cycles before. So q = ⌊(d−1)/I⌋ decisions are pending at a
 decision tick, the new one left out. With P_β one tick of β, a cycle under action a moves the state by
 
     K_a = P_β^(e−1) P_a P_β^(I−e).
 
-**What must be known.** Given the observed state and the pending decisions the future does not depend on the past, so
+**State.** Given the observed state and the pending decisions the future does not depend on the past, so
 (s, a₁, ..., a_q) is the state of an ordinary decision process, and no history helps beyond it.
 
 **The start.** The first q cycles have no decision to execute: β acts in them alone, K = P_β^I. Decisions are made
-nevertheless, on what is seen and pending by then. Under a fixed β that is as if β's action had been pending.
+nevertheless, on the state and the decisions pending by then. Under a fixed β that is as if β's action had been pending.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from hocket.theory.chains import gain_and_bias
 from hocket.theory.policy_iteration import best_average, best_discounted
 
 LARGEST = 500_000
-"""Augmented states, unless told otherwise."""
+"""The default limit of augmented states."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DelayedPolicy:
-    """Decisions by what is known: ``table[s, a₁, ..., a_q]``, a₁ the decision that executes next.
+    """Decisions by state and pending decisions: ``table[s, a₁, ..., a_q]``, a₁ the decision that executes next.
 
     Attributes:
         warm_up: before the first decision has executed, by the number m of decisions made so far:
@@ -51,7 +51,7 @@ class DelayedPolicy:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Solution:
-    """The best that can be had from an induced delayed semi-MDP.
+    """The optimum of an induced delayed semi-MDP.
 
     Attributes:
         value: from the start; the average reward a tick, or the discounted sum.
@@ -104,21 +104,21 @@ class InducedDelayedSemiMDP:
 
     @classmethod
     def sequential(cls, mdp: AsyncMDP, *, inference_s: float, learning_s: float = 0.0) -> InducedDelayedSemiMDP:
-        """What `Sequential` makes of it: d = ⌈τ_θ/τ_M⌉, I = ⌈(τ_θ+τ_L)/τ_M⌉; it learns after inference if at all."""
+        """The model of `Sequential`: d = ⌈τ_θ/τ_M⌉, I = ⌈(τ_θ+τ_L)/τ_M⌉; learning, if any, follows inference."""
         return cls(mdp, mdp.ticks_of(inference_s + learning_s), mdp.ticks_of(inference_s))
 
     @classmethod
     def staggered(cls, mdp: AsyncMDP, *, inference_s: float) -> InducedDelayedSemiMDP:
-        """What enough staggered workers make of ``mdp``: a decision a tick, d = ⌈τ_θ/τ_M⌉."""
+        """The model of enough staggered workers: a decision a tick, d = ⌈τ_θ/τ_M⌉."""
         return cls(mdp, 1, mdp.ticks_of(inference_s))
 
     def best(self) -> Solution:
         """g(I, d): the highest average reward a tick from the start, over all policies, histories included.
 
-        Holds for any chain structure: several recurrent classes and cycles are told apart by the start.
+        Holds for any chain structure: the start distinguishes several recurrent classes and cycles.
 
         Raises:
-            NotSolvedError: if the model resists; see the message.
+            NotSolvedError: if the solver fails; see the message.
             MissingExtraError: without scipy.
         """
         chances, rewards, idle, _ = self.cycle()
@@ -219,9 +219,9 @@ class InducedDelayedSemiMDP:
     def _from_the_start(
         self, values: Array, idle: Array, rewards: Array, discount: float, stages: Sequence[Array] | None
     ) -> tuple[float, tuple[NDArray[np.int64], ...]]:
-        """Back through the q cycles of β, to the start: the value there and the best decisions on the way.
+        """Goes back through the q cycles of β to the start; returns the value there and the best decisions on the way.
 
-        With ``stages`` the decisions are those, at random with chances ``[x, action]``, not the best.
+        With ``stages`` the decisions are random with these chances ``[x, action]``, not the best.
         """
         states, actions = self.mdp.states, self.mdp.actions
         decisions: list[NDArray[np.int64]] = []
@@ -236,7 +236,7 @@ class InducedDelayedSemiMDP:
         return float(self.mdp.start @ values), tuple(reversed(decisions))
 
     def _warm_up_of(self, table: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
-        """What ``table`` decides where β's action stands for the decisions that were never made."""
+        """The decisions of ``table`` with β's action in place of decisions that do not exist yet."""
         if not self.pending:
             return ()
         if not isinstance(self.mdp.default, int):

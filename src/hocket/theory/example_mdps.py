@@ -1,4 +1,4 @@
-"""Small worlds with tables: at random, a ring with a predictability dial, and one made by hand."""
+"""Small tabular worlds: random ones, a ring of given predictability, and a fixed example."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def random_mdp(
 
 
 def ring(states: int, predictability: float, *, default: int = 0, tick_s: float = 1.0) -> AsyncMDP:
-    """The state goes one step round with chance ρ, else jumps anywhere with equal chance (its own place included).
+    """The state moves one step along the ring with chance ρ, else jumps to any state with equal chance.
 
     An action pays 1 if it names the state that it is executed in, and changes nothing. The start is uniform.
     Deciding at every tick with delay d costs (1 − ρ^(d−1))(1 − 1/S) a tick, exactly (see `ring_delay_regret`).

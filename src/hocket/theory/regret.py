@@ -1,10 +1,10 @@
-"""Theorem 1, exactly: what a realtime agent loses a tick, and to what (Riemer et al. 2025).
+"""Theorem 1, exactly: the regret a tick of a realtime agent and its parts (Riemer et al. 2025).
 
 With g(I, d) the best average reward a tick from the start (`InducedDelayedSemiMDP.best`):
 
-    Δ_inaction = g(1, 1) − g(I, 1)      what must be left to β
-    Δ_delay    = g(I, 1) − g(I, d)      what is decided too early to know
-    Δ_learn    = g(I, d) − achieved     what the policy does not make of it
+    Δ_inaction = g(1, 1) − g(I, 1)      lost to ticks of β
+    Δ_delay    = g(I, 1) − g(I, d)      lost to deciding early
+    Δ_learn    = g(I, d) − achieved     lost by the policy
 
 They sum to Δ_realtime = g(1, 1) − achieved by construction.
 """
@@ -100,7 +100,7 @@ def exact_decomposition(
     achieved: float | Achieved | None = None,
     largest: int = LARGEST,
 ) -> Decomposition:
-    """Where the reward goes that an agent on ``mdp`` does not get.
+    """Splits the regret of an agent on ``mdp`` into its parts.
 
     Args:
         interval, delay: of the agent, in ticks.

@@ -1,4 +1,4 @@
-"""An `AsyncMDP` as a Gymnasium environment, so that everything else can run it."""
+"""An `AsyncMDP` as a Gymnasium environment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 4096
 
 
 class TabularEnv(gym.Env[NDArray[np.int64], np.int64]):
-    """Goes on for ever; observes its state, as an array of one integer."""
+    """An environment without episodes; observations are the state, an array of one integer."""
 
     def __init__(self, mdp: AsyncMDP) -> None:
         self.mdp = mdp
@@ -47,7 +47,7 @@ class TabularEnv(gym.Env[NDArray[np.int64], np.int64]):
         return np.array([after]), reward, False, False, {}
 
     def reseed(self, seed: int) -> None:
-        """Go on from here with other chance."""
+        """Replaces the chance of the next steps."""
         self.np_random = np.random.default_rng(seed)
         self._draws = iter(())
 

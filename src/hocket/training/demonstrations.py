@@ -1,7 +1,7 @@
-"""Episodes that somebody else played, to begin learning from: an expert's, a person's, another agent's.
+"""Episodes played by an expert, a person or another agent, to begin learning from.
 
-They are played tick by tick, without delay. To an agent that acts with a delay of d ticks they are shown as if each
-action had been decided d ticks before it was executed, which is what its own transitions will look like.
+They are played tick by tick, without delay. For an agent that acts with a delay of d ticks, each action counts as
+decided d ticks before it was executed, as in the transitions that the agent will make.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
+from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import NOTHING_PENDING, check_spaces
 
 MOST_TICKS = 1_000_000
@@ -80,7 +81,7 @@ class Demonstrations:
     def moments(self, delay_ticks: int = 1) -> Iterator[Moment]:
         """Every tick as a learner sees it, if each action was decided ``delay_ticks`` ticks before it was executed.
 
-        Nobody decided what an episode's first ``delay_ticks`` − 1 ticks executed.
+        The actions of an episode's first ``delay_ticks`` − 1 ticks count as not decided.
         """
         frame, first_tick = 0, 0
         last = len(self.actions)
@@ -89,7 +90,7 @@ class Demonstrations:
             frame += 1
             final = None
             if self.ended[row]:
-                final = self.observations[frame]
+                final = self.observations[frame].copy()
                 frame += tick < last  # after the very last episode its final observation stands in for the next first
             decided_on = tick - delay_ticks
             yield Moment(
@@ -100,7 +101,7 @@ class Demonstrations:
                 reward=float(self.rewards[row]),
                 terminated=bool(self.terminated[row]),
                 truncated=bool(self.truncated[row]),
-                observation=self.observations[frame],
+                observation=(final if final is not None and tick == last else self.observations[frame]).copy(),
                 final_observation=final,
                 final_pending_actions=NOTHING_PENDING,
             )
@@ -152,10 +153,11 @@ def demonstrate(
         policy: observation → action.
         episodes: how many.
         seed: of the first reset.
-        most_ticks: the episode that is going on then is truncated, and the last one.
+        most_ticks: after so many ticks the episode is truncated, and no other begins.
 
     Raises:
         ConfigurationError: if something does not fit.
+        EnvError: if the environment gives something else than it declares.
     """
     check_spaces(env)
     for name, value in (("episodes", episodes), ("most_ticks", most_ticks)):
@@ -165,17 +167,18 @@ def demonstrate(
         raise ConfigurationError(f"demonstrations are of Discrete actions, not {env.action_space}")
     observations: list[Any] = []
     rows: list[tuple[int, float, bool, bool]] = []
+    checked = CheckedEnv(env)
     for episode in range(episodes):
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        observation, _ = checked.reset(seed=seed if episode == 0 else None)
         observations.append(np.array(observation))
         ended = False
         while not ended:
-            action = int(policy(observation))
-            observation, reward, terminated, truncated, _ = env.step(action)
-            truncated = bool(truncated) or len(rows) + 1 == most_ticks
-            ended = bool(terminated) or truncated
+            action = int(policy(np.array(observation)))  # the environment's own buffer, which a policy may change
+            observation, reward, terminated, truncated, _ = checked.step(action)
+            truncated = truncated or len(rows) + 1 == most_ticks
+            ended = terminated or truncated
             observations.append(np.array(observation))
-            rows.append((action, float(reward), bool(terminated), truncated))
+            rows.append((action, reward, terminated, truncated))
         if len(rows) == most_ticks:
             break
     actions, rewards, terminations, truncations = zip(*rows, strict=True)

@@ -1,10 +1,12 @@
-"""How good the greedy policy is, on episodes of its own and under the same delay; and which weights were the best."""
+"""Evaluations of the greedy policy under the training's delay, on separate episodes; the choice of the best weights."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from signal import Signals
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
@@ -14,42 +16,58 @@ from numpy.typing import NDArray
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
+from hocket.hooks.instrument import EvaluationProgress
 from hocket.hooks.record import Listener, Moment, RunRecord
 from hocket.policies.base import PolicyFactory
+from hocket.running.result import RunInterrupted
 from hocket.running.run import run
 from hocket.spaces.defaults import Default
 
 if TYPE_CHECKING:
     from torch import nn
 
-LONGEST = 10_000_000
+PROGRESS_S = 1.0
+FINAL = -1
+"""The number of the final evaluation; the others are counted from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Returns of whole episodes under the greedy policy and the same delay."""
+    """Undiscounted returns of the greedy policy under the training's delay."""
 
     tick: int
-    """Of the training run."""
+    """Tick of the training run whose weights were evaluated."""
     returns: NDArray[np.float64]
+    """(episodes,): of whole episodes. If none ended within the limit in ticks, the return of the ticks played."""
+    cut: bool = False
+    """True if the limit in ticks ended it before it had played all its episodes."""
 
     @property
     def mean(self) -> float:
         """The mean return; NaN without episodes."""
         return float(self.returns.mean()) if len(self.returns) else math.nan
 
+    def __str__(self) -> str:
+        if not len(self.returns):
+            return "none: switched off by 0 episodes"
+        episodes = f"{len(self.returns)} episode{'s' * (len(self.returns) > 1)}"
+        cut = ", ended by its limit in ticks" if self.cut else ""
+        return f"mean return {self.mean:.4g} over {episodes}, by the weights of tick {self.tick:,}{cut}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
-    """Plays whole episodes.
+    """Plays episodes in a new environment.
 
     Args:
         make_env: makes the environment of each evaluation.
         policy: greedy.
         rule, clock, default: as for `hocket.run`.
-        episodes: of each evaluation.
-        seed: of the training run. No evaluation has an episode of it or of another.
-        longest: ticks that an evaluation may take at most.
+        episodes: per evaluation; 0 plays none.
+        tick_limit: of an evaluation during the training, and of one in the end.
+        final_tick_limit: of the final one.
+        seed: of the training run. Each evaluation has other episodes than the training and the other evaluations.
+        on_progress: called about once a second while an evaluation is played.
     """
 
     make_env: Callable[[], gym.Env[Any, Any]]
@@ -58,13 +76,16 @@ class Evaluator:
     clock: Virtual | Realtime
     default: Default | None
     episodes: int
+    tick_limit: int
+    final_tick_limit: int
     seed: int
-    longest: int = LONGEST
+    on_progress: Callable[[EvaluationProgress], None] | None = None
 
     def play(self, tick: int, number: int) -> Evaluation:
-        """Evaluation ``number``, or the final one (-1), of the weights of ``tick``."""
+        """Evaluation ``number``, or the `FINAL` one, of the weights of ``tick``."""
         if not self.episodes:
             return Evaluation(tick, np.empty(0))
+        limit = self.final_tick_limit if number == FINAL else self.tick_limit
         env = self.make_env()
         try:
             result = run(
@@ -72,29 +93,56 @@ class Evaluator:
                 self.policy,
                 self.rule,
                 self.clock,
-                ticks=self.longest,
+                ticks=limit,
                 default=self.default,
                 seed=int(np.random.SeedSequence((self.seed, number + 1)).generate_state(1)[0]),
-                until=self._enough,
+                until=self._until(tick, limit),
             )
         finally:
             env.close()
-        return Evaluation(tick, result.metrics().episode_returns)
+        returns, record = result.metrics().episode_returns, result.record
+        cut = len(returns) < self.episodes
+        return Evaluation(tick, returns if len(returns) else np.array([sum(record.rewards)]), cut)
 
-    def _enough(self, record: RunRecord) -> bool:
-        return len(record.final_observations) >= self.episodes
+    def _until(self, tick: int, limit: int) -> Callable[[RunRecord], bool]:
+        """True if all episodes have been played; reports progress meanwhile."""
+        wanted, on_progress = self.episodes, self.on_progress
+        due_s = monotonic() + PROGRESS_S
+
+        def until(record: RunRecord) -> bool:
+            nonlocal due_s
+            played = len(record.final_observations)
+            if on_progress is not None and monotonic() >= due_s:
+                due_s = monotonic() + PROGRESS_S
+                on_progress(
+                    EvaluationProgress(
+                        tick=tick,
+                        episodes=played,
+                        ticks=len(record.ticks),
+                        episodes_wanted=wanted,
+                        tick_limit=limit,
+                    )
+                )
+            return played >= wanted
+
+        return until
 
 
 class Judge:
-    """Listens in front of ``learner``; evaluates now and then and keeps the best weights.
+    """A listener that evaluates the weights every so many ticks and keeps the best ones.
 
     Args:
-        learner: told of every tick first.
-        network: whose weights are judged.
-        evaluator: that judges them.
-        every: ticks between two evaluations.
-        good_enough: a mean return, if there is any.
-        told: given each evaluation.
+        learner: called first at every tick.
+        network: whose weights are evaluated.
+        evaluator: plays the evaluations.
+        every: ticks between two evaluations; None for none.
+        good_enough: a mean return that ends the training, or None.
+        on_evaluation: called with each evaluation.
+
+    Attributes:
+        evaluations: those made so far, without the final one.
+        signal: the one that ended an evaluation during the training, or None. The evaluation is repeated when the
+            training resumes.
     """
 
     def __init__(
@@ -103,19 +151,20 @@ class Judge:
         *,
         network: nn.Module,
         evaluator: Evaluator,
-        every: int,
+        every: int | None,
         good_enough: float | None = None,
-        told: Callable[[Evaluation], None] | None = None,
+        on_evaluation: Callable[[Evaluation], None] | None = None,
     ) -> None:
         self._learner = learner
         self._network = network
         self._evaluator = evaluator
         self._every = every
         self._good_enough = good_enough
-        self._told = told
+        self._on_evaluation = on_evaluation
         self._best: tuple[float, dict[str, Any]] | None = None
-        self._best_tick = 0
+        self._best_tick = self._tick = 0
         self.evaluations: list[Evaluation] = []
+        self.signal: Signals | None = None
 
     def began(self, observation: Any) -> None:
         """See `hocket.hooks.record.Listener`."""
@@ -124,25 +173,51 @@ class Judge:
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
         self._learner.ticked(moment)
-        if moment.tick % self._every:
+        self._tick = moment.tick
+        self.evaluate_if_due()
+
+    def evaluate_if_due(self) -> None:
+        """Evaluate the weights of this tick if it is one of ``every`` and has not been evaluated yet."""
+        self.signal = None
+        if self._every is None or not self._tick or self._tick % self._every:
             return
-        evaluation = self._evaluator.play(moment.tick, len(self.evaluations))
-        self.evaluations.append(evaluation)
-        if self._best is None or evaluation.mean > self._best[0]:
-            weights = self._network.state_dict()
-            self._best = evaluation.mean, {name: value.clone() for name, value in weights.items()}
-            self._best_tick = moment.tick
-        if self._told is not None:
-            self._told(evaluation)
+        try:
+            self._evaluate()
+        except RunInterrupted as interrupted:
+            self.signal = interrupted.signal
+
+    def conclude(self) -> None:
+        """Evaluate the weights of the end of the training, unless its last tick has been evaluated."""
+        if self._every is not None:
+            self._evaluate()
 
     def enough(self, record: RunRecord) -> bool:
-        """Whether the last evaluation was good enough."""
+        """True if the last evaluation was good enough, or was interrupted."""
+        if self.signal is not None:
+            return True
         return (
             self._good_enough is not None and bool(self.evaluations) and self.evaluations[-1].mean >= self._good_enough
         )
 
     def final(self) -> Evaluation:
-        """Put the best weights back, and play them on episodes that had no part in choosing them."""
-        if self._best is not None:
-            self._network.load_state_dict(self._best[1])
-        return self._evaluator.play(self._best_tick, -1)
+        """Put the best weights back, and evaluate them on episodes that had no part in choosing them.
+
+        Where no evaluation has chosen, the weights stay those of the last tick.
+        """
+        if self._best is None:
+            return self._evaluator.play(self._tick, FINAL)
+        self._network.load_state_dict(self._best[1])
+        return self._evaluator.play(self._best_tick, FINAL)
+
+    def _evaluate(self) -> None:
+        if self.evaluations and self.evaluations[-1].tick == self._tick:
+            return
+        evaluation = self._evaluator.play(self._tick, len(self.evaluations))
+        self.evaluations.append(evaluation)
+        mean = evaluation.mean
+        if not math.isnan(mean) and (self._best is None or mean > self._best[0]):
+            weights = self._network.state_dict()
+            self._best = mean, {name: value.clone() for name, value in weights.items()}
+            self._best_tick = self._tick
+        if self._on_evaluation is not None:
+            self._on_evaluation(evaluation)

@@ -1,4 +1,4 @@
-"""Options of `hocket.train`: how it acts, what it keeps, when it is evaluated and when it is saved."""
+"""Options of `hocket.train`: acting, replay, evaluation, checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hocket.learn.algorithms.schedules import Linear
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActingOptions:
-    """How the agent acts while it learns.
+    """Options of acting during a training.
 
     Args:
         epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. A noisy network
@@ -25,7 +25,7 @@ class ActingOptions:
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
             the pending actions as they are known then.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
-            (*delay-only*). In virtual time the clock's ``latency`` says them.
+            (*delay-only*). In virtual time the clock's ``latency`` is the law of inference times.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -49,7 +49,7 @@ class ActingOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayOptions:
-    """What the replay keeps.
+    """Options of the replay.
 
     Args:
         capacity: transitions.
@@ -68,16 +68,23 @@ class ReplayOptions:
         _check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4")
 
 
+LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 3600
+"""Ticks that an evaluation may take by default: at least so many, or so many if the training is short."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationOptions:
-    """When the greedy policy is evaluated, on episodes of its own.
+    """Evaluations of the greedy policy on separate episodes: how often, how long, and whether at all.
 
     Args:
-        every: ticks between two evaluations, 10,000 by default. In virtual time only: a world that does not wait does
-            not wait for evaluations either, so on the wall clock the weights of the end are the ones that count.
-        episodes: of each evaluation, and of the final one: 20 by default, 1 on the wall clock, where they take as long
-            as they take, if not longer than the training. 0 for none (wall clock).
+        every: ticks between two evaluations, 10,000 by default; there is one at the end too. In virtual time only: on
+            the wall clock the training cannot pause, and the final weights are evaluated once, after it.
+        episodes: per evaluation, and for the final one: 20 by default, 1 on the wall clock. 0 switches evaluations off:
+            the newest weights are kept, and the final mean return is NaN.
         good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
+        max_ticks: an evaluation ends after so many ticks, even if it has played fewer episodes. By default ``every``
+            ticks, but at least 10,000 (3,600 if the training is shorter than ``every`` or on the wall clock), and as
+            many as the training for the final one, so that no evaluation takes longer than what it evaluates.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -86,47 +93,68 @@ class EvaluationOptions:
     every: int | None = None
     episodes: int | None = None
     good_enough: float | None = None
+    max_ticks: int | None = None
 
     def __post_init__(self) -> None:
         if self.every is not None:
             _check_whole("every", self.every, least=1, example="10_000, or None")
         if self.episodes is not None:
             _check_whole("episodes", self.episodes, least=0, example="20, or None")
+        if self.max_ticks is not None:
+            _check_whole("max_ticks", self.max_ticks, least=1, example="10_000, or None")
         wanted: Any = self.good_enough
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, Real) or math.isnan(wanted)):
             raise ConfigurationError(f"good_enough={wanted!r} must be a mean return or None; try 195.0")
+        if self.episodes == 0:
+            for name in ("every", "good_enough", "max_ticks"):
+                if getattr(self, name) is not None:
+                    raise ConfigurationError(
+                        f"{name}={getattr(self, name)!r} has no effect with episodes=0, which switches evaluations "
+                        "off; leave one of them out"
+                    )
 
     def under(self, clock: Virtual | Realtime) -> EvaluationOptions:
-        """The same with the usual values of ``clock`` in place of None.
+        """The same with the defaults of ``clock`` in place of None; ``max_ticks`` stays, as it depends on the training.
 
         Raises:
-            ConfigurationError: if evaluations like these are not possible under ``clock``.
+            ConfigurationError: if ``clock`` does not allow these evaluations.
         """
         if isinstance(clock, Realtime):
             for name, value in (("every", self.every), ("good_enough", self.good_enough)):
                 if value is not None:
                     raise ConfigurationError(
-                        f"{name}={value!r}: a world that does not wait is not stopped for evaluations; leave it out, "
+                        f"{name}={value!r}: a training on the wall clock cannot pause for evaluations; leave it out, "
                         "or try hocket.Virtual"
                     )
             return replace(self, episodes=1 if self.episodes is None else self.episodes)
         if self.episodes == 0:
-            raise ConfigurationError("episodes=0 must be at least 1 in virtual time; try 20")
+            return self
         return replace(
             self,
             every=10_000 if self.every is None else self.every,
             episodes=20 if self.episodes is None else self.episodes,
         )
 
+    def tick_limit(self, ticks: int, *, final: bool) -> int:
+        """Ticks that an evaluation of a training of ``ticks`` ticks may take; ``final`` for the last one.
+
+        Those during a training do not depend on ``ticks``: a training that is continued must repeat them exactly.
+        """
+        if self.max_ticks is not None:
+            return self.max_ticks
+        if self.every is None or ticks < self.every:
+            return max(ticks, LEAST_TICKS_OF_SHORT)
+        return max(ticks if final else self.every, LEAST_EVALUATION_TICKS)
+
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Where a training saves itself, and how often.
+    """The folder of a training's checkpoints, and how often they are written.
 
     Args:
-        folder: gets a folder for each checkpoint, ``000010000`` for that of tick 10,000.
+        folder: has a folder for each checkpoint, ``000010000`` for that of tick 10,000.
         every: ticks between two.
-        keep: how many are kept, the newest.
+        keep: the number of checkpoints kept, the newest.
 
     Raises:
         ConfigurationError: if a value is not allowed.

@@ -1,4 +1,4 @@
-"""`hocket.pretrain`: begin with what demonstrations show, before the agent acts itself."""
+"""`hocket.pretrain`: learn from demonstrations before the agent acts."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def pretrain(
     frame_stack: int = 1,
     threads: int = 1,
     seed: int = 0,
-    told: Callable[[int, float], None] | None = None,
+    on_update: Callable[[int, float], None] | None = None,
 ) -> list[float]:
     """Learn from ``demonstrations`` alone, as the paper does before Tetris (Riemer et al. 2025: 16,000 updates).
 
-    Plain Q-learning knows nothing of actions that nobody took and may rate them high;
+    Plain Q-learning has no data on actions that were never taken, and may rate them high;
     `hocket.learn.algorithms.imitating_dqn.ImitatingDQN` keeps them below the demonstrated one.
 
     Args:
@@ -44,7 +44,7 @@ def pretrain(
         frame_stack: as of `hocket.ReplayOptions`.
         threads: torch's.
         seed: of sampling.
-        told: after every update, its number from 1 on and its loss.
+        on_update: called after every update with its number from 1 on and its loss.
 
     Returns:
         the loss of every update.
@@ -70,7 +70,7 @@ def pretrain(
             raise ConfigurationError(f"{name}={value!r} must be at least 1")
     if network.pending:
         raise ConfigurationError(
-            f"this network takes {network.pending} pending actions, of which demonstrations tell nothing; try "
+            f"this network takes {network.pending} pending actions, which demonstrations do not contain; try "
             "q_network(..., pending=0)"
         )
     numbers = demonstrations.actions
@@ -104,8 +104,8 @@ def pretrain(
             gradient = made.gradient(number)
             made.land(gradient)
             losses.append(gradient.result.loss)
-            if told is not None:
-                told(number + 1, losses[-1])
+            if on_update is not None:
+                on_update(number + 1, losses[-1])
         return losses
     finally:
         replay.close()

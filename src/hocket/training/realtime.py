@@ -1,4 +1,4 @@
-"""A training on the wall clock, from its beginning or a checkpoint to its end: learners beside the tick loop."""
+"""A training on the wall clock, from its beginning or a checkpoint to its end, with learners beside the tick loop."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
+from hocket.core.description import text
 from hocket.errors import ConfigurationError
-from hocket.hooks.instrument import LearnerFigures, name_of
+from hocket.hooks.dispatcher import Dispatcher
+from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
@@ -32,12 +34,12 @@ from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
-from hocket.running.result import RunInterrupted, RunResult
+from hocket.running.result import RunInterrupted, RunResult, attach_result
 from hocket.running.run import run
+from hocket.spaces.checked_env import name_of
+from hocket.training.evaluation import FINAL
 from hocket.training.result import TrainResult
 from hocket.training.setup import TrainingSetup
-
-LEAST_EVALUATION_TICKS = 3600
 
 
 class RealtimeTraining:
@@ -48,22 +50,24 @@ class RealtimeTraining:
         replay: new and empty.
 
     Attributes:
+        dispatcher: of the run, or None without instruments.
         first_tick: of the training, at which this run begins.
         last_tick: of the training, at which it ended.
         updates: of this run.
         history: of the last 100,000 of them, as `hocket.learn.learners.pace.UPDATE`.
-        error: why learning stopped before the end, if it did.
+        error: the reason why learning stopped before the end, or None.
     """
 
     def __init__(self, training: TrainingSetup, replay: Replay) -> None:
         self._training, self._replay = training, replay
+        self.dispatcher: Dispatcher | None = None
         self._belongs_to = belonging(
             name_of(training.env),
             training.algorithm,
             training.network,
-            rule=repr(training.rule),
+            rule=text(training.rule),
             hz=str(exact_hz(training.clock.hz)),
-            default=repr(training.default),
+            default=text(training.default),
             **training.options(),
         )
         self.first_tick = self.last_tick = self.updates = 0
@@ -71,7 +75,7 @@ class RealtimeTraining:
         self.error: str | None = None
 
     def play(self) -> RunResult:
-        """Play the run to its end, or Ctrl-C; then save it, if it is to be saved."""
+        """Play the run to its end, Ctrl-C or an error; then save it, if there are checkpoints."""
         weights = SharedWeights(self._training.network)
         try:
             self._resume(weights)
@@ -88,7 +92,7 @@ class RealtimeTraining:
                     saver.start()
                 learning.wait()
                 stack.callback(learning.board.stop)
-                result, interrupted = self._run(weights, watch)
+                result, error = self._run(weights, watch)
             self.updates, self.history = learning.log.updates, learning.history()
             self.error, self.last_tick = watch.error, learning.board.tick
             weights.reader().refresh(self._training.network)
@@ -97,12 +101,12 @@ class RealtimeTraining:
             watch.look()
         finally:
             weights.close()
-        if interrupted is not None:
-            raise interrupted
+        if error is not None:
+            raise error
         return result
 
     def _resume(self, weights: SharedWeights) -> None:
-        """Bring everything to where the checkpoint left it, if there is one to go on from."""
+        """Restore weights and replay from the checkpoint, if one is resumed."""
         training = self._training
         if training.resume is not None:
             path = Path(training.resume)
@@ -111,7 +115,7 @@ class RealtimeTraining:
             if training.ticks <= self.first_tick:
                 raise ConfigurationError(
                     f"ticks={training.ticks} have passed at the checkpoint, which is of tick {self.first_tick}; "
-                    "give more to go on"
+                    "give more to continue"
                 )
         if training.checkpoints is not None:
             resumed_tick = self.first_tick if training.resume is not None else -1
@@ -159,10 +163,11 @@ class RealtimeTraining:
         )
         return Saver(state, checkpoints.every)
 
-    def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, RunInterrupted | None]:
+    def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, BaseException | None]:
+        """The run, to its end or to an error that is to be raised once the training has been saved."""
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
-        dispatcher = training_dispatcher(
+        self.dispatcher = dispatcher = training_dispatcher(
             lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
         )
         try:
@@ -179,8 +184,11 @@ class RealtimeTraining:
                 instruments=() if dispatcher is None else dispatcher,
                 config={"mode": training.mode, "first_tick": self.first_tick},
             )
-        except RunInterrupted as interrupted:
-            return interrupted.result, interrupted
+        except (RunInterrupted, Exception) as error:
+            played = vars(error).get("result")
+            if not isinstance(played, RunResult):
+                raise  # nothing has been played
+            return played, error
         return result, None
 
 
@@ -213,11 +221,14 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
         result = played.play()
     finally:
         replay.close()
-    evaluator = training.evaluator(greedy, longest=max(training.ticks, LEAST_EVALUATION_TICKS))
+    evaluator = training.evaluator(greedy, played.dispatcher)
     try:
-        final = evaluator.play(played.last_tick, -1)
-    except RunInterrupted:
-        raise RunInterrupted(result) from None
+        final = evaluator.play(played.last_tick, FINAL)
+    except RunInterrupted as interrupted:
+        raise RunInterrupted(result, interrupted.signal) from None
+    except Exception as error:
+        attach_result(error, result)
+        raise
     history, epoch_ns = played.history, result.record.trace.cadence.epoch_ns
     landed_ns = history["time_ns"] - epoch_ns
     return TrainResult(

@@ -1,4 +1,4 @@
-"""What a training came to."""
+"""The result of a training."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainResult:
-    """What training came to. Columns have a row for each update that landed, in the order of landing.
+    """The result of a training. Columns have a row for each update that landed, in the order of landing.
 
-    On the wall clock it is of this run alone, not of those that it was gone on from, and columns have the last 100,000.
+    On the wall clock it is of this run alone, without the part before a resume, and columns have the last 100,000.
     """
 
     run: RunResult
-    """The training run itself; short of its ticks if it was good enough before."""
+    """The training run; shorter than its ticks if an evaluation was good enough before."""
     network: QNetwork
-    """With the best weights, by ``evaluations``; on the wall clock with the newest."""
+    """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
-    """On the way, on episodes of their own; none on the wall clock."""
+    """During the training and at its end, on separate episodes; none on the wall clock."""
     final: Evaluation
-    """Of ``network``, on episodes that had no part in choosing it."""
+    """Of ``network``, on episodes that had no part in choosing it; without returns if evaluations are switched off."""
     updates: int
-    """How many landed."""
+    """The number of updates that landed."""
     losses: Sequence[float] = field(repr=False)
     stalenesses: Sequence[int] = field(repr=False)
-    """How many others landed between an update's start and its landing."""
+    """For each update, the number of others that landed between its start and its landing."""
     started_ns: Sequence[int] = field(repr=False)
     landed_ns: Sequence[int] = field(repr=False)
     error: str | None = None
-    """Why learning stopped before the end, if it did; acting went on."""
+    """The reason why learning stopped before the end, or None; acting continued."""
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the run as `RunResult.save` does, and beside it how learning went: its report has learning curves.
+        """Write the run as `RunResult.save` does, with the training log: its report has learning curves.
 
         ``weights.safetensors`` holds the network's; ``network.load_state_dict(safetensors.torch.load_file(path))``
         gives them to one that is made alike.

@@ -7,7 +7,9 @@ seed. A run that is compared with a resumed one must then do the same at the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import numpy as np
 
 from hocket.drivers.virtual import VirtualRun
 from hocket.envs.state import restore, snapshot
+from hocket.envs.verification import verify_snapshot
 from hocket.errors import CheckpointError
 from hocket.hooks.record import RunRecord
 from hocket.learn.checkpoints.pickling import dump, load
+from hocket.spaces.checked_env import CheckedEnv
 from hocket.training.options import Checkpoints
 
 ENV = "env"
@@ -35,17 +39,15 @@ def play_with_checkpoints(
     *,
     seed: int,
     until: Callable[[RunRecord], bool],
-    checkpoints: Checkpoints | None,
+    checkpoints: Checkpoints,
     save: Callable[[VirtualRun, Path, int], None],
+    mid_episode: bool,
 ) -> None:
-    """Play up to ``to_tick``, or until ``until`` says so of the record, or Ctrl-C, and ``save`` on the way.
+    """Play up to ``to_tick``, or until ``until`` is true of the record, or Ctrl-C, and call ``save`` on the way.
 
-    ``save`` is given the run, the folder, and how many checkpoints to keep; at the end too, if the run can be
-    suspended.
+    ``save`` gets the run, the folder, and how many checkpoints to keep; it is called at the end too, if the run can be
+    suspended there. ``mid_episode`` is whether the environment can be saved in the middle of an episode.
     """
-    if checkpoints is None:
-        run.play(to_tick, until=until)
-        return
     ended, saved = False, -1
 
     def over(record: RunRecord) -> bool:
@@ -57,15 +59,19 @@ def play_with_checkpoints(
         due = checkpoints.next_tick(run.tick)
         run.play(min(to_tick, due), until=over)
         continues = run.whole and not ended and not run.record.interrupted and run.tick == due
-        if continues and play_to_suspendable(run, to_tick, seed=episode_seed(seed, due), until=over):
+        if continues and play_to_suspendable(
+            run, to_tick, seed=episode_seed(seed, due), until=over, mid_episode=mid_episode
+        ):
             save(run, Path(checkpoints.folder), checkpoints.keep)
             saved = run.tick
-    if run.tick != saved and can_suspend(run):
+    if run.tick != saved and can_suspend(run, mid_episode=mid_episode):
         save(run, Path(checkpoints.folder), checkpoints.keep)
 
 
-def suspend_run(run: VirtualRun, apart: Mapping[str, object]) -> bytes:
+def suspend_run(run: VirtualRun, apart: Mapping[str, object], *, mid_episode: bool = True) -> bytes:
     """``run`` and all that belongs to it as bytes, without what is ``apart``: by name, what the resumed run has anew.
+
+    ``mid_episode`` is whether the environment may be saved in the middle of an episode.
 
     Raises:
         CheckpointError: if the run cannot be suspended here, with what to do.
@@ -73,8 +79,8 @@ def suspend_run(run: VirtualRun, apart: Mapping[str, object]) -> bytes:
     if not run.whole:
         raise CheckpointError(f"the run broke off in the middle of tick {run.tick + 1} and cannot be resumed")
     env = run.stepper.env
-    state = snapshot(env)
-    if state is None and not can_suspend(run):
+    state = snapshot(env) if mid_episode else None
+    if state is None and not can_suspend(run, mid_episode=mid_episode):
         raise CheckpointError(
             f"{env} cannot be saved in the middle of an episode; "
             "try hocket.training.resumption.play_to_suspendable(run, ...) before"
@@ -88,7 +94,7 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
     Args:
         data: from a place you trust.
         env: new, made like the run's own.
-        apart: by the names of `suspend_run`, what the run has anew.
+        apart: by the names of `suspend_run`, the objects that the run has anew.
 
     Raises:
         CheckpointError: if it cannot be read, or ``env`` is of another kind.
@@ -98,7 +104,7 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
     if state is not None:
         restore(env, state)
         return run
-    observation, _ = env.reset(seed=run.stepper.episode_seed)
+    observation, _ = CheckedEnv(env).reset(seed=run.stepper.episode_seed)
     if not np.array_equal(observation, run.stepper.observation):
         raise CheckpointError(
             f"{env} does not begin an episode alike for the same seed ({run.stepper.episode_seed}), and it cannot be "
@@ -108,7 +114,12 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
 
 
 def play_to_suspendable(
-    run: VirtualRun, to_tick: int, *, seed: int, until: Callable[[RunRecord], bool] | None = None
+    run: VirtualRun,
+    to_tick: int,
+    *,
+    seed: int,
+    until: Callable[[RunRecord], bool] | None = None,
+    mid_episode: bool = True,
 ) -> bool:
     """Play on to where ``run`` can be suspended: to the beginning of the next episode, which is seeded with ``seed``.
 
@@ -118,14 +129,70 @@ def play_to_suspendable(
     Returns:
         Whether the run can be suspended now.
     """
-    if snapshot(run.stepper.env) is not None:
+    if mid_episode and snapshot(run.stepper.env) is not None:
         return run.whole
     run.stepper.next_seed = seed
     run.play(to_tick, until=lambda record: run.stepper.episode_ended or (until is not None and until(record)))
-    return can_suspend(run)
+    return can_suspend(run, mid_episode=mid_episode)
 
 
-def can_suspend(run: VirtualRun) -> bool:
-    """Whether `suspend_run` would take ``run`` as it is."""
+def can_suspend(run: VirtualRun, *, mid_episode: bool = True) -> bool:
+    """True if `suspend_run` would take ``run`` as it is."""
     seeded = run.stepper.episode_seed is not None and (run.tick == 0 or run.stepper.episode_ended)
-    return run.whole and (seeded or snapshot(run.stepper.env) is not None)
+    return run.whole and (seeded or (mid_episode and snapshot(run.stepper.env) is not None))
+
+
+def can_save_mid_episode(make_env: Callable[[], gym.Env[Any, Any]], name: str) -> bool:
+    """True if environments of ``make_env`` can be saved in the middle of an episode; warns of what cannot be saved."""
+    reason = verify_snapshot(make_env)
+    if reason is None:
+        return True
+    text = (
+        f"{name} cannot be saved in the middle of an episode: {reason}. So each checkpoint is made where the next "
+        "episode begins, with a seed of its own, and none at the end of the training"
+    )
+    difference = verify_episodes(make_env)
+    if difference is not None:
+        text = (
+            f"checkpoints of this training hold the weights, but it cannot be resumed bit for bit: {reason}; and "
+            f"{difference}"
+        )
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+    return False
+
+
+def verify_episodes(make_env: Callable[[], gym.Env[Any, Any]], *, steps: int = 200, seed: int = 0) -> str | None:
+    """Compares an episode of a new environment with one, reset with the same seed, of an environment that was played.
+
+    Returns:
+        None if they are equal, else the difference.
+    """
+    played, new = CheckedEnv(make_env()), CheckedEnv(make_env())
+    try:
+        space = copy.deepcopy(new.env.action_space)
+        space.seed(seed)
+        actions = [space.sample() for _ in range(steps)]
+        list(_episode(played, actions, seed))
+        # One after the other: in one process both may draw from the same generator.
+        first = list(_episode(played, actions, seed + 1))
+        second = list(_episode(new, actions, seed + 1))
+    finally:
+        played.env.close()
+        new.env.close()
+    for step, (one, other) in enumerate(zip(first, second, strict=False)):
+        if not np.array_equal(one[0], other[0]) or one[1:] != other[1:]:
+            return (
+                f"two episodes of {new.name} with the same seed differ after {step} steps; try drawing all chance from "
+                "self.np_random, and setting all state in reset"
+            )
+    return None
+
+
+def _episode(env: CheckedEnv, actions: list[Any], seed: int) -> Iterator[tuple[Any, float, bool, bool]]:
+    """Observation, reward, terminated and truncated of the reset and of each step, to the first end."""
+    yield np.array(env.reset(seed=seed)[0]), 0.0, False, False
+    for action in actions:
+        observation, reward, terminated, truncated, _ = env.step(copy.deepcopy(action))
+        yield np.array(observation), reward, terminated, truncated
+        if terminated or truncated:
+            return

@@ -1,8 +1,9 @@
-"""What a training is made of, under either clock."""
+"""The checked arguments of a training, and the parts that both clocks make of them."""
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from hocket.analysis.inference_times import mode_of
+from hocket.core.description import text
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
+from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import Instrument
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.schedules import Linear
@@ -25,7 +27,9 @@ from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
+from hocket.running.mode import mode_of
 from hocket.running.setup import CheckedRun, set_up
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
 from hocket.spaces.defaults import Default
 from hocket.training.evaluation import Evaluator
@@ -68,6 +72,13 @@ class TrainingSetup:
             raise ConfigurationError(
                 f"learning needs Discrete actions, not {self.env.action_space}; try an environment that has them"
             )
+        if self.ticks <= self.learner.warm_up:
+            warnings.warn(
+                f"ticks={self.ticks} end before learning begins, which takes warm_up={self.learner.warm_up} ticks: the "
+                f"network stays as it is; try more than {self.learner.warm_up} ticks, or a smaller warm_up",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         shape, frames = self.env.observation_space.shape, self.replay.frame_stack
         if self.stacked and (not shape or shape[0] != frames):
             raise ConfigurationError(
@@ -77,17 +88,17 @@ class TrainingSetup:
 
     @property
     def stacked(self) -> bool:
-        """Whether observations are stacks of frames."""
+        """True if observations are stacks of frames."""
         return self.replay.frame_stack > 1
 
     @property
     def mode(self) -> str:
-        """Whose inference times the network acts under, its own (*true-size*) or others', and under which clock."""
+        """The origin of inference times, the network itself (*true-size*) or a law (*delay-only*), and the clock."""
         return mode_of(self.clock, self.acting.charge)
 
     @property
     def head_s(self) -> float:
-        """How long before its tick the network's head starts; 0 if it does not start late."""
+        """Seconds before its tick at which the network's head starts; 0 without late binding."""
         if not self.acting.late_binding:
             return 0.0
         return late_head_s(float(self.clock.hz), realtime=isinstance(self.clock, Realtime))
@@ -97,6 +108,21 @@ class TrainingSetup:
         """The environment's."""
         assert isinstance(self.env.action_space, gym.spaces.Discrete)
         return self.env.action_space
+
+    def check_env_is_new(self) -> None:
+        """Refuse a ``make_env`` that returns the training's environment again, for evaluations or to resume into.
+
+        Raises:
+            ConfigurationError: if it does.
+        """
+        other = self.make_env()
+        if other.unwrapped is self.env.unwrapped:
+            raise ConfigurationError(
+                f"make_env returned the same {name_of(self.env)} object twice, and evaluations need an environment of "
+                "their own while the training's is being played; make_env must make a new one at each call; try "
+                "lambda: gymnasium.make(...), or hocket.EvaluationOptions(episodes=0)"
+            )
+        other.close()
 
     def empty_replay(self) -> Replay:
         """A replay for the environment's frames and the network's pending actions."""
@@ -154,24 +180,26 @@ class TrainingSetup:
         """
         return set_up(self.env, policy, self.rule, self.clock, ticks=self.ticks, default=self.default, seed=self.seed)
 
-    def evaluator(self, policy: PolicyFactory, **options: Any) -> Evaluator:
-        """Plays ``policy`` under this rule and clock; ``options`` as of `Evaluator`."""
-        episodes = self.evaluation.episodes
-        assert episodes is not None
+    def evaluator(self, policy: PolicyFactory, dispatcher: Dispatcher | None) -> Evaluator:
+        """Plays ``policy`` under this rule and clock, and reports progress to ``dispatcher``."""
+        evaluation, ticks = self.evaluation, int(self.ticks)
+        assert evaluation.episodes is not None
         return Evaluator(
             make_env=self.make_env,
             policy=policy,
             rule=self.rule,
             clock=self.clock,
             default=self.default,
-            episodes=episodes,
+            episodes=evaluation.episodes,
+            tick_limit=evaluation.tick_limit(ticks, final=False),
+            final_tick_limit=evaluation.tick_limit(ticks, final=True),
             seed=self.seed,
-            **options,
+            on_progress=None if dispatcher is None else dispatcher.evaluating,
         )
 
     def options(self) -> dict[str, str]:
-        """What a checkpoint must agree with besides environment, algorithm, network, rule and default.
+        """The options that a resumed training must share with its checkpoint, besides environment, algorithm and so on.
 
         The usual ``epsilon`` depends on ``ticks``, in which a checkpoint need not agree; it stays None here.
         """
-        return {name: repr(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}
+        return {name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}

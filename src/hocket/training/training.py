@@ -52,32 +52,34 @@ def train(
     The policy sees as many pending actions as ``network`` was made for.
 
     Args:
-        make_env: makes the environment; called again for evaluations. Discrete actions.
+        make_env: makes a new environment at each call, for the training and for each evaluation. Discrete actions.
         network: see `hocket.models.qnetwork.q_network`; trained in place, on the device where it is.
         algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow`.
         rule, clock, default: as for `hocket.run`.
         ticks: how many at most.
-        learner: who learns, when, and from which tick on: `RoundRobin` or `ParallelBatch`, beside the acting; `InLoop`
-            with a `Sequential` rule that learns.
+        learner: the kind and number of learners, and their pace: `RoundRobin` or `ParallelBatch`, beside the acting;
+            `InLoop` with a `Sequential` rule that learns.
         acting: exploration, late binding, and charged inference times; see `ActingOptions`.
         replay: its capacity, and stacked frames; see `ReplayOptions`.
-        evaluation: of the greedy policy, on the way and at the end; see `EvaluationOptions`.
+        evaluation: of the greedy policy, during the training and at its end; see `EvaluationOptions`.
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
-        seed: of everything. Evaluations and the final one have episodes of their own.
-        instruments: look on, as for `hocket.run`; told every second how training stands, and of each evaluation.
-        checkpoints: where and how often to save. An environment that cannot be saved in the middle of an episode
-            begins a new one, with a seed of its own, before each.
+        seed: of all random numbers. Evaluations have other episodes than the training.
+        instruments: as for `hocket.run`; called every second with the progress of training, and with each evaluation.
+        checkpoints: the folder, and how often to save. In virtual time, an environment that cannot be saved in the
+            middle of an episode is saved where the next one begins, with a seed of its own; a warning at the start
+            names the reason.
         resume: a checkpoint, or a folder of them for its newest, of a training with the same arguments: all but
-            ``ticks``, ``threads`` and what only looks on. In virtual time it goes on bit for bit, on a device of the
-            same type. On the wall clock a new episode begins, and inference times are measured anew.
+            ``ticks``, ``threads`` and instruments. In virtual time it continues bit for bit, on a device of the same
+            type. On the wall clock a new episode begins, and inference times are measured anew.
 
-    On the wall clock the agent acts on whatever goes wrong beside it: a learner that dies, learning that diverges, a
-    checkpoint that cannot be written. Each is told in a RuntimeWarning.
+    On the wall clock the agent keeps acting whatever fails beside it: a learner that dies, learning that diverges, a
+    checkpoint that cannot be written. Each failure is a RuntimeWarning.
 
     Raises:
         ConfigurationError: if something does not fit.
-        CheckpointError: if there is no checkpoint to go on from; in virtual time also if one cannot be written.
-        RunInterrupted: on Ctrl-C, once it is saved if there are checkpoints.
+        CheckpointError: if there is no checkpoint to resume; in virtual time also if one cannot be written.
+        EnvError: if the environment gives something else than it declares; with ``result``.
+        RunInterrupted: on Ctrl-C, with ``result``; the training is saved before if there are checkpoints.
     """
     from hocket.training.realtime import train_realtime
     from hocket.training.setup import TrainingSetup
@@ -98,7 +100,15 @@ def train(
         raise ConfigurationError(
             f"charge={acting.charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
         )
+    if not callable(make_env):
+        raise ConfigurationError(
+            f"make_env={make_env!r} must be a function that makes an environment; try lambda: gymnasium.make(...)"
+        )
     env = make_env()
+    if not isinstance(env, gym.Env):
+        raise ConfigurationError(
+            f"make_env returned {env!r}, which is no gymnasium.Env; try lambda: gymnasium.make('CartPole-v1')"
+        )
     try:
         training = TrainingSetup(
             make_env=make_env,
@@ -119,6 +129,8 @@ def train(
             checkpoints=checkpoints,
             resume=resume,
         )
+        if evaluation.episodes:
+            training.check_env_is_new()
         return train_realtime(training) if isinstance(clock, Realtime) else train_virtual(training)
     finally:
         env.close()

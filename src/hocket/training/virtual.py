@@ -1,17 +1,21 @@
-"""A training in virtual time from its beginning, or a checkpoint, to its end, and how it stands on the way."""
+"""A training in virtual time, from its beginning or a checkpoint to its end, and its figures for instruments."""
 
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from hocket.core.description import text
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.hooks.instrument import LearnerFigures
+from hocket.hooks.record import RunRecord
 from hocket.instruments.training_meter import training_dispatcher
-from hocket.learn.checkpoints.checkpoint import belonging, check_free
+from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_absence
+from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
 from hocket.learn.checkpoints.training_state import Kept
 from hocket.learn.exploration import EpsilonGreedy
 from hocket.learn.learners.options import ParallelBatch
@@ -19,10 +23,10 @@ from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
 from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
-from hocket.running.result import RunResult
+from hocket.running.result import RunInterrupted, RunResult, attach_result
 from hocket.training.evaluation import Evaluation, Judge
 from hocket.training.result import TrainResult
-from hocket.training.resumption import play_with_checkpoints, resume_run, suspend_run
+from hocket.training.resumption import can_save_mid_episode, play_with_checkpoints, resume_run, suspend_run
 from hocket.training.setup import TrainingSetup
 
 
@@ -40,8 +44,9 @@ class VirtualTraining:
     def __init__(self, training: TrainingSetup, replay: Replay) -> None:
         clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
         evaluation = training.evaluation
-        assert isinstance(clock, Virtual) and evaluation.every is not None
+        assert isinstance(clock, Virtual)
         self._training, self._replay = training, replay
+        self._mid_episode = True
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector = training.collector(replay)
         self._updates = Updates(
@@ -56,40 +61,92 @@ class VirtualTraining:
         )
         self._exploration = training.exploration(collector, exploring)
         self._checked = training.checked(training.policy(self._exploration, self.learners, in_place=True))
-        self._evaluator = training.evaluator(training.policy(None, self.learners, in_place=True))
         self._dispatcher = training_dispatcher(self._figures, training.instruments)
+        self._evaluator = training.evaluator(training.policy(None, self.learners, in_place=True), self._dispatcher)
         self.judge = Judge(
             self.learners,
             network=network,
             evaluator=self._evaluator,
             every=evaluation.every,
             good_enough=evaluation.good_enough,
-            told=self._evaluated,
+            on_evaluation=self._evaluated,
         )
         self._belongs_to = belonging(
             self._checked.name,
             algorithm,
             network,
-            rule=repr(training.rule),
-            clock=repr(clock),
-            default=repr(self._checked.default),
+            rule=text(training.rule),
+            clock=text(clock),
+            default=text(self._checked.default),
             seed=str(training.seed),
             device=device_of(network).type,
             **training.options(),
         )
 
-    def play(self) -> RunResult:
-        """Play the run to its end, if `judge` does not end it before; see `hocket.train`."""
+    def play(self) -> tuple[RunResult, Evaluation]:
+        """Play the run to its end, or until `judge` ends it; the final evaluation, whose weights the network has."""
         training = self._training
         checkpoints, ticks = training.checkpoints, self._checked.ticks
         run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
-        until, save = self.judge.enough, self._save
+            self._mid_episode = can_save_mid_episode(training.make_env, self._checked.name)
+        config = {"mode": training.mode}
         with run.told(self._dispatcher, ticks):
-            play_with_checkpoints(run, ticks, seed=self._checked.seed, until=until, checkpoints=checkpoints, save=save)
+            with self._checked.keeping_result(config):
+                record = self._play_to_end(run)
+            result = self._checked.result(record, config)
+            return result, self._final(result)
+
+    def _play_to_end(self, run: VirtualRun) -> RunRecord:
+        """Play and save ``run``. An error that ends it has the record so far attached."""
+        judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
+        with run.kept_on_error():
+            judge.evaluate_if_due()  # one that Ctrl-C ended before the checkpoint that is resumed
+            if judge.enough(run.record):
+                pass
+            elif checkpoints is None:
+                run.play(ticks, until=judge.enough)
+            else:
+                play_with_checkpoints(
+                    run,
+                    ticks,
+                    seed=self._checked.seed,
+                    until=judge.enough,
+                    checkpoints=checkpoints,
+                    save=self._save,
+                    mid_episode=self._mid_episode,
+                )
+                self._explain_absence(Path(checkpoints.folder), run.tick)
             record = run.end()
-        return self._checked.result(record, {"mode": training.mode})
+        record.signal = record.signal or judge.signal
+        return record
+
+    def _final(self, result: RunResult) -> Evaluation:
+        """The evaluations after the run, whose ``result`` an error of theirs carries."""
+        try:
+            self.judge.conclude()
+            return self.judge.final()
+        except RunInterrupted as interrupted:
+            raise RunInterrupted(result, interrupted.signal) from None
+        except Exception as error:
+            attach_result(error, result)
+            raise
+
+    def _explain_absence(self, folder: Path, tick: int) -> None:
+        """If nothing has been saved, warn of it, and keep the reason in ``folder`` for a later resume."""
+        if saved_checkpoints(folder):
+            return
+        reason = (
+            f"the training ended at tick {tick:,}, and {self._checked.name} could not be saved on the way, since no "
+            "episode ended after a checkpoint was due"
+        )
+        explain_absence(folder, reason)
+        warnings.warn(
+            f"nothing was saved in {folder}: {reason}; try checkpoints more often, or more ticks",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
     def _begin(self) -> VirtualRun:
         clock = self._training.clock
@@ -106,7 +163,7 @@ class VirtualTraining:
 
     def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:
         kept = self._kept()
-        state = suspend_run(run, kept.apart())
+        state = suspend_run(run, kept.apart(), mid_episode=self._mid_episode)
         kept.save(folder, tick=run.tick, updates=len(self.learners.log), state=state, keep=keep)
 
     def _kept(self) -> Kept:
@@ -140,7 +197,7 @@ def train_virtual(training: TrainingSetup) -> TrainResult:
     replay = training.empty_replay()
     try:
         played = VirtualTraining(training, replay)
-        result = played.play()
+        result, final = played.play()
     finally:
         replay.close()
     learners, judge = played.learners, played.judge
@@ -149,7 +206,7 @@ def train_virtual(training: TrainingSetup) -> TrainResult:
         run=result,
         network=training.network,
         evaluations=judge.evaluations,
-        final=judge.final(),
+        final=final,
         updates=len(log),
         losses=log.losses,
         stalenesses=log.stalenesses,

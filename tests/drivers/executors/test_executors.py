@@ -1,5 +1,6 @@
 """An executor by itself, told what to do by the test."""
 
+import os
 import threading
 from dataclasses import dataclass
 from time import monotonic, monotonic_ns
@@ -7,10 +8,11 @@ from time import monotonic, monotonic_ns
 import numpy as np
 import pytest
 from gymnasium.spaces import Discrete
-from slow_policies import Sleeping, SlowBuild
+from slow_policies import Sleeping, SlowBuild, Trouble, forbidden, serve_where_nice_is_forbidden
 
 import hocket
 from hocket.core import events as e
+from hocket.drivers.executors import processes
 from hocket.drivers.executors.base import WorkerJob
 from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
@@ -154,3 +156,66 @@ def test_both_stages_warm_up(kind):
             assert head.answer.tolist() == [12 + inference]
     finally:
         executor.close()
+
+
+@realtime
+@both
+def test_workers_that_may_not_lower_their_priority_work_and_it_is_said_once(kind, monkeypatch):
+    monkeypatch.setattr(processes, "serve", serve_where_nice_is_forbidden)
+    monkeypatch.setattr(os, "nice", forbidden)
+    executor = kind().executor(job(Sleeping(0.001), workers=3), None)
+    try:
+        with pytest.warns(RuntimeWarning, match=r"stand back.*denies a lower priority.*not permitted") as warned:
+            assert len(executor.launch()) == 3
+        assert len(warned) == 1
+        executor.start(0, 0, (np.zeros(2, np.int64),), monotonic_ns())
+        (report,) = gather(executor, 1)
+        assert report.answer.tolist() == [1]
+    finally:
+        executor.close()
+
+
+@realtime
+def test_lost_workers_come_back_after_pauses_that_grow(monkeypatch):
+    """Of one worker that ends at each call: at once the first time, then 0.1 s and 0.2 s later."""
+    executor = hocket.Processes().executor(job(Trouble("exits"), workers=1), None)
+    ordered = []
+    order = executor._keeper.order
+
+    def ordering(worker, pause_s):
+        ordered.append(pause_s)
+        order(worker, pause_s)
+
+    monkeypatch.setattr(executor._keeper, "order", ordering)
+    try:
+        executor.launch()
+        for inference in range(3):
+            executor.start(inference, inference, (np.zeros(2, np.int64),), monotonic_ns())
+            (lost,) = gather(executor, 1)
+            assert type(lost.event) is e.WorkerLost
+            executor.add_worker(monotonic_ns())
+            (joined,) = gather(executor, 1)
+            assert type(joined.event) is e.WorkerJoined
+        assert ordered == pytest.approx([0, 0, 0.1, 0.2])
+    finally:
+        executor.close()
+
+
+@dataclass
+class Environment(PolicyFactory):
+    """Answers the number that an environment variable has where the policy is built."""
+
+    def build(self):
+        number = int(os.environ["HOCKET_TEST_NUMBER"])
+        return lambda observation: number
+
+
+@realtime
+@both
+def test_a_second_runs_workers_see_the_environment_of_then(kind, monkeypatch, null_run):
+    for number in (1, 0):
+        monkeypatch.setenv("HOCKET_TEST_NUMBER", str(number))
+        result = null_run(hocket.TickDispatch(1), hocket.Realtime(hz=50, executor=kind()), 20, Environment())
+        ticks = result.metrics().ticks
+        answers = [int(a) for a, i in zip(result.record.actions, ticks.inference, strict=True) if i >= 0]
+        assert len(answers) >= 10 and set(answers) == {number}

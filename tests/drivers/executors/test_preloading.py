@@ -17,7 +17,7 @@ from hocket.policies.charged import Charged
 from hocket.policies.torch_policy import TorchPolicy
 from hocket.spaces.codec import ActionCodec
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NeedsTorchFromTheStart(PolicyFactory):
 
 def launch(policy):
     codec = ActionCodec(spaces.Discrete(2))
-    job = WorkerJob.under(hocket.TickDispatch(1), policy, codec, (1,), np.dtype(np.uint8))
+    job = WorkerJob.under(policy, hocket.TickDispatch(1), codec, (1,), np.dtype(np.uint8))
     stop_fork_server()
     executor = hocket.Processes().executor(job, None)
     try:

@@ -1,4 +1,4 @@
-"""Hocket Duel button by button, with a hand in its memory: addresses as FACTS and roms/duel/memory.h have them."""
+"""Hocket Duel button by button, with direct access to memory: addresses as FACTS and roms/duel/memory.h have them."""
 
 import gymnasium as gym
 
@@ -22,7 +22,7 @@ class Duelling:
         self.again(seed=seed, options=options)
 
     def again(self, **options):
-        """Another episode; what it is told at its beginning."""
+        """Begins another episode; returns its info."""
         _, info = self.env.reset(**options)
         self.rewards, self.over = [], False
         self.until(BATTLE_MENU)
@@ -43,7 +43,7 @@ class Duelling:
         self.put(party + SLOT * slot + field, *value.to_bytes(2 if field in WIDE else 1, "big"))
 
     def take_over(self):
-        """What was put into memory until now was always there."""
+        """Makes the current memory the beginning of the episode."""
         env = self.env.unwrapped
         env.restore_state({**env.clone_state(), "state": env.game.start(env.read)})
 

@@ -37,11 +37,11 @@ def read_of(game):
 def test_its_moves_are_those_of_the_game():
     rows = re.findall(r'\{"(\w+)", (\w+), (\d+), (\d+), (\d+), (\w+)\},', SOURCE.read_text())
     types = {"BRASS": 0, "REED": 1, "STRING": 2, "PLAIN": 3}
-    told = [
+    expected = [
         Move(types[type], int(power), int(accuracy), int(uses), harms_user=effect in ("RECOIL", "BURST"))
         for _, type, power, accuracy, uses, effect in rows
     ]
-    assert len(told) == 10 and list(MOVES.values()) == told
+    assert len(expected) == 10 and list(MOVES.values()) == expected
 
 
 def test_types_beat_each_other_in_a_ring():

@@ -25,7 +25,7 @@ JOYPAD = {A: (0x10, 1), B: (0x10, 2), SELECT: (0x10, 4), START: (0x10, 8)} | {
     UP: (0x20, 4),
     DOWN: (0x20, 8),
 }
-"""What the hardware shows: which half is asked for, and the bit that is 0 when the button is down."""
+"""The register of the hardware: the selected half, and the bit that is 0 when the button is down."""
 
 
 def down(env):
@@ -137,7 +137,7 @@ def test_the_screen_can_be_seen(made):
     ("options", "words"),
     [
         ({"encounters": 0}, "encounters=0 must be at least 1"),
-        ({"encounters": 3, "states": "pool"}, "encounters=3 says nothing beside states='pool'"),
+        ({"encounters": 3, "states": "pool"}, "encounters=3 has no effect with states='pool'"),
         ({"render_mode": "human"}, "render_mode='human'"),
     ],
 )

@@ -12,6 +12,7 @@ from gymnasium.utils.env_checker import check_env
 import hocket
 from hocket.core.cadence import exact_hz
 from hocket.envs import make_env, natural_spec
+from hocket.envs.gameboy.blocks_expert import BlocksExpert
 from hocket.envs.gameboy.roms import BLOCKS, DUEL, read_rom
 from hocket.envs.state import restore, snapshot
 from hocket.learn.algorithms.dqn import DQN
@@ -74,6 +75,17 @@ def test_the_seed_decides_the_game_and_another_seed_gives_another(id):
     assert len(openings) > 1
     env.close()
     other.close()
+
+
+def test_blocks_counts_the_lines_that_its_memory_counts():
+    env = make_env("hocket/Blocks-v0")
+    env.reset(seed=0)
+    expert, cleared = BlocksExpert(env.unwrapped.read), []
+    while len(cleared) < 6000 and (not cleared or cleared[-1] < 3):
+        cleared.append(env.step(expert())[4]["lines_cleared"])
+    assert cleared[0] == 0 and cleared[-1] >= 3 and cleared == sorted(cleared)
+    assert env.unwrapped.read(0xFF9E, 2) == bytes([cleared[-1], 0])
+    env.close()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ WILD, TRAINER, LOST = 1, 2, 0xFF
 
 
 class Memory:
-    """What is written here lies at Red's addresses, plus ``shift``."""
+    """Writes at Red's addresses plus ``shift``."""
 
     def __init__(self, write, shift):
         self._write, self._shift = write, shift
@@ -110,7 +110,7 @@ def test_the_next_encounter_comes_after_a_win_only(begun):
     )
 
     def after(mine, theirs):
-        """Which encounter follows one that ends like that, and their hit points there."""
+        """The encounter that follows such an end, and the enemies' hit points in it."""
         memory.hp(OWN_HP, *mine)
         memory.hp(ENEMY_HP, *theirs)
         assert env.step(NONE)[2]
@@ -126,7 +126,7 @@ def test_the_next_encounter_comes_after_a_win_only(begun):
     assert after((0, 9), (0,)) == (1, 16), "won, though one fell in the same tick"
     memory.put(0xD057, 0)
     assert env.step(NONE)[2] and env.reset()[1]["encounter"] == 1, "fled"
-    assert after((0, 0), (0, 0)) == (1, 16), "nobody stands"
+    assert after((0, 0), (0, 0)) == (1, 16), "none stands"
     assert after((9, 9), (0, 0)) == (2, 21)
     assert after((9, 9), (0, 0, 0)) == (0, 9), "after the last the first"
     assert after((9, 9), (0,)) == (1, 16)
@@ -134,6 +134,19 @@ def test_the_next_encounter_comes_after_a_win_only(begun):
     assert env.reset(options={"encounter": 2})[1]["encounter"] == 2
     with pytest.raises(ConfigurationError, match="encounter=3 must be one of 0 to 2"):
         env.reset(options={"encounter": 3})
+
+
+def test_info_tells_a_win_once_the_battle_is_over(begun):
+    env, memory = begun(PokemonBattles(), 0, ((9, 9), (9, 9), TRAINER))
+    memory.hp(ENEMY_HP, 0)
+    assert env.step(NONE)[4]["won"] is False
+    memory.hp(ENEMY_HP, 0, 0)
+    _, _, terminated, _, info = env.step(NONE)
+    assert terminated and info["won"] is True
+    assert env.reset()[1]["won"] is False
+    memory.hp(OWN_HP, 0, 0)
+    assert env.step(NONE)[4]["won"] is False
+    assert {"won", "caught"} <= set(env.metadata["counts"])
 
 
 def test_won_is_whose_fell_last(begun):
@@ -193,7 +206,7 @@ def test_the_pokedex_ends_where_it_ends(begun):
 
 
 def test_without_a_battle_there_is_nothing_to_catch(begun):
-    with pytest.raises(ConfigurationError, match=r"save state 0000\.state: .*PokemonCatching.* did not come"):
+    with pytest.raises(ConfigurationError, match=r"save state 0000\.state: .*PokemonCatching.* did not reach"):
         begun(PokemonCatching(YELLOW), 0, ((9,), (9,), WILD))
 
 

@@ -40,7 +40,7 @@ def changed(at, value):
         (changed(0x134, 7), "is no Game Boy ROM"),
         (cartridge()[:20_000], "is cut off: it holds 20,000 bytes, its header says 32,768"),
         (cartridge(size_code=2)[:65_536], "is cut off: it holds 65,536 bytes, its header says 131,072"),
-        (cartridge() + b"\n", "does not have the size that it says it has: it holds 32,769"),
+        (cartridge() + b"\n", "does not have the size of its header: it holds 32,769"),
     ],
 )
 def test_what_is_no_whole_rom_is_refused(tmp_path, content, words):

@@ -6,7 +6,7 @@ from cartridge import CLOCK
 from hocket.envs.gameboy import Tetris
 from hocket.errors import ConfigurationError
 
-SCORE, STATE = 0xC0A0, 0xFFE1
+SCORE, LINES, LEVEL, STATE = 0xC0A0, 0xFF9E, 0xFFA9, 0xFFE1
 NONE = 6
 
 
@@ -37,6 +37,20 @@ def test_a_score_that_grows_by_a_digit(env, score):
     env.write(SCORE, bcd(score + 1))
     _, reward, _, _, info = env.step(NONE)
     assert reward == 1 and info["score"] == score + 1
+
+
+def test_info_counts_the_lines_that_were_cleared_in_the_episode(env):
+    env.write(LINES, bcd(95)[:2])
+    env.restore_state({**env.clone_state(), "state": env.game.start(env.read)})
+    assert env.step(NONE)[4]["lines_cleared"] == 0
+    env.write(LINES, bcd(99)[:2])
+    env.write(LEVEL, b"\x09")
+    assert env.step(NONE)[4]["lines_cleared"] == 4
+    env.write(LINES, bcd(103)[:2])
+    env.write(LEVEL, b"\x0a")
+    info = env.step(NONE)[4]
+    assert (info["lines_cleared"], info["level"]) == (8, 10)
+    assert "lines_cleared" in env.metadata["counts"]
 
 
 @pytest.mark.parametrize("state", [0x01, 0x0D, 0x04, 0x11])

@@ -76,6 +76,31 @@ def test_a_viewer_sees_the_whole_run_and_its_figures(page):
         assert totals[name] == pytest.approx(getattr(summary, name), rel=0.01), name
 
 
+def test_the_start_of_workers_is_a_phase_before_the_first_tick(page):
+    class Slow(hocket.PolicyFactory):
+        def build(self):
+            time.sleep(0.6)
+            return policy
+
+    clock = hocket.Realtime(hz=HZ, executor="threads")
+    with watching(page) as viewer:
+        hocket.run(Painted(), Slow(), hocket.TickDispatch(3), clock, ticks=10, instruments=[page])
+        assert eventually(lambda: viewer.frames[-1][0]["phase"] == "ended")
+    starting = [header for header, _ in viewer.frames if header["phase"] == "starting"]
+    assert starting and next(header["about"] for header in starting if header.get("about"))["workers"] == 3
+    assert all((header["totals"]["tick"], header["totals"]["coverage"]) == (0, None) for header in starting)
+    phases = [header["phase"] for header, _ in viewer.frames]
+    assert phases.index("starting") < phases.index("running") or "running" not in phases
+
+
+def test_the_last_picture_is_of_the_last_tick(page):
+    with watching(page) as viewer:
+        play(page, ticks=37)
+        assert eventually(lambda: "picture" in viewer.frames[-1][1] or viewer.frames[-1][0]["phase"] == "ended")
+        time.sleep(0.2)
+    assert [sections["picture"]["tick"] for _, sections in viewer.frames if "picture" in sections][-1] == 37
+
+
 def test_a_virtual_run_and_one_after_another(page):
     virtual = hocket.Virtual(hz=HZ, latency=hocket.Constant(0.05))
     with watching(page) as viewer:
@@ -187,38 +212,49 @@ def answer(url, **headers):
 def test_the_page_and_its_files(page):
     status, content = answer(page.url)
     assert status == 200 and b"page.js" in content
+    place = page.url.partition("?")[0]
     for name in ("page.js", "page.css", "icon.svg", "stream.js"):
-        assert answer(page.url + name)[0] == 200
+        assert answer(place + name)[0] == 200
     for name in ("nothing.js", "..%2fserver.py", "__init__.py"):
-        assert answer(page.url + name)[0] == 404
+        assert answer(place + name)[0] == 404
     assert b"http" not in content.replace(b"http://www.w3.org", b""), "nothing is asked of any network"
 
 
 def test_other_pages_in_the_same_browser_are_not_let_in(page):
-    for host in ("evil.example", "[::1", "127.0.0.1.evil.example"):
-        assert answer(page.url, Host=host)[0] in (400, 403)
-    assert answer(page.url, Host=f"localhost:{page._port}")[0] == 200
-    evil = {"Origin": "http://evil.example"}
-    with pytest.raises(InvalidStatus) as refused, look_at(page, additional_headers=evil):
-        pass
-    assert refused.value.response.status_code == 403
-    with look_at(page, additional_headers={"Origin": page.url.rstrip("/")}):
+    for origin in ("http://evil.example", "http://[", "http://[::1", "null", ""):
+        with pytest.raises(InvalidStatus) as refused, look_at(page, additional_headers={"Origin": origin}):
+            pass
+        assert refused.value.response.status_code == 403, origin
+        assert answer(page.url, Origin=origin)[0] == 403, origin
+    own = page.url.partition("/?")[0]
+    assert answer(page.url, Origin=own)[0] == 200
+    with look_at(page, additional_headers={"Origin": own}):
         pass
 
 
-def test_another_address_needs_the_token():
-    with hocket.LivePage(0, host="0.0.0.0") as page:
-        url = f"http://127.0.0.1:{page._port}/"
-        token = page.url.split("?")[1]
+def test_a_malformed_origin_prints_nothing(page, capfd):
+    host, _, port = page.url.partition("//")[2].partition("/")[0].partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: [\r\nOrigin: http://[\r\nConnection: close\r\n\r\n")
+        assert b" 403 " in connection.recv(4096)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0", "::1", "localhost"])
+def test_every_address_needs_the_token_and_the_printed_one_has_it(host):
+    with hocket.LivePage(0, host=host) as page:
+        url = page.url.replace(socket.gethostname(), "127.0.0.1") if host == "0.0.0.0" else page.url
+        place, _, token = url.partition("?")
         assert token.startswith("token=") and len(token) > 20
-        assert answer(url)[0] == answer(url + "?token=wrong")[0] == answer(url + "?token=%C3%BC")[0] == 403
-        assert answer(url + "?" + token)[0] == 200
-        stream = url.replace("http", "ws") + "frames"
+        for wrong in ("", "?token=", "?token=wrong", "?token=%C3%BC", "?token=%ED%A0%80"):
+            assert answer(place + wrong)[0] == 403, wrong
+        assert answer(url)[0] == 200
+        stream = place.replace("http", "ws") + "frames"
         with pytest.raises(InvalidStatus), connect(stream, proxy=None):
             pass
         with connect(f"{stream}?{token}", proxy=None):
             pass
-    assert hocket.LivePage(0, host="::1").url == "http://[::1]:0/"
+    assert hocket.LivePage(0, host="::1").url.startswith("http://[::1]:0/?token=")
 
 
 # -- what cannot be --------------------------------------------------------------------------------------------
@@ -274,7 +310,7 @@ def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
 
     with hocket.LivePage(0) as page:
         pid = page._process.pid
-        with pytest.warns(RuntimeWarning, match=r"(?s)LivePage.*the run goes on.*ended with exit code -9") as warned:
+        with pytest.warns(RuntimeWarning, match=r"(?s)LivePage.*the run continues.*ended with exit code -9") as warned:
             result = play(page, ticks=150, env=Killing(episode_ticks=1000))
         assert len(warned) == 1 and result.summary().ticks == 150
 
@@ -330,4 +366,4 @@ def test_the_page_ends_with_its_run(tmp_path):
 
 
 def test_where_to_connect(page):
-    assert stream_of(page) == f"ws://127.0.0.1:{page._port}/frames"
+    assert stream_of(page) == f"ws://127.0.0.1:{page._port}/frames?{page.url.partition('?')[2]}"

@@ -45,7 +45,7 @@ COLUMNS = {
 
 
 def stream_of(page):
-    return page.url.replace("http:", "ws:", 1).replace("/?", "/frames?", 1) + ("" if "?" in page.url else "frames")
+    return page.url.replace("http:", "ws:", 1).replace("/?", "/frames?", 1)
 
 
 def look_at(page, **options):

@@ -67,8 +67,8 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed(tmp_path):
-    (tmp_path / "7.part").mkdir()
-    (tmp_path / "6.old").mkdir()
+    (tmp_path / "7.0123456789abcdef.part").mkdir()
+    (tmp_path / "6.fedcba9876543210.old").mkdir()
     (tmp_path / "mine.old").mkdir()
     write(tmp_path / "8")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["8", "mine.old"]

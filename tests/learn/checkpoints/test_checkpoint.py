@@ -13,6 +13,7 @@ from hocket.learn.checkpoints.checkpoint import (
     Checkpoint,
     belonging,
     check_free,
+    explain_absence,
     load_checkpoint,
     newest_checkpoint,
     optimizer_tensors,
@@ -136,6 +137,13 @@ def test_a_folder_with_another_runs_checkpoints_is_not_saved_into(tmp_path):
             check_free(tmp_path, resumed_tick=tick)
 
 
+@pytest.mark.parametrize("name", ["run.json", "ticks.npz"])
+def test_a_folder_with_the_record_of_a_run_is_not_saved_into(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match=rf"holds the record of a run \({name}\), whose config.json .* another"):
+        check_free(tmp_path)
+
+
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
@@ -199,8 +207,8 @@ def test_damaged_checkpoints_are_refused_and_their_pickle_is_not_handed_out(tmp_
     ("change", "message"),
     [
         ({"format": "other"}, "has format 'other'"),
-        ({"format_version": 3}, "version 3 .* this one reads version 2 only; try a newer hocket"),
-        ({"format_version": 1}, "version 1 .* this one reads version 2 only; train anew, or use the version that"),
+        ({"format_version": 4}, "version 4 .* this one reads version 3 only; try a newer hocket"),
+        ({"format_version": 1}, "version 1 .* this one reads version 3 only; train anew, or use the version that"),
         ({"files": {}}, "names no weights.safetensors"),
         ({"belongs_to": None}, "does not say what it belongs to"),
         ({"tick": "soon"}, "cannot be read"),
@@ -217,6 +225,18 @@ def test_where_there_is_none(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(CheckpointError, match="holds no checkpoint"):
             load_checkpoint(folder, ours())
+
+
+def test_why_there_is_none(tmp_path):
+    explain_absence(tmp_path / "new", "no episode ended before tick 50")
+    with pytest.raises(CheckpointError, match="no checkpoint: no episode ended before tick 50; give a"):
+        load_checkpoint(tmp_path / "new", ours())
+    save_checkpoint(tmp_path / "new", of(network()))
+    assert load_checkpoint(tmp_path / "new", ours()).tick == of(network()).tick
+    assert len(list((tmp_path / "new").iterdir())) == 1
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="cannot be written"):
+        explain_absence(tmp_path / "file", "why")
 
 
 def test_a_checkpoint_without_weights_or_sense_is_none():

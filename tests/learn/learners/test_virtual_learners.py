@@ -264,8 +264,8 @@ def test_priorities_and_the_support_change_at_the_landing():
     assert network.head.support[-1] > 1  # returns of up to 1 leave no margin below 1
 
 
-@pytest.mark.parametrize("broken", [{"reward": float("nan")}, {"shown": float("nan")}])
-def test_what_is_no_number_ends_the_learning_and_nothing_else(broken):
+@pytest.mark.parametrize("broken", [{"reward": 1e39}, {"shown": 3e38}])
+def test_what_cannot_be_computed_with_ends_the_learning_and_nothing_else(broken):
     with pytest.warns(RuntimeWarning, match="learning stopped at tick") as warned:
         result = learn(200, in_turn(2), 1.5, make_env=lambda: Noise(**broken))
     assert len(warned) == 1

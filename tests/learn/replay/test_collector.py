@@ -1,9 +1,12 @@
 import math
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
-from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.collector import Collector, StackCheck
 from hocket.learn.replay.replay import Replay
 from hocket.spaces.codec import NOTHING_PENDING
 
@@ -65,9 +68,64 @@ def test_frames_of_the_run_before_are_no_part_of_it():
         assert not any({98, 99} & set(pair) and {0, 1, 2} & set(pair) for pair in pairs)
 
 
-def test_a_reward_that_is_no_number_ends_it():
+@pytest.mark.parametrize("reward", [math.nan, -math.inf, 4e38])
+def test_a_reward_that_is_no_number_of_32_bits_ends_it(reward):
     replay = Replay(10, (1,))
     collector = Collector(replay, gamma=GAMMA, first_tick=100)
-    play(collector, moment(1, decided_on=0), moment(2, reward=math.nan), moment(3, decided_on=2))
-    assert collector.error.startswith("tick 102 paid a reward of nan")
+    play(collector, moment(1, decided_on=0), moment(2, reward=reward), moment(3, decided_on=2))
+    assert collector.error.startswith(f"tick 102 paid a reward of {reward}")
     assert collector.tick == 103 and len(replay) == 0
+
+
+def stacked(*frames):
+    return np.array(frames, np.uint8)[:, None]
+
+
+def of_stack(tick, *frames, final=None):
+    return replace(
+        moment(tick),
+        observation=stacked(*frames),
+        final_observation=None if final is None else stacked(*final),
+        terminated=final is not None,
+    )
+
+
+def test_stacks_are_checked_from_tick_to_tick():
+    check = StackCheck()
+    check.first(stacked(7, 7, 7))
+    check.ticked(1, of_stack(1, 7, 7, 8))
+    check.ticked(2, of_stack(2, 7, 8, 9))
+    check.ticked(3, of_stack(3, 5, 5, 5, final=(8, 9, 4)))
+    check.ticked(4, of_stack(4, 5, 5, 6))
+
+
+@pytest.mark.parametrize("frames", [(0, 0, 7), (1, 2, 3)])  # zero padding; no stack at all
+def test_a_first_stack_of_other_frames_is_refused(frames):
+    with pytest.raises(
+        ConfigurationError, match=r"^frame_stack=3, and the frames of an episode's first .* differ; .*try"
+    ):
+        StackCheck().first(stacked(*frames))
+    check = StackCheck()
+    check.first(stacked(4, 4, 4))
+    with pytest.raises(ConfigurationError, match="first observation differ"):
+        check.ticked(1, of_stack(1, *frames, final=(4, 4, 5)))
+
+
+@pytest.mark.parametrize("frames", [(7, 7, 7), (9, 8, 7), (7, 9, 10)])  # not shifted; newest first; one left out
+def test_a_stack_that_is_not_the_last_one_shifted_is_refused(frames):
+    check = StackCheck()
+    check.first(stacked(7, 7, 7))
+    check.ticked(1, of_stack(1, 7, 7, 8))
+    with pytest.raises(ConfigurationError, match="the observation of tick 2 is not the one before it, shifted by one"):
+        check.ticked(2, of_stack(2, *frames))
+    with pytest.raises(ConfigurationError, match="of tick 2"):
+        check.ticked(2, of_stack(2, 5, 5, 5, final=frames))
+
+
+def test_a_buffer_that_the_environment_reuses_is_compared_with_what_it_held():
+    buffer, check = stacked(7, 7, 7), StackCheck()
+    check.first(buffer)
+    for newest in (8, 9):
+        buffer[:-1] = buffer[1:].copy()
+        buffer[-1] = newest
+        check.ticked(newest, replace(moment(1), observation=buffer))

@@ -192,6 +192,11 @@ def test_no_run_is_no_report(tmp_path):
         write_report([], tmp_path / "x.html")
 
 
+def series_of(found, name):
+    """What a page's charts hold under a name."""
+    return [series for data in found.data for series in data.get("series", ()) if series["name"] == name]
+
+
 # -- trainings -------------------------------------------------------------------------------------------------
 
 
@@ -203,8 +208,8 @@ def learned(seed, first_tick=0, error=None):
         updates=500,
         losses=np.linspace(1, 0.1, 200),
         stalenesses=np.arange(200) % 3,
-        started_ns=np.arange(200),
-        landed_ns=np.arange(200) + 5,
+        started_ns=np.arange(200) * 10_000_000,
+        landed_ns=np.arange(200) * 10_000_000 + 5,
         first_tick=first_tick,
         error=error,
     )
@@ -213,15 +218,77 @@ def learned(seed, first_tick=0, error=None):
 def test_a_training_has_learning_curves_with_intervals():
     run = replace(saved(played().record), learning=learned(0, error="loss is NaN"))
     found = Page(page([run])).check()
-    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes on the way", "TrainingLog stopped."):
+    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes on the way", "Learning stopped."):
         assert words in found.texts
     assert "loss is NaN" in found.said
-    (curve,) = [data["series"][0] for data in found.data if data.get("label") == "tick of the training"]
+    (curve,) = series_of(found, "greedy policy")
     mean = float(np.random.default_rng(0).normal(20, 5, 8).mean())
-    assert curve["x"] == [100, 200, 300] and curve["y"] == pytest.approx([mean + 10, mean + 20, mean + 30], abs=1e-2)
+    hz = float(run.metrics.record.trace.cadence.hz)
+    assert curve["x"] == pytest.approx([100 / hz, 200 / hz, 300 / hz], rel=1e-4)
+    assert curve["y"] == pytest.approx([mean + 10, mean + 20, mean + 30], abs=1e-2)
     assert found.count("path", "band") >= 1
-    losses = next(data for data in found.data if data.get("label") == "updates")
-    assert 300 < losses["series"][0]["x"][0] < 320  # the columns have the last 200 of 500
+    (losses,) = series_of(found, "mean loss")
+    known = [(x, y) for x, y in zip(losses["x"], losses["y"], strict=True) if y is not None]
+    assert known[0][1] > 0.9 and known[-1][1] < 0.2 and 1.7 < known[-1][0] < 2.3, "they landed in the first 2 s"
+    assert "Of 500 updates" in found.said
+
+
+def test_all_plots_along_a_run_have_one_time_axis():
+    run = replace(saved(played().record), learning=learned(0, first_tick=1000))
+    hz, last = float(run.metrics.record.trace.cadence.hz), int(run.metrics.ticks.tick[-1])
+    axes = [
+        (data["label"], data["x"])
+        for data in Page(page([run])).check().data
+        if data.get("label", "").startswith("time (")
+    ]
+    wanted = pytest.approx([1000 / hz, (1000 + last) / hz])
+    assert len(axes) >= 5 and {label for label, _ in axes} == {"time (s)"}
+    assert [found for _, found in axes if found != wanted] == [
+        pytest.approx([100 / hz, (1000 + last) / hz])
+    ]  # evaluations
+    several = Page(page([run, replace(run, name="other", config={"seed": 9, "width": 2})])).check()
+    axes = [data["x"] for data in several.data if data.get("label") == "time (s)"]
+    assert len(axes) >= 4 and [found for found in axes if found != wanted] == [
+        pytest.approx([100 / hz, wanted.expected[1]])
+    ]
+
+
+def test_constant_inference_times_are_a_line():
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03))
+    run = hocket.run(NullEnv(), lambda _: 0, hocket.TickDispatch(2), clock, ticks=100)
+    found = Page(page([saved(run.record)])).check()
+    (line,) = series_of(found, "inferences")
+    assert (line["x"], line["y"]) == ([30, 30], [0, 100]) and "took 30 ms." in found.said
+    boxes = [
+        attributes["class"] for tag, attributes in found.tags if tag == "path" and attributes.get("class") == "median"
+    ]
+    assert boxes == [], "a box without height has its median as a line of its own colour"
+    other = hocket.run(
+        NullEnv(), lambda _: 0, hocket.TickDispatch(2), hocket.Virtual(hz=50, latency=hocket.Constant(0.06)), ticks=100
+    )
+    found = Page(page([saved(run.record, "a", width=1), saved(other.record, "b", width=2)])).check()
+    times = next(data for data in found.data if data["label"] == "inference time (ms)")
+    assert [(one["x"], one["y"]) for one in times["series"]] == [([30, 30], [0, 100]), ([60, 60], [0, 100])]
+    assert times["x"][0] < 30 < 60 < times["x"][1]
+
+
+def test_the_configuration_hides_defaults_shortens_lists_and_has_no_addresses():
+    config = {
+        "policy": "FunctionPolicy(function=<function f.<locals>.g at 0x7fd0946c0900>)",
+        "default": "<my.Default object at 0x7f00>",
+        "rule": {"name": "TickDispatch", "workers": 4, "hold": True},
+        "clock": {"hz": 60, "head": {"name": "Constant"}, "latency": {"durations_s": [0.5] * 100}},
+        "default_fields": ["rule.hold", "clock.head"],
+        "mode": "true-size, virtual",
+    }
+    text = page([saved(by_hand.story(), "a", **config)])
+    assert "0x7f" not in text and "FunctionPolicy(function=f.g)" in text and ">my.Default<" in text
+    assert "rule.workers" in text and "rule.hold" not in text and "clock.head" not in text
+    assert "2 more have their defaults." in text and "default_fields" not in text
+    assert "[" + "0.5, " * 8 + "… 100 in all]" in text
+    assert "a · true-size, virtual" in text
+    compared = page([saved(by_hand.story(), "a", **config), saved(by_hand.story(), "b", **{**config, "env": "E"})])
+    assert "2 configurations · true-size, virtual" in compared
 
 
 # -- several runs ----------------------------------------------------------------------------------------------
@@ -265,7 +332,7 @@ def test_a_comparison_has_a_line_and_a_lane_for_each_configuration():
 def test_trainings_are_compared_over_seeds():
     runs = [replace(saved(played(seed=s).record, f"r{s}", seed=s), learning=learned(s)) for s in range(3)]
     found = Page(page(runs)).check()
-    (curve,) = [data["series"][0] for data in found.data if data["label"] == "tick of the training"]
+    (curve,) = [data["series"][0] for data in found.data if len(data["series"][0]["x"]) == 3]
     means = [np.random.default_rng(s).normal(20, 5, 8).mean() for s in range(3)]
     assert curve["y"][0] == pytest.approx(np.mean(means) + 10, abs=1e-2)
     assert f"{np.mean(means):.4g}" in found.said  # the final evaluations

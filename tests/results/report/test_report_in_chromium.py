@@ -6,6 +6,8 @@ import pytest
 
 import hocket
 from hocket.envs.null import NullEnv
+from hocket.results.report import write_report
+from hocket.results.run_folder import read_runs
 
 webdriver = pytest.importorskip("selenium.webdriver")
 pytestmark = pytest.mark.skipif(
@@ -84,3 +86,22 @@ def test_charts_tell_values_under_the_pointer(page):
     assert lines[0].startswith("time (s): ") and lines[1].startswith("coverage: ")
     assert 0 <= float(lines[1].split(": ")[1]) <= 1
     assert [entry for entry in page.get_log("browser") if entry["level"] != "INFO"] == []
+
+
+@pytest.mark.slow
+def test_what_differs_wraps_inside_its_box(browser, tmp_path):
+    folders = []
+    for name in ("a", "b"):
+        config = {"options": {"env_args": name * 2500, "note": f"{name} " * 900}}
+        law = hocket.Constant(0.03)
+        run = hocket.run(
+            NullEnv(), lambda o: 0, hocket.TickDispatch(2), hocket.Virtual(hz=60, latency=law), ticks=60, config=config
+        )
+        folders.append(run.save(tmp_path / name))
+    write_report(read_runs(folders, ["a", "b"]), tmp_path / "ab.html")
+    browser.get((tmp_path / "ab.html").as_uri())
+    widths = browser.execute_script(
+        "const box = document.querySelector('table.words').parentElement;"
+        "return [box.scrollWidth, box.clientWidth, document.documentElement.scrollWidth, innerWidth]"
+    )
+    assert widths[0] == widths[1] and widths[2] <= widths[3]

@@ -84,7 +84,7 @@ class ActingArguments:
     live_port: int = USUAL_PORT
     """The page's port; 0 for any that is free."""
     live_host: str = LOOPBACK
-    """The address that the page is served on; others can reach any but this machine's own, and then need a token."""
+    """The address of the page; 127.0.0.1 is reached from this machine only. Needs the printed token."""
 
 
 RULE_NEEDS = {

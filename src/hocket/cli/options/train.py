@@ -15,6 +15,7 @@ from hocket.cli.options.typed import Need, given, need
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
+from hocket.spaces.codec import check_spaces
 
 if TYPE_CHECKING:
     from hocket.learn.algorithms.deep_q import DeepQ
@@ -74,7 +75,7 @@ class TrainArguments(ActingArguments):
     evaluate_every: int | None = None
     """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
     evaluation_episodes: int | None = None
-    """Episodes of each, and of the final one; 20 by default, 1 in realtime."""
+    """Episodes of each, and of the final one; 20 by default, 1 in realtime; 0 for no evaluations."""
     good_enough: float | None = None
     """Stop at the first evaluation whose mean return reaches this (virtual)."""
     out: Path | None = None
@@ -146,6 +147,7 @@ def check_learnable(options: TrainArguments) -> tuple[tuple[int, ...], gym.space
     """
     env = make_world(options)
     env.close()
+    check_spaces(env)
     shape, space = env.observation_space.shape, env.action_space
     if shape is None or not isinstance(space, gym.spaces.Discrete):
         raise ConfigurationError(f"learning needs Discrete actions, not {space}; {options.env} has others")

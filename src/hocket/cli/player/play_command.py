@@ -1,4 +1,4 @@
-"""``hocket play``: a person at the buttons."""
+"""``hocket play``: plays a Game Boy game by keyboard."""
 
 from __future__ import annotations
 
@@ -15,55 +15,62 @@ from numpy.typing import NDArray
 from hocket.cli import console
 from hocket.cli.options.acting import parse_env_args
 from hocket.cli.player import terminal
+from hocket.cli.player.recording import Recording
 from hocket.cli.player.screens import Screen
 from hocket.cli.player.window import Window, has_display
 from hocket.core.cadence import exact_hz
 from hocket.drivers.loop_thread import Interrupt, between_ticks
 from hocket.envs import make_env
-from hocket.envs.gameboy.buttons import ALL, Button
+from hocket.envs.gameboy.buttons import ALL, NONE, Button
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ, Emulator
 from hocket.envs.gameboy.env import GameBoyEnv
 from hocket.envs.gameboy.roms import read_rom
 from hocket.envs.gameboy.states import read_state, write_state
-from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
+from hocket.envs.gameboy.tetris import LEVELS
+from hocket.envs.registration import BLOCKS_ID, BROUGHT_IDS, OWN_IDS, TETRIS_ID
 from hocket.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayArguments:
-    """What ``hocket play`` can be told."""
+    """The options of ``hocket play``."""
 
     env: str = "hocket/Blocks-v0"
     """A Game Boy environment; see: hocket envs."""
     env_args: str | None = None
-    """What it is made with, as NAME=VALUE,…: rom=tetris.gb,states=FOLDER."""
+    """Its arguments as NAME=VALUE,…: rom=tetris.gb,states=FOLDER."""
     rom: Path | None = None
     """Instead of an environment: this cartridge, from power-on, to make save states of."""
     state: Path | None = None
-    """With --rom: go on from this save state."""
+    """With --rom: begin from this save state."""
     save_states: Path | None = None
     """The key s saves the state into this folder."""
+    record: Path | None = None
+    """Write what is played into this folder, for: hocket train --demonstrations FOLDER/0000.npz."""
+    level: int | None = None
+    """Begin with this one: level 0 to 9 of falling blocks, opponent 0 to 7 of Duel."""
     window: bool = False
-    """In a window, even if there is a terminal."""
+    """Play in a window, even if there is a terminal."""
     every: int = 2
-    """Draw every so many frames."""
+    """Draw one frame in this many."""
     speed: float = 1.0
-    """Times as fast."""
+    """Multiple of the natural speed."""
     seconds: float | None = None
-    """Leave after so long; else when q is pressed."""
+    """Leave after this many seconds; else when q is pressed."""
     seed: int = 0
     """Of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What is played: a Game Boy, with or without a game's rewards."""
+    """A running Game Boy, with or without a game's rewards."""
 
     screen: Callable[[], NDArray[np.uint8]]
     press: Callable[[Button | None], None]
     save: Callable[[Path], Path]
-    says: Callable[[], str]
+    status: Callable[[], str]
     close: Callable[[], None]
+    full: Callable[[], bool] = lambda: False
 
 
 _USUAL = PlayArguments()
@@ -84,11 +91,11 @@ def play(options: Annotated[PlayArguments, tyro.conf.arg(name="")] = _USUAL) -> 
             _loop(session, screen, options, interrupt)
     finally:
         session.close()
-    console.say(session.says())
+    console.say(session.status())
 
 
 def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: Interrupt) -> None:
-    """Frame by frame, each at its own time; one that is late is not drawn."""
+    """Plays frame by frame in time; a late frame is not drawn."""
     period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
     note = screen.help
     began_s = monotonic()
@@ -96,16 +103,16 @@ def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: I
     while options.seconds is None or frame * period_s < options.seconds:
         frame += 1
         due_s = began_s + frame * period_s
-        heard = screen.listen(due_s)
+        keys = screen.listen(due_s)
         if interrupt.requested:
             raise KeyboardInterrupt
-        if heard.leave:
+        if keys.leave or session.full():
             return
-        if heard.save:
+        if keys.save:
             note = _saved(session, options)
-        session.press(heard.button)
+        session.press(keys.button)
         if frame % options.every == 0 and monotonic() < due_s + options.every * period_s:
-            screen.draw(session.screen(), f"{session.says()}   {note}")
+            screen.draw(session.screen(), f"{session.status()}   {note}")
 
 
 def _screen(options: PlayArguments) -> Screen:
@@ -128,25 +135,51 @@ def _saved(session: Session, options: PlayArguments) -> str:
 
 def _environment(options: PlayArguments) -> Session:
     """``options.env``, with START and SELECT; an episode that ends is followed by the next."""
-    env = make_env(options.env, **{"start_select": True, "raw": True, **parse_env_args(options.env_args)})
+    recording = None if options.record is None else Recording(options.record)
+    given = parse_env_args(options.env_args)
+    if options.level is not None and options.env in (BLOCKS_ID, TETRIS_ID) and "states" not in given:
+        given = {"encounters": LEVELS, **given}
+    # What is recorded is what training sees: small pictures, and no START or SELECT.
+    usual = {"start_select": True, "raw": True} if recording is None else {}
+    env = make_env(options.env, **{**usual, **given})
     boy = env.unwrapped
     assert isinstance(boy, GameBoyEnv)
+    chosen = None if options.level is None else {"encounter": options.level}
     totals: dict[str, Any] = {"return": 0.0, "episodes": 0}
-    env.reset(seed=options.seed)
+
+    def begin(seed: int | None, options: dict[str, Any] | None) -> None:
+        observation, _ = env.reset(seed=seed, options=options)
+        if recording is not None:
+            recording.begin(observation)
 
     def press(button: Button | None) -> None:
-        _, reward, terminated, truncated, _ = env.step(ALL.index(button))
+        action = ALL.index(button)
+        action = action if env.action_space.contains(action) else NONE
+        observation, reward, terminated, truncated, _ = env.step(action)
         totals["return"] += float(reward)
+        if recording is not None:
+            recording.add(action, observation, float(reward), terminated, truncated)
         if terminated or truncated:
             totals["episodes"] += 1
-            env.reset()
+            begin(None, None if boy.game.in_order else chosen)
 
+    def close() -> None:
+        env.close()
+        if recording is not None and (file := recording.save()) is not None:
+            console.say(f"recorded {file}; train on it: hocket train --env {options.env} --demonstrations {file}")
+
+    try:
+        begin(options.seed, chosen)
+    except ConfigurationError:
+        env.close()
+        raise
     return Session(
         screen=lambda: boy.screen,
         press=press,
         save=lambda folder: write_state(folder, boy.save_state(), rom_sha256=boy.rom.sha256),
-        says=lambda: f"rewards {totals['return']:g}, episodes ended {totals['episodes']}",
-        close=env.close,
+        status=lambda: f"rewards {totals['return']:g}, episodes ended {totals['episodes']}",
+        close=close,
+        full=lambda: recording is not None and recording.full,
     )
 
 
@@ -167,7 +200,7 @@ def _cartridge(options: PlayArguments) -> Session:
         screen=lambda: emulator.screen,
         press=press,
         save=lambda folder: write_state(folder, emulator.save(), rom_sha256=rom.sha256),
-        says=lambda: rom.path.name,
+        status=lambda: rom.path.name,
         close=emulator.close,
     )
 
@@ -177,6 +210,10 @@ def _check(options: PlayArguments) -> None:
         raise ConfigurationError(f"--state {options.state} needs --rom; an environment takes --env-args states=FOLDER")
     if options.rom is not None and (options.env, options.env_args) != (_USUAL.env, _USUAL.env_args):
         raise ConfigurationError(f"--rom {options.rom} is played alone; leave --env and --env-args out")
+    if options.rom is not None and (options.record, options.level) != (None, None):
+        raise ConfigurationError(
+            f"--rom {options.rom} has no rewards and no levels; --env has; leave --record and --level out"
+        )
     if options.rom is None and options.env not in (*OWN_IDS, *BROUGHT_IDS):
         raise ConfigurationError(
             f"--env {options.env} is no Game Boy game; see hocket envs; try --env hocket/Blocks-v0, and for others "

@@ -1,4 +1,4 @@
-"""What a person plays at: something that draws pictures and listens to keys."""
+"""The interface of screens: they draw pictures and read keys."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hocket.envs.gameboy.buttons import Button
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the keys said.
+class Keys:
+    """The state of the keys.
 
     Attributes:
-        button: what is down now.
-        save, leave: whether that was asked for.
+        button: the button that is down now.
+        save, leave: true if their key was pressed.
     """
 
     button: Button | None
@@ -27,13 +27,13 @@ class Heard:
 
 
 class Screen(AbstractContextManager["Screen"], Protocol):
-    """Open within its ``with``; afterwards all is as it was."""
+    """A context manager that opens the screen and restores the terminal or closes the window."""
 
     help: str
-    """Which keys do what."""
+    """The keys and their functions."""
 
-    def listen(self, until_s: float) -> Heard:
-        """Wait until ``time.monotonic()`` is ``until_s``, and say what was heard meanwhile."""
+    def listen(self, until_s: float) -> Keys:
+        """Waits until ``time.monotonic()`` is ``until_s``; returns the keys of that time."""
 
     def draw(self, picture: NDArray[np.uint8], below: str) -> None:
         """Show ``picture``, grey of shape (144, 160), and the text ``below`` it."""

@@ -1,7 +1,7 @@
-"""A screen and a keyboard made of a terminal: pictures of half blocks in 24-bit colour, keys as they are pressed.
+"""The terminal as screen and keyboard: pictures of half blocks in 24-bit colour.
 
-A terminal tells when a key is pressed, and again and again while it is held, but not when it is let go: a key counts as
-down for `HOLD_S` after it was last heard of.
+A terminal reports that a key is pressed or repeats, but not that it is released: a key counts as down for `HOLD_S`
+after its last report.
 """
 
 from __future__ import annotations
@@ -18,14 +18,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.cli.player.screens import Heard
+from hocket.cli.player.screens import Keys
 from hocket.envs.gameboy.buttons import Button
+from hocket.envs.gameboy.picture import COLUMNS, ROWS
+from hocket.errors import ConfigurationError
 
 HOLD_S = 0.1
 _UPPER_HALF = "▀"
 _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _OTHER_SCREEN, _USUAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 _PLAIN = "\x1b[0m"
+LEAST_COLUMNS, LEAST_LINES = 40, 19
+"""A terminal that is smaller is refused: a quarter of the picture's width and height, and a line of text."""
 ESCAPE = b"\x1b"
 KEYS = {
     b"x": Button.A,
@@ -40,23 +44,23 @@ KEYS = {
     b"\x08": Button.SELECT,
 }
 SAVE, LEAVE = b"s", b"q"
-"""Not Escape: it is also how an arrow begins, of which the rest may come later."""
+"""Not Escape: arrows begin with it, and their rest may arrive later."""
 
 
 def is_terminal() -> bool:
-    """Whether there is one to draw on and to listen to."""
+    """True if input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _typed(timeout_s: float) -> bytes:
-    """What was typed, at once if there is something, else after at most ``timeout_s``; empty if nothing was."""
+    """Reads typed bytes, waiting for at most ``timeout_s``; empty if there were none."""
     keyboard = sys.stdin.fileno()
     ready, _, _ = select.select([keyboard], [], [], max(0.0, timeout_s))
     return os.read(keyboard, 1024) if ready else b""
 
 
 def split_keys(typed: bytes) -> list[bytes]:
-    """Key by key: an arrow is a sequence such as ``ESC [ A``, all else one byte."""
+    """Splits bytes into keys: an arrow is a sequence such as ``ESC [ A``, other keys are one byte."""
     keys, at = [], 0
     while at < len(typed):
         arrow = typed[at : at + 1] == ESCAPE and typed[at + 1 : at + 2] in (b"[", b"O") and at + 2 < len(typed)
@@ -67,7 +71,7 @@ def split_keys(typed: bytes) -> list[bytes]:
 
 
 def fitted(picture: NDArray[np.uint8], columns: int, lines: int) -> NDArray[np.uint8]:
-    """``picture`` as large as it fits, shape kept, at most as large as it is: two of its rows make a line."""
+    """``picture`` scaled down to fit, in its proportions; two of its rows make a line."""
     rows, width = picture.shape
     factor = min(1.0, columns / width, 2 * lines / rows)
     wanted = max(2, int(rows * factor) // 2 * 2), max(1, int(width * factor))
@@ -93,8 +97,19 @@ def half_blocks(picture: NDArray[np.uint8]) -> list[str]:
     return lines
 
 
+def size_note(columns: int, lines: int) -> str:
+    """Says that a terminal of this size does not show every pixel; empty if it does."""
+    if columns >= COLUMNS and lines > ROWS // 2:
+        return ""
+    return f"too small: {columns}x{lines}, all pixels need {COLUMNS}x{ROWS // 2 + 1}   "
+
+
 class Terminal(AbstractContextManager["Terminal"]):
-    """Draws pictures over one another, and of each only the lines that have changed."""
+    """Draws pictures on the terminal; of each only the lines that have changed.
+
+    Raises:
+        ConfigurationError: on entering, if the terminal is too small.
+    """
 
     help = "arrows, x = A, z = B, Enter = START, Backspace = SELECT, s = save the state, q = leave"
 
@@ -102,10 +117,17 @@ class Terminal(AbstractContextManager["Terminal"]):
         self._shown: list[str] = []
         self._size = (0, 0)
         self._button: Button | None = None
-        self._heard_s = 0.0
+        self._reported_s = 0.0
         self._before: list[Any] = []
 
     def __enter__(self) -> Self:
+        size = os.get_terminal_size(sys.stdout.fileno())
+        if size.columns < LEAST_COLUMNS or size.lines < LEAST_LINES:
+            raise ConfigurationError(
+                f"the terminal has {size.columns} columns and {size.lines} lines; at least {LEAST_COLUMNS} and "
+                f"{LEAST_LINES} are needed, {COLUMNS} and {ROWS // 2 + 1} show every pixel; try a larger terminal, a "
+                "smaller font, or --window True"
+            )
         keyboard = sys.stdin.fileno()
         self._before = termios.tcgetattr(keyboard)
         tty.setcbreak(keyboard)
@@ -116,17 +138,17 @@ class Terminal(AbstractContextManager["Terminal"]):
         termios.tcsetattr(sys.stdin.fileno(), termios.TCSADRAIN, self._before)
         _write(_PLAIN + _SHOW + _USUAL_SCREEN)
 
-    def listen(self, until_s: float) -> Heard:
+    def listen(self, until_s: float) -> Keys:
         save = leave = False
         while (typed := _typed(until_s - monotonic())) or monotonic() < until_s:
             for key in split_keys(typed):
                 leave = leave or key == LEAVE
                 save = save or key == SAVE
                 if key in KEYS:
-                    self._button, self._heard_s = KEYS[key], monotonic()
-        if monotonic() - self._heard_s > HOLD_S:
+                    self._button, self._reported_s = KEYS[key], monotonic()
+        if monotonic() - self._reported_s > HOLD_S:
             self._button = None
-        return Heard(self._button, save, leave)
+        return Keys(self._button, save, leave)
 
     def draw(self, picture: NDArray[np.uint8], below: str) -> None:
         size = os.get_terminal_size(sys.stdout.fileno())
@@ -135,7 +157,7 @@ class Terminal(AbstractContextManager["Terminal"]):
             self._size, self._shown = size, []
             out.append("\x1b[2J")
         lines = half_blocks(fitted(picture, size.columns, size.lines - 1))
-        lines.append(below[: size.columns] + "\x1b[K")
+        lines.append((size_note(size.columns, size.lines) + below)[: size.columns] + "\x1b[K")
         for number, line in enumerate(lines):
             if number >= len(self._shown) or self._shown[number] != line:
                 out.append(f"\x1b[{number + 1};1H{line}")

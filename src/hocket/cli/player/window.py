@@ -1,5 +1,4 @@
-"""A window with a keyboard, by the SDL that comes with PyBoy. Keys are known to be down from when they are pressed on
-until they are let go."""
+"""A window with a keyboard, by the SDL that comes with PyBoy. It reports when keys are pressed and released."""
 
 from __future__ import annotations
 
@@ -13,18 +12,18 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.cli.player.screens import Heard
+from hocket.cli.player.screens import Keys
 from hocket.envs.gameboy.buttons import Button
 from hocket.envs.gameboy.picture import COLUMNS, ROWS
 from hocket.errors import ConfigurationError, MissingExtraError
 
 SCALE = 4
 LOOK_S = 0.002
-"""Between two looks for events."""
+"""Seconds between two polls for events."""
 
 
 def has_display() -> bool:
-    """Whether there is something to open a window on."""
+    """True if the environment names a display."""
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
 
 
@@ -67,8 +66,8 @@ class Window(AbstractContextManager["Window"]):
         self._sdl.SDL_DestroyWindow(self._window)
         self._sdl.SDL_QuitSubSystem(self._sdl.SDL_INIT_VIDEO)
 
-    def listen(self, until_s: float) -> Heard:
-        """Of buttons that are down together the one pressed last counts."""
+    def listen(self, until_s: float) -> Keys:
+        """Waits and reads keys; of buttons that are down together the one pressed last counts."""
         sdl, event = self._sdl, self._sdl.SDL_Event()
         save = leave = False
         while True:
@@ -83,11 +82,11 @@ class Window(AbstractContextManager["Window"]):
                     self._down = [other for other in self._down if other is not button] + [button] * pressed
             left_s = until_s - monotonic()
             if left_s <= 0:
-                return Heard(self._down[-1] if self._down else None, save, leave)
+                return Keys(self._down[-1] if self._down else None, save, leave)
             sleep(min(left_s, LOOK_S))
 
     def draw(self, picture: NDArray[np.uint8], below: str) -> None:
-        """In the middle of what the window has become."""
+        """Scales the picture to the window."""
         sdl = self._sdl
         pixels = np.ascontiguousarray(np.repeat(picture[:, :, None], 4, axis=2))
         drawn = sdl.SDL_CreateRGBSurfaceWithFormatFrom(
@@ -101,7 +100,7 @@ class Window(AbstractContextManager["Window"]):
 
 def _sdl() -> Any:
     try:
-        with warnings.catch_warnings():  # it warns of the library that it was told to use
+        with warnings.catch_warnings():  # it warns of the library it is configured with
             warnings.simplefilter("ignore")
             import sdl2
     except ImportError as error:

@@ -99,7 +99,7 @@ class Schedule(ABC):
         return inference.usable_tick
 
     def choose(self, tick: int, due: list[Inference]) -> Inference | None:
-        """The released answer that runs now, if any; called at every tick that is not an overrun.
+        """The released answer that runs now, if any; called at every tick that is not missed.
 
         ``due`` is ordered by observation; all are newer than the last executed.
         """

@@ -1,4 +1,4 @@
-"""What a realtime executor offers beyond starting inferences: launching, waiting, reporting, and a clean end."""
+"""The interface of executors. Realtime ones also launch workers, wait, report and end them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hocket.core.events import (
     WorkerLost,
 )
 from hocket.core.rules import Rule
-from hocket.errors import ConfigurationError, PolicyError
+from hocket.errors import ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
 
@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerJob:
-    """What every worker of a run needs to know."""
+    """The policy of a run's workers, the arrays that they exchange, and their number."""
 
     policy: PolicyFactory
     codec: ActionCodec
@@ -66,11 +66,11 @@ class WorkerJob:
 
 
 class Executor(ABC):
-    """Starts inferences; each is later reported finished, failed or lost by whoever pumps the executor."""
+    """Starts inferences; each is later reported finished, failed or lost."""
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation and, if the policy is told of them, the pending actions.
+        """Run the policy on ``inputs``: an observation and, if the policy takes them, the pending actions.
 
         The observation's buffer may be reused once this returns; the array of pending actions is the policy's own. Of
         a policy in two stages this runs the trunk, on the observation alone.
@@ -80,7 +80,7 @@ class Executor(ABC):
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
 
-        They are the pending actions if the policy is told of them, and the newest observation if it asks for it.
+        They are the pending actions and the newest observation, as far as the policy takes them.
         """
 
     @abstractmethod
@@ -113,7 +113,7 @@ class RealtimeExecutor(Executor):
 
     @abstractmethod
     def reports(self) -> list[Report]:
-        """What has happened since the last call. Never blocks."""
+        """Return the reports since the last call. Never blocks."""
 
     @abstractmethod
     def close(self) -> None:
@@ -148,39 +148,3 @@ def check_nice(nice: int) -> None:
     """Refuse a priority that the system does not know."""
     if not (isinstance(nice, int) and 0 <= nice <= 19):
         raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")
-
-
-KEPT = 20
-
-
-def check_failure_limit(limit: int) -> None:
-    """Refuse a limit that is no positive integer."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-        raise ConfigurationError(f"failure_limit={limit!r} must be an integer of at least 1; try 5")
-
-
-class FailureLog:
-    """Counts failures in a row; any success starts the count anew."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._in_a_row = 0
-        self.tracebacks: list[str] = []
-
-    def success(self) -> None:
-        """An inference finished."""
-        self._in_a_row = 0
-
-    def failure(self, traceback: str) -> None:
-        """An inference failed or a worker was lost.
-
-        Raises:
-            PolicyError: if that was the last failure in a row that is tolerated.
-        """
-        self._in_a_row += 1
-        self.tracebacks.append(traceback)
-        del self.tracebacks[:-KEPT]
-        if self._in_a_row >= self._limit:
-            raise PolicyError(
-                f"{self._in_a_row} inferences failed in a row, and none succeeded between; the last one:\n{traceback}"
-            )

@@ -31,7 +31,7 @@ class Mailbox:
         request: by slot, the stage to run, or STOP.
         reply: by slot, the last stage done, or READY or BROKEN after start-up, or NONE.
         time_ns: by slot, when the reply was written.
-        pending: by slot, the pending actions, none if the policy is not told of them.
+        pending: by slot, the pending actions, none if the policy does not take them.
         newest: by slot, the newest observation for a head, none if it does not ask for it.
         length: by slot, how many actions the answer holds, or -1 if the inference raised.
         version: by slot, that of the weights that answered.
@@ -70,11 +70,11 @@ class Mailbox:
         self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:
-        """Keep the end of a traceback, which says most."""
+        """Keep the end of a traceback, or, with READY, what the system denied the worker."""
         write_text(self._errors[slot], text)
 
     def read_error(self, slot: int) -> str:
-        """The traceback that was last written to ``slot``."""
+        """The text that was last written to ``slot``."""
         return read_text(self._errors[slot])
 
     def close(self) -> None:

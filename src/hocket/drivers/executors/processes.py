@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +22,11 @@ from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
 from hocket.drivers.executors.supervisor import WorkerProcess, WorkerSupervisor
 from hocket.drivers.executors.worker_process import serve, spin
+from hocket.drivers.failures import restart_pause_s
 from hocket.errors import ConfigurationError, PolicyError
-from hocket.ipc.child_processes import end_children, preload
+from hocket.ipc.child_processes import WithEnvironment, end_children, preload
+from hocket.ipc.process_limits import check_room
+from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 
 DYING_SLOTS = 8
@@ -50,6 +54,7 @@ class ProcessExecutor(RealtimeExecutor):
     def __init__(self, kind: Processes, job: WorkerJob, learn: Callable[[], None] | None) -> None:
         self._kind = kind
         self._job = job
+        check_room(job.workers)
         self._context = multiprocessing.get_context("forkserver")
         preload((serve.__module__, *job.policy.preload))
         try:
@@ -71,7 +76,8 @@ class ProcessExecutor(RealtimeExecutor):
         )
         self._mailbox.reply[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
-        self._done: Any = self._context.Semaphore(0)
+        self._semaphores = SharedSemaphores(capacity + 1)  # one a slot, and the tick loop's
+        self._done: Any = self._semaphores[capacity]
         self._free_slots: SimpleQueue[int] = SimpleQueue()
         for index in range(capacity):
             self._free_slots.put(index)
@@ -82,8 +88,10 @@ class ProcessExecutor(RealtimeExecutor):
         self._dead: deque[WorkerProcess] = deque()
         self._learning = LearningThread(learn, self._deliver)
         self._rung = False  # `wait` has taken a token of `_done`, and `reports` has not looked since
+        self._warned = False
         self._closed = False
         self._next = 0
+        self._losses = 0  # workers lost since the last answer
         self._keeper = WorkerSupervisor(
             spawn=self._spawn,
             starting=self._starting,
@@ -98,14 +106,15 @@ class ProcessExecutor(RealtimeExecutor):
         if self._free_slots.empty():
             return None
         slot = self._free_slots.get()
-        go = self._context.Semaphore(0)
+        self._semaphores.reset(slot)
+        self._mailbox.write_error(slot, "")
         process = self._context.Process(
-            target=serve,
-            args=(self._mailbox, slot, go, self._done, self._parcel, self._kind.nice),
+            target=WithEnvironment(serve),
+            args=(self._mailbox, slot, self._semaphores, self._parcel, self._kind.nice),
             name=f"hocket-worker-{worker}",
             daemon=True,
         )
-        started = WorkerProcess(slot, worker, process, go)
+        started = WorkerProcess(slot, worker, process, self._semaphores[slot])
         self._by_slot[slot] = self._by_worker[worker] = started  # before its first word can arrive
         try:
             process.start()
@@ -159,7 +168,7 @@ class ProcessExecutor(RealtimeExecutor):
     def add_worker(self, now_ns: int) -> None:
         worker = self._next
         self._next += 1
-        self._keeper.order(worker)
+        self._keeper.order(worker, restart_pause_s(self._losses, self._job.workers))
 
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
@@ -229,9 +238,15 @@ class ProcessExecutor(RealtimeExecutor):
         time_ns = int(mailbox.time_ns[slot])
         if reply == READY:
             process.ready = True
+            if (denied := mailbox.read_error(slot)) and not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"workers cannot stand back behind the tick loop: {denied}; ticks may be late", RuntimeWarning, 2
+                )
             reports.append(Report(WorkerJoined(time_ns, process.worker)))
         elif reply >= 0:
             self._busy.pop(process.worker, None)
+            self._losses = 0
             length = int(mailbox.length[slot])
             inference, last = divmod(reply, 2)
             if length < 0:
@@ -253,6 +268,7 @@ class ProcessExecutor(RealtimeExecutor):
         retired = self._by_worker.pop(process.worker, None) is None
         self._busy.pop(process.worker, None)
         if not retired:
+            self._losses += 1
             broken = self._mailbox.reply[slot] == BROKEN
             traceback = process.last_words(self._mailbox.read_error(slot) if broken else None)
             if process.ready:
@@ -285,6 +301,7 @@ class ProcessExecutor(RealtimeExecutor):
             worker.go.release()
         end_children(processes, GOODBYE_S)
         self._mailbox.close()
+        self._semaphores.close()
         self._by_slot.clear()
         self._by_worker.clear()
-        self._done = Semaphore(0)  # nobody rings it; the shared one goes now, and its name in /dev/shm with it
+        self._done = Semaphore(0)  # releases the shared ones' memory

@@ -15,7 +15,7 @@ from traceback import format_exc
 from typing import Any
 
 CHECK_S = 0.1
-"""How often to look at processes that are starting, and at orders that could not be carried out."""
+"""Seconds between two looks at processes that are starting, and at orders that wait."""
 
 
 class WorkerProcess:
@@ -76,15 +76,15 @@ class WorkerSupervisor:
         self._failed = failed
         self._ended = ended
         self._start_s = start_s
-        self._orders: SimpleQueue[int] = SimpleQueue()
+        self._orders: SimpleQueue[tuple[float, int]] = SimpleQueue()  # not before when, and for which worker
         self._watched: dict[int, WorkerProcess] = {}  # by sentinel
         self._bell, self._ring = Pipe(duplex=False)
         self._closing = False
         self._thread = Thread(target=self._keep, name="hocket-keeper", daemon=True)
 
-    def order(self, worker: int) -> None:
-        """Start a process for ``worker`` soon."""
-        self._orders.put(worker)
+    def order(self, worker: int, pause_s: float = 0.0) -> None:
+        """Start a process for ``worker`` in ``pause_s`` seconds."""
+        self._orders.put((monotonic() + pause_s, worker))
         if not self._thread.is_alive():
             self._thread.start()
         self._ring.send_bytes(b"!")
@@ -120,13 +120,16 @@ class WorkerSupervisor:
         for _ in range(self._orders.qsize()):
             if self._closing:
                 return
-            worker = self._orders.get()
+            not_before, worker = self._orders.get()
+            if monotonic() < not_before:
+                self._orders.put((not_before, worker))
+                continue
             try:
                 process = self._spawn(worker)
             except Exception:
                 process = None
-                self._failed(format_exc())
+                self._failed(f"the process of worker {worker} could not be started:\n{format_exc()}")
             if process is None:
-                self._orders.put(worker)
+                self._orders.put((not_before, worker))
             else:
                 self._watched[process.process.sentinel] = process

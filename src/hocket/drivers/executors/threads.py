@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,9 @@ from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
+from hocket.drivers.failures import restart_pause_s
 from hocket.errors import PolicyError
+from hocket.ipc.child_processes import lower_priority
 from hocket.policies.base import Stages, built
 
 GOODBYE_S = 0.5
@@ -55,7 +57,9 @@ class ThreadExecutor(RealtimeExecutor):
         self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
         self._waited: deque[tuple[int, Report]] = deque()  # taken from the outbox by `wait`
         self._learning = LearningThread(learn, lambda report: self._outbox.put((-1, report)))
+        self._denied: list[str] = []  # what the system denied workers
         self._next = 0
+        self._losses = 0  # workers that could not be built or hung, since the last answer
 
     def launch(self) -> list[Report]:
         try:
@@ -80,20 +84,31 @@ class ThreadExecutor(RealtimeExecutor):
             if report.traceback is not None:
                 raise PolicyError(f"a worker could not build its policy:\n{report.traceback}")
             joined.append(report)
+        if self._denied:
+            warnings.warn(
+                f"workers cannot stand back behind the tick loop: {self._denied[0]}; ticks may be late",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return joined
 
     def add_worker(self, now_ns: int) -> None:
         worker = self._next
         self._next += 1
         inbox = self._inboxes[worker] = SimpleQueue()
-        thread = Thread(target=self._serve, args=(worker, inbox), name=f"hocket-worker-{worker}", daemon=True)
+        pause_s = restart_pause_s(self._losses, self._job.workers)
+        thread = Thread(target=self._serve, args=(worker, inbox, pause_s), name=f"hocket-worker-{worker}", daemon=True)
         self._threads = [*filter(Thread.is_alive, self._threads), thread]
         thread.start()
 
-    def _serve(self, worker: int, inbox: SimpleQueue[Order | None]) -> None:
+    def _serve(self, worker: int, inbox: SimpleQueue[Order | None], pause_s: float) -> None:
+        if pause_s:
+            with contextlib.suppress(Empty):
+                inbox.get(timeout=pause_s)
+                return  # the first order would follow the report below: it was let go
         outbox, encode = self._outbox, self._job.codec.encode
-        if sys.platform == "linux":
-            os.nice(self._kind.nice)  # of this thread alone
+        if sys.platform == "linux" and (denied := lower_priority(self._kind.nice)):  # of this thread alone
+            self._denied.append(denied)
         try:
             policy = built(self._job.policy)
             self._job.warm_up(policy)
@@ -150,9 +165,12 @@ class ThreadExecutor(RealtimeExecutor):
                 break  # a `wait` in another thread was faster
             if worker >= 0 and worker not in self._inboxes:
                 continue  # given up long ago
-            if self._busy.pop(worker, None) is None and report.event is None:
+            if self._busy.pop(worker, None) is not None:
+                self._losses = 0
+            elif worker >= 0 and report.event is None:  # a replacement could not build its policy
                 del self._inboxes[worker]
-                self.add_worker(monotonic_ns())  # a replacement could not build its policy
+                self._losses += 1
+                self.add_worker(monotonic_ns())
             reports.append(report)
         if self._busy:
             self._give_up_hanging(reports)
@@ -163,6 +181,7 @@ class ThreadExecutor(RealtimeExecutor):
         worker, since_ns = next(iter(self._busy.items()))
         if now_ns - since_ns > self._kind.hang_s * NS_PER_S:
             del self._busy[worker]
+            self._losses += 1
             self._inboxes.pop(worker).put(None)
             reports.append(
                 Report(

@@ -1,7 +1,7 @@
 """The executor of virtual time: an event heap. A policy is run at once and answers when its drawn duration has passed.
 
-Nothing here may depend on what a realtime run could not yet know: an answer computed when its inference starts is shown
-to nobody before its inference has ended.
+Nothing here may depend on what a realtime run could not yet know: an answer is computed when its inference starts and
+shown only once its inference has ended.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from hocket.core import events as e
 from hocket.core.events import Event
 from hocket.drivers.engine import Engine
-from hocket.drivers.executors.base import Executor, FailureLog
+from hocket.drivers.executors.base import Executor
+from hocket.drivers.failures import FailureLog
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
 from hocket.latency.laws import LatencyModel
@@ -29,7 +30,7 @@ class VirtualExecutor(Executor):
     Args:
         setup: of the run.
         latency, head, learning: the laws of the durations of inferences (or trunks), heads and sequential learning.
-        failures: told of every success and failure.
+        failures: counts successes and failures.
     """
 
     def __init__(
@@ -50,9 +51,9 @@ class VirtualExecutor(Executor):
             raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
         self._encode = setup.codec.encode
         self._features: dict[int, Any] = {}  # by worker, of the trunk that it ran last
-        self._duration = latency.sampler(inference_rng)
-        self._head_duration = head.sampler(head_rng)
-        self._learning_duration = learning.sampler(learning_rng)
+        self._duration = latency.checked_sampler(inference_rng)
+        self._head_duration = head.checked_sampler(head_rng)
+        self._learning_duration = learning.checked_sampler(learning_rng)
         self._learn = setup.learn
         self.background = setup.background
         self._workers = 0
@@ -126,7 +127,8 @@ class VirtualExecutor(Executor):
                 else:
                     engine.feed(event)
                     if isinstance(extra, str):
-                        self.failures.failure(extra)
+                        self.failures.failure(extra, event.time_ns, engine.scheduler.workers)
+                        self.failures.check()
             elif wake_ns is not None and wake_ns < until_ns:
                 engine.timer_due()
             else:

@@ -1,4 +1,4 @@
-"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, says so."""
+"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, and replies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
 from hocket.ipc.child_processes import begin_as_child
+from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.base import Stages, built
 
@@ -25,9 +26,10 @@ def spin(semaphore: Any) -> bool:
     return True
 
 
-def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, parcel: Parcel, nice: int) -> None:
-    """Run until told to stop, or until the parent is gone."""
-    begin_as_child(nice)
+def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Parcel, nice: int) -> None:
+    """Run until told to stop, or until the parent is gone. The last of ``semaphores`` is the tick loop's."""
+    denied = begin_as_child(nice)
+    go, done = semaphores[slot], semaphores[len(mailbox.request)]
     try:
         factory, codec = parcel.open()
         policy = built(factory)
@@ -43,6 +45,8 @@ def serve(mailbox: Mailbox, slot: int, go: Any, done: Any, parcel: Parcel, nice:
         return
     answers, encode = mailbox.answers[slot], codec.encode
     features: Any = None
+    if denied is not None:
+        mailbox.write_error(slot, denied)
     mailbox.time_ns[slot] = monotonic_ns()
     mailbox.reply[slot] = READY
     done.release()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hocket.envs.gameboy.states import Pool as Pool
     from hocket.envs.gameboy.states import read_state as read_state
     from hocket.envs.gameboy.states import write_state as write_state
+    from hocket.envs.gameboy.tetris import Score as Score
     from hocket.envs.gameboy.tetris import Tetris as Tetris
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

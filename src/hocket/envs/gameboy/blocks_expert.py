@@ -1,4 +1,4 @@
-"""A player of Hocket Blocks that looks into its memory: for demonstrations, and as the mark to reach.
+"""An expert player of Hocket Blocks that reads the game's memory: for demonstrations and as a baseline.
 
 Placements are judged as El-Tetris judges them (I. El-Ashi, "El-Tetris - An Improvement on Pierre Dellacherie's
 Algorithm", 2011): six features of what a placement leaves behind, with the weights given there. Only the falling piece
@@ -39,7 +39,7 @@ WELL_SUMS = -3.3855972247263626
 
 
 def value(field: Field, piece: Falling) -> float:
-    """How good it is to lay ``piece`` down in ``field``; higher is better."""
+    """The value of placing ``piece`` in ``field``; higher is better."""
     heights = [HEIGHT - row for row, cells in enumerate(SHAPES[piece.shape], piece.row) if cells]
     after, cleared = laid(field, piece)
     return (
@@ -103,7 +103,7 @@ def pressed(piece: Falling, action: int) -> Falling:
 
 
 def reached(field: Field, piece: Falling, target: Falling, *, gravity_ticks: int) -> Falling | None:
-    """Where ``piece`` is once it has been pressed to ``target``, falling meanwhile; None if something is in its way.
+    """The position of ``piece`` after the presses towards ``target``, falling meanwhile; None if it is blocked.
 
     The same button counts again only after a tick without it.
     """
@@ -121,7 +121,7 @@ def reached(field: Field, piece: Falling, target: Falling, *, gravity_ticks: int
 
 
 def best_placement(field: Field, piece: Falling, *, gravity_ticks: int) -> Falling | None:
-    """Where to lay ``piece``, or None if it can be laid nowhere."""
+    """The best reachable placement of ``piece``, or None if there is none."""
     kind = piece.shape & ~3
     best, best_value = None, float("-inf")
     seen: set[Field] = set()
@@ -141,7 +141,7 @@ def best_placement(field: Field, piece: Falling, *, gravity_ticks: int) -> Falli
 
 
 class Situation(NamedTuple):
-    """What the expert goes by."""
+    """The part of memory that the expert decides on."""
 
     field: Field
     piece: Falling
@@ -149,19 +149,19 @@ class Situation(NamedTuple):
 
 
 class BlocksExpert:
-    """Plays ``hocket/Blocks-v0``: every call looks at the game and names the action of the next tick.
+    """Plays ``hocket/Blocks-v0``: every call reads the game's memory and returns the action of the next tick.
 
-    It presses a button for a tick and lets it go for one, and holds DOWN once the piece is where it should be. Where
-    the environment lets go by itself (``fresh_press=True``) what it does follows from the picture of the moment alone,
-    so that who sees nothing else can learn it: pictures show what memory held a tick before, and so it looks at that.
+    It presses a button for a tick and releases it for one, and holds DOWN once the piece is above its place. Where the
+    environment releases buttons itself (``fresh_press=True``) its actions follow from the current picture alone, so
+    that an agent that sees pictures can imitate it: pictures show memory of the tick before, which it uses there.
 
     Args:
         read: the environment's memory, ``env.unwrapped.read``.
         fresh_press: the environment's.
 
     Attributes:
-        last: the action that it named at last; to be set if another one was executed.
-        target: where the falling piece is to lie, None if it has no plan.
+        last: the action returned last; set it if another one was executed.
+        target: the planned place of the falling piece, None without a plan.
     """
 
     def __init__(self, read: Read, *, fresh_press: bool = False) -> None:
@@ -181,7 +181,7 @@ class BlocksExpert:
         else:
             action = self._wanted(newest)
             if action == self.last and action != DOWN:
-                action = NONE  # let it go first
+                action = NONE  # release it first
         self.last = action
         return action
 

@@ -1,4 +1,4 @@
-"""Hocket Blocks as its cartridge's memory tells it, and what becomes of a piece that is put somewhere.
+"""Reads the state of Hocket Blocks from memory, and computes the result of placing a piece.
 
 A field is 18 rows from the top, each a number of ten bits: bit x is the cell of column x. The addresses of the falling
 piece are those of Tetris; the field's own is this game's (roms/blocks/memory.h).
@@ -80,7 +80,7 @@ def placed(shape: int, column: int) -> Field | None:
 
 
 def fits(field: Field, piece: Falling) -> bool:
-    """Whether ``piece`` is in free cells of the field."""
+    """True if ``piece`` lies in free cells of the field."""
     rows = placed(piece.shape, piece.column)
     if rows is None:
         return False

@@ -1,4 +1,4 @@
-"""The buttons, and the action space that they make."""
+"""The buttons, and the action space of buttons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PLAYED: tuple[Button | None, ...] = (
     Button.DOWN,
     None,
 )
-"""What the actions 0 to 6 hold down; 6 is none."""
+"""The buttons that the actions 0 to 6 hold down; 6 is none."""
 
 ALL = (*PLAYED, Button.START, Button.SELECT)
 """With START (7) and SELECT (8)."""
@@ -39,7 +39,7 @@ NONE = PLAYED.index(None)
 
 
 class ButtonSpace(spaces.Discrete):
-    """One action a button, and one that leaves all alone: ``neutral``, which is not the first."""
+    """One action for each button, and ``neutral``, the action that presses none and is not the first."""
 
     def __init__(self, buttons: tuple[Button | None, ...], seed: Any = None) -> None:
         super().__init__(len(buttons), seed=seed)

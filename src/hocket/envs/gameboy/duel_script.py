@@ -1,7 +1,7 @@
-"""A simple player of Hocket Duel: the move that hurts most by its type, traps for what is nearly beaten.
+"""A simple player of Hocket Duel: it plays the move with the most damage, and traps weakened monsters.
 
-It reads the game's memory, as no agent may, and answers with the environment's actions. What it knows of moves is what
-``roms/duel/creatures.c`` says; the addresses are those of ``roms/duel/memory.h``.
+It reads the game's memory, which agents do not see, and returns the environment's actions. The table of moves is that
+of ``roms/duel/creatures.c``; the addresses are those of ``roms/duel/memory.h``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ PLAIN = 3
 HUSH = 10
 
 WEAK_SHARE, ASLEEP_SHARE = 0.3, 0.5
-"""Of a wild one's hit points: traps are thrown at what has no more left, the second if it sleeps."""
+"""Shares of a wild monster's hit points at or below which traps are thrown; the second applies while it sleeps."""
 FRESH_SHARE = 0.6
-"""Of its hit points: what has fewer left is not sent into a duel on its own account."""
+"""Share of hit points above which a member may be switched in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Monster:
 
 @dataclass(frozen=True, slots=True)
 class BattlePlan:
-    """What to do in a turn: an entry of the battle menu, and which move or member."""
+    """The plan of one turn: an entry of the battle menu, and the slot of the move or member."""
 
     entry: int
     slot: int = 0
@@ -98,23 +98,23 @@ def monster(read: Read, party: int, slot: int) -> Monster:
 
 
 def fit(attack: int, defense: int) -> float:
-    """What a move's damage is multiplied by: 2, 1/2 or 1. Brass (0) beats string (2) beats reed (1) beats brass."""
+    """The factor of a move's damage by types: 2, 1/2 or 1. Brass (0) beats string (2) beats reed (1) beats brass."""
     if PLAIN in (attack, defense) or attack == defense:
         return 1.0
     return 2.0 if defense == (attack + 2) % 3 else 0.5
 
 
 def damage(attacker: Monster, defender: Monster, move: int) -> float:
-    """The most that ``move`` takes; the least is 85 % of it."""
-    made = MOVES[move]
-    if not made.power:
+    """The largest damage of ``move``; the smallest is 85 % of it."""
+    entry = MOVES[move]
+    if not entry.power:
         return 0.0
-    base = made.power * (attacker.level * 2 // 5 + 2) / 4 * attacker.attack / defender.defense / 10 + 2
-    return base * (1.5 if made.type == attacker.type else 1) * fit(made.type, defender.type)
+    base = entry.power * (attacker.level * 2 // 5 + 2) / 4 * attacker.attack / defender.defense / 10 + 2
+    return base * (1.5 if entry.type == attacker.type else 1) * fit(entry.type, defender.type)
 
 
 def plan(read: Read) -> BattlePlan:
-    """What to do, by the memory of a turn's beginning."""
+    """The plan of this turn, from memory at its beginning."""
     mine, theirs = _active(read)
     if read(IN_BATTLE, 1)[0] == WILD and read(TRAPS, 1)[0]:
         return _catch(mine, theirs)
@@ -123,13 +123,13 @@ def plan(read: Read) -> BattlePlan:
 
 
 class DuelScript:
-    """The player: ``script(read)`` is the action of the next frame. Use one for an episode after another."""
+    """The player: ``script(read)`` returns the action of the next frame. One object plays any number of episodes."""
 
     def __init__(self) -> None:
         self._pressed = False
 
     def __call__(self, read: Read) -> int:
-        """A button that is pressed anew, or none."""
+        """The button to press in the next frame, or none: every other frame releases it."""
         self._pressed = not self._pressed
         return self._press(read) if self._pressed else NONE
 
@@ -165,7 +165,7 @@ def _slots(mine: Monster, allowed: Callable[[int], bool] = lambda move: True) ->
 
 
 def _hardest(mine: Monster, theirs: Monster) -> int:
-    """The slot of the move that is expected to take most; no burst while there is life left."""
+    """The slot of the move with the largest expected damage; Burst only below a quarter of the hit points."""
 
     def expected(slot: int) -> float:
         move = mine.moves[slot]
@@ -177,7 +177,7 @@ def _hardest(mine: Monster, theirs: Monster) -> int:
 
 
 def _catch(mine: Monster, theirs: Monster) -> BattlePlan:
-    """Weaken it without beating it, then throw."""
+    """Weakens the wild monster without defeating it, then throws a trap."""
     if theirs.hp <= theirs.max_hp * (ASLEEP_SHARE if theirs.asleep else WEAK_SHARE):
         return BattlePlan(TRAP)
     safe = _slots(mine, lambda move: not MOVES[move].harms_user and 0 < damage(mine, theirs, move) + 1 < theirs.hp)
@@ -188,7 +188,7 @@ def _catch(mine: Monster, theirs: Monster) -> BattlePlan:
 
 
 def _better_member(read: Read, theirs: Monster) -> int | None:
-    """One that is strong against theirs and fresh."""
+    """A member with a strong type against ``theirs`` and enough hit points."""
     for slot in range(PARTY_MOST):
         member = monster(read, PARTY, slot)
         if member.species and member.hp > FRESH_SHARE * member.max_hp and fit(member.type, theirs.type) > 1:
@@ -197,7 +197,7 @@ def _better_member(read: Read, theirs: Monster) -> int | None:
 
 
 def _next_member(read: Read) -> int:
-    """Of those that stand the one whose type fits best."""
+    """The standing member with the best type against the enemy."""
     theirs = monster(read, ENEMIES, read(ENEMY_SLOT, 1)[0])
     party = [monster(read, PARTY, slot) for slot in range(PARTY_MOST)]
     standing = [slot for slot, member in enumerate(party) if member.hp]

@@ -1,7 +1,6 @@
-"""PyBoy without a window: one frame at a time, buttons held or let go, memory, screen and state as values.
+"""PyBoy without a window: one frame at a time, with buttons, memory, screen and state as values.
 
-Nothing is read or written beside the ROM: PyBoy gets its bytes, not its path. (Given a path it would load a ``.ram``
-file that lies next to it, and write one.)
+PyBoy gets the ROM's bytes, not its path: given a path it would load and write a ``.ram`` file beside it.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Emulator:
         self._held = button
 
     def tick(self, *, draw: bool = True) -> None:
-        """One frame; without ``draw`` the screen stays as it was, which is quicker."""
+        """Runs one frame; without ``draw`` the screen is not updated, which is quicker."""
         self._boy.tick(1, draw, False)
 
     def read(self, address: int, count: int) -> bytes:
@@ -69,7 +68,7 @@ class Emulator:
         return bytes(self._memory[address : address + count])
 
     def write(self, address: int, data: bytes) -> None:
-        """Put ``data`` into memory."""
+        """Writes ``data`` to memory."""
         self._memory[address : address + len(data)] = list(data)
 
     @property
@@ -79,21 +78,21 @@ class Emulator:
 
     @property
     def held(self) -> Button | None:
-        """What is down."""
+        """The button that is down."""
         return self._held
 
     def save(self) -> bytes:
-        """Everything: memory, processor, screen, and the button that is down."""
+        """The whole state: memory, processor, screen, and the button that is down."""
         state = io.BytesIO()
         self._boy.save_state(state)
         return state.getvalue()
 
     def load(self, state: bytes, *, held: Button | None = None) -> None:
-        """Go on from what `save` gave.
+        """Restores a state of `save`.
 
         Args:
             state: of the same ROM.
-            held: what was down at that time.
+            held: the button that was down then.
 
         Raises:
             ConfigurationError: if PyBoy cannot read it.
@@ -109,13 +108,13 @@ class Emulator:
         self._held = held
 
     def close(self) -> None:
-        """Turn it off; nothing is written."""
+        """Stops the emulator; writes no files."""
         self._boy.stop(save=False)
 
 
 def _pyboy() -> Any:
     try:
-        with warnings.catch_warnings():  # PySDL2 warns of the library that it was told to use
+        with warnings.catch_warnings():  # PySDL2 warns of the library it is configured with
             warnings.simplefilter("ignore")
             import pyboy
             import pyboy.utils

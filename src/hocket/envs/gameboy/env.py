@@ -1,4 +1,4 @@
-"""A Game Boy as a world that does not wait: every frame is a tick, 59.7275 of them a second."""
+"""A Game Boy as an environment: every frame is a tick, 59.7275 of them a second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hocket.envs.gameboy.states import Pool
 from hocket.errors import ActionError, ConfigurationError
 
 PATIENCE = 3600
-"""Frames in which a game must come to where the agent takes over: a minute."""
+"""The most frames, a minute, until a game reaches the point where the agent takes over."""
 
 S = TypeVar("S")
 
@@ -30,20 +30,22 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
     Actions hold a button down for a frame: 0 A, 1 B, 2 left, 3 up, 4 right, 5 down, 6 none; with ``start_select`` also
     7 START, 8 SELECT. Observations are grey uint8, 0 to 255, of shape (84, 84), or (144, 160) with ``raw``.
 
-    An episode begins with one of ``encounters``: the save states of ``states`` if there are any, otherwise what the
-    game itself offers on its title. They are drawn, or met in their order, the next one after a win only: that is the
-    game's choice. ``reset(seed=...)`` begins their order anew, and ``reset(options={"encounter": 3})`` names one.
+    An episode begins with one of ``encounters``: the save states of ``states`` if there are any, otherwise the choices
+    of the game's title. The game's definition decides whether they are drawn, or come in order, the next one only after
+    a win. ``reset(seed=...)`` restarts the order, and ``reset(options={"encounter": 3})`` chooses one.
+
+    ``info`` holds what the game's definition reads in memory, ``encounter``, and ``won``: whether the episode has
+    ended in a win. ``metadata["counts"]`` lists the keys that count what an episode has achieved so far.
 
     Args:
-        game: what is rewarded and when it is over.
+        game: defines rewards and ends.
         rom: the file of the cartridge.
         states: a folder of save states, all of this ROM.
-        encounters: how many the game offers by itself, without ``states``.
-        sha256: of the ROM, if it is another revision than the game was written for.
-        raw: the screen as it is.
+        encounters: how many choices the game's title offers, without ``states``.
+        sha256: of the ROM, if it is another revision than the definition was written for.
+        raw: observe the full screen.
         start_select: whether START and SELECT are actions.
-        fresh_press: an action that is repeated presses anew. The button is up in between for one frame, as games look
-            once a frame: it is down in every other one. Otherwise it is held.
+        fresh_press: a repeated action presses the button again: it is down in every other frame. Otherwise it is held.
         render_mode: None or ``"rgb_array"``.
 
     Raises:
@@ -51,7 +53,11 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         ConfigurationError: if ROM or states do not fit, or an option is out of range; each says why.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": float(GAMEBOY_HZ)}  # noqa: RUF012 (as Gymnasium has it)
+    metadata = {  # noqa: RUF012 (as Gymnasium has it)
+        "render_modes": ["rgb_array"],
+        "render_fps": float(GAMEBOY_HZ),
+        "counts": ["won", "caught", "lines_cleared"],
+    }
 
     def __init__(
         self,
@@ -70,7 +76,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
             raise ConfigurationError(f"encounters={encounters!r} must be at least 1; try 1")
         if states is not None and encounters != 1:
             raise ConfigurationError(
-                f"encounters={encounters!r} says nothing beside states={str(states)!r}; leave it out"
+                f"encounters={encounters!r} has no effect with states={str(states)!r}; leave it out"
             )
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ConfigurationError(f"render_mode={render_mode!r} must be None or 'rgb_array'; try 'rgb_array'")
@@ -95,10 +101,10 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-        """Begin an encounter.
+        """Begins an encounter.
 
         Raises:
-            ConfigurationError: if it does not come to where an agent takes over.
+            ConfigurationError: if it does not reach the point where an agent takes over.
         """
         super().reset(seed=seed, options=options)
         self._encounter = self._next_encounter(begin_anew=seed is not None, wanted=(options or {}).get("encounter"))
@@ -141,7 +147,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return np.repeat(self._emulator.screen[:, :, None], 3, axis=2)
 
     def close(self) -> None:
-        """Turn the Game Boy off. Nothing stays behind."""
+        """Stops the emulator; leaves no files."""
         self._emulator.close()
 
     @property
@@ -154,7 +160,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return self._emulator.read(address, count)
 
     def write(self, address: int, data: bytes) -> None:
-        """Put ``data`` into the Game Boy's memory."""
+        """Writes ``data`` to the Game Boy's memory."""
         self._emulator.write(address, data)
 
     def save_state(self) -> bytes:
@@ -162,7 +168,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return self._emulator.save()
 
     def clone_state(self, include_rng: bool = True) -> dict[str, Any]:
-        """All that an episode goes on with; the random state is `hocket.envs.state`'s own affair."""
+        """The state of the episode; `hocket.envs.state` saves the random state."""
         return {
             "emulator": self._emulator.save(),
             "held": None if self._emulator.held is None else self._emulator.held.value,
@@ -172,7 +178,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         }
 
     def restore_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `clone_state` gave, in an environment made alike."""
+        """Restores a state of `clone_state`, in an environment made alike."""
         held = state["held"]
         self._emulator.load(state["emulator"], held=None if held is None else Button(held))
         self._encounter, self._state = state["encounter"], state["state"]
@@ -190,7 +196,7 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return (self._encounter + self._won) % self.encounters
 
     def _load(self, encounter: int) -> None:
-        """To where the encounter's own part begins."""
+        """Restores the state in which the encounter begins."""
         if self._pool is not None:
             self._emulator.load(self._pool[encounter])
             return
@@ -203,13 +209,13 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         self._emulator.load(self._prepared[encounter])
 
     def _run(self, presses: Presses) -> int:
-        """Press what they say; how many frames that took. The last of them are not drawn."""
+        """Executes ``presses`` without drawing; returns the number of frames."""
         frames = 0
         for button in presses:
             if frames == PATIENCE:
                 raise ConfigurationError(
-                    f"{self.game} did not come to where an agent takes over within {PATIENCE} frames; try a folder of "
-                    "save states from within the game, states='FOLDER' (hocket states and hocket play make them)"
+                    f"{self.game} did not reach the point where an agent takes over within {PATIENCE} frames; try a "
+                    "folder of save states from within the game, states='FOLDER' (made by hocket states or hocket play)"
                 )
             self._emulator.hold(button)
             self._emulator.tick(draw=False)
@@ -221,4 +227,4 @@ class GameBoyEnv(gym.Env[NDArray[np.uint8], int], Generic[S]):
         return screen.copy() if self._raw else shrink(screen)
 
     def _info(self) -> dict[str, Any]:
-        return {**self.game.info(self._state), "encounter": self._encounter}
+        return {**self.game.info(self._state), "encounter": self._encounter, "won": self._won}

@@ -1,4 +1,4 @@
-"""The Game Boy environments by name: what ``gymnasium.make`` calls, and what ``hocket envs`` says of them."""
+"""Makes the Game Boy environments, for ``gymnasium.make`` and ``hocket envs``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DUEL_OPPONENTS = 8
 
 
 def gameboy_available() -> bool:
-    """Whether the ``gameboy`` extra is installed."""
+    """True if the ``gameboy`` extra is installed."""
     return find_spec("pyboy") is not None
 
 
@@ -80,6 +80,6 @@ def _version(rom: Path, version: Version | str | None) -> Version:
             return known
     expected = ", ".join(f"{known.name} ({known.sha256})" for known in VERSIONS)
     raise ConfigurationError(
-        f"rom='{rom}' is none of the ROMs that are known: SHA-256 expected {expected}; found {found}; if it is another "
-        f"revision, say which version it is of, version='red', and that it is meant, sha256='{found}'"
+        f"rom='{rom}' is none of the known ROMs: SHA-256 expected {expected}; found {found}; if it is another "
+        f"revision, pass its version, such as version='red', and sha256='{found}'"
     )

@@ -1,8 +1,8 @@
-"""What a game is to an agent, told by the Game Boy's memory: what is rewarded, and when an episode is over.
+"""Definitions of games: they compute rewards and ends of episodes from the Game Boy's memory.
 
-A definition is a small frozen object that knows no emulator. It is handed `Read` and gives what a tick brought; what it
-must remember from tick to tick is a value of its own kind, which the environment keeps for it. How a game comes to the
-point where an agent takes over is told in buttons.
+A definition is a small frozen object without an emulator. Its methods get `Read` and return the result of a tick. The
+environment keeps its state between ticks, a value of the definition's own type. Sequences of buttons lead a game to the
+point where an agent takes over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from hocket.envs.gameboy.buttons import Button
 
 Read = Callable[[int, int], bytes]
-"""``read(address, count)``: that many bytes of the Game Boy's memory, as it is now."""
+"""``read(address, count)``: that many bytes of the Game Boy's current memory."""
 
 
 def bcd_little(data: bytes) -> int:
@@ -35,22 +35,22 @@ def big_endian_words(read: Read, addresses: Iterable[int]) -> tuple[int, ...]:
 
 
 Presses = Iterator[Button | None]
-"""For each frame the button that is down, or None. It may look at memory between two frames."""
+"""The button that is down in each frame, or None. The iterator may read memory between two frames."""
 
 SPREAD = 60
-"""Frames, 0 to one less, that a game waits by chance before the press that begins it: about a second."""
+"""A game waits a random number of frames below this, about a second, before the press that begins it."""
 
 S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
 class Tick(Generic[S]):
-    """What one tick brought.
+    """The result of one tick.
 
     Attributes:
-        state: what the game remembers for the next tick.
+        state: of the game's definition, for the next tick.
         reward: of this tick.
-        terminated: whether the episode is over by the game's own rule.
+        terminated: true if the game's rules end the episode.
     """
 
     state: S
@@ -63,33 +63,33 @@ class Game(Protocol[S]):
 
     @property
     def roms(self) -> Mapping[str, str]:
-        """What the ROMs are called for which it was written, by SHA-256 (hexadecimal, small letters)."""
+        """Names of the ROMs that it was written for, by SHA-256 (hexadecimal, small letters)."""
 
     @property
     def in_order(self) -> bool:
-        """Whether encounters are met in their order, the next one only after a win; else they are drawn."""
+        """True if encounters come in order, the next one only after a win; false if they are drawn."""
 
     def prepare(self, read: Read, encounter: int) -> Presses:
-        """From power-on to shortly before the game begins, always alike. Done once; its end is kept."""
+        """Leads from power-on to shortly before the game begins, always alike. Run once; its end is kept."""
 
     def begin(self, read: Read, rng: np.random.Generator) -> Presses:
-        """From there, or from a save state, to where the agent takes over. Of a game that is under way: nothing."""
+        """Leads from there, or from a save state, to where the agent takes over; presses nothing in a running game."""
 
     def start(self, read: Read) -> S:
-        """What to remember of the moment at which the agent takes over.
+        """The state when the agent takes over.
 
         Raises:
-            ConfigurationError: if this is no moment to take over at.
+            ConfigurationError: if no game is running.
         """
 
     def tick(self, state: S, read: Read) -> Tick[S]:
-        """What the tick after ``state`` brought."""
+        """The result of the tick after ``state``."""
 
     def won(self, state: S) -> bool:
-        """Whether an episode that ended in ``state`` was won."""
+        """True if an episode that ended in ``state`` was won."""
 
     def info(self, state: S) -> dict[str, Any]:
-        """What Gymnasium's ``info`` tells of ``state``."""
+        """The entries of Gymnasium's ``info`` for ``state``."""
 
 
 def press(button: Button, *, down: int = 2, up: int = 6) -> Presses:
@@ -106,5 +106,5 @@ def idle(frames: int) -> Presses:
 
 
 def some_frames(rng: np.random.Generator) -> Presses:
-    """No button for a random number of frames, of which the game's own chance depends."""
+    """No button for a random number of frames, which seeds the game's own chance."""
     return idle(int(rng.integers(SPREAD)))

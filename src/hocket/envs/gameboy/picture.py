@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 SIDE = 84
 ROWS, COLUMNS = 144, 160
 COVERED = 3
-"""At most so many rows, or columns, make one."""
+"""The most rows, or columns, that one pixel covers."""
 
 Taps = tuple[tuple[NDArray[np.intp], ...], tuple[NDArray[np.uint32], ...]]
 
 
 def _taps(given: int, wanted: int) -> tuple[Taps, int]:
-    """Which of ``given`` make each of ``wanted``, with which shares, and the sum of the shares of one."""
+    """Indices into ``given`` and their shares for each of ``wanted``, and the sum of the shares of one."""
     common = math.gcd(given, wanted)
     width, share = given // common, wanted // common
     begins = np.arange(wanted) * width

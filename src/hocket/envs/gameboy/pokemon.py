@@ -1,7 +1,7 @@
 """Pokémon battles and catching, for Red, Blue and Yellow.
 
-What is rewarded follows the paper's reference code, but for two things that it gets wrong: encounters do advance, and
-when one of each side falls in the same frame both are counted.
+Rewards follow the paper's reference code, except for two faults of it: here encounters advance, and when one of each
+side faints in the same frame both are counted.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ TITLE_FRAMES = 180
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An edition of the game, and where it keeps its state.
+    """An edition of the game and its addresses.
 
     Attributes:
         name: as in ``"Pokémon Red"``.
         sha256: of the ROM that the paper used.
-        shift: what its addresses differ from Red's.
+        shift: of its addresses against Red's.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Version:
 
     @property
     def enemy_hp(self) -> int:
-        """Of the one that is out: the only one there is in the wild."""
+        """Hit points of the active enemy, the only one in the wild."""
         return 0xCFE6 + self.shift
 
     @property
@@ -78,23 +78,23 @@ class Version:
 OWNED_BYTES = 19
 
 RED = Version("Pokémon Red", "5ca7ba01642a3b27b0cc0b5349b52792795b62d3ed977e98a09390659af96b7b")
-"""Pokémon Red, the revision that is known."""
+"""Pokémon Red, the known revision."""
 BLUE = Version("Pokémon Blue", "2a951313c2640e8c2cb21f25d1db019ae6245d9c7121f754fa61afd7bee6452d")
-"""Pokémon Blue, the revision that is known."""
+"""Pokémon Blue, the known revision."""
 YELLOW = Version("Pokémon Yellow", "8cbaa499397e4f1a679c992ea9382a2dd7942ab398b48c19829c2d9529de47bf", shift=-1)
-"""Pokémon Yellow, the revision that is known."""
+"""Pokémon Yellow, the known revision."""
 VERSIONS = (RED, BLUE, YELLOW)
 
 
 @dataclass(frozen=True, slots=True)
 class Battle:
-    """What `PokemonBattles` remembers.
+    """The state of a battle between two ticks.
 
     Attributes:
         kind: 1 wild, 2 trainer; 0 before the battle.
         mine, theirs: hit points.
-        victorious: whether the last that fell was one of theirs. Of two in the same tick that is so if one of mine
-            stands.
+        victorious: true if the last that fell was one of theirs. If both sides lost one in the same tick: true if one
+            of mine still stands.
     """
 
     kind: int
@@ -118,11 +118,11 @@ class PokemonBattles:
         return {self.version.sha256: self.version.name}
 
     def prepare(self, read: Read, encounter: int) -> Presses:
-        """Wait for the title and choose the encounter there."""
+        """Waits for the title and chooses the encounter there."""
         return _choose(encounter)
 
     def begin(self, read: Read, rng: np.random.Generator) -> Presses:
-        """START, and A through what is said before the battle."""
+        """Presses START, and A through the texts before the battle."""
         return _into_battle(self.version, Button.START, read, rng)
 
     def start(self, read: Read) -> Battle:
@@ -132,11 +132,11 @@ class PokemonBattles:
         return Battle(kind, *_hit_points(self.version, kind, read))
 
     def tick(self, state: Battle, read: Read) -> Tick[Battle]:
-        """Count who fell."""
+        """Counts those that fell since ``state``."""
         now = _kind(self.version, read)
         kind = now if now in (WILD, TRAINER) else state.kind
         mine, theirs = _hit_points(self.version, kind, read)
-        if kind != state.kind:  # a battle begins: before it there was nobody to fall
+        if kind != state.kind:  # a battle begins
             return Tick(Battle(kind, mine, theirs))
         lost, beaten = _fallen(state.mine, mine), _fallen(state.theirs, theirs)
         victorious = any(mine) if beaten else state.victorious and not lost
@@ -145,7 +145,7 @@ class PokemonBattles:
         return Tick(Battle(kind, mine, theirs, victorious), float(beaten - lost), fought_out or ended)
 
     def won(self, state: Battle) -> bool:
-        """Whether the last that fell was one of theirs."""
+        """True if the last that fell was one of theirs."""
         return state.victorious
 
     def info(self, state: Battle) -> dict[str, Any]:
@@ -155,7 +155,7 @@ class PokemonBattles:
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """What `PokemonCatching` remembers: Pokédex and box as they were, whether that one was caught, and the end."""
+    """The state of a hunt between two ticks: Pokédex, box, whether one was caught, and whether the battle is over."""
 
     owned: bytes
     box: int
@@ -183,7 +183,7 @@ class PokemonCatching:
         return _choose(encounter)
 
     def begin(self, read: Read, rng: np.random.Generator) -> Presses:
-        """SELECT, and A through what is said before the battle."""
+        """Presses SELECT, and A through the texts before the battle."""
         return _into_battle(self.version, Button.SELECT, read, rng)
 
     def start(self, read: Read) -> Hunt:
@@ -196,7 +196,7 @@ class PokemonCatching:
         return Hunt(read(self.version.owned, OWNED_BYTES), read(self.version.box_count, 1)[0])
 
     def tick(self, state: Hunt, read: Read) -> Tick[Hunt]:
-        """Look into Pokédex and box, and whether the battle is over."""
+        """Compares Pokédex and box with ``state``, and checks for the battle's end."""
         owned, box = read(self.version.owned, OWNED_BYTES), read(self.version.box_count, 1)[0]
         news = not state.caught and (box > state.box or owned != state.owned)
         caught = state.caught or news
@@ -205,11 +205,11 @@ class PokemonCatching:
         return Tick(Hunt(owned, box, caught, over), float(news) - float(missed), over)
 
     def won(self, state: Hunt) -> bool:
-        """Whether it was caught."""
+        """True if it was caught."""
         return state.caught
 
     def info(self, state: Hunt) -> dict[str, Any]:
-        """Whether it was caught."""
+        """``caught``: true once it was."""
         return {"caught": state.caught}
 
 
@@ -240,7 +240,7 @@ def _hit_points(version: Version, kind: int, read: Read) -> tuple[tuple[int, ...
 
 
 def _of_party(read: Read, count: int, first: int) -> tuple[int, ...]:
-    """Hit points of all six slots; 0 for those past the count, where an earlier party may have left its own."""
+    """Hit points of all six slots; 0 past the count, where memory may hold those of an earlier party."""
     slots = min(read(count, 1)[0], PARTY)
     return big_endian_words(read, range(first, first + SLOT * slots, SLOT)) + (0,) * (PARTY - slots)
 

@@ -1,7 +1,7 @@
-"""ROM files: which one it is, and that it is whole.
+"""ROM files: identified by SHA-256 and checked for completeness.
 
-What a cartridge says of itself is in its header, 0100 to 014F: the logo that every Game Boy looks for before it starts
-a game, the size, and a checksum over the header. Which game it is tells only the SHA-256 of the whole.
+The header, 0100 to 014F, holds the logo that every Game Boy checks before it starts a game, the size, and a checksum of
+the header. Only the SHA-256 of the whole file identifies the game.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ BLOCKS, DUEL = OWN / "blocks.gb", OWN / "duel.gb"
 
 @dataclass(frozen=True, slots=True)
 class Rom:
-    """A ROM that was read and found whole.
+    """A complete ROM.
 
     Attributes:
-        path: where it came from.
-        data: all of it.
+        path: of its file.
+        data: all bytes.
         sha256: hexadecimal, small letters.
     """
 
@@ -61,7 +61,7 @@ def read_rom(path: str | Path) -> Rom:
         )
     size = SMALLEST << data[SIZE] if data[SIZE] <= LARGEST_CODE else 0
     if len(data) != size:
-        cut = "is cut off" if len(data) < size else "does not have the size that it says it has"
+        cut = "is cut off" if len(data) < size else "does not have the size of its header"
         raise ConfigurationError(
             f"rom='{path}' {cut}: it holds {len(data):,} bytes, its header says {size:,}; try copying it again"
         )
@@ -69,22 +69,22 @@ def read_rom(path: str | Path) -> Rom:
 
 
 def is_rom(data: bytes) -> bool:
-    """Whether ``data`` has a Game Boy's header at its beginning, with the right checksum."""
+    """True if ``data`` begins with the header of a Game Boy ROM, with the right checksum."""
     if len(data) < HEADER_END or _sha256(data[LOGO]).hexdigest() != LOGO_SHA256:
         return False
     return data[CHECKSUM] == -sum(byte + 1 for byte in data[CHECKED]) & 0xFF
 
 
 def check_revision(rom: Rom, known: Mapping[str, str], *, sha256: str | None = None) -> None:
-    """Refuse a ROM that a definition was not written for.
+    """Refuses a ROM that the definition of a game does not cover.
 
     Args:
-        rom: as `read_rom` gave it.
+        rom: from `read_rom`.
         known: names by SHA-256.
-        sha256: of another revision, if the user says that it keeps its state at the same addresses.
+        sha256: of another revision that keeps its state at the same addresses, from the user.
 
     Raises:
-        ConfigurationError: with what was expected, what was found, and how to go on with it all the same.
+        ConfigurationError: with the expected and the found SHA-256, and how to use the ROM nevertheless.
     """
     if rom.sha256 == (sha256.lower() if sha256 is not None else None) or (sha256 is None and rom.sha256 in known):
         return
@@ -96,5 +96,5 @@ def check_revision(rom: Rom, known: Mapping[str, str], *, sha256: str | None = N
     expected = " or ".join(f"{name} ({digest})" for digest, name in known.items())
     raise ConfigurationError(
         f"rom='{rom.path}' is not the ROM that the game is defined for: SHA-256 expected {expected}, found "
-        f"{rom.sha256}; if it is another revision with the same addresses, say so with sha256='{rom.sha256}'"
+        f"{rom.sha256}; if it is another revision with the same addresses, pass sha256='{rom.sha256}'"
     )

@@ -1,7 +1,7 @@
-"""Save states in a folder: what episodes begin from.
+"""Save states in a folder, from which episodes begin.
 
-A file holds the emulator's state, compressed, after a line that says which ROM it is of and how to tell that it is
-whole. So a state of another game, or half a file, is refused by name and never run.
+A file holds the emulator's state, compressed, after a line with the SHA-256 of its ROM and of the state. A state of
+another game, or half a file, is refused by name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 
 from hocket.errors import ConfigurationError
 
@@ -19,7 +20,7 @@ FIRST_LINE = b"hocket save state 1\n"
 
 
 def write_state(folder: str | Path, state: bytes, *, rom_sha256: str) -> Path:
-    """Put ``state`` into ``folder``, which is made if need be, under the next free number.
+    """Writes ``state`` into ``folder``, which is made if necessary, under the next free number.
 
     Returns:
         Its file, such as ``0007.state``.
@@ -34,8 +35,9 @@ def write_state(folder: str | Path, state: bytes, *, rom_sha256: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         number = 1 + max((int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdecimal()), default=-1)
         path = folder / f"{number:04d}{SUFFIX}"
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(content)
+        unfinished = path.with_name(f"{path.name}.{token_hex(8)}.part")
+        with unfinished.open("xb") as file:  # exclusive, so a link that another user placed is never followed
+            file.write(content)
         unfinished.rename(path)
     except OSError as error:
         raise ConfigurationError(f"no save state can be written to '{folder}': {error.strerror or error}") from error
@@ -46,14 +48,14 @@ def read_state(path: str | Path, *, rom_sha256: str) -> bytes:
     """The state in the file ``path``.
 
     Raises:
-        ConfigurationError: if it is none, is damaged, or is of another ROM.
+        ConfigurationError: if it is no save state, is damaged, or belongs to another ROM.
     """
     return zlib.decompress(_compressed(Path(path), rom_sha256))
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The save states of a folder, in the order of their names. All are checked when it is made.
+    """The save states of a folder, sorted by name and checked on construction.
 
     Attributes:
         names: of their files.
@@ -64,17 +66,17 @@ class Pool:
 
     @classmethod
     def of(cls, folder: str | Path, *, rom_sha256: str) -> Pool:
-        """All in ``folder``.
+        """The save states in ``folder``.
 
         Raises:
-            ConfigurationError: if there are none, or one of them is damaged or of another ROM.
+            ConfigurationError: if there are none, or one of them is damaged or belongs to another ROM.
         """
         folder = Path(folder).expanduser()
         paths = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
         if not paths:
             raise ConfigurationError(
                 f"states='{folder}' holds no save states (*{SUFFIX}); a folder with some is allowed; try making them "
-                "with hocket states, or hocket play --states FOLDER"
+                "with hocket states, or hocket play --save-states FOLDER"
             )
         return cls(tuple(path.name for path in paths), tuple(_compressed(path, rom_sha256) for path in paths))
 

@@ -1,4 +1,4 @@
-"""Tetris: the reward is what the score gains, a game lasts until the stack reaches the top."""
+"""Tetris: the reward is the gain of the score; a game lasts until the stack reaches the top."""
 
 from __future__ import annotations
 
@@ -14,31 +14,64 @@ from hocket.errors import ConfigurationError
 
 SCORE = 0xC0A0, 3
 """Address and bytes, as below: six digits of binary-coded decimal, the lowest byte first."""
+LINES = 0xFF9E, 2
+"""Lines that were cleared, coded like the score."""
+LEVEL = 0xFFA9, 1
 STATE = 0xFFE1, 1
+LEVELS = 10
+"""Levels, from 0, that the level select offers: two rows of five."""
 PLAYING = 0x00
 LEVEL_SELECT = 0x11
 
 
 @dataclass(frozen=True, slots=True)
-class Tetris:
-    """The A-type game from the level that is preselected.
+class Score:
+    """The figures of a game.
 
-    A game begins on the level select, after a random number of frames: which pieces fall follows from the frame at
-    which START is pressed.
+    Attributes:
+        points: of the game, those of a save state included.
+        lines_cleared: in this episode.
+        level: 0 to 20.
+        first_line: lines that had been cleared when the episode began.
+    """
+
+    points: int
+    lines_cleared: int
+    level: int
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tetris:
+    """The A-type game; the number of the encounter is the level that it begins with, 0 to 9.
+
+    A game begins on the level select, after a random number of frames: the frame at which START is pressed determines
+    the pieces.
     """
 
     roms: ClassVar[Mapping[str, str]] = {"0d6535aef23969c7e5af2b077acaddb4a445b3d0df7bf34c8acef07b51b015c3": "Tetris"}
     in_order: ClassVar[bool] = False
 
     def prepare(self, read: Read, encounter: int) -> Presses:
-        """Wait for the title (memory is 0 at first, which would be "playing"), press START up to the level select."""
+        """Waits for the title (memory is 0 at first, which means "playing"), goes to the level select, chooses there.
+
+        Raises:
+            ConfigurationError: if there is no such level.
+        """
+        if encounter >= LEVELS:
+            raise ConfigurationError(
+                f"level {encounter} cannot be chosen; 0 to {LEVELS - 1} can; try encounters={LEVELS}"
+            )
         while _state(read) == PLAYING:
             yield None
         while _state(read) != LEVEL_SELECT:
             yield from press(Button.START)
+        row, column = divmod(encounter, LEVELS // 2)
+        for button in (Button.DOWN,) * row + (Button.RIGHT,) * column:
+            yield from press(button)
 
     def begin(self, read: Read, rng: np.random.Generator) -> Presses:
-        """Wait by chance, press START."""
+        """Waits a random number of frames and presses START."""
         if _state(read) == PLAYING:
             return
         yield from some_frames(rng)
@@ -48,27 +81,32 @@ class Tetris:
                 if _state(read) == PLAYING:  # one frame more of START would pause the game
                     return
 
-    def start(self, read: Read) -> int:
-        """The score."""
+    def start(self, read: Read) -> Score:
+        """The score at the beginning."""
         if _state(read) != PLAYING:
             raise ConfigurationError(
                 f"no game of Tetris is being played: the state at FFE1 is {_state(read):02X}, in play it is 00; try a "
                 "save state from within a game"
             )
-        return bcd_little(read(*SCORE))
+        return _score(read, bcd_little(read(*LINES)))
 
-    def tick(self, state: int, read: Read) -> Tick[int]:
-        """The change of the score; over once the game plays no more."""
-        score = bcd_little(read(*SCORE))
-        return Tick(score, float(score - state), _state(read) != PLAYING)
+    def tick(self, state: Score, read: Read) -> Tick[Score]:
+        """The change of the score; terminated when the game is no longer played."""
+        score = _score(read, state.first_line)
+        return Tick(score, float(score.points - state.points), _state(read) != PLAYING)
 
-    def won(self, state: int) -> bool:
-        """Never: the game goes on until it is lost."""
+    def won(self, state: Score) -> bool:
+        """Never: the game lasts until it is lost."""
         return False
 
-    def info(self, state: int) -> dict[str, Any]:
-        """The score."""
-        return {"score": state}
+    def info(self, state: Score) -> dict[str, Any]:
+        """Points, lines that were cleared in this episode, and level."""
+        return {"score": state.points, "lines_cleared": state.lines_cleared, "level": state.level}
+
+
+def _score(read: Read, first_line: int) -> Score:
+    lines = bcd_little(read(*LINES)) - first_line
+    return Score(bcd_little(read(*SCORE)), lines, read(*LEVEL)[0], first_line)
 
 
 def _state(read: Read) -> int:

@@ -39,7 +39,7 @@ RINGS |= {"evaluations": (1024, EVALUATION)}
 PICTURES = 3
 PICTURE_BYTES = 1 << 22
 ABOUT_BYTES = 4096
-IDLE, RUNNING, ENDED = range(3)
+IDLE, STARTING, RUNNING, ENDED = range(4)
 
 
 class Ring:
@@ -141,14 +141,14 @@ class LiveBoard:
 
     # -- the writer's ----------------------------------------------------------------------------------------
 
-    def begin(self, about: Mapping[str, Any]) -> None:
-        """A new run: what has been before is not its own."""
+    def begin(self, about: Mapping[str, Any], phase: int = RUNNING) -> None:
+        """Marks everything up to now as an earlier run's; ``phase`` is `STARTING` while workers start."""
         state, run = self._state, int(self._state["run"])
         state["run"] = -1
         fence()
         text = json.dumps(about).encode()[:ABOUT_BYTES]
         self._arrays["about"][: len(text)] = np.frombuffer(text, np.uint8)
-        state["about_bytes"], state["epoch_ns"], state["phase"] = len(text), -1, RUNNING
+        state["about_bytes"], state["epoch_ns"], state["phase"] = len(text), -1, phase
         state["realtime"] = about["realtime"]
         for name, ring in self.rings.items():
             self._arrays[name + ".first"][0] = ring.head
@@ -189,7 +189,7 @@ class LiveBoard:
 
     @property
     def phase(self) -> int:
-        """`IDLE`, `RUNNING` or `ENDED`."""
+        """`IDLE`, `STARTING`, `RUNNING` or `ENDED`."""
         return int(self._state["phase"])
 
     @property

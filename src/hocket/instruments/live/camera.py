@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic_ns
 from typing import Any
 
@@ -85,6 +86,14 @@ class Camera:
         self._slow = self._slow + 1 if took_ns > self._most_ns else 0
         if self._slow >= PATIENCE:
             self.why = f"drawing took {took_ns / 1e6:.1f} ms, too long for its ticks"
+
+    def last(self, tick: int, observation: Any, watched_ns: int) -> None:
+        """Takes the picture of the run's last tick, if there is a viewer; an environment that fails now is ignored."""
+        if self._now_ns() - watched_ns > LOOKED_AWAY_NS:
+            return
+        with suppress(Exception):
+            array = np.asarray(observation) if self.why else self._draw()[0]
+            self._take(array, tick, rendered=not self.why)
 
     def _take(self, array: NDArray[Any], tick: int, *, rendered: bool) -> None:
         """Every second, third, ... pixel of what is too large."""

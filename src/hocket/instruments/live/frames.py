@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from hocket.core.cadence import NS_PER_S
 from hocket.core.commands import Outcome
 from hocket.instruments.images import picture_of
-from hocket.instruments.live.board import ENDED, IDLE, RINGS, RUNNING, LiveBoard
+from hocket.instruments.live.board import ENDED, IDLE, RINGS, RUNNING, STARTING, LiveBoard
 from hocket.instruments.live.lateness import percentiles
 
 NO_RUN = -2
 KEPT_S = 61.0
 """Of the past that a viewer is shown when it comes."""
-PHASES = {IDLE: "idle", RUNNING: "running", ENDED: "ended"}
+PHASES = {IDLE: "idle", STARTING: "starting", RUNNING: "running", ENDED: "ended"}
 
 
 @dataclass

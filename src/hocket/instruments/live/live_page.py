@@ -9,14 +9,14 @@ from ipaddress import ip_address
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from time import monotonic, sleep
-from typing import Self
+from typing import Any, Self
 
 from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
 from hocket.errors import ConfigurationError, HocketError, MissingExtraError
 from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
 from hocket.hooks.record import Moment
-from hocket.instruments.live.board import LiveBoard
+from hocket.instruments.live.board import RUNNING, STARTING, LiveBoard
 from hocket.instruments.live.camera import Camera
 from hocket.instruments.live.lateness import bin_of
 from hocket.ipc.child_processes import end_children
@@ -40,7 +40,7 @@ class LivePage(Instrument):
 
     Args:
         port: on which the page is served; 0 for any that is free.
-        host: the address to serve it on. On any other than this machine's own, the page wants a token, which `url` has.
+        host: the address to serve it on. Viewers need the token that `url` carries, whatever the address.
         nice: how far its process stands back behind the tick loop, 0 to 19.
 
     Raises:
@@ -58,7 +58,8 @@ class LivePage(Instrument):
         if not all(find_spec(name) for name in NEEDED):
             raise MissingExtraError("the live page (starlette, uvicorn and websockets)", "live")
         self._host, self._port, self._nice = host, port, nice
-        self._token = "" if _is_own(host) else secrets.token_urlsafe(16)
+        _check_address(host)
+        self._token = secrets.token_urlsafe(16)
         self._process: BaseProcess | None = None
         self._board = LiveBoard()
         self._closed = False
@@ -67,6 +68,7 @@ class LivePage(Instrument):
     def _forget(self) -> None:
         self._epoch_ns = -1  # the first tick tells it
         self._camera: Camera | None = None
+        self._observation: Any = None
         self._first_tick = self._tick = self._ticks = self._fresh = self._delay_ticks = self._episodes = 0
         self._returns = self._reward = self._episode_reward = 0.0
         self._outcomes = [0] * len(Outcome)
@@ -74,11 +76,11 @@ class LivePage(Instrument):
 
     @property
     def url(self) -> str:
-        """Where to look."""
+        """The page's address, with the token that it asks for."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         if host in ("0.0.0.0", "[::]"):
             host = socket.gethostname()
-        return f"http://{host}:{self._port}/" + (f"?token={self._token}" if self._token else "")
+        return f"http://{host}:{self._port}/?token={self._token}"
 
     # -- the server's process --------------------------------------------------------------------------------
 
@@ -144,24 +146,19 @@ class LivePage(Instrument):
 
     # -- the tick loop's side --------------------------------------------------------------------------------
 
+    def on_starting(self, run: RunView) -> None:
+        """See `Instrument`."""
+        self.open()
+        self._forget()
+        self._board.begin(_about(run, picture=""), STARTING)
+
     def on_start(self, run: RunView) -> None:
         """See `Instrument`."""
         self.open()
         self._forget()
         self._cadence, self._first_tick = Cadence(run.hz), run.first_tick
         self._camera = Camera(run.env, self._board.pictures, hz=float(run.hz) if run.realtime else None)
-        self._board.begin(
-            {
-                "name": run.name[:MOST_WORDS],
-                "rule": type(run.rule).__name__,
-                "hz": float(run.hz),
-                "ticks": run.ticks,
-                "first_tick": run.first_tick,
-                "workers": run.rule.initial_workers,
-                "realtime": run.realtime,
-                "picture": self._camera.why[:MOST_WORDS],
-            }
-        )
+        self._board.begin(_about(run, picture=self._camera.why), RUNNING)
 
     def on_tick(self, moment: Moment) -> None:
         """See `Instrument`."""
@@ -186,6 +183,7 @@ class LivePage(Instrument):
             self._returns += self._episode_reward
             self._episode_reward = 0.0
         self._total()
+        self._observation = moment.observation
         assert self._camera is not None
         self._camera.tick(tick, moment.observation, board.watched_ns)
         if monotonic() > self._look_s:
@@ -247,6 +245,9 @@ class LivePage(Instrument):
         """See `Instrument`."""
         self._total()
         self._board.end()
+        if self._camera is not None and self._ticks:
+            self._camera.last(self._tick, self._observation, self._board.watched_ns)
+        self._observation = None
 
     def _total(self) -> None:
         self._board.totals[0] = (
@@ -270,15 +271,28 @@ class LivePage(Instrument):
             raise HocketError(f"the live page's process {process.pid} ended with exit code {process.exitcode}")
 
 
-def _is_own(host: str) -> bool:
-    """Whether only this machine reaches ``host``."""
+def _about(run: RunView, *, picture: str) -> dict[str, Any]:
+    """The facts of ``run`` that viewers are sent first; ``picture`` says why the picture is the observation."""
+    return {
+        "name": run.name[:MOST_WORDS],
+        "rule": type(run.rule).__name__,
+        "hz": float(run.hz),
+        "ticks": run.ticks,
+        "first_tick": run.first_tick,
+        "workers": run.rule.initial_workers,
+        "realtime": run.realtime,
+        "picture": picture[:MOST_WORDS],
+    }
+
+
+def _check_address(host: str) -> None:
     if host == "localhost":
-        return True
+        return
     try:
-        return ip_address(host).is_loopback
+        ip_address(host)
     except ValueError as error:
         raise ConfigurationError(
-            f"host={host!r} is no address; try 127.0.0.1, or 0.0.0.0 for all of this machine's, with a token then"
+            f"host={host!r} is no address; try 127.0.0.1, or 0.0.0.0 for all of this machine's"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """The page's server, in a process of its own: it reads the board and never writes to it but that somebody looks.
 
 A viewer asks for each frame, so one that does not read is sent nothing more, and one that looks away costs nothing.
-Nobody outside is let in: the page is of this machine, unless somebody binds it elsewhere, and then it wants a token.
+A viewer needs the token that the printed address carries: other users of this machine reach the port too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ HEARTBEAT_S = 0.25
 GOODBYE_S = 0.5
 MESSAGE_BYTES = 1024
 """That a viewer may send at once."""
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HEADERS = {
     "Cache-Control": "no-store",
@@ -47,24 +46,23 @@ NOT_WELCOME = "403: this page wants the address that hocket printed, with its to
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Who is let in. Other pages in the same browser are not, nor a name of theirs that resolves to this machine.
+    """Admits connections that carry the token and do not come from another site's page.
 
     Args:
-        token: that the address must carry; empty for a page that only this machine can reach.
+        token: that the address must carry.
     """
 
     token: str
 
     def admits(self, connection: HTTPConnection) -> bool:
         """Whether this connection may see the run."""
-        host, origin = connection.headers.get("host", ""), connection.headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        given = connection.query_params.get("token", "").encode(errors="replace")
+        if not compare_digest(given, self.token.encode()):
             return False
-        if self.token:
-            return compare_digest(connection.query_params.get("token", "").encode(), self.token.encode())
+        origin = connection.headers.get("origin")
         try:
-            return urlsplit(f"//{host}").hostname in LOOPBACK
-        except ValueError:
+            return origin is None or urlsplit(origin).netloc == connection.headers.get("host", "")
+        except ValueError:  # such as http://[
             return False
 
 

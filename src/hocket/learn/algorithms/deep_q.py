@@ -1,4 +1,4 @@
-"""What DQN and Rainbow have in common: options, and one gradient step from a batch to new weights.
+"""The common part of DQN and Rainbow: options, and one gradient step from a batch to new weights.
 
 An algorithm is a value; all state is in what is passed to it. It knows no replay, no process and no clock, only
 networks that map ``(states)`` or ``(states, pending)`` to action values, such as `hocket.models.qnetwork.QNetwork`.
@@ -35,7 +35,10 @@ _BETA = Linear(0.4, 1.0, 100_000)
 
 
 class Transitions(Protocol):
-    """What an update reads of a batch, such as `hocket.learn.replay.assembly.Batch`. Arrays with B rows each."""
+    """The fields of a batch that an update reads, such as those of `hocket.learn.replay.assembly.Batch`.
+
+    Arrays with B rows each.
+    """
 
     @property
     def states(self) -> NDArray[Any]: ...
@@ -68,7 +71,7 @@ class Tensors(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
-    """What one update found.
+    """The figures of one update.
 
     Attributes:
         loss: before the step.
@@ -97,8 +100,8 @@ class DeepQ(ABC):
         max_grad_norm: gradients are scaled down to this global norm if theirs is larger.
         n_step: transitions that one sample spans.
         double: the online network chooses the next action, the target network rates it.
-        dueling: for who builds the network.
-        noisy: for who builds the network; such a network explores without ε.
+        dueling: an option of the network, read where it is built.
+        noisy: likewise; a noisy network explores without ε.
         alpha: how much priorities matter in the replay; None samples uniformly.
         beta: how much of the bias by priorities the weights take back; used if ``alpha`` is not None.
         bfloat16: run trunks in bfloat16, for processors that have it (`hocket.models.qnetwork.QNetwork.for_learning`).

@@ -1,4 +1,4 @@
-"""Learning from demonstrations: DQN that keeps what nobody demonstrated below what somebody did."""
+"""Learning from demonstrations: DQN that keeps the values of other actions below the demonstrated one's."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ except ImportError as error:
 
 
 class Loss(NamedTuple):
-    """What a loss gives: the number to minimise, and each transition's error (B,), detached."""
+    """The value of a loss: the number to minimise, and each transition's error (B,), detached."""
 
     value: Tensor
     errors: Tensor

@@ -27,7 +27,7 @@ class Rainbow(DeepQ):
     """Cross-entropy between categorical distributions of returns. Options as `DeepQ`, with Rainbow's own defaults.
 
     Args:
-        atoms: for who builds the network.
+        atoms: an option of the network, read where it is built.
         grow: widen the support as soon as a transition's expected target comes within a twentieth of its range of an
             end: returns spread around what is expected. Otherwise what lies beyond is counted as the end.
     """

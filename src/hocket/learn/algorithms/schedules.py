@@ -1,4 +1,4 @@
-"""Numbers that change as learning goes on: the ε of ε-greedy and the β of prioritised replay, counted in ticks."""
+"""Numbers that change as learning proceeds: the ε of ε-greedy and the β of prioritised replay, counted in ticks."""
 
 from __future__ import annotations
 

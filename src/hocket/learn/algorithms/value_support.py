@@ -1,4 +1,4 @@
-"""Which returns a categorical distribution can express: C51's support, fitted to the environment.
+"""The returns that a categorical distribution can express: C51's support, fitted to the environment.
 
 Bellemare et al. 2017 fix it at [−10, 10], for rewards clipped to [−1, 1]. hocket clips no rewards. So the first
 support covers the returns seen before learning begins, and it grows when a target comes near an end: the number of

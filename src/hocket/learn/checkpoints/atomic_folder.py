@@ -1,7 +1,7 @@
 """A folder of files that is whole or not there, and that says of each file how long it is and what its hash is.
 
-It is written beside its place under another name, every file synced to the disk, and renamed in the end; so whoever
-finds it finds all of it, however the writer ended. Folders have numbers for names and one writer at a time. This module
+It is written beside its place under another name, every file synced to the disk, and renamed in the end; so it is
+whole if it is there, however the writer ended. Folders have numbers for names and one writer at a time. This module
 does not know what the files mean.
 """
 
@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -69,7 +70,7 @@ def new_folder(path: Path) -> Iterator[FolderWriter]:
     Raises:
         CheckpointError: if the disk refuses. Then nothing of it is left, and what was there before still is.
     """
-    part = path.with_name(path.name + PART)
+    part = path.with_name(f"{path.name}.{token_hex(8)}{PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path.parent)
@@ -152,7 +153,7 @@ def verify(path: Path, files: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 class _Collected(list[bytes]):
-    """What numpy takes for a file that it writes a header to."""
+    """Collects the header that numpy writes into it."""
 
     def write(self, piece: bytes) -> None:
         self.append(piece)
@@ -161,14 +162,13 @@ class _Collected(list[bytes]):
 def _clear(parent: Path) -> None:
     """Remove what a writer that was killed has left."""
     for left in parent.iterdir():
-        if left.suffix in (PART, OLD) and left.stem.isdecimal():
+        if left.suffix in (PART, OLD) and left.name.partition(".")[0].isdecimal():
             shutil.rmtree(left, ignore_errors=True)
 
 
 def _put(part: Path, path: Path) -> None:
-    old = path.with_name(path.name + OLD)
+    old = path.with_name(f"{path.name}.{token_hex(8)}{OLD}")
     if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
     try:
         part.rename(path)

@@ -1,17 +1,17 @@
-"""Checkpoints: all that learning has come to, as a folder that can be gone on from.
+"""Checkpoints: the state of a training as a folder, to resume from.
 
 ``FOLDER/000012000/`` is the checkpoint of tick 12,000:
 
 | file | holds |
 |---|---|
 | ``state.json`` | format and version, tick, updates, what it belongs to; length and SHA-256 of every other file |
-| ``weights.safetensors`` | the network, for anybody who wants to use it |
+| ``weights.safetensors`` | the network, for any use |
 | other ``*.safetensors`` | the target network, the optimiser |
 | ``replay-*.npy`` | what was live in the replay, uncompressed |
 | ``state.pkl`` | random states, counters, estimator windows |
 
 A checkpoint must come from a place you trust: ``state.pkl`` is a pickle, and reading one can run any program. It is
-read only if its hash is right, which finds damage, not malice. Whoever only wants the weights needs no pickle.
+read only if its hash is right, which finds damage, not malice. The weights alone need no pickle.
 
 This module knows tensors and arrays by name; whose they are is the caller's business.
 """
@@ -42,22 +42,25 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FORMAT, FORMAT_VERSION = "hocket checkpoint", 2
+FORMAT, FORMAT_VERSION = "hocket checkpoint", 3
 """Raise the version whenever a class that a run's state refers to moves, or means something else by its attributes."""
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
+ABSENCE = "no-checkpoint.txt"
+RUN_FILES = ("run.json", "ticks.npz")
+"""Of a folder that `hocket.running.result.RunResult.save` has written."""
 KEPT = 2
 """Checkpoints in a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What one folder holds.
+    """The content of one folder.
 
     Attributes:
         tick: the last one that is part of it.
         updates: of the network, so far.
-        belongs_to: what it can be gone on with; see `belonging`.
+        belongs_to: what a run that resumes it must share; see `belonging`.
         tensors: by file and name: ``weights``, ``target``, ``optimizer``.
         replay: as `Replay.snapshot` gives it and `Replay.restore` takes it.
         state: all else, pickled.
@@ -80,7 +83,7 @@ class Checkpoint:
 
 
 def belonging(env: str, algorithm: object, network: nn.Module, **more: str) -> dict[str, Any]:
-    """What a checkpoint belongs to: it is gone on with only by a run of which the same is true.
+    """The properties of a training that a run must share to resume its checkpoint.
 
     Args:
         env: the environment's id.
@@ -117,6 +120,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = KEPT) -
                 "belongs_to": dict(checkpoint.belongs_to),
             }
         )
+    with suppress(OSError):
+        (folder / ABSENCE).unlink(missing_ok=True)
     _remove_older(folder, path, keep)
     return path
 
@@ -133,17 +138,36 @@ def check_free(folder: Path, *, resumed_tick: int = -1) -> None:
 
     Args:
         folder: to save into; it need not exist.
-        resumed_tick: of the checkpoint that the run goes on from; -1 if it starts afresh.
+        resumed_tick: of the checkpoint that the run resumes; -1 if it starts afresh.
 
     Raises:
-        CheckpointError: if ``folder`` holds checkpoints of later ticks.
+        CheckpointError: if ``folder`` holds checkpoints of later ticks, or the record of a run.
     """
+    record = next((name for name in RUN_FILES if (folder / name).exists()), None)
+    if record is not None:
+        raise CheckpointError(
+            f"{folder} holds the record of a run ({record}), whose config.json would be taken for the training's; save "
+            "checkpoints into another folder"
+        )
     later = [path.name for path in checkpoints(folder) if _tick_of(path) > resumed_tick]
     if later:
         raise CheckpointError(
             f"{folder} holds checkpoints of its own ({', '.join(later)}); resume the newest, remove them, or save into "
             "another folder"
         )
+
+
+def explain_absence(folder: Path, reason: str) -> None:
+    """Keep in ``folder``, which holds no checkpoint, why there is none; the next checkpoint removes it.
+
+    Raises:
+        CheckpointError: if the disk refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ABSENCE).write_text(reason + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(f"{folder} cannot be written ({error.strerror or error}); try another folder") from error
 
 
 def newest_checkpoint(folder: Path) -> Path:
@@ -156,7 +180,10 @@ def newest_checkpoint(folder: Path) -> Path:
         return folder
     found = checkpoints(folder)
     if not found:
-        raise CheckpointError(f"{folder} holds no checkpoint; give a folder that training has saved into")
+        reason = ""
+        with suppress(OSError):
+            reason = ": " + (folder / ABSENCE).read_text(encoding="utf-8").strip()
+        raise CheckpointError(f"{folder} holds no checkpoint{reason}; give a folder that training has saved into")
     return found[-1]
 
 

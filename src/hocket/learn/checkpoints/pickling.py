@@ -36,7 +36,7 @@ def dump(state: Any, apart: Mapping[str, object]) -> bytes:
 
 
 def load(data: bytes, apart: Mapping[str, object]) -> Any:
-    """What `dump` was given, with the objects ``apart`` in their places.
+    """The inverse of `dump`, with the objects ``apart`` in their places.
 
     Raises:
         CheckpointError: if it cannot be read here, or names an object that is not given.
@@ -53,7 +53,7 @@ def load(data: bytes, apart: Mapping[str, object]) -> Any:
 
 
 def module_parts(name: str, module: nn.Module) -> dict[str, object]:
-    """``module`` and each of its parameters and buffers, to be kept apart: whoever holds one holds the new one then."""
+    """``module`` and each of its parameters and buffers by name: references to them are restored to the new ones."""
     inside = [*module.named_modules(), *module.named_parameters(), *module.named_buffers()]
     return {name: module, **{f"{name}.{inner}": part for inner, part in inside if inner}}
 

@@ -19,7 +19,7 @@ from traceback import format_exc
 from typing import Any
 
 from hocket.errors import CheckpointError
-from hocket.ipc.child_processes import begin_as_child, preload
+from hocket.ipc.child_processes import WithEnvironment, begin_as_child, preload
 from hocket.learn.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from hocket.learn.checkpoints.training_state import state_of, tensors_of
 from hocket.learn.learners.board import LearnerBoard
@@ -34,7 +34,7 @@ NICE = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealtimeState:
-    """What a training on the wall clock is kept by.
+    """The parts of a training on the wall clock that a checkpoint holds.
 
     Args:
         belongs_to: see `hocket.learn.checkpoints.checkpoint.belonging`.
@@ -74,7 +74,7 @@ def restore_realtime_state(path: Path, belongs_to: Mapping[str, Any], weights: S
     """Bring new ``weights`` and a new ``replay`` to where a checkpoint left them; its tick.
 
     Raises:
-        CheckpointError: if it cannot be gone on from.
+        CheckpointError: if it cannot be resumed.
     """
     checkpoint = load_checkpoint(path, belongs_to)
     weights.restore(state_of(checkpoint.tensors))
@@ -90,7 +90,7 @@ class Saver:
         every: ticks between two checkpoints.
 
     Attributes:
-        failures: what went wrong, newest last; saving goes on with the next checkpoint.
+        failures: of checkpoints, newest last; the next checkpoint is tried all the same.
     """
 
     def __init__(self, state: RealtimeState, every: int) -> None:
@@ -131,7 +131,10 @@ class Saver:
         """Start a process and listen to it until it ends; whether it has been asked to."""
         ours, its = self._context.Pipe()
         process = self._context.Process(
-            target=save_now_and_then, args=(its, self._state, self._every), name="hocket-saver", daemon=True
+            target=WithEnvironment(save_now_and_then),
+            args=(its, self._state, self._every),
+            name="hocket-saver",
+            daemon=True,
         )
         try:
             process.start()
@@ -152,13 +155,13 @@ class Saver:
 
     def _listen(self, process: BaseProcess, ours: Connection) -> bool:
         while True:
-            heard = wait([process.sentinel, ours, self._bell])
-            if ours in heard:
+            ready = wait([process.sentinel, ours, self._bell])
+            if ours in ready:
                 with suppress(EOFError, OSError):  # it is gone
                     self.failures.append(ours.recv())
-            if process.sentinel in heard:
+            if process.sentinel in ready:
                 return False
-            if self._bell in heard:
+            if self._bell in ready:
                 self._dismiss(process, ours)
                 return True
 

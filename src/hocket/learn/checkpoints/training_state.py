@@ -1,4 +1,4 @@
-"""What a training keeps as tensors and arrays, and how it gets into a checkpoint and out of it again.
+"""The tensors and arrays of a training, written into a checkpoint and read from it.
 
 Two kinds: a network with its target and optimiser in one process (`Kept`), and weights that processes share, whose
 state is one dictionary of arrays (`tensors_of`, `state_of`). Both write the network's own names into
@@ -94,6 +94,6 @@ def tensors_of(state: Mapping[str, NDArray[Any]]) -> dict[str, dict[str, Tensor]
 
 
 def state_of(tensors: Mapping[str, Mapping[str, Tensor]]) -> dict[str, NDArray[Any]]:
-    """What `tensors_of` was given."""
+    """The inverse of `tensors_of`."""
     weights = {OF_WEIGHTS + name: value.numpy() for name, value in tensors[WEIGHTS].items()}
     return {**weights, **{name: value.numpy() for name, value in tensors[OPTIMIZER].items()}}

@@ -1,7 +1,7 @@
-"""The shared board on which the tick loop and learner processes tell each other.
+"""The board in shared memory through which the tick loop and learner processes exchange their state.
 
 The tick loop stores its tick there and does nothing else; learners look, sleep, claim updates and write down how they
-went. Nobody is waited for. This module knows no weights: how many updates there have been is told to it.
+went. The loop waits for none of them. This module knows no weights: callers pass the number of updates.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ UPDATE = np.dtype(
         ("learner", np.int64),
     ]
 )
-"""What is kept of an update: ``staleness`` in versions, ``seconds`` that it took from its sample to its landing,
+"""The record of an update: ``staleness`` in versions, ``seconds`` that it took from its sample to its landing,
 ``tick`` and ``time_ns`` (monotonic) at which it landed, and the ``learner`` by number."""
 
 
 class HasVersion(Protocol):
-    """What counts the updates, such as `hocket.learn.weights.shared_weights.SharedWeights`."""
+    """A counter of updates, such as `hocket.learn.weights.shared_weights.SharedWeights`."""
 
     @property
     def version(self) -> int: ...
@@ -84,7 +84,7 @@ class LearnerBoard:
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody is to learn any more."""
+        """True if learning is to end."""
         return bool(self._stop[0])
 
     def stop(self) -> None:
@@ -92,10 +92,10 @@ class LearnerBoard:
         self._stop[0] = 1
 
     def claim(self, learner: int, pace: Pace, weights: HasVersion) -> bool:
-        """Take on an update, if one is due that nobody else is at.
+        """Take on an update, if one is due that no other learner is at.
 
-        What is done is counted by version and what is being done by marks, so a learner that dies leaves no update
-        that nobody makes.
+        Finished updates are counted by version and those under way by marks, so another learner makes the update of one
+        that dies.
         """
         due = pace.due(self.tick)
         if due is not None and weights.version >= due:
@@ -112,7 +112,7 @@ class LearnerBoard:
             self._busy[learner] = 0
 
     def busy_since_ns(self, learner: int) -> int:
-        """When ``learner`` took on the update that it is at; 0 if it is at none."""
+        """The time at which ``learner`` took on its present update; 0 if it has none."""
         return int(self._busy[learner])
 
     def note(self, update: int, values: tuple[float, int, float, int, int, int]) -> None:
@@ -135,7 +135,7 @@ class LearnerBoard:
         write_text(self._errors[learner], text)
 
     def read_error(self, learner: int) -> str:
-        """What was last written for ``learner``."""
+        """The last text written for ``learner``."""
         return read_text(self._errors[learner])
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Who learns and how often: which learners share the weights, how their gradients meet, when updates are due.
+"""Options of learners: how many share the weights, how their gradients are combined, when updates are due.
 
 Values only; each clock has its own machinery (`hocket.learn.learners.virtual`).
 """

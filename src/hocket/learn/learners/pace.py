@@ -1,4 +1,4 @@
-"""When updates are due."""
+"""The ticks at which updates are due."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from torch import nn
 
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
-from hocket.ipc.child_processes import end_children, preload
+from hocket.ipc.child_processes import WithEnvironment, end_children, preload
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
@@ -38,14 +38,14 @@ GOODBYE_S = 1.0
 START_S = 120.0
 LOOK_S = 0.01
 PRELOAD = learn.__module__, "torch._dynamo"
-"""What takes seconds to import; Adam imports the latter on its first use."""
+"""Modules that take seconds to import; Adam imports the latter on its first use."""
 
 
 class LearnerProcesses:
     """``count`` learner processes. Use as a context manager, or `start` and `close`; `close` says more.
 
-    The tick loop sets the tick of `board` at each tick, and that is all. Acting goes on whatever happens to learners:
-    one that dies is replaced, and if learning has to stop, `error` says why.
+    The tick loop sets the tick of `board` at each tick, and that is all. Acting continues whatever happens to learners:
+    one that dies is replaced, and if learning has to stop, `error` has the reason.
 
     Args:
         count: of learners. For one synchronous batch n times larger take one learner, ``dataclasses.replace(algorithm,
@@ -126,12 +126,12 @@ class LearnerProcesses:
 
     @property
     def board(self) -> LearnerBoard:
-        """Where the tick loop stores its tick: one store, and the only thing that learners ask of it."""
+        """The board on which the tick loop stores its tick, which is all that learners need of it."""
         return self._board
 
     @property
     def error(self) -> str | None:
-        """Why learning has stopped for good: a divergence, or a learner's last traceback. None while it has not."""
+        """The reason why learning has stopped for good: a divergence, or a learner's last traceback. Else None."""
         return self._error
 
     @property
@@ -150,7 +150,7 @@ class LearnerProcesses:
     def start(self) -> None:
         """Have the processes started; returns at once."""
         preload(PRELOAD)
-        ensure_running()  # now: whoever starts processes next would have others preloaded
+        ensure_running()  # now: the next process started elsewhere would have others preloaded
         self._thread.start()
 
     def wait(self, seconds: float = START_S) -> None:
@@ -162,7 +162,7 @@ class LearnerProcesses:
     def close(self) -> None:
         """End all learners: what is landing lands, a gradient is cut off after a second. Then nothing is left.
 
-        `status`, `history` and `error` go on answering.
+        `status`, `history` and `error` stay readable.
         """
         if self._closed:
             return
@@ -219,7 +219,7 @@ class LearnerProcesses:
     def _start(self, number: int) -> None:
         self._board.states[number] = STARTING
         process = self._context.Process(
-            target=learn,
+            target=WithEnvironment(learn),
             args=(self._job, number, self._seeds.spawn(1)[0]),
             name=f"hocket-learner-{number}",
             daemon=True,

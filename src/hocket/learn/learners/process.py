@@ -1,4 +1,4 @@
-"""What runs in a learner process: wait until an update is due, make it, look again."""
+"""The main function of a learner process: wait until an update is due, make it, wait again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAUSE_S = 0.002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnerJob:
-    """What all learners share.
+    """The arguments that all learners share.
 
     Attributes:
         pickled: the algorithm and a network of the weights' kind, by cloudpickle.

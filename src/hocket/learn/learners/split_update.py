@@ -23,7 +23,7 @@ class Gradient:
     values: list[Tensor | None]
     result: UpdateResult
     indices: NDArray[np.int64]
-    """What it was computed from; see `Replay.update_priorities`."""
+    """Indices of the batch; see `Replay.update_priorities`."""
 
 
 class Updates:

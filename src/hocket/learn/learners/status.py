@@ -1,4 +1,4 @@
-"""How learning beside a tick loop has gone and goes: read off the board and the weights' version, whoever learns."""
+"""The status and history of learning beside a tick loop, read from the board and the weights' version."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECENT = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearningStatus:
-    """How learning goes. Means are over the last 100 updates, and None before the first.
+    """Figures of learning. Means are over the last 100 updates, and None before the first.
 
     Attributes:
         updates: made by these learners.
@@ -59,7 +59,7 @@ class LearningLog:
 
     @property
     def updates(self) -> int:
-        """How many there have been."""
+        """The number of updates."""
         return self._weights.version - self._first
 
     def history(self) -> NDArray[Any]:
@@ -67,7 +67,7 @@ class LearningLog:
         return self._board.history(self._first, self._weights.version)
 
     def status(self, *, failures: int = 0, error: str | None = None) -> LearningStatus:
-        """How it goes. Takes no lock and a fraction of a millisecond."""
+        """The present figures. Takes no lock and a fraction of a millisecond."""
         version = self._weights.version
         recent = self._board.history(max(self._first, version - RECENT), version)
         due = self._pace.due(self._board.tick)

@@ -1,4 +1,4 @@
-"""The tick loop's side of learning: keeps each tick, tells learners of it, and warns of what goes wrong beside it."""
+"""The tick loop's side of learning: keeps each tick, publishes its number to learners, and warns of their failures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOK_TICKS = 60
 
 
 class RunningLearners(Protocol):
-    """Who learns: `LearnerProcesses` or `InLoopLearner`."""
+    """The learners of a training: `LearnerProcesses` or `InLoopLearner`."""
 
     log: LearningLog
 
@@ -47,11 +47,11 @@ class LearningListener:
     def __init__(self, collector: Collector, learning: RunningLearners, saver: Saver | None) -> None:
         self.learning = learning
         self._collector, self._saver = collector, saver
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
 
     @property
     def error(self) -> str | None:
-        """Why learning has stopped, if it has."""
+        """The reason why learning has stopped, or None."""
         return self._collector.error or self.learning.error
 
     def began(self, observation: Any) -> None:
@@ -69,13 +69,13 @@ class LearningListener:
             self.look()
 
     def look(self) -> None:
-        """Warn of what is new."""
+        """Warn of new failures."""
         if self.error is not None:
-            self._tell(self.error, f"learning stopped by tick {self._collector.tick}, acting went on: {self.error}")
+            self._warn(self.error, f"learning stopped by tick {self._collector.tick}, acting went on: {self.error}")
         for text in (*self.learning.failures, *(self._saver.failures if self._saver is not None else ())):
-            self._tell(text, text)
+            self._warn(text, text)
 
-    def _tell(self, what: str, text: str) -> None:
-        if what not in self._told:
-            self._told.add(what)
+    def _warn(self, what: str, text: str) -> None:
+        if what not in self._warned:
+            self._warned.add(what)
             warnings.warn(text, RuntimeWarning, stacklevel=2)

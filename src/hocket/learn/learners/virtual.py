@@ -62,7 +62,7 @@ class VirtualLearners:
 
     Attributes:
         log: of the updates that have landed.
-        error: why learning has stopped; None while it goes on. What is under way still lands.
+        error: the reason why learning has stopped, or None. Updates under way still land.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class VirtualLearners:
         self._workers = learners.learners if isinstance(learners, ParallelBatch) else 1
         self._idle = list(range(learners.learners if isinstance(learners, RoundRobin) else 1))
         self._under_way: list[tuple[int, int, int, int, Gradient]] = []  # landing, learner, start, version then
-        self._duration = durations.sampler(np.random.default_rng(seed))
+        self._duration = durations.checked_sampler(np.random.default_rng(seed))
         self._due: float = 0
         self._now_ns = 0
 

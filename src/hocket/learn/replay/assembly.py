@@ -1,4 +1,4 @@
-"""What a learner gets: transitions by number, put together from the rings into plain arrays.
+"""Batches for learners: transitions by number, put together from the rings into plain arrays.
 
 Frame stacks: the newest frames up to the observation's own, clipped at the episode's first one by repeating it.
 n-step returns (Sutton & Barto, *Reinforcement Learning*, 2nd ed., §7.1) over consecutive transitions of one episode,

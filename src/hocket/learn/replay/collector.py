@@ -5,12 +5,62 @@ It knows no network and no learner.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.learn.replay.replay import Replay
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
+
+LARGEST_REWARD = float(np.finfo(np.float32).max)
+
+
+class StackCheck:
+    """Refuses stacks of frames that a replay could not put together again from single frames.
+
+    The replay keeps the newest frame of each stack. So the first stack of an episode must be its first frame repeated,
+    and each next one the stack before it, shifted by one frame; else learning would see states that no policy saw.
+    """
+
+    def __init__(self) -> None:
+        self._before: NDArray[Any] = np.empty(0)
+
+    def first(self, stack: NDArray[Any]) -> None:
+        """The stack that an episode begins with.
+
+        Raises:
+            ConfigurationError: if its frames differ.
+        """
+        if not (stack[1:] == stack[:-1]).all():
+            raise ConfigurationError(
+                f"frame_stack={len(stack)}, and the frames of an episode's first observation differ; the first frame "
+                "repeated is allowed; try gymnasium.wrappers.FrameStackObservation(env, n) with its usual padding_type "
+                "'reset', or leave frame_stack out: whole observations are kept then"
+            )
+        self._before = np.array(stack)
+
+    def ticked(self, tick: int, moment: Moment) -> None:
+        """The stacks of a tick.
+
+        Raises:
+            ConfigurationError: if the tick's own is not the one before it, shifted by one frame.
+        """
+        ended = moment.final_observation is not None
+        stack = moment.final_observation if ended else moment.observation
+        if not (stack[:-1] == self._before[1:]).all():
+            raise ConfigurationError(
+                f"frame_stack={len(stack)}, and the observation of tick {tick} is not the one before it, shifted by "
+                "one frame; stacks of consecutive frames, oldest first along the first axis, are allowed; try "
+                "gymnasium.wrappers.FrameStackObservation(env, n), or leave frame_stack out: whole observations are "
+                "kept then"
+            )
+        if not ended:
+            self._before[:] = stack
+        elif moment.observation is not moment.final_observation:  # as at the end of demonstrations, with none after it
+            self.first(moment.observation)
 
 
 class Collector:
@@ -21,11 +71,14 @@ class Collector:
         gamma: discount per tick.
         first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
-        first_tick: of the training, at which this run begins: 0, or where the one that it goes on from was left.
+        first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
 
     Attributes:
-        tick: the last one heard of, of the training.
-        error: why nothing is kept any more: a reward that is no number; None as long as something is.
+        tick: the last one, of the training.
+        error: the reason why no more ticks are kept, a reward that is no number of 32 bits; else None.
+
+    Raises:
+        ConfigurationError: from `began` and `ticked`, if ``stacked`` observations are not what `StackCheck` allows.
     """
 
     def __init__(
@@ -37,21 +90,26 @@ class Collector:
         self._first_action = first_action
         self._first_tick = first_tick
         self._newest: Any = -1 if stacked else ...
+        self._stacks = StackCheck() if stacked else None
         self._builder = TransitionBuilder(gamma)
 
     def began(self, observation: Any) -> None:
         """See `hocket.hooks.record.Listener`."""
+        if self._stacks is not None:
+            self._stacks.first(observation)
         self.replay.add_frame(self._first_tick, observation[self._newest], first=True)
 
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
         self.tick = tick = self._first_tick + moment.tick
+        if self._stacks is not None:
+            self._stacks.ticked(tick, moment)
         if self.error is not None:
             return
-        if not math.isfinite(moment.reward):
+        if not abs(moment.reward) <= LARGEST_REWARD:
             self.error = (
-                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from; look at the "
-                "environment's rewards"
+                f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look "
+                "at the environment's rewards"
             )
             return
         ended = moment.final_observation is not None

@@ -100,7 +100,7 @@ class Priorities:
         self._arrays = arrays
         self._capacity, self._alpha, self._epsilon = capacity, alpha, epsilon
         self._tree = SumTree([arrays[f"tree{level}"] for level in range(len(level_sizes(capacity)))])
-        self._state = arrays["tree_state"]  # [retired up to, absorbed up to, somebody is inside]
+        self._state = arrays["tree_state"]  # [retired up to, absorbed up to, a process is inside]
         self._largest = arrays["tree_largest"]
         self._threads = threading.Lock()
 
@@ -120,7 +120,7 @@ class Priorities:
                 self._tree.rebuild()
             self._state[2] = 1
             yield
-            self._state[2] = 0  # not in a finally: whoever leaves by an error leaves the mark as well
+            self._state[2] = 0  # not in a finally: after an error the mark must stay
 
     def _absorb(self, oldest: int, newest: int) -> None:
         """Enter what the writer has added and take out what it has retired. Harmless when done twice or half."""

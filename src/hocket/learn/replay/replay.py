@@ -4,7 +4,7 @@ The environment ticks at a fixed rate and every tick yields one frame; a transit
 and refers to frames by their ticks. Stacks of frames and n-step returns are put together when sampled, never across an
 episode's end or a stretch that was discarded.
 
-This module must not know networks, losses, or who decides what.
+This module must not know networks, losses, or policies.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Replay:
         Args:
             tick: later than the one before, unless ``first``. Missing ticks are no part of a stack.
             frame: of the replay's shape and dtype; copied.
-            first: an episode begins here, or goes on after ticks that were discarded: nothing is stacked or summed
+            first: an episode begins here, or continues after ticks that were discarded: nothing is stacked or summed
                 across. The very first frame needs no dispatcher.
 
         Raises:

@@ -1,11 +1,11 @@
-"""The replay's memory: one ring of frames, one of transitions, one writer, readers who never make it wait.
+"""The replay's memory: one ring of frames, one of transitions, one writer, and readers for which it never waits.
 
 **Numbers.** Frames and transitions are numbered from 0 for ever; number i lies in slot i mod the ring's length. The
 transitions ``oldest … newest − 1`` are *live*: so are all the frames that they, with their stacks, refer to.
 
 **No torn reads.** The writer raises ``oldest`` past everything that needs a slot *before* it overwrites the slot, and
 raises ``newest`` *after* a transition is complete. A reader copies whatever it wants and looks at ``oldest`` again:
-what is still live was whole all the while, the rest it throws away. Nobody waits for anybody.
+what is still live was whole all the while, the rest it throws away. Neither side waits for the other.
 
 This module knows one tick's frame and one transition at a time; sampling is in ``replay.py``.
 """
@@ -64,7 +64,7 @@ def ring_parts(
 
 
 class RingWriter:
-    """The one who appends.
+    """The writer of a ring.
 
     Args:
         arrays: of `ring_parts`.
@@ -222,7 +222,7 @@ class RingWriter:
 
 
 def copy_rings(arrays: Arrays) -> dict[str, NDArray[Any]]:
-    """What is live, oldest first, copied while the writer writes on: ``counters, records, frames, ages, ticks``."""
+    """The live entries, oldest first, copied while the writer continues: ``counters, records, frames, ages, ticks``."""
     counters = arrays["counters"]
     newest = int(counters[NEWEST])
     fence()

@@ -37,10 +37,10 @@ class Transition:
     ticks: int
     """n."""
     next_observation: int
-    """What the next decision was computed from, or the episode's final observation."""
+    """The observation of the next decision, or the episode's final one."""
     next_pending: PendingActions
     final: bool
-    """Whether the episode ended here."""
+    """True if the episode ended here."""
 
 
 class TransitionBuilder:

@@ -4,10 +4,10 @@
 v mod 2. A writer announces v + 1 (``begun``), makes it in the other block out of what version v is, then says so
 (``version``).
 
-**No torn reads.** A reader copies block v mod 2 and looks at ``begun`` afterwards: unless somebody has begun v + 2, the
+**No torn reads.** A reader copies block v mod 2 and looks at ``begun`` afterwards: unless a writer has begun v + 2, the
 only one that writes there again, the copy is whole; else it copies anew. Readers take no lock and writers never wait
 for them. Writers exclude each other with a lock of the kernel's, which a dead one gives back; what it left
-half-done is nobody's version and is made anew by the next.
+half-done is no version, and the next writer makes it anew.
 
 How a step of an optimiser is taken on these blocks is in ``steps.py``.
 """
@@ -98,12 +98,12 @@ class SharedWeights:
 
     @property
     def shared(self) -> bool:
-        """Whether readers' networks live in the shared memory."""
+        """True if readers' networks live in the shared memory."""
         return self._shared
 
     @property
     def layout(self) -> Layout:
-        """Where each tensor lies."""
+        """The place of each tensor."""
         return self._layout
 
     @property
@@ -176,7 +176,7 @@ class SharedWeights:
             return {"version": np.array(self.version), **{name: array.copy() for name, array in self._named(block)}}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over a ``state``, into new weights of the same network that nobody reads yet.
+        """Take over a ``state``, into new weights of the same network that have no readers yet.
 
         Raises:
             ConfigurationError: if the state is another network's, or there have been updates here.
@@ -229,7 +229,7 @@ class WeightsReader:
     def refresh(self, network: nn.Module) -> int:
         """Load the newest version into ``network`` unless it is there already; which version that is.
 
-        Any memory format, dtype and device: values are cast and moved. Nobody else may use the network meanwhile.
+        Any memory format, dtype and device: values are cast and moved. No other thread may use the network meanwhile.
         Where the weights are ``shared`` the first call makes the network's weights views of them; the version then is
         the one when asked.
 

@@ -1,4 +1,4 @@
-"""Where a network's tensors lie in one block of bytes, and the block's bytes as tensors again.
+"""The places of a network's tensors in one block of bytes, and the block's bytes as tensors again.
 
 Parameters come first, so that the moments of an optimiser fit a shorter block of the same layout. This module knows no
 processes and no versions.

@@ -15,6 +15,8 @@ from hocket.results.metrics import Ints, Metrics
 MOST_BINS = 160
 LEAST_TICKS = 20
 """Of a bin."""
+MOST_SEARCHED = 50_000_000
+"""Ticks of a run whose worst stretch is looked for: the search needs 32 bytes for each."""
 TAIL = 99.5
 """Percentile behind which a histogram's last bar collects the rest."""
 
@@ -51,7 +53,7 @@ def coverage(metrics: Metrics, edges: Ints) -> Floats:
     return share
 
 
-def spread(ticks: Ints, values: NDArray[np.float64] | Ints, edges: Ints, low: float = 5, high: float = 95) -> Spread:
+def spread(ticks: Ints | Floats, values: Floats | Ints, edges: Ints, low: float = 5, high: float = 95) -> Spread:
     """Of ``values`` by the bin that their tick is in; ``ticks`` are sorted."""
     cuts = np.searchsorted(ticks, edges, side="right")
     table = np.full((4, len(edges) - 1), math.nan)
@@ -124,9 +126,12 @@ def log_histogram(values: Floats, count: int = 50) -> tuple[Floats, Floats, int]
 def worst_stretch(metrics: Metrics, ticks: int) -> int:
     """The tick before the stretch of ``ticks`` ticks with the fewest fresh ones, of equals with the largest delays.
 
-    Looked for from the first answer that was due on, and not in the first ``ticks``.
+    The search begins at the first answer that was due, behind the first ``ticks``. Of a run with more than
+    `MOST_SEARCHED` ticks it is the last stretch.
     """
     last = last_tick(metrics)
+    if last > MOST_SEARCHED:
+        return max(0, last - ticks)
     own, delay = np.zeros(last + 1), np.zeros(last + 1)
     own[metrics.ticks.tick] = metrics.ticks.fresh
     delay[metrics.ticks.tick] = metrics.ticks.delay_ticks

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.cadence import NS_PER_S
 from hocket.results.intervals import interval
 from hocket.results.metrics import Ints, Metrics
 from hocket.results.report import bins
@@ -51,6 +51,8 @@ def several(runs: Sequence[SavedRun]) -> str:
     envs = sorted({str(run.config.get("env", "unknown")) for run in runs})
     pooling = any(len(group.runs) > 1 for group in groups)
     told = f"{len(groups)} configuration{'s' * (len(groups) != 1)}"
+    modes = sorted({str(run.config["mode"]) for run in runs if "mode" in run.config})
+    told += "".join(f" · {mode}" for mode in modes)
     told += "; where one has several runs, their mean and its 95 % interval" if pooling else ""
     summaries = [(group.name, pooled_summary(group)) for group in groups]
     evaluated, along = list(evaluations(groups)), list(over_time(groups))
@@ -60,7 +62,7 @@ def several(runs: Sequence[SavedRun]) -> str:
         problems(list(runs)),
         section("Figures", figures_table(groups), kind="wide"),
         section("What differs", differences(groups), kind="wide"),
-        section("TrainingLog", *evaluated),
+        section("Learning", *evaluated),
         section("What it cost", regret_figure(summaries)),
         section("Over time", *along),
         section("Distributions", *distributions(groups)),
@@ -101,7 +103,7 @@ def differences(groups: Sequence[Group]) -> str:
     if not names:
         return '<p class="nothing">All runs have the same configuration.</p>'
     rows = [[escape(name), *(escape(config.get(name, "–")) for config in configs)] for name in names]
-    return table(["", *(escape(group.name) for group in groups)], rows)
+    return table(["", *(escape(group.name) for group in groups)], rows, kind="words")
 
 
 def _over_seeds(curves: Iterable[Floats]) -> tuple[Floats, Floats | None, Floats | None]:
@@ -113,34 +115,63 @@ def _over_seeds(curves: Iterable[Floats]) -> tuple[Floats, Floats | None, Floats
     return pairs[:, 0], pairs[:, 0] - pairs[:, 1], pairs[:, 0] + pairs[:, 1]
 
 
+def axis_of(groups: Sequence[Group]) -> tuple[Scale, tuple[float, float]] | None:
+    """The unit of time that fits the longest run, and the range that holds all; None if no schedule can be read."""
+    scales = [
+        scale_of(run.metrics, first_tick_of(run))
+        for group in groups
+        for run in group.runs
+        if run.metrics is not None and len(run.metrics.ticks.tick)
+    ]
+    if not scales:
+        return None
+    unit = max(scales, key=lambda scale: (scale.first_tick + scale.last_tick) * scale.period_s)
+    own = [replace(scale, unit=unit.unit, unit_s=unit.unit_s) for scale in scales]
+    return unit, (min(scale.range[0] for scale in own), max(scale.range[1] for scale in own))
+
+
+def first_tick_of(run: SavedRun) -> int:
+    """Of the training at which the run began."""
+    return run.learning.first_tick if run.learning is not None else 0
+
+
+def own_scale(group: Group, unit: Scale) -> Scale:
+    """The axis for the ticks of a group's runs, in the common unit."""
+    first = next(run for run in group.runs if run.metrics is not None and len(run.metrics.ticks.tick))
+    assert first.metrics is not None
+    return replace(scale_of(first.metrics, first_tick_of(first)), unit=unit.unit, unit_s=unit.unit_s)
+
+
 def over_time(groups: Sequence[Group]) -> Iterable[str]:
-    """Coverage, delay and lateness, a line for each group."""
-    longest = max(
-        ((bins.last_tick(m) * m.record.trace.cadence.period_ns, m) for group in groups for m in group.measured),
-        key=lambda pair: pair[0],
-        default=None,
-    )
-    if longest is None:
+    """Coverage and delay, a line for each group."""
+    axis = axis_of(groups)
+    if axis is None:
         return
-    unit = scale_of(longest[1], np.array([0, bins.last_tick(longest[1])]))
+    unit, x_range = axis
 
     def lines(curve: Callable[[Metrics, Ints], Floats], most: int = 80) -> list[Line]:
         found = []
         for place, group in enumerate(groups):
             if group.measured:
                 edges = bins.tick_edges(max(map(bins.last_tick, group.measured)), most)
-                own = Scale(unit.unit, unit.unit_s, group.measured[0].record.trace.cadence.period_ns / NS_PER_S)
                 mean, low, high = _over_seeds(curve(m, edges) for m in group.measured)
-                found.append(Line(group.name, own.middles(edges), mean, series(place), low, high))
+                found.append(Line(group.name, own_scale(group, unit).middles(edges), mean, series(place), low, high))
         return found
 
     def delay(m: Metrics, edges: Ints) -> Floats:
         return bins.spread(m.ticks.tick[m.ticks.fresh], m.ticks.delay_ticks[m.ticks.fresh], edges).mean
 
     yield Chart(
-        title="Coverage over time", x=unit.label, y="fresh ticks / all ticks", lines=lines(bins.coverage), to=1.0
+        title="Coverage over time",
+        x=unit.label,
+        x_range=x_range,
+        y="fresh ticks / all ticks",
+        lines=lines(bins.coverage),
+        to=1.0,
     ).html()
-    yield Chart(title="Delay over time", x=unit.label, y="mean delay (ticks)", lines=lines(delay)).html()
+    yield Chart(
+        title="Delay over time", x=unit.label, x_range=x_range, y="mean delay (ticks)", lines=lines(delay)
+    ).html()
 
 
 def distributions(groups: Sequence[Group]) -> Iterable[str]:
@@ -158,17 +189,22 @@ def _outlines(title: str, x: str, y: str, groups: Sequence[Group], values: dict[
     edges, _, beyond = bins.whole_histogram(every.astype(np.int64)) if whole else bins.histogram(every)
     lines = []
     for place, own in values.items():
-        if len(own):
+        if len(own) and not whole and own.min() == own.max():
+            lines.append(Line(groups[place].name, [own[0], own[0]], [0.0, 100.0], series(place)))
+        elif len(own):
             counts, _ = np.histogram(np.clip(own, edges[0], edges[-1]), edges)
             share = 100 * counts / len(own)
             lines.append(Line(groups[place].name, np.repeat(edges, 2)[1:-1], np.repeat(share, 2), series(place)))
     note = f"The last step has {beyond:,} that {'was' if beyond == 1 else 'were'} longer." if beyond else ""
-    return Chart(title=title, x=x, y=y, lines=lines, note=note, whole=whole).html()
+    margin = 0.0 if whole else 0.03 * (edges[-1] - edges[0])
+    x_range = (float(edges[0]) - margin, float(edges[-1]) + margin) if there else None
+    return Chart(title=title, x=x, y=y, lines=lines, note=note, whole=whole, x_range=x_range).html()
 
 
 def evaluations(groups: Sequence[Group]) -> Iterable[str]:
     """Of trainings; the band is over seeds, or over episodes where there is one run."""
-    evaluated = []
+    evaluated: list[Line] = []
+    axis = axis_of(groups)
     for place, group in enumerate(groups):
         learned = [run.learning for run in group.runs if run.learning is not None and run.learning.evaluations]
         if not learned:
@@ -180,11 +216,14 @@ def evaluations(groups: Sequence[Group]) -> Iterable[str]:
             means = [{each.tick: float(each.returns.mean()) for each in one.evaluations} for one in learned]
             pairs = [interval([own[tick] for own in means if tick in own]) for tick in ticks]
         mean, half = np.array(pairs).T
-        evaluated.append(Line(group.name, ticks, mean, series(place), mean - half, mean + half, points=len(ticks) < 40))
+        timed = axis is not None and group.measured
+        at = own_scale(group, axis[0]).at_training(ticks) if axis is not None and timed else np.array(ticks, float)
+        evaluated.append(Line(group.name, at, mean, series(place), mean - half, mean + half, points=len(ticks) < 40))
     if evaluated:
         yield Chart(
             title="Evaluations",
-            x="tick of the training",
+            x=axis[0].label if axis is not None else "tick of the training",
+            x_range=_widened(axis[1], evaluated) if axis is not None else None,
             y="mean return of an episode",
             lines=evaluated,
             from_zero=False,
@@ -193,26 +232,36 @@ def evaluations(groups: Sequence[Group]) -> Iterable[str]:
         ).html()
 
 
+def _widened(x_range: tuple[float, float], lines: Sequence[Line]) -> tuple[float, float]:
+    """So that it holds all of ``lines``, such as evaluations before the first tick of a run that was resumed."""
+    every = np.concatenate([np.asarray(line.x, float) for line in lines])
+    return min(x_range[0], float(every.min())), max(x_range[1], float(every.max()))
+
+
 def episodes(groups: Sequence[Group]) -> Iterable[str]:
     """Returns of the episodes that ended on the way."""
-    lines = []
+    lines: list[Line] = []
+    axis = axis_of(groups)
+    if axis is None:
+        return
+    unit, x_range = axis
     for place, group in enumerate(groups):
         with_returns = [run for run in group.runs if run.metrics is not None and len(run.metrics.episode_returns) > 1]
         if not with_returns:
             continue
         last = max(bins.last_tick(run.metrics) for run in with_returns if run.metrics is not None)
         edges = bins.tick_edges(last, 40)
-        first = with_returns[0].learning.first_tick if with_returns[0].learning is not None else 0
         mean, low, high = _over_seeds(
             bins.spread(bins.episode_ends(run.metrics), run.metrics.episode_returns, edges).mean
             for run in with_returns
             if run.metrics is not None
         )
-        lines.append(Line(group.name, (edges[1:] + edges[:-1]) / 2 + first, mean, series(place), low, high))
+        lines.append(Line(group.name, own_scale(group, unit).middles(edges), mean, series(place), low, high))
     if lines:
         yield Chart(
             title="Returns of episodes on the way",
-            x="tick",
+            x=unit.label,
+            x_range=x_range,
             y="mean return of an episode",
             lines=lines,
             from_zero=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
 from hocket.results.intervals import interval
@@ -23,15 +24,16 @@ EPISODES_A_POINT = 8
 """At least, or their interval says nothing."""
 
 
-def over_time(metrics: Metrics) -> Iterator[str]:
-    """Coverage, delay, lateness and step time along the run."""
+def over_time(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
+    """Coverage, delay and lateness along the run."""
     edges = bins.tick_edges(bins.last_tick(metrics))
-    scale = scale_of(metrics, edges)
+    scale = scale_of(metrics, first_tick)
     ticks = metrics.ticks
     width = f"each point is the mean of {scale.length(edges)}"
     yield Chart(
         title="Coverage over time",
         x=scale.label,
+        x_range=scale.range,
         y="fresh ticks / all ticks",
         lines=[Line("coverage", scale.middles(edges), bins.coverage(metrics, edges), "s0 d0")],
         to=1.0,
@@ -41,6 +43,7 @@ def over_time(metrics: Metrics) -> Iterator[str]:
     yield Chart(
         title="Delay over time",
         x=scale.label,
+        x_range=scale.range,
         y="delay (ticks)",
         lines=[Line("mean delay", scale.middles(edges), delay.mean, "s1 d0", delay.low, delay.high)],
         note=f"How many ticks old the observation was that was acted on; {width}, the band is the 5th to 95th "
@@ -52,6 +55,7 @@ def over_time(metrics: Metrics) -> Iterator[str]:
         yield Chart(
             title="Lateness over time",
             x=scale.label,
+            x_range=scale.range,
             y="lateness (ms)",
             lines=[
                 Line("99th percentile", scale.middles(edges), late.high, "s3 d1"),
@@ -77,9 +81,26 @@ def distributions(metrics: Metrics) -> Iterator[str]:
             legend=False,
             note=_tail(beyond, "later"),
         ).html()
-    seconds = metrics.inferences.durations_s
-    edges, shares, beyond = bins.histogram(seconds * 1e3)
-    yield Chart(
+    yield inference_times(metrics.inferences.durations_s * 1e3)
+    yield by_worker(metrics)
+
+
+def inference_times(values_ms: NDArray[np.float64]) -> str:
+    """A histogram, or one line where all are the same."""
+    if len(values_ms) and values_ms.min() == values_ms.max():
+        same_ms = float(values_ms[0])
+        return Chart(
+            title="Inference time",
+            x="inference time (ms)",
+            y="% of inferences",
+            lines=[Line("inferences", [same_ms, same_ms], [0.0, 100.0], "s0 d0")],
+            x_range=(0.0, 2 * same_ms or 1.0),
+            to=100.0,
+            legend=False,
+            note=f"All {len(values_ms):,} took {number(same_ms)} ms.",
+        ).html()
+    edges, shares, beyond = bins.histogram(values_ms)
+    return Chart(
         title="Inference time",
         x="inference time (ms)",
         y="% of inferences",
@@ -87,7 +108,6 @@ def distributions(metrics: Metrics) -> Iterator[str]:
         legend=False,
         note=_tail(beyond, "longer"),
     ).html()
-    yield by_worker(metrics)
 
 
 def whole_bars(values: Ints, title: str, x: str, of: str, style: str) -> str:
@@ -131,6 +151,7 @@ def by_worker(metrics: Metrics) -> str:
 
 def learning(metrics: Metrics, learned: TrainingLog) -> Iterator[str]:
     """Evaluations, episodes on the way, losses and staleness."""
+    scale = scale_of(metrics, learned.first_tick)
     if learned.evaluations:
         pairs = [interval(each.returns.tolist()) for each in learned.evaluations]
         means, halves = np.array(pairs).T
@@ -140,44 +161,39 @@ def learning(metrics: Metrics, learned: TrainingLog) -> Iterator[str]:
             after = (
                 f" The final one, of the best weights on episodes of their own: {number(float(final.returns.mean()))}."
             )
+        at = scale.at_training([each.tick for each in learned.evaluations])
         yield Chart(
             title="Evaluations",
-            x="tick of the training",
+            x=scale.label,
+            x_range=(min(scale.range[0], at[0]), max(scale.range[1], at[-1])),
             y="mean return of an episode",
-            lines=[
-                Line(
-                    "greedy policy",
-                    [each.tick for each in learned.evaluations],
-                    means,
-                    "s0 d0",
-                    means - halves,
-                    means + halves,
-                    points=True,
-                )
-            ],
+            lines=[Line("greedy policy", at, means, "s0 d0", means - halves, means + halves, points=True)],
             from_zero=False,
             note=f"Whole episodes by the greedy policy; the band is a 95 % interval over the "
             f"{len(learned.evaluations[0].returns)} episodes of each.{after}",
         ).html()
     yield from episodes(metrics, learned.first_tick)
     if len(learned.losses):
-        at = np.arange(len(learned.losses)) + learned.updates - len(learned.losses) + 1
-        edges = bins.tick_edges(len(at)) + int(at[0]) - 1
-        middles = (edges[1:] + edges[:-1]) / 2
-        loss, stale = bins.spread(at, learned.losses, edges), bins.spread(at, learned.stalenesses, edges)
+        edges = bins.tick_edges(bins.last_tick(metrics))
+        landed = learned.landed_ns / metrics.record.trace.cadence.period_ns
+        at = scale.middles(edges)
+        loss, stale = bins.spread(landed, learned.losses, edges), bins.spread(landed, learned.stalenesses, edges)
         yield Chart(
             title="Loss",
-            x="updates",
+            x=scale.label,
+            x_range=scale.range,
             y="loss",
-            lines=[Line("mean loss", middles, loss.mean, "s3 d0", loss.low, loss.high)],
-            note="Of the updates in the order of landing; the band is the 5th to 95th percentile.",
+            lines=[Line("mean loss", at, loss.mean, "s3 d0", loss.low, loss.high)],
+            note=f"Of {learned.updates:,} updates, at the time when they landed; the band is the 5th to 95th "
+            "percentile.",
         ).html()
         if learned.stalenesses.any():
             yield Chart(
                 title="Staleness",
-                x="updates",
+                x=scale.label,
+                x_range=scale.range,
                 y="updates by others",
-                lines=[Line("mean staleness", middles, stale.mean, "s4 d0", stale.low, stale.high)],
+                lines=[Line("mean staleness", at, stale.mean, "s4 d0", stale.low, stale.high)],
                 note="How many others landed between an update's start and its landing; the band is the 5th to 95th "
                 "percentile.",
             ).html()
@@ -188,19 +204,19 @@ def episodes(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
     returns = metrics.episode_returns
     if not len(returns):
         return
-    ends = bins.episode_ends(metrics)
+    scale, ends = scale_of(metrics, first_tick), bins.episode_ends(metrics)
     if len(returns) <= MOST_POINTS:
-        line = Line("return", ends + first_tick, returns, "s2 d0", points=True)
+        line = Line("return", scale.at(ends), returns, "s2 d0", points=True)
         note = "Each point is an episode, default ticks' rewards included."
     else:
         edges = bins.tick_edges(bins.last_tick(metrics), min(MOST_POINTS, len(returns) // EPISODES_A_POINT))
         means, halves = bins.mean_and_interval(ends, returns, edges)
-        middles = (edges[1:] + edges[:-1]) / 2 + first_tick
-        line = Line("mean return", middles, means, "s2 d0", means - halves, means + halves)
+        line = Line("mean return", scale.middles(edges), means, "s2 d0", means - halves, means + halves)
         note = "Means of neighbouring episodes, with 95 % intervals; default ticks' rewards included."
     yield Chart(
         title="Returns of episodes on the way",
-        x="tick",
+        x=scale.label,
+        x_range=scale.range,
         y="return of an episode",
         lines=[line],
         from_zero=False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -12,6 +13,10 @@ from hocket.results.report.axes import number
 from hocket.results.report.lanes import NAMES, STYLES
 from hocket.results.report.svg import figure, legend
 
+MOST_ITEMS = 8
+"""Of a list in a configuration, written out."""
+ADDRESSES = re.compile(r"<(?:built-in )?(?:function )?(?P<name>[\w.<>]+?)(?: object)? at 0x[0-9a-f]+>")
+"""Of a text that Python made of an object: its name is kept, its address is not."""
 REGRET_STYLES = ("r0", "r1", "r2")
 REGRET_NAMES = ("acted, fresh enough", "decided too early (delay)", "left to the default (inaction)")
 
@@ -124,24 +129,33 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(item, Mapping):
             table.update(flat(item, f"{prefix}{name}."))
         else:
-            table[f"{prefix}{name}"] = "–" if item is None else str(item)
+            table[f"{prefix}{name}"] = "–" if item is None else ADDRESSES.sub(_named, words(item))
     return table
 
 
-def definitions(title: str, rows: Mapping[str, str]) -> str:
+def words(item: Any) -> str:
+    """A value of a configuration, shortened if it is a long list."""
+    if isinstance(item, list) and len(item) > MOST_ITEMS:
+        return f"[{', '.join(map(str, item[:MOST_ITEMS]))}, … {len(item)} in all]"
+    return str(item)
+
+
+def _named(found: re.Match[str]) -> str:
+    return found["name"].replace("<locals>.", "")
+
+
+def definitions(title: str, rows: Mapping[str, str], note: str = "") -> str:
     """Names and values side by side."""
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
     content = f"<table>{cells}</table>" if cells else '<p class="nothing">Nothing is known.</p>'
-    return figure(title, f'<div class="scroll">{content}</div>')
+    return figure(title, f'<div class="scroll">{content}</div>', note)
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Of cells that are HTML already."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "figures") -> str:
+    """Of cells that are HTML already; ``kind`` is ``figures``, in columns of one line, or ``words``, which wrap."""
     top = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return (
-        f'<div class="scroll"><table class="figures"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+    return f'<div class="scroll"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def section(title: str, *content: str, kind: str = "grid") -> str:
@@ -155,7 +169,7 @@ def _percent(share: float) -> str:
 
 
 def _whole(number: float) -> int:
-    return 0 if math.isnan(number) else int(number)
+    return int(number) if math.isfinite(number) else 0
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,7 +41,7 @@ def window_ticks(metrics: Metrics) -> int:
 
 
 def excerpt(metrics: Metrics, first: int, count: int) -> str:
-    """TickColumns ``first`` + 1 … ``first`` + ``count`` as SVG."""
+    """Ticks ``first`` + 1 … ``first`` + ``count`` as SVG."""
     cadence, ticks, inferences = metrics.record.trace.cadence, metrics.ticks, metrics.inferences
     begin_ns, end_ns = cadence.deadline_ns(first), cadence.deadline_ns(first + count + 1)
     until_ns = inferences.until_ns(metrics.over_ns)

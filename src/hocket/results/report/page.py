@@ -27,7 +27,7 @@ def write_report(runs: Sequence[SavedRun], path: Path) -> None:
         raise ConfigurationError("no run to report on; give at least one")
     text = page(runs)
     with replacing(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(text, encoding="utf-8", errors="replace")  # half a surrogate pair cannot be encoded
 
 
 def page(runs: Sequence[SavedRun]) -> str:

@@ -16,7 +16,7 @@ from hocket.results.run_folder import SavedRun
 
 PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
 """Of a policy's text, what may differ between runs that are pooled."""
-OWN = ("seed", "machine", "first_tick")
+OWN = ("seed", "machine", "first_tick", "default_fields")
 """Of a configuration, what may differ between runs that are pooled; of its options likewise."""
 OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
 

@@ -32,7 +32,7 @@ def one(run: SavedRun) -> str:
     parts = [f"<header><h1>{escape(title_of(run))}</h1><p>{escape(_subtitle(run))}</p></header>"]
     parts.append(problems([run]))
     if run.learning is not None and run.learning.error:
-        parts.append(f'<div class="problem"><b>TrainingLog stopped.</b> {escape(run.learning.error)}</div>')
+        parts.append(f'<div class="problem"><b>Learning stopped.</b> {escape(run.learning.error)}</div>')
     if run.summary:
         parts.append(cards(run.summary))
     if run.metrics is not None and len(run.metrics.ticks.tick):
@@ -42,9 +42,9 @@ def one(run: SavedRun) -> str:
             section("What it cost", regret_figure([("", run.summary)]), fates_figure(run.summary.get("outcomes") or {}))
         )
     if run.metrics is not None and len(run.metrics.ticks.tick):
-        along = list(figures.over_time(run.metrics))
+        along = list(figures.over_time(run.metrics, 0 if run.learning is None else run.learning.first_tick))
         if run.learning is not None:
-            parts.append(section("TrainingLog", *figures.learning(run.metrics, run.learning)))
+            parts.append(section("Learning", *figures.learning(run.metrics, run.learning)))
         else:
             along += figures.episodes(run.metrics)
         parts.append(section("Over time", *along))
@@ -90,7 +90,19 @@ def settings(run: SavedRun) -> list[str]:
     """Configuration and machine."""
     config = dict(run.config)
     machine: dict[str, Any] = config.pop("machine", None) or {}
-    return [definitions("Configuration", flat(config)), definitions("Machine", flat(machine))]
+    hidden = config.pop("default_fields", None)
+    usual = {str(name) for name in hidden} if isinstance(hidden, list) else set()
+    every = flat(config)
+    shown = {name: text for name, text in every.items() if not _is_under(name, usual)}
+    left_out = len(every) - len(shown)
+    note = f"{left_out} more {'has its default' if left_out == 1 else 'have their defaults'}." if left_out else ""
+    return [definitions("Configuration", shown, note), definitions("Machine", flat(machine))]
+
+
+def _is_under(name: str, parts: set[str]) -> bool:
+    """Whether ``clock.head.name`` is one of ``parts`` or inside one, such as ``clock.head``."""
+    words = name.split(".")
+    return any(".".join(words[:count]) in parts for count in range(1, len(words) + 1))
 
 
 def problems(runs: list[SavedRun]) -> str:

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from hocket.results.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, PlotArea, axes
 
 QUANTILES = ("1st percentile", "1st quartile", "median", "3rd quartile", "99th percentile")
+LEAST_BOX = 4.0
+"""Pixels of height from which a box has its median inside; a lower one, of values that hardly differ, is a line."""
 SERIES = 8
 """How many colours the style sheet has; with more series they repeat, with other dashes."""
 
@@ -261,6 +263,7 @@ def _boxes(boxes: Boxes, place: PlotArea) -> str:
             f'<path class="{boxes.style} line" d="M{at:.1f} {low:.1f}V{high:.1f}"/>'
             f'<rect class="{boxes.style} fill" x="{at - half:.1f}" y="{third:.1f}" width="{2 * half:.1f}" '
             f'height="{max(1.0, first - third):.1f}"/>'
-            f'<path class="median" d="M{at - half:.1f} {middle:.1f}h{2 * half:.1f}"/>'
+            f'<path class="{"median" if first - third >= LEAST_BOX else f"{boxes.style} line"}" '
+            f'd="M{at - half:.1f} {middle:.1f}h{2 * half:.1f}"/>'
         )
     return "".join(parts)

@@ -7,6 +7,7 @@ const FAILED = OUTCOMES.indexOf("failed");
 const RECENT_S = 5;
 const POINTS = 60;
 const CLASSES = 40;
+const ALIKE = 1e-3; // the spread, as a share, below which times count as constant
 const LEAST_SPAN_S = 10;
 const MOST_TIMES = 2000;
 
@@ -142,8 +143,12 @@ function at(sorted, part) {
 // How many are how long: a histogram up to the longest, but for one in a hundred.
 function inClasses(sorted) {
   const least = sorted[0];
-  const width = Math.max(1e-9, at(sorted, 0.99) - least) / (CLASSES - 1);
   const counts = new Array(CLASSES).fill(0);
+  if (at(sorted, 0.99) - least < ALIKE * least) {
+    counts[CLASSES >> 1] = sorted.length; // in the middle, between 0 and twice as long
+    return { counts, from: "0", to: duration(2 * least).join(" ") };
+  }
+  const width = Math.max(1e-9, at(sorted, 0.99) - least) / (CLASSES - 1);
   for (const value of sorted) counts[Math.min(CLASSES - 1, Math.floor((value - least) / width))] += 1;
   return { counts, from: duration(least).join(" "), to: duration(least + width * CLASSES).join(" ") };
 }

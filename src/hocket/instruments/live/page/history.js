@@ -23,6 +23,7 @@ export class History {
     this.newestPicture = null;
     this.totals = null;
     this.phase = "idle";
+    this.rewarded = false; // whether a tick has paid anything
   }
 
   get newest_s() {
@@ -36,7 +37,10 @@ export class History {
   take(frame, keepFrom_s) {
     this.totals = frame.totals;
     this.phase = frame.phase;
-    for (const tick of frame.ticks) this.ticks.push(tick);
+    for (const tick of frame.ticks) {
+      this.ticks.push(tick);
+      this.rewarded ||= Number.isFinite(tick.reward) && tick.reward !== 0;
+    }
     for (const row of frame.inferences) {
       const known = this.byNumber.get(row.number);
       if (known) Object.assign(known, row);

@@ -56,6 +56,7 @@ export class Lanes {
     context.restore();
     this.drawAxis();
     this.canvas.dataset.moment = moment_s.toFixed(4);
+    this.canvas.dataset.strips = this.strips.map((strip) => strip.title).join(" ");
     this.canvas.dataset.bars = this.shown.length;
     this.canvas.dataset.ticks = this.shownTicks.length;
   }

@@ -4,7 +4,7 @@ import { colours } from "./canvas.js";
 import { Gauges, digits } from "./gauges.js";
 import { History, MINUTE_S, OUTCOMES } from "./history.js";
 import { Lanes } from "./lanes.js";
-import { drawPicture, forgetScale } from "./picture.js";
+import { drawPicture, fit, forgetScale } from "./picture.js";
 import { Playhead } from "./playhead.js";
 import { Stream } from "./stream.js";
 import { clock } from "./words.js";
@@ -20,14 +20,24 @@ let history = new History({});
 let run = null;
 let window_s = 2;
 let chosenWindow = false;
-let connection = "connecting";
+let connection = { state: "connecting", failures: 0 };
 let pointer = null;
 let drawnPicture = null;
+let drawnSize = "";
 let gaugesAt = 0;
 
 const stream = new Stream(take, (state) => {
   connection = state;
 });
+
+// idle, starting, running, ended; connecting before the first frame; lost once the page does not answer any more.
+function phase() {
+  if (history.phase === "ended") return "ended";
+  if (connection.state === "open") return history.totals ? history.phase : "connecting";
+  return history.totals && connection.failures > 0 ? "lost" : "connecting";
+}
+
+const started = (name) => name !== "idle" && name !== "starting" && history.ticks.length > 0;
 
 function take(frame) {
   if (frame.about) begin(frame);
@@ -84,6 +94,7 @@ function draw(now_ms) {
   chooseWindow();
   lanes.draw(history, playhead.moment_s, window_s);
   showPicture();
+  showTick();
   showControls();
   showHint();
   if (now_ms - gaugesAt > GAUGES_EVERY_MS) {
@@ -97,8 +108,11 @@ function draw(now_ms) {
 function showPicture() {
   const picture = playhead.paused ? history.pictureAt(playhead.moment_s) : history.newestPicture;
   const canvas = by("picture");
-  if (picture === drawnPicture && canvas.width === Math.round(canvas.clientWidth * devicePixelRatio)) return;
+  const size = `${innerWidth} ${innerHeight} ${devicePixelRatio}`;
+  if (picture === drawnPicture && size === drawnSize) return;
   drawnPicture = picture;
+  drawnSize = size;
+  fit(canvas, picture);
   drawPicture(canvas, picture);
   canvas.dataset.tick = picture ? picture.tick : "";
   const what = picture && (picture.rendered ? "drawn by the environment" : "the newest observation");
@@ -110,29 +124,53 @@ function showPicture() {
 function showControls() {
   const { paused } = playhead;
   const behind_s = Math.max(0, history.newest_s - playhead.moment_s);
-  by("pause").textContent = paused ? "Go live" : "Pause";
+  const over = phase() === "ended" || phase() === "lost";
+  by("pause").textContent = !paused ? "Pause" : over ? "Go to the end" : "Go live";
+  by("pause").disabled = !paused && over; // nothing moves that could be stopped
   const slider = by("moment");
   slider.min = -Math.min(MINUTE_S, Math.max(1, history.newest_s - history.oldest_s));
   if (document.activeElement !== slider || !paused) slider.value = paused ? -behind_s : 0;
-  by("ago").textContent = paused ? `−${behind_s.toFixed(behind_s < 10 ? 2 : 1)} s` : "live";
+  by("ago").textContent = paused ? `−${behind_s.toFixed(behind_s < 10 ? 2 : 1)} s` : over ? "end" : "live";
   by("window").textContent = window_s < 1 ? `${Math.round(window_s * 1e3)} ms` : `${window_s} s`;
   by("back").disabled = by("forth").disabled = !history.ticks.length;
 }
 
 function showHeader() {
-  const { totals, about, phase } = history;
-  if (!totals) return;
-  const state = connection !== "open" && phase !== "ended" ? "connecting" : playhead.paused ? "paused" : phase;
-  const words = { connecting: "connecting", idle: "waiting", running: "live", ended: "ended", paused: "paused" };
+  const { totals, about } = history;
+  const now = phase();
+  const state = playhead.paused && now !== "lost" ? "paused" : now;
+  const workers = `${about.workers} worker${about.workers === 1 ? "" : "s"}`;
+  const words = {
+    connecting: "connecting",
+    idle: "waiting",
+    starting: `starting ${workers}`,
+    running: "live",
+    ended: "ended",
+    paused: "paused",
+    lost: totals && totals.tick ? `run lost at tick ${totals.tick.toLocaleString("en")}` : "page lost before the first tick",
+  };
   const status = by("status");
   status.dataset.state = state === "running" ? "live" : state;
   status.textContent = words[state];
-  by("ticks").textContent = about.ticks
-    ? `tick ${totals.tick.toLocaleString("en")} of ${about.ticks.toLocaleString("en")} · ${clock(totals.tick / history.hz)}`
-    : "";
+  status.title = state === "lost" ? "The page's server does not answer: the run was killed, or the connection broke. Trying again." : "";
+  document.body.dataset.phase = started(now) ? "started" : "waiting";
+  by("waiting").textContent = { idle: "waiting for a run", running: "waiting for the first tick" }[now] || words[now];
+  if (!totals) return;
   by("progress").value = about.ticks ? totals.tick / about.ticks : 0;
   const coverage = totals.coverage === null ? "" : `${(totals.coverage * 100).toFixed(1)} % · `;
   document.title = about.name ? `${coverage}${about.name} · hocket` : "hocket";
+}
+
+// In the header the tick of the picture below it, unless there is none of the last half second.
+function showTick() {
+  const { totals, about, newestPicture: picture } = history;
+  if (!totals) return;
+  const isNew = !playhead.paused && picture && totals.tick - picture.tick < history.hz / 2;
+  const tick = isNew ? picture.tick : totals.tick;
+  by("ticks").textContent =
+    about.ticks && totals.tick
+      ? `tick ${tick.toLocaleString("en")} of ${about.ticks.toLocaleString("en")} · ${clock(tick / history.hz)}`
+      : "";
 }
 
 function showLegend() {

@@ -4,19 +4,37 @@ import { colours, prepare } from "./canvas.js";
 
 const own = document.createElement("canvas");
 let greatest = [];
+const LEAST_HEIGHT = 150;
+const MOST_OF_HEIGHT = 0.46; // of the window
 
 export function forgetScale() {
   greatest = [];
+}
+
+// Give the canvas the height that shows the picture in whole-number scale, or as wide as the canvas if it is larger.
+export function fit(canvas, picture) {
+  canvas.style.height = "";
+  if (!picture || picture.kind === "vector") return;
+  const ratio = window.devicePixelRatio || 1;
+  const [width, high] = [canvas.clientWidth * ratio, Math.max(300, MOST_OF_HEIGHT * innerHeight) * ratio];
+  const scale = scaleOf(picture, width, high);
+  canvas.style.height = `${Math.max(LEAST_HEIGHT, Math.ceil((picture.height * scale) / ratio))}px`;
+}
+
+// The largest whole number that fits; below 1 whatever fits.
+function scaleOf(picture, width, height) {
+  const scale = Math.min(width / picture.width, height / picture.height);
+  return scale >= 1 ? Math.floor(scale) : scale;
 }
 
 export function drawPicture(canvas, picture) {
   const { context, width, height } = prepare(canvas);
   if (!picture) return;
   if (picture.kind === "vector") drawValues(context, width, height, new Float32Array(picture.content));
-  else drawPixels(context, width, height, picture);
+  else drawPixels(context, picture);
 }
 
-function drawPixels(context, width, height, picture) {
+function drawPixels(context, picture) {
   own.width = picture.width;
   own.height = picture.height;
   const pixels = own.getContext("2d");
@@ -30,10 +48,13 @@ function drawPixels(context, width, height, picture) {
     image.data[j + 3] = 255;
   }
   pixels.putImageData(image, 0, 0);
-  const scale = Math.min(width / picture.width, height / picture.height);
+  const scale = scaleOf(picture, context.canvas.width, context.canvas.height);
   const [wide, high] = [picture.width * scale, picture.height * scale];
   context.imageSmoothingEnabled = scale < 1;
-  context.drawImage(own, (width - wide) / 2, (height - high) / 2, wide, high);
+  context.setTransform(1, 0, 0, 1, 0, 0); // pixels of the screen
+  const [left, top] = [(context.canvas.width - wide) / 2, (context.canvas.height - high) / 2].map(Math.floor);
+  context.drawImage(own, left, top, wide, high);
+  context.canvas.dataset.scale = scale;
 }
 
 // Columns up and down from zero, each on the scale of the greatest that it has been so far.

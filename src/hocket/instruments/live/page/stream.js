@@ -11,11 +11,11 @@ export class Stream {
     this.columns = {};
     this.waitMs = LEAST_WAIT_MS;
     this.asked = false;
+    this.failures = 0; // since the last connection
     this.connect();
   }
 
   connect() {
-    this.onState("connecting");
     const address = new URL("frames", location.href);
     address.protocol = address.protocol.replace("http", "ws");
     address.search = location.search;
@@ -25,7 +25,8 @@ export class Stream {
       this.socket = socket;
       this.asked = false;
       this.waitMs = LEAST_WAIT_MS;
-      this.onState("open");
+      this.failures = 0;
+      this.onState({ state: "open", failures: 0 });
       this.ask();
     };
     socket.onmessage = (event) => {
@@ -33,8 +34,9 @@ export class Stream {
       this.onFrame(this.takeApart(event.data));
     };
     socket.onclose = () => {
+      if (!this.socket) this.failures += 1;
       this.socket = null;
-      this.onState("closed");
+      this.onState({ state: "closed", failures: this.failures });
       setTimeout(() => this.connect(), this.waitMs);
       this.waitMs = Math.min(MOST_WAIT_MS, this.waitMs * 1.6);
     };

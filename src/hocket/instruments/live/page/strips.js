@@ -29,6 +29,7 @@ const STRIPS = [
     least: 1,
     signed: true,
     say: (value) => String(Number(value.toPrecision(2))),
+    shows: (history) => history.rewarded,
   },
 ];
 

@@ -1,0 +1,73 @@
+"""Records what a person plays, to pre-train from: ``hocket train --demonstrations FILE.npz`` reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import hocket
+from hocket.errors import ConfigurationError
+
+MOST_TICKS = 200_000
+"""About an hour, of which memory holds 7 KB a tick."""
+
+
+class Recording:
+    """Episodes as `hocket.Demonstrations` holds them.
+
+    Args:
+        folder: of the file, which is made now, so that one that cannot be written is refused before the play.
+
+    Raises:
+        ConfigurationError: if the folder cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._observations: list[Any] = []
+        self._rows: list[tuple[int, float, bool, bool]] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"--record {folder} cannot be made: {error.strerror or error}") from error
+
+    @property
+    def full(self) -> bool:
+        """True if it holds `MOST_TICKS` ticks."""
+        return len(self._rows) >= MOST_TICKS
+
+    def begin(self, observation: Any) -> None:
+        """An episode begins with ``observation``."""
+        self._observations.append(np.array(observation))
+
+    def add(self, action: int, observation: Any, reward: float, terminated: bool, truncated: bool) -> None:
+        """One tick: the action that was executed and what it yielded."""
+        self._observations.append(np.array(observation))
+        self._rows.append((action, float(reward), bool(terminated), bool(truncated)))
+
+    def save(self) -> Path | None:
+        """Write the next free number, such as ``0003.npz``; the last episode is truncated if it has not ended.
+
+        Returns:
+            The file, or None if nothing was played.
+
+        Raises:
+            ConfigurationError: if the disk refuses.
+        """
+        if not self._rows:
+            return None
+        action, reward, terminated, truncated = self._rows[-1]
+        rows = [*self._rows[:-1], (action, reward, terminated, truncated or not terminated)]
+        actions, rewards, terminations, truncations = zip(*rows, strict=True)
+        episodes = sum(one or other for _, _, one, other in rows)
+        played = hocket.Demonstrations(
+            observations=np.stack(self._observations[: len(rows) + episodes]),
+            actions=np.array(actions, np.int64),
+            rewards=np.array(rewards, np.float64),
+            terminated=np.array(terminations, bool),
+            truncated=np.array(truncations, bool),
+        )
+        numbers = [int(path.stem) for path in self.folder.glob("*.npz") if path.stem.isdecimal()]
+        return played.save(self.folder / f"{max(numbers, default=-1) + 1:04d}.npz")

@@ -1,0 +1,116 @@
+"""Failures of inferences and workers that a run survives, and those that end it. Reads no clock."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from hocket.core.cadence import NS_PER_S
+from hocket.errors import ConfigurationError, PolicyError
+
+KEPT = 20
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureLimits:
+    """The failures in a row, with no success between, that end a run: those that pass both limits.
+
+    A run that ends without a single success is held to ``rounds`` alone. Until then the default acts, and the policy is
+    called again with every inference that the rule starts.
+
+    Args:
+        outage_s: how long ago the first of them was, on the run's clock; ``math.inf`` for a run that never gives up.
+        rounds: how many of them there are for each worker.
+    """
+
+    outage_s: float = 10.0
+    rounds: int = 5
+
+    def __post_init__(self) -> None:
+        outage_s, rounds = self.outage_s, self.rounds
+        if isinstance(outage_s, bool) or not isinstance(outage_s, int | float) or not outage_s >= 0:
+            raise ConfigurationError(f"outage_s={outage_s!r} must be a number of at least 0, or math.inf; try 10.0")
+        if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
+            raise ConfigurationError(f"rounds={rounds!r} must be an integer of at least 1; try 5")
+
+
+USUAL_LIMITS = FailureLimits()
+
+
+def check_failure_limits(limits: object) -> None:
+    """Refuse what is not `FailureLimits`."""
+    if not isinstance(limits, FailureLimits):
+        raise ConfigurationError(f"failures={limits!r} must be FailureLimits; try hocket.FailureLimits(outage_s=10)")
+
+
+class FailureLog:
+    """Counts failures in a row; a success starts the count anew.
+
+    Attributes:
+        tracebacks: of the most recent failures.
+    """
+
+    def __init__(self, limits: FailureLimits) -> None:
+        self._limits = limits
+        self._in_a_row = 0
+        self._since_ns = self._now_ns = 0
+        self._workers = 1
+        self._succeeded = False
+        self.tracebacks: list[str] = []
+
+    def success(self) -> None:
+        """An inference finished."""
+        self._in_a_row = 0
+        self._succeeded = True
+
+    def failure(self, traceback: str, now_ns: int, workers: int) -> None:
+        """An inference failed or a worker was lost, at ``now_ns`` on the run's clock; ``workers`` are left."""
+        if not self._in_a_row:
+            self._since_ns = now_ns
+        self._in_a_row += 1
+        self._now_ns = now_ns
+        self._workers = max(self._workers, workers)
+        self.tracebacks.append(traceback)
+        del self.tracebacks[:-KEPT]
+
+    def check(self) -> None:
+        """Start the count anew if it has passed both limits.
+
+        Raises:
+            PolicyError: in that case, with the last traceback.
+        """
+        if self._rounds_passed() and self._now_ns - self._since_ns >= self._limits.outage_s * NS_PER_S:
+            raise self._error()
+
+    def check_end(self) -> None:
+        """The run has ended.
+
+        Raises:
+            PolicyError: if every inference has failed, more of them than the limit of rounds.
+        """
+        if not self._succeeded and self._rounds_passed():
+            raise self._error()
+
+    def _rounds_passed(self) -> bool:
+        return self._in_a_row >= self._limits.rounds * self._workers
+
+    def _error(self) -> PolicyError:
+        count, seconds = self._in_a_row, (self._now_ns - self._since_ns) / NS_PER_S
+        self._in_a_row = 0
+        return PolicyError(
+            f"{count} inferences failed in a row within {seconds:.3g} s, and none succeeded between; the last one:\n"
+            f"{self.tracebacks[-1]}"
+        )
+
+
+def restart_pause_s(failures: int, workers: int) -> float:
+    """How long to wait before the next start of one of ``workers`` after ``failures`` in a row, with no answer between.
+
+    Nothing in the first round, so that workers that were lost at once come back at once; then twice as long each round,
+    2 seconds at most.
+    """
+    round_number = (failures - 1) // workers
+    if round_number < 1:
+        return 0.0
+    return min(LONGEST_PAUSE_S, math.ldexp(FIRST_PAUSE_S, min(round_number - 1, 16)))

@@ -1,0 +1,68 @@
+"""Warns of a loop on the wall clock whose ticks take longer than its rate allows."""
+
+from __future__ import annotations
+
+import warnings
+
+from hocket.core.cadence import NS_PER_S, Cadence
+
+FEWEST = 10
+"""Ticks before which nothing is concluded."""
+
+
+class RateWatch:
+    """Counts the ticks that leave a loop further behind, and warns once if most do.
+
+    A loop that stalls now and then and catches up is not warned of.
+
+    Args:
+        cadence: of the loop.
+        skips: whether the loop skips the ticks whose deadlines have passed, rather than catching up.
+    """
+
+    def __init__(self, cadence: Cadence, *, skips: bool) -> None:
+        self._cadence = cadence
+        self._skips = skips
+        self._missed = 0
+        self._longer = 0  # ticks that left the loop further behind
+        self._behind_ns = 0
+        self._tick, self._now_ns = 0, cadence.epoch_ns  # of the last overrun
+        self._warned = False
+
+    def overran(self, tick: int, passed: int, now_ns: int) -> None:
+        """The work of ``tick`` has ended at ``now_ns``, when the deadlines of ``passed`` more ticks had passed."""
+        self._tick, self._now_ns = tick, now_ns
+        if self._skips:
+            self._longer += passed > 1
+            self._missed += passed - 1
+            behind_ns = int(self._missed * self._cadence.period_ns)
+        else:
+            behind_ns = now_ns - self._cadence.deadline_ns(tick + 1)
+            self._longer += behind_ns > self._behind_ns
+        self._behind_ns = behind_ns
+        if behind_ns >= NS_PER_S and not self._warned:
+            self._judge()
+
+    def ended(self) -> None:
+        """The loop has ended."""
+        if self._behind_ns >= 2 * self._cadence.period_ns and not self._warned:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Warn if more than half of the ticks were too long."""
+        executed = self._tick - self._missed
+        if executed < FEWEST or 2 * self._longer <= executed:
+            return
+        self._warned = True
+        hz = float(self._cadence.hz)
+        took_s = (self._now_ns - self._cadence.epoch_ns) / NS_PER_S
+        fault = f"{self._missed} ticks were missed"
+        if not self._skips:
+            fault = f"it is {self._behind_ns / NS_PER_S:.3g} s behind"
+        skip = "" if self._skips else ", or overrun=hocket.Overrun.SKIP to miss ticks instead of falling behind"
+        warnings.warn(
+            f"the loop does not hold {hz:g} Hz: {executed} ticks took {took_s:.3g} s ({executed / took_s:.3g} Hz), and "
+            f"{fault}; try a lower hz or a faster environment{skip}",
+            RuntimeWarning,
+            stacklevel=2,
+        )

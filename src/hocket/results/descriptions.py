@@ -1,0 +1,135 @@
+"""Short descriptions of policies, functions and options, for configurations and reports: no addresses, no defaults."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MOST_ITEMS = 12
+"""Of a list, written out."""
+MAIN_FIELDS = {"FunctionPolicy": "function", "TorchPolicy": "build_network", "LearnedPolicy": "network"}
+"""Of a policy factory: the field that stands for it."""
+
+
+def described(value: Any) -> str:
+    """``value`` in words that are the same in every process.
+
+    Functions are their names, partials their calls, networks their classes with the number of their parameters, and
+    dataclasses their fields that differ from the defaults. A class of networks in a partial is built on torch's meta
+    device to count its parameters, which costs no memory; other functions are not called.
+    """
+    try:
+        return _described(value)
+    except Exception:  # a user's __repr__ or __init__ must not cost the run that it describes
+        return type(value).__name__
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, Enum):
+        return f"{type(value).__name__}.{value.name}"
+    if isinstance(value, np.generic):
+        return repr(value.item())
+    if isinstance(value, np.ndarray):
+        return repr(value.tolist()) if value.size <= MOST_ITEMS else f"array of {value.dtype} {value.shape}"
+    if isinstance(value, list | tuple):
+        return _listed(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {described(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, functools.partial):
+        return _call_of(value)
+    if _is_network(value):
+        return f"{type(value).__name__}, {_count(value)}"
+    if isinstance(value, types.MethodType):
+        return f"{_described(value.__self__)}.{value.__name__}"
+    if isinstance(value, type):
+        return value.__name__
+    if callable(value) and hasattr(value, "__qualname__"):
+        return _function(value)
+    if is_dataclass(value):
+        return _dataclass(value)
+    text = repr(value)
+    return text if " at 0x" not in text else type(value).__name__
+
+
+def _listed(values: list[Any] | tuple[Any, ...]) -> str:
+    shown = [described(item) for item in values[:MOST_ITEMS]]
+    more = [f"… {len(values)} in all"] if len(values) > MOST_ITEMS else []
+    inside = ", ".join([*shown, *more])
+    return f"[{inside}]" if isinstance(values, list) else f"({inside}{',' * (len(values) == 1)})"
+
+
+def _function(function: Any) -> str:
+    code = getattr(function, "__code__", None)
+    if function.__name__ == "<lambda>" and code is not None:
+        return f"lambda ({Path(code.co_filename).name}:{code.co_firstlineno})"
+    return str(function.__qualname__).replace("<locals>.", "")
+
+
+def _call_of(call: functools.partial[Any]) -> str:
+    name = described(call.func)
+    try:
+        bound = inspect.signature(call.func).bind_partial(*call.args, **call.keywords)
+        given = [f"{key}={described(item)}" for key, item in bound.arguments.items()]
+    except (TypeError, ValueError):
+        given = [described(item) for item in call.args]
+        given += [f"{key}={described(item)}" for key, item in call.keywords.items()]
+    text = f"{name}({', '.join(given)})"
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(call.func, type) and issubclass(call.func, torch.nn.Module):
+        with torch.device("meta"):
+            text += f", {_count(call())}"
+    return text
+
+
+def _is_network(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.nn.Module)
+
+
+def _count(network: Any) -> str:
+    count = sum(weight.numel() for weight in network.parameters())
+    for unit, name in ((10**9, "G "), (10**6, "M "), (10**3, "k ")):
+        if (count >= 0.1 * unit and unit > 1000) or count >= unit:
+            return f"{count / unit:.{1 if count < 10 * unit else 0}f} {name}parameters"
+    return f"{count} parameters"
+
+
+def _dataclass(value: Any) -> str:
+    shown = {
+        field.name: getattr(value, field.name)
+        for field in fields(value)
+        if (field.repr or _is_network(getattr(value, field.name, None))) and not _is_default(value, field)
+    }
+    name = type(value).__name__
+    main = MAIN_FIELDS.get(name)
+    if main in shown:
+        options = [f"{key}={described(item)}" for key, item in shown.items() if key != main]
+        return "; ".join([described(shown[main]), *options])
+    return f"{name}({', '.join(f'{key}={described(item)}' for key, item in shown.items())})"
+
+
+def default_fields(value: Any) -> list[str]:
+    """The names of a dataclass's fields that have their defaults; none for another object."""
+    if not is_dataclass(value):
+        return []
+    return [field.name for field in fields(value) if _is_default(value, field)]
+
+
+def _is_default(value: Any, field: Field[Any]) -> bool:
+    if field.default_factory is not MISSING:
+        default: Any = field.default_factory()
+    elif field.default is not MISSING:
+        default = field.default
+    else:
+        return not field.init  # derived from the others
+    found = getattr(value, field.name)
+    return found is default or (type(found) is type(default) and bool(np.all(found == default)))

@@ -1,0 +1,257 @@
+"""What a training says of environments that cannot be saved, or not exactly; and what is left of one that fails."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+import hocket
+from hocket.errors import CheckpointError, EnvError
+from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.schedules import Linear
+from hocket.models.qnetwork import mlp_trunk, q_network
+
+
+class Walk(gym.Env):
+    """Shows its position, which moves by chance; pays for it. Episodes of ``length`` ticks."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+    length = 15
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.ticks, self.place = 0, self.chance()
+        return self.seen(), {}
+
+    def step(self, action):
+        self.ticks += 1
+        self.place += action - 0.5 + self.chance()
+        return self.seen(), self.place, False, self.ticks == self.length, {}
+
+    def chance(self):
+        return float(self.np_random.normal())
+
+    def seen(self):
+        return np.array([self.place, self.ticks], np.float32)
+
+
+class Looking(gym.Wrapper):
+    """Pays by what it sees in the environment that it wraps."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.base = env.unwrapped
+
+    def step(self, action):
+        observation, _, *others = super().step(action)
+        return observation, self.base.place, *others
+
+
+class ByTheModule(Walk):
+    def chance(self):
+        return float(np.random.normal())
+
+
+class MadeInReset(Walk):
+    def reset(self, **options):
+        observation, info = super().reset(**options)
+        self.pay = lambda place: 2 * place
+        return observation, info
+
+    def step(self, action):
+        observation, reward, *others = super().step(action)
+        return observation, self.pay(reward), *others
+
+
+class Windowed(Walk):
+    """Cannot be pickled."""
+
+    def __init__(self):
+        self.window = (number for number in range(3))
+
+
+class Endless(Windowed):
+    length = None
+
+
+class Unseeded(Windowed):
+    def chance(self):
+        return float(np.random.default_rng().normal())
+
+
+def train(make_env, ticks, clock=hocket.Virtual(hz=50, latency=hocket.Constant(0.01)), **options):  # noqa: B008
+    torch.manual_seed(0)
+    return hocket.train(
+        make_env,
+        q_network(*mlp_trunk(2, hidden=4), 2),
+        DQN(batch_size=4),
+        hocket.TickDispatch(1),
+        clock,
+        ticks=ticks,
+        learner=hocket.RoundRobin(1, warm_up=20),
+        acting=hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 100)),
+        **{"evaluation": hocket.EvaluationOptions(every=70, episodes=2), **options},
+    )
+
+
+def came_to(result):
+    weights = [value.numpy().tobytes() for value in result.network.state_dict().values()]
+    evaluations = [(each.tick, each.returns.tolist()) for each in (*result.evaluations, result.final)]
+    record = result.run.record
+    return record.actions, record.rewards.tobytes(), list(result.losses), evaluations, weights
+
+
+@pytest.mark.parametrize("make_env", [lambda: Looking(Walk()), ByTheModule])
+def test_what_can_be_saved_resumes_bit_for_bit(tmp_path, make_env):
+    """An episode is under way at tick 100; wrappers that look below and chance of the module are saved with it."""
+    np.random.seed(5)
+    whole = train(make_env, 200)
+    np.random.seed(5)
+    train(make_env, 100, checkpoints=hocket.Checkpoints(tmp_path))
+    np.random.seed(6)
+    assert came_to(train(make_env, 200, resume=tmp_path)) == came_to(whole)
+
+
+class Always:
+    """Its repr has an address."""
+
+    def __call__(self, observation):
+        return 1
+
+
+class OwnLaw(hocket.LatencyModel):
+    """Its repr has an address."""
+
+    def sampler(self, rng):
+        return hocket.Constant(0.02).sampler(rng)
+
+
+def test_a_checkpoint_does_not_belong_to_addresses(tmp_path):
+    def options():
+        return {"clock": hocket.Virtual(hz=50, latency=OwnLaw()), "default": hocket.Fallback(Always())}
+
+    first, second = options(), options()
+    assert repr(first) != repr(second)
+    whole = train(Walk, 120, **first)
+    train(Walk, 60, checkpoints=hocket.Checkpoints(tmp_path), **first)
+    assert came_to(train(Walk, 120, resume=tmp_path, **second)) == came_to(whole)
+
+
+def test_a_function_made_in_reset_is_named_at_the_start_and_saved_around(tmp_path):
+    """Due at tick 50, saved where the next episode begins, at tick 60."""
+    message = r"^MadeInReset cannot be saved in the middle of an episode: MadeInReset.pay is a function"
+    saving = {"checkpoints": hocket.Checkpoints(tmp_path / "a", every=50)}
+    with pytest.warns(RuntimeWarning, match=message):
+        train(MadeInReset, 70, **saving)
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["000000060"]
+    with pytest.warns(RuntimeWarning, match=message):
+        resumed = train(MadeInReset, 140, resume=tmp_path / "a", **saving)
+    with pytest.warns(RuntimeWarning, match=message):
+        whole = train(MadeInReset, 140, checkpoints=hocket.Checkpoints(tmp_path / "b", every=50))
+    assert came_to(resumed) == came_to(whole)
+
+
+def test_where_nothing_could_be_saved_that_is_said_and_kept(tmp_path):
+    with pytest.warns(RuntimeWarning) as warned:
+        train(Endless, 60, checkpoints=hocket.Checkpoints(tmp_path, every=30))
+    first, last = (str(warning.message) for warning in warned)
+    assert first.startswith("Endless cannot be saved in the middle of an episode: Endless.window of type generator")
+    assert first.endswith("begins, with a seed of its own, and none at the end of the training")
+    reason = "the training ended at tick 60, and Endless could not be saved on the way"
+    assert last.startswith(f"nothing was saved in {tmp_path}: {reason}")
+    with pytest.raises(CheckpointError, match=f"holds no checkpoint: {reason}, since no episode ended after"):
+        train(Endless, 90, resume=tmp_path)
+
+
+def test_chance_of_the_system_is_not_promised_to_come_again(tmp_path):
+    message = (
+        r"^checkpoints of this training hold the weights, but it cannot be resumed bit for bit: Unseeded.window.*; and "
+        r"two episodes of Unseeded with the same seed differ after 0 steps; try drawing all chance from self.np_random"
+    )
+    with pytest.warns(RuntimeWarning, match=message):
+        train(Unseeded, 70, checkpoints=hocket.Checkpoints(tmp_path, every=40))
+    with pytest.raises(CheckpointError, match="does not begin an episode alike for the same seed"):
+        train(Unseeded, 140, resume=tmp_path)
+
+
+class Failing(Walk):
+    """Its environment number ``at`` fails when it has played ``ticks`` ticks."""
+
+    def __init__(self, number, at, ticks):
+        self.left = ticks if number == at else -1
+
+    def step(self, action):
+        self.left -= 1
+        if self.left == 0:
+            raise RuntimeError("the environment's own words")
+        return super().step(action)
+
+
+@pytest.mark.parametrize(
+    ("at", "ticks", "played"),
+    [
+        (1, 50, 49),  # the training's own
+        (3, 5, 70),  # the first evaluation's
+        (4, 5, 100),  # that of the end
+        (5, 5, 100),  # the final one
+    ],
+)
+def test_an_error_carries_the_training_up_to_there(at, ticks, played):
+    numbers = iter(range(1, 9))
+    with pytest.raises(RuntimeError, match="own words") as info:
+        train(lambda: Failing(next(numbers), at, ticks), 100)
+    assert len(info.value.result.record.ticks) == played
+    assert info.value.result.config["mode"] == "delay-only, virtual"
+
+
+# -- what environments give ------------------------------------------------------------------------------------
+
+
+class Giving(Walk):
+    """Gives ``observation`` of its own, as a function makes it, and ``reward`` from tick ``from_tick`` on."""
+
+    def __init__(self, observation=None, reward=None, from_tick=0):
+        self.change, self.reward, self.from_tick = observation, reward, from_tick
+
+    def seen(self):
+        seen = super().seen()
+        return seen if self.change is None or self.ticks < self.from_tick else self.change(seen)
+
+    def step(self, action):
+        observation, reward, *others = super().step(action)
+        return (
+            observation,
+            reward if self.reward is None or self.ticks < self.from_tick else self.reward(reward),
+            *others,
+        )
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [
+        {"observation": list},
+        {"observation": tuple},
+        {"observation": lambda seen: seen.astype(np.float64)},
+        {"reward": lambda reward: np.array([reward])},
+    ],
+)
+def test_harmless_differences_change_nothing(gives):
+    assert came_to(train(lambda: Giving(**gives), 100)) == came_to(train(Walk, 100))
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        ({"observation": lambda seen: seen[:1]}, r"observation .* of Giving has shape \(1,\), not \(2,\)"),
+        ({"observation": lambda seen: ["a", "b"]}, "holds <U1, not numbers"),
+        ({"observation": lambda seen: seen * np.nan}, "holds NaN or infinity"),
+        ({"reward": lambda reward: None}, "reward None of Giving is not a finite number"),
+        ({"reward": lambda reward: np.nan}, "reward nan of Giving is not a finite number"),
+        ({"reward": lambda reward: np.ones(2)}, "is not a finite number"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused_by_name(gives, message):
+    with pytest.raises(EnvError, match=message) as info:
+        train(lambda: Giving(**gives, from_tick=5), 100)
+    assert len(info.value.result.record.ticks) == 4
