@@ -86,11 +86,3 @@ def say_priority(result: hocket.RunResult, asked: int) -> None:
         f"priority    real-time priority {asked} was not granted, so ticks may be late; grant it with "
         f"sudo setcap cap_sys_nice=ep {python}, or docker run --cap-add SYS_NICE; --priority 0 does not ask"
     )
-
-
-def warn_slow_bfloat16(device: str) -> None:
-    """Warn of bfloat16 on a processor that has to emulate it."""
-    from hocket.models.qnetwork import has_bfloat16
-
-    if device == "cpu" and not has_bfloat16():
-        console.warn("--bfloat16 is slower than float32 on this processor, which does not compute in it; leave it out")

@@ -16,7 +16,6 @@ import cloudpickle
 import gymnasium as gym
 
 import hocket
-from hocket.cli.cautions import warn_slow_bfloat16
 from hocket.cli.options.acting import OF_THE_ENV, RULE_NEEDS, ActingArguments, rate_of
 from hocket.cli.options.run import RunArguments
 from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make_network
@@ -129,8 +128,6 @@ def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFa
     else:
         network = partial(Mlp, math.prod(observation_shape), outputs, hidden=max(1, round(64 * options.width)))
     usable_device(options.device)
-    if options.bfloat16:
-        warn_slow_bfloat16(options.device)
     return hocket.TorchPolicy(
         network,
         threads=options.threads,

@@ -12,7 +12,7 @@ import tyro
 
 import hocket
 from hocket.cli import console
-from hocket.cli.cautions import check_usual, say_priority, say_starting, warn_slow_bfloat16
+from hocket.cli.cautions import check_usual, say_priority, say_starting
 from hocket.cli.options.acting import (
     MEASURED,
     check_acting,
@@ -161,8 +161,6 @@ def execute(options: TrainArguments) -> TrainResult:
     check_learnable(options)
     algorithm = make_algorithm(options)
     network = make_network(options, algorithm)
-    if options.bfloat16:
-        warn_slow_bfloat16(options.device)
     learn_from_demonstrations(options, network, algorithm)
     clock = make_clock(options, rate, latency, lambda: measured(options, network))
     if update_latency is not None:

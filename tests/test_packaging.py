@@ -1,0 +1,30 @@
+"""The source archive, and what the package says of itself."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from hocket.cli import EXTRAS
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_the_source_archive_has_what_its_makefile_needs():
+    included = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    rules = [
+        line.split(":")[1].split() for line in (ROOT / "Makefile").read_text().splitlines() if re.match(r"\$\(", line)
+    ]
+    needed = {word for words in rules for word in words if "." in word} - {"pyproject.toml"}  # that one always goes in
+    assert needed == {"constraints.txt"}
+    assert {*needed, "Makefile", "mkdocs.yml", "src", "tests", "docs", "examples", "roms"} <= set(included)
+    assert all((ROOT / name).exists() for name in included)
+
+
+def test_each_extra_of_the_command_line_is_one_of_the_package():
+    assert EXTRAS.keys() <= PROJECT["project"]["optional-dependencies"].keys()
+
+
+def test_versions_of_python():
+    classifiers = PROJECT["project"]["classifiers"]
+    assert [line[-4:] for line in classifiers if "Python :: 3." in line] == ["3.11", "3.12", "3.13"]
