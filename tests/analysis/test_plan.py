@@ -55,9 +55,9 @@ def test_rows_hold_plain_values():
 
 
 def test_progress_and_the_same_seed():
-    told = []
-    first = quick(hocket.Constant(0.03), workers=(2,), done=lambda *so_far: told.append(so_far))
-    assert told[0] == (1, 15) and told[-1] == (15, 15)
+    progress = []
+    first = quick(hocket.Constant(0.03), workers=(2,), done=lambda *so_far: progress.append(so_far))
+    assert progress[0] == (1, 15) and progress[-1] == (15, 15)
     assert [one.rule for one in first.forecasts] == [
         one.rule for one in quick(hocket.Constant(0.03), workers=(2,)).forecasts
     ]

@@ -34,7 +34,7 @@ def test_between_it_is_interpolated_and_one_law_alone_stays():
     law = Crowded({1: Empirical((0.1,)), 3: Empirical((0.3,))})
     assert law.mean_s(2) == pytest.approx(0.2)
     assert Crowded({1: Empirical((0.1,))}).mean_s(7) == pytest.approx(0.1)
-    quicker = Crowded({1: Empirical((0.2,)), 2: Empirical((0.1,))})  # noise: it does not go on to nothing
+    quicker = Crowded({1: Empirical((0.2,)), 2: Empirical((0.1,))})  # noise: it does not fall to 0
     assert quicker.mean_s(9) == pytest.approx(0.1)
 
 

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 import numpy as np
 
 from hocket.errors import ConfigurationError
-from hocket.latency.laws import LONGEST_NS, Empirical, LatencyModel, Sampler
+from hocket.latency.laws import LONGEST_NS, BoundedSampler, Empirical, LatencyModel, Sampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Crowded(LatencyModel):
 
 
 @dataclass(slots=True)
-class _Crowd:
+class _Crowd(BoundedSampler):
     law: Crowded
     samplers: dict[int, Sampler]
     ends_ns: list[int] = field(default_factory=list)

@@ -44,10 +44,17 @@ class LatencyModel(ABC):
         Raises:
             ConfigurationError: if the law's sampler cannot be called.
         """
-        return _Checked(text(self), self.sampler(rng))
+        sampler = self.sampler(rng)
+        return sampler if isinstance(sampler, BoundedSampler) else _Checked(text(self), sampler)
 
 
-class _Checked:
+class BoundedSampler:
+    """The base of samplers that draw whole nanoseconds from 0 to `LONGEST_NS`, so that no draw needs a check."""
+
+    __slots__ = ()
+
+
+class _Checked(BoundedSampler):
     __slots__ = ("_law", "_sampler")
 
     def __init__(self, law: str, sampler: Sampler) -> None:
@@ -111,7 +118,7 @@ class Independent(LatencyModel):
         return _Drawn(self, rng)
 
 
-class _Drawn:
+class _Drawn(BoundedSampler):
     """Draws durations in batches and returns them one by one. Picklable, as all samplers of this module."""
 
     __slots__ = ("_law", "_left", "_rng")
@@ -267,7 +274,7 @@ class PerWorker(LatencyModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Scaled:
+class _Scaled(BoundedSampler):
     base: Sampler
     factors: tuple[float, ...]
 
@@ -292,7 +299,7 @@ class Changing(LatencyModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _Changed:
+class _Changed(BoundedSampler):
     before: Sampler
     after: Sampler
     at_ns: int

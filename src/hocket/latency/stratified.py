@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hocket.latency.laws import Independent, LatencyModel, Sampler, drawn_ns
+from hocket.latency.laws import BoundedSampler, Independent, LatencyModel, Sampler, drawn_ns
 
 FIRST_BLOCK = 512
 LARGEST_BLOCK = 65_536
@@ -32,7 +32,7 @@ class Typical(LatencyModel):
         return _Stratified(self.law, rng)
 
 
-class _Stratified:
+class _Stratified(BoundedSampler):
     __slots__ = ("_block", "_law", "_left", "_rng")
 
     def __init__(self, law: Independent, rng: np.random.Generator) -> None:
