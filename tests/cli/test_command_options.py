@@ -307,16 +307,6 @@ def test_a_priority_that_was_not_granted(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_bfloat16_where_the_processor_emulates_it(command, monkeypatch):
-    from hocket.models import qnetwork
-
-    line = (*RUN[:-2], "--bfloat16")
-    for has, warned in ((True, False), (False, True)):
-        monkeypatch.setattr(qnetwork, "has_bfloat16", lambda has=has: has)
-        code, _, err = command(*line)
-        assert code == 0 and ("--bfloat16 is slower than float32" in err) == warned
-
-
 def test_warnings_of_the_library_are_lines(command, monkeypatch):
     import warnings
 
