@@ -22,7 +22,7 @@ def test_it_trains(command):
     for words in ("tick 300: mean return", "coverage", "evaluation  mean return", "staleness", "delay-only, virtual"):
         assert words in out
     figures = read("x.json")
-    assert figures["run"]["ticks"] == 400 and figures["final_tick"] == 300 and len(figures["evaluations"]) == 1
+    assert figures["run"]["ticks"] == 400 and figures["final_tick"] == 300 and len(figures["evaluations"]) == 2
     assert 40 < figures["updates"] <= 88
 
 

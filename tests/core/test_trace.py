@@ -113,7 +113,7 @@ def rewritten(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"version": 2}, "version 2"),
+        ({"version": 1}, "version 1"),
         ({"version": None}, "version None"),
         ({"format": "somebody's"}, "somebody's"),
         ({"format": None}, "not a hocket trace"),

@@ -19,6 +19,7 @@ def run(console, ticks=40, env=None):
         )
 
 
+@pytest.mark.realtime
 def test_silent_without_a_terminal():
     console = Console(file=io.StringIO())
     assert run(console).summary().ticks == 40

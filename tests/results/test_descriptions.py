@@ -47,7 +47,7 @@ def trunk():
         (functools.partial(functools.partial(still, action=1), np.zeros(2)), "still(observation=[0.0, 0.0], action=1)"),
         (Still(), "Still"),
         (Still().act, "Still.act"),
-        (Broken(), "Broken"),
+        (Broken(), "<Broken>"),
         (hocket.FunctionPolicy(still, chunk_length=3), "still; chunk_length=3"),
         (hocket.TorchPolicy(functools.partial(ImpalaNet, 1, 18)), "ImpalaNet(width=1, actions=18), 0.9 M parameters"),
         (hocket.TorchPolicy(trunk, threads=2), "trunk; threads=2"),

@@ -91,15 +91,21 @@ def test_what_is_loaded_is_what_was_saved(tmp_path, id):
     replay(loaded.record.trace)
 
 
-def test_a_folder_that_an_earlier_commit_saved():
-    saved = Path(__file__).parent / "data" / "run_of_892952c"
+def test_a_folder_of_an_older_format_is_refused_by_name():
+    saved = Path(__file__).parent / "data" / "run_of_93964ce"
+    with pytest.raises(TraceError, match=r"version 1; this hocket reads .* version 2 only; run it again, or use"):
+        hocket.load(saved)
+
+
+def test_a_folder_that_was_committed_before():
+    saved = Path(__file__).parent / "data" / "run_of_version_2"
     loaded = hocket.load(saved)
     record, summary = loaded.record, loaded.summary()
     assert len(record.ticks) == 50 and sum(record.rewards) == 50 and record.actions[:6] == [0, 1, 1, 1, 1, 0]
     assert (summary.coverage, summary.delay_mean, summary.episodes, summary.return_mean) == (0.8, 3.75, 2, 23)
     assert summary.outcomes["executed"] == 40 and summary.outcomes["discarded"] == 10
     kept, now = json.loads((saved / "summary.json").read_text()), json.loads(json.dumps(asdict(summary)))
-    assert {name: now[name] for name in kept} == kept and now.keys() - kept.keys() == {"notes"}
+    assert {name: now[name] for name in kept} == kept and now.keys() == kept.keys()
     assert record.trace.rule == hocket.TickDispatch(2) and loaded.config["env"] == "CartPole-v1"
     replay(record.trace)
 
@@ -242,9 +248,9 @@ def test_a_newer_version_names_both(copied):
 
 def test_a_trace_of_a_newer_version_names_both(copied):
     content = (copied / "trace.bin").read_bytes()
-    (copied / "trace.bin").write_bytes(content.replace(b'"version": 1', b'"version": 2', 1))
+    (copied / "trace.bin").write_bytes(content.replace(b'"version": 2', b'"version": 3', 1))
     (problem,) = read_run(copied).problems
-    assert "version 2" in problem and "reads 'hocket-trace' version 1" in problem
+    assert "version 3" in problem and "reads 'hocket-trace' version 2" in problem
     assert read_run(copied).metrics is not None
 
 

@@ -106,7 +106,7 @@ def test_a_policy_that_begins_to_fail(clock, tmp_path):
             raise ValueError("no network today")
         return 1
 
-    clock = dataclasses.replace(clock, failures=hocket.FailureLimits(seconds=0.1))
+    clock = dataclasses.replace(clock, failures=hocket.FailureLimits(outage_s=0.1))
     error = ended(hocket.PolicyError, clock, tmp_path, policy=policy)
     assert len(error.result.record.ticks) >= 5 and "no network today" in error.result.record.errors[-1]
 
@@ -217,7 +217,7 @@ def test_a_rule_that_is_no_dataclass_is_recorded_by_its_fields(clock, tmp_path):
 @both_clocks
 def test_a_repr_that_raises_costs_no_run(clock, tmp_path):
     result = hocket.run(Breaking(), Speechless(), hocket.TickDispatch(2), clock, ticks=20, default=Speechless())
-    assert result.config["default"] == "<Speechless>" and result.config["policy"] == "<FunctionPolicy>"
+    assert result.config["default"] == "<Speechless>" and result.config["policy"] == "<Speechless>"
     result.save(tmp_path)
     assert hocket.load(tmp_path).config["default"] == "<Speechless>"
 

@@ -29,7 +29,8 @@ from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
-VERSION = 1
+VERSION = 2
+"""In version 1 ticks after missed ones were left to the default, and options of rules had other names."""
 MOST_PARTS = 1000
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
@@ -188,7 +189,7 @@ class Trace:
         if not known or header.get("version") != VERSION:
             raise TraceError(
                 f"{path} has format {header['format']!r} version {header.get('version')!r}; "
-                f"this hocket reads {FORMAT!r} version {VERSION}"
+                f"this hocket reads {FORMAT!r} version {VERSION} only; run it again, or use the version that wrote it"
             )
         try:
             announced, epoch_ns = int(header["rows"]), int(header["epoch_ns"])

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from hocket.core.description import text
+
 MOST_ITEMS = 12
 """Of a list, written out."""
 MAIN_FIELDS = {"FunctionPolicy": "function", "TorchPolicy": "build_network", "LearnedPolicy": "network"}
@@ -30,7 +32,7 @@ def described(value: Any) -> str:
     try:
         return _described(value)
     except Exception:  # a user's __repr__ or __init__ must not cost the run that it describes
-        return type(value).__name__
+        return text(value)
 
 
 def _described(value: Any) -> str:
@@ -56,8 +58,8 @@ def _described(value: Any) -> str:
         return _function(value)
     if is_dataclass(value):
         return _dataclass(value)
-    text = repr(value)
-    return text if " at 0x" not in text else type(value).__name__
+    shown = repr(value)
+    return shown if " at 0x" not in shown else type(value).__name__
 
 
 def _listed(values: list[Any] | tuple[Any, ...]) -> str:
@@ -82,12 +84,12 @@ def _call_of(call: functools.partial[Any]) -> str:
     except (TypeError, ValueError):
         given = [described(item) for item in call.args]
         given += [f"{key}={described(item)}" for key, item in call.keywords.items()]
-    text = f"{name}({', '.join(given)})"
+    shown = f"{name}({', '.join(given)})"
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(call.func, type) and issubclass(call.func, torch.nn.Module):
         with torch.device("meta"):
-            text += f", {_count(call())}"
-    return text
+            shown += f", {_count(call())}"
+    return shown
 
 
 def _is_network(value: Any) -> bool:

@@ -106,7 +106,11 @@ def test_each_goes_on_from_a_snapshot(id):
 
 
 @pytest.mark.parametrize(
-    "clock", [hocket.Virtual(hz=59.7275, latency=hocket.Constant(0.03)), hocket.Realtime(hz=240, executor="threads")]
+    "clock",
+    [
+        hocket.Virtual(hz=59.7275, latency=hocket.Constant(0.03)),
+        pytest.param(hocket.Realtime(hz=240, executor="threads"), marks=pytest.mark.realtime),
+    ],
 )
 @pytest.mark.parametrize("id", OWN)
 def test_both_drivers_run_them(id, clock):
