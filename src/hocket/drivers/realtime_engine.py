@@ -1,6 +1,6 @@
 """The engine on the wall clock: handles the reports of workers and the scheduler's timers.
 
-Used by the realtime driver, which adds a clock and an environment, and by `StaggeredAgent`, for a loop of the user's.
+Used by the realtime driver, which adds a clock and an environment, and by `StaggeredAgent`, for the user's loop.
 """
 
 from __future__ import annotations

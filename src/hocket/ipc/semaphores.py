@@ -69,7 +69,7 @@ def _attached(arrays: SharedArrays | None, semaphores: list[Any]) -> SharedSemap
 
 
 def _is_glibc() -> bool:
-    """Return whether the C library is glibc, whose ``sem_close`` ignores unnamed semaphores.
+    """Return True if the C library is glibc, whose ``sem_close`` ignores unnamed semaphores.
 
     multiprocessing's objects call it when they are deleted; it is not defined elsewhere.
     """

@@ -30,7 +30,7 @@ class Evaluated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingLog:
-    """The learning of a training. Columns have a row for each update that landed, in the order of landing.
+    """Evaluations and updates of a training. Columns have a row for each update that landed, in the order of landing.
 
     Attributes:
         evaluations: during the training.

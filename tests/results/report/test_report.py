@@ -184,7 +184,7 @@ def test_problems_are_told_and_the_rest_is_shown(tmp_path):
     (folder / "inferences.npz").unlink()
     found = Page(page([read_run(folder)])).check()
     assert "inferences.npz is missing" in found.said and "Distributions" not in found.texts
-    assert "Regret" in found.texts and "Configuration" in found.texts
+    assert "Regret and outcomes" in found.texts and "Configuration" in found.texts
 
 
 def test_no_run_is_no_report(tmp_path):

@@ -182,7 +182,7 @@ class ProcessExecutor(RealtimeExecutor):
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
-            return  # likewise
+            return  # it has just died, as in `start`
         policy, mailbox, slot = self._job.policy, self._mailbox, process.slot
         if policy.pending:
             np.copyto(mailbox.pending[slot], inputs[0])
