@@ -136,7 +136,7 @@ def output_of(*arguments, before="pass", **options):
 def test_a_script_on_standard_input_is_refused_by_name_and_runs_with_threads():
     ran, message = output_of("-")
     assert ran == "threads ran"
-    assert "<stdin> is no file" in message and "save it as a file" in message and 'executor="threads"' in message
+    assert "<stdin> is not a file" in message and "save it as a file" in message and 'executor="threads"' in message
 
 
 @pytest.mark.realtime

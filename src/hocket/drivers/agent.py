@@ -1,7 +1,7 @@
-"""`StaggeredAgent`: the realtime engine for a loop of the user's own.
+"""`StaggeredAgent`: the realtime engine for a loop that the user owns.
 
-A thread of its own takes in what happens between the user's calls, so that a worker that becomes free early need
-not wait for the next cycle. It sleeps almost always, and holds the lock for some microseconds at a time.
+A service thread handles what happens between the user's calls, so that a worker that becomes free early does not
+wait for the next cycle. It sleeps almost always, and holds the lock for some microseconds at a time.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from hocket.spaces.defaults import Default
 
 IDLE_NS = NS_PER_S // 20
 REHEARSE_NS = 400_000
-"""The time before a cycle at which its code is rehearsed."""
+"""The time before a cycle at which the rehearsal runs."""
 REHEARSAL_HZ = 200
-"""A faster loop keeps its code warm by itself."""
+"""Shorter cycles keep the code warm without a rehearsal."""
 
 
 class StaggeredAgent:
-    """Acts on every cycle of a loop of the user's own at ``hz``, however slow the policy is.
+    """Acts on every cycle of a loop that the user owns, at ``hz``, however slow the policy is.
 
     Use it as a context manager. Once a cycle, either call `act` when the action is due and `observe` when the new
     observation is there (an inference on it may then be executed one cycle later, delay 1), or, if the loop has one
@@ -51,10 +51,10 @@ class StaggeredAgent:
         policy: a function of one observation, or a `PolicyFactory`.
         rule: when to start which worker, such as ``TickDispatch(workers=4)``.
         hz: the cycles per second of the loop.
-        default: what `act` answers when no action is due.
+        default: chooses what `act` returns when no action is due.
         observation_space, action_space: a Box; a Discrete or a Box.
         executor: `Processes` or `Threads`.
-        failures: which failures in a row make `act` raise `PolicyError`.
+        failures: the limits of failures in a row, above which `act` raises `PolicyError`.
         seed: of a random default.
     """
 
@@ -104,19 +104,19 @@ class StaggeredAgent:
         self._closed = False
         self._servant: Thread | None = None
 
-    # -- the user's side ------------------------------------------------------------------------------------
+    # -- called by the user's thread ------------------------------------------------------------------------
 
     def act(self, observation: Any = None) -> Any:
-        """The freshest action due now, or the default.
+        """Return the freshest action due now, or the default.
 
         With ``observation``, `observe` it first; it can act from the next cycle on. The caller may keep and change the
         action.
 
         Raises:
             EnvError: as `observe`.
-            PolicyError: if the policy keeps failing, with its traceback. The cycle counts as one of the default's. The
-                agent remains usable: failures are counted anew, later calls answer the default until the policy works
-                again, and raise again if they pass the limits again.
+            PolicyError: if the policy keeps failing, with its traceback. The cycle counts as a default tick. The agent
+                remains usable: the count of failures starts anew, later calls return the default until the policy works
+                again, and raise again if the failures pass the limits again.
         """
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
@@ -143,20 +143,20 @@ class StaggeredAgent:
 
         Args:
             observation: as the observation space describes it; lists and other number types are converted.
-            episode_ended: it is the first of a new episode; what is in flight is discarded.
+            episode_ended: True if it is the first observation of a new episode; inferences in flight are discarded.
 
         Raises:
-            EnvError: if it has another shape, or holds NaN or infinity; the agent is as it was before the call.
+            EnvError: if it has another shape, or holds NaN or infinity; the agent keeps the state before the call.
         """
         self._observe(observation, since_ns=0, episode_ended=episode_ended)
 
     @property
     def last(self) -> Decision:
-        """The decision of the last `act`: the tick, whether it was fresh, and its delay."""
+        """The decision of the last `act`: the tick, the inference or the default, and the delay."""
         return self._engine.last if self._engine is not None else Decision(0, -1, 0, 0)
 
     def counts(self) -> dict[str, int]:
-        """Ticks by how they were filled, and inferences by how they ended, so far."""
+        """Count the ticks by how they were filled, and the inferences by how they ended, so far."""
         scheduler = self._engine.scheduler if self._engine is not None else None
         if scheduler is None:
             return {}
@@ -182,10 +182,10 @@ class StaggeredAgent:
     ) -> None:
         self.close()
 
-    # -- behind it ------------------------------------------------------------------------------------------
+    # -- the service thread ---------------------------------------------------------------------------------
 
     def _observe(self, observation: Any, *, since_ns: int, episode_ended: bool = False) -> None:
-        """Take in an observation; the first one stands for tick 0, ``since_ns`` ago."""
+        """Take in an observation; the first one is that of tick 0, ``since_ns`` ago."""
         self._check_open()
         array = self._check(observation)
         now_ns = monotonic_ns()
@@ -232,7 +232,7 @@ class StaggeredAgent:
                 self._service(engine)
 
     def _service(self, engine: RealtimeEngine) -> None:
-        """Take in what has happened, up to the first failure that ends the agent."""
+        """Handle what has happened, up to the first failure that ends the agent."""
         if self._failure is not None:
             raise self._failure
         try:

@@ -1,6 +1,6 @@
 """The engine of both drivers: the scheduler, the observations and answers that it names by number, and the executor.
 
-The engine carries out commands. It reads no clock: every call says what time it is.
+The engine carries out commands. It reads no clock: every call is given the time.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault
 
 RUNNING = np.empty(0)
-"""Stands for the answer of an inference that runs."""
+"""The answer of an inference that still runs."""
 
 
 class Decision(NamedTuple):
-    """The action source of a tick; ``version`` is that of the weights that answered.
+    """The action source of a tick; ``version`` is that of the weights that computed the action.
 
     ``inference`` and ``version`` are -1 and ``delay_ticks`` is 0 where the default acted.
     """
@@ -43,16 +43,16 @@ class Decision(NamedTuple):
 
     @property
     def fresh(self) -> bool:
-        """Whether an inference's action was executed, rather than the default."""
+        """True if an inference's action was executed, False if the default acted."""
         return self.inference >= 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSetup:
-    """The parts that an engine schedules and decides by.
+    """The parts that configure an engine.
 
     Args:
-        policy: says how many pending actions it is given, and whether it is in two stages.
+        policy: its pending actions and its stages are read here.
         rule: when to start which worker.
         default: fills every tick without a fresh action; bound to the action space.
         codec: of the action space, for the policy's chunks.
@@ -65,20 +65,20 @@ class EngineSetup:
 
 
 class Engine:
-    """Feeds the scheduler and does what it says.
+    """Feeds events to the scheduler and carries out its commands.
 
     Args:
-        setup: what it schedules and decides by.
+        setup: the parts that configure it.
         cadence: of its ticks.
         executor: runs its inferences.
-        keep_trace: whether to keep every event and command.
+        keep_trace: True to keep every event and command.
 
     Attributes:
-        last: what the last tick executed.
-        pending: how many pending actions the policy is given.
-        head_ns: how long before its tick the head of a policy in two stages is called; 0: one stage.
+        last: the decision of the last tick.
+        pending: the number of pending actions that the policy takes.
+        head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
-        dispatcher: notes what is handled, for instruments; None without any.
+        dispatcher: collects handled events for instruments; None without any.
     """
 
     def __init__(self, setup: EngineSetup, cadence: Cadence, executor: Executor, *, keep_trace: bool = True) -> None:
@@ -105,17 +105,17 @@ class Engine:
         self._tell_newest = policy.newest
         self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
         self._pending = PendingTracker(pending, setup.codec, setup.default) if pending else None
-        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target, what it was given
+        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target and its pending actions
         self.last_pending_actions: PendingActions = NOTHING_PENDING
-        """Those of the inference whose action was executed last."""
+        """The pending actions of the inference whose action was executed last."""
 
     def deadline(self, tick: int, now_ns: int) -> Any:
-        """The action that tick ``tick`` executes; the caller may keep and change it."""
+        """Return the action that tick ``tick`` executes; the caller may keep and change it."""
         self.feed(e.DeadlineReached(now_ns, tick))
         return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
-        """Observation ``tick`` exists; its buffer may be reused afterwards."""
+        """Take in observation ``tick``; its buffer may be reused afterwards."""
         source = observation if type(observation) is np.ndarray else np.asarray(observation)
         kept = self._spare.pop() if self._spare else np.empty_like(source)
         np.copyto(kept, source)
@@ -129,12 +129,12 @@ class Engine:
             self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
     def pending_actions(self, observation: int, target: int) -> PendingActions:
-        """The pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
+        """Return the pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
         assert self._pending is not None
         return self._pending.pending_actions(observation, target, self._action, self._answers)
 
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
-        """An inference has its answer, encoded: an array of ``event.length`` actions."""
+        """Take in the encoded answer of an inference: an array of ``event.length`` actions."""
         if event.inference in self._answers:  # else it ended with its episode
             self._answers[event.inference] = answer
             if event.version:
@@ -142,13 +142,13 @@ class Engine:
         self.feed(event)
 
     def timer_due(self) -> None:
-        """The time `wake_ns` has come."""
+        """Handle the timer; called when the time `wake_ns` has come."""
         assert self.wake_ns is not None
         due_ns, self.wake_ns = self.wake_ns, None
         self.feed(e.TimerDue(due_ns))
 
     def end(self, now_ns: int) -> None:
-        """End the run: the scheduler settles what is in flight, and the trace keeps how."""
+        """End the run: the scheduler settles what is in flight, and the trace keeps the outcomes."""
         event = e.RunEnded(now_ns)
         # Its commands are not carried out: after an error, some of those before may not have been either.
         commands = self.scheduler.handle(event)
@@ -160,7 +160,7 @@ class Engine:
             kept.clear()
 
     def feed(self, event: Event) -> None:
-        """Feed the scheduler, keep the trace, carry out the commands."""
+        """Feed the scheduler, append to the trace, carry out the commands."""
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
@@ -216,7 +216,7 @@ class Engine:
         return {**self.__dict__, "dispatcher": None}
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
-        """Have a head run, on what has been executed by now."""
+        """Run a head on the actions executed by now."""
         observation = self._unbound.pop(command.inference)
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:

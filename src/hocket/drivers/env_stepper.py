@@ -1,4 +1,4 @@
-"""The environment as a driver sees it: one step a tick, and an episode that ends resets within its tick."""
+"""The environment side of a driver: one step a tick; an episode that ends is reset within its tick."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from hocket.spaces.codec import NOTHING_PENDING, ActionCodec
 class EnvStepper:
     """Steps ``env``, writes each tick into ``record`` and calls ``listener``.
 
-    The environment, the listener and the dispatcher get copies of what the record and the engine keep.
+    The environment, the listener and the dispatcher get copies of the arrays that the record and the engine keep.
 
     Attributes:
         observation: the newest one; may be the environment's own buffer. After a tick that ended an episode, the next
             episode's first.
-        episode_ended: whether the last tick ended an episode.
-        listener: told of every tick, or None.
+        episode_ended: True if the last tick ended an episode.
+        listener: called for every tick, or None.
         dispatcher: calls instruments for every tick, after the listener; None without any.
         next_seed: of the next episode's reset; None continues the environment's own random stream.
-        episode_seed: what the current episode was reset with, or None.
+        episode_seed: the seed of the current episode's reset, or None.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class EnvStepper:
         return self._env.env
 
     def reset(self, seed: int | None) -> None:
-        """Tick 0."""
+        """Reset the environment: tick 0."""
         self.episode_seed = seed
         self.observation, _ = self._env.reset(seed=seed)
 
@@ -75,13 +75,13 @@ class EnvStepper:
         record.actions.append(action)
 
     def begin(self, engine: Engine, now_ns: int) -> None:
-        """Show ``engine`` observation 0."""
+        """Give ``engine`` observation 0."""
         engine.observed(0, now_ns, self.observation)
         if self.listener is not None:
             self.listener.began(self.observation.copy())
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
-        """Show ``engine`` what tick ``tick`` yielded."""
+        """Give ``engine`` the observation of tick ``tick``."""
         if self.listener is None and self.dispatcher is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return

@@ -1,4 +1,4 @@
-"""Failures of inferences and workers that a run survives, and those that end it. Reads no clock."""
+"""Limits of failures: a run survives those of inferences and workers within the limits. Reads no clock."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureLimits:
-    """The failures in a row, with no success between, that end a run: those that pass both limits.
+    """Limits of failures in a row, with no success between; failures that pass both limits end the run.
 
-    A run that ends without a single success is held to ``rounds`` alone. Until then the default acts, and the policy is
-    called again with every inference that the rule starts.
+    At the end of a run without a single success only ``rounds`` is checked. Until they are passed, the default acts,
+    and the policy is called again with every inference that the rule starts.
 
     Args:
-        outage_s: how long ago the first of them was, on the run's clock; ``math.inf`` for a run that never gives up.
-        rounds: how many of them there are for each worker.
+        outage_s: the time since the first of them, on the run's clock; ``math.inf``: no failures end the run.
+        rounds: the number of failures per worker.
     """
 
     outage_s: float = 10.0
@@ -39,13 +39,13 @@ USUAL_LIMITS = FailureLimits()
 
 
 def check_failure_limits(limits: object) -> None:
-    """Refuse what is not `FailureLimits`."""
+    """Raise `ConfigurationError` unless ``limits`` are `FailureLimits`."""
     if not isinstance(limits, FailureLimits):
         raise ConfigurationError(f"failures={limits!r} must be FailureLimits; try hocket.FailureLimits(outage_s=10)")
 
 
 class FailureLog:
-    """Counts failures in a row; a success starts the count anew.
+    """Counts failures in a row; a success resets the count.
 
     Attributes:
         tracebacks: of the most recent failures.
@@ -60,12 +60,12 @@ class FailureLog:
         self.tracebacks: list[str] = []
 
     def success(self) -> None:
-        """An inference finished."""
+        """Record that an inference finished."""
         self._in_a_row = 0
         self._succeeded = True
 
     def failure(self, traceback: str, now_ns: int, workers: int) -> None:
-        """An inference failed or a worker was lost, at ``now_ns`` on the run's clock; ``workers`` are left."""
+        """Record a failed inference or a lost worker, at ``now_ns`` on the run's clock; ``workers`` are left."""
         if not self._in_a_row:
             self._since_ns = now_ns
         self._in_a_row += 1
@@ -75,19 +75,19 @@ class FailureLog:
         del self.tracebacks[:-KEPT]
 
     def check(self) -> None:
-        """Start the count anew if it has passed both limits.
+        """Raise if the failures in a row have passed both limits, and reset the count.
 
         Raises:
-            PolicyError: in that case, with the last traceback.
+            PolicyError: with the last traceback.
         """
         if self._rounds_passed() and self._now_ns - self._since_ns >= self._limits.outage_s * NS_PER_S:
             raise self._error()
 
     def check_end(self) -> None:
-        """The run has ended.
+        """Check the limits at the end of the run.
 
         Raises:
-            PolicyError: if every inference has failed, more of them than the limit of rounds.
+            PolicyError: if every inference has failed, and more of them than the limit of rounds.
         """
         if not self._succeeded and self._rounds_passed():
             raise self._error()
@@ -105,10 +105,10 @@ class FailureLog:
 
 
 def restart_pause_s(failures: int, workers: int) -> float:
-    """How long to wait before the next start of one of ``workers`` after ``failures`` in a row, with no answer between.
+    """Return the time before the next start of one of ``workers`` after ``failures`` in a row without an answer.
 
-    Nothing in the first round, so that workers that were lost at once come back at once; then twice as long each round,
-    2 seconds at most.
+    No pause in the first round, so that workers lost together restart together; then the pause doubles each round,
+    up to 2 seconds.
     """
     round_number = (failures - 1) // workers
     if round_number < 1:

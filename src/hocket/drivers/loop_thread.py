@@ -1,4 +1,4 @@
-"""The wall clock: absolute deadlines on the monotonic clock."""
+"""The loop's thread on the wall clock: deadlines, garbage collection, signals and real-time priority."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ THIRD = 3
 
 
 def spin_until(time_ns: int) -> None:
-    """Busy-wait for the last fraction of a millisecond."""
+    """Busy-wait until ``time_ns`` on the monotonic clock: for the last fraction of a millisecond."""
     while monotonic_ns() < time_ns:
         pass
 
 
 @contextlib.contextmanager
 def steady_thread() -> Iterator[None]:
-    """Ask for precise timers, and keep the garbage collector from pausing the loop.
+    """Set precise timers, and keep the garbage collector from pausing the loop.
 
-    What exists already is frozen out of collections, and full collections are put off until the loop has ended;
-    `collect_a_little` takes care of what the loop itself leaves.
+    Existing objects are frozen out of collections, and full collections wait until the loop has ended;
+    `collect_a_little` collects what the loop itself leaves.
     """
     _set_timer_slack(1000)
     was_enabled = gc.isenabled()
@@ -48,7 +48,7 @@ def steady_thread() -> Iterator[None]:
         gc.unfreeze()
         if was_enabled:
             gc.enable()
-        _set_timer_slack(0)  # back to the thread's own
+        _set_timer_slack(0)  # the thread's own default
 
 
 def _set_timer_slack(slack_ns: int) -> None:
@@ -58,7 +58,7 @@ def _set_timer_slack(slack_ns: int) -> None:
 
 
 class Interrupt:
-    """The request of a signal that the loop end.
+    """A signal's request that the loop end.
 
     Attributes:
         signal: the first one; None before.
@@ -82,7 +82,7 @@ class Interrupt:
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside, the first signal raises `KeyboardInterrupt`: there is no work to lose yet."""
+        """Inside, the first signal raises `KeyboardInterrupt`: no work can be lost yet."""
         self._at_once = True
         try:
             yield
@@ -90,7 +90,7 @@ class Interrupt:
             self._at_once = False
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """A signal's handler.
+        """Handle a signal: request the end of the loop.
 
         Raises:
             KeyboardInterrupt: at the third signal.
@@ -101,16 +101,16 @@ class Interrupt:
 
 
 _interrupt: Interrupt | None = None
-"""That of the main thread's outermost `between_ticks`."""
+"""The interrupt of the main thread's outermost `between_ticks`."""
 
 
 @contextlib.contextmanager
 def between_ticks() -> Iterator[Interrupt]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end a loop between two ticks, where all books are in order.
+    """Let Ctrl-C, SIGTERM and SIGHUP end a loop between two ticks, where the state is consistent.
 
-    The first two signals only ask for the end, so that a second one while the loop ends cleanly loses nothing; the
-    third raises `KeyboardInterrupt`. Inside another `between_ticks` it is the same interrupt. A signal that has a
-    handler of the user's, or is ignored, is left alone; so are all of them in another thread than the main one.
+    The first two signals only request the end, so that a second one during a clean end loses nothing; the third raises
+    `KeyboardInterrupt`. A nested `between_ticks` yields the same interrupt. A signal that is ignored or has a handler
+    of the user's keeps it, and signals are not handled in other threads than the main one.
     """
     global _interrupt
     if current_thread() is not main_thread():
@@ -132,7 +132,7 @@ def between_ticks() -> Iterator[Interrupt]:
 
 
 def collect_a_little(tick: int) -> None:
-    """Collect the young generations now and then; to be called where a tick has time to spare."""
+    """Collect the young generations from time to time; call it where a tick has time to spare."""
     if tick % MIDDLE_EVERY == 0:
         gc.collect(1)
     elif tick % YOUNG_EVERY == 0:
@@ -143,7 +143,7 @@ HIGHEST = 99
 
 
 def check_priority(priority: int) -> None:
-    """Refuse a real-time priority that the system does not know."""
+    """Raise `ConfigurationError` unless ``priority`` is a valid real-time priority."""
     if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= HIGHEST:
         raise ConfigurationError(
             f"priority={priority!r} must be an integer in 1 to {HIGHEST}, or 0 for an ordinary thread; try 1"
@@ -151,7 +151,7 @@ def check_priority(priority: int) -> None:
 
 
 def missing_priority(asked: int, granted: int) -> str | None:
-    """Describe the lack of a real-time priority that was asked for, and how to grant it; None if it was granted."""
+    """Describe a real-time priority that was asked for and not granted, and the fix; None if it was granted."""
     if not asked or granted:
         return None
     return (
@@ -163,16 +163,16 @@ def missing_priority(asked: int, granted: int) -> str | None:
 
 @contextlib.contextmanager
 def realtime_priority(priority: int) -> Iterator[int]:
-    """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system lets it; what it starts does not get it.
+    """Give this thread ``SCHED_FIFO`` at ``priority``, 1 to 99, if the system allows it; children do not inherit it.
 
-    `hocket.run` does so by itself (`Realtime.priority`); this is for loops of your own, such as
+    `hocket.run` does this itself (`Realtime.priority`); use this for a loop that you own, such as
     ``with hocket.StaggeredAgent(...) as agent, hocket.realtime_priority(1): ...``.
 
-    Yields the real-time priority that the thread has: 0 if it is an ordinary one (0 was asked for, the user may not, or
-    the system has no such thing). One that it had already is left as it is.
+    Yields the thread's real-time priority: 0 for an ordinary thread (0 was asked for, the user lacks the permission, or
+    the system has no real-time priorities). A real-time priority that the thread already has is kept.
 
     Raises:
-        ConfigurationError: if no system knows such a priority.
+        ConfigurationError: if ``priority`` is not from 0 to 99.
     """
     check_priority(priority)
     if not priority or not hasattr(os, "sched_setscheduler"):
@@ -180,7 +180,7 @@ def realtime_priority(priority: int) -> Iterator[int]:
         return
     try:
         before, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    except OSError:  # a sandbox forbids even that
+    except OSError:  # a sandbox forbids even the query
         yield 0
         return
     if parameters.sched_priority:
@@ -196,5 +196,5 @@ def realtime_priority(priority: int) -> Iterator[int]:
     finally:
         try:
             os.sched_setscheduler(0, before, parameters)
-        except PermissionError:  # only the privileged may take back that children begin as ordinary ones
+        except PermissionError:  # clearing the reset-on-fork flag needs a privilege
             os.sched_setscheduler(0, before | os.SCHED_RESET_ON_FORK, parameters)

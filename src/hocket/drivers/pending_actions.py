@@ -1,9 +1,10 @@
-"""The actions that are pending when an inference starts: they make the delayed problem Markov again, causally.
+"""The actions pending at the start of an inference: without future information, they make the delayed problem Markov.
 
 One code for each tick from the observation's next to the one before the inference's own target: the action that the
-tick will execute, if the inference aimed at it had finished by now; the default's, where nothing is aimed and it can be
-foreseen; else ``unknown``, which is the number of actions. Both drivers ask the same code, so they show a policy the
-same input. Source: Katsikopoulos and Engelbrecht 2003 (state augmentation), with Definition 1 of Riemer et al. 2025.
+tick will execute, if the inference aimed at it had finished by now; the default's action, if no inference aims at the
+tick and that action can be foreseen; else ``unknown``, which is the number of actions. Both drivers use this class, so
+the policy's input is the same. Source: Katsikopoulos and Engelbrecht 2003 (state augmentation), with Definition 1 of
+Riemer et al. 2025.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from hocket.spaces.defaults import BoundDefault, Foreseeable
 
 
 class PendingTracker:
-    """Keeps what is aimed at coming ticks and what recent ones executed.
+    """Tracks the inferences aimed at coming ticks and the actions that recent ticks executed.
 
     Args:
-        rows: the ticks ahead of the observation that a policy is given.
+        rows: the number of ticks after the observation that a policy's input covers.
         codec: of a Discrete action space.
-        default: the default behaviour; only a `Foreseeable` one is known ahead.
+        default: the default behaviour; only a `Foreseeable` one has actions known in advance.
 
     Raises:
         ConfigurationError: if actions are not Discrete, or come in chunks.
@@ -47,12 +48,12 @@ class PendingTracker:
         self._foresee = default if isinstance(default, Foreseeable) else None
         self._aimed: dict[int, list[tuple[int, int]]] = {}  # coming tick → (observation, inference) that aim at it
         self._aimless = 0  # inferences in flight that aim at no tick in particular
-        self._late: list[int] = []  # inferences that missed theirs; some have ended since
+        self._late: list[int] = []  # inferences that missed their tick; some have ended since
         self._newest = 0  # the last tick executed
         self._executed: dict[int, Any] = {}  # tick → action, of recent ticks
 
     def started(self, command: StartInference) -> None:
-        """An inference has started; it comes after its own `pending_actions`."""
+        """Track a started inference; call it after the inference's own `pending_actions`."""
         if command.target < 0:
             self._aimless += 1
         elif command.target <= self._newest:
@@ -61,30 +62,30 @@ class PendingTracker:
             self._aimed.setdefault(command.target, []).append((command.observation, command.inference))
 
     def ended(self, target: int) -> None:
-        """An inference that aimed at ``target`` (-1: at none) has ended."""
+        """Forget an ended inference that aimed at ``target`` (-1: at none)."""
         if target < 0:
             self._aimless -= 1
 
     def executed(self, tick: int, action: Any) -> None:
-        """``tick`` executed ``action``."""
+        """Record that ``tick`` executed ``action``."""
         self._executed[tick] = action
         self._newest = tick
         for due in [due for due in self._aimed if due <= tick]:
             self._late.extend(inference for _, inference in self._aimed.pop(due))
 
     def forget(self, before: int) -> None:
-        """No later inference will start on an observation before ``before``."""
+        """Drop ticks before ``before``: no later inference will start on an earlier observation."""
         for tick in [tick for tick in self._executed if tick < before]:
             del self._executed[tick]
 
     def pending_actions(
         self, observation: int, target: int, last_action: Any, answers: dict[int, NDArray[Any]]
     ) -> PendingActions:
-        """A new array of them for an inference on ``observation`` that aims at tick ``target`` and starts now.
+        """Return a new array of codes for an inference on ``observation`` that aims at tick ``target`` and starts now.
 
         Args:
             observation, target: by tick; ``target`` is -1 if it aims at none.
-            last_action: what was executed last, or None.
+            last_action: the action executed last, or None.
             answers: by live inference, its answer; empty while it runs.
 
         Returns:
@@ -108,11 +109,11 @@ class PendingTracker:
         return rows
 
     def _coming(self, tick: int, last_action: Any, answers: dict[int, NDArray[Any]]) -> Any:
-        """The action that ``tick`` will execute, or None if that cannot be known."""
+        """Return the action that ``tick`` will execute, or None if it is not known yet."""
         aimed = [(o, answers[inference]) for o, inference in self._aimed.get(tick, ()) if inference in answers]
         if aimed:
             newest = max(observation for observation, _ in aimed)
-            # Of an observation's hedges the first answer counts; it is the only one kept.
+            # Of an observation's hedges only the first answer is kept and counts.
             return next((answer[0] for observation, answer in aimed if observation == newest and len(answer)), None)
         if self._foresee is None or self._aimless or self._late:
             return None

@@ -1,4 +1,4 @@
-"""Warns of a loop on the wall clock whose ticks take longer than its rate allows."""
+"""Warns when a loop on the wall clock has ticks that take longer than its rate allows."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import warnings
 from hocket.core.cadence import NS_PER_S, Cadence
 
 FEWEST = 10
-"""Ticks before which nothing is concluded."""
+"""Number of ticks before the first verdict."""
 
 
 class RateWatch:
-    """Counts the ticks that leave a loop further behind, and warns once if most do.
+    """Counts the ticks that increase a loop's lag, and warns once if most do.
 
-    A loop that stalls now and then and catches up is not warned of.
+    A loop that stalls now and then and catches up causes no warning.
 
     Args:
         cadence: of the loop.
-        skips: whether the loop skips the ticks whose deadlines have passed, rather than catching up.
+        skips: True if the loop skips the ticks whose deadlines have passed; False if it catches up.
     """
 
     def __init__(self, cadence: Cadence, *, skips: bool) -> None:
         self._cadence = cadence
         self._skips = skips
         self._missed = 0
-        self._longer = 0  # ticks that left the loop further behind
+        self._longer = 0  # ticks that increased the loop's lag
         self._behind_ns = 0
         self._tick, self._now_ns = 0, cadence.epoch_ns  # of the last overrun
         self._warned = False
 
     def overran(self, tick: int, passed: int, now_ns: int) -> None:
-        """The work of ``tick`` has ended at ``now_ns``, when the deadlines of ``passed`` more ticks had passed."""
+        """Record that ``tick`` ended at ``now_ns``, after the deadlines of ``passed`` more ticks."""
         self._tick, self._now_ns = tick, now_ns
         if self._skips:
             self._longer += passed > 1
@@ -44,7 +44,7 @@ class RateWatch:
             self._judge()
 
     def ended(self) -> None:
-        """The loop has ended."""
+        """Judge the loop at its end."""
         if self._behind_ns >= 2 * self._cadence.period_ns and not self._warned:
             self._judge()
 

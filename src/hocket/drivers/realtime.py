@@ -1,4 +1,4 @@
-"""Realtime: a clock, an environment, and the live engine. The tick loop never waits for anybody."""
+"""The realtime clock: the tick loop over an environment and the realtime engine. It never waits for a worker."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hocket.spaces.checked_env import CheckedEnv
 
 
 class Overrun(Enum):
-    """The way to handle a tick whose own work passes the next deadline."""
+    """Handling of a tick whose own work passes the next deadline."""
 
     CATCH_UP = "catch up"
     """Every tick runs, back to back. For simulators."""
@@ -49,16 +49,15 @@ class Realtime:
 
     Args:
         hz: ticks per second, taken exactly.
-        executor: how workers run: `Processes` (policies that compute) or `Threads` (policies that wait); or the
+        executor: the way to run workers: `Processes` (policies that compute) or `Threads` (policies that wait); or the
             word ``"processes"`` or ``"threads"``.
-        overrun: what to do when a tick's own work passes the next deadline.
-        on_overrun: called with the number of deadlines that have passed, before anything else is executed: the
-            place to put a robot in a safe state. It runs inside the tick, and again for each tick that is still
-            behind when catching up.
-        spin_s: how long before a deadline to stop sleeping and spin.
+        overrun: the handling of a tick whose own work passes the next deadline.
+        on_overrun: called with the number of passed deadlines before the next action is executed: the place to put a
+            robot in a safe state. It runs inside the tick, and again for each tick that is still late when catching up.
+        spin_s: the time before a deadline at which the loop stops sleeping and spins.
         priority: the tick loop's real-time priority (``SCHED_FIFO``), 1 to 99, where the system grants it; 0 for an
-            ordinary thread. Without it other threads may make ticks late by milliseconds. The record says which it was.
-        failures: which failures in a row end the run.
+            ordinary thread. Without it other threads may make ticks late by milliseconds. The record has the priority
+            granted.
     """
 
     hz: float
@@ -85,14 +84,14 @@ class Realtime:
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
-        """Play ``ticks`` ticks. An error that ends the run has the record so far attached."""
+        """Play ``ticks`` ticks. An error that ends the run carries the record up to then."""
         kind = as_executor_kind(self.executor)
         env, rule = CheckedEnv(setup.env), setup.rule
         observation, _ = env.reset(seed=setup.seed)
         job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
         executor = kind.executor(job, setup.learn)
         view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
-        # A signal is noted until the workers have ended, so that a second Ctrl-C loses no record.
+        # Signals are deferred until the workers have ended, so that a second Ctrl-C loses no record.
         with on_error_attach() as attached, between_ticks() as interrupt, closing(executor):
             with interrupt.at_once():
                 if dispatcher is not None:
@@ -146,7 +145,7 @@ class Realtime:
         except KeyboardInterrupt:
             interrupt.request()
         except BaseException:
-            with suppress(Exception):  # the error may have left the books open
+            with suppress(Exception):  # the error may have left the state inconsistent
                 self._finish(engine, record, interrupt, thread_time() - cpu)
             raise
         self._finish(engine, record, interrupt, thread_time() - cpu)
@@ -164,7 +163,7 @@ class Realtime:
         engine.end(now_ns)
 
     def _next_tick(self, cadence: Cadence, tick: int, ticks: int, watch: RateWatch) -> int:
-        """The next tick to execute; those between are missed."""
+        """Return the next tick to execute; the ticks between are missed."""
         now_ns = monotonic_ns()
         passed = min(cadence.tick_at(now_ns), ticks) - tick
         if passed <= 0:
@@ -176,7 +175,7 @@ class Realtime:
 
 
 def as_executor_kind(executor: ExecutorKind | str) -> ExecutorKind:
-    """An executor kind from its object or its word."""
+    """Convert an executor kind or its word to an executor kind."""
     if isinstance(executor, ExecutorKind):
         return executor
     if executor == "processes":

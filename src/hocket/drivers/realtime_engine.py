@@ -1,6 +1,6 @@
-"""The engine on the wall clock: it takes in what workers report and fires the scheduler's timers.
+"""The engine on the wall clock: handles the reports of workers and the scheduler's timers.
 
-The realtime driver is a clock, an environment and this; `StaggeredAgent` is this for a loop that the user owns.
+Used by the realtime driver, which adds a clock and an environment, and by `StaggeredAgent`, for the user's loop.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from hocket.drivers.failures import FailureLimits, FailureLog
 
 
 class RealtimeEngine(Engine):
-    """An engine whose executor runs beside it.
+    """An engine whose executor runs beside the tick loop.
 
     Args:
         setup, cadence, keep_trace: see `Engine`.
-        executor: launched.
-        joined: what its `launch` reported.
-        failures: which failures in a row are too many.
+        executor: already launched.
+        joined: the reports that its `launch` returned.
+        failures: the limits of failures in a row.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class RealtimeEngine(Engine):
         self._take_in(joined)
 
     def service(self) -> None:
-        """Take in everything that has happened by now. Never blocks.
+        """Handle everything that has happened by now. Never blocks.
 
         Raises:
-            PolicyError: if too many inferences in a row have failed, once everything else is taken in. The engine can
-                be serviced again; it then counts anew.
+            PolicyError: if too many inferences in a row have failed; raised after everything else has been handled. The
+                engine can be serviced again; it then counts anew.
         """
         reports = self._live.reports()
         if reports:
@@ -55,7 +55,7 @@ class RealtimeEngine(Engine):
             self.failures.check()
 
     def service_until(self, until_ns: int) -> None:
-        """Do so until ``until_ns``, sleeping between."""
+        """Call `service` until ``until_ns``, with sleeps between."""
         while True:
             self.service()
             if monotonic_ns() >= until_ns:

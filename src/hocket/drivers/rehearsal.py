@@ -1,7 +1,7 @@
-"""An engine without effects, run shortly before a cycle so that the real one finds its code warm.
+"""A twin engine without effects, run shortly before each cycle to warm the processor's caches for the real one.
 
-A control loop sleeps almost always, and a processor forgets what it does not use: the same call costs three times
-as much after 20 ms of sleep as in a busy loop. The twin runs the same code with made-up events.
+A control loop sleeps almost always, and the caches lose code that is not used: the same call costs three times as
+much after 20 ms of sleep as in a busy loop. The twin runs the same code with made-up events.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hocket.spaces.codec import ActionCodec
 
 
 class Rehearsal:
-    """Plays ticks of its own, in which every inference takes one."""
+    """Plays its own ticks, with inferences that take one tick each."""
 
     def __init__(self, rule: Rule, cadence: Cadence, codec: ActionCodec, observation: NDArray[Any]) -> None:
         self._cadence = cadence
@@ -38,7 +38,7 @@ class Rehearsal:
         self._twin.observed(0, cadence.epoch_ns, observation)
 
     def play(self) -> None:
-        """One tick: its finished inferences, its deadline, its observation."""
+        """Play one tick: its finished inferences, its deadline, its observation."""
         self._tick += 1
         now_ns = self._cadence.deadline_ns(self._tick)
         running, self._executor.running = self._executor.running, []
@@ -49,7 +49,7 @@ class Rehearsal:
 
 
 class _Rehearsed(Executor):
-    """Notes what was started, and copies as much as a real executor does."""
+    """Records the started inferences, and copies as much as a real executor does."""
 
     def __init__(self, observation: NDArray[Any]) -> None:
         self.running: list[int] = []
@@ -60,13 +60,13 @@ class _Rehearsed(Executor):
         self.running.append(inference)
 
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """A rehearsal has one stage."""
+        """Does nothing: a rehearsal has one stage."""
 
     def add_worker(self, now_ns: int) -> None:
-        """A rehearsal keeps its workers."""
+        """Does nothing: a rehearsal keeps its workers."""
 
     def retire(self, worker: int) -> None:
-        """A rehearsal keeps its workers."""
+        """Does nothing: a rehearsal keeps its workers."""
 
     def learn(self, now_ns: int) -> None:
-        """A rehearsal does not learn."""
+        """Does nothing: a rehearsal does not learn."""

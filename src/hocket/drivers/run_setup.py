@@ -1,4 +1,4 @@
-"""The checked parts of one run, which a clock plays; of one type under either clock."""
+"""The checked parts of one run; both clocks take the same type."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hocket.hooks.record import Background, Listener
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSetup(EngineSetup):
-    """A run that has been checked, for `Realtime.run`, `Virtual.run` and `Virtual.begin`.
+    """A checked run, for `Realtime.run`, `Virtual.run` and `Virtual.begin`.
 
-    It is good for one run: its default behaviour carries a random generator. `hocket.running.setup.CheckedRun.setup`
-    makes one.
+    Use it for one run only: its default behaviour carries a random generator. Made by
+    `hocket.running.setup.CheckedRun.setup`.
 
     Args:
         policy, rule, default, codec: see `EngineSetup`.
         env: stepped once a tick and not closed.
         seed: of the environment's first reset and of a virtual clock's latencies.
-        learn: called when a `Sequential` rule that learns says so.
-        listener: told of every tick; the run ends if it raises.
+        learn: called when a learning `Sequential` rule commands it.
+        listener: called for every tick; the run ends if it raises.
         background: changes the policy between the inferences of a run in virtual time, such as learners.
     """
 

@@ -1,6 +1,6 @@
-"""Virtual time: an event heap, a latency law, and the policy run inline.
+"""Virtual time: an event heap, a latency law, and the policy called inline.
 
-An hour of realtime takes as long as its arithmetic. A run can be played in stretches, and suspended between them.
+An hour of realtime takes only its computation time. A run can be played in parts, and suspended between them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Virtual:
 
     Args:
         hz: ticks per second, taken exactly.
-        latency: the law that each inference's duration is drawn from; of a policy in two stages, its trunk's.
+        latency: the law of the durations of inferences; for a two-stage policy, of their trunks.
         head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
-        failures: which failures in a row end the run; their ``outage_s`` is virtual.
+        failures: the limits of failures in a row, above which the run ends; their ``outage_s`` is virtual.
     """
 
     hz: float
@@ -62,15 +62,15 @@ class Virtual:
         dispatcher: Dispatcher | None = None,
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
-        """Play ``ticks`` ticks. An error that ends the run has the record so far attached."""
+        """Play ``ticks`` ticks. An error that ends the run carries the record up to then."""
         run = self.begin(setup)
-        # A signal is noted until the record is whole.
+        # Signals are deferred until the record is complete.
         with run.kept_on_error(), between_ticks(), run.told(dispatcher, ticks):
             run.play(ticks, until=until)
             return run.end()
 
     def begin(self, setup: RunSetup) -> VirtualRun:
-        """A run at tick 0, to be played in stretches."""
+        """Make a run at tick 0, to be played in parts."""
         cadence = Cadence(exact_hz(self.hz))
         executor = VirtualExecutor(
             setup,
@@ -95,13 +95,13 @@ class Virtual:
 class VirtualRun:
     """A run in virtual time between two ticks.
 
-    Played in one go or in stretches, pickled between them or not, it comes out the same. A pickle holds all of it; the
-    environment, the policy, the listener and the background must be picklable for that, or be kept apart.
+    The result is the same whether it is played at once or in parts, pickled between them or not. A pickle holds the
+    whole state; the environment, the policy, the listener and the background must be picklable, or be kept elsewhere.
 
     Attributes:
-        engine, executor, stepper: of this run; the world has the record.
-        tick: the last one that was played.
-        whole: whether that tick was played to its end; else the run cannot continue.
+        engine, executor, stepper: of this run; the stepper has the record.
+        tick: the last tick played.
+        whole: True if that tick was played to its end; else the run cannot continue.
     """
 
     def __init__(self, engine: Engine, executor: VirtualExecutor, stepper: EnvStepper) -> None:
@@ -111,11 +111,11 @@ class VirtualRun:
 
     @property
     def record(self) -> RunRecord:
-        """Of what was played so far."""
+        """The record of the ticks played so far."""
         return self.stepper.record
 
     def play(self, to_tick: int, *, until: Callable[[RunRecord], bool] | None = None) -> None:
-        """Play up to tick ``to_tick``, or until ``until`` says so of the record, or a signal; see `between_ticks`."""
+        """Play up to tick ``to_tick``, until ``until`` is true of the record, or until a signal (`between_ticks`)."""
         engine, executor, stepper = self.engine, self.executor, self.stepper
         background = executor.background
         self.whole = False
@@ -142,7 +142,7 @@ class VirtualRun:
         Raises:
             PolicyError: if every inference has failed; see `FailureLimits`.
         """
-        # Ctrl-C may have come in the middle of the next tick.
+        # Ctrl-C may have interrupted the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
         self.record.errors = self.executor.failures.tracebacks
         self.engine.end(now_ns)
@@ -152,19 +152,19 @@ class VirtualRun:
 
     @contextmanager
     def kept_on_error(self) -> Iterator[None]:
-        """Inside, an error ends the run, and the record so far is attached to it."""
+        """Inside, an error ends the run and carries the record up to then."""
         with on_error_attach() as attached:
             attached.record = self.record
             try:
                 yield
             except BaseException:
-                with suppress(Exception):  # the error may have left the books open
+                with suppress(Exception):  # the error may have left the state inconsistent
                     self.end()
                 raise
 
     @contextmanager
     def told(self, dispatcher: Dispatcher | None, ticks: int) -> Iterator[None]:
-        """Inside, ``dispatcher`` tells of the run, which will have ``ticks`` ticks at most."""
+        """Inside, ``dispatcher`` dispatches the events of the run, which has at most ``ticks`` ticks."""
         stepper, engine = self.stepper, self.engine
         hz, rule = engine.cadence.hz, engine.trace.rule
         view = RunView(env=stepper.env, rule=rule, hz=hz, ticks=ticks, realtime=False, first_tick=self.tick)
@@ -172,7 +172,7 @@ class VirtualRun:
             if dispatcher is not None:
                 stepper.dispatcher = dispatcher
                 engine.dispatcher = dispatcher if dispatcher.of_inferences else None
-                if engine.dispatcher and not self.tick:  # what tick 0 led to has been handled by now
+                if engine.dispatcher and not self.tick:  # the consequences of tick 0 have been handled by now
                     for event, commands in engine.trace.steps():
                         dispatcher.handled(event, commands)
             yield

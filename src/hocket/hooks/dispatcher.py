@@ -32,19 +32,19 @@ Calls = tuple[tuple[Instrument, Callable[..., None]], ...]
 
 
 class Dispatcher:
-    """Tells instruments of a run.
+    """Calls instruments for the events of a run.
 
-    What the scheduler handles is only noted when it happens; instruments that ask for inferences are called at the end
-    of the tick.
+    The scheduler's events and commands are only collected when they happen; the hooks for inferences are called at the
+    end of the tick.
 
     Args:
         instruments: called in this order.
 
     Attributes:
-        of_inferences: whether anybody wants to know of them.
+        of_inferences: True if an instrument overrides a hook for inferences.
 
     Raises:
-        ConfigurationError: if one is no `Instrument`.
+        ConfigurationError: if one of them is not an `Instrument`.
     """
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
@@ -56,54 +56,54 @@ class Dispatcher:
                     f"one of {', '.join(HOOKS)}"
                 )
         self._handled: list[tuple[Event, list[Command]]] = []
-        self._views: dict[int, InferenceView] = {}  # from its start until it has ended and its worker is done with it
+        self._views: dict[int, InferenceView] = {}  # from its start until it has ended and its worker is free
         self._calls: dict[str, Calls] = {}
         self._sort()
         self.of_inferences = any(self._calls[hook] for hook in INFERENCE_HOOKS)
 
     @classmethod
     def to(cls, instruments: Iterable[Instrument] | Dispatcher) -> Dispatcher:
-        """One to ``instruments``, unless it is one."""
+        """Return a dispatcher to ``instruments``; if it is one already, ``instruments`` itself."""
         return instruments if isinstance(instruments, Dispatcher) else cls(instruments)
 
     def or_none(self) -> Self | None:
-        """Itself, or None if it has no instruments."""
+        """Return itself, or None if it has no instruments."""
         return self if self._instruments else None
 
     def handled(self, event: Event, commands: list[Command]) -> None:
-        """The scheduler has handled ``event``, and said ``commands``."""
+        """Collect an ``event`` that the scheduler has handled, and the resulting ``commands``."""
         self._handled.append((event, commands))
 
     def starting(self, run: RunView) -> None:
-        """See `Instrument.on_starting`."""
+        """Call `Instrument.on_starting`."""
         self._tell("on_starting", run)
 
     def started(self, run: RunView) -> None:
-        """See `Instrument.on_start`."""
+        """Call `Instrument.on_start`."""
         self._handled.clear()
         self._views.clear()
         self._tell("on_start", run)
 
     def ticked(self, moment: Moment) -> None:
-        """The end of a tick: tell of it, and of what has been handled up to here."""
+        """End a tick: call the hooks for it and for the events collected until now."""
         self._tell("on_tick", moment)
         if self._handled:
             self._tell_handled()
 
     def trained(self, progress: Progress) -> None:
-        """See `Instrument.on_training`."""
+        """Call `Instrument.on_training`."""
         self._tell("on_training", progress)
 
     def evaluating(self, progress: EvaluationProgress) -> None:
-        """See `Instrument.on_evaluation_progress`."""
+        """Call `Instrument.on_evaluation_progress`."""
         self._tell("on_evaluation_progress", progress)
 
     def evaluated(self, tick: int, mean_return: float) -> None:
-        """See `Instrument.on_evaluation`."""
+        """Call `Instrument.on_evaluation`."""
         self._tell("on_evaluation", tick, mean_return)
 
     def stopped(self) -> None:
-        """See `Instrument.on_stop`."""
+        """Call `Instrument.on_stop`."""
         self._tell_handled()
         self._tell("on_stop")
 
@@ -129,7 +129,7 @@ class Dispatcher:
     def _finished(self, number: int, now_ns: int) -> None:
         view = self._views.get(number)
         if view is None:
-            return  # it began before the run was resumed
+            return  # it started before the run was resumed
         view = view._replace(finished_ns=now_ns)
         self._tell("on_inference_finished", view)
         if view.outcome is None:
@@ -149,7 +149,7 @@ class Dispatcher:
         view = view._replace(ended_ns=event.time_ns, outcome=command.outcome)
         self._tell("on_inference", view)
         if view.finished_ns < 0:
-            self._views[view.number] = view  # its worker still runs, in vain
+            self._views[view.number] = view  # its worker still runs it, without effect
         else:
             del self._views[view.number]
 
@@ -174,14 +174,14 @@ class Dispatcher:
         self._calls = {hook: self._asking(hook) for hook in HOOKS}
 
     def _asking(self, hook: str) -> Calls:
-        """The instruments that override ``hook``."""
+        """Return the bound ``hook`` of the instruments that override it."""
         usual = getattr(Instrument, hook)
         return tuple((one, getattr(one, hook)) for one in self._instruments if getattr(type(one), hook) is not usual)
 
 
 @contextmanager
 def told(dispatcher: Dispatcher | None, run: RunView) -> Iterator[None]:
-    """Call the instruments of ``dispatcher``, if there are any, at the start and the end of ``run``, played inside."""
+    """Call the instruments of ``dispatcher``, if any, at the start and the end of ``run``, played inside."""
     if dispatcher is None:
         yield
         return

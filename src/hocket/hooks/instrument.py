@@ -1,8 +1,8 @@
 """Instruments observe a run, such as a progress line, TensorBoard or the live page.
 
-The idea is trio's (`trio.abc.Instrument`): every hook is optional; an instrument that fails is not called any more,
-and the run continues. Hooks are called from the tick loop at the end of a tick, once the environment has stepped and
-workers have been started, when nothing is due before the next deadline: they must be quick, and never wait.
+After trio (`trio.abc.Instrument`): every hook is optional; an instrument that raises is not called again, and the run
+continues. The tick loop calls hooks at the end of a tick, after the environment has stepped and workers have started,
+when it has nothing else to do before the next deadline: hooks must be quick, and never wait.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from hocket.spaces.checked_env import name_of
 
 NONE = math.nan
 EVALUATION_RETURN = "evaluation/mean_return"
-"""The name that boards of curves give the mean return of an evaluation."""
+"""The scalar's name for the mean return of an evaluation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """A run that is about to begin, or to be resumed."""
+    """A run that is about to start or to be resumed."""
 
     env: gym.Env[Any, Any]
-    """Reset and ready. To look at, never to step."""
+    """Reset and ready. Read it only, never step it."""
     rule: Rule
     hz: Fraction
     """Ticks per second."""
     ticks: int
-    """How many there will be at most."""
+    """The most ticks that it will have."""
     realtime: bool
-    """Whether it runs on the wall clock, rather than in virtual time."""
+    """True on the wall clock, False in virtual time."""
     first_tick: int = 0
     """The last tick before this part of the run; above 0 if it is resumed."""
     resumed_tick: int = 0
-    """The tick of the training that the run begins at. On the wall clock the run's own ticks begin at 1 again."""
+    """The training tick at which the run starts. On the wall clock the run's own ticks start at 1 again."""
 
     @property
     def name(self) -> str:
@@ -49,23 +49,23 @@ class RunView:
 
 
 class InferenceView(NamedTuple):
-    """One inference, as it stands. Times are of the run's own clock, as `Moment.deadline_ns` is."""
+    """The current state of one inference. Times are on the run's own clock, as `Moment.deadline_ns`."""
 
     number: int
     worker: int
     observation: int
-    """The observation, by tick, that it is computed from."""
+    """The tick of the observation that it is computed from."""
     target: int
-    """The tick it aims at, or -1."""
+    """The tick that it aims at, or -1."""
     started_ns: int
     finished_ns: int = -1
-    """When it had its answer or failed; -1 while it runs."""
+    """The time of its answer or failure; -1 while it runs."""
     executed_tick: int = -1
     """The first tick that executed it, or -1."""
     ended_ns: int = -1
-    """When its outcome was known; -1 before."""
+    """The time at which its outcome was known; -1 before."""
     outcome: Outcome | None = None
-    """The one way in which it ended; None before."""
+    """Its outcome; None before."""
 
 
 class LearnerFigures(NamedTuple):
@@ -74,7 +74,7 @@ class LearnerFigures(NamedTuple):
     Attributes:
         updates: of the weights, so far.
         loss: of the last update.
-        staleness: updates that others made between an update's snapshot and its landing, on average so far.
+        staleness: mean number of updates by others between an update's snapshot and its landing, so far.
         epsilon: of ε-greedy, now.
     """
 
@@ -86,16 +86,16 @@ class LearnerFigures(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The state of a training. NaN where a figure does not exist, such as without an episode that ended.
+    """The state of a training. Figures without a value are NaN, such as the return before the first episode has ended.
 
     Attributes:
         tick: the last one.
         coverage: fresh ticks over all ticks, since the last progress.
         delay_ticks: mean delay of the fresh ticks since the last progress.
-        episodes: that have ended so far.
+        episodes: number of episodes that have ended so far.
         episode_return: mean undiscounted return of the episodes that ended since the last progress.
-        updates_per_s: of the wall clock, since the last progress.
-        learner: its own figures.
+        updates_per_s: updates per second of the wall clock, since the last progress.
+        learner: the learner's own figures.
     """
 
     tick: int
@@ -107,7 +107,7 @@ class Progress:
     learner: LearnerFigures
 
     def scalars(self) -> dict[str, float]:
-        """The figures by the name that boards of curves give them; those that are NaN are left out."""
+        """Return the figures by their scalar names, without those that are NaN."""
         learner = self.learner
         scalars = {
             "acting/coverage": self.coverage,
@@ -123,12 +123,12 @@ class Progress:
 
 
 class EvaluationProgress(NamedTuple):
-    """The state of an evaluation that is being played.
+    """The state of a running evaluation.
 
     Attributes:
-        tick: of the training, whose weights are evaluated.
+        tick: the training tick whose weights are evaluated.
         episodes, ticks: played so far.
-        episodes_wanted, tick_limit: it ends at either.
+        episodes_wanted, tick_limit: the evaluation ends at either.
     """
 
     tick: int
@@ -139,41 +139,41 @@ class EvaluationProgress(NamedTuple):
 
 
 class Instrument:
-    """Looks on. Override what is of interest; what is not overridden costs nothing.
+    """Observes a run. Override the hooks of interest; a hook that is not overridden costs nothing.
 
-    Pass instruments to `hocket.run` or `hocket.train`. One that raises is not called any more, a warning
-    says so once, with its traceback, and the run continues.
+    Pass instruments to `hocket.run` or `hocket.train`. One that raises is not called again; a single warning gives its
+    traceback, and the run continues.
     """
 
     def on_starting(self, run: RunView) -> None:
-        """A run on the wall clock starts its first workers (``run.rule.initial_workers``), which may take long.
+        """Called before a run on the wall clock starts its first workers (``run.rule.initial_workers``); may take long.
 
-        `on_start` follows, and with it `on_stop`, unless they cannot be started.
+        `on_start` and `on_stop` follow, unless the workers cannot be started.
         """
 
     def on_start(self, run: RunView) -> None:
-        """A run is about to begin: workers are up, the clock does not tick yet, so there is time to prepare."""
+        """Called before a run starts: workers are up and the clock does not tick yet, so there is time to prepare."""
 
     def on_tick(self, moment: Moment) -> None:
-        """A tick has passed. Its arrays are copies: the run does not see what is done to them."""
+        """Called after each tick. The moment's arrays are copies: changes to them do not affect the run."""
 
     def on_inference_started(self, inference: InferenceView) -> None:
-        """A worker has begun."""
+        """Called when a worker has started ``inference``."""
 
     def on_inference_finished(self, inference: InferenceView) -> None:
-        """Its worker is done with it; whether it will be executed may be open."""
+        """Called when the worker of ``inference`` is free again; the outcome may still be open."""
 
     def on_inference(self, inference: InferenceView) -> None:
-        """It has ended, in exactly one way: executed, superseded, dropped, a duplicate, discarded or failed."""
+        """Called with the outcome of ``inference``: executed, superseded, dropped, a duplicate, discarded or failed."""
 
     def on_training(self, progress: Progress) -> None:
-        """Training stands like this; about once a second of the wall clock."""
+        """Called with the state of the training about once a second of the wall clock."""
 
     def on_evaluation_progress(self, progress: EvaluationProgress) -> None:
-        """An evaluation is being played; called about once a second of the wall clock."""
+        """Called with the state of a running evaluation about once a second of the wall clock."""
 
     def on_evaluation(self, tick: int, mean_return: float) -> None:
-        """After ``tick``, episodes under the greedy policy had this mean return."""
+        """Called after an evaluation under the greedy policy, after training tick ``tick``."""
 
     def on_stop(self) -> None:
-        """The run is over, however it ended."""
+        """Called when the run has ended, for any reason."""

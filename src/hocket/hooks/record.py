@@ -1,7 +1,7 @@
-"""The run record: everything that a run left behind.
+"""The run record: all data of a run.
 
-The trace holds all that was scheduled; beside it stand one row a tick of what the environment and the clock said.
-What reads a run (metrics, figures, learners) reads this, never a driver.
+The trace holds the schedule; the columns hold what the environment and the clock yielded, one row a tick. Code that
+evaluates a run (metrics, figures, learners) reads this, never a driver.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ from hocket.spaces.codec import PendingActions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One tick, as learners and instruments get it once its environment step is done."""
+    """One tick, as learners and instruments get it after its environment step."""
 
     tick: int
     deadline_ns: int = 0
     """On the run's own clock: monotonic, or virtual from 0 on."""
     lateness_ns: int = 0
-    """When ``env.step`` was called − the deadline."""
+    """Time of the call of ``env.step`` − the deadline."""
     inference: int = -1
     """The inference whose action was executed; -1 where the default acted."""
     decided_on: int
-    """The observation, by tick, that the executed action was computed from; -1 where the default acted."""
+    """The tick of the observation that the executed action was computed from; -1 where the default acted."""
     version: int = -1
     """The version of the weights that chose the executed action; -1 where the default acted."""
     action: Any
     pending_actions: PendingActions
-    """As the inference whose action was executed was told; empty where the default acted or policies are not told."""
+    """The pending actions given to the inference of the executed action; empty where the default acted or if unused."""
     reward: float
     terminated: bool
     truncated: bool
     observation: Any
-    """The newest, an array of this moment's own: after an episode's end, the next one's first."""
+    """The newest observation, an array of this moment's own: after an episode's end, the next episode's first."""
     final_observation: Any
-    """The last of the episode that ended in this tick, else None."""
+    """The last observation of the episode that ended in this tick, else None."""
     final_pending_actions: PendingActions
-    """As an inference on it would have been told; empty if no episode ended or policies are not told."""
+    """The pending actions of an inference on it; empty if no episode ended or the policy takes none."""
 
 
 class Listener(Protocol):
-    """Is told of every tick as it happens, inside the tick loop: it must be quick."""
+    """Called for every tick as it happens, inside the tick loop: it must be quick."""
 
     def began(self, observation: Any) -> None:
-        """Tick 0 yielded ``observation``."""
+        """Called with ``observation`` of tick 0."""
 
     def ticked(self, moment: Moment) -> None:
-        """A tick has passed."""
+        """Called after each tick."""
 
 
 class Background(Protocol):
     """Runs beside the tick loop of a virtual run and changes the policy between its inferences, such as learners."""
 
     def advance(self, now_ns: int) -> None:
-        """Let everything happen that happens by ``now_ns``: an inference starts, or a tick is about to be shown."""
+        """Process all events up to ``now_ns``; called when an inference starts or a tick is about to be shown."""
 
     def learn(self, now_ns: int, ended_ns: int) -> None:
-        """The rule lets the agent learn from ``now_ns`` to ``ended_ns`` (sequential interaction only)."""
+        """Learn from ``now_ns`` to ``ended_ns``, as the rule commands (sequential interaction only)."""
 
 
 class RunRecord:
@@ -72,12 +72,12 @@ class RunRecord:
     Attributes:
         ticks: the index of each executed tick (missed ones have no row).
         rewards, terminated, truncated: what ``env.step`` returned.
-        lateness_ns: when ``env.step`` was called − the deadline.
-        step_ns: how long ``env.step`` took.
-        actions: what was executed.
+        lateness_ns: time of the call of ``env.step`` − the deadline.
+        step_ns: duration of ``env.step``.
+        actions: the executed actions.
         final_observations: the last observation of each episode, by the tick that ended it.
-        errors: the tracebacks of failed inferences, the most recent ones.
-        notes: what the system denied the run, and how to grant it.
+        errors: the tracebacks of the most recent failed inferences.
+        notes: requests that the system denied the run, and how to grant them.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -93,23 +93,23 @@ class RunRecord:
         self.errors: list[str] = []
         self.notes: list[str] = []
         self.signal: Signals | None = None
-        """The one that ended the run early, such as that of Ctrl-C; None if none did."""
+        """The signal that ended the run early, such as that of Ctrl-C; None if none did."""
         self.failed = False
-        """Whether an error ended the run."""
+        """True if an error ended the run."""
         self.loop_cpu_s = 0.0
         """Processor time of the tick loop's own thread."""
         self.priority = 0
         """The real-time priority that the tick loop had; 0 for an ordinary thread's."""
         self.wall_s = 0.0
-        """How long the run took on the wall clock."""
+        """Duration of the run on the wall clock."""
 
     @property
     def interrupted(self) -> bool:
-        """Whether a signal ended the run early."""
+        """True if a signal ended the run early."""
         return self.signal is not None
 
     def trim(self) -> None:
-        """Cut every column to the last whole tick: an interrupt may come in the middle of one."""
+        """Cut every column to the last complete tick: an interrupt may come in the middle of one."""
         columns: tuple[MutableSequence[Any], ...] = (
             self.ticks,
             self.rewards,
@@ -126,14 +126,14 @@ class RunRecord:
 
 @dataclass(slots=True)
 class Attached:
-    """What `on_error_attach` attaches: the record of a run, None before it has begun."""
+    """The record that `on_error_attach` attaches: None before the run has started."""
 
     record: RunRecord | None = None
 
 
 @contextmanager
 def on_error_attach() -> Iterator[Attached]:
-    """Attach the record of a run that is played inside to an error that ends the run; `attached_record` reads it."""
+    """Attach the record of a run played inside to an error that ends it; `attached_record` reads it."""
     attached = Attached()
     try:
         yield attached
@@ -148,6 +148,6 @@ def on_error_attach() -> Iterator[Attached]:
 
 
 def attached_record(error: BaseException) -> RunRecord | None:
-    """The record of the run that ``error`` ended, or None if none had begun."""
+    """Return the record of the run that ``error`` ended, or None if no run had started."""
     record: RunRecord | None = vars(error).get("_hocket_record")
     return record

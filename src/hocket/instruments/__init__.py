@@ -1,4 +1,4 @@
-"""Instruments watch a run while it lasts: progress, TensorBoard, Weights & Biases, the live page, your own."""
+"""Instruments observe a run: progress lines, TensorBoard, Weights & Biases, the live page, your own."""
 
 from typing import TYPE_CHECKING
 

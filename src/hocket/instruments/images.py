@@ -1,4 +1,4 @@
-"""Observations and drawings as pictures that people can look at."""
+"""Converts observations and drawings to pictures."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ COLOURS = np.array(
     ],
     np.uint8,
 )
-"""Okabe and Ito's: told apart with any colour vision."""
+"""The palette of Okabe and Ito, distinct with any colour vision."""
 
 
 class Picture(NamedTuple):
-    """What a viewer draws: ``"rgb"`` or ``"grey"`` bytes, rows first, or a ``"vector"`` of 32-bit floats."""
+    """A picture to draw: ``"rgb"`` or ``"grey"`` bytes, rows first, or a ``"vector"`` of 32-bit floats."""
 
     kind: str
     height: int
@@ -36,10 +36,10 @@ class Picture(NamedTuple):
 
 
 def picture_of(array: NDArray[Any]) -> Picture:
-    """``array`` as a picture.
+    """Convert ``array`` to a picture.
 
-    Known are pictures in grey or red, green and blue, stacks of them along the first axis (the newest last), and
-    planes along the last (MinAtar's channels), each in a colour of its own. All else is shown as values.
+    Known formats are grey or RGB pictures, stacks of them along the first axis (the newest last), and planes along the
+    last axis (MinAtar's channels), each in its own colour. All else is shown as values.
     """
     if array.ndim == 4 or (array.ndim == 3 and array.shape[0] <= MOST_FRAMES and min(array.shape[1:]) > MOST_FRAMES):
         return picture_of(array[-1])
@@ -63,7 +63,7 @@ def _pixels(kind: str, pixels: NDArray[np.uint8]) -> Picture:
 
 
 def _planes(array: NDArray[Any]) -> Picture:
-    """The last plane that has something at a pixel gives it its colour."""
+    """Colour each pixel by the last plane that is not empty there."""
     set_ = array != 0
     highest = array.shape[2] - 1 - np.argmax(set_[:, :, ::-1], axis=2)
     pixels = np.where(set_.any(axis=2)[:, :, None], COLOURS[highest % len(COLOURS)], np.uint8(0))
@@ -71,7 +71,7 @@ def _planes(array: NDArray[Any]) -> Picture:
 
 
 def _bytes(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Bytes as they are; all else from its least value, black, to its greatest, white."""
+    """Return bytes unchanged; scale other types from their least value, black, to their greatest, white."""
     if array.dtype == np.uint8:
         return array
     values = np.nan_to_num(array.astype(np.float32))

@@ -1,4 +1,4 @@
-"""The progress line, drawn by a thread of its own: the tick loop never waits for a terminal."""
+"""The progress line, drawn by its own thread: the tick loop never waits for a terminal."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from hocket.hooks.record import Moment
 REFRESH_S = 0.25
 FIGURES_WIDTH = 56
 TRAINING_WIDTH = 110
-"""Columns that the figures beside the bar may take."""
+"""Columns for the figures beside the bar."""
 
 
 BESIDE_WIDTH = 16
-"""Columns that a narrow bar, the time that is left and the gaps take."""
+"""Columns for a narrow bar, the remaining time and the gaps."""
 
 
 class StatusLine(Instrument, ABC):
-    """A line on a terminal while something goes on; silent where there is no terminal."""
+    """A status line on a terminal; prints nothing without a terminal."""
 
     def __init__(self, *, title: str, console: Console) -> None:
         self._title = title
@@ -63,7 +63,7 @@ class StatusLine(Instrument, ABC):
 
 
 class ProgressLine(StatusLine):
-    """Shows how far a run of ``ticks`` ticks is, its coverage and its last delay. Silent where there is no terminal."""
+    """Shows the progress, coverage and last delay of a run of ``ticks`` ticks. Prints nothing without a terminal."""
 
     def __init__(self, ticks: int, *, title: str, console: Console) -> None:
         super().__init__(title=title, console=console)
@@ -92,7 +92,7 @@ class ProgressLine(StatusLine):
 
 
 class TrainingLine(StatusLine):
-    """Shows how far a training of ``ticks`` ticks is, and how it stands. Silent where there is no terminal."""
+    """Shows the progress and figures of a training of ``ticks`` ticks. Prints nothing without a terminal."""
 
     def __init__(self, ticks: int, *, title: str, console: Console) -> None:
         super().__init__(title=title, console=console)
@@ -128,7 +128,7 @@ class TrainingLine(StatusLine):
 
 
 def evaluation_figures(progress: EvaluationProgress) -> str:
-    """The state of an evaluation as the line shows it."""
+    """Format the state of an evaluation for the line."""
     return (
         f"evaluating: episode {min(progress.episodes + 1, progress.episodes_wanted)}/{progress.episodes_wanted}, "
         f"tick {progress.ticks:,} of at most {progress.tick_limit:,}"
@@ -136,7 +136,7 @@ def evaluation_figures(progress: EvaluationProgress) -> str:
 
 
 def training_figures(progress: TrainingProgress, room: int) -> str:
-    """How training stands in at most ``room`` characters; what is not there is left out, and what does not fit."""
+    """Format training figures in at most ``room`` characters; figures without a value or room are left out."""
     learner = progress.learner
     figures = (
         ("coverage", progress.coverage, ".3f"),

@@ -19,9 +19,9 @@ except ImportError as error:
 
 
 class TensorBoardWriter(Instrument):
-    """An `Instrument` that writes event files into ``folder``. Figures that are not there are left out.
+    """An `Instrument` that writes event files into ``folder``. Figures without a value are left out.
 
-    A training that is resumed into the same folder replaces what an earlier one wrote of later ticks.
+    A training that is resumed into the same folder replaces the entries of later ticks.
 
     Raises:
         ConfigurationError: if the folder cannot be written.
@@ -38,7 +38,7 @@ class TensorBoardWriter(Instrument):
     def on_start(self, run: RunView) -> None:
         """See `Instrument`."""
         if run.resumed_tick:
-            # As a writer made with purge_step does; the tick is known only now.
+            # The same as purge_step of a writer; the tick is known only now.
             restart = Event(session_log=SessionLog(status=SessionLog.START))
             file_writer: Any = self._writer.file_writer
             file_writer.add_event(restart, run.resumed_tick + 1)
@@ -54,7 +54,7 @@ class TensorBoardWriter(Instrument):
             self._writer.add_scalar(EVALUATION_RETURN, mean_return, tick)
 
     def close(self) -> None:
-        """Write what is left; nothing more is told."""
+        """Write the remaining entries and close the files."""
         self._writer.close()
 
     def __enter__(self) -> Self:

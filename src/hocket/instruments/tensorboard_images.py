@@ -1,4 +1,4 @@
-"""TensorBoard's images: what the agent saw, once in a while. A thread encodes them; the tick loop copies one array."""
+"""Writes observations as TensorBoard images from time to time. A thread encodes; the tick loop copies one array."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ PATIENCE_S = 0.1
 class TensorBoardPictures(Instrument):
     """An `Instrument` that writes the newest observation into ``folder`` every ``every_s`` seconds of the wall clock.
 
-    Of a stack of frames it is the newest. Observations that are no pictures are not written, nor is one that comes
-    while the one before is still being encoded. Steps are ticks of the training. One that is resumed into the same
-    folder replaces what an earlier one wrote of later ticks.
+    Of a stack of frames only the newest is written. An observation that is no picture is skipped, and so is one that
+    comes while the previous one is still being encoded. Steps are training ticks. A training that is resumed into the
+    same folder replaces the entries of later ticks.
 
     Args:
-        folder: gets event files once there is a picture.
-        every_s: more than 0.
+        folder: receives event files once there is a picture.
+        every_s: seconds between pictures, more than 0.
         now_s: a clock in seconds.
 
     Raises:
@@ -83,7 +83,7 @@ class TensorBoardPictures(Instrument):
             self._thread.start()
 
     def close(self) -> None:
-        """Write what waits; nothing more is told."""
+        """Write the waiting picture and close the files."""
         self._done.set()
         if self._thread.ident is not None:
             self._thread.join()

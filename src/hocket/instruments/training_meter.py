@@ -1,4 +1,4 @@
-"""How training stands, once in a while: what progress lines, TensorBoard and whoever else looks on are told."""
+"""Measures the state of a training at intervals, for progress lines, TensorBoard and other instruments."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def training_dispatcher(
     first_tick: int = 0,
     now_s: Callable[[], float] = monotonic,
 ) -> Dispatcher | None:
-    """Tells ``instruments`` of a training's run, and how it stands every ``every_s`` seconds and at the end.
+    """Dispatches the events of a training's run, and its state every ``every_s`` seconds and at the end.
 
     Args:
-        figures: asked for each progress.
-        instruments: who is told; if nobody, None is returned.
+        figures: called for the learner's figures at each progress.
+        instruments: the instruments to call; if there are none, None is returned.
         every_s: seconds of the wall clock between two progresses.
-        first_tick: of the training, at which the run begins that is told of.
+        first_tick: the training tick at which the run starts.
         now_s: a clock in seconds.
 
     Raises:
@@ -43,7 +43,7 @@ def training_dispatcher(
 
 
 class _TrainingDispatcher(Dispatcher):
-    """Adds to what instruments are told of a run the training's tick at which it begins."""
+    """Adds the training tick at which the run starts to its `RunView`."""
 
     def __init__(self, instruments: Iterable[Instrument], first_tick: int) -> None:
         super().__init__(instruments)
@@ -54,7 +54,7 @@ class _TrainingDispatcher(Dispatcher):
 
 
 class Meter(Instrument):
-    """Counts ticks, and has `dispatcher` tell all others. See `training_dispatcher`."""
+    """Counts ticks, and dispatches the training's state through `dispatcher`. See `training_dispatcher`."""
 
     dispatcher: Dispatcher
 
@@ -69,7 +69,7 @@ class Meter(Instrument):
         self._clear()
 
     def on_start(self, run: RunView) -> None:
-        """Rates are of what happens from here on, not of what has been before."""
+        """Start the counts: rates do not include what happened before."""
         self._updates, self._began_s = self._figures().updates, self._now_s()
 
     def on_tick(self, moment: Moment) -> None:
@@ -87,7 +87,7 @@ class Meter(Instrument):
             self._tell()
 
     def on_stop(self) -> None:
-        """Tell of the last ticks too."""
+        """Dispatch the state with the last ticks."""
         self._tell()
 
     def _tell(self) -> None:

@@ -1,4 +1,4 @@
-"""Weights & Biases: training's figures as curves over ticks, beside those of others."""
+"""Weights & Biases: the figures of a training as curves over ticks."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hocket.hooks.instrument import EVALUATION_RETURN, Instrument, Progress
 
 
 class Logs(Protocol):
-    """What is needed of a ``wandb.Run``."""
+    """The part of ``wandb.Run`` that is used."""
 
     def log(self, data: dict[str, Any]) -> None:
-        """Keep these values; wandb hands them to a process of its own."""
+        """Log these values; wandb passes them to a process of its own."""
 
 
 class WeightsAndBiases(Instrument):
-    """An `Instrument` that logs to a run which ``wandb.init`` has begun, and which you finish.
+    """An `Instrument` that logs to a run that you start with ``wandb.init`` and finish.
 
-    Every entry has the ``tick`` that it belongs to, as the axis of all curves; wandb's own steps only count entries.
+    Every entry has its ``tick``, the axis of all curves; wandb's own steps only count entries.
 
     Raises:
         ConfigurationError: if ``run`` cannot log.

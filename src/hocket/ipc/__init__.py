@@ -1,1 +1,1 @@
-"""Inter-process communication: shared memory, and the lives of child processes."""
+"""Inter-process communication: shared memory, semaphores and the life cycle of child processes."""

@@ -1,4 +1,4 @@
-"""Child processes of a tick loop: whether they can be started, what they begin with, and how they are ended."""
+"""Starts, configures and ends the child processes of a tick loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THREADS = 'or let workers be threads (executor="threads")'
 
 
 def check_children() -> None:
-    """In the parent: refuse what keeps multiprocessing from starting a process, in words that say what to do.
+    """In the parent: raise an error that says what to do, if multiprocessing cannot start processes here.
 
     Raises:
         ConfigurationError: in a daemonic process, in a working directory that is gone, or if the main script cannot be
@@ -36,7 +36,7 @@ def check_children() -> None:
     if multiprocessing.current_process().daemon:
         raise ConfigurationError(
             "processes cannot be started here: this is a daemonic process, such as those of multiprocessing.Pool, and "
-            f"may have no children; try concurrent.futures.ProcessPoolExecutor, whose may, {THREADS}"
+            f"may have no children; try concurrent.futures.ProcessPoolExecutor, whose processes may, {THREADS}"
         )
     try:
         os.getcwd()
@@ -49,20 +49,20 @@ def check_children() -> None:
     file = getattr(main, "__file__", None)
     if file is not None and getattr(main, "__spec__", None) is None and not os.path.exists(file):
         raise ConfigurationError(
-            f"processes cannot be started here: each imports the main script anew, and {file} is no file, as where it "
-            "comes from standard input; save it as a file, with its calls under if __name__ == '__main__':, "
+            f"processes cannot be started here: each imports the main script anew, and {file} is not a file, such as a "
+            "script from standard input; save it as a file, with its calls under if __name__ == '__main__':, "
             f"{THREADS}"
         )
 
 
 def preload(modules: Iterable[str]) -> None:
-    """In the parent: have the fork server import ``modules`` before its first child, so that children begin with them.
+    """In the parent: have the fork server import ``modules`` before its first child, so that children start with them.
 
-    A fork server that already runs stays as it is. It ignores a name that it cannot import, and each child then takes
-    seconds to import the module itself; so names are checked here.
+    A running fork server does not import them. It ignores a name that it cannot import, and each child then takes
+    seconds to import the module itself; therefore names are checked here.
 
     Raises:
-        ConfigurationError: if there is no such module, or the fork server cannot start processes; see `check_children`
+        ConfigurationError: if a module does not exist, or the fork server cannot start processes; see `check_children`
             and `claim_temp_folder`.
     """
     check_children()
@@ -75,7 +75,7 @@ def preload(modules: Iterable[str]) -> None:
                 "full name, or preload=()"
             )
     get_context("forkserver").set_forkserver_preload(names)
-    with _blocked(GROUP_SIGNALS):  # the fork server inherits that: it must not end before its children
+    with _blocked(GROUP_SIGNALS):  # inherited by the fork server, which must not end before its children
         ensure_running()
 
 
@@ -87,10 +87,10 @@ def _is_module(name: str) -> bool:
 
 
 class WithEnvironment:
-    """A process's target that begins with this process's environment variables as they are now.
+    """The target of a process, called with this process's current environment variables.
 
-    Children of a fork server have those that it began with. What was imported in the fork server (`preload`) and what
-    the main script imports has read the older ones.
+    Children of a fork server otherwise have those of the server's start. Modules imported in the fork server
+    (`preload`) or by the main script have already read the older ones.
 
     Args:
         target: called with the process's arguments.
@@ -110,12 +110,12 @@ class WithEnvironment:
 def begin_as_child(nice: int) -> str | None:
     """In the child: ignore `GROUP_SIGNALS`, lower the priority, and end when the parent has ended.
 
-    The tick loop's process handles those signals and ends its children. The child also ends in the middle of a call
-    that never returns. ``os.getppid`` would not tell: it names the fork server, which lives until its last child has
-    ended.
+    The tick loop's process handles those signals and ends its children. The child ends with it even in the middle of a
+    call that never returns. ``os.getppid`` cannot detect this: it names the fork server, which lives until its last
+    child has ended.
 
     Returns:
-        What the system has denied; see `lower_priority`.
+        The request that the system denied, or None; see `lower_priority`.
     """
     for number in GROUP_SIGNALS:
         signal.signal(number, _ignore)  # programs that the child starts do not inherit this, as they would SIG_IGN
@@ -129,11 +129,11 @@ def lower_priority(nice: int, *, idle: bool = False) -> str | None:
 
     Args:
         nice: 0 to 19.
-        idle: at 19, run only while a processor has nothing else to do (``SCHED_IDLE``), where the system has that: a
-            tick loop that wakes up then does not wait for a time slice to end.
+        idle: at 19, run only while a processor is otherwise idle (``SCHED_IDLE``), where the system has that: a tick
+            loop that wakes up then does not wait for a time slice to end.
 
     Returns:
-        None, or what the system has denied, such as a sandbox that forbids the call.
+        None, or the request that the system denied, for example in a sandbox that forbids the call.
     """
     try:
         os.nice(nice)
@@ -150,7 +150,7 @@ def _ignore(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def _blocked(signals: Iterable[signal.Signals]) -> Iterator[None]:
-    """Inside, this thread and what it starts have ``signals`` blocked."""
+    """Inside, ``signals`` are blocked in this thread and in the threads and processes that it starts."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
@@ -166,7 +166,7 @@ def _leave_with_parent() -> None:
 
 
 def end_children(processes: Sequence[BaseProcess], grace_s: float) -> None:
-    """In the parent: wait for ``processes``, all together ``grace_s`` seconds, then kill those that are left."""
+    """In the parent: wait for ``processes``, together ``grace_s`` seconds, then kill those that still run."""
     give_up = monotonic() + grace_s
     for process in processes:
         process.join(max(0.0, give_up - monotonic()))

@@ -1,4 +1,4 @@
-"""Limits of processes of this machine and this user."""
+"""Limits on the number of processes of this machine and this user."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from hocket.errors import ConfigurationError
 
 PROCESS_BYTES = 7 * 2**20
-"""Memory of a worker that has only Python and numpy, beyond what it shares with the fork server."""
+"""Memory of a worker with only Python and numpy, beyond the memory shared with the fork server."""
 DESCRIPTORS, OTHER_DESCRIPTORS = 2, 64
-"""Of the parent for each child, and for everything else."""
+"""File descriptors of the parent for each child, and for everything else."""
 THREADS = 2
-"""Of each child. Limits of processes count threads."""
+"""Threads of each child. Limits of processes count threads."""
 
 
 def check_room(processes: int) -> None:
-    """Refuse a number of child processes that cannot be started, before the first one is.
+    """Raise an error if this number of child processes cannot be started; call it before the first one is started.
 
     Raises:
-        ConfigurationError: naming the limit and how many fit.
+        ConfigurationError: with the limit and the number of processes that fit.
     """
     for fitting, limit in _limits():
         if processes > fitting:
@@ -63,7 +63,7 @@ def _available_bytes() -> int | None:
 
 
 def _number(file: str) -> int | None:
-    """The number in ``file``; None where there is none, or it says that there is no limit."""
+    """Return the number in ``file``; None if it is missing or means no limit."""
     with suppress(OSError, ValueError):
         return int(Path(file).read_text())
     return None

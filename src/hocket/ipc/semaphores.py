@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from hocket.ipc.shared_memory import CACHE_LINE, SharedArrays
 
 COUNTING = 1
-"""multiprocessing's kind of a semaphore that counts."""
+"""multiprocessing's semaphore type."""
 
 
 class SharedSemaphores:
-    """Semaphores by number, 0 at first; pickled for a child process, it attaches to the same ones.
+    """Numbered semaphores, initially 0; a pickled copy in a child process attaches to the same ones.
 
     Each has ``acquire(block, timeout)`` and ``release()``, as those of multiprocessing. They are ``sem_init``'s in
     shared memory where the C library is glibc, and multiprocessing's named ones elsewhere.
 
     Args:
-        count: how many.
+        count: the number of semaphores.
     """
 
     def __init__(self, count: int) -> None:
@@ -45,14 +45,14 @@ class SharedSemaphores:
         return self._semaphores[number]
 
     def reset(self, number: int) -> None:
-        """Set one to 0 again, which no process uses any more."""
+        """Set a semaphore that no process uses any more to 0."""
         if self._arrays is None:
             self._semaphores[number] = get_context("spawn").Semaphore(0)
         else:
             _initialise(self._arrays["semaphores"][number])
 
     def close(self) -> None:
-        """Let go of the file; the memory goes with the last process that maps it."""
+        """Close the file descriptor; the kernel frees the memory with the last process that maps it."""
         if self._arrays is not None:
             self._arrays.close()
 
@@ -69,7 +69,7 @@ def _attached(arrays: SharedArrays | None, semaphores: list[Any]) -> SharedSemap
 
 
 def _is_glibc() -> bool:
-    """Return whether the C library is glibc, whose ``sem_close`` ignores unnamed semaphores.
+    """Return True if the C library is glibc, whose ``sem_close`` ignores unnamed semaphores.
 
     multiprocessing's objects call it when they are deleted; it is not defined elsewhere.
     """

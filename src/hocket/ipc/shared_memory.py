@@ -1,7 +1,7 @@
 """Memory that processes share and that needs no clean-up: an anonymous file, passed by descriptor.
 
-However a run ends, the kernel frees the memory with the last process that maps it; nothing stays in /dev/shm. This
-module knows layouts of arrays, order, exclusion and how they travel; what the arrays mean is their owners' business.
+However a run ends, the kernel frees the memory with the last process that maps it; nothing is left in /dev/shm. This
+module defines the layout, order, exclusion and transfer of arrays; their meaning is defined by their users.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Part = tuple[tuple[int, ...], np.dtype[Any]]
 
 
 def anonymous_file(size: int) -> int:
-    """The descriptor of a file of ``size`` zero bytes that has no name."""
+    """Return the descriptor of an unnamed file of ``size`` zero bytes."""
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("hocket")
     else:
@@ -39,9 +39,9 @@ def anonymous_file(size: int) -> int:
 
 
 def fence() -> None:
-    """Order this thread's memory accesses: others see its earlier stores before its later ones; likewise for loads.
+    """Order this thread's memory accesses: other threads see earlier stores before later ones; likewise for loads.
 
-    A lock that is local to the call is taken twice: no access moves up past the taking or down past the release.
+    A lock local to the call is taken twice: no access moves up past the acquire or down past the release.
     """
     lock = threading.Lock()
     for _ in range(2):
@@ -50,7 +50,7 @@ def fence() -> None:
 
 
 class SharedArrays:
-    """Arrays by name in one anonymous file, zero at first; pickled for a child process, it attaches to the same ones.
+    """Named arrays in one anonymous file, initially zero; a pickled copy in a child process shares the same memory.
 
     Args:
         parts: name → (shape, dtype). Each array starts on a cache line of its own.
@@ -74,7 +74,7 @@ class SharedArrays:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are mapped."""
+        """Number of mapped bytes."""
         return sum(_room(part) for part in self._parts.values())
 
     def _map(self) -> None:
@@ -90,9 +90,9 @@ class SharedArrays:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the arrays' lock against other processes (not against this one's threads).
+        """Hold the arrays' lock against other processes (not against other threads of this process).
 
-        It is a record lock of the kernel's: one that dies holding it gives it back. Two attached copies in one
+        It is a record lock of the kernel: a process that dies while holding it releases it. Two attached copies in one
         process do not exclude each other, so a process keeps one.
         """
         fcntl.lockf(self._fd, fcntl.LOCK_EX, 1)
@@ -102,7 +102,7 @@ class SharedArrays:
             fcntl.lockf(self._fd, fcntl.LOCK_UN, 1)
 
     def close(self) -> None:
-        """Let go of the file; the memory goes with the last process that maps it."""
+        """Close the file descriptor; the kernel frees the memory with the last process that maps it."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
@@ -112,11 +112,11 @@ class SharedArrays:
 
 
 TRACEBACK_BYTES = 8192
-"""Room for the end of a traceback, which says most."""
+"""Space for the end of a traceback, the most informative part."""
 
 
 def write_text(room: NDArray[np.uint8], text: str) -> None:
-    """Keep the end of ``text``, as much as there is room for."""
+    """Write as much of the end of ``text`` as fits."""
     data = text.encode(errors="replace")[-len(room) :]
     room[: len(data)] = np.frombuffer(data, np.uint8)
     room[len(data) :] = 0
@@ -131,11 +131,11 @@ def read_text(room: NDArray[np.uint8]) -> str:
 class Parcel:
     """Content that cloudpickle can send, with shared arrays anywhere in it, for any number of child processes.
 
-    Bytes that were pickled once would not do: a descriptor is handed over anew to each child, while it is started. So
-    a parcel is an argument of the process, and packed as often as one is started.
+    The content is pickled anew for each child, because descriptors are handed to each child while it starts.
+    Therefore a parcel is an argument of the process.
 
     Args:
-        content: packed now as well, so that what cannot be sent raises here, whatever cloudpickle raises.
+        content: also pickled at once, so that content that cannot be sent raises cloudpickle's error here.
     """
 
     def __init__(self, content: Any) -> None:
@@ -148,7 +148,7 @@ class Parcel:
             context.set_spawning_popen(None)
 
     def open(self) -> Any:
-        """In the child: the content. Raises what its unpickling raises."""
+        """In the child: return the content. Raises any error of its unpickling."""
         return cloudpickle.loads(self._packed)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -156,7 +156,7 @@ class Parcel:
 
 
 class _NoChild:
-    """Stands in for a child that is being started, to whom descriptors are handed."""
+    """Stands in for a starting child process that receives descriptors."""
 
     DupFd = int
 

@@ -1,6 +1,6 @@
-"""The folder of multiprocessing's sockets in the temporary folder: marked as this process's, removed if its owner died.
+"""Marks the folder of multiprocessing's sockets as this process's, and removes those of dead processes.
 
-A process that ends removes its own. One that is killed leaves it, and the next hocket process removes it.
+A process that ends removes its own folder. A killed process leaves it, and the next hocket process removes it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pathlib import Path
 from hocket.errors import ConfigurationError
 
 MARK = "hocket-owner"
-"""A file that its owner keeps locked for as long as it lives."""
+"""A file that its owner keeps locked while it lives."""
 LONGEST_SOCKET_PATH = 107
 SOCKET_NAME = "/listener-12345678"
 
-_claimed: dict[str, int] = {}  # by folder, the descriptor of its mark, which stays open
+_claimed: dict[str, int] = {}  # by folder, the descriptor of its mark, kept open
 
 
 def claim_temp_folder() -> None:
-    """Mark this process's folder of sockets, and remove those that dead processes have left.
+    """Mark this process's folder of sockets, and remove the folders of dead processes.
 
     Raises:
-        ConfigurationError: if there is no such folder, or a socket's path in it would be too long.
+        ConfigurationError: if there is no such folder, or the path of a socket in it would be too long.
     """
     try:
         folder = util.get_temp_dir()
@@ -43,7 +43,7 @@ def claim_temp_folder() -> None:
         )
     if folder in _claimed or not os.path.isdir(folder):
         return
-    with suppress(OSError):  # without a mark it is never removed while its owner lives
+    with suppress(OSError):  # a folder without a mark is never removed
         _claimed[folder] = _mark(Path(folder))
         _remove_left_behind(Path(folder).parent)
 
@@ -57,9 +57,9 @@ def _mark(folder: Path) -> int:
 
 
 def _remove_left_behind(temp: Path) -> None:
-    """Remove marked folders whose owner has ended. The lock tells, in other containers too."""
+    """Remove marked folders whose owner has ended. The lock shows this across containers too."""
     for mark in temp.glob(f"pymp-*/{MARK}"):
-        with suppress(OSError):  # another user's, or another process removes it now
+        with suppress(OSError):  # another user's folder, or another process removes it now
             fd = os.open(mark, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

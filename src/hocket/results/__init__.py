@@ -1,4 +1,4 @@
-"""What a run leaves behind: its record, metrics, summary, training log and folder."""
+"""The results of a run: metrics, summary, training log, run folder and reports."""
 
 from typing import TYPE_CHECKING
 

@@ -17,21 +17,21 @@ import numpy as np
 from hocket.core.description import text
 
 MOST_ITEMS = 12
-"""Of a list, written out."""
+"""The most items of a list that are written out."""
 MAIN_FIELDS = {"FunctionPolicy": "function", "TorchPolicy": "build_network", "LearnedPolicy": "network"}
-"""Of a policy factory: the field that stands for it."""
+"""The field that describes a policy factory."""
 
 
 def described(value: Any) -> str:
-    """``value`` in words that are the same in every process.
+    """Describe ``value`` in words that are the same in every process.
 
-    Functions are their names, partials their calls, networks their classes with the number of their parameters, and
-    dataclasses their fields that differ from the defaults. A class of networks in a partial is built on torch's meta
-    device to count its parameters, which costs no memory; other functions are not called.
+    Functions are described by name, partials by their calls, networks by class and number of parameters, dataclasses by
+    their fields that differ from the defaults. To count the parameters of a network class in a partial, it is built on
+    torch's meta device, which costs no memory; other functions are not called.
     """
     try:
         return _described(value)
-    except Exception:  # a user's __repr__ or __init__ must not cost the run that it describes
+    except Exception:  # an error in a user's __repr__ or __init__ must not end the run
         return text(value)
 
 
@@ -120,7 +120,7 @@ def _dataclass(value: Any) -> str:
 
 
 def default_fields(value: Any) -> list[str]:
-    """The names of a dataclass's fields that have their defaults; none for another object."""
+    """Return the names of a dataclass's fields that have their defaults; none for another object."""
     if not is_dataclass(value):
         return []
     return [field.name for field in fields(value) if _is_default(value, field)]

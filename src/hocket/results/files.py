@@ -1,4 +1,4 @@
-"""Files that people and programs read: strict JSON, each file whole or not there at all."""
+"""Writes files for people and programs: strict JSON, each file complete or absent."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hocket.results.descriptions import described
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields the path of a new, empty file in the same folder, which replaces ``path`` at the end.
+    """Yield the path of a new, empty file in the same folder, which replaces ``path`` at the end.
 
     Its name is random and it is created exclusively, so a link placed in advance by another user is never followed.
 
     Raises:
-        ConfigurationError: if the disk refuses.
+        ConfigurationError: if the file cannot be written.
     """
     partial = path.with_name(f"{path.name}.{token_hex(8)}.part")
     try:
@@ -39,10 +39,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder ``path`` unless it is there.
+    """Create the folder ``path`` unless it exists.
 
     Raises:
-        ConfigurationError: if the disk refuses, or nothing may be written into it.
+        ConfigurationError: if the folder cannot be created or written to.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -53,10 +53,10 @@ def make_folder(path: Path) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` as strict JSON: what is no finite number becomes null, what JSON does not know its repr.
+    """Write ``content`` as strict JSON: numbers that are not finite become null, objects unknown to JSON their repr.
 
     Raises:
-        ConfigurationError: if the disk refuses.
+        ConfigurationError: if the file cannot be written.
     """
     text = json.dumps(_strict(content), indent=2, allow_nan=False) + "\n"
     with replacing(path) as partial:
@@ -64,7 +64,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ConfigurationError:
-    """The error for a file or folder that the disk refuses."""
+    """Make the error for a file or folder that cannot be written."""
     return ConfigurationError(f"{path} cannot be written ({error.strerror or error}); try another place")
 
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Of Student's t at 0.975, with 1, 2, … degrees of freedom."""
+"""Quantiles of Student's t at 0.975, with 1, 2, … degrees of freedom."""
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half width of its 95 % interval by Student's t; NaN for what there is not.
+    """Return the mean and the half width of its 95 % interval by Student's t; NaN where there are too few values.
 
     More than ten values count as ten: the interval is then a little too wide.
     """

@@ -1,4 +1,4 @@
-"""A schedule as lanes in time: one a worker, with the ticks below."""
+"""Draws a schedule as lanes in time: one lane a worker, with the ticks below."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hocket.hooks.record import RunRecord
 from hocket.results.files import replacing
 from hocket.results.metrics import Metrics, deadlines_ns
 
-# Okabe and Ito's colours: told apart with any colour vision.
+# Okabe and Ito's colours: distinct with any colour vision.
 FRESH, DEFAULT = "#009E73", "#D55E00"
 COLOURS = {
     Outcome.EXECUTED: ("#0072B2", "executed"),
@@ -31,19 +31,19 @@ COLOURS = {
 
 LANE_INCHES = 0.41
 MOST_INCHES = 8.0
-"""Of lanes in one panel: many workers get thin lanes."""
+"""Height of all lanes in one panel: many workers get thin lanes."""
 MOST_LABELS = 16
 LINK = 1.0
 """Width of the line from an observation to the tick that executes its action."""
 LINK_LABEL = "from an observation to the tick that acts on it"
 LEAST_LANE_INCHES = 0.2
-"""Of a lane that has room for these lines below its bars."""
+"""Least height of a lane with room for these lines below its bars."""
 ROWS = 3
-"""Of these lines in one lane, by turns."""
+"""Rows of these lines in one lane, used in turn."""
 
 
 def check_drawable() -> None:
-    """Raises MissingExtraError without matplotlib: to be asked before a long run, not after it."""
+    """Raise MissingExtraError without matplotlib; call it before a long run, not after it."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -56,7 +56,7 @@ def draw_lanes(
     """Draw ``duration_s`` from the middle of each run, one panel a run, into the PNG ``path``.
 
     Raises:
-        ConfigurationError: if there is nothing to draw, or the disk refuses.
+        ConfigurationError: if there is nothing to draw, or the file cannot be written.
         MissingExtraError: without matplotlib.
     """
     if not runs or not duration_s > 0:
@@ -141,7 +141,7 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], durat
 def _draw_links(
     panel: Any, metrics: Metrics, shown: Any, lane: Any, begin_ns: int, duration_s: float, ticks_y: float
 ) -> None:
-    """Draws lines from each observation to the tick that executed its action, and down to that tick's mark."""
+    """Draw lines from each observation to the tick that executed its action, and down to that tick's mark."""
     cadence, inferences = metrics.record.trace.cadence, metrics.inferences
     turn = np.zeros(len(shown), np.int64)
     for worker in np.unique(lane):

@@ -1,4 +1,4 @@
-"""Figures of merit, read off a run record. Definitions: `docs/concepts.md`."""
+"""Figures of merit, computed from a run record. Definitions: `docs/concepts.md`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class TickColumns:
 
     tick: Ints
     inference: Ints
-    """What was executed; -1 where the default acted."""
+    """The inference whose action was executed; -1 where the default acted."""
     step: Ints
     delay_ticks: Ints
     """0 where the default acted."""
 
     @property
     def fresh(self) -> NDArray[np.bool_]:
-        """Whether an inference's action was executed."""
+        """True where an inference's action was executed."""
         return self.inference >= 0
 
 
@@ -45,54 +45,54 @@ class Inferences:
     worker: Ints
     observation: Ints
     target: Ints
-    """The tick it aimed at, or -1."""
+    """The tick that it aimed at, or -1."""
     started_ns: Ints
     trunk_ns: Ints
-    """Of two stages: when its trunk finished, or -1."""
+    """Two stages: the time at which its trunk finished, or -1."""
     finished_ns: Ints
-    """-1 if it never did."""
+    """The time at which it finished; -1 if it never did."""
     bound_tick: Ints
-    """Of two stages: the tick that its head was called for, or -1."""
+    """Two stages: the tick that its head was called for, or -1."""
     executed_tick: Ints
     """The first tick that executed it, or -1."""
     ended_ns: Ints
-    """When its outcome was known, or -1."""
+    """The time at which its outcome was known, or -1."""
     outcome: Ints
-    """An `Outcome`, or -1 if the run was cut off before it ended."""
+    """An `Outcome`, or -1 if the run ended before it did."""
     version: Ints
-    """That of the weights that answered; -1 if it never did."""
+    """The version of the weights that computed the answer; -1 without an answer."""
 
     @property
     def durations_s(self) -> NDArray[np.float64]:
-        """How long each finished inference took; of two stages, its trunk."""
+        """The duration of each finished inference; with two stages, of its trunk."""
         done = self.finished_ns >= 0
         return self.needed_ns[done] / NS_PER_S
 
     @property
     def needed_ns(self) -> Ints:
-        """How long each took, of two stages its trunk; meaningful where it finished."""
+        """The duration of each, with two stages of its trunk; meaningful where it finished."""
         return np.where(self.trunk_ns >= 0, self.trunk_ns, self.finished_ns) - self.started_ns
 
     def until_ns(self, over_ns: int) -> Ints:
-        """When each left its worker, as far as is known; ``over_ns`` is when the run was over."""
+        """Return the time at which each left its worker, as far as known; ``over_ns`` is the end of the run."""
         over_ns = int(np.max(self.ended_ns, initial=over_ns))
         stopped_ns = np.where(self.outcome == Outcome.FAILED, self.ended_ns, over_ns)
         until_ns: Ints = np.where(self.finished_ns >= 0, self.finished_ns, stopped_ns)
         order = np.lexsort((self.started_ns, self.worker))
         before, after = order[:-1], order[1:]
-        same = self.worker[before] == self.worker[after]  # what was given up ends where its worker starts again
+        same = self.worker[before] == self.worker[after]  # an abandoned one ends where its worker starts again
         until_ns[before[same]] = np.minimum(until_ns[before[same]], self.started_ns[after[same]])
         return until_ns
 
 
 class Metrics:
-    """Everything that can be read off one run.
+    """The metrics of one run.
 
     Args:
         record: the run.
-        after_tick: of ticks and episodes, look at those that came (or ended) later: a warm-up to leave out.
-            Inferences are always those of the whole run.
-        ticks, inferences: where they are known without the record's trace.
+        after_tick: use only ticks and episodes that came (or ended) later: a warm-up to leave out. Inferences are
+            always those of the whole run.
+        ticks, inferences: given where they are known without the record's trace.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Metrics:
 
     @cached_property
     def ticks(self) -> TickColumns:
-        """What each tick executed."""
+        """The action source of each tick."""
         rows = self._rows
         rows = rows[(rows[:, KIND] == EXECUTE) | (rows[:, KIND] == DEFAULT)]
         rows = rows[(rows[:, FIRST] > self.after_tick) & (rows[:, FIRST] <= self._last_whole)]
@@ -135,7 +135,7 @@ class Metrics:
 
     @cached_property
     def inferences(self) -> Inferences:
-        """What became of each inference."""
+        """The times and the outcome of each inference."""
         rows = self._rows
         kind = rows[:, KIND]
         event_row = np.maximum.accumulate(np.where(kind < 100, np.arange(len(rows)), 0))
@@ -181,7 +181,7 @@ class Metrics:
 
     @property
     def missed(self) -> int:
-        """Ticks that were never executed."""
+        """Number of ticks that were never executed."""
         ticks = self.ticks.tick
         return int(ticks[-1]) - self.after_tick - len(ticks) if len(ticks) else 0
 
@@ -197,12 +197,12 @@ class Metrics:
 
     @property
     def lateness_s(self) -> NDArray[np.float64]:
-        """When ``env.step`` was called − the deadline, by tick."""
+        """Time of the call of ``env.step`` − the deadline, by tick."""
         return self._seconds(self.record.lateness_ns)
 
     @property
     def step_s(self) -> NDArray[np.float64]:
-        """What ``env.step`` took, by tick; with the reset where an episode ended."""
+        """Duration of ``env.step`` by tick; with the reset where an episode ended."""
         return self._seconds(self.record.step_ns)
 
     def _seconds(self, column: array[int]) -> NDArray[np.float64]:
@@ -210,18 +210,18 @@ class Metrics:
         return np.frombuffer(column, np.int64)[ticks > self.after_tick] / NS_PER_S
 
     def regret_per_tick(self, predictability: float) -> float:
-        """J_ρ = 1 − mean over ticks of fresh·ρ^(delay−1)."""
+        """Compute J_ρ = 1 − mean over ticks of fresh·ρ^(delay−1)."""
         ticks = self.ticks
         elapsed = int(ticks.tick[-1]) - self.after_tick if len(ticks.tick) else 0
         return 1 - float(np.sum(predictability ** (self.delays - 1.0))) / elapsed if elapsed else 1.0
 
     def regret_shares(self, predictability: float) -> tuple[float, float]:
-        """The two parts of J_ρ: 1 − coverage, left to the default, and mean fresh·(1 − ρ^(delay−1)), decided early."""
+        """Compute the two parts of J_ρ: inaction, 1 − coverage, and delay, mean fresh·(1 − ρ^(delay−1))."""
         inaction = 1 - self.coverage
         return inaction, self.regret_per_tick(predictability) - inaction
 
     def reward_means(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Mean reward and its standard error, of fresh ticks and of ticks that the default filled; NaN below two."""
+        """Return mean reward and its standard error, for fresh ticks and for default ticks; NaN with fewer than two."""
         rewards = np.frombuffer(self.record.rewards, np.float64)
         rewards = rewards[np.frombuffer(self.record.ticks, np.int64) > self.after_tick]
         fresh = self.ticks.fresh[: len(rewards)]
@@ -229,37 +229,37 @@ class Metrics:
 
     @property
     def over_ns(self) -> int:
-        """When the run was over: the last deadline, or the last inference's end."""
+        """The end of the run: the last deadline, or the last inference's end."""
         cadence, ticks = self.record.trace.cadence, self.ticks.tick
         last_ns = cadence.deadline_ns(int(ticks[-1])) if len(ticks) else cadence.epoch_ns
         return int(np.max(self.inferences.ended_ns, initial=last_ns))
 
     def first_due(self) -> int:
-        """The first tick that an inference could have made: that of the first answer's first usable deadline."""
+        """The first tick that an inference could have made: the first usable deadline of the first answer."""
         finished = self.inferences.finished_ns
         finished = finished[finished >= 0]
         return self.record.trace.cadence.tick_from(int(finished.min())) if len(finished) else 0
 
     @property
     def outcomes(self) -> dict[str, int]:
-        """How many inferences ended in each way."""
+        """Return the number of inferences with each outcome."""
         outcome = self.inferences.outcome
         return {kind.name.lower(): int((outcome == kind).sum()) for kind in Outcome}
 
     @property
     def binds(self) -> int:
-        """How many heads were called."""
+        """Number of heads called."""
         return int((self.inferences.bound_tick >= 0).sum())
 
     @property
     def missed_binds(self) -> int:
-        """How many of them ended after the deadline that they were called for."""
+        """Number of heads that ended after the deadline that they were called for."""
         inferences = self.inferences
         late = (inferences.bound_tick >= 0) & (inferences.finished_ns >= 0)
         return int((late & (inferences.outcome == Outcome.DROPPED)).sum())
 
     def worker_seconds(self) -> dict[int, tuple[int, float, float]]:
-        """By worker: inferences finished, mean and 99th percentile of their seconds."""
+        """Return by worker: finished inferences, mean and 99th percentile of their seconds."""
         inferences = self.inferences
         done = inferences.finished_ns >= 0
         seconds = inferences.durations_s
@@ -272,12 +272,12 @@ class Metrics:
 
     @property
     def episode_returns(self) -> NDArray[np.float64]:
-        """The return of each episode that ended, default ticks' rewards included."""
+        """Return of each episode that ended, including the rewards of default ticks."""
         rewards = np.frombuffer(self.record.rewards, np.float64)
         ended = np.frombuffer(self.record.terminated, np.int8) | np.frombuffer(self.record.truncated, np.int8)
         last = np.flatnonzero(ended)
         first = np.concatenate([[0], last + 1])[:-1]
-        # Episode by episode: a reward that is no number spoils its own episode alone.
+        # Episode by episode: a reward that is not a number affects its own episode alone.
         returns = np.add.reduceat(rewards[: last[-1] + 1], first) if len(last) else np.empty(0)
         return returns[np.frombuffer(self.record.ticks, np.int64)[last] > self.after_tick]
 
@@ -289,7 +289,7 @@ def _mean_and_error(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def deadlines_ns(cadence: Cadence, ticks: Ints) -> Ints:
-    """`Cadence.deadline_ns` of each."""
+    """Compute `Cadence.deadline_ns` of each tick."""
     p, q = cadence.scale
     if len(ticks) and (int(ticks.max()) + 1) * p < 1 << 62:
         return cadence.epoch_ns + ticks * p // q
@@ -297,5 +297,5 @@ def deadlines_ns(cadence: Cadence, ticks: Ints) -> Ints:
 
 
 def percentiles(values: NDArray[Any], *which: float) -> list[float]:
-    """Percentiles, NaN where there is nothing."""
+    """Return percentiles; NaN without values."""
     return [float(x) for x in np.percentile(values, which)] if len(values) else [float("nan")] * len(which)

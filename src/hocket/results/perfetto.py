@@ -1,7 +1,7 @@
 """``trace.json``: a run in the Trace Event Format, for ui.perfetto.dev and chrome://tracing.
 
 One process, a thread for the ticks and one for each worker. Times are microseconds since the first event, with
-nanoseconds behind the point. Arrows lead from the tick that yielded an observation through its inference to the tick
+nanoseconds as decimals. Arrows lead from the tick that yielded an observation through its inference to the tick
 that executed its action.
 
 Source: "Trace Event Format", Google, https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
@@ -26,10 +26,10 @@ from hocket.results.run_folder import SavedRun
 
 TRACE_JSON = "trace.json"
 SMALL = 40_000
-"""TickColumns and inferences of which a run may have so many together, for its trace to be written unasked: 10 MB."""
+"""The most ticks and inferences of a run, together, for its trace to be written without a request: 10 MB."""
 PID, TICKS, FIRST_WORKER = 1, 1, 10
 COUNTED_TICKS = 60
-"""That the coverage's counter looks back on."""
+"""The window of the coverage counter, in ticks."""
 
 NAMES = {kind: kind.name.lower() for kind in Outcome}
 COLOURS = {
@@ -40,11 +40,11 @@ COLOURS = {
     Outcome.DISCARDED: "grey",
     Outcome.FAILED: "terrible",
 }
-"""Names that chrome://tracing knows; Perfetto gives each fate a colour of its own."""
+"""Colour names of chrome://tracing; Perfetto gives each outcome its own colour."""
 
 
 def is_small(metrics: Metrics) -> bool:
-    """Whether a run's trace is written without being asked for."""
+    """Return True if a run's trace is written without a request."""
     return len(metrics.ticks.tick) + len(metrics.inferences.worker) <= SMALL
 
 
@@ -52,7 +52,7 @@ def write_trace_json(run: SavedRun, path: Path, *, start_s: float = 0.0, duratio
     """Write ``run``, or ``duration_s`` of it from ``start_s`` on, into the file ``path``.
 
     Raises:
-        ConfigurationError: if there is nothing in that time, or the disk refuses.
+        ConfigurationError: if nothing happened in that time, or the file cannot be written.
         TraceError: if the run's schedule could not be read.
     """
     if run.metrics is None:
@@ -115,7 +115,7 @@ class _Events:
             )
 
     def all(self) -> Iterator[str]:
-        """Every event."""
+        """Yield every event."""
         yield from self._names()
         yield from self._tick_slices()
         yield from self._inference_slices()
@@ -175,7 +175,7 @@ class _Events:
                 )
 
     def _flows(self) -> Iterator[str]:
-        """Start in the observation's tick, step in the inference, finish in the tick that executed it first."""
+        """Yield arrows: from the observation's tick through the inference to the tick that executed it first."""
         every, ticks = self._inferences, self._ticks.tick
         wanted = self._shown & (every.executed_tick >= 0)
         rows = np.flatnonzero(wanted)
@@ -218,7 +218,7 @@ class _Events:
 
 
 def _counter(name: str, times_ns: Ints, values: NDArray[Any]) -> Iterator[str]:
-    """Wherever it changes, and the last."""
+    """Yield the value wherever it changes, and the last one."""
     if not len(values):
         return
     changed = np.append(True, values[1:] != values[:-1])
@@ -232,6 +232,6 @@ def _meta(name: str, tid: int, args: dict[str, Any]) -> str:
 
 
 def _us(ns: Any) -> str:
-    """Nanoseconds as microseconds, exactly."""
+    """Format nanoseconds as microseconds, exactly."""
     whole, rest = divmod(abs(int(ns)), 1000)
     return f"{'-' if ns < 0 else ''}{whole}.{rest:03d}"

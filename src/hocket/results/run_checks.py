@@ -1,6 +1,6 @@
-"""Checks of what a run folder's files hold, so that damage is found where it is read and nothing later fails on it.
+"""Checks the content of a run folder's files, so that damage is found on reading and causes no later failure.
 
-Each check raises ValueError with the problem in words.
+Each check raises ValueError with a description of the problem.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from hocket.core.commands import Outcome
 from hocket.results.metrics import Metrics, TickColumns
 
 MOST_DEPTH = 40
-"""Of objects and lists inside each other in a JSON file."""
+"""The deepest nesting of objects and lists in a JSON file."""
 MOST_NUMBER = 1 << 62
 MOST_TICK = 1 << 40
 MOST_WORKERS = 1 << 16
 FREE_BYTES = 256 << 20
-"""An archive of up to this size is read whatever its ratio of compression."""
+"""An archive up to this size is read with any compression ratio."""
 MOST_RATIO = 200
-"""Of a larger archive: bytes it holds over bytes on the disk. Tables of runs stay below 20."""
+"""The largest ratio of unpacked to stored bytes of a larger archive. Tables of runs stay below 20."""
 
 Columns = dict[str, NDArray[Any]]
 
 
 def read_object(file: Path) -> dict[str, Any]:
-    """The JSON object in ``file``, with NaN for every number that is not finite."""
+    """Return the JSON object in ``file``, with NaN for every number that is not finite."""
     content = json.loads(
         file.read_bytes(), parse_constant=lambda _: math.nan, parse_float=_finite_or_nan, parse_int=_bounded
     )
@@ -63,7 +63,7 @@ def _check_depth(value: Any, left: int) -> None:
 
 
 def take_typed(content: dict[str, Any], kinds: Mapping[str, type | tuple[type, ...]]) -> list[str]:
-    """Removes the entries of ``content`` that are not of their kind, and returns a problem for each."""
+    """Remove the entries of ``content`` that have the wrong type, and return a problem for each."""
     problems = []
     for name, kind in kinds.items():
         found = content.get(name)
@@ -76,7 +76,7 @@ def take_typed(content: dict[str, Any], kinds: Mapping[str, type | tuple[type, .
 
 
 def take_counts(content: dict[str, Any], name: str) -> list[str]:
-    """Remove ``content[name]`` unless it is an object of whole numbers from 0; return the problem if there is one."""
+    """Remove ``content[name]`` unless it is an object of counts; return the problem if there is one."""
     found = content.get(name)
     if found is None or (
         isinstance(found, dict) and all(type(count) is int and count >= 0 for count in found.values())
@@ -92,13 +92,12 @@ def _short(value: Any) -> str:
 
 
 def read_columns(path: Path, needed: Iterable[str] = (), wide: Iterable[str] = ()) -> Columns:
-    """The arrays of an npz file, once its content is known to be no larger than a run's tables can be.
+    """Return the arrays of an npz file, after a check that it is no larger than a run's tables can be.
 
     Args:
         path: the file.
-        needed: columns that must be there, all of one length.
-        wide: of them, those that may have more than one dimension and any number type; the others are lists of
-            numbers.
+        needed: columns that must exist, all of one length.
+        wide: needed columns that may have several dimensions and any number type; the others are lists of numbers.
     """
     with path.open("rb") as file:
         with zipfile.ZipFile(file) as archive:
@@ -123,14 +122,14 @@ def read_columns(path: Path, needed: Iterable[str] = (), wide: Iterable[str] = (
 
 
 def check_cadence(cadence: Cadence) -> None:
-    """A rate and an epoch that a run can have."""
+    """Check the tick rate and the epoch."""
     if not 1e-6 <= float(cadence.hz) <= NS_PER_S:
         raise ValueError(f"the tick rate is {float(cadence.hz):g} Hz")
     _within("the epoch", np.array([cadence.epoch_ns]), -MOST_NUMBER, MOST_NUMBER)
 
 
 def check_ticks(ticks: TickColumns, cadence: Cadence) -> None:
-    """Ticks that go up from 1, with delays and inferences that can be."""
+    """Check that ticks increase from 1, with valid delays and inferences."""
     if len(ticks.tick) == 0:
         return
     if int(ticks.tick[0]) < 1 or (np.diff(ticks.tick) <= 0).any():
@@ -143,7 +142,7 @@ def check_ticks(ticks: TickColumns, cadence: Cadence) -> None:
 
 
 def check_inferences(metrics: Metrics) -> None:
-    """Workers, ticks, times and outcomes of inferences that can be."""
+    """Check workers, ticks, times and outcomes of inferences."""
     every = metrics.inferences
     _within("a worker", every.worker, 0, MOST_WORKERS)
     for name in ("observation", "target", "bound_tick", "executed_tick"):

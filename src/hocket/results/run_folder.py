@@ -1,6 +1,6 @@
-"""Run folders: what a run left behind as files, and back.
+"""Writes a run to a folder and reads it back.
 
-``run.json`` is removed first and written last: where it stands, every file that it names is of the same run and whole.
+``run.json`` is removed first and written last: if it exists, all files that it names are complete and of the same run.
 """
 
 from __future__ import annotations
@@ -69,22 +69,22 @@ DAMAGE = (
     *(ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, ArithmeticError, MemoryError),
     *(RecursionError, NotImplementedError, zipfile.BadZipFile, zlib.error, struct.error),
 )
-"""What reading raises on files whose bytes are not those that were written."""
+"""Errors raised by reading damaged files."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedRun:
-    """What is known of a finished run, of a whole folder or of a damaged one.
+    """A finished run as read from a folder, complete or damaged.
 
     Attributes:
-        name: to tell it from others, such as its folder's.
+        name: distinguishes it from others, such as its folder's name.
         config: empty if it cannot be read.
-        summary: as summary.json has it; empty if it cannot be read nor computed.
+        summary: as in summary.json; empty if it can be neither read nor computed.
         metrics: None if neither the trace nor the two tables can be read.
-        learning: None if the run was no training.
-        problems: what is missing or damaged, in words.
+        learning: None if the run was not a training.
+        problems: descriptions of missing or damaged data.
     """
 
     name: str
@@ -99,7 +99,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
     """Write all that `read_run` needs into the folder ``path``, in place of an earlier run.
 
     Raises:
-        ConfigurationError: if the disk refuses, or the folder holds the checkpoints of a training.
+        ConfigurationError: if a file cannot be written, or the folder holds the checkpoints of a training.
     """
     make_folder(path)
     _check_no_checkpoints(path)
@@ -139,7 +139,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
 
 
 def _check_no_checkpoints(path: Path) -> None:
-    """A training's folder has a config.json of its own, and checkpoints in folders named by tick."""
+    """Refuse the folder of a training, which has its own config.json, and checkpoints in folders named by tick."""
     for state in path.glob("*/" + CHECKPOINT_INDEX):
         if state.parent.name.isdecimal():
             raise ConfigurationError(
@@ -149,10 +149,10 @@ def _check_no_checkpoints(path: Path) -> None:
 
 
 def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -> SavedRun:
-    """What can be read of the run folder ``path``; what cannot is among its ``problems``.
+    """Read as much as possible of the run folder ``path``; the rest is listed in ``problems``.
 
     Raises:
-        TraceError: if it is no run folder, or a newer hocket has written it, or nothing of it can be read.
+        TraceError: if it is not a run folder, was written by a newer hocket, or cannot be read at all.
     """
     if not path.is_dir():
         raise _UnreadableError(
@@ -198,10 +198,10 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
 
 
 def read_runs(folders: Sequence[Path], names: Sequence[str]) -> list[SavedRun]:
-    """`read_run` of each; one of which nothing can be read is a run that has its problem only.
+    """Call `read_run` on each folder; an unreadable one becomes a run with its problem only.
 
     Raises:
-        TraceError: if nothing of any can be read, or a newer hocket has written one.
+        TraceError: if no folder can be read, or a newer hocket has written one.
     """
     runs, failures = [], []
     for path, name in zip(folders, names, strict=True):
@@ -216,11 +216,11 @@ def read_runs(folders: Sequence[Path], names: Sequence[str]) -> list[SavedRun]:
 
 
 class _UnreadableError(TraceError):
-    """Nothing of a folder can be read."""
+    """The folder cannot be read at all."""
 
 
 class _Reader:
-    """Reads files of one folder and writes down which it could not."""
+    """Reads files of one folder and collects the problems."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -229,7 +229,7 @@ class _Reader:
     def json(
         self, name: str, kinds: Mapping[str, type | tuple[type, ...]], counts: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """An object, without the entries that are not of their kind; empty if there is none."""
+        """Return an object without the entries of the wrong type; empty if there is none."""
         content: dict[str, Any] = self.of(name, {}, read_object) or {}
         problems = take_typed(content, kinds)
         for each in counts:
@@ -238,7 +238,7 @@ class _Reader:
         return content
 
     def of(self, name: str, sizes: Mapping[str, Any], read: Any) -> Any:
-        """What ``read`` makes of the file, or None."""
+        """Return the result of ``read`` on the file, or None."""
         file, found = self._path / name, []
         with self.noting(name):
             length = file.stat().st_size
@@ -251,7 +251,7 @@ class _Reader:
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
-        """Turns what damage makes reading raise into a problem."""
+        """Turn the errors of reading damaged files into a problem."""
         try:
             yield
         except FileNotFoundError:
@@ -285,7 +285,7 @@ def _metrics(
     index: Mapping[str, Any],
     config: Mapping[str, Any],
 ) -> Metrics | None:
-    """Of the trace, or without one of the tables."""
+    """Return the metrics of the trace, or, without one, of the tables."""
     of_ticks = None if ticks is None else _of(TickColumns, ticks)
     of_inferences = None if inferences is None else _of(Inferences, inferences)
     if trace is not None:
@@ -301,7 +301,7 @@ def _metrics(
 
 
 def _same_ticks(ticks: NDArray[Any], trace: Trace) -> bool:
-    """Whether ``ticks`` are those of ``trace``, or all but a last one that the run ended in the middle of."""
+    """Return True if ``ticks`` are those of ``trace``, or all but an incomplete last one."""
     acted = Metrics(RunRecord(trace)).ticks.tick
     if np.array_equal(ticks, acted):
         return True
@@ -348,7 +348,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
 
 
 def _of(kind: type[T], columns: Columns) -> T:
-    """A dataclass of columns; a column of the file that it does not know is another's."""
+    """Make a dataclass of columns; unknown columns of the file are ignored."""
     return kind(**{each.name: columns[each.name] for each in fields(kind)})  # type: ignore[arg-type]
 
 

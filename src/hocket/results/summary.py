@@ -1,4 +1,4 @@
-"""The summary of a run: the figures people ask for first."""
+"""The summary of a run: its headline figures."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ USUAL_PREDICTABILITY = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a run came to. Delays and intervals are in ticks, all times in seconds."""
+    """The headline figures of a run. Delays and intervals are in ticks, all times in seconds."""
 
     ticks: int
     coverage: float
     steady_coverage: float
-    """Coverage from the tick on that the first inference could have made."""
+    """Coverage from the first tick that an inference could have made."""
     inaction: float
     predictability: float
     """The ρ of the next two: the rule's, or 0.99."""
     inaction_regret: float
-    """Of J_ρ a tick: what is left to the default."""
+    """J_ρ per tick, the part lost to default ticks."""
     delay_regret: float
-    """Of J_ρ a tick: what was decided too early."""
+    """J_ρ per tick, the part lost to delay."""
     default_cost: float
-    """β's measured cost a tick: (mean reward of fresh ticks − that of default ticks)·inaction. Only what the ticks
-    themselves paid, not what they led to; NaN without two ticks of each."""
+    """β's measured cost a tick: (mean reward of fresh ticks − that of default ticks)·inaction. Only immediate
+    rewards count, not later consequences; NaN without two ticks of each."""
     default_cost_error: float
     """Its standard error, as if ticks were independent."""
     missed: int
@@ -43,10 +43,10 @@ class Summary:
     lateness_p50_s: float
     lateness_p99_s: float
     step_p50_s: float
-    """What ``env.step`` took on the wall clock, under either clock."""
+    """Duration of ``env.step`` on the wall clock, under either clock."""
     step_p99_s: float
     overruns: int
-    """Ticks whose step, an episode's reset included, took longer than a tick."""
+    """Number of ticks whose step, an episode's reset included, took longer than a tick."""
     priority: int
     """The tick loop's real-time priority; 0 for an ordinary thread's."""
     tick_loop_cpu_share: float
@@ -56,19 +56,19 @@ class Summary:
     """By worker: inferences finished, their mean and 99th percentile in seconds."""
     outcomes: dict[str, int]
     binds: int
-    """How many heads of a policy in two stages were called, just before their tick."""
+    """Number of heads of a two-stage policy that were called, just before their tick."""
     missed_binds: int
-    """How many of them were too late for it."""
+    """Number of heads that missed their tick."""
     episodes: int
     return_mean: float
     reward_total: float
     interrupted: bool
     notes: list[str]
-    """What the system denied the run."""
+    """Requests that the system denied the run."""
 
     @classmethod
     def of(cls, record: RunRecord) -> Summary:
-        """Read the figures off ``record``."""
+        """Compute the summary of ``record``."""
         metrics = Metrics(record)
         rho = getattr(record.trace.rule, "predictability", None) or USUAL_PREDICTABILITY
         inaction_regret, delay_regret = metrics.regret_shares(rho)

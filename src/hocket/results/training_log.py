@@ -1,4 +1,4 @@
-"""What a training leaves behind beside its run: evaluations and updates, as a run folder keeps them."""
+"""The log of a training: evaluations and updates, as a run folder keeps them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COLUMN_KINDS = {
     "started_ns": "iu",
     "landed_ns": "iu",
 }
-"""Of an npz file's lists: the kinds of numbers that they may hold."""
+"""The kinds of numbers that an npz file's lists may hold."""
 
 
 class Evaluated(NamedTuple):
@@ -30,15 +30,15 @@ class Evaluated(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingLog:
-    """How learning went. Columns have a row for each update that landed, in the order of landing.
+    """Evaluations and updates of a training. Columns have a row for each update that landed, in the order of landing.
 
     Attributes:
-        evaluations: on the way.
-        final: of the weights that training ended with, or None.
-        updates: how many landed; the columns may only have the last of them.
+        evaluations: during the training.
+        final: of the final weights, or None.
+        updates: number that landed; the columns may hold only the last of them.
         losses, stalenesses, started_ns, landed_ns: see `hocket.TrainResult`.
-        first_tick: of the training at which the run began.
-        error: why learning stopped before the end, if it did.
+        first_tick: the training tick at which the run starts.
+        error: the reason why learning stopped early, or None.
     """
 
     evaluations: tuple[Evaluated, ...]
@@ -52,7 +52,7 @@ class TrainingLog:
     error: str | None = None
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """As arrays that an npz file holds."""
+        """Return the log as arrays for an npz file."""
         every = [*self.evaluations, *([] if self.final is None else [self.final])]
         return {
             "evaluated_ticks": np.array([each.tick for each in every], np.int64),
@@ -70,7 +70,7 @@ class TrainingLog:
 
     @classmethod
     def of_columns(cls, columns: dict[str, NDArray[Any]]) -> TrainingLog:
-        """What `columns` made.
+        """Restore the result of `columns`.
 
         Raises:
             ValueError: if the columns do not fit each other.

@@ -261,7 +261,7 @@ def test_every_address_needs_the_token_and_the_printed_one_has_it(host):
 
 
 def test_a_port_that_is_taken(page):
-    with pytest.raises(ConfigurationError, match=rf"cannot have port {page._port} on 127\.0\.0\.1.*--live-port 0"):
+    with pytest.raises(ConfigurationError, match=rf"cannot use port {page._port} on 127\.0\.0\.1.*--live-port 0"):
         hocket.LivePage(page._port).open()
 
 

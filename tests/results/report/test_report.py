@@ -82,7 +82,7 @@ def long_run(ticks, workers=4):
 def test_a_report_is_one_file_that_needs_nothing_else(tmp_path):
     path = played().save(tmp_path) / "report.html"
     found = Page(path.read_text()).check()
-    for heading in ("Schedule", "What it cost", "Over time", "Distributions", "Configuration", "Machine"):
+    for heading in ("Schedule", "Regret and outcomes", "Over time", "Distributions", "Configuration", "Machine"):
         assert heading in found.texts
     for axis in ("delay (ticks)", "time (s)", "inference time (ms)", "fresh ticks / all ticks"):
         assert axis in found.texts
@@ -184,7 +184,7 @@ def test_problems_are_told_and_the_rest_is_shown(tmp_path):
     (folder / "inferences.npz").unlink()
     found = Page(page([read_run(folder)])).check()
     assert "inferences.npz is missing" in found.said and "Distributions" not in found.texts
-    assert "What it cost" in found.texts and "Configuration" in found.texts
+    assert "Regret and outcomes" in found.texts and "Configuration" in found.texts
 
 
 def test_no_run_is_no_report(tmp_path):
@@ -218,7 +218,7 @@ def learned(seed, first_tick=0, error=None):
 def test_a_training_has_learning_curves_with_intervals():
     run = replace(saved(played().record), learning=learned(0, error="loss is NaN"))
     found = Page(page([run])).check()
-    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes on the way", "Learning stopped."):
+    for words in ("Evaluations", "Loss", "Staleness", "Returns of episodes in the run", "Learning stopped."):
         assert words in found.texts
     assert "loss is NaN" in found.said
     (curve,) = series_of(found, "greedy policy")

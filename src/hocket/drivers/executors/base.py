@@ -1,4 +1,4 @@
-"""The interface of executors. Realtime ones also launch workers, wait, report and end them."""
+"""The interface of executors. Realtime executors also launch workers, wait, report and stop workers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hocket.spaces.codec import ActionCodec
 
 
 class Report(NamedTuple):
-    """Something that happened to a worker. ``event`` is None for a failure that the scheduler need not know of."""
+    """An event of a worker. ``event`` is None for a failure that does not concern the scheduler."""
 
     event: InferenceFinished | TrunkFinished | InferenceFailed | WorkerJoined | WorkerLost | LearningFinished | None
     answer: NDArray[Any] | None = None
@@ -47,7 +47,7 @@ class WorkerJob:
     def under(
         cls, policy: PolicyFactory, rule: Rule, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
     ) -> WorkerJob:
-        """That of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
+        """Return the job of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
         return cls(
             policy=policy,
             codec=codec,
@@ -58,7 +58,7 @@ class WorkerJob:
         )
 
     def warm_up(self, policy: Policy) -> None:
-        """Let the factory do beforehand what makes a first call slow."""
+        """Do in advance what makes a first call slow, if the factory has a warm-up."""
         example = np.zeros(self.observation_shape, self.observation_dtype)
         pending_actions = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
         newest = (np.zeros_like(example),) if self.policy.newest else ()
@@ -66,45 +66,45 @@ class WorkerJob:
 
 
 class Executor(ABC):
-    """Starts inferences; each is later reported finished, failed or lost."""
+    """Starts inferences and reports each as finished, failed or lost."""
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         """Run the policy on ``inputs``: an observation and, if the policy takes them, the pending actions.
 
-        The observation's buffer may be reused once this returns; the array of pending actions is the policy's own. Of
-        a policy in two stages this runs the trunk, on the observation alone.
+        The observation's buffer may be reused once this returns; the array of pending actions is the policy's to keep.
+        For a two-stage policy this runs the trunk, on the observation alone.
         """
 
     @abstractmethod
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the head on the features that ``worker`` holds and on ``inputs``, as those of `start`.
+        """Run the head on the features that ``worker`` holds and on ``inputs``.
 
-        They are the pending actions and the newest observation, as far as the policy takes them.
+        The inputs are the pending actions and the newest observation, as far as the policy takes them.
         """
 
     @abstractmethod
     def add_worker(self, now_ns: int) -> None:
-        """Bring up one more worker, without blocking."""
+        """Start one more worker, without blocking."""
 
     @abstractmethod
     def retire(self, worker: int) -> None:
-        """Let an idle worker go, without blocking."""
+        """Stop an idle worker, without blocking."""
 
     @abstractmethod
     def learn(self, now_ns: int) -> None:
-        """Learn once, without blocking; later reported as finished."""
+        """Start one learning step, without blocking; it is later reported as finished."""
 
 
 class RealtimeExecutor(Executor):
-    """Runs workers beside the tick loop. All methods are called from one thread at a time, except `wait`."""
+    """Runs workers beside the tick loop. All methods but `wait` are called by one thread at a time."""
 
     @abstractmethod
     def launch(self) -> list[Report]:
-        """Bring up the first workers; return when each has loaded its policy.
+        """Start the first workers; return when each has loaded its policy.
 
         Raises:
-            PolicyError: if one cannot, with its traceback.
+            PolicyError: if a worker cannot load its policy, with its traceback.
         """
 
     @abstractmethod
@@ -117,12 +117,12 @@ class RealtimeExecutor(Executor):
 
     @abstractmethod
     def close(self) -> None:
-        """Stop all workers and leave nothing behind. Never raises for a worker's sake."""
+        """Stop all workers and release every resource. Never raises because of a worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorKind(ABC):
-    """A way of running workers, as chosen by the user; `Processes` and `Threads` say what the options mean there."""
+    """A way to run workers, chosen by the user: `Processes` or `Threads`."""
 
     nice: int = 10
     hang_s: float = 30.0
@@ -135,16 +135,16 @@ class ExecutorKind(ABC):
 
     @abstractmethod
     def executor(self, job: WorkerJob, learn: Callable[[], None] | None) -> RealtimeExecutor:
-        """An executor for one run."""
+        """Make the executor of one run."""
 
 
 def check_seconds(name: str, value: float) -> None:
-    """Refuse a duration that is not positive."""
+    """Raise `ConfigurationError` unless the duration ``value`` is positive."""
     if not (isinstance(value, int | float) and value > 0):
         raise ConfigurationError(f"{name}={value!r} must be greater than 0 seconds; try 30.0")
 
 
 def check_nice(nice: int) -> None:
-    """Refuse a priority that the system does not know."""
+    """Raise `ConfigurationError` unless ``nice`` is a valid priority."""
     if not (isinstance(nice, int) and 0 <= nice <= 19):
         raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")

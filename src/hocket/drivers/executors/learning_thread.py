@@ -1,4 +1,4 @@
-"""Sequential learning in realtime: one thread that learns when told, beside the tick loop."""
+"""Sequential learning in realtime: one thread beside the tick loop that learns on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LearningThread:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Learn once, without blocking."""
+        """Start one learning step, without blocking."""
         if self._learn is None:
             self._deliver(Report(LearningFinished(monotonic_ns())))
             return
@@ -42,5 +42,5 @@ class LearningThread:
             self._deliver(Report(LearningFinished(monotonic_ns()), traceback=failure))
 
     def close(self) -> None:
-        """Learn no more; an update that is running is not waited for."""
+        """End the thread; a running update is not waited for."""
         self._orders.put(False)

@@ -1,6 +1,6 @@
 """Shared memory between the tick loop and worker processes: one slot a worker.
 
-A slot is written by one side at a time; its semaphore says whose turn it is.
+Only one side writes a slot at a time; its semaphore says which.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ NONE = -1
 
 
 def stage(inference: int, *, last: bool) -> int:
-    """The whole or the head of ``inference`` if ``last``, else its trunk. ``divmod(number, 2)`` undoes it."""
+    """Encode the whole or the head of ``inference`` if ``last``, else its trunk; ``divmod(number, 2)`` decodes it."""
     return 2 * inference + last
 
 
 class Mailbox:
-    """``slots`` slots, each with an observation, an answer, a traceback, and what to do or what was done.
+    """``slots`` slots, each with an observation, an answer, a traceback, a request and a reply.
 
-    What is to be run or has been run is an inference and a `stage` of it, in one number.
+    A request or a reply is one number: an inference and a `stage` of it.
 
     Attributes:
         request: by slot, the stage to run, or STOP.
         reply: by slot, the last stage done, or READY or BROKEN after start-up, or NONE.
-        time_ns: by slot, when the reply was written.
-        pending: by slot, the pending actions, none if the policy does not take them.
-        newest: by slot, the newest observation for a head, none if it does not ask for it.
-        length: by slot, how many actions the answer holds, or -1 if the inference raised.
-        version: by slot, that of the weights that answered.
+        time_ns: by slot, the time of the reply.
+        pending: by slot, the pending actions; empty if the policy does not take them.
+        newest: by slot, the newest observation for a head; no slots if the policy does not take it.
+        length: by slot, the number of actions in the answer, or -1 if the inference raised.
+        version: by slot, the version of the weights that computed the answer.
     """
 
     def __init__(
@@ -70,15 +70,15 @@ class Mailbox:
         self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:
-        """Keep the end of a traceback, or, with READY, what the system denied the worker."""
+        """Write the end of a traceback, or, with READY, the request that the system denied the worker."""
         write_text(self._errors[slot], text)
 
     def read_error(self, slot: int) -> str:
-        """The text that was last written to ``slot``."""
+        """Return the text that was last written to ``slot``."""
         return read_text(self._errors[slot])
 
     def close(self) -> None:
-        """Let go of the file; the memory goes with the last process that maps it."""
+        """Close the file descriptor; the kernel frees the memory with the last process that maps it."""
         self._arrays.close()
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Workers as processes: for policies that keep a processor busy. Forkserver, shared memory, semaphores."""
+"""Workers as processes, for policies that compute in Python: a fork server, shared memory and semaphores."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Processes(ExecutorKind):
     """One process a worker.
 
     Args:
-        nice: how far workers stand back behind the tick loop, 0 to 19.
-        hang_s: a worker that has not answered for this long is killed and replaced.
-        start_s: how long the first workers may take to load their policies; a later one that has not loaded its
-            policy for this long is killed and replaced.
+        nice: the amount by which the workers' priority is lower than the tick loop's, 0 to 19.
+        hang_s: the time without an answer after which a worker is killed and replaced.
+        start_s: the time that the first workers may take to load their policies; a later worker that takes longer is
+            killed and replaced.
     """
 
     def executor(self, job: WorkerJob, learn: Callable[[], None] | None) -> RealtimeExecutor:
@@ -49,7 +49,7 @@ class Processes(ExecutorKind):
 
 
 class ProcessExecutor(RealtimeExecutor):
-    """Processes are started and watched by a thread of their own, so that the tick loop never waits for either."""
+    """Runs workers as processes; a supervisor thread starts and watches them, so that the tick loop never waits."""
 
     def __init__(self, kind: Processes, job: WorkerJob, learn: Callable[[], None] | None) -> None:
         self._kind = kind
@@ -61,8 +61,8 @@ class ProcessExecutor(RealtimeExecutor):
             self._parcel = Parcel((job.policy, job.codec))
         except Exception as error:
             raise ConfigurationError(
-                f"policy {job.policy!r} cannot be sent to a process: {error}; make what does not travel in "
-                "PolicyFactory.build, which runs in the worker, or use hocket.Threads()"
+                f"policy {job.policy!r} cannot be sent to a process: {error}; create what cannot "
+                "be pickled in PolicyFactory.build, which runs in the worker, or use hocket.Threads()"
             ) from error
         capacity = job.most_workers + DYING_SLOTS
         self._mailbox = Mailbox(
@@ -83,7 +83,7 @@ class ProcessExecutor(RealtimeExecutor):
             self._free_slots.put(index)
         self._by_slot: dict[int, WorkerProcess] = {}
         self._by_worker: dict[int, WorkerProcess] = {}
-        self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
+        self._busy: dict[int, int] = {}  # worker → the start time of its inference, in the order of starting
         self._extra: deque[Report] = deque()  # reports that do not come through the mailbox
         self._dead: deque[WorkerProcess] = deque()
         self._learning = LearningThread(learn, self._deliver)
@@ -100,7 +100,7 @@ class ProcessExecutor(RealtimeExecutor):
             start_s=kind.start_s,
         )
 
-    # -- called by the keeper's thread ----------------------------------------------------------------------
+    # -- called by the supervisor's thread ------------------------------------------------------------------
 
     def _spawn(self, worker: int) -> WorkerProcess | None:
         if self._free_slots.empty():
@@ -115,7 +115,7 @@ class ProcessExecutor(RealtimeExecutor):
             daemon=True,
         )
         started = WorkerProcess(slot, worker, process, self._semaphores[slot])
-        self._by_slot[slot] = self._by_worker[worker] = started  # before its first word can arrive
+        self._by_slot[slot] = self._by_worker[worker] = started  # before its first reply can arrive
         try:
             process.start()
         except BaseException:
@@ -138,7 +138,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._extra.append(report)
         self._done.release()
 
-    # -- the tick loop's side -------------------------------------------------------------------------------
+    # -- called by the tick loop ----------------------------------------------------------------------------
 
     def launch(self) -> list[Report]:
         try:
@@ -173,7 +173,7 @@ class ProcessExecutor(RealtimeExecutor):
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
-            return  # it died this instant; its loss is being reported
+            return  # it has just died; its loss is being reported
         np.copyto(self._mailbox.observations[process.slot], inputs[0])
         if len(inputs) > 1:
             np.copyto(self._mailbox.pending[process.slot], inputs[1])
@@ -182,7 +182,7 @@ class ProcessExecutor(RealtimeExecutor):
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
-            return  # likewise
+            return  # it has just died, as in `start`
         policy, mailbox, slot = self._job.policy, self._mailbox, process.slot
         if policy.pending:
             np.copyto(mailbox.pending[slot], inputs[0])
@@ -241,7 +241,9 @@ class ProcessExecutor(RealtimeExecutor):
             if (denied := mailbox.read_error(slot)) and not self._warned:
                 self._warned = True
                 warnings.warn(
-                    f"workers cannot stand back behind the tick loop: {denied}; ticks may be late", RuntimeWarning, 2
+                    f"workers cannot run at a lower priority than the tick loop: {denied}; ticks may be late",
+                    RuntimeWarning,
+                    2,
                 )
             reports.append(Report(WorkerJoined(time_ns, process.worker)))
         elif reply >= 0:
@@ -261,7 +263,7 @@ class ProcessExecutor(RealtimeExecutor):
             assert reply == BROKEN, reply  # it is about to exit; `_bury` reports it
 
     def _bury(self, process: WorkerProcess, reports: list[Report]) -> None:
-        """A process has ended: report it unless we sent it away, and make its slot free."""
+        """Handle the end of a process: report it unless it was stopped on purpose, and free its slot."""
         slot = process.slot
         if self._mailbox.reply[slot] != self._seen[slot]:
             self._read(process, reports)

@@ -1,6 +1,6 @@
-"""The keeper of worker processes: a thread that starts them and notices how they end.
+"""The supervisor of worker processes: a thread that starts processes and notices their ends.
 
-Both can take long; the tick loop waits for neither. The keeper knows no inferences and no scheduler.
+Both can take long, and the tick loop waits for neither. The supervisor knows neither inferences nor the scheduler.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from traceback import format_exc
 from typing import Any
 
 CHECK_S = 0.1
-"""Seconds between two looks at processes that are starting, and at orders that wait."""
+"""The interval in seconds at which starting processes and waiting orders are checked."""
 
 
 class WorkerProcess:
-    """A worker's process and its slot in the mailbox.
+    """The process of a worker and its slot in the mailbox.
 
     Attributes:
-        go: the semaphore that tells it to look at its slot.
-        ready: whether it has reported its policy loaded.
-        farewell: why we killed it, if we did.
+        go: the semaphore that wakes the process to read its slot.
+        ready: True once it has reported its policy loaded.
+        farewell: the reason why it was killed, or None.
     """
 
     def __init__(self, slot: int, worker: int, process: BaseProcess, go: Any) -> None:
@@ -37,12 +37,12 @@ class WorkerProcess:
         self.farewell: str | None = None
 
     def kill(self, why: str) -> None:
-        """End it at once."""
+        """Kill the process, for the reason ``why``."""
         self.farewell = f"worker {self.worker} {why}; it was killed"
         self.process.kill()
 
     def last_words(self, error: str | None) -> str:
-        """Why it has ended; ``error`` is the traceback that it left, if any."""
+        """Return the reason why it has ended; ``error`` is the traceback that it left, if any."""
         if self.farewell is not None:
             return self.farewell
         if error is not None:
@@ -55,11 +55,11 @@ class WorkerSupervisor:
     """Starts a process for each order, and kills those that never finish starting.
 
     Args:
-        spawn: makes and starts a worker's process; None where there is no room for it yet.
-        starting: whether a process has neither loaded its policy nor failed to.
-        failed: takes the traceback of a ``spawn`` that raised; it is tried again.
-        ended: takes each process that has ended.
-        start_s: how long a process may be starting.
+        spawn: makes and starts a worker's process; returns None while no slot is free.
+        starting: returns True while a process has neither loaded its policy nor failed to.
+        failed: called with the traceback of a ``spawn`` that raised; it is tried again.
+        ended: called with each process that has ended.
+        start_s: the time that a process may take to start.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class WorkerSupervisor:
         self._failed = failed
         self._ended = ended
         self._start_s = start_s
-        self._orders: SimpleQueue[tuple[float, int]] = SimpleQueue()  # not before when, and for which worker
+        self._orders: SimpleQueue[tuple[float, int]] = SimpleQueue()  # (earliest start in seconds, worker)
         self._watched: dict[int, WorkerProcess] = {}  # by sentinel
         self._bell, self._ring = Pipe(duplex=False)
         self._closing = False
@@ -90,7 +90,7 @@ class WorkerSupervisor:
         self._ring.send_bytes(b"!")
 
     def close(self) -> None:
-        """Start and watch no more; what runs is left running."""
+        """Stop starting and watching processes; running processes are left running."""
         self._closing = True
         if self._thread.is_alive():
             self._ring.send_bytes(b"!")

@@ -29,7 +29,7 @@ from hocket.policies.base import Stages, built
 GOODBYE_S = 0.5
 
 Order = tuple[int, bool, tuple[NDArray[Any], ...]]
-"""An inference, whether it is its head that is to run, and on what."""
+"""An inference, True if its head is to run, and the inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +37,11 @@ class Threads(ExecutorKind):
     """One thread a worker.
 
     Args:
-        nice: how far workers stand back behind the tick loop, 0 to 19 (Linux; elsewhere threads share a priority).
-        hang_s: a worker that has not answered for this long is given up and replaced. A thread cannot be killed:
-            its answer is ignored if it ever comes.
-        start_s: how long the first workers may take to load their policies.
+        nice: the amount by which the workers' priority is lower than the tick loop's, 0 to 19 (Linux; elsewhere threads
+            share a priority).
+        hang_s: the time without an answer after which a worker is counted as lost and replaced. A thread cannot be
+            killed: a later answer is ignored.
+        start_s: the time that the first workers may take to load their policies.
     """
 
     def executor(self, job: WorkerJob, learn: Callable[[], None] | None) -> RealtimeExecutor:
@@ -53,11 +54,11 @@ class ThreadExecutor(RealtimeExecutor):
         self._job = job
         self._threads: list[Thread] = []
         self._inboxes: dict[int, SimpleQueue[Order | None]] = {}
-        self._busy: dict[int, int] = {}  # worker → when it started, in the order of starting
+        self._busy: dict[int, int] = {}  # worker → the start time of its inference, in the order of starting
         self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
         self._waited: deque[tuple[int, Report]] = deque()  # taken from the outbox by `wait`
         self._learning = LearningThread(learn, lambda report: self._outbox.put((-1, report)))
-        self._denied: list[str] = []  # what the system denied workers
+        self._denied: list[str] = []  # requests that the system denied
         self._next = 0
         self._losses = 0  # workers that could not be built or hung, since the last answer
 
@@ -86,7 +87,7 @@ class ThreadExecutor(RealtimeExecutor):
             joined.append(report)
         if self._denied:
             warnings.warn(
-                f"workers cannot stand back behind the tick loop: {self._denied[0]}; ticks may be late",
+                f"workers cannot run at a lower priority than the tick loop: {self._denied[0]}; ticks may be late",
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -105,7 +106,7 @@ class ThreadExecutor(RealtimeExecutor):
         if pause_s:
             with contextlib.suppress(Empty):
                 inbox.get(timeout=pause_s)
-                return  # the first order would follow the report below: it was let go
+                return  # retired before it was ready: the first order would follow the report below
         outbox, encode = self._outbox, self._job.codec.encode
         if sys.platform == "linux" and (denied := lower_priority(self._kind.nice)):  # of this thread alone
             self._denied.append(denied)
@@ -129,7 +130,7 @@ class ThreadExecutor(RealtimeExecutor):
                     outbox.put((worker, Report(TrunkFinished(monotonic_ns(), inference))))
                     continue
                 version = int(getattr(policy, "version", 0))
-            except BaseException:  # a thread that ended in silence would count as hung
+            except BaseException:  # a thread that ends without a report would count as hung
                 report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
             else:
                 report = Report(InferenceFinished(monotonic_ns(), inference, len(answer), version), answer)
@@ -162,9 +163,9 @@ class ThreadExecutor(RealtimeExecutor):
             try:
                 worker, report = waited.popleft() if waited else outbox.get(False)
             except Empty:
-                break  # a `wait` in another thread was faster
+                break  # a `wait` in another thread took it
             if worker >= 0 and worker not in self._inboxes:
-                continue  # given up long ago
+                continue  # of a worker that was replaced
             if self._busy.pop(worker, None) is not None:
                 self._losses = 0
             elif worker >= 0 and report.event is None:  # a replacement could not build its policy
@@ -186,7 +187,7 @@ class ThreadExecutor(RealtimeExecutor):
             reports.append(
                 Report(
                     WorkerLost(now_ns, worker),
-                    traceback=f"worker {worker} hung: no answer within hang_s={self._kind.hang_s} s; it was given up",
+                    traceback=f"worker {worker} hung: no answer within hang_s={self._kind.hang_s} s; it was replaced",
                 )
             )
 

@@ -1,7 +1,7 @@
-"""The executor of virtual time: an event heap. A policy is run at once and answers when its drawn duration has passed.
+"""The executor of virtual time: an event heap. A policy runs at once; its answer is posted after a drawn duration.
 
-Nothing here may depend on what a realtime run could not yet know: an answer is computed when its inference starts and
-shown only once its inference has ended.
+No decision may use what a realtime run could not know yet: an answer is computed when its inference starts and
+released only when it ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hocket.policies.base import Stages, built
 
 
 class VirtualExecutor(Executor):
-    """Runs the policy at once and reports its answer when its drawn duration has passed.
+    """Runs the policy at once and reports its answer after a drawn duration.
 
     Args:
         setup: of the run.
@@ -61,7 +61,7 @@ class VirtualExecutor(Executor):
         self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
 
     def post(self, event: Event, extra: NDArray[Any] | str | None = None) -> None:
-        """Let ``event`` happen at its time."""
+        """Schedule ``event`` at its own time."""
         self._sequence += 1
         heappush(self._heap, (event.time_ns, self._sequence, event, extra))
 
@@ -75,7 +75,7 @@ class VirtualExecutor(Executor):
                 self._features[worker] = policy.trunk(inputs[0].copy())
                 self.post(e.TrunkFinished(done_ns, inference))
                 return
-            answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # it may keep or change what it is given
+            answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # the policy may keep or change its inputs
             version = int(getattr(policy, "version", 0))
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
@@ -114,7 +114,7 @@ class VirtualExecutor(Executor):
         self.post(e.LearningFinished(ended_ns), failure)
 
     def advance(self, until_ns: int, engine: Engine) -> None:
-        """Let everything happen that happens by ``until_ns``; a timer of that very instant waits for its tick."""
+        """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""
         heap = self._heap
         while True:
             wake_ns = engine.wake_ns

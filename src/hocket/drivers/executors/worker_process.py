@@ -1,4 +1,4 @@
-"""A worker process: waits for its semaphore, runs the policy or a stage of it on its slot's inputs, and replies."""
+"""The main loop of a worker process: waits for its semaphore, runs a stage of the policy, and replies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPIN_NS = 50_000
 
 
 def spin(semaphore: Any) -> bool:
-    """Try to take ``semaphore`` for up to 50 µs before one sleeps: waking an idle processor can cost as much."""
+    """Spin on ``semaphore`` for up to 50 µs before a sleep: waking an idle processor can cost as much."""
     give_up_ns = monotonic_ns() + SPIN_NS
     while not semaphore.acquire(False):
         if monotonic_ns() > give_up_ns:
@@ -27,7 +27,7 @@ def spin(semaphore: Any) -> bool:
 
 
 def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Parcel, nice: int) -> None:
-    """Run until told to stop, or until the parent is gone. The last of ``semaphores`` is the tick loop's."""
+    """Serve requests until told to stop or until the parent ends. The last of ``semaphores`` is the tick loop's."""
     denied = begin_as_child(nice)
     go, done = semaphores[slot], semaphores[len(mailbox.request)]
     try:

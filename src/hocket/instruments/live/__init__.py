@@ -1,1 +1,1 @@
-"""A run to watch while it goes on: an instrument that writes numbers, and a process of its own that serves a page."""
+"""The live page: an instrument that writes a run's numbers, and a server process that shows them while it runs."""

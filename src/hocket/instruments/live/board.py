@@ -1,8 +1,8 @@
-"""What the tick loop writes and the page's server reads, in shared memory: rings of numbers, mostly.
+"""The shared memory between the tick loop, which writes, and the page's server, which reads: rings of numbers.
 
-One process writes, and waits for nobody: a ring overwrites its oldest rows, whoever is still reading them. A reader
-looks at the ring's head again once it has copied, and leaves out what may have been overwritten meanwhile. Times are in
-seconds of the run's own clock, from tick 0 on. What is unknown is NaN.
+The single writer never waits: a ring overwrites its oldest rows even during a read. A reader checks the ring's head
+again after its copy, and leaves out rows that may have been overwritten. Times are in seconds of the run's own clock,
+from tick 0 on. Unknown values are NaN.
 """
 
 from __future__ import annotations
@@ -43,31 +43,31 @@ IDLE, STARTING, RUNNING, ENDED = range(4)
 
 
 class Ring:
-    """The newest rows of a table that one process appends to."""
+    """The newest rows of a table with a single writer."""
 
     def __init__(self, rows: NDArray[Any], head: NDArray[np.int64]) -> None:
         self._rows, self._head, self._size = rows, head, len(rows)
 
     @property
     def head(self) -> int:
-        """How many rows there have been."""
+        """Number of rows appended so far."""
         return int(self._head[0])
 
     def append(self, row: tuple[float, ...]) -> None:
-        """The writer's: one row more."""
+        """Append a row (writer only)."""
         count = self.head
         self._rows[count % self._size] = row
         fence()
         self._head[0] = count + 1
 
     def read(self, since: int) -> tuple[int, NDArray[Any]]:
-        """A copy of the rows from number ``since`` on that are still there, and the number of the next one."""
+        """Copy the rows from number ``since`` on that are still there; return the next row's number and the copy."""
         head = self.head
         fence()
         first = max(since, head - self._size)
         rows = self._rows[np.arange(first, head) % self._size]
         fence()
-        whole = self.head + 1 - self._size  # the one before may be in the middle of being overwritten
+        whole = self.head + 1 - self._size  # the row before may be being overwritten
         return head, rows[max(0, whole - first) :]
 
 
@@ -79,11 +79,11 @@ class Pictures:
 
     @property
     def head(self) -> int:
-        """How many there have been."""
+        """Number of pictures appended so far."""
         return int(self._head[0])
 
     def append(self, array: NDArray[Any], *, tick: int, rendered: bool) -> None:
-        """The writer's: one more, of at most four dimensions and `PICTURE_BYTES`."""
+        """Append a picture of at most four dimensions and `PICTURE_BYTES` (writer only)."""
         count, shape = self.head, (*array.shape, 0, 0, 0, 0)[:4]
         slot = count % PICTURES
         kind = _native(array.dtype.kind, array.dtype.itemsize)
@@ -93,7 +93,7 @@ class Pictures:
         self._head[0] = count + 1
 
     def newest(self) -> tuple[int, bool, NDArray[Any]] | None:
-        """Its tick, whether it was rendered, and a copy; None if there is none, or it is just being overwritten."""
+        """Return its tick, True if it was rendered, and a copy; None if there is none or it is being overwritten."""
         head = self.head
         if not head:
             return None
@@ -115,13 +115,13 @@ def _native(kind: str, itemsize: int) -> np.dtype[Any]:
 
 
 class LiveBoard:
-    """All of it. Pickled for a child process, it is the same memory there.
+    """The whole shared memory. A pickled copy in a child process shares the same memory.
 
     Attributes:
-        rings: by name, as `RINGS`.
+        rings: by name, as in `RINGS`.
         pictures: the newest ones.
         totals: of the run so far, a row of `TOTALS`.
-        lateness: how many ticks were how late; see `hocket.instruments.live.lateness`.
+        lateness: histogram of the ticks' lateness; see `hocket.instruments.live.lateness`.
     """
 
     def __init__(self, arrays: SharedArrays | None = None) -> None:
@@ -136,13 +136,13 @@ class LiveBoard:
         return LiveBoard, (self._arrays,)
 
     def close(self) -> None:
-        """Let go of the memory's file."""
+        """Close the memory's file descriptor."""
         self._arrays.close()
 
-    # -- the writer's ----------------------------------------------------------------------------------------
+    # -- called by the writer --------------------------------------------------------------------------------
 
     def begin(self, about: Mapping[str, Any], phase: int = RUNNING) -> None:
-        """Marks everything up to now as an earlier run's; ``phase`` is `STARTING` while workers start."""
+        """Mark all rows so far as an earlier run's; ``phase`` is `STARTING` while workers start."""
         state, run = self._state, int(self._state["run"])
         state["run"] = -1
         fence()
@@ -159,28 +159,28 @@ class LiveBoard:
         state["run"] = abs(run) + 1
 
     def set_epoch(self, epoch_ns: int) -> None:
-        """The run's tick 0, on its own clock."""
+        """Set the time of the run's tick 0, on its own clock."""
         self._state["epoch_ns"] = epoch_ns
 
     def end(self) -> None:
-        """The run is over."""
+        """Mark the run as ended."""
         self._state["phase"] = ENDED
 
     def dismiss(self) -> None:
-        """The server is to show the rest and to end."""
+        """Ask the server to show the rest and to end."""
         self._state["dismissed"] = 1
 
     @property
     def watched_ns(self) -> int:
-        """When somebody looked last, on the monotonic clock."""
+        """Time of the last request by a viewer, on the monotonic clock."""
         return int(self._state["watched_ns"])
 
     @property
     def ready(self) -> bool:
-        """Whether the server is up."""
+        """True if the server is up."""
         return bool(self._state["ready"])
 
-    # -- the reader's ----------------------------------------------------------------------------------------
+    # -- called by the reader --------------------------------------------------------------------------------
 
     @property
     def run(self) -> int:
@@ -194,35 +194,35 @@ class LiveBoard:
 
     @property
     def epoch_ns(self) -> int:
-        """See `set_epoch`; -1 before tick 1."""
+        """The time set by `set_epoch`; -1 before tick 1."""
         return int(self._state["epoch_ns"])
 
     @property
     def realtime(self) -> bool:
-        """Whether the run's clock is the monotonic one."""
+        """True if the run's clock is the monotonic clock."""
         return bool(self._state["realtime"])
 
     @property
     def dismissed(self) -> bool:
-        """See `dismiss`."""
+        """True after `dismiss`."""
         return bool(self._state["dismissed"])
 
     def about(self) -> dict[str, Any]:
-        """What `begin` was told."""
+        """Return the facts given to `begin`."""
         text = self._arrays["about"][: int(self._state["about_bytes"])].tobytes()
         known: dict[str, Any] = json.loads(text) if text else {}
         return known
 
     def first(self, ring: str) -> int:
-        """The number of the run's first row in ``ring``."""
+        """Return the number of the run's first row in ``ring``."""
         return int(self._arrays[ring + ".first"][0])
 
     def look(self, now_ns: int) -> None:
-        """Somebody looks."""
+        """Record that a viewer is watching at ``now_ns``."""
         self._state["watched_ns"] = now_ns
 
     def welcome(self) -> None:
-        """The server is up."""
+        """Mark the server as up."""
         self._state["ready"] = 1
 
 

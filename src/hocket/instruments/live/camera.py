@@ -1,7 +1,7 @@
-"""Which picture of the environment the page shows, and how often: the tick loop pays a little for it, never much.
+"""Chooses the page's picture of the environment and its rate, within a small share of the tick loop's time.
 
-An environment that draws itself (``render_mode="rgb_array"``) is asked to, if it is quick; otherwise the newest
-observation is the picture. Nobody looks, nothing is done.
+An environment that draws itself (``render_mode="rgb_array"``) is drawn if that is quick; otherwise the newest
+observation is the picture. Without a viewer no picture is taken.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PICTURES_PER_S = 60
 MOST_OF_A_TICK = 0.1
 MOST_S = 0.002
 MOST_SHARE = 0.05
-"""Of the loop's time that drawing may take."""
+"""The share of the loop's time that drawing may take."""
 PATIENCE = 3
 LOOKED_AWAY_NS = NS_PER_S
 
@@ -31,16 +31,16 @@ LOOKED_AWAY_NS = NS_PER_S
 class Camera:
     """Takes pictures of ``env`` for ``pictures``.
 
-    Drawing must take no longer than a tenth of a tick, and 2 ms, on the wall clock; twice it is tried out here, before
-    the first tick. One that takes longer three times in a row later is not asked again.
+    On the wall clock, drawing must take no longer than a tenth of a tick, and 2 ms; two trial drawings are made here,
+    before the first tick. After three slow drawings in a row the environment is not drawn again.
 
     Args:
         env: reset and ready.
-        hz: ticks per second of the wall clock; None in virtual time, where only the share counts.
+        hz: ticks per second of the wall clock; None in virtual time, where only the share limits drawing.
         now_ns: a monotonic clock.
 
     Attributes:
-        why: why the picture is the observation; empty if it is drawn.
+        why: the reason why the picture is the observation; empty if the environment is drawn.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Camera:
         if mode != "rgb_array":
             return f"the environment draws nothing (render_mode={mode!r})"
         try:
-            self._draw()  # the first one sets things up
+            self._draw()  # the first one includes the set-up
             picture, took_ns = self._draw()
         except Exception as error:
             return f"the environment cannot draw itself ({error!r})"
@@ -72,7 +72,7 @@ class Camera:
         return picture, self._now_ns() - began_ns
 
     def tick(self, tick: int, observation: Any, watched_ns: int) -> None:
-        """Take a picture if one is due, and if somebody has looked within a second before now (``watched_ns``)."""
+        """Take a picture if one is due and a viewer was active (``watched_ns``) within the last second."""
         now_ns = self._now_ns()
         if now_ns < self._due_ns or now_ns - watched_ns > LOOKED_AWAY_NS:
             return
@@ -88,7 +88,7 @@ class Camera:
             self.why = f"drawing took {took_ns / 1e6:.1f} ms, too long for its ticks"
 
     def last(self, tick: int, observation: Any, watched_ns: int) -> None:
-        """Takes the picture of the run's last tick, if there is a viewer; an environment that fails now is ignored."""
+        """Take a picture of the run's last tick if there is a viewer; errors of the environment are ignored."""
         if self._now_ns() - watched_ns > LOOKED_AWAY_NS:
             return
         with suppress(Exception):
@@ -96,7 +96,7 @@ class Camera:
             self._take(array, tick, rendered=not self.why)
 
     def _take(self, array: NDArray[Any], tick: int, *, rendered: bool) -> None:
-        """Every second, third, ... pixel of what is too large."""
+        """Store the picture; one that is too large is subsampled by two until it fits."""
         if array.ndim > 4 or array.dtype.kind not in "biuf":
             return
         while array.nbytes > PICTURE_BYTES:

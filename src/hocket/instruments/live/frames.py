@@ -1,8 +1,8 @@
-"""What a viewer is sent: one binary message a frame, of all that is new since its last one.
+"""Frames for viewers: one binary message each, with the data that is new since the viewer's last frame.
 
 A message is the length of its header (32 bits, little-endian), the header as JSON padded to a multiple of 8 bytes, and
-then the sections that it lists, each padded likewise. Tables are rows of 64-bit floats; `live.board` names
-their columns, and so does the first message of a run.
+then the sections that it lists, each padded likewise. Tables are rows of 64-bit floats; `live.board` names their
+columns, and so does the first message of a run.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from hocket.instruments.live.lateness import percentiles
 
 NO_RUN = -2
 KEPT_S = 61.0
-"""Of the past that a viewer is shown when it comes."""
+"""Seconds of the past that a new viewer is sent."""
 PHASES = {IDLE: "idle", STARTING: "starting", RUNNING: "running", ENDED: "ended"}
 
 
 @dataclass
 class Viewer:
-    """How far somebody has seen."""
+    """The rows and pictures that a viewer has already been sent."""
 
     run: int = NO_RUN
     seen: dict[str, int] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Viewer:
     phase: int = IDLE
 
     def is_up_to_date(self, board: LiveBoard) -> bool:
-        """Whether there is nothing new for it."""
+        """Return True if there is nothing new for this viewer."""
         return (
             self.run == board.run
             and self.phase == board.phase
@@ -47,7 +47,7 @@ class Viewer:
 
 
 def frame(board: LiveBoard, viewer: Viewer, now_ns: int) -> bytes | None:
-    """What is new for ``viewer``, who is taken to see it; None if the run is just changing."""
+    """Return the new data for ``viewer`` and mark it as sent; None while the run changes."""
     run, phase, epoch_ns = board.run, board.phase, board.epoch_ns
     if run < 0:
         return None
@@ -104,7 +104,7 @@ def _packed(header: dict[str, Any], parts: list[bytes]) -> bytes:
 
 
 def totals(board: LiveBoard) -> dict[str, Any]:
-    """The run's figures so far, as its summary defines them; None where there is nothing to say."""
+    """Return the run's figures so far, as its summary defines them; None for figures without a value."""
     row = board.totals[0]
     elapsed, fresh, episodes = (float(row[name]) for name in ("elapsed", "fresh", "episodes"))
     p50, p99 = percentiles(board.lateness, 50, 99)

@@ -1,4 +1,4 @@
-"""How late ticks were, as a histogram of constant size: its percentiles are right to a quarter of a percent."""
+"""A histogram of tick lateness of constant size; its percentiles are accurate to a quarter of a percent."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_S, RATIO, BINS = 1e-8, 1.005, 4800
-"""From 10 ns to more than 200 s, each bin half a percent wide. The first is for what is not late at all."""
+"""Bins from 10 ns to more than 200 s, each half a percent wide. The first counts ticks that are not late."""
 
 
 def bin_of(lateness_s: float) -> int:
-    """Where ``lateness_s`` is counted."""
+    """Return the bin that counts ``lateness_s``."""
     if lateness_s < LEAST_S:
         return 0
     return min(BINS - 1, 1 + int(math.log(lateness_s / LEAST_S) / math.log(RATIO)))
 
 
 def percentiles(counts: NDArray[np.int64], *which: float) -> list[float | None]:
-    """In seconds, with the interpolation of `numpy.percentile`; None where nothing is counted."""
+    """Return percentiles in seconds, with the interpolation of `numpy.percentile`; None where nothing is counted."""
     reached = np.cumsum(counts)
     total = int(reached[-1])
     if not total:

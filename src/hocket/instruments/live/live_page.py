@@ -1,4 +1,4 @@
-"""`LivePage`, the instrument behind ``--live``: numbers into shared memory, which a process of its own serves."""
+"""`LivePage`, the instrument behind ``--live``: writes a run's numbers to shared memory for the server process."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ NEEDED = ("starlette", "uvicorn", "websockets")
 
 
 class LivePage(Instrument):
-    """A page that shows runs while they go on. Use it as a context manager, and pass it as an instrument.
+    """A web page that shows runs while they are played. Use it as a context manager, and pass it as an instrument.
 
-    The tick loop stores some numbers each tick, and takes a picture if somebody watches; it waits for nobody. Several
-    runs can be shown one after the other.
+    The tick loop stores some numbers each tick, and takes a picture if there is a viewer; it never waits. Several runs
+    can be shown one after the other.
 
     Args:
-        port: on which the page is served; 0 for any that is free.
-        host: the address to serve it on. Viewers need the token that `url` carries, whatever the address.
-        nice: how far its process stands back behind the tick loop, 0 to 19.
+        port: the port of the page; 0 for any free one.
+        host: the address to serve it on. Viewers need the token in `url`, for any address.
+        nice: the amount by which its process's priority is lower than the tick loop's, 0 to 19.
 
     Raises:
-        ConfigurationError: if the port or the address cannot be had.
+        ConfigurationError: if the port or the address is not available.
         MissingExtraError: without the extra ``live``.
     """
 
@@ -66,7 +66,7 @@ class LivePage(Instrument):
         self._forget()
 
     def _forget(self) -> None:
-        self._epoch_ns = -1  # the first tick tells it
+        self._epoch_ns = -1  # set by the first tick
         self._camera: Camera | None = None
         self._observation: Any = None
         self._first_tick = self._tick = self._ticks = self._fresh = self._delay_ticks = self._episodes = 0
@@ -76,19 +76,19 @@ class LivePage(Instrument):
 
     @property
     def url(self) -> str:
-        """The page's address, with the token that it asks for."""
+        """The page's address, including its token."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         if host in ("0.0.0.0", "[::]"):
             host = socket.gethostname()
         return f"http://{host}:{self._port}/?token={self._token}"
 
-    # -- the server's process --------------------------------------------------------------------------------
+    # -- the server process ----------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Bring the page up; returns once it can be looked at.
+        """Start the server; returns once the page can be loaded.
 
         Raises:
-            ConfigurationError: if the port or the address cannot be had, or the process does not come up.
+            ConfigurationError: if the port or the address is not available, or the process does not start.
         """
         if self._closed:
             raise ConfigurationError("the live page is closed; make a new one")
@@ -96,7 +96,7 @@ class LivePage(Instrument):
             return
         with self._listen() as listening:
             self._port = listening.getsockname()[1]
-            # Not the fork server: whoever starts it first says what it loads beforehand, and that is the workers'.
+            # Not the fork server: its first user decides what it preloads, and that must be the workers' modules.
             process = get_context("spawn").Process(
                 target=_serve, args=(self._board, listening, self._token, self._nice), name="hocket-live", daemon=True
             )
@@ -122,13 +122,13 @@ class LivePage(Instrument):
         except OSError as error:
             listening.close()
             raise ConfigurationError(
-                f"the live page cannot have port {self._port} on {self._host} ({error.strerror or error}); try another "
+                f"the live page cannot use port {self._port} on {self._host} ({error.strerror or error}); try another "
                 "one, or port 0 (--live-port 0) for any that is free"
             ) from error
         return listening
 
     def close(self) -> None:
-        """Let viewers see the end, and end the process."""
+        """Send viewers the end of the run, and end the process."""
         if self._closed:
             return
         self._closed = True
@@ -144,7 +144,7 @@ class LivePage(Instrument):
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- the tick loop's side --------------------------------------------------------------------------------
+    # -- called by the tick loop -----------------------------------------------------------------------------
 
     def on_starting(self, run: RunView) -> None:
         """See `Instrument`."""
@@ -205,7 +205,7 @@ class LivePage(Instrument):
         self._tell(inference)
 
     def _tell(self, inference: InferenceView) -> None:
-        """How it stands now; its earlier rows count no more."""
+        """Append the current state of ``inference``; it replaces its earlier rows."""
         if self._epoch_ns < 0:
             return  # the run was over before its first tick
         finished_ns, ended_ns = inference.finished_ns, inference.ended_ns
@@ -272,7 +272,7 @@ class LivePage(Instrument):
 
 
 def _about(run: RunView, *, picture: str) -> dict[str, Any]:
-    """The facts of ``run`` that viewers are sent first; ``picture`` says why the picture is the observation."""
+    """Return the facts of ``run`` that viewers are sent first; ``picture``: why the picture is the observation."""
     return {
         "name": run.name[:MOST_WORDS],
         "rule": type(run.rule).__name__,

@@ -1,7 +1,7 @@
-"""The page's server, in a process of its own: it reads the board and never writes to it but that somebody looks.
+"""The page's server process: reads the board, and writes to it only the time of the last request.
 
-A viewer asks for each frame, so one that does not read is sent nothing more, and one that looks away costs nothing.
-A viewer needs the token that the printed address carries: other users of this machine reach the port too.
+A viewer asks for each frame, so one that does not read is sent nothing more, and a hidden page costs nothing.
+Viewers need the token in the printed address, because other users of this machine can reach the port too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ POLL_S = 0.004
 HEARTBEAT_S = 0.25
 GOODBYE_S = 0.5
 MESSAGE_BYTES = 1024
-"""That a viewer may send at once."""
+"""Limit of one message from a viewer, in bytes."""
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HEADERS = {
     "Cache-Control": "no-store",
@@ -41,7 +41,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-NOT_WELCOME = "403: this page wants the address that hocket printed, with its token.\n"
+NOT_WELCOME = "403: open the address that hocket printed, with its token.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Door:
     """Admits connections that carry the token and do not come from another site's page.
 
     Args:
-        token: that the address must carry.
+        token: the token that the address must carry.
     """
 
     token: str
 
     def admits(self, connection: HTTPConnection) -> bool:
-        """Whether this connection may see the run."""
+        """Return True if this connection may see the run."""
         given = connection.query_params.get("token", "").encode(errors="replace")
         if not compare_digest(given, self.token.encode()):
             return False
@@ -67,7 +67,7 @@ class Door:
 
 
 def page_files() -> dict[str, tuple[bytes, str]]:
-    """The page's files by name, with their types."""
+    """Return the page's files by name, with their types."""
     found = {}
     for file in files(__package__).joinpath("page").iterdir():
         suffix = file.name[file.name.rindex(".") :]
@@ -77,7 +77,7 @@ def page_files() -> dict[str, tuple[bytes, str]]:
 
 
 def application(board: LiveBoard, door: Door) -> Starlette:
-    """The page, its files, and ``/frames`` for its WebSocket."""
+    """Return the application: the page, its files, and ``/frames`` for its WebSocket."""
     known = page_files()
 
     async def page(request: Request) -> Response:
@@ -100,16 +100,16 @@ def application(board: LiveBoard, door: Door) -> Starlette:
         await viewer.accept()
         try:
             await _show(board, viewer)
-        except (WebSocketDisconnect, RuntimeError):  # gone, perhaps in the middle of a frame
+        except (WebSocketDisconnect, RuntimeError):  # disconnected, perhaps in the middle of a frame
             return
-        except KeyError:  # it has said words, which nobody asks for
+        except KeyError:  # a text message, which the protocol does not have
             await viewer.close(1003)
 
     return Starlette(routes=[Route("/", page), Route("/{name}", file), WebSocketRoute("/frames", frames)])
 
 
 async def _show(board: LiveBoard, connection: WebSocket) -> None:
-    """One frame for each message, as soon as there is something new, and none within 1/60 s of the last."""
+    """Send one frame for each request, as soon as there is something new and at most every 1/60 s."""
     viewer, sent_s = Viewer(), 0.0
     while True:
         await connection.receive_bytes()
@@ -127,7 +127,7 @@ async def _show(board: LiveBoard, connection: WebSocket) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals alone: Ctrl-C is the tick loop's, which dismisses this server in its own time."""
+    """Leaves signals alone: the tick loop handles Ctrl-C, and dismisses this server when the run has ended."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -135,7 +135,7 @@ class _Server(uvicorn.Server):
 
 
 def serve(board: LiveBoard, listening: socket, token: str, nice: int) -> None:
-    """In a process of its own: serve until dismissed, or until the run's process is gone."""
+    """Serve until dismissed, or until the run's process has ended; runs in its own process."""
     begin_as_child(nice)
 
     @asynccontextmanager
@@ -148,7 +148,7 @@ def serve(board: LiveBoard, listening: socket, token: str, nice: int) -> None:
     async def leave() -> None:
         while not board.dismissed:
             await asyncio.sleep(0.05)
-        await asyncio.sleep(GOODBYE_S if server.server_state.connections else 0.0)  # they see the end
+        await asyncio.sleep(GOODBYE_S if server.server_state.connections else 0.0)  # time to see the end
         server.should_exit = True
 
     app = application(board, Door(token))

@@ -1,4 +1,4 @@
-"""``report.html``: one file that shows a run, or compares several; no network, no library, fine without JavaScript."""
+"""``report.html``: one file that shows a run or compares several; needs no network, library or JavaScript."""
 
 from hocket.results.report.page import REPORT, write_report
 

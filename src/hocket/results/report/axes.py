@@ -1,4 +1,4 @@
-"""Axes of a chart: where values are in the picture, and round numbers beside them."""
+"""Axes of a chart: the mapping from values to pixels, and round numbers beside them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 20, 12, 42
 
 @dataclass(frozen=True, slots=True)
 class PlotArea:
-    """Where values are in the picture."""
+    """Maps values to pixels of the picture."""
 
     low_x: float
     high_x: float
@@ -24,7 +24,7 @@ class PlotArea:
     log: bool = False
 
     def x(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Pixels from the left."""
+        """Return pixels from the left."""
         at, low, high = np.asarray(values, np.float64), self.low_x, self.high_x
         if self.log:
             at, low, high = np.log10(np.maximum(at, low)), math.log10(low), math.log10(high)
@@ -32,14 +32,14 @@ class PlotArea:
         return pixels
 
     def y(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Pixels from the top."""
+        """Return pixels from the top."""
         share = (np.asarray(values, np.float64) - self.low_y) / (self.high_y - self.low_y)
         pixels: NDArray[np.float64] = HEIGHT - BOTTOM - np.clip(share, -0.02, 1.02) * (HEIGHT - TOP - BOTTOM)
         return pixels
 
 
 def axes(place: PlotArea, x: str, y: str, *, whole: bool = False) -> str:
-    """Grid, ticks and labels."""
+    """Draw grid, ticks and labels."""
     parts = []
     for value in nice(place.low_y, place.high_y, 5):
         at = float(place.y(value))
@@ -61,7 +61,7 @@ def axes(place: PlotArea, x: str, y: str, *, whole: bool = False) -> str:
 
 
 def nice(low: float, high: float, about: int, *, least: float = 0.0) -> list[float]:
-    """Round values between ``low`` and ``high``, no closer than ``least``."""
+    """Return round values between ``low`` and ``high``, no closer than ``least``."""
     if not high > low:
         return [low]
     raw = max((high - low) / about, least)
@@ -75,14 +75,14 @@ def nice(low: float, high: float, about: int, *, least: float = 0.0) -> list[flo
 
 
 def decades(low: float, high: float) -> list[float]:
-    """Powers of ten between, and 2 and 5 of them where there are few."""
+    """Return powers of ten between ``low`` and ``high``, and 2 and 5 times them where there are few."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     factors = (1,) if len(powers) > 4 else (1, 2, 5)
     return [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
 
 
 def number(value: float) -> str:
-    """As short as it may be; ``n/a`` where there is none."""
+    """Format a number as short as possible; ``n/a`` if it is not finite."""
     if not math.isfinite(value):
         return "n/a"
     if value and (abs(value) >= 1e7 or abs(value) < 1e-4):

@@ -1,4 +1,4 @@
-"""A run in so few numbers that a report holds them, however long it was: never one element for each tick."""
+"""Reduces a run to a bounded number of bins for a report: its size does not depend on the number of ticks."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from hocket.results.metrics import Ints, Metrics
 
 MOST_BINS = 160
 LEAST_TICKS = 20
-"""Of a bin."""
+"""The most bins along a run, and the least ticks of a bin."""
 MOST_SEARCHED = 50_000_000
-"""Ticks of a run whose worst stretch is looked for: the search needs 32 bytes for each."""
+"""The most ticks of a run that are searched for the worst stretch: the search needs 32 bytes for each."""
 TAIL = 99.5
-"""Percentile behind which a histogram's last bar collects the rest."""
+"""The percentile above which a histogram's last bar collects the rest."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Of what happened in each bin: mean and percentiles, NaN where nothing did."""
+    """Mean and percentiles of the values in each bin; NaN in an empty bin."""
 
     mean: Floats
     low: Floats
@@ -34,18 +34,18 @@ class Spread:
 
 
 def tick_edges(last: int, most: int = MOST_BINS) -> Ints:
-    """Edges of equal bins over ticks 1 … ``last``: bin i holds ticks above edge i up to edge i + 1."""
+    """Return edges of equal bins over ticks 1 … ``last``: bin i holds ticks above edge i up to edge i + 1."""
     count = max(1, min(most, last // LEAST_TICKS))
     return np.unique(np.linspace(0, last, count + 1).round().astype(np.int64))
 
 
 def last_tick(metrics: Metrics) -> int:
-    """The last tick executed."""
+    """Return the last tick executed."""
     return int(metrics.ticks.tick[-1]) if len(metrics.ticks.tick) else 0
 
 
 def coverage(metrics: Metrics, edges: Ints) -> Floats:
-    """Fresh ticks over all ticks, missed ones included, by bin; NaN behind the run's end."""
+    """Return fresh ticks over all ticks, missed ones included, by bin; NaN after the run's end."""
     ticks = metrics.ticks
     counts, _ = np.histogram(ticks.tick[ticks.fresh], edges + 0.5)
     share: Floats = counts / np.diff(edges)
@@ -54,7 +54,7 @@ def coverage(metrics: Metrics, edges: Ints) -> Floats:
 
 
 def spread(ticks: Ints | Floats, values: Floats | Ints, edges: Ints, low: float = 5, high: float = 95) -> Spread:
-    """Of ``values`` by the bin that their tick is in; ``ticks`` are sorted."""
+    """Return the spread of ``values`` by the bin of their tick; ``ticks`` are sorted."""
     cuts = np.searchsorted(ticks, edges, side="right")
     table = np.full((4, len(edges) - 1), math.nan)
     for place, (begin, end) in enumerate(pairwise(cuts.tolist())):
@@ -66,7 +66,7 @@ def spread(ticks: Ints | Floats, values: Floats | Ints, edges: Ints, low: float 
 
 
 def mean_and_interval(ticks: Ints, values: Floats, edges: Ints) -> tuple[Floats, Floats]:
-    """Mean by bin and half the width of its 95 % interval; NaN where there is none."""
+    """Return the mean by bin and half the width of its 95 % interval; NaN where there is none."""
     cuts = np.searchsorted(ticks, edges, side="right")
     pairs = [interval(values[begin:end].tolist()) for begin, end in pairwise(cuts.tolist())]
     table = np.array(pairs).reshape(-1, 2)
@@ -74,7 +74,7 @@ def mean_and_interval(ticks: Ints, values: Floats, edges: Ints) -> tuple[Floats,
 
 
 def episode_ends(metrics: Metrics) -> Ints:
-    """The ticks that ended an episode, as `Metrics.episode_returns` has their returns."""
+    """Return the ticks that ended an episode, in the order of `Metrics.episode_returns`."""
     record = metrics.record
     ended = np.frombuffer(record.terminated, np.int8) | np.frombuffer(record.truncated, np.int8)
     ends: Ints = np.frombuffer(record.ticks, np.int64)[np.flatnonzero(ended)]
@@ -82,7 +82,7 @@ def episode_ends(metrics: Metrics) -> Ints:
 
 
 def whole_histogram(values: Ints, most: int = 60) -> tuple[Floats, Floats, int]:
-    """Edges and shares of whole numbers, and how many lie beyond the last bar, which counts them too.
+    """Return edges and shares of whole numbers, and the number above the last bar, which also counts them.
 
     A bar is one number wide if that gives no more than ``most`` bars.
     """
@@ -97,7 +97,7 @@ def whole_histogram(values: Ints, most: int = 60) -> tuple[Floats, Floats, int]:
 
 
 def histogram(values: Floats, count: int = 60) -> tuple[Floats, Floats, int]:
-    """The same of any numbers, in ``count`` bars."""
+    """Return the same for any numbers, in ``count`` bars."""
     if not len(values):
         return np.array([0.0, 1.0]), np.array([math.nan]), 0
     low, high = float(values.min()), float(np.percentile(values, TAIL))
@@ -111,7 +111,7 @@ def histogram(values: Floats, count: int = 60) -> tuple[Floats, Floats, int]:
 
 
 def log_histogram(values: Floats, count: int = 50) -> tuple[Floats, Floats, int]:
-    """The same in bars of equal ratio; the first takes what is below the 0.5th percentile."""
+    """Return the same in bars of equal ratio; the first also counts values below the 0.5th percentile."""
     values = values[values > 0]
     if not len(values):
         return np.array([0.1, 1.0]), np.array([math.nan]), 0
@@ -124,10 +124,10 @@ def log_histogram(values: Floats, count: int = 50) -> tuple[Floats, Floats, int]
 
 
 def worst_stretch(metrics: Metrics, ticks: int) -> int:
-    """The tick before the stretch of ``ticks`` ticks with the fewest fresh ones, of equals with the largest delays.
+    """Return the tick before the stretch of ``ticks`` ticks with the fewest fresh ones; ties: the largest delays.
 
-    The search begins at the first answer that was due, behind the first ``ticks``. Of a run with more than
-    `MOST_SEARCHED` ticks it is the last stretch.
+    The search starts at the first answer that was due, after the first ``ticks``. With more than `MOST_SEARCHED` ticks
+    the last stretch is returned.
     """
     last = last_tick(metrics)
     if last > MOST_SEARCHED:

@@ -40,13 +40,13 @@ FIGURES: tuple[tuple[str, str, float, str], ...] = (
     ("final", "final evaluation", 1, ".4g"),
     ("ticks", "ticks", 1, ",.0f"),
 )
-"""Name in the summary, head, factor, form."""
+"""Name in the summary, table head, factor, format."""
 DULL = ("lateness_p99_s", "missed", "return_mean")
-"""Left out if all are 0."""
+"""Figures that are left out if all are 0."""
 
 
 def several(runs: Sequence[SavedRun]) -> str:
-    """The body of the page."""
+    """Return the body of the page."""
     groups = grouped(runs)
     envs = sorted({str(run.config.get("env", "unknown")) for run in runs})
     pooling = any(len(group.runs) > 1 for group in groups)
@@ -63,7 +63,7 @@ def several(runs: Sequence[SavedRun]) -> str:
         section("Figures", figures_table(groups), kind="wide"),
         section("What differs", differences(groups), kind="wide"),
         section("Learning", *evaluated),
-        section("What it cost", regret_figure(summaries)),
+        section("Regret", regret_figure(summaries)),
         section("Over time", *along),
         section("Distributions", *distributions(groups)),
         section("Schedules", schedules(groups), kind="wide"),
@@ -73,7 +73,7 @@ def several(runs: Sequence[SavedRun]) -> str:
 
 
 def figures_table(groups: Sequence[Group]) -> str:
-    """A row for each group; figures that no run has are left out."""
+    """Return a table with a row for each group; figures that no run has are left out."""
     cells = {name: [pooled(group, name) for group in groups] for name, _, _, _ in FIGURES}
 
     def told(name: str) -> bool:
@@ -93,7 +93,7 @@ def figures_table(groups: Sequence[Group]) -> str:
 
 
 def differences(groups: Sequence[Group]) -> str:
-    """Configuration values that are not the same everywhere, a column for each group."""
+    """Return the configuration values that differ, a column for each group."""
     configs = [
         {name: PASSING.sub("", text) for name, text in flat(without(group.runs[0].config, OWN)).items()}
         for group in groups
@@ -107,7 +107,7 @@ def differences(groups: Sequence[Group]) -> str:
 
 
 def _over_seeds(curves: Iterable[Floats]) -> tuple[Floats, Floats | None, Floats | None]:
-    """Mean of curves point by point, and the band of its 95 % interval if there are several."""
+    """Return the mean of curves point by point, and the band of its 95 % interval if there are several."""
     stack = np.array(list(curves))
     pairs = np.array([interval(column[np.isfinite(column)].tolist()) for column in stack.T]).reshape(-1, 2)
     if len(stack) < 2:
@@ -116,7 +116,7 @@ def _over_seeds(curves: Iterable[Floats]) -> tuple[Floats, Floats | None, Floats
 
 
 def axis_of(groups: Sequence[Group]) -> tuple[Scale, tuple[float, float]] | None:
-    """The unit of time that fits the longest run, and the range that holds all; None if no schedule can be read."""
+    """Return the unit of time for the longest run and the range of all; None if no schedule can be read."""
     scales = [
         scale_of(run.metrics, first_tick_of(run))
         for group in groups
@@ -131,19 +131,19 @@ def axis_of(groups: Sequence[Group]) -> tuple[Scale, tuple[float, float]] | None
 
 
 def first_tick_of(run: SavedRun) -> int:
-    """Of the training at which the run began."""
+    """Return the training tick at which the run starts."""
     return run.learning.first_tick if run.learning is not None else 0
 
 
 def own_scale(group: Group, unit: Scale) -> Scale:
-    """The axis for the ticks of a group's runs, in the common unit."""
+    """Return the axis for the ticks of a group's runs, in the common unit."""
     first = next(run for run in group.runs if run.metrics is not None and len(run.metrics.ticks.tick))
     assert first.metrics is not None
     return replace(scale_of(first.metrics, first_tick_of(first)), unit=unit.unit, unit_s=unit.unit_s)
 
 
 def over_time(groups: Sequence[Group]) -> Iterable[str]:
-    """Coverage and delay, a line for each group."""
+    """Yield charts of coverage and delay, a line for each group."""
     axis = axis_of(groups)
     if axis is None:
         return
@@ -175,7 +175,7 @@ def over_time(groups: Sequence[Group]) -> Iterable[str]:
 
 
 def distributions(groups: Sequence[Group]) -> Iterable[str]:
-    """Delay and inference time, outlines over each other."""
+    """Yield histograms of delay and inference time, outlines over each other."""
     some = [(place, group) for place, group in enumerate(groups) if group.measured]
     delays = {place: np.concatenate([m.delays for m in group.measured]) for place, group in some}
     seconds = {place: np.concatenate([m.inferences.durations_s for m in group.measured]) * 1e3 for place, group in some}
@@ -202,7 +202,7 @@ def _outlines(title: str, x: str, y: str, groups: Sequence[Group], values: dict[
 
 
 def evaluations(groups: Sequence[Group]) -> Iterable[str]:
-    """Of trainings; the band is over seeds, or over episodes where there is one run."""
+    """Yield the evaluations of trainings; the band is over seeds, or over the episodes of a single run."""
     evaluated: list[Line] = []
     axis = axis_of(groups)
     for place, group in enumerate(groups):
@@ -233,13 +233,13 @@ def evaluations(groups: Sequence[Group]) -> Iterable[str]:
 
 
 def _widened(x_range: tuple[float, float], lines: Sequence[Line]) -> tuple[float, float]:
-    """So that it holds all of ``lines``, such as evaluations before the first tick of a run that was resumed."""
+    """Widen ``x_range`` to hold all ``lines``, such as evaluations before the first tick of a resumed run."""
     every = np.concatenate([np.asarray(line.x, float) for line in lines])
     return min(x_range[0], float(every.min())), max(x_range[1], float(every.max()))
 
 
 def episodes(groups: Sequence[Group]) -> Iterable[str]:
-    """Returns of the episodes that ended on the way."""
+    """Yield returns of the episodes that ended during training."""
     lines: list[Line] = []
     axis = axis_of(groups)
     if axis is None:
@@ -259,7 +259,7 @@ def episodes(groups: Sequence[Group]) -> Iterable[str]:
         lines.append(Line(group.name, own_scale(group, unit).middles(edges), mean, series(place), low, high))
     if lines:
         yield Chart(
-            title="Returns of episodes on the way",
+            title="Returns of episodes in the run",
             x=unit.label,
             x_range=x_range,
             y="mean return of an episode",
@@ -269,7 +269,7 @@ def episodes(groups: Sequence[Group]) -> Iterable[str]:
 
 
 def schedules(groups: Sequence[Group]) -> str:
-    """An excerpt from the middle of each group's first run."""
+    """Return an excerpt from the middle of each group's first run."""
     parts, styles = [], {("tick: fresh action", "fresh"): None, ("tick: default", "default"): None}
     for group in groups:
         if group.measured:
@@ -283,7 +283,7 @@ def schedules(groups: Sequence[Group]) -> str:
 
 
 def machines(runs: Sequence[SavedRun]) -> str:
-    """Each machine once."""
+    """Return a table for each distinct machine."""
     seen: dict[str, tuple[dict[str, str], list[str]]] = {}
     for run in runs:
         rows = flat(run.config.get("machine") or {})

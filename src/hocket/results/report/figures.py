@@ -1,4 +1,4 @@
-"""The report's charts of one run. Each answers one question; each copes with a run that has nothing of it."""
+"""The report's charts of one run. Each one also handles a run without such data."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hocket.results.report.time_axis import scale_of
 from hocket.results.training_log import TrainingLog
 
 LEAST_BARS = 8
-"""That a histogram of ticks has room for."""
+"""The least number of bars that a histogram of ticks has room for."""
 MOST_POINTS = 60
-"""Of means with intervals along a training."""
+"""The most means with intervals along a training."""
 EPISODES_A_POINT = 8
-"""At least, or their interval says nothing."""
+"""The least number of episodes in a mean; with fewer its interval has no meaning."""
 
 
 def over_time(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
-    """Coverage, delay and lateness along the run."""
+    """Yield coverage, delay and lateness along the run."""
     edges = bins.tick_edges(bins.last_tick(metrics))
     scale = scale_of(metrics, first_tick)
     ticks = metrics.ticks
@@ -66,7 +66,7 @@ def over_time(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
 
 
 def distributions(metrics: Metrics) -> Iterator[str]:
-    """Delay, interval, lateness and inference time."""
+    """Yield histograms of delay, interval, lateness and inference time."""
     yield whole_bars(metrics.delays, "Delay", "delay (ticks)", "executed actions", "s1")
     yield whole_bars(metrics.intervals, "Interval", "ticks between fresh actions", "intervals", "s2")
     late = metrics.lateness_s * 1e3
@@ -86,7 +86,7 @@ def distributions(metrics: Metrics) -> Iterator[str]:
 
 
 def inference_times(values_ms: NDArray[np.float64]) -> str:
-    """A histogram, or one line where all are the same."""
+    """Return a histogram, or one line if all values are the same."""
     if len(values_ms) and values_ms.min() == values_ms.max():
         same_ms = float(values_ms[0])
         return Chart(
@@ -111,7 +111,7 @@ def inference_times(values_ms: NDArray[np.float64]) -> str:
 
 
 def whole_bars(values: Ints, title: str, x: str, of: str, style: str) -> str:
-    """A histogram of ticks."""
+    """Return a histogram of ticks."""
     edges, shares, beyond = bins.whole_histogram(values)
     room = max(0.0, LEAST_BARS - (edges[-1] - edges[0])) / 2
     return Chart(
@@ -127,7 +127,7 @@ def whole_bars(values: Ints, title: str, x: str, of: str, style: str) -> str:
 
 
 def by_worker(metrics: Metrics) -> str:
-    """Inference time of every worker: median, quartiles and tails."""
+    """Return the inference time of every worker: median, quartiles and tails."""
     every = metrics.inferences
     done = every.finished_ns >= 0
     workers, values = every.worker[done], every.needed_ns[done] / NS_PER_S * 1e3
@@ -150,7 +150,7 @@ def by_worker(metrics: Metrics) -> str:
 
 
 def learning(metrics: Metrics, learned: TrainingLog) -> Iterator[str]:
-    """Evaluations, episodes on the way, losses and staleness."""
+    """Yield evaluations, returns of episodes, losses and staleness."""
     scale = scale_of(metrics, learned.first_tick)
     if learned.evaluations:
         pairs = [interval(each.returns.tolist()) for each in learned.evaluations]
@@ -158,9 +158,7 @@ def learning(metrics: Metrics, learned: TrainingLog) -> Iterator[str]:
         final = learned.final
         after = ""
         if final is not None and len(final.returns):
-            after = (
-                f" The final one, of the best weights on episodes of their own: {number(float(final.returns.mean()))}."
-            )
+            after = f" The final one, of the best weights on separate episodes: {number(float(final.returns.mean()))}."
         at = scale.at_training([each.tick for each in learned.evaluations])
         yield Chart(
             title="Evaluations",
@@ -200,7 +198,7 @@ def learning(metrics: Metrics, learned: TrainingLog) -> Iterator[str]:
 
 
 def episodes(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
-    """Returns of the episodes that ended, along the run."""
+    """Yield returns of the episodes that ended, along the run."""
     returns = metrics.episode_returns
     if not len(returns):
         return
@@ -214,7 +212,7 @@ def episodes(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
         line = Line("mean return", scale.middles(edges), means, "s2 d0", means - halves, means + halves)
         note = "Means of neighbouring episodes, with 95 % intervals; default ticks' rewards included."
     yield Chart(
-        title="Returns of episodes on the way",
+        title="Returns of episodes in the run",
         x=scale.label,
         x_range=scale.range,
         y="return of an episode",

@@ -1,4 +1,4 @@
-"""The figures at the top, the two stacked bars, and tables of words."""
+"""The headline figures, the two stacked bars, and tables."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from hocket.results.report.lanes import NAMES, STYLES
 from hocket.results.report.svg import figure, legend
 
 MOST_ITEMS = 8
-"""Of a list in a configuration, written out."""
+"""The most items of a list in a configuration that are written out."""
 ADDRESSES = re.compile(r"<(?:built-in )?(?:function )?(?P<name>[\w.<>]+?)(?: object)? at 0x[0-9a-f]+>")
-"""Of a text that Python made of an object: its name is kept, its address is not."""
+"""Python's default repr of an object: the name is kept, the address is not."""
 REGRET_STYLES = ("r0", "r1", "r2")
 REGRET_NAMES = ("acted, fresh enough", "decided too early (delay)", "left to the default (inaction)")
 
 
 def value(summary: Mapping[str, Any], name: str) -> float:
-    """A figure of the summary; NaN if it is not there."""
+    """Return a figure of the summary; NaN if it is missing."""
     found = summary.get(name)
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else math.nan
 
 
 def milliseconds(seconds: float) -> str:
-    """``1.23 ms``."""
+    """Format as ``1.23 ms``."""
     return "n/a" if math.isnan(seconds) else f"{seconds * 1e3:.3g} ms"
 
 
 def cards(summary: Mapping[str, Any]) -> str:
-    """The figures people ask for first."""
+    """Return the cards of the headline figures."""
 
     def of(name: str) -> float:
         return value(summary, name)
@@ -61,13 +61,13 @@ def cards(summary: Mapping[str, Any]) -> str:
 
 
 def regret_shares(summary: Mapping[str, Any]) -> tuple[float, float, float]:
-    """What of a tick is worth having, decided too early, left to the default; NaN if not known."""
+    """Return the shares of a tick that were fresh enough, lost to delay, and lost to inaction; NaN if not known."""
     inaction, delay = value(summary, "inaction_regret"), value(summary, "delay_regret")
     return 1 - inaction - delay, delay, inaction
 
 
 def regret_figure(summaries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """A bar for each run."""
+    """Return a figure with a bar for each run."""
     rhos = sorted({number(value(summary, "predictability")) for _, summary in summaries})
     rows = [(name, regret_shares(summary)) for name, summary in summaries]
     note = f"J = 1 − mean of fresh·ρ^(delay − 1) a tick, at ρ = {', '.join(rhos)}: the two right parts together."
@@ -80,19 +80,19 @@ def regret_figure(summaries: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
 
 
 def fates_figure(outcomes: Mapping[str, Any]) -> str:
-    """How many inferences ended in each way."""
+    """Return a figure with the number of inferences of each outcome."""
     counts = {kind: int(outcomes.get(kind.name.lower(), 0)) for kind in Outcome}
     total = sum(counts.values())
     if not total:
-        return figure("Fates of inferences", '<p class="nothing">No inference ended.</p>')
+        return figure("Outcomes of inferences", '<p class="nothing">No inference ended.</p>')
     kinds = [kind for kind in Outcome if counts[kind]]
     bar = stacked([("", [counts[kind] / total for kind in kinds])], [STYLES[kind] for kind in kinds], None)
     key = legend([(f"{NAMES[kind]} {counts[kind]:,} ({counts[kind] / total:.1%})", STYLES[kind]) for kind in kinds])
-    return figure("Fates of inferences", bar + key, f"Each of {total:,} inferences ended in exactly one way.")
+    return figure("Outcomes of inferences", bar + key, f"Each of {total:,} inferences ended in exactly one way.")
 
 
 def stacked(rows: Sequence[tuple[str, Sequence[float]]], styles: Sequence[str], told: Any) -> str:
-    """Rows of parts that add up to the whole width."""
+    """Draw rows of parts that add up to the whole width."""
     left = 150.0 if any(name for name, _ in rows) else 0.0
     width, lane = 560.0, 30.0
     parts = []
@@ -123,7 +123,7 @@ def stacked(rows: Sequence[tuple[str, Sequence[float]]], styles: Sequence[str], 
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested values as ``clock.latency.mean_s`` and text."""
+    """Flatten nested values to names such as ``clock.latency.mean_s`` and text."""
     table: dict[str, str] = {}
     for name, item in values.items():
         if isinstance(item, Mapping):
@@ -134,7 +134,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def words(item: Any) -> str:
-    """A value of a configuration, shortened if it is a long list."""
+    """Format a value of a configuration; a long list is shortened."""
     if isinstance(item, list) and len(item) > MOST_ITEMS:
         return f"[{', '.join(map(str, item[:MOST_ITEMS]))}, … {len(item)} in all]"
     return str(item)
@@ -145,21 +145,21 @@ def _named(found: re.Match[str]) -> str:
 
 
 def definitions(title: str, rows: Mapping[str, str], note: str = "") -> str:
-    """Names and values side by side."""
+    """Return a table of names and values."""
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows.items())
     content = f"<table>{cells}</table>" if cells else '<p class="nothing">Nothing is known.</p>'
     return figure(title, f'<div class="scroll">{content}</div>', note)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "figures") -> str:
-    """Of cells that are HTML already; ``kind`` is ``figures``, in columns of one line, or ``words``, which wrap."""
+    """Return a table of HTML cells; ``kind`` is ``figures`` (cells in one line) or ``words`` (cells that wrap)."""
     top = "".join(f"<th>{cell}</th>" for cell in head)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def section(title: str, *content: str, kind: str = "grid") -> str:
-    """A titled part of the page; nothing if there is nothing in it."""
+    """Return a titled part of the page; empty without content."""
     inside = "".join(content)
     return f'<section><h2>{escape(title)}</h2><div class="{kind}">{inside}</div></section>' if inside else ""
 

@@ -1,4 +1,4 @@
-"""Schedules as lanes in time: excerpts as SVG, and the whole as numbers that the page's script draws and scrolls."""
+"""Schedules as lanes in time: excerpts as SVG, and the data of the whole for the page's script to draw."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ NAMES = {
 STYLES = {kind: f"o{int(kind)}" for kind in Outcome}
 WIDTH, LEFT, RIGHT = 1160, 78, 10
 TALLEST = 430
-"""Pixels of all lanes together."""
+"""Height of all lanes together, in pixels."""
 MOST_BARS = 700
 MOST_SCROLLED = 30_000
-"""Inferences that the scrolling view holds."""
+"""The most inferences in the scrolling view."""
 
 
 def window_ticks(metrics: Metrics) -> int:
-    """How many ticks an excerpt has: an inference is to be seen from its start to its end."""
+    """Return the number of ticks of an excerpt: an inference must be visible from its start to its end."""
     seconds = metrics.inferences.durations_s
     period_s = metrics.record.trace.cadence.period_ns / NS_PER_S
     needed = 3.5 * float(np.median(seconds)) / period_s if len(seconds) else 0.0
@@ -41,7 +41,7 @@ def window_ticks(metrics: Metrics) -> int:
 
 
 def excerpt(metrics: Metrics, first: int, count: int) -> str:
-    """Ticks ``first`` + 1 … ``first`` + ``count`` as SVG."""
+    """Draw ticks ``first`` + 1 … ``first`` + ``count`` as SVG."""
     cadence, ticks, inferences = metrics.record.trace.cadence, metrics.ticks, metrics.inferences
     begin_ns, end_ns = cadence.deadline_ns(first), cadence.deadline_ns(first + count + 1)
     until_ns = inferences.until_ns(metrics.over_ns)
@@ -95,7 +95,7 @@ def excerpt(metrics: Metrics, first: int, count: int) -> str:
 
 
 def _bar(metrics: Metrics, row: int, y: float, thick: float, x: Any, until_ns: int) -> str:
-    """One inference: its bar, and a thin line from its end to the tick that executed it."""
+    """Draw one inference: its bar, and a thin line from its end to the tick that executed it."""
     cadence, every = metrics.record.trace.cadence, metrics.inferences
     kind = kind_of(int(every.outcome[row]))
     left, right = float(x(every.started_ns[row])), float(x(until_ns))
@@ -114,20 +114,20 @@ def _bar(metrics: Metrics, row: int, y: float, thick: float, x: Any, until_ns: i
 
 
 def kind_of(outcome: int) -> Outcome:
-    """What it is drawn as: cut off is discarded."""
+    """Return the outcome that it is drawn as; one that the run's end cut off is drawn as discarded."""
     return Outcome.DISCARDED if outcome < 0 else Outcome(outcome)
 
 
 def kinds_in(metrics: Metrics) -> list[tuple[str, str]]:
-    """Names and styles of the fates that occur."""
+    """Return names and styles of the outcomes that occur."""
     there = {kind_of(kind) for kind in np.unique(metrics.inferences.outcome).tolist()}
     return [(NAMES[kind], STYLES[kind]) for kind in Outcome if kind in there]
 
 
 def scrolled(metrics: Metrics) -> dict[str, Any]:
-    """The schedule, or as much of its beginning as fits, for the page's script: columns as base64 of int32.
+    """Return the schedule, or its beginning as far as it fits, for the page's script: columns as base64 of int32.
 
-    Times are microseconds since the epoch; a run of more than 35 minutes counts in tens or hundreds of them.
+    Times are microseconds since the epoch; a run of more than 35 minutes uses tens or hundreds of microseconds.
     """
     cadence, ticks, every = metrics.record.trace.cadence, metrics.ticks, metrics.inferences
     order = np.argsort(every.started_ns, kind="stable")[:MOST_SCROLLED]
@@ -156,6 +156,6 @@ def scrolled(metrics: Metrics) -> dict[str, Any]:
 
 
 def _packed(values: Any) -> str:
-    """Differences of neighbours as int32, deflated: schedules repeat themselves."""
+    """Encode differences of neighbours as int32, deflated: schedules are repetitive."""
     whole = np.asarray(values, np.int64)
     return b64encode(zlib.compress(np.diff(whole, prepend=0).astype("<i4").tobytes(), 6)).decode()

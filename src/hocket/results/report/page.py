@@ -1,4 +1,4 @@
-"""The page around it: one HTML file with its style and script inside."""
+"""The page around the charts: one HTML file with its style and script inside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write_report(runs: Sequence[SavedRun], path: Path) -> None:
     """Write a report of one run, or a comparison of several, into the file ``path``.
 
     Raises:
-        ConfigurationError: if there is no run, or the disk refuses.
+        ConfigurationError: if there is no run, or the file cannot be written.
     """
     if not runs:
         raise ConfigurationError("no run to report on; give at least one")
@@ -31,7 +31,7 @@ def write_report(runs: Sequence[SavedRun], path: Path) -> None:
 
 
 def page(runs: Sequence[SavedRun]) -> str:
-    """The HTML."""
+    """Return the HTML."""
     title = title_of(runs[0]) if len(runs) == 1 else f"{len(runs)} runs compared"
     body = one(runs[0]) if len(runs) == 1 else several(runs)
     here = files(__package__)

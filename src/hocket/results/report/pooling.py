@@ -1,4 +1,4 @@
-"""Runs of one configuration together: what they are called, and the means of their figures."""
+"""Pools runs of one configuration: their common name, and the means of their figures."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hocket.results.report.headline import value
 from hocket.results.run_folder import SavedRun
 
 PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
-"""Of a policy's text, what may differ between runs that are pooled."""
+"""The parts of a policy's text that may differ between pooled runs."""
 OWN = ("seed", "machine", "first_tick", "default_fields")
-"""Of a configuration, what may differ between runs that are pooled; of its options likewise."""
+"""The entries of a configuration and of its options that may differ between pooled runs."""
 OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
 
 
@@ -30,12 +30,12 @@ class Group:
 
     @property
     def measured(self) -> list[Metrics]:
-        """Those whose schedule can be read."""
+        """The metrics of the runs whose schedule can be read."""
         return [run.metrics for run in self.runs if run.metrics is not None and len(run.metrics.ticks.tick)]
 
 
 def grouped(runs: Sequence[SavedRun]) -> list[Group]:
-    """Runs of the same configuration together, in the order in which they were given."""
+    """Group runs of the same configuration, in the given order."""
     groups: dict[str, list[SavedRun]] = {}
     for place, run in enumerate(runs):
         key = _key(run) if run.config else f"unknown {place}"
@@ -59,12 +59,12 @@ def _key(run: SavedRun) -> str:
 
 
 def without(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The entries that have none of these names."""
+    """Return the entries that have none of these names."""
     return {name: item for name, item in config.items() if name not in names}
 
 
 def _common(names: Sequence[str]) -> str:
-    """What the names have in common at their beginning, or the first one."""
+    """Return the common beginning of the names, or the first name."""
     first, last = min(names), max(names)
     length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:length].rstrip("-_ 0123456789") or first
@@ -80,11 +80,11 @@ def _figure(run: SavedRun, name: str) -> float:
 
 
 def pooled(group: Group, name: str) -> tuple[float, float]:
-    """Mean over the group's runs and half its 95 % interval."""
+    """Return the mean over the group's runs and half its 95 % interval."""
     found = [_figure(run, name) for run in group.runs]
     return interval([x for x in found if math.isfinite(x)])
 
 
 def pooled_summary(group: Group) -> dict[str, float]:
-    """Means of what the regret's shares need."""
+    """Return the means of the figures that the regret's shares need."""
     return {name: pooled(group, name)[0] for name in ("inaction_regret", "delay_regret", "predictability")}

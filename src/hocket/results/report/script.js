@@ -74,7 +74,7 @@ async function view(figure) {
     span = Math.min(Math.max(span, 4 * data.period_s), Math.max(data.end_s, 4 * data.period_s), 4000 * data.period_s);
     begin = Math.max(0, Math.min(begin, data.end_s - span));
   };
-  const first = (time) => {  // the first inference that starts at or after it
+  const first = (time) => {  // the first inference that starts at or after time
     let a = 0, b = count;
     while (a < b) { const middle = (a + b) >> 1; if (column.start[middle] * data.unit_s < time) a = middle + 1; else b = middle; }
     return a;

@@ -16,7 +16,7 @@ from hocket.results.run_folder import SavedRun
 
 
 def title_of(run: SavedRun) -> str:
-    """What was run, in a line."""
+    """Return a line with environment, policy and clock of the run."""
     config = run.config
     parts = [str(config[key]) for key in ("env",) if key in config]
     rule, clock = config.get("rule"), config.get("clock")
@@ -28,7 +28,7 @@ def title_of(run: SavedRun) -> str:
 
 
 def one(run: SavedRun) -> str:
-    """The body of the page."""
+    """Return the body of the page."""
     parts = [f"<header><h1>{escape(title_of(run))}</h1><p>{escape(_subtitle(run))}</p></header>"]
     parts.append(problems([run]))
     if run.learning is not None and run.learning.error:
@@ -39,7 +39,11 @@ def one(run: SavedRun) -> str:
         parts.append(section("Schedule", schedule(run.metrics), kind="wide"))
     if run.summary:
         parts.append(
-            section("What it cost", regret_figure([("", run.summary)]), fates_figure(run.summary.get("outcomes") or {}))
+            section(
+                "Regret and outcomes",
+                regret_figure([("", run.summary)]),
+                fates_figure(run.summary.get("outcomes") or {}),
+            )
         )
     if run.metrics is not None and len(run.metrics.ticks.tick):
         along = list(figures.over_time(run.metrics, 0 if run.learning is None else run.learning.first_tick))
@@ -57,7 +61,7 @@ def one(run: SavedRun) -> str:
 
 
 def schedule(metrics: Metrics) -> str:
-    """The beginning and the worst stretch; with JavaScript, all of it to scroll through."""
+    """Return the beginning and the worst stretch; with JavaScript, also the whole as a scrolling view."""
     count = window_ticks(metrics)
     last = bins.last_tick(metrics)
     count = min(count, last)
@@ -72,7 +76,7 @@ def schedule(metrics: Metrics) -> str:
                 excerpt(metrics, worst, count),
             )
         )
-    note = "A bar is an inference from its start to its end; the thin line behind it is its wait for its tick."
+    note = "A bar is an inference from its start to its end; the thin line after it is the wait for its tick."
     shown = len(metrics.inferences.worker)
     part = "" if shown <= MOST_SCROLLED else f" The view holds the first {MOST_SCROLLED:,} of {shown:,} inferences."
     held = {**scrolled(metrics), "worst_s": worst * period_s, "window_s": count * period_s}
@@ -87,7 +91,7 @@ def schedule(metrics: Metrics) -> str:
 
 
 def settings(run: SavedRun) -> list[str]:
-    """Configuration and machine."""
+    """Return configuration and machine."""
     config = dict(run.config)
     machine: dict[str, Any] = config.pop("machine", None) or {}
     hidden = config.pop("default_fields", None)
@@ -100,20 +104,20 @@ def settings(run: SavedRun) -> list[str]:
 
 
 def _is_under(name: str, parts: set[str]) -> bool:
-    """Whether ``clock.head.name`` is one of ``parts`` or inside one, such as ``clock.head``."""
+    """Return True if ``clock.head.name`` is one of ``parts`` or inside one, such as ``clock.head``."""
     words = name.split(".")
     return any(".".join(words[:count]) in parts for count in range(1, len(words) + 1))
 
 
 def problems(runs: list[SavedRun]) -> str:
-    """What could not be read."""
+    """Return the problems of reading the runs."""
     told = [(run.name, problem) for run in runs for problem in run.problems]
     if not told:
         return ""
     items = "".join(
         f"<li>{escape(f'{name}: ' if len(runs) > 1 else '')}{escape(problem)}</li>" for name, problem in told
     )
-    return f'<div class="problem"><b>Not all of it could be read.</b> This is what there is.<ul>{items}</ul></div>'
+    return f'<div class="problem"><b>Not all of it could be read.</b> The rest is shown.<ul>{items}</ul></div>'
 
 
 def _subtitle(run: SavedRun) -> str:

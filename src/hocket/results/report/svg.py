@@ -1,7 +1,7 @@
 """Charts as SVG text, sized for a column of the report. Colours come from the page's style sheet, by class.
 
-A chart knows numbers and words, nothing of runs. What it draws it also puts into a small JSON beside it, from which
-the page's script reads off values under the pointer.
+A chart takes numbers and words and knows nothing of runs. The drawn values are also stored beside it in a small JSON,
+from which the page's script reads the values under the pointer.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from hocket.results.report.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, 
 
 QUANTILES = ("1st percentile", "1st quartile", "median", "3rd quartile", "99th percentile")
 LEAST_BOX = 4.0
-"""Pixels of height from which a box has its median inside; a lower one, of values that hardly differ, is a line."""
+"""Least height in pixels of a box with its median inside; a lower one, of nearly equal values, is drawn as a line."""
 SERIES = 8
-"""How many colours the style sheet has; with more series they repeat, with other dashes."""
+"""Number of colours in the style sheet; with more series they repeat, with other dashes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line through points; a gap where there is no number."""
+    """A line through points; it is interrupted where a value is NaN."""
 
     name: str
     x: ArrayLike
@@ -36,12 +36,12 @@ class Line:
     high: ArrayLike | None = None
     """The band around it, if it has one."""
     points: bool = False
-    """Whether each point is marked."""
+    """True to mark each point."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bars between ``edges``, one less than those."""
+    """Bars between ``edges``; one bar fewer than edges."""
 
     name: str
     edges: ArrayLike
@@ -51,28 +51,28 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Boxes:
-    """At each whole ``x`` the 1st, 25th, 50th, 75th and 99th percentile of something: a whisker, a box, a mark."""
+    """At each whole ``x`` the 1st, 25th, 50th, 75th and 99th percentile: a whisker, a box and a mark."""
 
     name: str
     x: ArrayLike
     quantiles: ArrayLike
-    """A row for each x."""
+    """One row for each x."""
     style: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Titles, units, marks.
+    """The data, titles and units of a chart.
 
     Attributes:
-        title: what is shown.
+        title: of the figure.
         x, y: labels of the axes, with units.
-        note: a sentence below.
-        from_zero: whether the vertical axis begins at 0; ``to`` where it ends, if that is known.
-        log: whether the horizontal axis is logarithmic.
-        whole: whether only whole numbers make sense on it.
-        x_range: where the horizontal axis begins and ends, if not with what is drawn.
-        legend: whether there is one; None: where there is more than one name.
+        note: a sentence below the chart.
+        from_zero: True to begin the vertical axis at 0; ``to`` is its end, if known.
+        log: True for a logarithmic horizontal axis.
+        whole: True to put only whole numbers on the horizontal axis.
+        x_range: begin and end of the horizontal axis; None: those of the data.
+        legend: True for a legend; None: if there is more than one name.
     """
 
     title: str
@@ -90,7 +90,7 @@ class Chart:
     legend: bool | None = None
 
     def html(self) -> str:
-        """A figure element."""
+        """Return a figure element."""
         low_x, high_x, low_y, high_y = self._ranges()
         if not all(map(math.isfinite, (low_x, high_x, low_y, high_y))):
             return figure(self.title, f'<p class="nothing">There is nothing to show. {escape(self.note)}</p>')
@@ -152,7 +152,7 @@ class Chart:
 
 
 def figure(title: str, content: str, note: str = "", *, kind: str = "") -> str:
-    """A titled figure with a note below."""
+    """Return a titled figure with a note below."""
     below = f'<p class="note">{escape(note)}</p>' if note else ""
     return f'<figure class="{kind}"><figcaption>{escape(title)}</figcaption>{content}{below}</figure>'
 
@@ -161,29 +161,29 @@ MARKS = {
     "fresh": '<path class="fresh" d="M7 1h8v8h-8z"/>',
     "default": '<path class="default" d="M7 1l8 8m0 -8l-8 8"/>',
 }
-"""Of ticks, as lanes draw them."""
+"""Marks of ticks, as in lanes."""
 
 
 def key(style: str) -> str:
-    """A colour with its dashes, or a mark, small enough for a line of text."""
+    """Return a colour with its dashes, or a mark, small enough for a line of text."""
     mark = f'<path class="{style} line" d="M0 5H22"/>' if style.startswith("s") else MARKS.get(style)
     mark = mark or f'<rect class="{style}" width="22" height="10" rx="2"/>'
     return f'<svg class="key" viewBox="0 0 22 10">{mark}</svg>'
 
 
 def legend(named: Sequence[tuple[str, str]]) -> str:
-    """Names with their colours; styles are classes of the style sheet."""
+    """Return names with their colours; styles are classes of the style sheet."""
     items = "".join(f"<li>{key(style)}{escape(name)}</li>" for name, style in named)
     return f'<ul class="legend">{items}</ul>'
 
 
 def embedded(content: object) -> str:
-    """JSON that may stand inside a script element."""
+    """Encode JSON so that it may stand inside a script element."""
     return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def series(index: int) -> str:
-    """The style of one of several series: a colour, and dashes once colours repeat or lines lie close."""
+    """Return the style of one of several series: a colour, and dashes once colours repeat or lines lie close."""
     return f"s{index % SERIES} d{index % 4 if index < SERIES else (index + 1) % 4}"
 
 
@@ -198,7 +198,7 @@ def _extent(arrays: Sequence[ArrayLike]) -> tuple[float, float]:
 
 
 def _path(x: NDArray[np.float64], y: NDArray[np.float64]) -> str:
-    """Through the points; lifted over those that are none."""
+    """Return a path through the points, interrupted at values that are not finite."""
     there = np.isfinite(x) & np.isfinite(y)
     text, drawing = [], False
     for here, one, other in zip(there.tolist(), x.tolist(), y.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""Ticks as time that people read: seconds, minutes or hours."""
+"""Converts ticks to readable time: seconds, minutes or hours."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Scale:
 
     Attributes:
         unit: ``s``, ``min`` or ``h``.
-        unit_s: how many seconds it is.
+        unit_s: the unit in seconds.
         period_s: of a tick.
-        first_tick: of the training at which the run began, for which the axis begins later.
+        first_tick: the training tick at which the run starts; the axis is shifted by it.
         last_tick: of the run.
     """
 
@@ -32,35 +32,35 @@ class Scale:
 
     @property
     def label(self) -> str:
-        """Of the axis."""
+        """The axis label."""
         return f"time ({self.unit})"
 
     @property
     def range(self) -> tuple[float, float]:
-        """Where the axis begins and ends."""
+        """Begin and end of the axis."""
         return float(self.at(0)), float(self.at(self.last_tick))
 
     def at(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Where ticks of the run are."""
+        """Convert ticks of the run to positions."""
         places: NDArray[np.float64] = (np.asarray(ticks, np.float64) + self.first_tick) * self.period_s / self.unit_s
         return places
 
     def at_training(self, ticks: ArrayLike) -> NDArray[np.float64]:
-        """Where ticks of the training are."""
+        """Convert ticks of the training to positions."""
         return self.at(np.asarray(ticks, np.float64) - self.first_tick)
 
     def middles(self, edges: Ints) -> NDArray[np.float64]:
-        """Of bins over ticks of the run."""
+        """Return the middles of bins over ticks of the run."""
         return self.at((edges[1:] + edges[:-1]) / 2)
 
     def length(self, edges: Ints) -> str:
-        """How long a bin is, in words."""
+        """Describe the length of a bin in words."""
         ticks = float(np.median(np.diff(edges)))
         return f"{number(ticks)} ticks ({number(float(f'{ticks * self.period_s:.3g}'))} s)"
 
 
 def scale_of(metrics: Metrics, first_tick: int = 0) -> Scale:
-    """The axis that holds the run."""
+    """Return the axis that holds the run."""
     last = int(metrics.ticks.tick[-1]) if len(metrics.ticks.tick) else 0
     period_s = metrics.record.trace.cadence.period_ns / NS_PER_S
     total_s = float(first_tick + last) * period_s

@@ -1,6 +1,6 @@
 // Canvases that are sharp on any screen, and the page's colours.
 
-// Fit the canvas's pixels to its size; its context, in CSS pixels, cleared.
+// Fits the canvas's pixels to its size; returns its cleared context, in CSS pixels.
 export function prepare(canvas) {
   const ratio = window.devicePixelRatio || 1;
   const width = canvas.clientWidth;

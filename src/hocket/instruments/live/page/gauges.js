@@ -1,4 +1,4 @@
-// The figures of the run so far, as its summary will say them, each with its course over the last minute.
+// The figures of the run so far, as in its summary, each with its values over the last minute.
 
 import { colours, prepare } from "./canvas.js";
 import { MINUTE_S, OUTCOMES } from "./history.js";
@@ -31,7 +31,7 @@ function duration(seconds) {
 
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : NaN);
 
-// Each gauge: its title, its value and unit, what stands below, and its course over time.
+// Each gauge: its title, its value and unit, the text below, and its values over time.
 const GAUGES = [
   {
     id: "coverage",
@@ -135,12 +135,12 @@ const GAUGES = [
   },
 ];
 
-// The share `part` of a sorted list lies below it.
+// The quantile `part` of a sorted list.
 function at(sorted, part) {
   return sorted[Math.min(sorted.length - 1, Math.round(part * (sorted.length - 1)))];
 }
 
-// How many are how long: a histogram up to the longest, but for one in a hundred.
+// A histogram of durations from the least to the 99th percentile; longer ones count in the last class.
 function inClasses(sorted) {
   const least = sorted[0];
   const counts = new Array(CLASSES).fill(0);
@@ -153,7 +153,7 @@ function inClasses(sorted) {
   return { counts, from: duration(least).join(" "), to: duration(least + width * CLASSES).join(" ") };
 }
 
-// Of the episodes that have passed whole within what is known.
+// Returns of the episodes that lie completely within the known ticks.
 function returnsOf(ticks) {
   const returns = [];
   let sum = ticks.length && ticks[0].tick === 1 ? 0 : NaN;
@@ -222,7 +222,7 @@ export class Gauges {
   }
 }
 
-// The ticks of the last minute, or since the beginning, in equal parts of that time.
+// Divides the ticks of the last minute, or since the beginning, into bins of equal time.
 function inBins(history) {
   const bins = Array.from({ length: POINTS }, () => []);
   const span_s = Math.min(MINUTE_S, Math.max(LEAST_SPAN_S, history.newest_s - history.oldest_s));

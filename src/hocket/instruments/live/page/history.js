@@ -1,4 +1,4 @@
-// What the page knows of a run: the last minute of it, and a while more if somebody has paused.
+// The data of a run that the page keeps: the last minute, and somewhat more while paused.
 
 export const MINUTE_S = 60;
 const MOST_S = 300;
@@ -12,10 +12,10 @@ export class History {
     this.about = about;
     this.hz = about.hz || 1;
     this.ticks = [];
-    this.inferences = []; // in the order of their numbers
+    this.inferences = []; // ordered by number
     this.byNumber = new Map();
     this.turns = new Map();
-    this.workers = about.workers || 0; // the most there have been, by the highest number of one
+    this.workers = about.workers || 0; // the most so far, from the highest worker number
     this.trainings = [];
     this.evaluations = [];
     this.pictures = [];
@@ -23,7 +23,7 @@ export class History {
     this.newestPicture = null;
     this.totals = null;
     this.phase = "idle";
-    this.rewarded = false; // whether a tick has paid anything
+    this.rewarded = false; // true once a tick has had a reward
   }
 
   get newest_s() {
@@ -48,7 +48,7 @@ export class History {
         this.byNumber.set(row.number, row);
         this.inferences.push(row);
         this.workers = Math.max(this.workers, row.worker + 1);
-        row.turn = this.turns.get(row.worker) || 0; // which one it is of its worker
+        row.turn = this.turns.get(row.worker) || 0; // its index among its worker's inferences
         this.turns.set(row.worker, row.turn + 1);
       }
     }
@@ -81,7 +81,7 @@ export class History {
     return this.ticks.slice(from, to);
   }
 
-  // The picture that was there at a moment.
+  // The newest picture at a moment.
   pictureAt(moment_s) {
     let found = null;
     for (const picture of this.pictures) {
@@ -92,7 +92,7 @@ export class History {
   }
 }
 
-// Takes away the first ones of which `gone` holds, and returns them.
+// Removes the leading elements for which `gone` is true, and returns them.
 function drop(list, gone) {
   let count = 0;
   while (count < list.length && gone(list[count])) count += 1;

@@ -12,7 +12,7 @@ const AXIS = 22;
 const TICKS = 26;
 const LEAST_STRIP = 56;
 const MOST_LANE = 128;
-const TALL = 26; // a lane with room for the way from observation to execution below its bars
+const TALL = 26; // least height of a lane that shows the link from observation to execution below its bars
 const ROWS = 3;
 const LEAST_LABEL = 13;
 const NEAR = 4;
@@ -20,11 +20,11 @@ const NEAR = 4;
 export class Lanes {
   constructor(canvas) {
     this.canvas = canvas;
-    this.shown = []; // bars as they were drawn last: where, and which
+    this.shown = []; // the bars of the last drawing, with their positions
     this.shownTicks = [];
   }
 
-  // Everything up to moment_s, of the window_s before it.
+  // Draws everything up to moment_s, within the window_s before it.
   draw(history, moment_s, window_s) {
     const { context, width, height } = prepare(this.canvas);
     this.context = context;
@@ -111,7 +111,7 @@ export class Lanes {
     const within = [];
     for (let i = history.inferences.length - 1; i >= 0; i -= 1) {
       const one = history.inferences[i];
-      if (one.started_s < begin_s - 40) break; // older ones are over, or as good as
+      if (one.started_s < begin_s - 40) break; // older ones are taken to have ended
       if (one.started_s <= end_s) {
         const bar = this.place(one);
         if (bar.last >= this.left) within.push(bar);
@@ -123,7 +123,7 @@ export class Lanes {
     for (const bar of this.shown) this.drawBar(bar);
   }
 
-  // Where an inference is drawn: from its observation and its begin to its end, and to the last that there is of it.
+  // Returns the position of an inference: from its observation and its start to its end or its execution.
   place(one) {
     const { history, lane, end_s } = this;
     const until_s = Math.min(Number.isFinite(one.finished_s) ? one.finished_s : Infinity, end_s);
@@ -167,7 +167,7 @@ export class Lanes {
     }
   }
 
-  // Thin lanes: an answer that waits for its tick is a paler end of its bar, under whatever its worker does then.
+  // Thin lanes: an answer that waits for its tick is a paler end of its bar, below the worker's next bars.
   drawTail({ begin, observed, end, last, middle, high, colour }) {
     const { context } = this;
     context.fillStyle = colour;
@@ -177,7 +177,7 @@ export class Lanes {
     context.globalAlpha = 1;
   }
 
-  // Tall lanes: the way from observation to execution, below the bars, and down to the tick that executes it.
+  // Tall lanes: the link from observation to execution, below the bars, and down to the tick that executes it.
   drawWay({ one, observed, last, top, colour, executed }) {
     const { context, lane } = this;
     const y = top + lane * (0.7 + 0.11 * (one.turn % ROWS));
@@ -251,7 +251,7 @@ export class Lanes {
     context.fillRect(right, TOP, 1.5, axisY - TOP);
   }
 
-  // What is at a place of the canvas, in words; null if nothing is.
+  // Describes what is drawn at a position of the canvas; null if nothing is.
   tell(x, y) {
     const { history } = this;
     if (!history) return null;

@@ -1,4 +1,4 @@
-// Puts the page together: what comes in, which moment is shown, and what the buttons do.
+// Connects the parts of the page: incoming frames, the shown moment, and the buttons.
 
 import { colours } from "./canvas.js";
 import { Gauges, digits } from "./gauges.js";
@@ -30,7 +30,7 @@ const stream = new Stream(take, (state) => {
   connection = state;
 });
 
-// idle, starting, running, ended; connecting before the first frame; lost once the page does not answer any more.
+// idle, starting, running, ended; connecting before the first frame; lost while the server does not answer.
 function phase() {
   if (history.phase === "ended") return "ended";
   if (connection.state === "open") return history.totals ? history.phase : "connecting";
@@ -65,7 +65,7 @@ function begin(frame) {
   );
 }
 
-// As much time as shows some inferences whole, and not too many ticks to tell apart.
+// Chooses a window that shows some inferences completely, without too many ticks to tell apart.
 function chooseWindow() {
   if (chosenWindow || history.ticks.length < 0.5 * history.hz) return;
   const lasted = history.inferences
@@ -126,7 +126,7 @@ function showControls() {
   const behind_s = Math.max(0, history.newest_s - playhead.moment_s);
   const over = phase() === "ended" || phase() === "lost";
   by("pause").textContent = !paused ? "Pause" : over ? "Go to the end" : "Go live";
-  by("pause").disabled = !paused && over; // nothing moves that could be stopped
+  by("pause").disabled = !paused && over; // nothing moves
   const slider = by("moment");
   slider.min = -Math.min(MINUTE_S, Math.max(1, history.newest_s - history.oldest_s));
   if (document.activeElement !== slider || !paused) slider.value = paused ? -behind_s : 0;
@@ -161,7 +161,7 @@ function showHeader() {
   document.title = about.name ? `${coverage}${about.name} · hocket` : "hocket";
 }
 
-// In the header the tick of the picture below it, unless there is none of the last half second.
+// Shows the tick of the picture in the header, unless the picture is older than half a second.
 function showTick() {
   const { totals, about, newestPicture: picture } = history;
   if (!totals) return;
@@ -209,7 +209,7 @@ function showHint() {
   hint.style.top = `${Math.max(4, Math.min(pointer.y + 16, stage.clientHeight - hint.offsetHeight - 4))}px`;
 }
 
-// -- what people do -------------------------------------------------------------------------------------------
+// -- input ------------------------------------------------------------------------------------------------------
 
 by("pause").addEventListener("click", () => (playhead.paused ? playhead.goLive() : playhead.pause()));
 by("back").addEventListener("click", () => playhead.step(-1, history));

@@ -5,13 +5,13 @@ import { colours, prepare } from "./canvas.js";
 const own = document.createElement("canvas");
 let greatest = [];
 const LEAST_HEIGHT = 150;
-const MOST_OF_HEIGHT = 0.46; // of the window
+const MOST_OF_HEIGHT = 0.46; // as a share of the window's height
 
 export function forgetScale() {
   greatest = [];
 }
 
-// Give the canvas the height that shows the picture in whole-number scale, or as wide as the canvas if it is larger.
+// Sets the canvas's height to show the picture at a whole-number scale, or at the canvas's width if it is larger.
 export function fit(canvas, picture) {
   canvas.style.height = "";
   if (!picture || picture.kind === "vector") return;
@@ -21,7 +21,7 @@ export function fit(canvas, picture) {
   canvas.style.height = `${Math.max(LEAST_HEIGHT, Math.ceil((picture.height * scale) / ratio))}px`;
 }
 
-// The largest whole number that fits; below 1 whatever fits.
+// The largest whole-number scale that fits; below 1 the exact scale that fits.
 function scaleOf(picture, width, height) {
   const scale = Math.min(width / picture.width, height / picture.height);
   return scale >= 1 ? Math.floor(scale) : scale;
@@ -51,13 +51,13 @@ function drawPixels(context, picture) {
   const scale = scaleOf(picture, context.canvas.width, context.canvas.height);
   const [wide, high] = [picture.width * scale, picture.height * scale];
   context.imageSmoothingEnabled = scale < 1;
-  context.setTransform(1, 0, 0, 1, 0, 0); // pixels of the screen
+  context.setTransform(1, 0, 0, 1, 0, 0); // in screen pixels
   const [left, top] = [(context.canvas.width - wide) / 2, (context.canvas.height - high) / 2].map(Math.floor);
   context.drawImage(own, left, top, wide, high);
   context.canvas.dataset.scale = scale;
 }
 
-// Columns up and down from zero, each on the scale of the greatest that it has been so far.
+// Draws columns up and down from zero, each scaled by its greatest value so far.
 function drawValues(context, width, height, values) {
   const margin = 14;
   const middle = height / 2;

@@ -1,8 +1,8 @@
-// Which moment of the run is shown: now, a little late so that it flows, or one that somebody has chosen.
+// Computes the moment of the run that is shown: now, with a small lag for a smooth flow, or a chosen one.
 
 import { MINUTE_S } from "./history.js";
 
-const BEHIND_S = 0.1; // of the reader's time: what is drawn is known by then
+const BEHIND_S = 0.1; // the lag, in the reader's time: the data has arrived by then
 const SETTLE = 0.08;
 const STILL_RATE = 4;
 const STILL_MS = 500;
@@ -15,12 +15,12 @@ export class Playhead {
   restart() {
     this.paused = false;
     this.moment_s = 0;
-    this.rate = 1; // of the run's time to the reader's
+    this.rate = 1; // the run's time per reader's time
     this.heard = null;
     this.stillAt = 0;
   }
 
-  // A frame has come: how far is the run, and how fast does it go?
+  // Handles a frame: updates the run's position and its rate.
   hear(frame, history) {
     const at_ms = performance.now();
     const now_s = frame.now_s ?? history.newest_s;
@@ -43,7 +43,7 @@ export class Playhead {
       return;
     }
     if (this.rate > STILL_RATE) {
-      // Faster than anybody can read: stills.
+      // Too fast to follow: show still pictures.
       if (at_ms - this.stillAt > STILL_MS) {
         this.stillAt = at_ms;
         this.moment_s = history.newest_s;
@@ -75,7 +75,7 @@ export class Playhead {
     this.moment_s = Math.max(oldest_s, Math.min(history.newest_s, moment_s));
   }
 
-  // Pause, and go by whole ticks.
+  // Pause, and move by whole ticks.
   step(ticks, history) {
     const at = this.moment_s * history.hz;
     const tick = ticks < 0 ? Math.ceil(at - 1e-6) + ticks : Math.floor(at + 1e-6) + ticks;

@@ -1,4 +1,4 @@
-// The WebSocket: asks for a frame, takes it apart, asks for the next when the page has drawn it.
+// The WebSocket: requests a frame, decodes it, and requests the next when the page has drawn it.
 
 const LEAST_WAIT_MS = 500;
 const MOST_WAIT_MS = 8000;
@@ -42,7 +42,7 @@ export class Stream {
     };
   }
 
-  // Ask for one more frame, unless one is on its way.
+  // Request one more frame, unless one has been requested.
   ask() {
     if (this.socket && !this.asked) {
       this.asked = true;

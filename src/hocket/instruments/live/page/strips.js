@@ -1,4 +1,4 @@
-// Below the lanes, tick by tick: delay, and where there is room how late the tick was and what it paid.
+// Strips below the lanes, tick by tick: delay and, where there is room, lateness and reward.
 
 import { colours } from "./canvas.js";
 
@@ -33,7 +33,7 @@ const STRIPS = [
   },
 ];
 
-// As many strips as there is room for between two heights, and where.
+// Returns the strips that fit between two heights, with their positions.
 export function stripsFor(history, top, bottom) {
   const wanted = STRIPS.filter((strip) => !strip.shows || strip.shows(history));
   const count = Math.max(1, Math.min(wanted.length, Math.floor((bottom - top + GAP) / (60 + GAP))));
@@ -65,7 +65,7 @@ function drawStrip(context, strip, ticks, x, gap) {
   context.globalAlpha = 1;
 }
 
-// Their names and scales, left of them.
+// Draws their names and scales, to the left of them.
 export function labelStrips(context, strips, left, right) {
   context.textAlign = "right";
   context.textBaseline = "middle";

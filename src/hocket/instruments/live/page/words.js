@@ -1,8 +1,8 @@
-// What is at a place of the canvas, in words.
+// Describes what is drawn at a position of the canvas.
 
 import { OUTCOMES } from "./history.js";
 
-// Seconds of the run, as minutes and seconds.
+// Formats seconds of the run as minutes and seconds.
 export function clock(seconds, step = 1) {
   const digits = step >= 1 ? 0 : Math.min(3, Math.ceil(-Math.log10(step) - 1e-9));
   const minutes = Math.floor(seconds / 60 + 1e-9);
