@@ -97,7 +97,13 @@ class Interrupt:
         """
         self.request(number)
         if self._at_once or self._received >= THIRD:
-            raise KeyboardInterrupt
+            raise self.error()
+
+    def error(self) -> KeyboardInterrupt:
+        """An error that ends a command; its ``signal`` is the first signal."""
+        error = KeyboardInterrupt()
+        vars(error)["signal"] = self.signal
+        return error
 
 
 _interrupt: Interrupt | None = None
@@ -120,15 +126,16 @@ def between_ticks() -> Iterator[Interrupt]:
         yield _interrupt
         return
     usual = {number: handler for number, handler in USUAL_HANDLERS.items() if signal.getsignal(number) == handler}
-    interrupt = _interrupt = Interrupt()
+    interrupt = Interrupt()
     try:
+        _interrupt = interrupt
         for number in usual:
             signal.signal(number, interrupt.handle)
         yield interrupt
     finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
-        _interrupt = None
+        _interrupt = None  # first: a signal that raises in here must not end every later run
+        for number in reversed(usual):  # that of Ctrl-C last, the only one that raises once it is back
+            signal.signal(number, usual[number])
 
 
 def collect_a_little(tick: int) -> None:
