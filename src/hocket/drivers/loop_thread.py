@@ -57,6 +57,13 @@ def _set_timer_slack(slack_ns: int) -> None:
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
 
 
+def interruption(number: signal.Signals | None) -> KeyboardInterrupt:
+    """An error for what a signal has ended, which it has as its ``signal``."""
+    error = KeyboardInterrupt()
+    vars(error)["signal"] = number or signal.SIGINT
+    return error
+
+
 class Interrupt:
     """The request of a signal that the loop end.
 
@@ -100,10 +107,8 @@ class Interrupt:
             raise self.error()
 
     def error(self) -> KeyboardInterrupt:
-        """An error that ends a command; its ``signal`` is the first signal."""
-        error = KeyboardInterrupt()
-        vars(error)["signal"] = self.signal
-        return error
+        """See `interruption`."""
+        return interruption(self.signal)
 
 
 _interrupt: Interrupt | None = None
