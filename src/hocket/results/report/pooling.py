@@ -16,9 +16,9 @@ from hocket.results.run_folder import SavedRun
 
 PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
 """Of a policy's text, what may differ between runs that are pooled."""
-OWN = ("seed", "machine", "first_tick", "default_fields")
+OWN = ("seed", "machine", "first_tick", "checkpoint", "default_fields")
 """Of a configuration, what may differ between runs that are pooled; of its options likewise."""
-OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
+OPTIONS_OWN = ("seed", "out", "json", "resume", "tensorboard", "ticks")
 
 
 @dataclass(frozen=True, slots=True)
