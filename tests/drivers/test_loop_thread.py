@@ -83,6 +83,15 @@ def test_a_signal_while_there_is_nothing_to_lose_interrupts_at_once():
     assert interrupt.signal is signal.SIGTERM
 
 
+def test_an_interrupt_that_raises_names_its_signal_and_does_not_last():
+    with pytest.raises(KeyboardInterrupt) as info, between_ticks():
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):
+            signal.raise_signal(number)
+    assert info.value.signal is signal.SIGTERM
+    with between_ticks() as interrupt:
+        assert not interrupt.requested
+
+
 def test_inside_another_it_is_the_same_interrupt():
     with between_ticks() as outer:
         with between_ticks() as inner:

@@ -59,6 +59,34 @@ def signalled(connection):
     connection.send(program.wait(timeout=30))
 
 
+OF_ANOTHER = """
+import multiprocessing, re, time
+from multiprocessing import forkserver
+from pathlib import Path
+from hocket.ipc.child_processes import preload
+
+if __name__ == "__main__":
+    preload(())
+    status = Path(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read_text()
+    process = multiprocessing.get_context("forkserver").Process(target=time.sleep, args=(60,))
+    process.start()
+    process.terminate()
+    process.join(20)
+    print(re.search(r"SigBlk:\\s*(\\w+)", status)[1], process.exitcode)
+    process.kill()
+"""
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads /proc")
+def test_the_fork_server_blocks_signals_to_all_and_the_children_of_others_do_not(tmp_path):
+    script = tmp_path / "another.py"
+    script.write_text(OF_ANOTHER)
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60, check=True).stdout
+    blocked, exitcode = told.split()
+    assert all(int(blocked, 16) >> (number - 1) & 1 for number in GROUP_SIGNALS)
+    assert int(exitcode) == -signal.SIGTERM
+
+
 def test_a_child_leaves_signals_to_the_tick_loop_and_its_own_programs_do_not():
     here, there = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=signalled, args=(there,))

@@ -42,6 +42,19 @@ def test_ones_own_is_marked_once_and_locked(ours):
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_a_childs_inherited_folder_stays_its_parents(ours, monkeypatch):
+    class Child:
+        _config = {"tempdir": str(ours)}  # noqa: RUF012
+
+    monkeypatch.setattr(temp_folder, "parent_process", lambda: object())
+    monkeypatch.setattr(temp_folder, "current_process", Child)
+    claim_temp_folder()
+    assert list(ours.iterdir()) == []
+    Child._config = {}  # the parent has none; the folder is the child's own
+    claim_temp_folder()
+    assert [file.name for file in ours.iterdir()] == [MARK]
+
+
 def test_a_link_in_place_of_a_mark_is_not_followed(ours):
     temp = ours.parent
     (temp / "kept").touch()

@@ -207,12 +207,14 @@ def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation():
     assert info.value.signal == signal.SIGTERM and not info.value.result.record.interrupted
 
 
-def test_one_environment_for_training_and_evaluation_is_refused():
+def test_one_environment_for_training_and_evaluation_is_refused(tmp_path):
     env = Paying(10)
     for make in (lambda: env, lambda: gym.wrappers.TimeLimit(env, 5)):
         with pytest.raises(ConfigurationError, match=r"make_env returned the same Paying object twice.*try lambda"):
             train(make)
     assert train(lambda: env, evaluation=hocket.EvaluationOptions(episodes=0)).updates > 0
+    with pytest.raises(ConfigurationError, match=r"same Paying object twice.*checkpoints"):  # their check would play it
+        train(lambda: env, evaluation=hocket.EvaluationOptions(episodes=0), checkpoints=hocket.Checkpoints(tmp_path))
 
 
 def test_what_makes_no_environment_is_refused():

@@ -28,6 +28,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
 from hocket.core.rules import Rule
 from hocket.core.rules.base import NOTHING, Schedule, Start
+from hocket.drivers.loop_thread import interruption
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import RunRecord
@@ -160,7 +161,7 @@ def decompose(
                 checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed + run)
                 record = clock.run(checked.setup(), ticks=checked.ticks)
                 if record.interrupted:
-                    raise KeyboardInterrupt
+                    raise interruption(record.signal)
                 return record
 
             achieved = play(rule, clock, factory)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
 from hocket.core.rules import Rule
+from hocket.drivers.loop_thread import interruption
 from hocket.drivers.virtual import Virtual
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
@@ -159,7 +160,7 @@ def _play(
             break
     record = run.end()
     if record.interrupted:
-        raise KeyboardInterrupt
+        raise interruption(record.signal)
     return record
 
 

@@ -17,7 +17,7 @@ import gymnasium as gym
 
 import hocket
 from hocket.cli.options.acting import OF_THE_ENV, RULE_NEEDS, ActingArguments, rate_of
-from hocket.cli.options.run import RunArguments
+from hocket.cli.options.run import BY_WORD, RunArguments
 from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make_network
 from hocket.cli.options.typed import as_arguments, completing, options_in
 from hocket.errors import CheckpointError, ConfigurationError
@@ -34,7 +34,7 @@ def chosen_policy(words: str) -> Trained | PolicyFactory | None:
     Raises:
         ConfigurationError: if there is no such thing.
     """
-    if words in ("network", "random"):
+    if words in BY_WORD:
         return None
     if Path(words).exists():
         return Trained.of(Path(words))
@@ -210,9 +210,10 @@ def at_home(arguments: list[str]) -> list[str]:
         ConfigurationError: if the folder is not a training's.
     """
     named = options_in(arguments)
-    if arguments[:1] != ["run"] or "policy" not in named or not Path(named["policy"]).exists():
+    words = named.get("policy", "network")
+    if arguments[:1] != ["run"] or words in BY_WORD or not Path(words).exists():
         return arguments
-    options = Trained.of(Path(named["policy"])).options
+    options = Trained.of(Path(words)).options
     names = WORLD if "rule" in named else (*WORLD, *SCHEDULE)
     saved = {name: getattr(options, name) for name in names}
     if named.get("env") not in (None, options.env):

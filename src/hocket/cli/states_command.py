@@ -67,7 +67,7 @@ def states(options: Annotated[StatesArguments, tyro.conf.arg(name="")] = _USUAL)
         action, ended = NONE, 0
         for tick in range(options.count * options.every):
             if interrupt.requested:
-                raise KeyboardInterrupt
+                raise interrupt.error()
             if options.policy == "random" and tick % options.hold == 0:
                 action = int(rng.integers(boy.action_space.n))
             _, _, terminated, truncated, _ = env.step(action)

@@ -166,8 +166,9 @@ class Trace:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(rows.tobytes())
             replace(partial, target)
-        finally:
+        except BaseException:  # not after the replacement: the name may be another's by then
             partial.unlink(missing_ok=True)
+            raise
 
     @classmethod
     def load(cls, path: str | PathLike[str], rule: Rule | None = None, *, unknown: bool = False) -> Trace:

@@ -170,9 +170,11 @@ class StaggeredAgent:
         self._closed = True
         if self._servant is not None:
             self._servant.join()
-        if self._engine is not None and self._failure is None:
-            self._engine.end(monotonic_ns())
-        self._executor.close()
+        try:
+            if self._engine is not None and self._failure is None:
+                self._engine.end(monotonic_ns())
+        finally:
+            self._executor.close()
 
     def __enter__(self) -> Self:
         return self

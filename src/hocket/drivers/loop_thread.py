@@ -57,6 +57,13 @@ def _set_timer_slack(slack_ns: int) -> None:
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
 
 
+def interruption(number: signal.Signals | None) -> KeyboardInterrupt:
+    """An error for what a signal has ended, which it has as its ``signal``."""
+    error = KeyboardInterrupt()
+    vars(error)["signal"] = number or signal.SIGINT
+    return error
+
+
 class Interrupt:
     """A signal's request that the loop end.
 
@@ -97,7 +104,11 @@ class Interrupt:
         """
         self.request(number)
         if self._at_once or self._received >= THIRD:
-            raise KeyboardInterrupt
+            raise self.error()
+
+    def error(self) -> KeyboardInterrupt:
+        """See `interruption`."""
+        return interruption(self.signal)
 
 
 _interrupt: Interrupt | None = None
@@ -120,15 +131,16 @@ def between_ticks() -> Iterator[Interrupt]:
         yield _interrupt
         return
     usual = {number: handler for number, handler in USUAL_HANDLERS.items() if signal.getsignal(number) == handler}
-    interrupt = _interrupt = Interrupt()
+    interrupt = Interrupt()
     try:
+        _interrupt = interrupt
         for number in usual:
             signal.signal(number, interrupt.handle)
         yield interrupt
     finally:
-        for number, handler in usual.items():
-            signal.signal(number, handler)
-        _interrupt = None
+        _interrupt = None  # first: a signal that raises in here must not end every later run
+        for number in reversed(usual):  # that of Ctrl-C last, the only one that raises once it is back
+            signal.signal(number, usual[number])
 
 
 def collect_a_little(tick: int) -> None:

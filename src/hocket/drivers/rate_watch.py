@@ -26,7 +26,7 @@ class RateWatch:
         self._missed = 0
         self._longer = 0  # ticks that increased the loop's lag
         self._behind_ns = 0
-        self._tick, self._now_ns = 0, cadence.epoch_ns  # of the last overrun
+        self._tick, self._now_ns = 0, cadence.epoch_ns  # of the last overrun, or of the end
         self._warned = False
 
     def overran(self, tick: int, passed: int, now_ns: int) -> None:
@@ -43,8 +43,11 @@ class RateWatch:
         if behind_ns >= NS_PER_S and not self._warned:
             self._judge()
 
-    def ended(self) -> None:
-        """Judge the loop at its end."""
+    def ended(self, tick: int, now_ns: int) -> None:
+        """Judge the loop, which has ended with ``tick`` at ``now_ns``."""
+        self._tick, self._now_ns = tick, now_ns
+        if not self._skips:
+            self._behind_ns = now_ns - self._cadence.deadline_ns(tick + 1)
         if self._behind_ns >= 2 * self._cadence.period_ns and not self._warned:
             self._judge()
 

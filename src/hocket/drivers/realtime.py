@@ -124,9 +124,9 @@ class Realtime:
         spin_ns = int(self.spin_s * NS_PER_S)
         watch = RateWatch(cadence, skips=self.overrun is Overrun.SKIP)
         cpu = thread_time()
+        tick = 0
         try:
             stepper.begin(engine, cadence.epoch_ns)
-            tick = 0
             while tick < ticks and not interrupt.requested:
                 tick = self._next_tick(cadence, tick, ticks, watch)
                 deadline_ns = cadence.deadline_ns(tick)
@@ -149,7 +149,7 @@ class Realtime:
                 self._finish(engine, record, interrupt, thread_time() - cpu)
             raise
         self._finish(engine, record, interrupt, thread_time() - cpu)
-        watch.ended()
+        watch.ended(tick, monotonic_ns())
         if not record.interrupted:
             engine.failures.check_end()
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -23,6 +23,10 @@ from hocket.ipc.temp_folder import claim_temp_folder
 FURTHEST = 19
 GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Terminals and schedulers send these to all processes of a run at once."""
+OWN = "hocket-"
+"""The beginning of the names of hocket's processes."""
+FORK_SERVER = "hocket.ipc.fork_server"
+"""The module that only the fork server imports."""
 THREADS = 'or let workers be threads (executor="threads")'
 
 
@@ -74,7 +78,8 @@ def preload(modules: Iterable[str]) -> None:
                 f"preload names {name!r}, which is no module here; modules that can be imported are allowed; try its "
                 "full name, or preload=()"
             )
-    get_context("forkserver").set_forkserver_preload(names)
+    get_context("forkserver").set_forkserver_preload([FORK_SERVER, *names])
+    resource_tracker.ensure_running()  # before the mask: its start unblocks SIGINT and SIGTERM
     with _blocked(GROUP_SIGNALS):  # inherited by the fork server, which must not end before its children
         ensure_running()
 

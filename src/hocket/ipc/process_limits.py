@@ -58,8 +58,16 @@ def _available_bytes() -> int | None:
         found.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
     most, used = _number("/sys/fs/cgroup/memory.max"), _number("/sys/fs/cgroup/memory.current")
     if most is not None and used is not None:
-        found.append(most - used)
+        found.append(most - used + _cached_bytes())
     return min(found, default=None)
+
+
+def _cached_bytes() -> int:
+    """Bytes that this container's files keep in memory only while nothing else needs it."""
+    with suppress(OSError, ValueError):
+        lines = Path("/sys/fs/cgroup/memory.stat").read_text().splitlines()
+        return sum(int(line.split()[1]) for line in lines if line.startswith(("active_file ", "inactive_file ")))
+    return 0
 
 
 def _number(file: str) -> int | None:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import shutil
 from contextlib import suppress
-from multiprocessing import util
+from multiprocessing import current_process, parent_process, util
 from pathlib import Path
 
 from hocket.errors import ConfigurationError
@@ -25,9 +25,13 @@ _claimed: dict[str, int] = {}  # by folder, the descriptor of its mark, kept ope
 def claim_temp_folder() -> None:
     """Mark this process's folder of sockets, and remove the folders of dead processes.
 
+    A child process uses its parent's folder if the parent has one. It leaves that to the parent: with the child's mark
+    the folder would be removed once the child has ended.
+
     Raises:
         ConfigurationError: if there is no such folder, or the path of a socket in it would be too long.
     """
+    inherited = parent_process() is not None and "tempdir" in getattr(current_process(), "_config", {})
     try:
         folder = util.get_temp_dir()
     except OSError as error:
@@ -41,7 +45,7 @@ def claim_temp_folder() -> None:
             f"the path of the temporary folder is too long: a socket in {folder} would have {length} bytes, and "
             f'{LONGEST_SOCKET_PATH} are allowed; try a shorter TMPDIR, such as /tmp, or executor="threads"'
         )
-    if folder in _claimed or not os.path.isdir(folder):
+    if inherited or folder in _claimed or not os.path.isdir(folder):
         return
     with suppress(OSError):  # a folder without a mark is never removed
         _claimed[folder] = _mark(Path(folder))

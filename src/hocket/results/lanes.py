@@ -118,7 +118,7 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], durat
         linewidth=min(0.8, 4 * LANE_INCHES / gap),
     )
     if tall:
-        _draw_links(panel, metrics, shown, lane, begin_ns, duration_s, ticks_y)
+        _draw_links(panel, metrics, shown, lane, begin_ns, ticks_y)
     due = (deadlines_ns(cadence, ticks.tick) - begin_ns) / NS_PER_S
     inside = (due >= 0) & (due <= duration_s)
     size = float(np.clip(600 / max(1, inside.sum()), 1, 6))
@@ -138,9 +138,7 @@ def _draw_run(panel: Any, name: str, metrics: Metrics, workers: list[int], durat
     return set(kinds)
 
 
-def _draw_links(
-    panel: Any, metrics: Metrics, shown: Any, lane: Any, begin_ns: int, duration_s: float, ticks_y: float
-) -> None:
+def _draw_links(panel: Any, metrics: Metrics, shown: Any, lane: Any, begin_ns: int, ticks_y: float) -> None:
     """Draw lines from each observation to the tick that executed its action, and down to that tick's mark."""
     cadence, inferences = metrics.record.trace.cadence, metrics.inferences
     turn = np.zeros(len(shown), np.int64)

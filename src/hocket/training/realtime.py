@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.core.description import text
+from hocket.drivers.loop_thread import between_ticks
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
@@ -84,23 +85,28 @@ class RealtimeTraining:
             saver = self._saver(weights, learning.board)
             collector = self._training.collector(self._replay, first_tick=self.first_tick)
             watch = LearningListener(collector, learning, saver)
-            with ExitStack() as stack:
-                stack.callback(learning.close)
-                learning.start()
+            # A signal after the last tick, or a second one, is noted until the training has been saved.
+            with between_ticks() as interrupt:
+                with ExitStack() as stack:
+                    with interrupt.at_once():
+                        stack.callback(learning.close)
+                        learning.start()
+                        if saver is not None:
+                            stack.callback(saver.close)
+                            saver.start()
+                        learning.wait()
+                    stack.callback(learning.board.stop)
+                    result, error = self._run(weights, watch)
+                self.updates, self.history = learning.log.updates, learning.history()
+                self.error, self.last_tick = watch.error, learning.board.tick
+                weights.reader().refresh(self._training.network)
                 if saver is not None:
-                    stack.callback(saver.close)
-                    saver.start()
-                learning.wait()
-                stack.callback(learning.board.stop)
-                result, error = self._run(weights, watch)
-            self.updates, self.history = learning.log.updates, learning.history()
-            self.error, self.last_tick = watch.error, learning.board.tick
-            weights.reader().refresh(self._training.network)
-            if saver is not None:
-                saver.save_last()
-            watch.look()
+                    saver.save_last()
+                watch.look()
         finally:
             weights.close()
+        if error is None and interrupt.requested:
+            error = RunInterrupted(result, interrupt.signal)
         if error is not None:
             raise error
         return result
@@ -182,9 +188,9 @@ class RealtimeTraining:
                 learn=learning.learn if isinstance(learning, InLoopLearner) else None,
                 listener=watch,
                 instruments=() if dispatcher is None else dispatcher,
-                config={"mode": training.mode, "first_tick": self.first_tick},
+                config={"first_tick": self.first_tick},
             )
-        except (RunInterrupted, Exception) as error:
+        except BaseException as error:
             played = vars(error).get("result")
             if not isinstance(played, RunResult):
                 raise  # nothing has been played

@@ -27,7 +27,6 @@ from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
-from hocket.running.mode import mode_of
 from hocket.running.setup import CheckedRun, set_up
 from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
@@ -92,11 +91,6 @@ class TrainingSetup:
         return self.replay.frame_stack > 1
 
     @property
-    def mode(self) -> str:
-        """The origin of inference times, the network itself (*true-size*) or a law (*delay-only*), and the clock."""
-        return mode_of(self.clock, self.acting.charge)
-
-    @property
     def head_s(self) -> float:
         """Seconds before its tick at which the network's head starts; 0 without late binding."""
         if not self.acting.late_binding:
@@ -110,7 +104,7 @@ class TrainingSetup:
         return self.env.action_space
 
     def check_env_is_new(self) -> None:
-        """Refuse a ``make_env`` that returns the training's environment again, for evaluations or to resume into.
+        """Refuse a ``make_env`` that returns the training's environment again: evaluations and checks would play it.
 
         Raises:
             ConfigurationError: if it does.
@@ -118,9 +112,10 @@ class TrainingSetup:
         other = self.make_env()
         if other.unwrapped is self.env.unwrapped:
             raise ConfigurationError(
-                f"make_env returned the same {name_of(self.env)} object twice, and evaluations need an environment of "
-                "their own while the training's is being played; make_env must make a new one at each call; try "
-                "lambda: gymnasium.make(...), or hocket.EvaluationOptions(episodes=0)"
+                f"make_env returned the same {name_of(self.env)} object twice, and evaluations and checkpoints in "
+                "virtual time need environments of their own while the training's is being played; make_env must make "
+                "a new one at each call; try lambda: gymnasium.make(...), or hocket.EvaluationOptions(episodes=0) "
+                "without checkpoints"
             )
         other.close()
 

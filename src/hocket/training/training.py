@@ -129,7 +129,7 @@ def train(
             checkpoints=checkpoints,
             resume=resume,
         )
-        if evaluation.episodes:
+        if evaluation.episodes or (checkpoints is not None and isinstance(clock, Virtual)):
             training.check_env_is_new()
         return train_realtime(training) if isinstance(clock, Realtime) else train_virtual(training)
     finally:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hocket.core.description import text
+from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.hooks.instrument import LearnerFigures
 from hocket.hooks.record import RunRecord
@@ -91,17 +92,17 @@ class VirtualTraining:
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
             self._mid_episode = can_save_mid_episode(training.make_env, self._checked.name)
-        config = {"mode": training.mode}
         with run.told(self._dispatcher, ticks):
-            with self._checked.keeping_result(config):
+            with self._checked.keeping_result():
                 record = self._play_to_end(run)
-            result = self._checked.result(record, config)
+            result = self._checked.result(record)
             return result, self._final(result)
 
     def _play_to_end(self, run: VirtualRun) -> RunRecord:
         """Play and save ``run``. An error that ends it has the record so far attached."""
         judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
-        with run.kept_on_error():
+        # A signal while a checkpoint is being written is noted too.
+        with run.kept_on_error(), between_ticks() as interrupt:
             judge.evaluate_if_due()  # one that Ctrl-C ended before the checkpoint that is resumed
             if judge.enough(run.record):
                 pass
@@ -119,7 +120,7 @@ class VirtualTraining:
                 )
                 self._explain_absence(Path(checkpoints.folder), run.tick)
             record = run.end()
-        record.signal = record.signal or judge.signal
+        record.signal = record.signal or judge.signal or interrupt.signal
         return record
 
     def _final(self, result: RunResult) -> Evaluation:

@@ -27,11 +27,13 @@ class RunArguments(ActingArguments):
 
 
 USUAL = RunArguments()
+BY_WORD = ("network", "random")
+"""What --policy takes for a word, even where a folder has that name."""
 
 
 def is_network(policy: str) -> bool:
     """True if ``--policy`` names an untrained network or a trained one."""
-    return policy == "network" or Path(policy).exists()
+    return policy == "network" or (policy not in BY_WORD and Path(policy).exists())
 
 
 UNTRAINED = Need("policy", lambda policy: policy == "network", "--policy network")

@@ -105,7 +105,7 @@ def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: I
         due_s = began_s + frame * period_s
         keys = screen.listen(due_s)
         if interrupt.requested:
-            raise KeyboardInterrupt
+            raise interrupt.error()
         if keys.leave or session.full():
             return
         if keys.save:

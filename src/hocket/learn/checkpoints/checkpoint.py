@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.description import text
 from hocket.errors import CheckpointError, ConfigurationError, MissingExtraError
 from hocket.learn.checkpoints.atomic_folder import INDEX, new_folder, read_index, verify
 
@@ -87,12 +88,12 @@ def belonging(env: str, algorithm: object, network: nn.Module, **more: str) -> d
 
     Args:
         env: the environment's id.
-        algorithm: by its repr, options included.
+        algorithm: by its repr without addresses, options included.
         network: by the names and shapes of its parameters.
         more: such as ``rule="TickDispatch(workers=2)"``.
     """
     shapes = {name: list(value.shape) for name, value in network.state_dict().items()}
-    return {"environment": env, "algorithm": repr(algorithm), **more, "parameters": shapes}
+    return {"environment": env, "algorithm": text(algorithm), **more, "parameters": shapes}
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = KEPT) -> Path:

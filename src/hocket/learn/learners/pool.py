@@ -11,7 +11,6 @@ import math
 import multiprocessing
 from collections.abc import Sequence
 from multiprocessing.connection import Connection, Pipe, wait
-from multiprocessing.forkserver import ensure_running
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from time import monotonic, monotonic_ns, sleep
@@ -150,7 +149,6 @@ class LearnerProcesses:
     def start(self) -> None:
         """Have the processes started; returns at once."""
         preload(PRELOAD)
-        ensure_running()  # now: the next process started elsewhere would have others preloaded
         self._thread.start()
 
     def wait(self, seconds: float = START_S) -> None:

@@ -16,9 +16,9 @@ from hocket.results.run_folder import SavedRun
 
 PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
 """The parts of a policy's text that may differ between pooled runs."""
-OWN = ("seed", "machine", "first_tick", "default_fields")
+OWN = ("seed", "machine", "first_tick", "checkpoint", "default_fields")
 """The entries of a configuration and of its options that may differ between pooled runs."""
-OPTIONS_OWN = ("seed", "out", "json", "save", "resume", "tensorboard", "ticks")
+OPTIONS_OWN = ("seed", "out", "json", "resume", "tensorboard", "ticks")
 
 
 @dataclass(frozen=True, slots=True)
