@@ -170,6 +170,7 @@ def shown(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:ticks=60 end before learning begins")
 def test_it_begins_with_demonstrations(command, shown):
     path, mean = shown
     assert mean > 150

@@ -26,10 +26,12 @@ def test_an_arm_plays(arm, coverage, monkeypatch):
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
     monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
     rows = BlocksRun(5, arm, 0, ticks=500, pretrain_updates=20).play()
-    assert [row["kind"] for row in rows] == ["choosing", "training", "final"] and list(rows[0]) == COLUMNS
+    assert [row["kind"] for row in rows] == ["choosing", "choosing", "training", "final"] and list(rows[0]) == COLUMNS
     assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == 5
     assert rows[-1]["updates"] == (500 - 100) // 4 + 1
-    assert rows[0]["points_per_minute"] == "" and all(row["points_per_minute"] >= 0 for row in rows[1:])
+    assert rows[0]["points_per_minute"] == rows[1]["points_per_minute"] == "" and all(
+        row["points_per_minute"] >= 0 for row in rows[2:]
+    )
 
 
 def test_a_minute_is_a_minute():
