@@ -78,8 +78,8 @@ def test_flags_have_no_value(command, flags, value):
         (("plan", "--latency", "1", "--hz", "60", "--frame-stack", "1"), "--frame-stack 1 needs --env"),
         (("decompose", "--latency", "1", "--rule", "sequential", "--workers", "2"), "--workers 2 needs a rule"),
         (("states", "--policy", "noop", "--hold", "8"), "--hold 8 needs --policy random"),
-        (("bench", "plan", "--realtime", "--cases", "200"), "--cases changes nothing with --realtime"),
-        (("bench", "plan", "--seconds", "15"), "--seconds changes nothing without --realtime"),
+        (("bench", "plan", "--realtime", "--cases", "200"), "--cases has no effect with --realtime"),
+        (("bench", "plan", "--seconds", "15"), "--seconds has no effect without --realtime"),
     ],
 )
 def test_a_typed_default_is_refused_where_it_changes_nothing(command, arguments, message):

@@ -86,7 +86,7 @@ def test_in_realtime(command, tmp_path):
     assert read("y.json")["run"]["ticks"] == 100
     assert read("a/run-000000250/config.json")["mode"] == "delay-only, realtime"
     refused(command(*live, "--evaluate-every", "100"), "--evaluate-every 100 needs --clock virtual")
-    refused(command(*live, "--latency", "measured"), "a network takes what it takes")
+    refused(command(*live, "--latency", "measured"), "--latency measured needs --clock virtual")
 
 
 @pytest.mark.realtime

@@ -1,4 +1,4 @@
-"""`hocket bench plan`: what the planner forecasts, beside what the virtual driver then measures on other seeds."""
+"""`hocket bench plan`: the planner's forecasts beside the virtual driver's measurements on other seeds."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def compare(
 
     Returns:
         Coverage and mean delay, forecast and measured (the mean of the other seeds, and by seed), how long the forecast
-        took, and what of it was within the bounds.
+        took, and whether each figure was within its bounds.
     """
     began = perf_counter()
     said = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
@@ -123,7 +123,7 @@ def compare(
 
 
 def worst_seconds(rows: Sequence[dict[str, Any]]) -> str:
-    """How long forecasts took, in words."""
+    """The median and largest time of a forecast, as a sentence."""
     took = sorted(row["seconds"] for row in rows)
     return f"a forecast takes {took[len(took) // 2]:.2f} s (median), {took[-1]:.2f} s at most"
 
@@ -143,7 +143,7 @@ def bench_plan(
     limit_s: float = FORECAST_S,
     done: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Compare ``cases`` random cases, one row each; ``processes=1`` stays in this one."""
+    """Compare ``cases`` random cases, one row each; ``processes=1`` uses this process only."""
     every: Sequence[PlannerCase] = [case(number, seed) for number in range(cases)]
     one = partial(compare, ticks=ticks, limit_s=limit_s)
     rows: list[dict[str, Any]] = []
