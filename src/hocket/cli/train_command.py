@@ -207,9 +207,7 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     if options.clock == "virtual" or options.latency is None:
         return None
     if options.latency == MEASURED:
-        raise ConfigurationError(
-            "--latency measured needs --clock virtual; in realtime a network has its own times; leave it out"
-        )
+        raise ConfigurationError("--latency measured needs --clock virtual; in realtime leave it out")
     return parse_latency(options.latency)
 
 
