@@ -1,4 +1,4 @@
-"""Acting and learning on a GPU. Nothing here runs without one; what must be true is that the answers are the CPU's."""
+"""Acting and learning on a GPU give the results of the CPU. Skipped without a GPU."""
 
 import copy
 import json

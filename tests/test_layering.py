@@ -1,4 +1,4 @@
-"""Imports go one way. This walks the syntax trees, so an import inside a function counts too."""
+"""Imports go downwards only. Read from the syntax trees, so imports inside functions count too."""
 
 import ast
 import subprocess

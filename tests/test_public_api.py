@@ -173,7 +173,7 @@ PUBLIC_IDS = {id(found) for _, found in OBJECTS}
 
 @cache
 def checked_imports(module):
-    """What ``module`` imports for type checkers only: name → object."""
+    """The imports of ``module`` for type checkers only: name → object."""
     found = {}
     for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -207,7 +207,7 @@ def private_types(annotation, module):
 
 
 HANDED_OUT = {"VirtualRun"}
-"""Classes whose instances hocket alone makes: the types of their constructors need not be public."""
+"""Classes that only hocket constructs: the types of their constructors need not be public."""
 
 
 def functions_of(found):
@@ -284,7 +284,7 @@ def test_arguments_come_in_one_order():
 
 
 TIMES = {"delay", "seconds", "duration", "interval", "deadline", "latency_s", "timeout", "minutes", "ms", "time"}
-"""Names of times that do not say in what they are counted."""
+"""Names of times without a unit."""
 
 
 def test_names_of_times_say_their_unit():

@@ -3,7 +3,7 @@ import time
 import gymnasium as gym
 import numpy as np
 import pytest
-from processes_left import eventually, workers_of_ours
+from leftover_processes import eventually, workers_of_ours
 
 import hocket
 from hocket.envs.null import NullEnv

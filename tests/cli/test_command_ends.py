@@ -1,4 +1,4 @@
-"""However a command ends, its results are saved before they are printed, and its exit status tells the end."""
+"""Results are saved before they are printed however a command ends, and the exit status names the end."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from said import read
+from command_output import read
 
 import hocket
 from hocket.cli import run_command

@@ -1,4 +1,4 @@
-"""Options: flags, what is typed beside what is saved, numbers, unusual values, and refusals before torch is loaded."""
+"""Options: flags, typed and saved options, numbers, unusual values, and refusals before torch is loaded."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 import hocket
 from hocket.cli import cautions, console
@@ -57,7 +57,7 @@ def test_flags_have_no_value(command, flags, value):
     assert code == 2 and "True" in err
 
 
-# -- what is typed contradicts ---------------------------------------------------------------------------------
+# -- contradicting options -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

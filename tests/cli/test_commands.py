@@ -1,4 +1,4 @@
-"""The ``hocket`` command, as it is typed."""
+"""The ``hocket`` command, as typed."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 import hocket
 from hocket.bench import demo as demonstration

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
 
@@ -183,7 +183,7 @@ def test_a_recording_holds_whole_episodes(tmp_path):
     recording.begin(np.array([0]))
     recording.add(3, np.array([1]), 1.0, False, False)
     recording.add(4, np.array([2]), 2.0, True, False)
-    recording.begin(np.array([3]))  # nothing was played since
+    recording.begin(np.array([3]))  # nothing was played after the last write
     shown = Demonstrations.load(recording.save())
     assert shown.observations.ravel().tolist() == [0, 1, 2] and shown.actions.tolist() == [3, 4]
     assert shown.terminated.tolist() == [False, True] and not shown.truncated.any()
@@ -209,7 +209,7 @@ def test_half_blocks():
 
 
 class Screen:
-    """A command in a terminal of 60 lines, and what it drew there."""
+    """A command in a terminal of 60 lines, with its output."""
 
     def __init__(self, cwd, *arguments):
         self._ours, theirs = pty.openpty()
@@ -233,12 +233,12 @@ class Screen:
         os.write(self._ours, keys)
 
     def kill(self):
-        """If it has not ended."""
+        """Kill the command if it has not ended."""
         self.process.kill()
         self.process.wait()
 
     def end(self):
-        """Read to its end; the exit code, and whether the terminal is as it was."""
+        """Read all output; returns the exit code, and true if the terminal is restored."""
         while self.process.poll() is None:
             if select.select([self._ours], [], [], 0.1)[0]:
                 self.drawn += os.read(self._ours, 65536)
@@ -250,7 +250,7 @@ class Screen:
 
 @pytest.fixture
 def display(monkeypatch):
-    """SDL's own, which shows nothing."""
+    """Use SDL's dummy driver, which shows nothing."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
 
 

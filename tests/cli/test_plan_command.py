@@ -1,10 +1,10 @@
-"""``hocket plan`` and ``hocket decompose``, as they are typed."""
+"""``hocket plan`` and ``hocket decompose``, as typed."""
 
 import json
 from contextlib import closing
 
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 import hocket
 from hocket.cli.plan_command import rule_words
@@ -115,7 +115,7 @@ def test_decompose(command, tmp_path):
     assert (code, err) == (0, "")
     assert "lost to inaction" in out and "lost to delay" in out and "reward an episode" in out
     figures = read("d.json")
-    # Always the same push, which is the default as well: nothing is lost to anything.
+    # The policy always gives the default action: no loss to inaction or delay.
     assert figures["per_episode"]["realtime_regret"] == {"mean": 0, "low": 0, "high": 0}
     assert figures["ticks"] == 500 and figures["runs"] == 2
     json.dumps(figures, allow_nan=False)

@@ -1,11 +1,11 @@
-"""``hocket report`` and ``hocket trace``, as they are typed."""
+"""``hocket report`` and ``hocket trace``, as typed."""
 
 import json
 import re
 from pathlib import Path
 
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 VIRTUAL = (
     "run",

@@ -1,10 +1,10 @@
-"""``hocket train``, as it is typed."""
+"""``hocket train``, as typed."""
 
 import json
 
 import gymnasium as gym
 import pytest
-from said import read, refused
+from command_output import read, refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket
@@ -163,7 +163,7 @@ def test_minatars_network():
 
 @pytest.fixture
 def shown(tmp_path):
-    """A hundred episodes of a player that leans against the pole's fall."""
+    """A hundred episodes of a policy that pushes towards the side the pole falls to."""
     env = gym.make("CartPole-v1")
     episodes = hocket.demonstrate(env, lambda seen: int(seen[2] + seen[3] > 0), episodes=20)
     return str(episodes.save(tmp_path / "shown.npz")), episodes.returns.mean()

@@ -1,4 +1,4 @@
-"""What was trained acts, as it is typed."""
+"""``hocket run --policy`` with a trained policy, as typed."""
 
 import json
 import shutil
@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from command_output import read, refused
 from safetensors.torch import load_file, save_file
-from said import read, refused
 
 from hocket.cli.policies import Trained
 
@@ -69,7 +69,7 @@ def test_where_its_weights_are(command, trained):
     assert Trained.of(trained).weights == Trained.of(best.parent).weights == Trained.of(best).weights == best
     checkpoint = trained / "000000150/weights.safetensors"
     assert Trained.of(checkpoint.parent).weights == checkpoint
-    # It has gone on, and was cut off.
+    # The training was resumed and interrupted.
     shutil.copytree(trained / "000000300", trained / "000000450")
     assert Trained.of(trained).weights == trained / "000000450/weights.safetensors"
     for folder in trained.glob("000*"):

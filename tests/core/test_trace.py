@@ -89,7 +89,7 @@ def test_a_replay_that_differs_is_refused(recorded):
 
 
 class Own(Unstaggered):
-    """A rule that somebody else wrote."""
+    """A rule of a user."""
 
     def schedule(self, cadence):
         return _UnstaggeredSchedule(self, cadence)
@@ -115,7 +115,7 @@ def rewritten(path, **changes):
     [
         ({"version": 1}, "version 1"),
         ({"version": None}, "version None"),
-        ({"format": "somebody's"}, "somebody's"),
+        ({"format": "another"}, "another"),
         ({"format": None}, "not a hocket trace"),
         ({"rows": None}, "damaged"),
         ({"rows": "many"}, "damaged"),

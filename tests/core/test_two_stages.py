@@ -1,4 +1,4 @@
-"""Two stages, by hand: when heads are called, for which tick, and how each ends. A tick is 10 ms, a head 1 ms."""
+"""Two stages, by hand: the times, target ticks and outcomes of heads. A tick is 10 ms, a head 1 ms."""
 
 from random import Random
 
@@ -48,7 +48,7 @@ def waiting(workers: int = 1) -> Scheduler:
 
 
 def bound(workers: int = 1) -> Scheduler:
-    """And its head has been called."""
+    """The same, with its head called."""
     scheduler = waiting(workers)
     assert handle(scheduler, e.TimerDue(29 * MS)) == [c.BindHead(0, 0, tick=3)]
     return scheduler

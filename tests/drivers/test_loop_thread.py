@@ -105,7 +105,7 @@ def test_a_handler_of_the_users_own_is_left_alone(number):
 
 
 def test_what_is_ignored_stays_so():
-    """As under nohup."""
+    """An ignored SIGHUP, as under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with between_ticks() as interrupt:

@@ -1,4 +1,4 @@
-"""What policies are told of pending actions: by hand, against the trace, and alike under both drivers."""
+"""Pending actions in the input of policies: by hand, against the trace, and alike under both drivers."""
 
 import os
 import time
@@ -219,7 +219,7 @@ class Live:
 def check_against_the_trace(result, calls, default, *, binding):
     """``calls`` are the policy's, in order: (observation, pending_actions, answer).
 
-    ``binding``: whether the rule executes answers at their targets. Counts what kinds of pending_actions there were.
+    ``binding``: true if the rule executes answers at their targets. Counts the kinds of pending_actions.
     """
     steps = list(result.record.trace.steps())
     executed_by = {x.tick: x.inference for _, commands in steps for x in commands if type(x) is c.Execute}
@@ -257,7 +257,7 @@ def check_against_the_trace(result, calls, default, *, binding):
                     assert code == UNKNOWN, "the inference aimed at it was unfinished"
                     kinds["unfinished"] += 1
                 elif not aimed and (default is None or at_any_tick):
-                    assert code == UNKNOWN, "nobody could know"
+                    assert code == UNKNOWN, "it could not be known"
                     kinds["unforeseeable"] += 1
                 else:
                     (known,) = {i.action for i in finished.values()} or {default}
@@ -330,7 +330,7 @@ def test_no_code_depends_on_an_unfinished_inference(rule, default):
 
 @dataclass
 class Noting:
-    """Appends what it sees to a file, from whatever process, and acts on all of it."""
+    """Appends its inputs to a file, from any process, and acts on all of them."""
 
     path: str
     seconds: float = 0.0

@@ -18,7 +18,7 @@ def standing():
 
 
 def granted(priority):
-    """Whether the system grants this process such a thing."""
+    """True if the system grants this process a real-time priority."""
     with realtime_priority(priority) as got:
         return got == priority
 
@@ -30,7 +30,7 @@ def privileged():
 
 
 def beside(call):
-    """What ``call`` finds in a thread that is started here."""
+    """The result of ``call`` in a new thread."""
     found = []
     thread = Thread(target=lambda: found.append(call()))
     thread.start()

@@ -9,7 +9,7 @@ PERIOD_NS = 20_000_000  # 50 Hz
 
 
 def play(step_ticks, ticks, *, skips):
-    """A loop at 50 Hz whose step of tick k lasts ``step_ticks(k)`` ticks; what it warned of, each with its tick."""
+    """A loop at 50 Hz whose step of tick k lasts ``step_ticks(k)`` ticks; its warnings, each with its tick."""
     watch = RateWatch(Cadence(exact_hz(50)), skips=skips)
     now_ns, tick, said = 0, 0, []
     with warnings.catch_warnings(record=True) as caught:

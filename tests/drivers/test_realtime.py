@@ -19,7 +19,7 @@ realtime = pytest.mark.realtime
 
 
 class Laden(gym.Env):
-    """An environment whose step sometimes takes long. Notes when it was stepped."""
+    """An environment whose step sometimes takes long. Records the times of its steps."""
 
     observation_space = gym.spaces.Box(0, 10_000, (1,), np.int64)
     action_space = gym.spaces.Discrete(3)
@@ -101,7 +101,7 @@ def test_an_environment_that_is_always_too_slow(overrun, nothing_left):
 def test_skip_acts_if_steps_are_slightly_longer_than_a_tick(nothing_left):
     clock = hocket.Realtime(hz=HZ, executor=threads, overrun=hocket.Overrun.SKIP)
     result, _ = play(Laden(lambda step: 1.025), hocket.TickDispatch(4), clock, 96, Sleeping(0.03))
-    assert result.summary().coverage >= 0.7  # of all ticks, the missed ones too; 0 if an overrun meant the default
+    assert result.summary().coverage >= 0.7  # of all ticks, missed ones included; 0 if every overrun gave the default
     replay(result.record.trace, validate=True)
 
 

@@ -252,7 +252,7 @@ def test_bad_ticks_are_refused(null_run, ticks):
 
 
 def test_what_goes_on_beside_the_loop_is_told_the_time():
-    """Before each policy call and each tick, in the order of time; and from when to when a sequential agent learns."""
+    """Before each policy call and each tick, in order of time; with begin and end of a sequential agent's learning."""
     told, called = [], []
 
     class Beside:

@@ -434,7 +434,7 @@ class EverySchedule(Schedule):
 
 
 class Witness(gym.Wrapper):
-    """Writes down all that happens to an environment."""
+    """Records all calls of an environment."""
 
     def __init__(self, env):
         super().__init__(env)

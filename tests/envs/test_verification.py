@@ -1,4 +1,4 @@
-"""Snapshots are compared with the original; what cannot be restored is named."""
+"""Snapshots are compared with the original; parts that cannot be restored are named."""
 
 import random
 from functools import partial

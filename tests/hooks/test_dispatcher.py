@@ -1,8 +1,8 @@
-"""Instruments are told what the record says in the end; one that fails ends alone."""
+"""Instruments get the events that the record holds; a failing instrument is dropped alone."""
 
 import numpy as np
 import pytest
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.core.commands import EndInference, Outcome, StartInference
@@ -64,7 +64,7 @@ def test_what_is_told_is_what_the_record_says(clock):
     answered = np.flatnonzero(inferences.finished_ns >= 0)
     assert [finished[number] for number in answered.tolist()] == inferences.finished_ns[answered].tolist()
     failed = {one.number for one in ended if one.outcome is Outcome.FAILED}
-    # whose worker was let go on after an episode's end may fail later
+    # whose worker continued after an episode's end may fail later
     assert failed <= finished.keys() - set(answered.tolist())
 
 
@@ -152,7 +152,7 @@ def moment(tick):
 
 
 def test_a_lost_worker_is_done_with_whatever_it_ran():
-    """Whether its inference failed with it, or had ended with its episode before."""
+    """The inference of a lost worker fails, or had ended with its episode before."""
     notes = Notes()
     dispatcher = Dispatcher([notes])
     for number in range(2):
@@ -168,7 +168,7 @@ def test_a_lost_worker_is_done_with_whatever_it_ran():
         (1, 40, Outcome.FAILED),
     ]
     assert [(one.number, one.ended_ns) for one in notes.ended] == [(0, 20), (1, 40)]
-    assert dispatcher._views == {}, "nothing is kept of what is over"
+    assert dispatcher._views == {}, "nothing is kept of ended inferences"
     dispatcher.handled(InferenceFinished(50, 9), [EndInference(9, Outcome.DROPPED)])
     dispatcher.ticked(moment(4))
-    assert len(notes.finished) == len(notes.ended) == 2, "that one began before the run was gone on with"
+    assert len(notes.finished) == len(notes.ended) == 2, "that one began before the run was resumed"

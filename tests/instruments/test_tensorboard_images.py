@@ -6,8 +6,8 @@ from itertools import pairwise
 import gymnasium as gym
 import numpy as np
 import pytest
+from leftover_processes import eventually
 from PIL import Image
-from processes_left import eventually
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket

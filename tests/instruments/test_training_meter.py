@@ -2,7 +2,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.envs.null import NullEnv
@@ -115,7 +115,7 @@ def test_a_run_that_was_gone_on_with():
 
 @pytest.mark.parametrize(("of_training", "of_run"), [(0, 0), (5000, 0), (0, 5000)])
 def test_instruments_are_told_the_tick_of_the_training_at_which_a_run_begins(of_training, of_run):
-    """In virtual time the run's ticks go on from it, on the wall clock they begin at 1 again."""
+    """In virtual time the run's ticks count on from it, on the wall clock they begin at 1 again."""
     runs = []
 
     class Looking(Instrument):

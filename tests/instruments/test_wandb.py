@@ -8,7 +8,7 @@ from hocket.instruments.wandb import WeightsAndBiases
 
 
 class Run:
-    """Keeps what it is given, as ``wandb.Run`` does."""
+    """Keeps logged values, as ``wandb.Run`` does."""
 
     def __init__(self):
         self.entries, self.metrics = [], []

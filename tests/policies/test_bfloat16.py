@@ -1,4 +1,4 @@
-"""bfloat16 is warned of where the processor has no units for it."""
+"""Warns of bfloat16 on a processor without units for it."""
 
 import warnings
 

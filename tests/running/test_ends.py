@@ -1,4 +1,4 @@
-"""Whatever ends a run leaves its record: in the error's ``result``."""
+"""However a run ends, its record is in the error's ``result``."""
 
 import dataclasses
 import functools
@@ -176,7 +176,7 @@ def test_an_error_before_the_first_tick_has_no_result():
     assert caught.value.result is None
 
 
-# -- what a run records of users' own classes, whatever they are ---------------------------------------------------
+# -- records of users' own classes --------------------------------------------------------------------------------
 
 
 class Undecorated(hocket.Rule):
@@ -222,7 +222,7 @@ def test_a_repr_that_raises_costs_no_run(clock, tmp_path):
     assert hocket.load(tmp_path).config["default"] == "<Speechless>"
 
 
-# -- what an environment gives, under every policy ---------------------------------------------------------------
+# -- checks of environments, under every policy ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["function", "torch"])

@@ -7,7 +7,7 @@ import threading
 import gymnasium as gym
 import numpy as np
 import pytest
-from looking_on import AtTheStart
+from recording_instruments import AtTheStart
 
 import hocket
 from hocket.core.trace import Trace
@@ -85,7 +85,7 @@ def test_numpy_integers_are_integers():
     assert type(result.config["seed"]) is type(result.config["ticks"]) is int
 
 
-# -- what comes out --------------------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])

@@ -1,4 +1,4 @@
-"""What an environment gives is checked against what it declares: converted where harmless, else refused by name."""
+"""An environment's values are checked against its spaces: converted if harmless, else refused by name."""
 
 import pickle
 
@@ -14,7 +14,7 @@ SPACE = Box(-1, 1, (3,), np.float32)
 
 
 class Given(gym.Env):
-    """Gives what it is told to give."""
+    """Returns preset values."""
 
     action_space = Discrete(2)
 
@@ -156,6 +156,6 @@ def test_a_checked_environment_can_be_pickled():
 
 
 def test_large_numbers_are_finite():
-    """Their squares are not; nothing warns of that."""
+    """Their squares are not finite; no warning is given."""
     large = np.full(3, 3e38, np.float32)
     assert ObservationCheck(Box(-np.inf, np.inf, (3,), np.float32), "Large")(large) is large

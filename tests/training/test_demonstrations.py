@@ -1,4 +1,4 @@
-"""Demonstrations against arrays by hand, and against what a virtual run of the same actions teaches."""
+"""Demonstrations against arrays by hand, and against the transitions of a virtual run of the same actions."""
 
 import gymnasium as gym
 import numpy as np
@@ -89,7 +89,7 @@ def test_with_a_delay_nobody_decided_the_first_ticks():
 
 
 class Noted:
-    """Keeps all moments of a run, as an expert's that did not wait would be written down."""
+    """Keeps all moments of a run, as a recording of a realtime expert."""
 
     def __init__(self):
         self.observations, self.rows = [], []

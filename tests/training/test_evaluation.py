@@ -1,4 +1,4 @@
-"""Evaluations: which weights they are of, how long they take, and whether there are any."""
+"""Evaluations: their weights, their length, and switching them off."""
 
 import math
 import os
@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.errors import ConfigurationError
@@ -89,7 +89,7 @@ class Learning:
     [
         ({2: 5.0, 4: 3.0, 5: 9.0}, 5),  # only the end is better
         ({2: 5.0, 4: 3.0, 5: 4.0}, 2),
-        ({2: math.nan, 4: 3.0, 5: 1.0}, 4),  # what is no number is never the best
+        ({2: math.nan, 4: 3.0, 5: 1.0}, 4),  # NaN is never the best
         ({2: math.nan, 4: math.nan, 5: math.nan}, 5),  # then the newest weights stay
     ],
 )

@@ -1,4 +1,4 @@
-"""TrainingLog from demonstrations alone: what only ever took the right action must come to be taken."""
+"""TrainingLog from demonstrations alone: the greedy policy takes the demonstrated actions."""
 
 import gymnasium as gym
 import numpy as np

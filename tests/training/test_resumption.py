@@ -1,4 +1,4 @@
-"""A run in virtual time comes out the same whether it was suspended in its middle or not."""
+"""A run in virtual time has the same result if it was suspended and resumed."""
 
 import pickle
 import re
@@ -205,7 +205,7 @@ ALGORITHM = Rainbow(batch_size=8, target_every=20, learning_rate=3e-3)
 
 
 class TrainingLog:
-    """What `hocket.train` puts together, by hand."""
+    """The parts that `hocket.train` puts together, by hand."""
 
     def __init__(self, weights_seed=0, algorithm=ALGORITHM):
         torch.set_num_threads(1)
@@ -281,7 +281,7 @@ def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
     other = TrainingLog()
     run = other.begin()
     run.play(602)
-    assert len(run.executor.background._under_way) == 3, "gradients that have not landed go on too"
+    assert len(run.executor.background._under_way) == 3, "gradients that have not landed are resumed too"
     path = save_learning(tmp_path / "checkpoints", run, other)
     assert not re.search(rb"\bQNetwork|\bAdam|hocket.learn.replay.replay", (path / "state.pkl").read_bytes())
     in_a_new_process(GO_ON, tmp_path / "checkpoints", tmp_path / "said", monkeypatch=monkeypatch)

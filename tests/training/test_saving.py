@@ -1,4 +1,4 @@
-"""What a training says of environments that cannot be saved, or not exactly; and what is left of one that fails."""
+"""Messages about environments that cannot be saved, or not exactly; and the result of a training that fails."""
 
 import gymnasium as gym
 import numpy as np
@@ -37,7 +37,7 @@ class Walk(gym.Env):
 
 
 class Looking(gym.Wrapper):
-    """Pays by what it sees in the environment that it wraps."""
+    """Its reward depends on the state of the wrapped environment."""
 
     def __init__(self, env):
         super().__init__(env)
@@ -205,7 +205,7 @@ def test_an_error_carries_the_training_up_to_there(at, ticks, played):
     assert info.value.result.config["mode"] == "delay-only, virtual"
 
 
-# -- what environments give ------------------------------------------------------------------------------------
+# -- values of environments ------------------------------------------------------------------------------------
 
 
 class Giving(Walk):

@@ -1,4 +1,4 @@
-"""`hocket.train` saves itself, goes on, and says how it stands."""
+"""`hocket.train` in virtual time: saving, resuming, and progress."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from looking_on import Notes
+from recording_instruments import Notes
 from safetensors.torch import load_file
 
 import hocket
@@ -77,7 +77,7 @@ def came_to(result):
 
 
 OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
-"""By an earlier commit; see the README beside it."""
+"""A checkpoint of an earlier commit; see the README beside it."""
 
 
 def test_a_checkpoint_of_an_older_version_is_refused_by_name():

@@ -1,4 +1,4 @@
-"""The rule that minimises predicted regret: its parts by hand, and what it reaches."""
+"""The rule that minimises predicted regret: its parts by hand, and its results."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Algorithms 1 and 2: what they guarantee, and what the reversed distance of the reference code loses."""
+"""Algorithms 1 and 2: their guarantees, and the loss by the reversed distance of the reference code."""
 
 from dataclasses import dataclass
 from random import Random
@@ -185,7 +185,7 @@ def fills_with_losses(rule, losses, *, replace):
 
 def test_a_waiting_worker_that_is_lost_leaves_no_timer_behind():
     # Of two workers one starts at once and the other waits for its turn at 10 ms (the spacing is one tick). When
-    # it is lost there is nobody to wake.
+    # it is lost there is no worker to wake.
     scheduler = Scheduler(MaxTime(2), Cadence(100))
     scheduler.handle(e.WorkerJoined(0, 0))
     scheduler.handle(e.WorkerJoined(0, 1))

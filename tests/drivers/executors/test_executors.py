@@ -1,4 +1,4 @@
-"""An executor by itself, told what to do by the test."""
+"""An executor alone, driven by the test."""
 
 import os
 import threading
@@ -59,7 +59,7 @@ def test_it_conforms(kind):
 @realtime
 @both
 def test_no_report_is_lost_between_two_threads(kind):
-    """As in `StaggeredAgent`: one thread waits while another takes reports."""
+    """One thread waits while another takes reports, as in `StaggeredAgent`."""
     executor = kind().executor(job(Sleeping(0.0), workers=2), None)
     executor.launch()
     lock, closing, got = threading.Lock(), threading.Event(), []
@@ -121,7 +121,7 @@ def test_bad_options_are_refused(kind, options):
 
 @dataclass
 class WarmedUp(PolicyFactory):
-    """Its action is the number of arrays that it was warmed up with."""
+    """Answers the number of arrays that it was warmed up with."""
 
     pending = 3
     head_s = 0.001
@@ -177,7 +177,7 @@ def test_workers_that_may_not_lower_their_priority_work_and_it_is_said_once(kind
 
 @realtime
 def test_lost_workers_come_back_after_pauses_that_grow(monkeypatch):
-    """Of one worker that ends at each call: at once the first time, then 0.1 s and 0.2 s later."""
+    """One worker that ends at each call is replaced at once, then after 0.1 s and 0.2 s."""
     executor = hocket.Processes().executor(job(Trouble("exits"), workers=1), None)
     ordered = []
     order = executor._keeper.order

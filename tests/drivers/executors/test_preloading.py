@@ -1,12 +1,12 @@
-"""A worker process begins with torch imported where its policy says so. No torch in this file: workers import it."""
+"""A worker process begins with torch imported if its policy asks for it. Workers import this file: no torch here."""
 
 import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from first_moment import imported_in_a_child, stop_fork_server
 from gymnasium import spaces
+from initial_imports import imported_in_a_child, stop_fork_server
 
 import hocket
 from hocket.drivers.executors import worker_process

@@ -1,4 +1,4 @@
-"""Hocket Blocks on the emulator: play whose rewards are known beforehand, through the definition of Tetris."""
+"""Hocket Blocks on the emulator: play with known rewards, through the definition of Tetris."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def piece(game):
 
 
 def fill(game, *rows):
-    """The lowest rows of the field; the screen does not know of them."""
+    """The lowest rows of the field; they are not drawn."""
     for index, row in enumerate(rows, 18 - len(rows)):
         game.write(FIELD + 32 * index, bytes(BLOCK_TILE * (cell == "#") for cell in row))
 
@@ -137,7 +137,7 @@ def test_rows_above_and_between_full_ones_come_down_as_they_are_and_are_drawn(ga
     play(game, *[NONE] * 100)
     expected = ["#.#.......", "##.#######", "####.#####"]
     assert field(game) == ["." * 10] * 15 + expected
-    shown = [game.read(TILE_MAP + 32 * row + 1, 10) for row in range(17)]  # what is below has not changed
+    shown = [game.read(TILE_MAP + 32 * row + 1, 10) for row in range(17)]  # the rows below have not changed
     assert ["".join(".#"[cell >= BLOCK_TILE] for cell in row) for row in shown] == field(game)[:17]
 
 

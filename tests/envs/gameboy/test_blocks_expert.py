@@ -1,4 +1,4 @@
-"""The expert's picture of the game is the game's, its features are what they are called, and it plays well."""
+"""The expert reads the game correctly, its features match their definitions, and it plays well."""
 
 from collections import Counter, defaultdict
 from contextlib import closing

@@ -87,7 +87,7 @@ def test_one_of_mine_faints_and_another_must_be_sent(duel):
     duel.until(BATTLE_MENU)
     assert duel.byte(0xCC2F) == 2 and duel.byte(0xD014) == duel.get(PARTY, 2, 0)
     assert duel.counted == [-1]
-    assert duel.get(ENEMIES, 0, HP) == duel.get(ENEMIES, 0, MAX_HP)  # who fell struck no more
+    assert duel.get(ENEMIES, 0, HP) == duel.get(ENEMIES, 0, MAX_HP)  # the one that fell did not strike
 
 
 def test_both_faint_in_the_same_frame(duel):

@@ -1,4 +1,4 @@
-"""hocket's own cartridges through the registered environments: what the emulator side owes them."""
+"""hocket's own cartridges through the registered environments."""
 
 import pickle
 from functools import partial

@@ -1,4 +1,4 @@
-"""The cartridges that are committed are what their sources make."""
+"""The committed cartridges equal the build of their sources."""
 
 import shutil
 import subprocess

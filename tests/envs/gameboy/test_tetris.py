@@ -1,4 +1,4 @@
-"""The definition on the emulator: what is put into its memory is what is rewarded."""
+"""The definition on the emulator: rewards follow the values written into its memory."""
 
 import pytest
 from cartridge import CLOCK

@@ -10,7 +10,7 @@ MS = 1_000_000
 
 
 class Clock:
-    """Stands still but for what is added."""
+    """A clock that moves only when time is added."""
 
     def __init__(self):
         self.now_ns = 10**12

@@ -72,7 +72,7 @@ def test_another_run_is_told_from_its_own_beginning(board):
     board.rings["ticks"].append(tick(5))
     header, sections = seen(board, viewer)
     assert header["about"]["name"] == "Second" and sections["ticks"]["tick"].tolist() == [5]
-    assert "now_s" not in header, "virtual time is as far as its last tick"
+    assert "now_s" not in header, "virtual time stands at its last tick"
 
 
 def test_a_run_that_is_just_changing_is_not_shown(board):
@@ -88,7 +88,7 @@ def test_totals_by_hand(board):
     assert {name for name, value in header["totals"].items() if value is None} == nothing
     for name, value in {
         "tick": 110,
-        "elapsed": 100,  # gone on with at tick 10
+        "elapsed": 100,  # resumed at tick 10
         "ticks": 96,
         "fresh": 80,
         "delay_ticks": 200,

@@ -1,4 +1,4 @@
-"""The page's process, its viewers, and what can go wrong with either. The run goes on."""
+"""The page's process, its viewers, and faults of either. The run continues."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leftover_processes import alive, eventually, named_memory
 from painted import Painted
-from processes_left import alive, eventually, named_memory
 from viewers import ASK, beside, look_at, stream_of, take_apart, watching
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -142,7 +142,7 @@ class Large(Painted):
 
 @pytest.mark.parametrize("asks", [1, 300])
 def test_a_viewer_that_never_reads_makes_nothing_grow(page, asks):
-    """Nor does one that goes on asking without reading; others are served meanwhile."""
+    """Nor does one that keeps asking without reading; others are served meanwhile."""
     pid = page._process.pid
     deaf = socket.create_connection(("127.0.0.1", page._port))
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -195,7 +195,7 @@ def test_a_viewer_that_says_words_is_sent_away(page, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-# -- who is let in ---------------------------------------------------------------------------------------------
+# -- access ----------------------------------------------------------------------------------------------------
 
 
 def answer(url, **headers):
@@ -257,7 +257,7 @@ def test_every_address_needs_the_token_and_the_printed_one_has_it(host):
     assert hocket.LivePage(0, host="::1").url.startswith("http://[::1]:0/?token=")
 
 
-# -- what cannot be --------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------
 
 
 def test_a_port_that_is_taken(page):
@@ -305,7 +305,7 @@ def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
         def step(self, action):
             if self._ticks == 20:
                 os.kill(pid, signal.SIGKILL)
-                assert eventually(lambda: not alive(pid), 60)  # one that stands back for all others dies late
+                assert eventually(lambda: not alive(pid), 60)  # a process of the lowest priority dies late
             return super().step(action)
 
     with hocket.LivePage(0) as page:

@@ -1,4 +1,4 @@
-"""The page in Chromium, while a run goes on."""
+"""The page in Chromium, during a run."""
 
 import os
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leftover_processes import eventually
 from painted import Painted
-from processes_left import eventually
 from viewers import beside
 
 import hocket
@@ -63,7 +63,7 @@ def browser(tmp_path_factory):
 
 
 class Shown:
-    """What a page in the browser shows."""
+    """The contents of a page in the browser."""
 
     def __init__(self, browser):
         self.browser = browser
@@ -102,7 +102,7 @@ class Shown:
 
 @pytest.fixture
 def shown(browser):
-    """A browser that has seen no page yet, and complains of none afterwards."""
+    """A new browser; its log must be empty afterwards."""
     browser.get("about:blank")
     browser.get_log("browser")
     yield Shown(browser)
@@ -154,7 +154,7 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
         assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
 
-        # Header and picture show the same tick, in every frame that is looked at.
+        # Header and picture show the same tick, in every frame that is checked.
         both = "return [document.getElementById('ticks').textContent, document.getElementById('picture').dataset.tick]"
         for _ in range(10):
             header, picture = browser.execute_script(both)
@@ -168,7 +168,7 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: (shown.pixels("picture") != before[2]).any())
         assert (shown.pixels("lanes") != before[3]).any()
 
-        # Pause holds the lanes and the picture; the figures go on.
+        # Pause holds the lanes and the picture; the figures still change.
         seen = shown.tick()
         assert eventually(lambda: shown.moment() * HZ > seen + 4)
         shown.press("pause")

@@ -1,4 +1,4 @@
-"""A folder is whole or not there, whatever happens to its writer."""
+"""A folder is complete or absent, even if its writer fails."""
 
 import json
 import subprocess

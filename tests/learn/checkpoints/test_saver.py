@@ -1,4 +1,4 @@
-"""The saver beside a tick loop that is only played: a board whose tick is set by hand."""
+"""The saver beside a simulated tick loop: a board whose tick is set by hand."""
 
 import os
 import shutil
@@ -6,8 +6,8 @@ import signal
 
 import numpy as np
 import pytest
-from first_moment import imported_in_a_child, stop_fork_server
-from processes_left import alive, eventually, workers_of_ours
+from initial_imports import imported_in_a_child, stop_fork_server
+from leftover_processes import alive, eventually, workers_of_ours
 from sharing import table, tabular_replay
 
 from hocket.errors import CheckpointError
@@ -70,7 +70,7 @@ class Case:
 
 
 def started(case):
-    """Tick on until it saves: what is due follows from the tick that it sees first."""
+    """Tick until it saves: the due ticks follow from the first tick that it sees."""
     step = iter(range(100, 100_000, 100))
     assert eventually(lambda: setattr(case.board, "tick", next(step)) or case.saved(), 60)
     return case.board.tick

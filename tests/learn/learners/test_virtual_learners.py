@@ -291,7 +291,7 @@ def test_what_does_not_go_together_is_refused():
 
 
 class _Without(cloudpickle.CloudPickler):
-    """Leaves the replay, which is shared memory, to whoever keeps it."""
+    """Leaves out the replay, which is shared memory, and takes it from outside."""
 
     def persistent_id(self, value):
         return "replay" if isinstance(value, Replay) else None

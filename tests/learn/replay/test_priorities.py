@@ -149,7 +149,7 @@ def test_a_late_look_at_the_counters_is_harmless():
     p.sample(1, rng, 2, 8, beta=0)  # another learner read the writer's counters earlier and came second
     assert p._tree.total() == 4
     assert p._tree.leaves[:8].tolist() == [1, 1, 0, 0, 0, 0, 1, 1]
-    # The writer moved on between somebody's two looks, so that all they knew of was retired; and again a late one.
+    # The writer moved on between two looks of a learner, so that all it had seen was retired; and again a late one.
     p.sample(1, rng, 14, 12, beta=0)
     p.sample(1, rng, 10, 13, beta=0)
     assert p._tree.total() == 0
@@ -160,7 +160,7 @@ def test_a_late_look_at_the_counters_is_harmless():
 def hold_and_spoil(arrays, ready):
     p = Priorities(arrays, 300, 1.0, 1e-6)
     with p._inside():
-        p._tree.leaves[7] = 1000.0  # its sums are not told
+        p._tree.leaves[7] = 1000.0  # its sums are not updated
         ready.send(True)
         signal.pause()
 

@@ -256,7 +256,7 @@ def read(weights, until):
     last = distinct = 0
     while last < until:
         version = reader.refresh(network)
-        assert version >= last, "time went back"
+        assert version >= last, "an older version was read after a newer one"
         assert all((tensor == version).all() for tensor in tensors(network)), "a torn read"
         distinct += version > last
         last = version
@@ -336,7 +336,7 @@ def test_a_writer_killed_in_the_middle(after):
 @BOTH
 @pytest.mark.parametrize("steps", [0, 3, 4])
 def test_a_state_is_taken_over(shared, steps, tmp_path):
-    """Restored from a file, learning goes on bit for bit as it would have."""
+    """Restored from a file, learning continues bit for bit."""
     algorithm, network = DQN(learning_rate=0.1), table(support=(-2.0, 2.0))
     first = SharedWeights(network, shared=shared)
 

@@ -193,7 +193,7 @@ def test_no_run_is_no_report(tmp_path):
 
 
 def series_of(found, name):
-    """What a page's charts hold under a name."""
+    """The data of a page's charts under a name."""
     return [series for data in found.data for series in data.get("series", ()) if series["name"] == name]
 
 
