@@ -157,7 +157,7 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize(
     "page", [pytest.param(page, id=name(page), marks=marks(page)) for page in PAGES if blocks(page)]
 )
-def test_what_it_shows_runs(page, tmp_path):
+def test_code_blocks_run_and_print_the_documented_text(page, tmp_path):
     printed = run_page(page, tmp_path)
     for block, got in zip(blocks(page), printed, strict=True):
         if block.printed is not None:

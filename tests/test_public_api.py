@@ -46,7 +46,7 @@ def test_the_names_of_hocket_fit_a_screen():
 
 
 @packages
-def test_no_submodule_can_take_a_names_place(package):
+def test_no_submodule_shadows_a_public_name(package):
     module = import_module(package)
     submodules = {found.name for found in pkgutil.iter_modules(module.__path__)}
     own = {name for name, home in homes(package).items() if home != package}

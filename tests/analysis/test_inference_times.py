@@ -86,7 +86,7 @@ def test_a_policy_that_hangs():
         hocket.measure(env(), lambda observation: time.sleep(60), executor=hocket.Processes(hang_s=0.3))
 
 
-def test_what_cannot_be_measured_is_refused():
+def test_unmeasurable_policies_are_refused():
     with pytest.raises(ConfigurationError, match="count=0"):
         hocket.measure(env(), slow, count=0)
     with pytest.raises(ConfigurationError, match="Discrete"):

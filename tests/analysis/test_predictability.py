@@ -67,7 +67,7 @@ def test_actions_may_come_from_a_policy():
     assert wild.value < 0.6 and wild.correlations[0] == pytest.approx(0, abs=0.4)
 
 
-def test_what_counts_can_be_chosen():
+def test_the_outcome_can_be_chosen():
     def pair():
         return gym.wrappers.TransformObservation(
             TabularEnv(ring(5, 0.8)), lambda o: np.array([o[0], 7.0]), gym.spaces.Box(0, 9, (2,))

@@ -172,7 +172,7 @@ def test_signals_wait_until_all_is_saved():
         pass
 
 
-def test_what_cannot_be_saved_does_not_keep_the_rest_from_it(capsys):
+def test_a_failed_save_does_not_prevent_the_others(capsys):
     saved = []
 
     def full(result):

@@ -181,7 +181,7 @@ def test_values_of_a_file_are_values_and_not_options(command):
     assert not Path("policy").exists()
 
 
-def test_a_file_that_names_code_says_so(command, saved):
+def test_a_config_that_names_code_is_announced(command, saved):
     Path("mine.py").write_text("def act(observation): return 1\n")
     options = read("r/config.json")["options"]
     Path("c.json").write_text(json.dumps({"options": {**options, "policy": "mine.py:act"}}))

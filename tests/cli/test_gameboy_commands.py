@@ -95,7 +95,7 @@ def test_noop_is_no_button(command, args):
     assert set(np.load("saved/ticks.npz")["action"].ravel()) == {6}
 
 
-def test_a_game_without_its_rom_says_how_to_bring_it(command, tmp_path):
+def test_a_game_without_its_rom_names_the_option(command, tmp_path):
     refused(command("run", "--env", "hocket/Tetris-v0"), "--env-args rom=FILE")
     refused(command("run", "--env", "hocket/Tetris-v0", "--env-args", "rom=none.gb"), "none.gb", "cannot be read")
     refused(command("run", "--env", "hocket/Tetriss-v0"), "did you mean hocket/Tetris-v0")
@@ -152,7 +152,7 @@ def test_pictures_fit_and_keep_their_shape():
     assert np.array_equal(terminal.fitted(picture, 80, 100), picture[::2, ::2])
 
 
-def test_a_terminal_that_is_too_small_is_told_of():
+def test_a_terminal_that_is_too_small_is_reported():
     assert terminal.size_note(160, 73) == ""
     assert terminal.size_note(80, 24) == "too small: 80x24, all pixels need 160x73   "
     assert terminal.size_note(160, 72) == "too small: 160x72, all pixels need 160x73   "
@@ -165,7 +165,7 @@ def test_a_terminal_that_shows_nothing_is_refused(monkeypatch, size):
         terminal.Terminal().__enter__()
 
 
-def test_what_is_played_is_recorded_for_training(command, args, display):
+def test_play_is_recorded_for_training(command, args, display):
     game = ("play", "--env", "hocket/Tetris-v0", "--env-args", args, "--record", "shown", "--seconds", "0.3")
     for number in range(2):
         code, out, err = command(*game)
@@ -254,7 +254,7 @@ def display(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
 
 
-def test_a_window_listens_to_what_is_down(display):
+def test_a_window_reads_the_pressed_keys(display):
     screen = Window()
     sdl = screen._sdl
 

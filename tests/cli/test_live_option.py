@@ -54,7 +54,7 @@ def test_demo(command, shown, monkeypatch):
     assert {run.env.render_mode for run in shown} == {"rgb_array"}
 
 
-def test_what_cannot_be(command):
+def test_invalid_options_are_refused(command):
     refused(command(*VIRTUAL, "--live-port", 3), "--live-port 3 needs --live")
     refused(command(*VIRTUAL, "--live-host", "0.0.0.0"), "--live-host 0.0.0.0 needs --live")
     refused(command(*VIRTUAL, "--live", "--live-host", "here"), "host='here' is no address")

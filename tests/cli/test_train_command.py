@@ -31,7 +31,7 @@ def saved(folder):
 
 
 @pytest.mark.slow
-def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(command, tmp_path):
     alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
     assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
     first = command(*QUICK, *alike, "--out", "runs/a", "--save-every", "150", "--tensorboard", "board")
@@ -126,7 +126,7 @@ def test_the_classical_loop(command):
         (("--config", "nowhere.json"), ("hocket train",)),
     ],
 )
-def test_what_does_not_fit_is_refused(command, options, words):
+def test_mismatches_are_refused(command, options, words):
     refused(command(*QUICK, *options), *words)
 
 

@@ -73,7 +73,7 @@ def test_two_calls_a_cycle(executor):
 
 @both
 def test_one_call_a_cycle(executor):
-    """The same policy in one call a cycle: an observation comes when the next action is due, so it acts a tick later."""
+    """The same policy in one call a cycle: an observation comes when the next action is due, a tick later."""
     delays = []
     with agent_of(answer_after(2.4 * TICK_S), executor) as agent:
         for _ in loop(60):
@@ -126,7 +126,7 @@ def test_a_new_episode_discards_what_is_in_flight():
         assert agent.counts()["discarded"] >= 1
 
 
-def test_what_act_refuses():
+def test_act_refuses_invalid_observations():
     with agent_of(answer_after(0.001)) as agent:
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()

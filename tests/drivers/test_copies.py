@@ -128,7 +128,7 @@ def test_listeners_and_instruments_may_change_what_they_are_shown(hook, clock):
     assert {tick: float(final[0]) for tick, final in finals.items()} == pytest.approx({5: 0.05, 10: 0.05})
 
 
-def test_what_a_listener_is_shown_stays_as_it_was():
+def test_values_given_to_a_listener_do_not_change():
     kept = []
 
     class Keeper:

@@ -103,7 +103,7 @@ def test_bad_limits_are_refused(options, message):
 
 
 @pytest.mark.parametrize("limits", [5, None, "10 s"])
-def test_what_are_no_limits_is_refused(limits):
+def test_other_objects_are_refused_as_limits(limits):
     with pytest.raises(ConfigurationError, match=r"failures=.* must be FailureLimits; try hocket\.FailureLimits"):
         hocket.Realtime(hz=60, failures=limits)
 
@@ -122,7 +122,7 @@ def test_limits_are_of_virtual_seconds(null_run):
     assert len(calls) == 101
 
 
-def test_a_virtual_run_goes_on_with_its_default_through_an_outage(null_run):
+def test_a_virtual_run_acts_by_its_default_during_an_outage(null_run):
     """An outage of 3 s, observations 50 to 199: 150 failures of six workers, 25 rounds, but shorter than 10 s."""
 
     def policy(observation):

@@ -162,7 +162,7 @@ def test_now_and_then_a_head_is_late():
     [hocket.TickDispatch(5), hocket.TickDispatch(8, quantile="auto"), hocket.MaxTime(5), hocket.Unstaggered(3)],
     ids=lambda rule: type(rule).__name__ + str(rule.workers),
 )
-def test_a_head_is_told_what_had_happened_when_it_was_called_and_nothing_else(rule, head_s):
+def test_a_head_gets_the_actions_executed_before_its_call_and_no_others(rule, head_s):
     calls = []
 
     def head(features, pending_actions, newest):

@@ -104,7 +104,7 @@ def test_a_handler_of_the_users_own_is_left_alone(number):
         signal.signal(number, before)
 
 
-def test_what_is_ignored_stays_so():
+def test_ignored_signals_stay_ignored():
     """An ignored SIGHUP, as under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

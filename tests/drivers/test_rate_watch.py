@@ -61,5 +61,5 @@ def test_a_loop_that_holds_its_rate_on_the_whole_is_not_warned_of(step_ticks, sk
     assert play(step_ticks, 300, skips=skips) == []
 
 
-def test_too_few_ticks_say_nothing():
+def test_too_few_ticks_give_no_warning():
     assert play(lambda tick: 3, 9, skips=False) == []

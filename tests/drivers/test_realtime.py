@@ -134,7 +134,7 @@ def test_traces_replay(rule, executor, null_run, nothing_left, tmp_path):
 
 
 @realtime
-def test_learning_goes_on_beside_the_loop(null_run, nothing_left):
+def test_learning_continues_beside_the_loop(null_run, nothing_left):
     learned = []
 
     def learn():
@@ -171,7 +171,7 @@ def test_the_garbage_collector_is_as_before(null_run, nothing_left):
 
 @realtime
 @pytest.mark.parametrize("executor", [hocket.Threads(nice=7), hocket.Processes(nice=7)])
-def test_workers_stand_back(executor, nothing_left):
+def test_workers_have_a_lower_priority(executor, nothing_left):
     class Wide(Laden):
         action_space = gym.spaces.Discrete(20)
 
@@ -181,7 +181,7 @@ def test_workers_stand_back(executor, nothing_left):
 
 
 @realtime
-def test_books_do_not_grow(null_run, nothing_left, engines):
+def test_memory_does_not_grow(null_run, nothing_left, engines):
     clock = hocket.Realtime(hz=1000, executor=threads)
     null_run(hocket.TickDispatch(4), clock, 1500, Sleeping(0.003), episode_ticks=10)
     (engine,) = engines
@@ -219,7 +219,7 @@ def test_bad_options_are_refused(options):
 
 
 @realtime
-def test_instruments_hear_of_the_start_of_workers_before_the_first_is_built(null_run):
+def test_instruments_get_the_start_of_workers_before_the_first_is_built(null_run):
     order = []
 
     class Building(hocket.PolicyFactory):

@@ -251,7 +251,7 @@ def test_bad_ticks_are_refused(null_run, ticks):
         null_run(hocket.Unstaggered(1), virtual(0.1), ticks)
 
 
-def test_what_goes_on_beside_the_loop_is_told_the_time():
+def test_background_work_gets_the_time():
     """Before each policy call and each tick, in order of time; with begin and end of a sequential agent's learning."""
     told, called = [], []
 

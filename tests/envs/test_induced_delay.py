@@ -274,7 +274,7 @@ class Drifting(Scaling):
         (([0, 0, 0], 1.0, False, {}), "5 values are needed"),
     ],
 )
-def test_what_the_environment_gives_is_checked(given, message):
+def test_values_of_the_environment_are_checked(given, message):
     env = InducedDelay(Drifting(given), delay_ticks=2)
     env.reset(seed=0)
     for _ in range(2):
@@ -344,7 +344,7 @@ def test_pending_rows_of_the_default(inference_ticks, default, expected):
 
 @pytest.mark.parametrize("default", [hocket.Fixed(1), hocket.RepeatLast(), hocket.RandomDefault()])
 @pytest.mark.parametrize(("interval", "delay", "lasts"), [(1, 5, 1), (1, 5, 3), (2, 5, 2), (3, 7, 7), (4, 3, 1)])
-def test_what_is_known_comes_true(default, interval, delay, lasts):
+def test_known_pending_actions_are_executed(default, interval, delay, lasts):
     env = InducedDelay(
         Counting(actions=3),
         interval_ticks=interval,

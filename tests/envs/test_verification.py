@@ -192,7 +192,7 @@ def test_attributes_that_the_original_has_no_more_are_removed():
         partial(make_env, "hocket/Null-v0"),
     ],
 )
-def test_what_is_restored_bit_for_bit_is_found_so(make_env):
+def test_environments_restored_bit_for_bit_pass(make_env):
     assert verify_snapshot(make_env, steps=60) is None
 
 
@@ -236,7 +236,7 @@ def test_an_emulators_sound_is_not_in_its_state():
         (lambda env=Walk(): env, r"the same environment twice"),  # noqa: B008
     ],
 )
-def test_what_is_not_is_named(make_env, reason):
+def test_differences_after_a_restore_are_named(make_env, reason):
     import re
 
     found = verify_snapshot(make_env, steps=70)

@@ -23,7 +23,7 @@ def read(folder):
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def test_what_is_written_can_be_read(tmp_path):
+def test_written_events_can_be_read(tmp_path):
     with TensorBoardWriter(tmp_path / "board") as writer:
         writer.on_training(progress(60))
         writer.on_training(progress(120, coverage=1.0, delay_ticks=float("nan"), learner=LearnerFigures(50)))

@@ -90,7 +90,7 @@ def test_no_more_than_one_in_every_so_many_seconds(tmp_path):
     assert ticks[0] == 1 and all(later - tick >= 30 for tick, later in pairwise(ticks))
 
 
-def test_what_is_no_picture_is_not_written(tmp_path):
+def test_other_observations_are_not_written(tmp_path):
     env = gym.make("CartPole-v1")
     with TensorBoardPictures(tmp_path / "x", every_s=0.5, now_s=Clock(0.1)) as pictures:
         play(env, pictures, 30)

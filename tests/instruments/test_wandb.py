@@ -42,6 +42,6 @@ def test_figures_are_logged_with_their_tick():
     ]
 
 
-def test_what_cannot_log_is_refused():
+def test_objects_without_log_are_refused():
     with pytest.raises(ConfigurationError, match=r"run='boxing' has no log\(\); try wandb.init"):
         WeightsAndBiases("boxing")

@@ -27,7 +27,7 @@ def begin_and_tell(nice, connection, forbidden=""):
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the system has no such thing as idle processes")
 @pytest.mark.parametrize(("nice", "policy"), [(10, "SCHED_OTHER"), (19, "SCHED_IDLE")])
-def test_who_stands_back_furthest_runs_when_nobody_else_would(nice, policy):
+def test_the_lowest_priority_runs_only_when_the_processor_is_idle(nice, policy):
     here, there = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=begin_and_tell, args=(nice, there))
     process.start()

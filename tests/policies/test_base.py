@@ -28,7 +28,7 @@ def test_a_function_policy_can_travel():
 @pytest.mark.parametrize(
     ("function", "length", "message"), [(3, 1, "policy=3 is not callable"), (abs, 0, "chunk_length=0")]
 )
-def test_what_cannot_be_a_policy_is_refused(function, length, message):
+def test_invalid_policies_are_refused(function, length, message):
     with pytest.raises(ConfigurationError, match=message):
         FunctionPolicy(function, length)
 

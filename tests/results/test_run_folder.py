@@ -79,7 +79,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])
-def test_what_is_loaded_is_what_was_saved(tmp_path, id):
+def test_a_loaded_run_equals_the_saved_one(tmp_path, id):
     env = gym.make(id, max_episode_steps=30)
     action = 0 if id == "CartPole-v1" else np.full(1, 0.25, np.float32)
     result = run(env, policy=lambda observation: action)
@@ -254,7 +254,7 @@ def test_a_trace_of_a_newer_version_names_both(copied):
     assert read_run(copied).metrics is not None
 
 
-def test_what_is_no_run_folder(tmp_path):
+def test_other_folders_are_refused(tmp_path):
     for path, why in ((tmp_path / "x", "is not there"), (tmp_path, "is no run folder")):
         with pytest.raises(TraceError, match=why):
             hocket.load(path)

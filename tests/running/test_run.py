@@ -74,7 +74,7 @@ def test_seed_is_an_integer_from_0(seed):
         ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* of FrozenLake-v1 is not supported"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_anything_starts(changes, message):
+def test_mismatches_are_refused_before_anything_starts(changes, message):
     with pytest.raises(hocket.HocketError, match=message):
         run(**changes)
 
@@ -131,7 +131,7 @@ def fails(observation):
 
 
 @pytest.mark.realtime
-def test_interrupt_keeps_what_there_is(tmp_path):
+def test_an_interrupt_keeps_the_record(tmp_path):
     def interrupt():
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 

@@ -86,7 +86,7 @@ def test_whole_numbers_fit_a_space_of_bytes():
         ([0, 0, 1e39], "NaN or infinity, first at index [2]"),
     ],
 )
-def test_what_cannot_be_converted_is_refused(observation, fault):
+def test_unconvertible_values_are_refused(observation, fault):
     refused(observation, fault)
 
 

@@ -38,7 +38,7 @@ def test_the_start_is_drawn():
     assert np.mean(first) == pytest.approx(0.75, abs=0.04)
 
 
-def test_what_cannot_happen_does_not():
+def test_impossible_transitions_do_not_happen():
     env = TabularEnv(AsyncMDP([[[0, 1, 0]], [[0, 0, 1]], [[1, 0, 0]]], np.zeros((3, 1))))
     env.reset(seed=0)
     assert [int(env.step(0)[0][0]) for _ in range(6)] == [1, 2, 0, 1, 2, 0]

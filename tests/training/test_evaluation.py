@@ -150,7 +150,7 @@ class Watching(Notes):
         self.evaluating.append(progress)
 
 
-def test_instruments_hear_of_an_evaluation_that_is_played(monkeypatch):
+def test_instruments_get_each_evaluation(monkeypatch):
     monkeypatch.setattr(module, "PROGRESS_S", 0.0)
     watching = Watching()
     options = hocket.EvaluationOptions(episodes=2, max_ticks=500)
@@ -215,7 +215,7 @@ def test_one_environment_for_training_and_evaluation_is_refused():
     assert train(lambda: env, evaluation=hocket.EvaluationOptions(episodes=0)).updates > 0
 
 
-def test_what_makes_no_environment_is_refused():
+def test_invalid_make_env_is_refused():
     with pytest.raises(ConfigurationError, match=r"make_env=<.*Paying.*> must be a function"):
         train(Paying())
     with pytest.raises(ConfigurationError, match=r"make_env returned 3, which is no gymnasium.Env"):

@@ -100,7 +100,7 @@ def test_the_same_seed_learns_the_same():
         ({"network": network(pending=2)}, "takes 2 pending actions"),
     ],
 )
-def test_what_cannot_work_is_refused(options, message):
+def test_invalid_arguments_are_refused(options, message):
     given = {"network": network(), "algorithm": DQN(), "actions": Match.action_space, "updates": 1, **options}
     with pytest.raises(ConfigurationError, match=message):
         hocket.pretrain(demonstrations=shown(), **given)

@@ -151,7 +151,7 @@ class OfSixteen(DQN):
         ("threads", hocket.ParallelBatch(2, **PACE), OfSixteen(batch_size=8, target_every=20)),
     ],
 )
-def test_updates_come_as_the_pace_says(tmp_path, executor, learner, algorithm, landed):
+def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed):
     # By tick 99 (99 − 20) // 10 + 1 = 8 are due, by tick 389 37, and 39 by the end.
     result = live(
         lambda: Told(until={100: landed(8), 390: landed(37)}),
@@ -253,7 +253,7 @@ def test_a_learner_that_is_killed_is_replaced(landed):
     [({"observation": 3e38}, "DivergenceError: the gradient norm of an update is inf"), ({"reward": 1e39}, "paid a")],
 )
 @pytest.mark.parametrize("train", [live, in_loop])
-def test_what_cannot_be_computed_with_ends_learning_and_not_acting(spoiled, message, train, tmp_path, watch):
+def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, tmp_path, watch):
     def stopped_and_saved():
         return watch().error is not None and any(tick > 100 for tick in ticks_saved(tmp_path))
 
@@ -274,7 +274,7 @@ def test_what_cannot_be_computed_with_ends_learning_and_not_acting(spoiled, mess
     assert any(100 < tick < 300 for tick in ticks_saved(tmp_path))  # saving continues
 
 
-def test_an_environment_that_breaks_its_word_ends_the_run_and_loses_nothing(tmp_path):
+def test_an_invalid_reward_ends_the_run_and_loses_nothing(tmp_path):
     with pytest.raises(EnvError, match="reward inf of CartPole-v1 is not a finite number") as info:
         live(lambda: Told(100, reward=math.inf), checkpoints=Checkpoints(tmp_path))
     assert len(info.value.result.record.ticks) == 99
@@ -359,7 +359,7 @@ def saved(tmp_path_factory):
     return folder
 
 
-def test_a_resumed_one_goes_on(saved, tmp_path, landed):
+def test_a_resumed_training_continues(saved, tmp_path, landed):
     notes, before = Notes(), index_of(saved)
     result = live(
         lambda: Told(until={290: landed(20)}),
@@ -527,7 +527,7 @@ def test_interrupted_in_the_evaluation():
         ),
     ],
 )
-def test_what_cannot_work_is_refused(options, message):
+def test_invalid_arguments_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         live(**options)
 

@@ -84,7 +84,7 @@ def test_good_enough_ends_it():
     assert notes.evaluations == [(each.tick, each.mean) for each in result.evaluations]
 
 
-def test_what_cannot_be_learned_is_refused():
+def test_unlearnable_problems_are_refused():
     network = q_network(*mlp_trunk(3, hidden=8), 2)
     virtual = hocket.Virtual(hz=20, latency=hocket.Constant(0.01))
     with pytest.raises(ConfigurationError, match="Discrete"):

@@ -169,7 +169,7 @@ class Interrupting(hocket.Instrument):
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
+def test_an_interrupted_training_is_saved_and_can_be_resumed(tmp_path, monkeypatch):
     from hocket.instruments import training_meter as training
 
     usual = training.training_dispatcher.__kwdefaults__
@@ -181,7 +181,7 @@ def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     assert came_to(small(resume=tmp_path)) == came_to(small())
 
 
-def test_instruments_are_told():
+def test_instruments_get_progress_and_evaluations():
     notes = Notes()
     result = small(instruments=[notes])
     last = notes.progresses[-1]

@@ -151,7 +151,7 @@ def test_predicted_regret_is_no_worse_than_any_other_rules(law, workers, predict
 
 
 @pytest.mark.parametrize("workers", [12, 13, 20, 64])
-def test_hedges_are_duplicates_and_starve_nobody_when_latency_is_constant(workers):
+def test_hedges_are_duplicates_and_starve_no_tick_when_latency_is_constant(workers):
     metrics = play(TickDispatch(workers, quantile="auto", predictability=0.99), ticks_s(12), 1200, warm_up=300)
     assert metrics.coverage == 1.0
     assert set(metrics.delays) == {12}
@@ -170,7 +170,7 @@ def test_episodes_end_and_chunks_are_played():
     assert random.coverage > 0.85
 
 
-def test_what_the_players_choose_is_there_to_be_executed(monkeypatch):
+def test_the_players_choose_answers_that_are_ready(monkeypatch):
     # The playout keeps its own account of what is ready; it must never name an answer that the scheduler lacks.
     named, executed = [], []
     name, choose = Playout.choose, LeastRegretSchedule.choose

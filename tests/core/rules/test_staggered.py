@@ -195,7 +195,7 @@ def test_a_waiting_worker_that_is_lost_leaves_no_timer_behind():
     assert scheduler.handle(e.TimerDue(9_999_999)) == []
 
 
-def test_random_latency_is_lived_with():
+def test_random_latency():
     # No guarantee here; the figures of an independent simulation (N = 14, lognormal 0.3) were 0.27 and 0.48.
     law = hocket.LogNormal(0.2, 0.3)
     assert play(MaxTime(14), law, 3000, warm_up=1200).coverage > 0.25

@@ -212,7 +212,7 @@ class Environment(PolicyFactory):
 
 @realtime
 @both
-def test_a_second_runs_workers_see_the_environment_of_then(kind, monkeypatch, null_run):
+def test_a_second_runs_workers_see_the_current_environment_variables(kind, monkeypatch, null_run):
     for number in (1, 0):
         monkeypatch.setenv("HOCKET_TEST_NUMBER", str(number))
         result = null_run(hocket.TickDispatch(1), hocket.Realtime(hz=50, executor=kind()), 20, Environment())

@@ -47,7 +47,7 @@ def test_a_worker_begins_with_torch_where_its_policy_says_so():
     assert {"torch", worker_process.__name__} <= modules
 
 
-def test_what_learns_asks_for_the_same():
+def test_learning_policies_preload_torch_too():
     from hocket.learn.policy import LearnedPolicy  # imports torch
 
     assert LearnedPolicy.preload == TorchPolicy.preload

@@ -131,7 +131,7 @@ def test_every_tenth_line_raises_the_level_after_it_has_counted(game, level, lin
     assert screen_text(game, 15, 8, 4) == f"{lines + rows:4d}"
 
 
-def test_rows_above_and_between_full_ones_come_down_as_they_are_and_are_drawn(game):
+def test_rows_above_and_between_full_ones_move_down_unchanged_and_are_drawn(game):
     fill(game, "#.#.......", "#########.", "##.######.", "#########.", "####.####.")
     put(game, UPRIGHT, column=8, row=14)
     play(game, *[NONE] * 100)
@@ -191,7 +191,7 @@ def test_turns_are_of_a_quarter_and_one_a_press(game):
     assert piece(game)[1] == 3
 
 
-def test_what_is_in_the_way_stops_turns_and_shifts(game):
+def test_obstacles_stop_turns_and_shifts(game):
     put(game, UPRIGHT, column=-1, row=5)  # at the left wall, where it cannot lie down
     play(game, A, NONE, B, LEFT)
     assert piece(game) == (UPRIGHT, -1, 5)

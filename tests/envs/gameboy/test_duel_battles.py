@@ -259,7 +259,7 @@ def test_switching_costs_the_turn(duel):
 
 
 @pytest.mark.parametrize("useless", ["trap", "run"])
-def test_what_is_of_no_use_in_a_duel_costs_nothing(duel, useless):
+def test_useless_choices_in_a_duel_cost_nothing(duel, useless):
     before = duel.get(PARTY, 0, HP), duel.get(ENEMIES, 0, HP)
     getattr(duel, useless)()
     duel.until(TEXT)

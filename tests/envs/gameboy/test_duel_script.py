@@ -120,7 +120,7 @@ def test_it_catches_what_it_meets():
     assert sum(returns) >= 2  # at least three of four; throwing at once catches one of six
 
 
-def test_it_lets_go_of_buttons_in_between(hunt):
+def test_it_releases_buttons_in_between(hunt):
     script = DuelScript()
     pressed = []
     for _ in range(200):

@@ -164,7 +164,7 @@ def test_the_same_seed_is_the_same_game(made):
 
 
 @pytest.mark.parametrize("frames", [1, 3])
-def test_a_new_one_goes_on_from_a_snapshot(made, frames):
+def test_a_new_environment_continues_from_a_snapshot(made, frames):
     """Frame by frame, memory included, through the end of the episode and the chance of the next."""
 
     def play(env, actions):

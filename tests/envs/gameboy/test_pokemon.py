@@ -149,7 +149,7 @@ def test_info_tells_a_win_once_the_battle_is_over(begun):
     assert {"won", "caught"} <= set(env.metadata["counts"])
 
 
-def test_won_is_whose_fell_last(begun):
+def test_the_winner_is_the_side_that_fell_last(begun):
     env, memory = begun(PokemonBattles(), 0, ((9, 9), (9, 9), TRAINER))
     memory.hp(ENEMY_HP, 0)
     env.step(NONE)

@@ -52,7 +52,7 @@ def test_a_run_from_its_beginning(board):
     assert header["phase"] == "ended" and "now_s" not in header
 
 
-def test_who_comes_late_sees_the_last_minute(board):
+def test_a_late_viewer_sees_the_last_minute(board):
     board.begin(ABOUT)
     for number in range(1, 10_001):
         board.rings["ticks"].append(tick(number))
@@ -63,7 +63,7 @@ def test_who_comes_late_sees_the_last_minute(board):
     assert sections["inferences"]["number"][0] == 10_000 - 61 * 50
 
 
-def test_another_run_is_told_from_its_own_beginning(board):
+def test_the_next_run_is_shown_from_its_own_beginning(board):
     viewer = Viewer()
     board.begin(ABOUT)
     board.rings["ticks"].append(tick(1))

@@ -175,7 +175,7 @@ def test_a_viewer_that_is_killed_is_forgotten(page):
         assert eventually(lambda: viewer.frames and viewer.frames[-1][0]["phase"] == "ended")
 
 
-def test_a_viewer_that_says_too_much_is_sent_away(page):
+def test_a_viewer_that_sends_too_much_is_disconnected(page):
     with look_at(page) as loud:
         loud.send(b"x" * 5000)
         with pytest.raises(Exception, match=r"1009|too big|closed|sent"):
@@ -186,7 +186,7 @@ def test_a_viewer_that_says_too_much_is_sent_away(page):
         assert take_apart(other.recv())
 
 
-def test_a_viewer_that_says_words_is_sent_away(page, capfd):
+def test_a_viewer_that_sends_text_is_disconnected(page, capfd):
     with look_at(page) as talking:
         talking.send("next")
         with pytest.raises(ConnectionClosed) as closed:
@@ -220,7 +220,7 @@ def test_the_page_and_its_files(page):
     assert b"http" not in content.replace(b"http://www.w3.org", b""), "nothing is asked of any network"
 
 
-def test_other_pages_in_the_same_browser_are_not_let_in(page):
+def test_other_pages_in_the_same_browser_are_refused(page):
     for origin in ("http://evil.example", "http://[", "http://[::1", "null", ""):
         with pytest.raises(InvalidStatus) as refused, look_at(page, additional_headers={"Origin": origin}):
             pass
@@ -300,7 +300,7 @@ def test_a_closed_page_is_not_opened_again():
         page.open()
 
 
-def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
+def test_a_killed_server_is_reported_and_the_run_continues():
     class Killing(Painted):
         def step(self, action):
             if self._ticks == 20:
@@ -315,7 +315,7 @@ def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
         assert len(warned) == 1 and result.summary().ticks == 150
 
 
-def test_a_page_that_is_closed_on_the_way_is_told_no_more():
+def test_a_page_closed_during_the_run_gets_no_more_events():
     class Closing(Painted):
         def step(self, action):
             if self._ticks == 20:
@@ -365,5 +365,5 @@ def test_the_page_ends_with_its_run(tmp_path):
     assert eventually(lambda: not alive(pid), 8.0)
 
 
-def test_where_to_connect(page):
+def test_the_address_to_connect_to(page):
     assert stream_of(page) == f"ws://127.0.0.1:{page._port}/frames?{page.url.partition('?')[2]}"

@@ -250,7 +250,7 @@ class Slow(hocket.PolicyFactory):
 VISIBLE = "return getComputedStyle(document.getElementById('gauges')).visibility"
 
 
-def test_before_the_workers_are_up_nothing_is_invented(browser, shown):
+def test_before_the_workers_are_ready_no_figures_are_shown(browser, shown):
     with hocket.LivePage(0) as page:
         browser.get(page.url)
         assert eventually(lambda: shown.text("waiting") == "waiting for a run")

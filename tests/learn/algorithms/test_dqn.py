@@ -63,7 +63,7 @@ def test_double_selection_asks_the_online_network():
     assert DQN(double=False).gradients(online, target, batch).target_high == pytest.approx(1 + 0.8 * 5)
 
 
-def test_what_an_update_reports(batch):
+def test_an_update_reports_its_figures(batch):
     online = table()
     with torch.no_grad():
         for weights in online.parameters():
@@ -208,6 +208,6 @@ def test_noise_is_fresh_in_every_update_and_the_generators(batch):
         {"alpha": 1.5},
     ],
 )
-def test_what_cannot_work_is_refused(options):
+def test_invalid_arguments_are_refused(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         DQN(**options)

@@ -66,7 +66,7 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
 
 
-def test_what_a_killed_writer_left_is_removed(tmp_path):
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / "7.0123456789abcdef.part").mkdir()
     (tmp_path / "6.fedcba9876543210.old").mkdir()
     (tmp_path / "mine.old").mkdir()

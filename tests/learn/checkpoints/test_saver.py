@@ -119,7 +119,7 @@ def test_it_comes_back(tmp_path):
     case.saver.close()
 
 
-def test_what_the_disk_refuses_is_told_and_the_next_one_written(tmp_path):
+def test_a_failed_write_is_reported_and_the_next_checkpoint_is_written(tmp_path):
     folder = tmp_path / "checkpoints"
     with Case(folder) as case:
         started(case)
@@ -154,7 +154,7 @@ def test_it_can_be_closed_before_it_has_begun_and_at_once(tmp_path):
     assert case.saver.failures == [] and case.saved() == []
 
 
-def test_it_goes_on_where_learning_has_stopped(tmp_path):
+def test_the_saver_starts_after_learning_has_stopped(tmp_path):
     with Case(tmp_path) as case:
         case.board.stop()
         started(case)

@@ -236,7 +236,7 @@ def test_learning_resumes_where_it_was():
     assert again.log.updates == 30 == len(again.history())
 
 
-def test_what_cannot_work_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="count=0"):
         Case(0)
     with pytest.raises(ConfigurationError, match="nice=20"):

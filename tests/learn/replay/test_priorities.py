@@ -165,7 +165,7 @@ def hold_and_spoil(arrays, ready):
         signal.pause()
 
 
-def test_a_learner_that_dies_inside_blocks_nobody_and_spoils_nothing():
+def test_a_learner_that_dies_inside_blocks_no_other_and_spoils_nothing():
     context = multiprocessing.get_context("forkserver")
     arrays = SharedArrays(Priorities.parts(300))
     p, rng = Priorities(arrays, 300, 1.0, 1e-6), np.random.default_rng(0)

@@ -122,7 +122,7 @@ def test_tied_weights_are_one():
     assert acting[0].weight is acting[1].weight
 
 
-def test_what_does_not_fit_is_refused():
+def test_mismatches_are_refused():
     weights = SharedWeights(table())
     with pytest.raises(ConfigurationError, match=r"do not fit a QNetwork with \('head.value.0.weight', \(1, 3\)\)"):
         WeightsReader(weights).refresh(table(dueling=True))
@@ -225,7 +225,7 @@ def test_a_target_is_brought_in_line_with_a_support_that_another_learner_grew():
 
 
 @BOTH
-def test_what_raises_makes_no_version(shared):
+def test_an_error_makes_no_version(shared):
     network = table()
     weights = SharedWeights(network, shared=shared)
     writer = WeightsWriter(weights, network, DQN())
