@@ -128,7 +128,7 @@ def commands(source: str) -> list[list[str]]:
 
 
 def run_page(page: Path, folder: Path) -> list[str]:
-    """Run all of a page; what each block printed."""
+    """Run all of a page; returns the output of each block."""
     (folder / "examples").symlink_to(ROOT / "examples")
     steps = []
     for block in blocks(page):
@@ -197,7 +197,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("script", sorted((ROOT / "docs" / "diagrams").glob("*.py")), ids=name)
 def test_diagrams_are_what_the_code_does(script):
-    """The committed pictures are what their script draws now."""
+    """The committed pictures equal those that their script draws."""
     done = subprocess.run(
         [sys.executable, "-c", f"import json, {script.stem} as s; print(json.dumps(s.pictures()))"],
         cwd=script.parent,

@@ -197,7 +197,7 @@ def test_one_module_says_how_many_nanoseconds_a_second_has():
 
 VERBS = {"run", "train", "plan", "decompose", "measure", "demonstrate", "pretrain", "play", "make", "show", "watch"}
 VERBS |= {"load", "save", "keep", "tell", "resume", "suspend", "preprocess", "dispatch", "observe", "report", "act"}
-NOUNS_HERE = {"hocket.running.run", "hocket.analysis.plan"}  # a run, a plan: what they hold
+NOUNS_HERE = {"hocket.running.run", "hocket.analysis.plan"}  # the contents of a run and a plan
 NOUNS_HERE |= {"hocket.cli.options.run", "hocket.cli.options.train", "hocket.results.report"}  # of the command; a page
 
 

@@ -62,7 +62,7 @@ def test_it_is_what_the_exact_theory_says(rule):
 
 
 def _blind(table, actions, pending):
-    """The same decision whatever is pending."""
+    """The same decision for any pending actions."""
     return np.broadcast_to(table.reshape(-1, *(1,) * pending), (len(table), *(actions,) * pending)).copy()
 
 

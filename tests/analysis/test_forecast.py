@@ -66,7 +66,7 @@ def test_chunks_and_two_stages_and_episodes():
     assert quick(hocket.TickDispatch(2), hocket.Constant(0.095)).coverage == pytest.approx(2 / 6, abs=0.02)
     late = hocket.Agent(latency=hocket.Constant(0.04), head_s=0.002)
     assert quick(hocket.TickDispatch(4), late).coverage == 1
-    # An episode of 20 ticks begins with five that nothing can act on: the first action has delay 6.
+    # An episode of 20 ticks begins with five ticks without a possible action: the first action has delay 6.
     episodic = quick(hocket.TickDispatch(6), hocket.Constant(0.095), episode_ticks=20)
     assert episodic.coverage == pytest.approx(15 / 20, abs=0.01)
 

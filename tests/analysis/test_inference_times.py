@@ -67,7 +67,7 @@ def test_it_takes_what_the_policy_takes(kind, policy):
 def test_of_two_stages_the_trunk_is_timed(kind):
     measured = hocket.measure(env(), TwoStage(trunk, head, pending=2, newest=True), count=6, executor=kind)
     assert len(measured.durations_s) == 6
-    assert 0.02 <= min(measured.durations_s) < 0.05  # whatever the head takes
+    assert 0.02 <= min(measured.durations_s) < 0.05  # for any time of the head
 
 
 @pytest.mark.realtime
@@ -97,7 +97,7 @@ def test_unmeasurable_policies_are_refused():
 
 @pytest.mark.realtime
 def test_a_law_of_its_own():
-    """Virtual time charges what was measured, and calls it true-size."""
+    """Virtual time charges the measured times, and calls them true-size."""
     measured = hocket.measure(env(), slow, count=3, executor=hocket.Threads())
     clock = hocket.Virtual(hz=50, latency=measured)
     result = hocket.run(env(), slow, hocket.TickDispatch(4), clock, ticks=20)

@@ -21,7 +21,7 @@ def test_the_rings_dial_is_read_off(rho):
     spread = {0.5: 0.12, 0.9: 0.02, 0.99: 0.004, 1.0: 0.0}[rho]
     assert abs(found.value - rho) <= spread
     assert found.low - 0.02 <= rho <= found.high + 0.02
-    # The correlation after n ticks is ρ^(2n), whatever the number of states.
+    # The correlation after n ticks is ρ^(2n), for any number of states.
     assert found.correlations[0] == pytest.approx(rho**2, abs=0.15)
 
 

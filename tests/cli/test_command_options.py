@@ -186,7 +186,7 @@ def test_a_config_that_names_code_is_announced(command, saved):
     options = read("r/config.json")["options"]
     Path("c.json").write_text(json.dumps({"options": {**options, "policy": "mine.py:act"}}))
     code, out, _ = command("run", "--config", "c.json")
-    assert code == 0 and out.startswith("--policy mine.py:act, as c.json says: its code is run\n")
+    assert code == 0 and out.startswith("--policy mine.py:act from c.json: its code is run\n")
     assert "its code is run" not in command("run", "--config", "c.json", "--policy", "random")[1]
 
 

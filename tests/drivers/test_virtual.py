@@ -209,7 +209,7 @@ def test_a_signal_ends_between_ticks(number):
         def step(self, action):
             if self.tick == 7:
                 signal.raise_signal(number)
-                signal.raise_signal(number)  # a second one loses nothing
+                signal.raise_signal(number)  # a second signal loses nothing
             return super().step(action)
 
     with pytest.raises(hocket.RunInterrupted) as caught:

@@ -17,7 +17,7 @@ ACTIONS = [0, 1, 1, 0, 1, 1, 1, 0, 0, 0] * 4
 
 
 class Walk(gym.Env):
-    """Adds up its actions; `move` draws, or not, what is added."""
+    """Adds up its actions; `move` may draw the number that is added."""
 
     observation_space = gym.spaces.Box(-1e6, 1e6, (1,), np.float64)
     action_space = gym.spaces.Discrete(2)

@@ -50,7 +50,7 @@ def test_a_child_that_may_not_lower_its_priority_carries_on_and_says_so(forbidde
 
 
 def signalled(connection):
-    """Begin as a child, be sent what terminals and schedulers send, and start a program that is ended by SIGTERM."""
+    """Begin as a child, get the signals of terminals and schedulers, and start a program that SIGTERM ends."""
     begin_as_child(0)
     for number in GROUP_SIGNALS:
         signal.raise_signal(number)

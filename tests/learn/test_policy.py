@@ -139,7 +139,7 @@ def test_a_late_head_is_of_the_version_of_its_trunk():
         assert (policy.head(features, pending_actions), policy.version) == (expected, version)
         answers.add(expected)
     assert len(answers) > 1
-    # One copy a version, and none of what does not change.
+    # One copy a version, and none of constant parts.
     assert len({id(features.kept.network) for features, *_ in begun}) == 10
     assert all(features.kept.network.trunk is network.trunk for features, *_ in begun)
 

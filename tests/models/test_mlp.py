@@ -39,7 +39,7 @@ def test_between_never_leaves_a_box_through_rounding():
     low = rng.uniform(-1, 0, 1000).astype(np.float32)
     high = rng.uniform(0, 1, 1000).astype(np.float32)
     action = between(low, high)(torch.full((1000,), 1e9))
-    assert (low + (high - low) > high).any()  # which is what would have been refused
+    assert (low + (high - low) > high).any()  # which would have been refused
     assert (action <= high).all() and (action >= low).all()
 
 

@@ -20,7 +20,7 @@ TINY = partial(ImpalaNet, 1 / 16, 6)
 
 
 class Table(nn.Module):
-    """The second half of the observation, whatever the weights."""
+    """The second half of the observation, for any weights."""
 
     def __init__(self):
         super().__init__()

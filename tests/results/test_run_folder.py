@@ -359,7 +359,7 @@ def test_a_column_of_another_kind_is_damage(copied, column, values, problem):
     assert read_run(copied).problems == (f"ticks.npz is damaged ({problem})",)
 
 
-def test_tables_of_two_runs_are_told_apart(folder, copied):
+def test_mixed_tables_of_two_runs_are_found(folder, copied):
     without_sizes(copied)
     with_column(copied / "ticks.npz", "tick", np.arange(2, 82))
     whole, saved = read_run(folder), read_run(copied)
@@ -474,7 +474,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_what_there_is_readable(folder, 
     assert f"{file} cannot be written (File too large); try another place" in done.stdout
     assert not [left for left in target.iterdir() if left.name.endswith(".part")]
     saved = read_run(target)
-    if file == "report.html":  # all that a run is was written before
+    if file == "report.html":  # the whole record was written before
         assert saved.problems == () and hocket.load(target).summary().ticks == 80
     else:
         assert saved.problems == ("run.json is missing",) and saved.summary["ticks"] == 10

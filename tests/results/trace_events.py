@@ -136,7 +136,7 @@ def flows(events):
 
 
 def near(slices, ts):
-    """The slices that could hold ``ts``: nothing nests deeper than two."""
+    """The slices that could hold ``ts``: at most two levels deep."""
     from bisect import bisect_right
 
     at = bisect_right(slices, (ts, Decimal("Infinity")))

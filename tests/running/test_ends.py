@@ -16,7 +16,7 @@ both_clocks = pytest.mark.parametrize("clock", [VIRTUAL, REALTIME], ids=["virtua
 
 
 class Breaking(gym.Env):
-    """Calls ``fault`` in step 30 and gives what it returns."""
+    """Calls ``fault`` in step 30 and returns its result."""
 
     observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
     action_space = gym.spaces.Discrete(2)

@@ -60,7 +60,7 @@ def test_large_systems_are_solved_to_the_end(kind):
 
 
 def test_divergence_is_refused_by_name():
-    # A line of 5,000 states, three wide, whose two ends differ by 2^5000: no number can say it.
+    # A line of 5,000 states, three wide, whose two ends differ by 2^5000: beyond any float.
     size = 5000
     diagonals = [np.full(size - 1, -2.0), np.ones(size), np.full(size - 1, -2.0), np.full(size - 2, 0.1)]
     system = sparse.diags_array(diagonals, offsets=[-1, 0, 1, 2])

@@ -140,7 +140,7 @@ def test_intervals_and_delays_from_seconds():
 
 
 def test_one_cycle_by_hand():
-    # Two states that swap under 1 and stay under 0; β = 1; reward 1 in state 1, whatever is done.
+    # Two states that swap under 1 and stay under 0; β = 1; reward 1 in state 1, under any action.
     p = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]], float)
     semi = InducedDelayedSemiMDP(AsyncMDP(p, [[0, 0], [1, 1]], default=1), 3, 2)
     chances, rewards, idle, idle_rewards = semi.cycle(0.5)

@@ -336,7 +336,7 @@ def test_a_saver_that_is_killed_is_replaced(tmp_path):
     def saved_again():
         return any(tick > 250 for tick in ticks_saved(tmp_path))
 
-    # Another saver takes a second to come, and what it saves first is a tick after that.
+    # Another saver takes a second to start, and its first checkpoint is of a later tick.
     slowly = {tick: lambda: eventually(saved_again, 0.25) or True for tick in range(251, 490)}
     with pytest.warns(RuntimeWarning, match=r"the saver \(process \d+\) ended with exit code -9"):
         result = in_loop(

@@ -158,7 +158,7 @@ def test_it_is_not_suspended_anywhere_else():
 
 
 class Forgetful:
-    """Resets differently each time whatever the seed."""
+    """Resets differently each time under the same seed."""
 
     episodes = 0
 

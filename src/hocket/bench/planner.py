@@ -87,7 +87,7 @@ def compare(
         took, and whether each figure was within its bounds.
     """
     began = perf_counter()
-    said = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
+    predicted = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
     took_s = perf_counter() - began
     coverages, delays = [], []
     for seed in range(FIRST_OTHER_SEED, FIRST_OTHER_SEED + others):
@@ -104,21 +104,21 @@ def compare(
         "rule": describe_rule(case.rule),
         "workers": case.rule.initial_workers,
         "hz": case.hz,
-        "coverage": said.coverage,
+        "coverage": predicted.coverage,
         "coverage_measured": coverage,
         "coverages_measured": coverages,
-        "delay_mean": said.delay_mean,
+        "delay_mean": predicted.delay_mean,
         "delay_mean_measured": delay,
         "delay_means_measured": delays,
         "seconds": took_s,
-        "ticks": said.ticks,
-        "coverage_within": abs(said.coverage - coverage) <= COVERAGE_WITHIN,
-        "delay_within": _delay_within(said.delay_mean, delay),
+        "ticks": predicted.ticks,
+        "coverage_within": abs(predicted.coverage - coverage) <= COVERAGE_WITHIN,
+        "delay_within": _delay_within(predicted.delay_mean, delay),
         "seeds_agree": all(_delay_within(one, delay) for one in delays)
         and max(coverages) - coverage <= COVERAGE_WITHIN
         and coverage - min(coverages) <= COVERAGE_WITHIN,
         "in_time": took_s <= LIMIT_S,
-        "within": abs(said.coverage - coverage) <= COVERAGE_WITHIN and _delay_within(said.delay_mean, delay),
+        "within": abs(predicted.coverage - coverage) <= COVERAGE_WITHIN and _delay_within(predicted.delay_mean, delay),
     }
 
 
@@ -128,10 +128,10 @@ def worst_seconds(rows: Sequence[dict[str, Any]]) -> str:
     return f"a forecast takes {took[len(took) // 2]:.2f} s (median), {took[-1]:.2f} s at most"
 
 
-def _delay_within(said: float, measured: float) -> bool:
-    if np.isnan(said) or np.isnan(measured):
-        return bool(np.isnan(said) and np.isnan(measured))
-    return bool(abs(said - measured) <= max(DELAY_WITHIN_TICKS, DELAY_WITHIN_SHARE * measured))
+def _delay_within(predicted: float, measured: float) -> bool:
+    if np.isnan(predicted) or np.isnan(measured):
+        return bool(np.isnan(predicted) and np.isnan(measured))
+    return bool(abs(predicted - measured) <= max(DELAY_WITHIN_TICKS, DELAY_WITHIN_SHARE * measured))
 
 
 def bench_plan(

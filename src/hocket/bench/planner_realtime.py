@@ -47,10 +47,10 @@ def bench_plan_realtime(
             crowds = tuple(range(1, rule.initial_workers + 1))
             turns = []
             for _ in range(rounds):
-                said = forecast(measure_agent(env, policy, crowds=crowds), rule, HZ)
+                predicted = forecast(measure_agent(env, policy, crowds=crowds), rule, HZ)
                 with nullcontext(()) if watch is None else watch(name, ticks) as instruments:
                     result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=instruments)
-                turns.append((said, forecast(_own(result), rule, HZ), result.summary()))
+                turns.append((predicted, forecast(_own(result), rule, HZ), result.summary()))
             rows.append(_row(name, rule, turns))
     finally:
         env.close()
@@ -64,8 +64,8 @@ def _own(result: hocket.RunResult) -> hocket.LatencyModel:
 
 
 def _row(name: str, rule: Rule, turns: list[tuple[Forecast, Forecast, Summary]]) -> dict[str, Any]:
-    said, own, measured = zip(*turns, strict=True)
-    coverage = float(np.mean([one.coverage for one in said]))
+    predicted, own, measured = zip(*turns, strict=True)
+    coverage = float(np.mean([one.coverage for one in predicted]))
     own_coverage = float(np.mean([one.coverage for one in own]))
     coverage_measured = float(np.mean([one.steady_coverage for one in measured]))
     return {
@@ -74,10 +74,10 @@ def _row(name: str, rule: Rule, turns: list[tuple[Forecast, Forecast, Summary]])
         "coverage": coverage,
         "coverage_from_own_times": own_coverage,
         "coverage_measured": coverage_measured,
-        "coverages": [one.coverage for one in said],
+        "coverages": [one.coverage for one in predicted],
         "coverages_from_own_times": [one.coverage for one in own],
         "coverages_measured": [one.steady_coverage for one in measured],
-        "delay_mean": float(np.mean([one.delay_mean for one in said])),
+        "delay_mean": float(np.mean([one.delay_mean for one in predicted])),
         "delay_mean_measured": float(np.mean([one.delay_mean for one in measured])),
         "within": abs(coverage - coverage_measured) <= COVERAGE_WITHIN,
         "own_within": abs(own_coverage - coverage_measured) <= COVERAGE_WITHIN,

@@ -29,7 +29,7 @@ class DecomposeArguments:
     env: str = "CartPole-v1"
     """Any Gymnasium id whose randomness comes from its seed alone; see: hocket envs."""
     policy: str = "network"
-    """An untrained network, random actions, FILE.py:NAME for a policy of your own, or what hocket train has saved."""
+    """An untrained network, random actions, FILE.py:NAME for a policy of your own, or a folder of hocket train."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"

@@ -123,7 +123,7 @@ def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> 
 
 
 def draw(made: Plan, path: Path) -> str:
-    """Draw the frontier into a file; return the line that says so."""
+    """Draw the frontier into a file; returns a line for the user."""
     made.draw(path)
     return f"Drawn in {path}"
 
@@ -154,8 +154,8 @@ def run_line(options: PlanArguments, made: Plan) -> str:
     """The ``hocket run`` command of the plan's recommendation."""
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
-    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
-    words += [spelled(name, getattr(options, name)) for name in told if getattr(options, name) != getattr(_USUAL, name)]
+    kept = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
+    words += [spelled(name, getattr(options, name)) for name in kept if getattr(options, name) != getattr(_USUAL, name)]
     if options.latency is not None:
         words.append(f"--clock virtual --latency {options.latency}")
     else:

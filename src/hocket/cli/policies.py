@@ -62,8 +62,8 @@ def load_policy(words: str) -> PolicyFactory | Policy:
     path = Path(file)
     if not name or path.suffix != ".py" or not path.is_file():
         raise ConfigurationError(
-            f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, or what hocket train "
-            "--out has written"
+            f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, or a folder of "
+            "hocket train --out"
         )
     module_name = f"_hocket_policy_{path.stem}"
     spec = spec_from_file_location(module_name, path)
@@ -163,9 +163,7 @@ class Trained:
         for folder in (weights.parent, weights.parent.parent):
             if (folder / CONFIG).is_file():
                 return cls(weights, _options(folder / CONFIG))
-        raise ConfigurationError(
-            f"{weights} has no {CONFIG} beside or above it; give what hocket train --out has written"
-        )
+        raise ConfigurationError(f"{weights} has no {CONFIG} beside or above it; give a folder of hocket train --out")
 
     def policy(self, options: ActingArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
         """The greedy policy for ``env``, in two stages if it was trained so.
@@ -236,7 +234,7 @@ def _weights(path: Path) -> Path:
         return newest_checkpoint(path) / WEIGHTS
     except CheckpointError as error:
         raise ConfigurationError(
-            f"--policy {path}: there are no weights; give what hocket train --out has written"
+            f"--policy {path}: there are no weights; give a folder of hocket train --out"
         ) from error
 
 
@@ -249,5 +247,5 @@ def _options(config: Path) -> TrainArguments:
         return TrainArguments(**saved)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{config} is not that of a training ({error}); give what hocket train --out has written"
+            f"{config} is not that of a training ({error}); give a folder of hocket train --out"
         ) from error

@@ -77,7 +77,7 @@ def steady(predictability):
 
 
 def test_the_leader_waits_where_delay_is_cheap_and_does_not_where_it_costs():
-    # Waiting for all: ρ⁸ a tick. Taking what comes after 3 ticks: ¾·ρ² a tick. Equal at ρ⁶ = ¾, ρ = 0.953.
+    # Waiting for all: ρ⁸ a tick. Taking answers of 3 ticks: ¾·ρ² a tick. Equal at ρ⁶ = ¾, ρ = 0.953.
     assert steady(0.99) == 9
     assert steady(0.9) <= 3
 
@@ -171,7 +171,7 @@ def test_episodes_end_and_chunks_are_played():
 
 
 def test_the_players_choose_answers_that_are_ready(monkeypatch):
-    # The playout keeps its own account of what is ready; it must never name an answer that the scheduler lacks.
+    # The playout has its own list of ready answers; it must never choose one that the scheduler does not have.
     named, executed = [], []
     name, choose = Playout.choose, LeastRegretSchedule.choose
 

@@ -11,7 +11,7 @@ from hocket.envs.gameboy.roms import BLOCKS
 
 A, B, LEFT, UP, RIGHT, DOWN, NONE, START = range(8)
 SCORE, LINES, LEVEL, STATE, NEXT = 0xC0A0, 0xFF9E, 0xFFA9, 0xFFE1, 0xC213
-L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (that is what they are called)
+L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (the names of the pieces)
 UPRIGHT = I + 1  # the second column of its box, rows 0 to 3
 TILE_MAP, BLOCK_TILE = 0x9800, 0x80
 

@@ -26,7 +26,7 @@ from hocket.envs.gameboy.blocks_field import FIELD, Falling, dropped, fits, laid
 from hocket.envs.gameboy.factory import make_blocks
 
 EMPTY = (0,) * 18
-L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (that is what they are called)
+L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (the names of the pieces)
 
 
 def field(*rows):

@@ -70,7 +70,7 @@ def test_drawing_takes_no_more_than_its_share(board):
     clock = Clock()
     env = Drawing(clock, MS)
     camera = begin(board, env, clock, hz=None)
-    env.takes_ns = 20 * MS  # in virtual time nothing is too long, but it is seldom
+    env.takes_ns = 20 * MS  # in virtual time no drawing is too long, but it is rare
     began_ns, drawn = clock.now_ns, env.drawn
     for tick in range(4000):
         camera.tick(tick, None, clock.now_ns)

@@ -196,7 +196,7 @@ def test_a_run_in_the_browser(browser, shown):
         shown.press("closer")
         assert eventually(lambda: shown.text("window") != window)
 
-        # A reload begins again where the run is, with what has been before.
+        # A reload shows the current state of the run, with its past.
         tick = shown.tick()
         browser.refresh()
         assert eventually(
@@ -213,7 +213,7 @@ def test_a_run_in_the_browser(browser, shown):
         browser.close()
         browser.switch_to.window(first)
 
-        # In the end the gauges say what the summary says.
+        # At the end the gauges show the figures of the summary.
         env.close()
         summary = ended().summary()
         assert eventually(lambda: shown.state() == "ended")

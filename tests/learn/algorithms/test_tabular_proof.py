@@ -107,7 +107,7 @@ def iterate(chances, rewards, discount):
         values = better
 
 
-# -- what hocket makes of it ---------------------------------------------------------------------------------
+# -- the values by hocket ------------------------------------------------------------------------------------
 
 
 class Collector:

@@ -98,7 +98,7 @@ def test_exactly_the_updates_that_are_due(count):
     case = Case(count, pace=Pace(update_every=4, warm_up=100))
 
     def settled():
-        time.sleep(0.1)  # a fiftyfold of what learners sleep
+        time.sleep(0.1)  # fifty times the sleep of learners
         return learners.log.updates
 
     with case.learners as learners:

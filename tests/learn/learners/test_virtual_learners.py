@@ -108,7 +108,7 @@ def test_a_due_update_waits_for_the_first_free_learner():
 
 
 def test_as_many_as_they_can():
-    # All three start at once, and for ever after each lands when the others do: in their order, two behind.
+    # All three start at once, and from then on they land at the same time, in order, two behind.
     assert table(learn(9, in_turn(3, update_every=None), 2.5)) == [
         *[(3, 5.5, staleness) for staleness in (0, 1, 2)],
         *[(5.5, 8, 2)] * 3,
@@ -152,7 +152,7 @@ def test_an_inference_sees_what_has_landed_when_it_starts(learning_s, latency_s,
     done = inferences.finished_ns >= 0
     if learning_s:
         by_now = [(landed_ns <= started_ns).sum() for started_ns in inferences.started_ns[done]]
-    else:  # what starts in a tick of its own lands after the inferences that start there
+    else:  # an update that starts at a tick lands after the inferences that start there
         by_now = [(landed_ns < started_ns).sum() for started_ns in inferences.started_ns[done]]
     assert inferences.version[done].tolist() == by_now
     assert len(set(by_now)) > 20
@@ -270,7 +270,7 @@ def test_non_finite_values_end_learning_only(broken):
         result = learn(200, in_turn(2), 1.5, make_env=lambda: Noise(**broken))
     assert len(warned) == 1
     assert "only finite ones can be learned from" in result.error
-    # One update a tick from tick 3 on; some 60 ticks later all that was broken has been in a batch.
+    # One update a tick from tick 3 on; some 60 ticks later every broken transition has been in a batch.
     assert 50 < result.updates < 150
     assert result.run.summary().ticks == 200 and result.run.summary().coverage > 0.9
     assert np.isfinite(result.losses).all()

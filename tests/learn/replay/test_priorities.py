@@ -92,7 +92,7 @@ def test_weights_are_inverse_priorities():
     p.sample(1, rng, 0, 3, beta=1.0)
     p.update([0, 1, 2], np.array([1, 2, 5]) - 1e-6)
     indices, weights = p.sample(8, rng, 0, 3, beta=1.0)
-    # Stratified in eighths of a total of 8: one draw is 0, two are 1, five are 2, whatever the random numbers.
+    # Stratified in eighths of a total of 8: one draw is 0, two are 1, five are 2, for any random numbers.
     assert indices.tolist() == [0, 1, 1, 2, 2, 2, 2, 2]
     assert weights == pytest.approx([1, 1 / 2, 1 / 2, *[1 / 5] * 5])
     _, half = p.sample(8, rng, 0, 3, beta=0.5)
@@ -120,7 +120,7 @@ def test_draws_are_proportional():
 @settings(max_examples=3 * settings().max_examples // 5)
 @given(seed=st.integers(0, 2**32 - 1), capacity=st.integers(1, 130))
 def test_only_live_ones_have_priorities(seed, capacity):
-    """The ring moves on by any amount between two looks; a naive dictionary says what must be there."""
+    """The ring moves on by any amount between two looks; compared with a plain dictionary."""
     rng = np.random.default_rng(seed)
     p, naive, largest, oldest, newest = priorities(capacity), {}, 1.0, 0, 0
     for _ in range(12):

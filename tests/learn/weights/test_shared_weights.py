@@ -277,7 +277,7 @@ def zero():
 
 @pytest.mark.realtime
 def test_no_torn_reads():
-    """Two writers without pause, two readers without pause, and copies of all there is in between."""
+    """Two writers without pause, two readers without pause, and copies of everything in between."""
     weights = SharedWeights(zero())
     writers = [CONTEXT.Process(target=fill, args=(weights, 1000)) for _ in range(2)]
     readers = [CONTEXT.Process(target=read, args=(weights, 2000)) for _ in range(2)]

@@ -298,7 +298,7 @@ def saved_options(options: ActingArguments, without: tuple[str, ...]) -> dict[st
 def with_config(
     arguments: list[str], kinds: Mapping[str, tuple[ActingArguments, Mapping[str, Need], tuple[str, ...]]]
 ) -> list[str]:
-    """``COMMAND --config FILE …`` with the file's options before those that were typed.
+    """``COMMAND --config FILE …`` with the file's options before the typed options.
 
     A saved option that contradicts a typed one is left out.
 
@@ -336,7 +336,7 @@ def with_config(
         spelled_out = as_arguments(kept)
     except KeyError as error:
         raise ConfigurationError(
-            f"--config {file} has no options: only what hocket {command} has saved can be repeated"
+            f"--config {file} has no options: only a run that hocket {command} has saved can be repeated"
         ) from error
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigurationError(
@@ -344,7 +344,7 @@ def with_config(
         ) from error
     for name in ("policy", "env"):
         if ":" in str(kept.get(name, "")):  # FILE.py:NAME, MODULE:ID
-            console.say(f"--{name} {kept[name]}, as {file} says: its code is run")
+            console.say(f"--{name} {kept[name]} from {file}: its code is run")
     return [command, *spelled_out, *rest]
 
 
