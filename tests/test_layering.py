@@ -180,7 +180,7 @@ def test_foreign_private_names_are_found(source, found):
     assert list(foreign_private_names(source)) == found
 
 
-def test_one_module_says_how_many_nanoseconds_a_second_has():
+def test_one_module_defines_the_nanoseconds_of_a_second():
     def defines(path):
         return any(isinstance(n, ast.Name) and n.id == "NS_PER_S" and isinstance(n.ctx, ast.Store) for n in walk(path))
 

@@ -287,7 +287,7 @@ TIMES = {"delay", "seconds", "duration", "interval", "deadline", "latency_s", "t
 """Names of times without a unit."""
 
 
-def test_names_of_times_say_their_unit():
+def test_names_of_times_have_a_unit():
     bare = set()
     for name, found in OBJECTS:
         module = getattr(found, "__module__", "")

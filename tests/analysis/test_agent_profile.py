@@ -28,7 +28,7 @@ def raises(observation):
 
 
 @pytest.mark.realtime
-def test_a_policy_that_waits_is_as_quick_in_company():
+def test_a_policy_that_waits_is_equally_fast_beside_others():
     agent = measure_agent(NullEnv(), Sleeps(0.02), crowds=(1, 3), count=12, name="it")
     law = agent.latency
     assert agent.name == "it" and isinstance(law, hocket.Crowded) and sorted(law.laws) == [1, 3]

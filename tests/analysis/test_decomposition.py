@@ -39,7 +39,7 @@ def test_a_delay_may_gain():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", [hocket.Sequential(), hocket.TickDispatch(3)], ids=["sequential", "staggered"])
-def test_it_is_what_the_exact_theory_says(rule):
+def test_estimates_agree_with_the_exact_theory(rule):
     world, table = random_mdp(5, 3, 7), np.array([2, 0, 1, 1, 2])
     interval = 3 if isinstance(rule, hocket.Sequential) else 1
     exact = [

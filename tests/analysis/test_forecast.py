@@ -79,12 +79,12 @@ def test_nothing_ever_ready():
 
 
 @pytest.mark.parametrize("rho", [0, -0.1, 1.01, "a"])
-def test_a_predictability_that_is_none(rho):
+def test_invalid_predictabilities_are_refused(rho):
     with pytest.raises(ConfigurationError, match="predictability"):
         quick(hocket.Sequential(), hocket.Constant(0.1), predictability=rho)
 
 
-def test_a_limit_that_is_none():
+def test_invalid_limits_are_refused():
     with pytest.raises(ConfigurationError, match="limit_s=0"):
         hocket.forecast(hocket.Constant(0.1), hocket.Sequential(), 60, limit_s=0)
 

@@ -26,7 +26,7 @@ def test_the_rings_dial_is_read_off(rho):
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
+def test_intervals_hold_the_true_value_at_about_their_confidence():
     hits = 0
     for seed in range(20):
         found = hocket.estimate_predictability(
@@ -97,7 +97,7 @@ def test_an_environment_that_does_not_repeat_itself_is_refused():
         ({"policy": hocket.FunctionPolicy(lambda o: 0, chunk_length=2)}, "one action"),
     ],
 )
-def test_options_that_cannot_be(options, words):
+def test_invalid_options_are_refused(options, words):
     with pytest.raises(ConfigurationError, match=words):
         hocket.estimate_predictability(NullEnv, **options)
 

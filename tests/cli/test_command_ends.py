@@ -69,7 +69,7 @@ def test_a_closed_pipe(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("envs",), ("bench", "virtual", "--ticks", "5")])
-def test_every_command_says_that_standard_output_is_lost(arguments):
+def test_every_command_reports_a_lost_standard_output(arguments):
     with open("/dev/full", "w") as full:
         done = typed(*arguments, out=full)
     assert done.returncode == 1

@@ -231,7 +231,7 @@ def test_texts_in_quotes_keep_their_case_and_lists_are_lists():
         (("states", "--count", "0"), "--count 0 must be at least 1"),
     ],
 )
-def test_numbers_that_cannot_be(command, arguments, message):
+def test_invalid_numbers_are_refused(command, arguments, message):
     refused(command(*arguments), message, "; try ")
 
 
@@ -250,7 +250,7 @@ def test_bounds_contain_their_examples():
         (("--duration", "0"), "--duration 0.0 must be greater than 0"),
     ],
 )
-def test_pieces_of_a_run_that_cannot_be(command, saved, arguments, message):
+def test_invalid_pieces_of_a_run_are_refused(command, saved, arguments, message):
     refused(command("trace", "r", *arguments), message, "; try ")
 
 

@@ -87,7 +87,7 @@ def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
         (("--env", "CartPole-v1", "--policy", "missing.py:it"), ("--policy missing.py:it",)),
     ],
 )
-def test_plans_that_cannot_be_are_refused(command, options, words):
+def test_invalid_plans_are_refused(command, options, words):
     refused(command("plan", *options), *words)
 
 
@@ -141,7 +141,7 @@ def test_decompose_a_network(command, rule):
         (("--policy", "somewhere"), ("FILE.py:NAME",)),
     ],
 )
-def test_decompositions_that_cannot_be_are_refused(command, tmp_path, options, words):
+def test_invalid_decompositions_are_refused(command, tmp_path, options, words):
     (tmp_path / "mine.py").write_text(POLICY)
     (tmp_path / "broken.py").write_text("1 / 0\n")
     refused(command(*DECOMPOSE, *options), *words)

@@ -42,7 +42,7 @@ def test_a_policy_that_cannot_be_built(null_run, executor, kind):
 
 @both
 @pytest.mark.parametrize("trouble", ["raises", "leaves", "nan", "shape", "outside"])
-def test_a_call_that_fails_now_and_then(null_run, executor, trouble):
+def test_occasional_failures(null_run, executor, trouble):
     result = play(null_run, Trouble(trouble, every=10), executor())
     outcomes = result.summary().outcomes
     assert 3 <= outcomes["failed"] <= 5  # of about 45 observations, one in ten

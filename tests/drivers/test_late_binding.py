@@ -147,7 +147,7 @@ def test_heads_that_take_longer_than_they_are_given_miss_their_binds():
     assert one_stage.summary().binds == 0 and "binds" not in str(one_stage.summary())
 
 
-def test_now_and_then_a_head_is_late():
+def test_occasionally_late_heads():
     clock = hocket.Virtual(hz=HZ, latency=hocket.Constant(0.05), head=hocket.HeavyTail(0.0008, 0.1, 5.0))
     policy = hocket.TwoStage(Trunk(), lambda features: 1)
     metrics = hocket.run(Endless(), policy, hocket.TickDispatch(4), clock, ticks=1000).metrics(after_tick=10)
@@ -210,7 +210,7 @@ def test_a_head_gets_the_actions_executed_before_its_call_and_no_others(rule, he
 
 
 @pytest.mark.parametrize("stage", ["trunk", "head"])
-def test_a_stage_that_raises_now_and_then(stage):
+def test_occasional_errors_of_a_stage(stage):
     def sometimes(number):
         if number % 10 == 3:
             raise RuntimeError("the stage's own words")

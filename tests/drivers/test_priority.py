@@ -82,7 +82,7 @@ def test_without_the_right_nothing_changes(monkeypatch, forbidden):
 
 
 @pytest.mark.realtime
-def test_a_run_without_the_right_says_once_what_is_missing_and_how_to_grant_it(monkeypatch, null_run):
+def test_a_run_without_the_right_warns_once_and_names_the_remedy(monkeypatch, null_run):
     def refuse(*_):
         raise PermissionError
 

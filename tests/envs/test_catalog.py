@@ -112,7 +112,7 @@ def test_the_catalogue_counts_the_other_games():
     assert rows["CartPole-v1"].needs == ""
 
 
-def test_without_the_extra_the_catalogue_says_so(monkeypatch):
+def test_without_the_extra_the_catalogue_names_it(monkeypatch):
     monkeypatch.setattr(atari, "find_spec", lambda name: None)
     rows = {row.id: row for row in known_environments()}
     assert not rows["ALE/Boxing-v5"].available

@@ -699,7 +699,7 @@ def test_actions_that_do_not_fit():
 # -- the example ---------------------------------------------------------------------------------------------
 
 
-def test_the_stable_baselines3_example_says_what_is_missing():
+def test_the_stable_baselines3_example_names_what_is_missing():
     code = "import runpy, sys; sys.modules['stable_baselines3'] = None; runpy.run_path(sys.argv[1], {}, '__main__')"
     done = subprocess.run([sys.executable, "-c", code, EXAMPLE], capture_output=True, text=True, check=True)
     assert "pip install stable-baselines3" in done.stdout

@@ -121,7 +121,7 @@ def test_the_snapshot_of_an_unpicklable_environment_is_none():
     assert snapshot(env) is None
 
 
-def test_one_that_would_pickle_as_a_new_one_is_none():
+def test_the_snapshot_of_an_environment_that_pickles_as_a_new_one_is_none():
     class Inner(gym.utils.EzPickle):
         def __init__(self):
             super().__init__()

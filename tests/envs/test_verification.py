@@ -264,7 +264,7 @@ def test_taking_a_snapshot_changes_nothing():
     assert played[0] == played[1]
 
 
-def test_a_snapshot_that_cannot_be_taken_says_why():
+def test_a_failed_snapshot_is_reported_with_its_reason():
     env = KeepsAnIterator()
     assert snapshot(env) is None
     with pytest.raises(CheckpointError, match=r"KeepsAnIterator\.log.*__getstate__"):

@@ -72,7 +72,7 @@ def test_a_training_from_its_beginning_replaces_nothing(tmp_path):
     assert sorted(step for step, _ in read(tmp_path)["acting/coverage"]) == [100, 150, 200]
 
 
-def test_a_folder_that_cannot_be(tmp_path):
+def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         TensorBoardWriter(tmp_path / "file" / "board")

@@ -98,12 +98,12 @@ def test_other_observations_are_not_written(tmp_path):
 
 
 @pytest.mark.parametrize("every_s", [0, -1, math.nan, math.inf])
-def test_a_time_between_that_cannot_be(tmp_path, every_s):
+def test_invalid_intervals_are_refused(tmp_path, every_s):
     with pytest.raises(ConfigurationError, match=r"every_s=.* must be greater than 0"):
         TensorBoardPictures(tmp_path, every_s=every_s)
 
 
-def test_a_folder_that_cannot_be(tmp_path):
+def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         TensorBoardPictures(tmp_path / "file" / "board")

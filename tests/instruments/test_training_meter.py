@@ -95,7 +95,7 @@ def test_an_instrument_that_raises_is_dropped_and_the_others_continue():
     assert len(notes.progresses) == 2
 
 
-def test_seconds_that_cannot_be():
+def test_invalid_seconds_are_refused():
     with pytest.raises(ConfigurationError, match="every_s=0"):
         meter(Notes(), every_s=0)
 

@@ -39,7 +39,7 @@ def test_the_lowest_priority_runs_only_when_the_processor_is_idle(nice, policy):
 
 
 @pytest.mark.parametrize("forbidden", ["nice", "sched_setscheduler"])
-def test_a_child_that_may_not_lower_its_priority_carries_on_and_says_so(forbidden):
+def test_a_child_that_may_not_lower_its_priority_continues_and_reports_it(forbidden):
     here, there = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=begin_and_tell, args=(19, there, forbidden))
     process.start()

@@ -43,7 +43,7 @@ def test_between_never_leaves_a_box_through_rounding():
     assert (action <= high).all() and (action >= low).all()
 
 
-def test_without_torch_the_error_says_what_to_install():
+def test_without_torch_the_error_names_the_extra():
     code = "import sys; sys.modules['torch'] = None\nfrom hocket.models.mlp import Mlp"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "MissingExtraError" in done.stderr and "hocket[train]" in done.stderr

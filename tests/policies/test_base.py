@@ -73,7 +73,7 @@ def test_two_functions_become_stages():
         ({"head_s": "1"}, "head_s='1' must be"),
     ],
 )
-def test_stages_that_cannot_be_are_refused(options, message):
+def test_invalid_stages_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         TwoStage(**{"trunk": abs, "head": abs, **options})
 

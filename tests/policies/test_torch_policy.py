@@ -208,7 +208,7 @@ def test_a_device_that_is_not_there_is_refused():
         TorchPolicy(TINY, device="nowhere").build()
 
 
-def test_without_torch_the_message_says_what_to_install(monkeypatch):
+def test_without_torch_the_error_names_the_extra(monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(torch_policy, "find_spec", lambda name: None if name == "torch" else real(name))
     with pytest.raises(MissingExtraError, match=r"pip install 'hocket\[train\]'"):

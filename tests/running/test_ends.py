@@ -226,7 +226,7 @@ def test_a_repr_that_raises_costs_no_run(clock, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["function", "torch"])
-def test_nan_is_refused_whatever_the_policy(kind):
+def test_nan_is_refused_under_every_policy(kind):
     policy = lambda observation: 1  # noqa: E731
     if kind == "torch":
         torch = pytest.importorskip("torch")

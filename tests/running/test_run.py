@@ -192,7 +192,7 @@ def test_a_run_without_any_answer_is_saved_as_strict_json(tmp_path):
         hocket.Empirical.from_file(tmp_path / "inferences.npz")
 
 
-def test_config_says_what_is_needed_to_repeat(tmp_path):
+def test_the_config_holds_all_that_a_repetition_needs(tmp_path):
     clock = hocket.Virtual(hz="59.7275", latency=hocket.PerWorker(hocket.LogNormal(0.05, 0.3), (1.0, 1.5)))
     run(clock=clock, seed=5, default=hocket.RepeatLast(), config={"width": 3}).save(tmp_path)
     config = strict(tmp_path / "config.json")

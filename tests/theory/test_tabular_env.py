@@ -54,7 +54,7 @@ def test_the_default_as_a_run_takes_it():
     assert drawn == pytest.approx([0.8, 0, 1], abs=0.03)
 
 
-def test_an_agent_that_cannot_know_what_is_pending_says_so():
+def test_an_agent_with_unknown_pending_actions_is_refused():
     semi = InducedDelayedSemiMDP(random_mdp(3, 2, 0), 1, 3)
     decide = semi.agent(semi.best().policy).build()
     assert decide(np.array([1]), np.array([0, 1])) == semi.best().policy.table[1, 0, 1]

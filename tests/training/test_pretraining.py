@@ -51,7 +51,7 @@ def taken(net):
 
 
 @pytest.mark.slow
-def test_the_demonstrated_actions_come_to_be_taken():
+def test_the_greedy_policy_takes_the_demonstrated_actions():
     net, numbers = network(), []
     losses = hocket.pretrain(
         shown(),
@@ -70,7 +70,7 @@ def test_the_demonstrated_actions_come_to_be_taken():
     assert (others < 2.0 - 0.5).all()  # by the margin
 
 
-def test_without_a_margin_nothing_is_said_of_other_actions():
+def test_without_a_margin_other_actions_do_not_change():
     """Plain Q-learning on demonstrations moves the taken actions' values alone."""
     net = network()
     before = net(torch.eye(SHAPES)).detach()
@@ -106,7 +106,7 @@ def test_invalid_arguments_are_refused(options, message):
         hocket.pretrain(demonstrations=shown(), **given)
 
 
-def test_margins_that_cannot_be():
+def test_invalid_margins_are_refused():
     with pytest.raises(ConfigurationError, match=r"margin=-1.*try 0.8"):
         ImitatingDQN(margin=-1)
     with pytest.raises(ConfigurationError, match="gamma=2"):

@@ -98,7 +98,7 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 @pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
-def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late):
+def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late)
     whole = small(algorithm=algorithm, acting=acting)
     first = small(algorithm=algorithm, acting=acting, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))

@@ -160,7 +160,7 @@ def test_both_stages_warm_up(kind):
 
 @realtime
 @both
-def test_workers_that_may_not_lower_their_priority_work_and_it_is_said_once(kind, monkeypatch):
+def test_workers_that_may_not_lower_their_priority_work_with_one_warning(kind, monkeypatch):
     monkeypatch.setattr(processes, "serve", serve_where_nice_is_forbidden)
     monkeypatch.setattr(os, "nice", forbidden)
     executor = kind().executor(job(Sleeping(0.001), workers=3), None)

@@ -42,7 +42,7 @@ def launch(policy):
         executor.close()
 
 
-def test_a_worker_begins_with_torch_where_its_policy_says_so():
+def test_a_worker_begins_with_torch_if_its_policy_preloads_it():
     modules = launch(NeedsTorchFromTheStart(TorchPolicy.preload))
     assert {"torch", worker_process.__name__} <= modules
 

@@ -66,7 +66,7 @@ def test_the_first_round(duel):
     assert duel.counted == []
 
 
-def test_one_of_theirs_faints_and_the_next_one_comes(duel):
+def test_an_enemy_faints_and_the_next_one_comes(duel):
     duel.set(ENEMIES, 0, HP, 1)
     duel.fight()
     duel.until(BATTLE_MENU)
@@ -75,7 +75,7 @@ def test_one_of_theirs_faints_and_the_next_one_comes(duel):
     assert duel.byte(0xCFE8) == 1 and duel.byte(0xCFE5) == duel.get(ENEMIES, 1, 0)
 
 
-def test_one_of_mine_faints_and_another_must_be_sent(duel):
+def test_an_own_monster_faints_and_another_must_be_sent(duel):
     duel.mine_is_first(False)
     duel.set(PARTY, 0, HP, 1)
     duel.fight()

@@ -128,7 +128,7 @@ def short_blocks():
     return gym.wrappers.TimeLimit(make_env("hocket/Blocks-v0", frame_stack=2), 50)
 
 
-def test_training_that_was_resumed_comes_to_the_same(tmp_path):
+def test_a_resumed_training_has_the_same_result(tmp_path):
     """In virtual time, bit for bit, from the middle of an episode of Blocks."""
 
     def train(ticks, **more):

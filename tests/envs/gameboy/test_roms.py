@@ -69,7 +69,7 @@ def test_another_game_or_revision_is_refused_and_the_advice_works(rom):
         make_tetris(rom, sha256=64 * "0")
 
 
-def test_the_version_of_a_cartridge_is_known_by_its_hash_or_said(rom):
+def test_the_version_of_a_cartridge_follows_from_its_hash_or_is_given(rom):
     found = sha256(rom.read_bytes()).hexdigest()
     with pytest.raises(ConfigurationError, match=r"Pokémon Yellow.*found " + found):
         make_battles(rom)

@@ -274,12 +274,12 @@ def test_a_port_that_is_taken(page):
         ({"nice": 20}, "nice=20 must be"),
     ],
 )
-def test_options_that_cannot_be(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         hocket.LivePage(**options)
 
 
-def test_an_address_that_is_not_ours():
+def test_a_foreign_address_is_refused():
     with pytest.raises(ConfigurationError, match=r"on 203\.0\.113\.7"):
         hocket.LivePage(0, host="203.0.113.7").open()
 

@@ -40,7 +40,7 @@ def test_arrays_come_back(tmp_path, array):
     assert back.shape == array.shape and back.dtype == array.dtype and (back == array).all()
 
 
-def test_the_index_tells_length_and_hash(tmp_path):
+def test_the_index_holds_length_and_hash(tmp_path):
     with new_folder(tmp_path / "1") as writer:
         writer.add("a", b"ab", b"", memoryview(b"c"))
         writer.add_index(INDEX)

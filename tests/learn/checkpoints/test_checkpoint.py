@@ -227,7 +227,7 @@ def test_a_folder_without_checkpoints(tmp_path):
             load_checkpoint(folder, ours())
 
 
-def test_why_there_is_none(tmp_path):
+def test_the_reason_for_a_folder_without_checkpoints(tmp_path):
     explain_absence(tmp_path / "new", "no episode ended before tick 50")
     with pytest.raises(CheckpointError, match="no checkpoint: no episode ended before tick 50; give a"):
         load_checkpoint(tmp_path / "new", ours())
@@ -239,7 +239,7 @@ def test_why_there_is_none(tmp_path):
         explain_absence(tmp_path / "file", "why")
 
 
-def test_a_checkpoint_without_weights_or_sense_is_none():
+def test_invalid_checkpoints_are_refused():
     with pytest.raises(ConfigurationError, match="lack 'weights'"):
         of(network(), tensors={"target": {}})
     with pytest.raises(ConfigurationError, match="tick=-1"):
