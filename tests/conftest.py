@@ -1,4 +1,4 @@
-"""One torch thread, Ctrl-C that works, a hypothesis profile, and the checks that hold for tests of every folder."""
+"""One torch thread, a working Ctrl-C, hypothesis profiles, and checks for the tests of every folder."""
 
 import contextlib
 import gc
@@ -11,14 +11,14 @@ import threading
 
 import pytest
 from hypothesis import HealthCheck, settings
-from processes_left import alive, eventually, named_memory, processes_of_ours
+from leftover_processes import alive, eventually, named_memory, processes_of_ours
 
 # Two workers of pytest, or a test and a busy program, would wait for each other at the barriers of OpenMP. Read where
 # numpy and torch are imported, here and in every process that a test starts.
 for _library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
-# A shell that starts a program in the background lets it ignore SIGINT, and so would all that the tests start.
+# A program that a shell starts in the background ignores SIGINT, and so would all that the tests start.
 if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,7 +31,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 @pytest.fixture(scope="session", autouse=True)
 def _fork_server(request):
-    """The fork server of the realtime tests has all that takes seconds to import, whichever of them comes first."""
+    """The fork server of the realtime tests has imported all slow modules before the first test."""
     if any(item.get_closest_marker("realtime") for item in request.session.items):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
@@ -64,7 +64,7 @@ def programs(monkeypatch):
 def nothing_left(programs):
     """The test leaves no process, none of the package's threads, and no named memory mapped.
 
-    What it does leave is reported once, as its own error, and ended: the tests after it begin as if alone.
+    Anything left is reported once, as the error of this test, and ended, so that later tests are not affected.
     """
     processes, threads, memory = processes_of_ours(), set(threading.enumerate()), named_memory()
     yield
@@ -76,9 +76,9 @@ def nothing_left(programs):
         return {thread for thread in threading.enumerate() if thread.name.startswith("hocket")} - threads
 
     eventually(lambda: not left_processes(), 3.0)
-    eventually(lambda: not left_threads(), 4.0)  # one that hangs cannot be killed; the tests give theirs 2 s
+    eventually(lambda: not left_threads(), 4.0)  # a hanging thread cannot be killed; tests give theirs 2 s
     if named_memory() - memory:
-        gc.collect()  # an exception that was caught keeps its frames, and what they hold, in a cycle
+        gc.collect()  # a caught exception keeps its frames and their objects in a cycle
     left = left_processes(), left_threads(), named_memory() - memory
     for pid in left[0]:
         with contextlib.suppress(ProcessLookupError):
@@ -92,7 +92,7 @@ def nothing_left(programs):
 
 @pytest.fixture(autouse=True)
 def _only_realtime_tests_use_the_wall_clock(request, monkeypatch):
-    """A test without the marker ``realtime`` fails if it starts what runs beside others' tests at its own pace."""
+    """A test without the marker ``realtime`` fails if it runs against the wall clock."""
     if request.node.get_closest_marker("realtime"):
         return
 

@@ -1,4 +1,4 @@
-"""Every code block and command of README and docs runs, prints what it says it prints, and links lead somewhere.
+"""Every code block and command of README and docs runs and prints the documented text, and links have targets.
 
 The blocks of a page run in order, in one process and one empty folder, as if typed into one session. Comments in the
 Markdown, on the line before a block, say how:
@@ -43,7 +43,7 @@ class Block:
 
 
 def blocks(page: Path) -> list[Block]:
-    """What of ``page`` is to be run, in order."""
+    """The blocks of ``page`` to run, in order."""
     found: list[Block] = []
     comments: list[tuple[str, str]] = []
     lines = iter(enumerate(page.read_text().splitlines(), 1))
@@ -74,7 +74,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def marks(page: Path) -> list[pytest.MarkDecorator]:
-    """Of a page: those of its blocks."""
+    """The markers of a page: those of its blocks."""
     names = {option for block in blocks(page) for option in block.options if "=>" not in option}
     assert names <= {"realtime", "slow"}, names
     return [getattr(pytest.mark, name) for name in sorted(names)]
@@ -112,7 +112,7 @@ for line, kind, source in blocks:
         with open(sys.argv[3], "w") as file:
             json.dump(printed, file)
 """
-"""Given as a command: what a page defines then belongs to no file, as in an interactive session."""
+"""Given as a command, so that a page's definitions belong to no file, as in an interactive session."""
 
 
 def commands(source: str) -> list[list[str]]:
@@ -128,7 +128,7 @@ def commands(source: str) -> list[list[str]]:
 
 
 def run_page(page: Path, folder: Path) -> list[str]:
-    """Run all of a page; what each block printed."""
+    """Run all of a page; returns the output of each block."""
     (folder / "examples").symlink_to(ROOT / "examples")
     steps = []
     for block in blocks(page):
@@ -157,7 +157,7 @@ def name(page: Path) -> str:
 @pytest.mark.parametrize(
     "page", [pytest.param(page, id=name(page), marks=marks(page)) for page in PAGES if blocks(page)]
 )
-def test_what_it_shows_runs(page, tmp_path):
+def test_code_blocks_run_and_print_the_documented_text(page, tmp_path):
     printed = run_page(page, tmp_path)
     for block, got in zip(blocks(page), printed, strict=True):
         if block.printed is not None:
@@ -169,7 +169,7 @@ def _plain(text: str) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link to ``page`` may name behind its #, as MkDocs makes it of the headings."""
+    """The anchors of ``page``, as MkDocs makes them from its headings."""
     found, fenced = set(), False
     for line in page.read_text().splitlines():
         fenced ^= line.startswith("```")
@@ -197,7 +197,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("script", sorted((ROOT / "docs" / "diagrams").glob("*.py")), ids=name)
 def test_diagrams_are_what_the_code_does(script):
-    """The committed pictures are what their script draws now."""
+    """The committed pictures equal those that their script draws."""
     done = subprocess.run(
         [sys.executable, "-c", f"import json, {script.stem} as s; print(json.dumps(s.pictures()))"],
         cwd=script.parent,

@@ -1,4 +1,4 @@
-"""Every example runs as it stands, for a short while."""
+"""Every example runs unchanged, with a short length."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ import pytest
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 SHORT = {"with_stable_baselines3": ["--steps", "200"]}
-"""What to tell each example so that it takes a few seconds."""
+"""Arguments of each example that make it take a few seconds."""
 SAYS = {"with_stable_baselines3": "mean return"}
-"""What it prints."""
+"""The pattern of its output."""
 
 
 def test_there_are_examples():
@@ -37,7 +37,7 @@ def test_it_is_short(example):
 
 @pytest.mark.realtime
 def test_a_loop_that_one_owns_holds():
-    """`examples/own_loop.py`: nearly every cycle fresh, and `act` waits for nobody."""
+    """`examples/own_loop.py`: nearly every cycle is fresh, and `act` never waits."""
     path = next(path for path in EXAMPLES if path.stem == "own_loop")
     assert len(path.read_text().splitlines()) <= 40
     done = subprocess.run([sys.executable, str(path), "2"], capture_output=True, text=True, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""Acting and learning on a GPU. Nothing here runs without one; what must be true is that the answers are the CPU's."""
+"""Acting and learning on a GPU give the results of the CPU. Skipped without a GPU."""
 
 import copy
 import json
@@ -113,7 +113,7 @@ def test_learning_in_virtual_time_is_that_of_the_cpu(algorithm, late_binding, tm
     assert all(math.isfinite(value.sum().item()) and value.device.type == "cpu" for value in saved.values())
 
 
-def test_a_checkpoint_goes_on_there(tmp_path):
+def test_a_checkpoint_resumes_on_the_gpu(tmp_path):
     whole = learning(GPU)
     learning(GPU, ticks=300, checkpoints=Checkpoints(tmp_path, every=300))
     result = learning(GPU, resume=tmp_path)

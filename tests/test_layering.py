@@ -1,4 +1,4 @@
-"""Imports go one way. This walks the syntax trees, so an import inside a function counts too."""
+"""Imports go downwards only. Read from the syntax trees, so imports inside functions count too."""
 
 import ast
 import subprocess
@@ -180,7 +180,7 @@ def test_foreign_private_names_are_found(source, found):
     assert list(foreign_private_names(source)) == found
 
 
-def test_one_module_says_how_many_nanoseconds_a_second_has():
+def test_one_module_defines_the_nanoseconds_of_a_second():
     def defines(path):
         return any(isinstance(n, ast.Name) and n.id == "NS_PER_S" and isinstance(n.ctx, ast.Store) for n in walk(path))
 
@@ -197,7 +197,7 @@ def test_one_module_says_how_many_nanoseconds_a_second_has():
 
 VERBS = {"run", "train", "plan", "decompose", "measure", "demonstrate", "pretrain", "play", "make", "show", "watch"}
 VERBS |= {"load", "save", "keep", "tell", "resume", "suspend", "preprocess", "dispatch", "observe", "report", "act"}
-NOUNS_HERE = {"hocket.running.run", "hocket.analysis.plan"}  # a run, a plan: what they hold
+NOUNS_HERE = {"hocket.running.run", "hocket.analysis.plan"}  # the contents of a run and a plan
 NOUNS_HERE |= {"hocket.cli.options.run", "hocket.cli.options.train", "hocket.results.report"}  # of the command; a page
 
 

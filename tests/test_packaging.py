@@ -1,4 +1,4 @@
-"""The source archive, and what the package says of itself."""
+"""The source archive and the metadata of the package."""
 
 import re
 import tomllib

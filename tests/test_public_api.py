@@ -46,7 +46,7 @@ def test_the_names_of_hocket_fit_a_screen():
 
 
 @packages
-def test_no_submodule_can_take_a_names_place(package):
+def test_no_submodule_shadows_a_public_name(package):
     module = import_module(package)
     submodules = {found.name for found in pkgutil.iter_modules(module.__path__)}
     own = {name for name, home in homes(package).items() if home != package}
@@ -173,7 +173,7 @@ PUBLIC_IDS = {id(found) for _, found in OBJECTS}
 
 @cache
 def checked_imports(module):
-    """What ``module`` imports for type checkers only: name → object."""
+    """The imports of ``module`` for type checkers only: name → object."""
     found = {}
     for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -207,7 +207,7 @@ def private_types(annotation, module):
 
 
 HANDED_OUT = {"VirtualRun"}
-"""Classes whose instances hocket alone makes: the types of their constructors need not be public."""
+"""Classes that only hocket constructs: the types of their constructors need not be public."""
 
 
 def functions_of(found):
@@ -284,10 +284,10 @@ def test_arguments_come_in_one_order():
 
 
 TIMES = {"delay", "seconds", "duration", "interval", "deadline", "latency_s", "timeout", "minutes", "ms", "time"}
-"""Names of times that do not say in what they are counted."""
+"""Names of times without a unit."""
 
 
-def test_names_of_times_say_their_unit():
+def test_names_of_times_have_a_unit():
     bare = set()
     for name, found in OBJECTS:
         module = getattr(found, "__module__", "")

@@ -28,7 +28,7 @@ def raises(observation):
 
 
 @pytest.mark.realtime
-def test_a_policy_that_waits_is_as_quick_in_company():
+def test_a_policy_that_waits_is_equally_fast_beside_others():
     agent = measure_agent(NullEnv(), Sleeps(0.02), crowds=(1, 3), count=12, name="it")
     law = agent.latency
     assert agent.name == "it" and isinstance(law, hocket.Crowded) and sorted(law.laws) == [1, 3]
@@ -47,12 +47,12 @@ def test_two_stages_are_timed_by_their_trunk():
 
 
 @pytest.mark.realtime
-def test_it_says_why_a_policy_cannot_be_timed():
+def test_a_policy_that_cannot_be_timed_is_refused_with_the_reason():
     with pytest.raises(PolicyError, match="ValueError: no"):
         measure_agent(NullEnv(), raises, crowds=(1,), count=2)
 
 
-def test_what_does_not_fit_is_refused():
+def test_mismatches_are_refused():
     with pytest.raises(ConfigurationError, match="must contain 1"):
         measure_agent(NullEnv(), Sleeps(0), crowds=(2, 3))
     with pytest.raises(ConfigurationError, match="observation space"):

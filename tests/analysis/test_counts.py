@@ -19,7 +19,7 @@ def test_learners_for_one_update_an_action():
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "1"])
-def test_what_is_no_time_is_refused(seconds):
+def test_invalid_times_are_refused(seconds):
     with pytest.raises(ConfigurationError, match="finite number of seconds"):
         hocket.workers_needed(seconds, 60)
     with pytest.raises(ConfigurationError, match="finite number of seconds"):

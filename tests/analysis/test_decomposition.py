@@ -39,7 +39,7 @@ def test_a_delay_may_gain():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", [hocket.Sequential(), hocket.TickDispatch(3)], ids=["sequential", "staggered"])
-def test_it_is_what_the_exact_theory_says(rule):
+def test_estimates_agree_with_the_exact_theory(rule):
     world, table = random_mdp(5, 3, 7), np.array([2, 0, 1, 1, 2])
     interval = 3 if isinstance(rule, hocket.Sequential) else 1
     exact = [
@@ -62,11 +62,11 @@ def test_it_is_what_the_exact_theory_says(rule):
 
 
 def _blind(table, actions, pending):
-    """The same decision whatever is pending."""
+    """The same decision for any pending actions."""
     return np.broadcast_to(table.reshape(-1, *(1,) * pending), (len(table), *(actions,) * pending)).copy()
 
 
-def test_what_is_lost_an_episode():
+def test_losses_per_episode():
     # A late push loses a cart's balance, though every tick pays 1.
     def balance(o):
         return int(o[2] + 0.3 * o[3] + 0.02 * o[0] + 0.05 * o[1] > 0)
@@ -130,7 +130,7 @@ def test_two_stages():
     assert found.per_tick.free.mean == 1 and found.per_tick.undelayed.mean > 0.97
 
 
-def test_the_rule_acts_when_it_is_told():
+def test_the_rule_acts_at_its_ticks():
     env, ticks = TabularEnv(ring(4, 0.5)), (2, 3, 7, 20)
     checked = set_up(env, same, At(ticks), hocket.Virtual(hz=10, latency=hocket.Constant(0.0)), ticks=20)
     ran = Metrics(checked.clock.run(checked.setup(), ticks=20)).ticks
@@ -152,7 +152,7 @@ def test_intervals_by_hand():
         ({"ticks": 0}, "ticks=0"),
     ],
 )
-def test_what_does_not_fit_is_refused(more, words):
+def test_mismatches_are_refused(more, words):
     options = {"rule": hocket.Sequential(), "clock": at(2), **more}
     with pytest.raises(ConfigurationError, match=words):
         hocket.decompose(lambda: TabularEnv(ring(3, 1.0)), same, **options)

@@ -66,7 +66,7 @@ def test_chunks_and_two_stages_and_episodes():
     assert quick(hocket.TickDispatch(2), hocket.Constant(0.095)).coverage == pytest.approx(2 / 6, abs=0.02)
     late = hocket.Agent(latency=hocket.Constant(0.04), head_s=0.002)
     assert quick(hocket.TickDispatch(4), late).coverage == 1
-    # An episode of 20 ticks begins with five that nothing can act on: the first action has delay 6.
+    # An episode of 20 ticks begins with five ticks without a possible action: the first action has delay 6.
     episodic = quick(hocket.TickDispatch(6), hocket.Constant(0.095), episode_ticks=20)
     assert episodic.coverage == pytest.approx(15 / 20, abs=0.01)
 
@@ -79,12 +79,12 @@ def test_nothing_ever_ready():
 
 
 @pytest.mark.parametrize("rho", [0, -0.1, 1.01, "a"])
-def test_a_predictability_that_is_none(rho):
+def test_invalid_predictabilities_are_refused(rho):
     with pytest.raises(ConfigurationError, match="predictability"):
         quick(hocket.Sequential(), hocket.Constant(0.1), predictability=rho)
 
 
-def test_a_limit_that_is_none():
+def test_invalid_limits_are_refused():
     with pytest.raises(ConfigurationError, match="limit_s=0"):
         hocket.forecast(hocket.Constant(0.1), hocket.Sequential(), 60, limit_s=0)
 

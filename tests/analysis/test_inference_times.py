@@ -3,7 +3,7 @@ import time
 import gymnasium as gym
 import numpy as np
 import pytest
-from processes_left import eventually, workers_of_ours
+from leftover_processes import eventually, workers_of_ours
 
 import hocket
 from hocket.envs.null import NullEnv
@@ -67,7 +67,7 @@ def test_it_takes_what_the_policy_takes(kind, policy):
 def test_of_two_stages_the_trunk_is_timed(kind):
     measured = hocket.measure(env(), TwoStage(trunk, head, pending=2, newest=True), count=6, executor=kind)
     assert len(measured.durations_s) == 6
-    assert 0.02 <= min(measured.durations_s) < 0.05  # whatever the head takes
+    assert 0.02 <= min(measured.durations_s) < 0.05  # for any time of the head
 
 
 @pytest.mark.realtime
@@ -86,7 +86,7 @@ def test_a_policy_that_hangs():
         hocket.measure(env(), lambda observation: time.sleep(60), executor=hocket.Processes(hang_s=0.3))
 
 
-def test_what_cannot_be_measured_is_refused():
+def test_unmeasurable_policies_are_refused():
     with pytest.raises(ConfigurationError, match="count=0"):
         hocket.measure(env(), slow, count=0)
     with pytest.raises(ConfigurationError, match="Discrete"):
@@ -97,7 +97,7 @@ def test_what_cannot_be_measured_is_refused():
 
 @pytest.mark.realtime
 def test_a_law_of_its_own():
-    """Virtual time charges what was measured, and calls it true-size."""
+    """Virtual time charges the measured times, and calls them true-size."""
     measured = hocket.measure(env(), slow, count=3, executor=hocket.Threads())
     clock = hocket.Virtual(hz=50, latency=measured)
     result = hocket.run(env(), slow, hocket.TickDispatch(4), clock, ticks=20)

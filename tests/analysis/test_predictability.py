@@ -21,12 +21,12 @@ def test_the_rings_dial_is_read_off(rho):
     spread = {0.5: 0.12, 0.9: 0.02, 0.99: 0.004, 1.0: 0.0}[rho]
     assert abs(found.value - rho) <= spread
     assert found.low - 0.02 <= rho <= found.high + 0.02
-    # The correlation after n ticks is ρ^(2n), whatever the number of states.
+    # The correlation after n ticks is ρ^(2n), for any number of states.
     assert found.correlations[0] == pytest.approx(rho**2, abs=0.15)
 
 
 @pytest.mark.slow
-def test_intervals_hold_the_truth_about_as_often_as_they_say():
+def test_intervals_hold_the_true_value_at_about_their_confidence():
     hits = 0
     for seed in range(20):
         found = hocket.estimate_predictability(
@@ -67,7 +67,7 @@ def test_actions_may_come_from_a_policy():
     assert wild.value < 0.6 and wild.correlations[0] == pytest.approx(0, abs=0.4)
 
 
-def test_what_counts_can_be_chosen():
+def test_the_outcome_can_be_chosen():
     def pair():
         return gym.wrappers.TransformObservation(
             TabularEnv(ring(5, 0.8)), lambda o: np.array([o[0], 7.0]), gym.spaces.Box(0, 9, (2,))
@@ -97,7 +97,7 @@ def test_an_environment_that_does_not_repeat_itself_is_refused():
         ({"policy": hocket.FunctionPolicy(lambda o: 0, chunk_length=2)}, "one action"),
     ],
 )
-def test_options_that_cannot_be(options, words):
+def test_invalid_options_are_refused(options, words):
     with pytest.raises(ConfigurationError, match=words):
         hocket.estimate_predictability(NullEnv, **options)
 

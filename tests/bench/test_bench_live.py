@@ -21,7 +21,7 @@ def test_the_picture_changes():
 
 
 @pytest.mark.realtime
-def test_two_viewers_look_on():
+def test_two_viewers_load_the_page():
     said = []
     rows = bench_live(hz=60.0, waiting=3, seconds=0.7, rounds=1, tell=said.append)
     assert [row["case"] for row in rows] == ["3 workers that wait", "2 workers that compute"]
@@ -40,7 +40,7 @@ def test_two_viewers_look_on():
         ((0.98, 0.98), (0.001, 0.0016), True, False),
     ],
 )
-def test_what_is_within(monkeypatch, coverages, lateness_s, coverage_within, lateness_within):
+def test_bounds_of_coverage_and_lateness(monkeypatch, coverages, lateness_s, coverage_within, lateness_within):
     class Result:
         def __init__(self, i):
             self.i = i

@@ -24,7 +24,7 @@ def test_eight_forecasts_hold():
     rows = bench_plan(cases=8, ticks=3000, processes=1, seed=1, limit_s=30)
     assert [row["case"] for row in rows] == list(range(8))
     missed = [row for row in rows if not row["within"]]
-    # Where the driver's own seeds differ by more than the bounds nothing can be foretold.
+    # No forecast can hold where the driver's own seeds differ by more than the bounds.
     assert not [row for row in missed if row["seeds_agree"]], missed
     assert len(missed) <= 1
     assert " s at most" in worst_seconds(rows)

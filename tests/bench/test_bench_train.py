@@ -14,7 +14,7 @@ def test_both_play():
     assert all(value > 0 for value in figures.values())
 
 
-def test_without_stable_baselines_it_says_what_to_install(monkeypatch):
+def test_without_stable_baselines_the_error_names_the_package(monkeypatch):
     monkeypatch.setattr(stable_baselines, "find_spec", lambda name: None)
     with pytest.raises(HocketError, match="pip install stable-baselines3"):
         bench_train()

@@ -14,7 +14,7 @@ def test_the_same_losses_as_stable_baselines():
         assert figures["loss_difference_bfloat16"] < 1e-2
 
 
-def test_without_stable_baselines_it_says_what_to_install(monkeypatch):
+def test_without_stable_baselines_the_error_names_the_package(monkeypatch):
     monkeypatch.setattr(stable_baselines, "find_spec", lambda name: None)
     with pytest.raises(HocketError, match="pip install stable-baselines3"):
         update.bench_update()

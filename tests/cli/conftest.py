@@ -1,4 +1,4 @@
-"""The ``hocket`` command, as it is typed."""
+"""The ``hocket`` command as a fixture."""
 
 import sys
 
@@ -9,7 +9,7 @@ from hocket.cli import main
 
 @pytest.fixture
 def command(monkeypatch, capsys, tmp_path):
-    """Run a command in an empty folder: its exit code, what it printed, and what it complained about."""
+    """Run a command in an empty folder: its exit code, standard output and standard error."""
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments):

@@ -1,4 +1,4 @@
-"""However a command ends, its results are saved before they are printed, and its exit status tells the end."""
+"""Results are saved before they are printed however a command ends, and the exit status names the end."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from said import read
+from command_output import read
 
 import hocket
 from hocket.cli import run_command
@@ -69,7 +69,7 @@ def test_a_closed_pipe(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("envs",), ("bench", "virtual", "--ticks", "5")])
-def test_every_command_says_that_standard_output_is_lost(arguments):
+def test_every_command_reports_a_lost_standard_output(arguments):
     with open("/dev/full", "w") as full:
         done = typed(*arguments, out=full)
     assert done.returncode == 1
@@ -172,7 +172,7 @@ def test_signals_wait_until_all_is_saved():
         pass
 
 
-def test_what_cannot_be_saved_does_not_keep_the_rest_from_it(capsys):
+def test_a_failed_save_does_not_prevent_the_others(capsys):
     saved = []
 
     def full(result):

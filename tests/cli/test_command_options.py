@@ -1,4 +1,4 @@
-"""Options: flags, what is typed beside what is saved, numbers, unusual values, and refusals before torch is loaded."""
+"""Options: flags, typed and saved options, numbers, unusual values, and refusals before torch is loaded."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 import hocket
 from hocket.cli import cautions, console
@@ -57,7 +57,7 @@ def test_flags_have_no_value(command, flags, value):
     assert code == 2 and "True" in err
 
 
-# -- what is typed contradicts ---------------------------------------------------------------------------------
+# -- contradicting options -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_flags_have_no_value(command, flags, value):
         (("plan", "--latency", "1", "--hz", "60", "--frame-stack", "1"), "--frame-stack 1 needs --env"),
         (("decompose", "--latency", "1", "--rule", "sequential", "--workers", "2"), "--workers 2 needs a rule"),
         (("states", "--policy", "noop", "--hold", "8"), "--hold 8 needs --policy random"),
-        (("bench", "plan", "--realtime", "--cases", "200"), "--cases changes nothing with --realtime"),
-        (("bench", "plan", "--seconds", "15"), "--seconds changes nothing without --realtime"),
+        (("bench", "plan", "--realtime", "--cases", "200"), "--cases has no effect with --realtime"),
+        (("bench", "plan", "--seconds", "15"), "--seconds has no effect without --realtime"),
     ],
 )
 def test_a_typed_default_is_refused_where_it_changes_nothing(command, arguments, message):
@@ -181,12 +181,12 @@ def test_values_of_a_file_are_values_and_not_options(command):
     assert not Path("policy").exists()
 
 
-def test_a_file_that_names_code_says_so(command, saved):
+def test_a_config_that_names_code_is_announced(command, saved):
     Path("mine.py").write_text("def act(observation): return 1\n")
     options = read("r/config.json")["options"]
     Path("c.json").write_text(json.dumps({"options": {**options, "policy": "mine.py:act"}}))
     code, out, _ = command("run", "--config", "c.json")
-    assert code == 0 and out.startswith("--policy mine.py:act, as c.json says: its code is run\n")
+    assert code == 0 and out.startswith("--policy mine.py:act from c.json: its code is run\n")
     assert "its code is run" not in command("run", "--config", "c.json", "--policy", "random")[1]
 
 
@@ -231,7 +231,7 @@ def test_texts_in_quotes_keep_their_case_and_lists_are_lists():
         (("states", "--count", "0"), "--count 0 must be at least 1"),
     ],
 )
-def test_numbers_that_cannot_be(command, arguments, message):
+def test_invalid_numbers_are_refused(command, arguments, message):
     refused(command(*arguments), message, "; try ")
 
 
@@ -250,7 +250,7 @@ def test_bounds_contain_their_examples():
         (("--duration", "0"), "--duration 0.0 must be greater than 0"),
     ],
 )
-def test_pieces_of_a_run_that_cannot_be(command, saved, arguments, message):
+def test_invalid_pieces_of_a_run_are_refused(command, saved, arguments, message):
     refused(command("trace", "r", *arguments), message, "; try ")
 
 

@@ -1,4 +1,4 @@
-"""The ``hocket`` command, as it is typed."""
+"""The ``hocket`` command, as typed."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 import hocket
 from hocket.bench import demo as demonstration
@@ -153,7 +153,7 @@ def test_latency_forms(command, tmp_path, latency):
         ("broken.npz", "latency file broken.npz cannot be read"),
     ],
 )
-def test_latencies_that_cannot_be(command, tmp_path, latency, message):
+def test_invalid_latencies_are_refused(command, tmp_path, latency, message):
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "words.txt").write_text("fast slow")
     np.savez(tmp_path / "broken.npz", other=np.zeros(3))
@@ -198,7 +198,7 @@ def test_latencies_that_cannot_be(command, tmp_path, latency, message):
         (("--ticks", 5), "--ticks"),
     ],
 )
-def test_options_that_cannot_be(command, arguments, message):
+def test_invalid_options_are_refused(command, arguments, message):
     refused(command(*VIRTUAL, *arguments), message)
 
 
@@ -253,7 +253,7 @@ def test_a_saved_run_repeats_to_the_identical_trace(command):
     assert {**configs[0], "policy": ""} == {**configs[1], "policy": ""}
 
 
-def test_configs_that_cannot_be(command, tmp_path):
+def test_invalid_configs_are_refused(command, tmp_path):
     (tmp_path / "words.json").write_text("not json")
     (tmp_path / "list.json").write_text("[]")
     (tmp_path / "other.json").write_text("{}")
@@ -318,7 +318,7 @@ def test_bench_rules(command, monkeypatch):
         "rules --ticks -5", "virtual --workers 0", "virtual --ticks 0",
     ],
 )  # fmt: skip
-def test_benchmarks_refuse_what_cannot_be(command, arguments):
+def test_benchmarks_refuse_invalid_options(command, arguments):
     _, option, value = arguments.split()
     refused(command("bench", *arguments.split()), f"{option} {value}", " must be ", "; try ")
 
@@ -336,5 +336,5 @@ def test_demo(command, monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [0, -1, "nan"])
-def test_demo_refuses_what_cannot_be(command, seconds):
+def test_demo_refuses_invalid_options(command, seconds):
     refused(command("demo", "--seconds", seconds), "--seconds", "must be greater than 0")

@@ -17,7 +17,7 @@ from hashlib import sha256
 
 import numpy as np
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
 
@@ -95,7 +95,7 @@ def test_noop_is_no_button(command, args):
     assert set(np.load("saved/ticks.npz")["action"].ravel()) == {6}
 
 
-def test_a_game_without_its_rom_says_how_to_bring_it(command, tmp_path):
+def test_a_game_without_its_rom_names_the_option(command, tmp_path):
     refused(command("run", "--env", "hocket/Tetris-v0"), "--env-args rom=FILE")
     refused(command("run", "--env", "hocket/Tetris-v0", "--env-args", "rom=none.gb"), "none.gb", "cannot be read")
     refused(command("run", "--env", "hocket/Tetriss-v0"), "did you mean hocket/Tetris-v0")
@@ -152,7 +152,7 @@ def test_pictures_fit_and_keep_their_shape():
     assert np.array_equal(terminal.fitted(picture, 80, 100), picture[::2, ::2])
 
 
-def test_a_terminal_that_is_too_small_is_told_of():
+def test_a_terminal_that_is_too_small_is_reported():
     assert terminal.size_note(160, 73) == ""
     assert terminal.size_note(80, 24) == "too small: 80x24, all pixels need 160x73   "
     assert terminal.size_note(160, 72) == "too small: 160x72, all pixels need 160x73   "
@@ -165,7 +165,7 @@ def test_a_terminal_that_shows_nothing_is_refused(monkeypatch, size):
         terminal.Terminal().__enter__()
 
 
-def test_what_is_played_is_recorded_for_training(command, args, display):
+def test_play_is_recorded_for_training(command, args, display):
     game = ("play", "--env", "hocket/Tetris-v0", "--env-args", args, "--record", "shown", "--seconds", "0.3")
     for number in range(2):
         code, out, err = command(*game)
@@ -183,7 +183,7 @@ def test_a_recording_holds_whole_episodes(tmp_path):
     recording.begin(np.array([0]))
     recording.add(3, np.array([1]), 1.0, False, False)
     recording.add(4, np.array([2]), 2.0, True, False)
-    recording.begin(np.array([3]))  # nothing was played since
+    recording.begin(np.array([3]))  # nothing was played after the last write
     shown = Demonstrations.load(recording.save())
     assert shown.observations.ravel().tolist() == [0, 1, 2] and shown.actions.tolist() == [3, 4]
     assert shown.terminated.tolist() == [False, True] and not shown.truncated.any()
@@ -209,7 +209,7 @@ def test_half_blocks():
 
 
 class Screen:
-    """A command in a terminal of 60 lines, and what it drew there."""
+    """A command in a terminal of 60 lines, with its output."""
 
     def __init__(self, cwd, *arguments):
         self._ours, theirs = pty.openpty()
@@ -233,12 +233,12 @@ class Screen:
         os.write(self._ours, keys)
 
     def kill(self):
-        """If it has not ended."""
+        """Kill the command if it has not ended."""
         self.process.kill()
         self.process.wait()
 
     def end(self):
-        """Read to its end; the exit code, and whether the terminal is as it was."""
+        """Read all output; returns the exit code, and true if the terminal is restored."""
         while self.process.poll() is None:
             if select.select([self._ours], [], [], 0.1)[0]:
                 self.drawn += os.read(self._ours, 65536)
@@ -250,11 +250,11 @@ class Screen:
 
 @pytest.fixture
 def display(monkeypatch):
-    """SDL's own, which shows nothing."""
+    """Use SDL's dummy driver, which shows nothing."""
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
 
 
-def test_a_window_listens_to_what_is_down(display):
+def test_a_window_reads_the_pressed_keys(display):
     screen = Window()
     sdl = screen._sdl
 

@@ -1,10 +1,10 @@
-"""``--live``, as it is typed."""
+"""``--live``, as typed."""
 
 import re
 import socket
 
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 from hocket.bench import demo as demonstration
 from hocket.cli import demo_command
@@ -16,7 +16,7 @@ SAID = re.compile(r"Live at http://127\.0\.0\.1:\d+/\?token=\S+\n")
 
 @pytest.fixture
 def shown(monkeypatch):
-    """The runs that a page was told of."""
+    """The runs that a page has shown."""
     runs, usual = [], LivePage.on_start
 
     def on_start(self, run):
@@ -33,7 +33,7 @@ def test_run(command, shown):
     assert (code, err) == (0, "") and SAID.match(out)
     (run,) = shown
     assert (run.name, run.ticks, run.env.render_mode) == ("CartPole-v1", 50, "rgb_array")
-    assert not any("live" in name for name in read("saved/config.json")["options"]), "a run is repeated without it"
+    assert not any("live" in name for name in read("saved/config.json")["options"]), "a repeated run has no page"
 
 
 @pytest.mark.realtime
@@ -54,7 +54,7 @@ def test_demo(command, shown, monkeypatch):
     assert {run.env.render_mode for run in shown} == {"rgb_array"}
 
 
-def test_what_cannot_be(command):
+def test_invalid_options_are_refused(command):
     refused(command(*VIRTUAL, "--live-port", 3), "--live-port 3 needs --live")
     refused(command(*VIRTUAL, "--live-host", "0.0.0.0"), "--live-host 0.0.0.0 needs --live")
     refused(command(*VIRTUAL, "--live", "--live-host", "here"), "host='here' is no address")

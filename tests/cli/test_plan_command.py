@@ -1,10 +1,10 @@
-"""``hocket plan`` and ``hocket decompose``, as they are typed."""
+"""``hocket plan`` and ``hocket decompose``, as typed."""
 
 import json
 from contextlib import closing
 
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 import hocket
 from hocket.cli.plan_command import rule_words
@@ -87,7 +87,7 @@ def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
         (("--env", "CartPole-v1", "--policy", "missing.py:it"), ("--policy missing.py:it",)),
     ],
 )
-def test_plans_that_cannot_be_are_refused(command, options, words):
+def test_invalid_plans_are_refused(command, options, words):
     refused(command("plan", *options), *words)
 
 
@@ -115,7 +115,7 @@ def test_decompose(command, tmp_path):
     assert (code, err) == (0, "")
     assert "lost to inaction" in out and "lost to delay" in out and "reward an episode" in out
     figures = read("d.json")
-    # Always the same push, which is the default as well: nothing is lost to anything.
+    # The policy always gives the default action: no loss to inaction or delay.
     assert figures["per_episode"]["realtime_regret"] == {"mean": 0, "low": 0, "high": 0}
     assert figures["ticks"] == 500 and figures["runs"] == 2
     json.dumps(figures, allow_nan=False)
@@ -141,7 +141,7 @@ def test_decompose_a_network(command, rule):
         (("--policy", "somewhere"), ("FILE.py:NAME",)),
     ],
 )
-def test_decompositions_that_cannot_be_are_refused(command, tmp_path, options, words):
+def test_invalid_decompositions_are_refused(command, tmp_path, options, words):
     (tmp_path / "mine.py").write_text(POLICY)
     (tmp_path / "broken.py").write_text("1 / 0\n")
     refused(command(*DECOMPOSE, *options), *words)

@@ -1,11 +1,11 @@
-"""``hocket report`` and ``hocket trace``, as they are typed."""
+"""``hocket report`` and ``hocket trace``, as typed."""
 
 import json
 import re
 from pathlib import Path
 
 import pytest
-from said import read, refused
+from command_output import read, refused
 
 VIRTUAL = (
     "run",
@@ -87,14 +87,14 @@ def test_a_trace_and_a_piece_of_it(saved):
     assert ticks == list(range(50, 75))  # CartPole: 50 Hz
 
 
-def test_damage_is_told_and_the_rest_reported(saved):
+def test_damage_is_reported_with_the_rest(saved):
     Path("runs/a-0/ticks.npz").write_bytes(b"PK")
     code, out, err = saved("report", "runs/a-0")
     assert (code, err) == (0, "") and "a-0: ticks.npz is damaged" in out
     assert "ticks.npz is damaged" in Path("runs/a-0/report.html").read_text()
 
 
-def test_what_cannot_be_reported(saved):
+def test_invalid_reports_are_refused(saved):
     refused(saved("report"), "no run was named", "runs/demo")
     refused(saved("report", "nowhere"), "nowhere is not there")
     refused(saved("report", "runs"), "runs is no run folder")

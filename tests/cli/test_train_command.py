@@ -1,10 +1,10 @@
-"""``hocket train``, as it is typed."""
+"""``hocket train``, as typed."""
 
 import json
 
 import gymnasium as gym
 import pytest
-from said import read, refused
+from command_output import read, refused
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket
@@ -31,7 +31,7 @@ def saved(folder):
 
 
 @pytest.mark.slow
-def test_what_was_saved_goes_on_as_if_it_had_not_stopped(command, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one(command, tmp_path):
     alike = ("--epsilon-ticks", "500")  # the usual one depends on --ticks
     assert command(*QUICK, *alike, "--ticks", 700, "--json", "whole.json")[0] == 0
     first = command(*QUICK, *alike, "--out", "runs/a", "--save-every", "150", "--tensorboard", "board")
@@ -86,7 +86,7 @@ def test_in_realtime(command, tmp_path):
     assert read("y.json")["run"]["ticks"] == 100
     assert read("a/run-000000250/config.json")["mode"] == "delay-only, realtime"
     refused(command(*live, "--evaluate-every", "100"), "--evaluate-every 100 needs --clock virtual")
-    refused(command(*live, "--latency", "measured"), "a network takes what it takes")
+    refused(command(*live, "--latency", "measured"), "--latency measured needs --clock virtual")
 
 
 @pytest.mark.realtime
@@ -126,7 +126,7 @@ def test_the_classical_loop(command):
         (("--config", "nowhere.json"), ("hocket train",)),
     ],
 )
-def test_what_does_not_fit_is_refused(command, options, words):
+def test_mismatches_are_refused(command, options, words):
     refused(command(*QUICK, *options), *words)
 
 
@@ -163,7 +163,7 @@ def test_minatars_network():
 
 @pytest.fixture
 def shown(tmp_path):
-    """A hundred episodes of a player that leans against the pole's fall."""
+    """A hundred episodes of a policy that pushes towards the side the pole falls to."""
     env = gym.make("CartPole-v1")
     episodes = hocket.demonstrate(env, lambda seen: int(seen[2] + seen[3] > 0), episodes=20)
     return str(episodes.save(tmp_path / "shown.npz")), episodes.returns.mean()

@@ -1,4 +1,4 @@
-"""What was trained acts, as it is typed."""
+"""``hocket run --policy`` with a trained policy, as typed."""
 
 import json
 import shutil
@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from command_output import read, refused
 from safetensors.torch import load_file, save_file
-from said import read, refused
 
 from hocket.cli.policies import Trained
 
@@ -39,7 +39,7 @@ def test_it_acts_in_its_own_world_under_its_own_rule(command, trained):
     assert all(again[name] == figures[name] for name in figures.keys() - of_the_wall_clock)
 
 
-def test_it_does_what_its_weights_say(command, trained):
+def test_it_acts_by_its_weights(command, trained):
     weights = load_file(trained / "run-000000000/weights.safetensors")
     for name, preferred in (("a", 0), ("b", 1)):
         last = {key: value.clone() for key, value in weights.items()}
@@ -53,7 +53,7 @@ def test_it_does_what_its_weights_say(command, trained):
 
 
 @pytest.mark.parametrize("workers", ["5", "2"])  # 2 is the usual number
-def test_what_is_asked_for_comes_before_what_was_trained(command, trained, workers):
+def test_typed_options_override_those_of_the_training(command, trained, workers):
     assert command(*RUN, "--policy=t", "--workers", workers, "--hz", "25", "--out", "r")[0] == 0
     options = read("r/config.json")["options"]
     assert (options["env"], options["workers"], options["hz"]) == ("CartPole-v1", workers, 25.0)
@@ -64,12 +64,12 @@ def test_another_rule_has_a_schedule_of_its_own(command, trained):
     assert (code, err) == (0, "") and "1 worker\n" in out
 
 
-def test_where_its_weights_are(command, trained):
+def test_locations_of_weights(command, trained):
     best = trained / "run-000000000/weights.safetensors"
     assert Trained.of(trained).weights == Trained.of(best.parent).weights == Trained.of(best).weights == best
     checkpoint = trained / "000000150/weights.safetensors"
     assert Trained.of(checkpoint.parent).weights == checkpoint
-    # It has gone on, and was cut off.
+    # The training was resumed and interrupted.
     shutil.copytree(trained / "000000300", trained / "000000450")
     assert Trained.of(trained).weights == trained / "000000450/weights.safetensors"
     for folder in trained.glob("000*"):
@@ -96,7 +96,7 @@ def test_the_planner_and_the_decomposition_take_it_too(command, trained):
     refused(command("plan", *world, "--latency", "0.03"), "--policy t needs a network that is measured")
 
 
-def test_what_cannot_be(command, trained, tmp_path):
+def test_invalid_options_are_refused(command, trained, tmp_path):
     refused(command(*RUN, "--policy", "nowhere"), "--policy nowhere must be network, random, FILE.py:NAME")
     (tmp_path / "empty").mkdir()
     refused(command(*RUN, "--policy", "empty"), "--policy empty: there are no weights", "hocket train --out")

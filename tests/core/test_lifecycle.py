@@ -30,7 +30,7 @@ def test_every_inference_can_end():
     assert ends == set(InferenceState)
 
 
-def test_what_drives_ticks_and_workers_exists():
+def test_triggers_of_ticks_and_workers_are_events_or_commands():
     known = [*vars(events).values(), *vars(commands).values()]
     for table in (TICKS, WORKERS):
         assert {kind for nexts in table.values() for kind in nexts} <= {k for k in known if isinstance(k, type)}

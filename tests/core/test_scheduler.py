@@ -1,4 +1,4 @@
-"""Every promise of the scheduler, for every rule, under everything that can happen."""
+"""The invariants of the scheduler, for every rule and any order of events."""
 
 from random import Random
 
@@ -169,7 +169,7 @@ def test_superseded_and_duplicate():
     scheduler = begun(Unstaggered(2), workers=2)  # both start on observation 0
     scheduler.handle(e.InferenceFinished(9 * MS, 0))
     tick(scheduler, 1)  # executes inference 0; worker 0 starts inference 2 on observation 1
-    # The other answer to observation 0 carries no news.
+    # The other answer to observation 0 is a duplicate.
     assert c.EndInference(1, Outcome.DUPLICATE) in scheduler.handle(e.InferenceFinished(12 * MS, 1))
     tick(scheduler, 2)  # worker 1 has started inference 3 on observation 1, at 12 ms
     scheduler.handle(e.InferenceFinished(21 * MS, 3))  # worker 1 starts inference 4 on observation 2

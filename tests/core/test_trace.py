@@ -89,7 +89,7 @@ def test_a_replay_that_differs_is_refused(recorded):
 
 
 class Own(Unstaggered):
-    """A rule that somebody else wrote."""
+    """A rule of a user."""
 
     def schedule(self, cadence):
         return _UnstaggeredSchedule(self, cadence)
@@ -115,7 +115,7 @@ def rewritten(path, **changes):
     [
         ({"version": 1}, "version 1"),
         ({"version": None}, "version None"),
-        ({"format": "somebody's"}, "somebody's"),
+        ({"format": "other-trace"}, "other-trace"),
         ({"format": None}, "not a hocket trace"),
         ({"rows": None}, "damaged"),
         ({"rows": "many"}, "damaged"),
@@ -128,7 +128,7 @@ def rewritten(path, **changes):
         ({"rule": 5}, "describes no rule"),
     ],
 )
-def test_headers_that_are_not_ours_are_refused(recorded, tmp_path, changes, match):
+def test_foreign_headers_are_refused(recorded, tmp_path, changes, match):
     path = tmp_path / "trace.bin"
     recorded.save(path)
     rewritten(path, **changes)
@@ -164,7 +164,7 @@ def test_a_damaged_byte_is_an_error_of_ours_or_harmless(tmp_path_factory, at, va
         replay(Trace.load(path))
 
 
-def test_a_row_of_no_known_kind_is_refused(recorded):
+def test_a_row_of_an_unknown_kind_is_refused(recorded):
     recorded.rows[0] = 55
     with pytest.raises(TraceError, match="row 0"):
         list(recorded.steps())

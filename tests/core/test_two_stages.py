@@ -1,4 +1,4 @@
-"""Two stages, by hand: when heads are called, for which tick, and how each ends. A tick is 10 ms, a head 1 ms."""
+"""Two stages, by hand: the times, target ticks and outcomes of heads. A tick is 10 ms, a head 1 ms."""
 
 from random import Random
 
@@ -48,7 +48,7 @@ def waiting(workers: int = 1) -> Scheduler:
 
 
 def bound(workers: int = 1) -> Scheduler:
-    """And its head has been called."""
+    """The same, with its head called."""
     scheduler = waiting(workers)
     assert handle(scheduler, e.TimerDue(29 * MS)) == [c.BindHead(0, 0, tick=3)]
     return scheduler
@@ -221,7 +221,7 @@ def test_the_rules_own_timer_and_that_of_heads_are_one():
     assert handle(scheduler, e.TimerDue(9 * MS)) == [c.BindHead(0, 1, tick=1), c.WakeAt(10 * MS)]
 
 
-def test_what_is_needed_and_what_is_occupied():
+def test_oldest_needed_observation_and_occupied_workers():
     seen = []
 
     class Watched(Unstaggered):
@@ -300,7 +300,7 @@ def test_events_that_cannot_follow_are_refused_and_change_nothing(head_ns, befor
     scheduler.validate()
 
 
-def test_a_trace_says_what_heads_are_given(tmp_path):
+def test_a_trace_holds_the_time_of_heads(tmp_path):
     simulation = Simulation(TickDispatch(3), TEN_MS, [26 * MS], [1], Troubles(), Random(0), head_ns=MS)
     simulation.run(ticks=20)
     simulation.trace.save(tmp_path / "trace.bin")
@@ -309,7 +309,7 @@ def test_a_trace_says_what_heads_are_given(tmp_path):
     assert any(isinstance(command, c.BindHead) for command in replay(loaded, validate=True))
 
 
-def test_a_trace_of_before_has_one_stage(tmp_path):
+def test_an_older_trace_has_one_stage(tmp_path):
     simulation = Simulation(TickDispatch(3), TEN_MS, [26 * MS], [1], Troubles(), Random(0))
     simulation.run(ticks=20)
     path = tmp_path / "trace.bin"

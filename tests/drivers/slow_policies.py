@@ -1,4 +1,4 @@
-"""Policies that misbehave, each in its own way. Importable by worker processes."""
+"""Policies that fail or are slow. Importable by worker processes."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ class Sleeping:
 
 @dataclass
 class Trouble:
-    """Makes trouble when the observation's first element is a multiple of ``every``; else answers 1."""
+    """Fails when the observation's first element is a multiple of ``every``; else answers 1."""
 
     kind: str
     every: int = 1
@@ -80,7 +80,7 @@ class SlowBuild(PolicyFactory):
 
 @dataclass
 class BrokenOnceMade(PolicyFactory):
-    """Builds where ``flag`` does not exist yet, and raises where it does."""
+    """Builds if ``flag`` does not exist yet, else raises."""
 
     flag: str
     hangs: bool = False

@@ -73,7 +73,7 @@ def test_two_calls_a_cycle(executor):
 
 @both
 def test_one_call_a_cycle(executor):
-    """The same policy: an observation comes when the next action is due, so that it acts a tick later."""
+    """The same policy in one call a cycle: an observation comes when the next action is due, a tick later."""
     delays = []
     with agent_of(answer_after(2.4 * TICK_S), executor) as agent:
         for _ in loop(60):
@@ -126,7 +126,7 @@ def test_a_new_episode_discards_what_is_in_flight():
         assert agent.counts()["discarded"] >= 1
 
 
-def test_what_act_refuses():
+def test_act_refuses_invalid_observations():
     with agent_of(answer_after(0.001)) as agent:
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()
@@ -135,7 +135,7 @@ def test_what_act_refuses():
         with pytest.raises(EnvError, match=r"float64.*int64"):
             agent.act(np.zeros(1))
         agent.act(observation(1))
-        assert agent.last.tick == 1  # what was refused has left no trace
+        assert agent.last.tick == 1  # a refused call has no effect
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()
         agent.observe(observation(2))
@@ -202,7 +202,7 @@ class Outage:
 
 @both
 def test_the_agent_recovers_from_an_outage(executor, tmp_path):
-    """Of 2 s, with limits of half a second: `act` says so a few times, answers the default between, and recovers."""
+    """An outage of 2 s under limits of 0.5 s: `act` raises a few times, answers the default between, and recovers."""
     flag = tmp_path / "down"
     limits = hocket.FailureLimits(outage_s=0.5, rounds=2)
     answers, errors = [], []

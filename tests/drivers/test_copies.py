@@ -1,4 +1,4 @@
-"""Arrays that are handed out are copies: what a receiver does to them reaches neither the record nor later ticks."""
+"""Arrays that are handed out are copies: changing them affects neither the record nor later ticks."""
 
 import time
 
@@ -51,14 +51,14 @@ def half(observation):
 
 
 def spoilt(observation):
-    """The same, by a policy that changes what it is given."""
+    """The same, by a policy that changes its observation in place."""
     seen = observation[0]
     observation[:] = 99
     return np.array([0.5 if seen < 1 else -1], np.float32)
 
 
 class Same(hocket.Default):
-    """A default of one's own that hands out its one array, and changes what it is given."""
+    """A default of the user's that returns its one array, and changes its arguments in place."""
 
     def bind(self, action_space, rng):
         action = np.array([0.5], np.float32)
@@ -91,7 +91,7 @@ def test_an_environment_may_change_its_actions(default, policy, clock):
 
 
 class Spoiler(Instrument):
-    """Changes every array that it is shown; also a listener."""
+    """Changes every array that it gets; also a listener."""
 
     def __init__(self):
         self.seen = []
@@ -128,7 +128,7 @@ def test_listeners_and_instruments_may_change_what_they_are_shown(hook, clock):
     assert {tick: float(final[0]) for tick, final in finals.items()} == pytest.approx({5: 0.05, 10: 0.05})
 
 
-def test_what_a_listener_is_shown_stays_as_it_was():
+def test_values_given_to_a_listener_do_not_change():
     kept = []
 
     class Keeper:

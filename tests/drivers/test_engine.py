@@ -12,7 +12,7 @@ TICK_NS = 10**9
 
 
 class Noting(Executor):
-    """Notes what it is told and does nothing."""
+    """Records its calls and does nothing."""
 
     def __init__(self):
         self.started = []

@@ -14,7 +14,7 @@ def log(*, outage_s, rounds):
 
 
 def passes(failures, now_s, workers):
-    """Whether a failure at ``now_s`` passes the limits."""
+    """True if a failure at ``now_s`` passes the limits."""
     failures.failure("the policy's own words", int(now_s * S), workers)
     try:
         failures.check()
@@ -103,13 +103,13 @@ def test_bad_limits_are_refused(options, message):
 
 
 @pytest.mark.parametrize("limits", [5, None, "10 s"])
-def test_what_are_no_limits_is_refused(limits):
+def test_other_objects_are_refused_as_limits(limits):
     with pytest.raises(ConfigurationError, match=r"failures=.* must be FailureLimits; try hocket\.FailureLimits"):
         hocket.Realtime(hz=60, failures=limits)
 
 
 def test_limits_are_of_virtual_seconds(null_run):
-    """Of one worker at 50 Hz and 10 ms, which fails at every tick: the 101st failure is 2 s after the first."""
+    """One worker at 50 Hz and 10 ms fails at every tick: the 101st failure is 2 s after the first."""
     calls = []
 
     def policy(observation):
@@ -122,8 +122,8 @@ def test_limits_are_of_virtual_seconds(null_run):
     assert len(calls) == 101
 
 
-def test_a_virtual_run_goes_on_with_its_default_through_an_outage(null_run):
-    """Of 3 s, observations 50 to 199: 150 failures of six workers, 25 rounds, but shorter than 10 s."""
+def test_a_virtual_run_acts_by_its_default_during_an_outage(null_run):
+    """An outage of 3 s, observations 50 to 199: 150 failures of six workers, 25 rounds, but shorter than 10 s."""
 
     def policy(observation):
         if 50 <= observation[0] < 200:

@@ -1,4 +1,4 @@
-"""What can go wrong, for both executors: counted, survived or ended with the worker's own words; nothing is left."""
+"""Faults under both executors: counted, survived, or an end with the worker's traceback; no process is left."""
 
 import os
 import signal
@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from looking_on import AtTheStart
-from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from leftover_processes import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from recording_instruments import AtTheStart
 from slow_policies import BrokenBuild, BrokenOnceMade, Sleeping, SlowBuild, Trouble
 
 import hocket
@@ -42,7 +42,7 @@ def test_a_policy_that_cannot_be_built(null_run, executor, kind):
 
 @both
 @pytest.mark.parametrize("trouble", ["raises", "leaves", "nan", "shape", "outside"])
-def test_a_call_that_fails_now_and_then(null_run, executor, trouble):
+def test_occasional_failures(null_run, executor, trouble):
     result = play(null_run, Trouble(trouble, every=10), executor())
     outcomes = result.summary().outcomes
     assert 3 <= outcomes["failed"] <= 5  # of about 45 observations, one in ten
@@ -114,7 +114,7 @@ def test_workers_that_die_at_every_call_end_the_run(null_run):
 
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_replacement_that_cannot_be_built(null_run, tmp_path, hangs):
-    """It is tried again; the others carry on; in the end the run says why."""
+    """It is tried again while the others work; the error of the run names the reason."""
     flag = tmp_path / "made"
 
     def kill_one():
@@ -228,7 +228,7 @@ def test_without_the_main_guard(tmp_path):
 
 @pytest.mark.parametrize("latency", [0.05, 30])
 def test_a_parent_killed_leaves_nothing(tmp_path, latency):
-    """Even where every worker is in the middle of a long inference."""
+    """Even if every worker is in the middle of a long inference."""
     process = script(tmp_path, latency=latency)
     until_running(process)
     below, memory = descendants(process.pid), named_memory(process.pid)
@@ -250,7 +250,7 @@ def test_a_signal_to_a_script_and_all_below_it(tmp_path, executor, number):
     output, error = process.communicate(timeout=20)
     assert process.returncode == 128 + number, error
     name, ticks, failed = output.splitlines()[-1].split()
-    assert name == number.name and int(ticks) >= 10 and failed == "0"  # workers leave signals to the loop
+    assert name == number.name and int(ticks) >= 10 and failed == "0"  # workers ignore signals; the loop handles them
     assert "Traceback" not in error
     assert eventually(lambda: not any(map(alive, below)), 6.0)
     assert not any(map(os.path.exists, memory))
@@ -284,7 +284,7 @@ def test_a_killed_group_leaves_no_semaphores_and_its_folder_goes_at_the_next_sta
     living = script(tmp_path, TMPDIR=str(temp))
     until_running(living)
     (lives,) = {folder.name for folder in temp.glob("pymp-*")} - {"pymp-another"}
-    assert lives != left  # the dead one's is gone
+    assert lives != left  # the folder of the dead one is gone
 
     after = script(tmp_path, TMPDIR=str(temp), ticks=5)
     output, error = after.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""Two stages under both drivers: what heads are given, when, and what becomes of those that are late."""
+"""Two stages under both drivers: the inputs and times of heads, and the outcome of late ones."""
 
 import os
 import time
@@ -39,7 +39,7 @@ class Trunk:
 
 @dataclass
 class Head:
-    """Appends what it sees to a file, from whatever process, and acts on all of it but the newest observation."""
+    """Appends its inputs to a file, from any process, and acts on all of them but the newest observation."""
 
     path: str
     seconds: float = 0.0
@@ -92,7 +92,7 @@ def test_every_rule_binds(rule, coverage, delays):
     assert set(metrics.delays.tolist()) <= delays
     assert metrics.missed_binds == 0 < metrics.binds
     replay(result.record.trace, validate=True)
-    # Whatever the rule, the actions executed since the observation are known.
+    # Under every rule the actions executed since the observation are known.
     actions = dict(zip(result.record.ticks, result.record.actions, strict=True))
     decisions = [m for m in kept.moments if m.decided_on >= 0 and m.tick > 60]
     for m in decisions:
@@ -125,7 +125,7 @@ def test_every_code_is_known_with_as_many_workers_as_ticks_of_delay():
     assert metrics.coverage == 1 and set(metrics.delays.tolist()) == {3}
     assert UNKNOWN not in {code for pending_actions in seen for code in pending_actions}
     assert len(seen) == 198  # none but the two ticks at the start, where the default acts, is without one
-    # The same policy in one stage knows nothing of its own pending actions.
+    # In one stage the same policy has no known pending actions.
     seen.clear()
     one = hocket.FunctionPolicy(
         lambda observation, pending_actions: head(int(observation[0]), pending_actions), pending=2
@@ -147,7 +147,7 @@ def test_heads_that_take_longer_than_they_are_given_miss_their_binds():
     assert one_stage.summary().binds == 0 and "binds" not in str(one_stage.summary())
 
 
-def test_now_and_then_a_head_is_late():
+def test_occasionally_late_heads():
     clock = hocket.Virtual(hz=HZ, latency=hocket.Constant(0.05), head=hocket.HeavyTail(0.0008, 0.1, 5.0))
     policy = hocket.TwoStage(Trunk(), lambda features: 1)
     metrics = hocket.run(Endless(), policy, hocket.TickDispatch(4), clock, ticks=1000).metrics(after_tick=10)
@@ -162,7 +162,7 @@ def test_now_and_then_a_head_is_late():
     [hocket.TickDispatch(5), hocket.TickDispatch(8, quantile="auto"), hocket.MaxTime(5), hocket.Unstaggered(3)],
     ids=lambda rule: type(rule).__name__ + str(rule.workers),
 )
-def test_a_head_is_told_what_had_happened_when_it_was_called_and_nothing_else(rule, head_s):
+def test_a_head_gets_the_actions_executed_before_its_call_and_no_others(rule, head_s):
     calls = []
 
     def head(features, pending_actions, newest):
@@ -210,7 +210,7 @@ def test_a_head_is_told_what_had_happened_when_it_was_called_and_nothing_else(ru
 
 
 @pytest.mark.parametrize("stage", ["trunk", "head"])
-def test_a_stage_that_raises_now_and_then(stage):
+def test_occasional_errors_of_a_stage(stage):
     def sometimes(number):
         if number % 10 == 3:
             raise RuntimeError("the stage's own words")

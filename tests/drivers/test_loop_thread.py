@@ -113,8 +113,8 @@ def test_a_handler_of_the_users_own_is_left_alone(number):
         signal.signal(number, before)
 
 
-def test_what_is_ignored_stays_so():
-    """As under nohup."""
+def test_ignored_signals_stay_ignored():
+    """An ignored SIGHUP, as under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with between_ticks() as interrupt:

@@ -20,9 +20,9 @@ class Scenario:
     rule: hocket.Rule
     latency_ticks: float
     coverage: float
-    """Of the steady state, derived by hand."""
+    """Coverage of the steady state, derived by hand."""
     delay: float | None
-    """Every fresh action's, in virtual time; None where it varies."""
+    """Delay of every fresh action in virtual time; None if it varies."""
     chunk: int = 1
     episode_ticks: int | None = None
     tolerance: float = 0.1

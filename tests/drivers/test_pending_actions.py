@@ -1,4 +1,4 @@
-"""What policies are told of pending actions: by hand, against the trace, and alike under both drivers."""
+"""Pending actions in the input of policies: by hand, against the trace, and alike under both drivers."""
 
 import os
 import time
@@ -64,7 +64,7 @@ def test_known_if_the_aimed_inference_has_finished():
         (hocket.Fallback(lambda observation: 0), 1, [UNKNOWN] * 3),
     ],
 )
-def test_where_nothing_is_aimed(default, last, expected):
+def test_ticks_without_a_target(default, last, expected):
     assert pending(default).pending_actions(0, 4, last, {}).tolist() == expected
 
 
@@ -83,7 +83,7 @@ def test_the_default_after_a_decision(default, known, running):
     assert book.pending_actions(5, 9, 0, {0: RUNNING}).tolist() == running
 
 
-def test_an_observation_that_queued_is_told_what_has_been_executed_since():
+def test_a_queued_observation_gets_the_actions_executed_since():
     book = pending(hocket.RepeatLast())
     starts(book, (1, 7))
     for tick, action in ((4, 0), (5, 2)):
@@ -92,7 +92,7 @@ def test_an_observation_that_queued_is_told_what_has_been_executed_since():
     assert book.pending_actions(4, 9, 2, {0: RUNNING}).tolist() == [2, 2, UNKNOWN]
 
 
-def test_what_was_executed_is_known_whatever_was_aimed():
+def test_executed_actions_are_known_under_any_targets():
     book = pending(hocket.RandomDefault())
     starts(book, (1, 4))
     book.executed(4, 1)  # the inference was late
@@ -107,7 +107,7 @@ def test_from_the_target_on_nothing_is_known():
     assert book.pending_actions(0, -1, 1, {0: answer(2)}).tolist() == [1, 1, 2]  # it aims at no tick
 
 
-def test_what_has_failed_or_was_discarded_is_not_aimed_any_more():
+def test_failed_and_discarded_inferences_have_no_target():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 2))
     book.ended(2)
@@ -142,7 +142,7 @@ def test_the_first_answer_of_a_hedge_counts():
     assert book.pending_actions(1, 5, 1, {0: answer(2)}).tolist() == [2, 1, 1]
 
 
-def test_of_two_observations_that_aim_at_a_tick_the_newer_counts():
+def test_of_two_observations_with_the_same_target_the_newer_counts():
     book = pending(hocket.Fixed(1))
     starts(book, (0, 4), (1, 4))
     assert book.pending_actions(2, 6, 1, {0: answer(0), 1: answer(2)}).tolist() == [1, 2, 1]
@@ -157,7 +157,7 @@ def test_actions_that_do_not_count_from_0():
     assert book.pending_actions(0, 4, None, {0: answer(1), 1: RUNNING}).tolist() == [2, 0, UNKNOWN]
 
 
-def test_what_nobody_will_ask_about_is_forgotten():
+def test_unneeded_actions_are_forgotten():
     book = pending(hocket.Fixed(1))
     for tick in range(1, 1000):
         starts(book, (tick, tick + 3))
@@ -219,7 +219,7 @@ class Live:
 def check_against_the_trace(result, calls, default, *, binding):
     """``calls`` are the policy's, in order: (observation, pending_actions, answer).
 
-    ``binding``: whether the rule executes answers at their targets. Counts what kinds of pending_actions there were.
+    ``binding``: true if the rule executes answers at their targets. Counts the kinds of pending_actions.
     """
     steps = list(result.record.trace.steps())
     executed_by = {x.tick: x.inference for _, commands in steps for x in commands if type(x) is c.Execute}
@@ -257,7 +257,7 @@ def check_against_the_trace(result, calls, default, *, binding):
                     assert code == UNKNOWN, "the inference aimed at it was unfinished"
                     kinds["unfinished"] += 1
                 elif not aimed and (default is None or at_any_tick):
-                    assert code == UNKNOWN, "nobody could know"
+                    assert code == UNKNOWN, "it could not be known"
                     kinds["unforeseeable"] += 1
                 else:
                     (known,) = {i.action for i in finished.values()} or {default}
@@ -330,7 +330,7 @@ def test_no_code_depends_on_an_unfinished_inference(rule, default):
 
 @dataclass
 class Noting:
-    """Appends what it sees to a file, from whatever process, and acts on all of it."""
+    """Appends its inputs to a file, from any process, and acts on all of them."""
 
     path: str
     seconds: float = 0.0
@@ -397,7 +397,7 @@ def test_both_drivers_show_a_policy_the_same(executor, lasts, tmp_path, nothing_
 
 
 @pytest.mark.parametrize("head_s", [0.0, 0.25 / HZ], ids=["one stage", "two stages"])
-def test_moments_keep_what_a_policy_was_told_though_it_overwrites_its_input(head_s):
+def test_moments_keep_pending_actions_that_a_policy_overwrites(head_s):
     told, moments = {}, []
 
     def act(observation, pending_actions):

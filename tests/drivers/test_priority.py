@@ -18,7 +18,7 @@ def standing():
 
 
 def granted(priority):
-    """Whether the system grants this process such a thing."""
+    """True if the system grants this process a real-time priority."""
     with realtime_priority(priority) as got:
         return got == priority
 
@@ -30,7 +30,7 @@ def privileged():
 
 
 def beside(call):
-    """What ``call`` finds in a thread that is started here."""
+    """The result of ``call`` in a new thread."""
     found = []
     thread = Thread(target=lambda: found.append(call()))
     thread.start()
@@ -57,19 +57,19 @@ def test_niceness_is_as_before(privileged):
     assert beside(nice_before_and_after) == 3
 
 
-def test_what_is_started_meanwhile_is_ordinary(privileged):
+def test_threads_started_meanwhile_have_ordinary_priority(privileged):
     with realtime_priority(1):
         assert beside(standing) == (os.SCHED_OTHER, 0)
 
 
-def test_one_that_is_first_already_stays_as_it_is(privileged):
+def test_a_higher_priority_stays(privileged):
     with realtime_priority(5), realtime_priority(2) as got:
         assert got == 5
         assert standing()[1] == 5
 
 
 @pytest.mark.parametrize("forbidden", ["sched_setscheduler", "sched_getscheduler", "sched_getparam"])
-def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch, forbidden):
+def test_without_the_right_nothing_changes(monkeypatch, forbidden):
     def refuse(*_):
         raise PermissionError
 
@@ -82,7 +82,7 @@ def test_without_the_right_to_it_all_stays_as_it_is(monkeypatch, forbidden):
 
 
 @pytest.mark.realtime
-def test_a_run_without_the_right_says_once_what_is_missing_and_how_to_grant_it(monkeypatch, null_run):
+def test_a_run_without_the_right_warns_once_and_names_the_remedy(monkeypatch, null_run):
     def refuse(*_):
         raise PermissionError
 
@@ -123,7 +123,7 @@ def test_zero_asks_for_nothing():
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("priority", [0, 3])
-def test_a_run_says_what_its_loop_had(priority, null_run):
+def test_a_run_records_the_priority_of_its_loop(priority, null_run):
     before = standing()
     result = null_run(
         hocket.TickDispatch(2), hocket.Realtime(hz=100, executor="threads", priority=priority), 30, Sleeping(0.015)
@@ -136,7 +136,7 @@ def test_a_run_says_what_its_loop_had(priority, null_run):
 
 
 @pytest.mark.parametrize("priority", [-1, 100, 1.5, True])
-def test_what_no_system_knows_is_refused(priority):
+def test_invalid_priorities_are_refused(priority):
     with pytest.raises(ConfigurationError, match=r"priority=.*1 to 99.*try 1"):
         hocket.Realtime(hz=60, priority=priority)
     with pytest.raises(ConfigurationError, match=r"priority=.*1 to 99.*try 1"), realtime_priority(priority):

@@ -19,7 +19,7 @@ realtime = pytest.mark.realtime
 
 
 class Laden(gym.Env):
-    """An environment whose step sometimes takes long. Notes when it was stepped."""
+    """An environment whose step sometimes takes long. Records the times of its steps."""
 
     observation_space = gym.spaces.Box(0, 10_000, (1,), np.int64)
     action_space = gym.spaces.Discrete(3)
@@ -101,7 +101,7 @@ def test_an_environment_that_is_always_too_slow(overrun, nothing_left):
 def test_skip_acts_if_steps_are_slightly_longer_than_a_tick(nothing_left):
     clock = hocket.Realtime(hz=HZ, executor=threads, overrun=hocket.Overrun.SKIP)
     result, _ = play(Laden(lambda step: 1.025), hocket.TickDispatch(4), clock, 96, Sleeping(0.03))
-    assert result.summary().coverage >= 0.7  # of all ticks, the missed ones too; 0 if an overrun meant the default
+    assert result.summary().coverage >= 0.7  # of all ticks, missed ones included; 0 if every overrun gave the default
     replay(result.record.trace, validate=True)
 
 
@@ -134,7 +134,7 @@ def test_traces_replay(rule, executor, null_run, nothing_left, tmp_path):
 
 
 @realtime
-def test_learning_goes_on_beside_the_loop(null_run, nothing_left):
+def test_learning_continues_beside_the_loop(null_run, nothing_left):
     learned = []
 
     def learn():
@@ -171,7 +171,7 @@ def test_the_garbage_collector_is_as_before(null_run, nothing_left):
 
 @realtime
 @pytest.mark.parametrize("executor", [hocket.Threads(nice=7), hocket.Processes(nice=7)])
-def test_workers_stand_back(executor, nothing_left):
+def test_workers_have_a_lower_priority(executor, nothing_left):
     class Wide(Laden):
         action_space = gym.spaces.Discrete(20)
 
@@ -181,7 +181,7 @@ def test_workers_stand_back(executor, nothing_left):
 
 
 @realtime
-def test_books_do_not_grow(null_run, nothing_left, engines):
+def test_memory_does_not_grow(null_run, nothing_left, engines):
     clock = hocket.Realtime(hz=1000, executor=threads)
     null_run(hocket.TickDispatch(4), clock, 1500, Sleeping(0.003), episode_ticks=10)
     (engine,) = engines
@@ -219,7 +219,7 @@ def test_bad_options_are_refused(options):
 
 
 @realtime
-def test_instruments_hear_of_the_start_of_workers_before_the_first_is_built(null_run):
+def test_instruments_get_the_start_of_workers_before_the_first_is_built(null_run):
     order = []
 
     class Building(hocket.PolicyFactory):

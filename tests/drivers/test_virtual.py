@@ -209,7 +209,7 @@ def test_a_signal_ends_between_ticks(number):
         def step(self, action):
             if self.tick == 7:
                 signal.raise_signal(number)
-                signal.raise_signal(number)  # a second one loses nothing
+                signal.raise_signal(number)  # a second signal loses nothing
             return super().step(action)
 
     with pytest.raises(hocket.RunInterrupted) as caught:
@@ -251,8 +251,8 @@ def test_bad_ticks_are_refused(null_run, ticks):
         null_run(hocket.Unstaggered(1), virtual(0.1), ticks)
 
 
-def test_what_goes_on_beside_the_loop_is_told_the_time():
-    """Before each policy call and each tick, in the order of time; and from when to when a sequential agent learns."""
+def test_background_work_gets_the_time():
+    """Before each policy call and each tick, in order of time; with begin and end of a sequential agent's learning."""
     told, called = [], []
 
     class Beside:

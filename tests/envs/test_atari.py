@@ -102,7 +102,7 @@ def test_options_out_of_range_are_refused(option):
 
 
 @pytest.mark.parametrize("missing", ["ale_py", "cv2"])
-def test_without_the_extra_the_message_says_what_to_install(monkeypatch, missing):
+def test_without_the_extra_the_error_names_it(monkeypatch, missing):
     monkeypatch.setattr(atari, "find_spec", lambda name: None if name == missing else real_find_spec(name))
     with pytest.raises(MissingExtraError, match=r"pip install 'hocket\[atari\]'"):
         make_atari("Boxing")

@@ -19,7 +19,7 @@ from hocket.spaces.codec import ActionCodec, check_spaces
         ("hocket.envs:hocket/Null-v0", (1,)),
     ],
 )
-def test_any_id_through_one_door(id, shape):
+def test_one_function_makes_any_id(id, shape):
     env = make_env(id)
     check_spaces(env)
     assert env.observation_space.shape == shape
@@ -93,7 +93,7 @@ def test_an_unknown_rate_is_none(id):
 @pytest.mark.parametrize(
     "row", [row for row in known_environments() if row.count == 1 and not row.brings], ids=lambda row: row.id
 )
-def test_the_catalogue_tells_the_truth(row):
+def test_the_catalogue_matches_the_environments(row):
     env = make_env(row.id)
     space = env.action_space
     assert row.actions == (str(space.n) if hasattr(space, "n") else f"Box({space.shape[0]})")
@@ -112,7 +112,7 @@ def test_the_catalogue_counts_the_other_games():
     assert rows["CartPole-v1"].needs == ""
 
 
-def test_without_the_extra_the_catalogue_says_so(monkeypatch):
+def test_without_the_extra_the_catalogue_names_it(monkeypatch):
     monkeypatch.setattr(atari, "find_spec", lambda name: None)
     rows = {row.id: row for row in known_environments()}
     assert not rows["ALE/Boxing-v5"].available

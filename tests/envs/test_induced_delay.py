@@ -274,7 +274,7 @@ class Drifting(Scaling):
         (([0, 0, 0], 1.0, False, {}), "5 values are needed"),
     ],
 )
-def test_what_the_environment_gives_is_checked(given, message):
+def test_values_of_the_environment_are_checked(given, message):
     env = InducedDelay(Drifting(given), delay_ticks=2)
     env.reset(seed=0)
     for _ in range(2):
@@ -344,7 +344,7 @@ def test_pending_rows_of_the_default(inference_ticks, default, expected):
 
 @pytest.mark.parametrize("default", [hocket.Fixed(1), hocket.RepeatLast(), hocket.RandomDefault()])
 @pytest.mark.parametrize(("interval", "delay", "lasts"), [(1, 5, 1), (1, 5, 3), (2, 5, 2), (3, 7, 7), (4, 3, 1)])
-def test_what_is_known_comes_true(default, interval, delay, lasts):
+def test_known_pending_actions_are_executed(default, interval, delay, lasts):
     env = InducedDelay(
         Counting(actions=3),
         interval_ticks=interval,
@@ -434,7 +434,7 @@ class EverySchedule(Schedule):
 
 
 class Witness(gym.Wrapper):
-    """Writes down all that happens to an environment."""
+    """Records all calls of an environment."""
 
     def __init__(self, env):
         super().__init__(env)
@@ -699,7 +699,7 @@ def test_actions_that_do_not_fit():
 # -- the example ---------------------------------------------------------------------------------------------
 
 
-def test_the_stable_baselines3_example_says_what_is_missing():
+def test_the_stable_baselines3_example_names_what_is_missing():
     code = "import runpy, sys; sys.modules['stable_baselines3'] = None; runpy.run_path(sys.argv[1], {}, '__main__')"
     done = subprocess.run([sys.executable, "-c", code, EXAMPLE], capture_output=True, text=True, check=True)
     assert "pip install stable-baselines3" in done.stdout

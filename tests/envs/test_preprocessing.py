@@ -75,7 +75,7 @@ def test_a_size_is_a_number_from_one(size):
 
 
 @pytest.mark.parametrize("env", [NullEnv(), NullEnv((8, 8), np.float32), NullEnv((8, 8, 4)), NullEnv((8, 8, 3, 1))])
-def test_what_is_no_picture_is_refused(env):
+def test_other_observations_are_refused(env):
     with pytest.raises(ConfigurationError, match="AddRenderObservation"):
         grey_frames(env)
 

@@ -14,7 +14,7 @@ def test_a_rate_is_kept_exactly():
 
 
 @pytest.mark.parametrize("hz", [0, -60, "fast", float("nan"), float("inf"), None])
-def test_what_is_no_rate_is_refused(hz):
+def test_invalid_rates_are_refused(hz):
     with pytest.raises(ConfigurationError, match="hz="):
         RealtimeSpec(hz)
 

@@ -54,7 +54,7 @@ def same(one, other):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("id", "options"), STATEFUL)
-def test_a_new_one_goes_on_from_the_middle_of_an_episode(id, options):
+def test_a_new_environment_continues_from_the_middle_of_an_episode(id, options):
     env = make_env(id, **options)
     env.reset(seed=3)
     env.action_space.seed(5)
@@ -114,14 +114,14 @@ def test_the_snapshot_stays_as_it_was_taken():
         assert same(play(env, actions), expected)
 
 
-def test_what_cannot_be_told_is_none():
+def test_the_snapshot_of_an_unpicklable_environment_is_none():
     env = make_env("CartPole-v1")
     env.reset(seed=1)
     env.unwrapped.window = (i for i in range(3))  # generators cannot be pickled
     assert snapshot(env) is None
 
 
-def test_one_that_would_pickle_as_a_new_one_is_none():
+def test_the_snapshot_of_an_environment_that_pickles_as_a_new_one_is_none():
     class Inner(gym.utils.EzPickle):
         def __init__(self):
             super().__init__()

@@ -1,4 +1,4 @@
-"""Snapshots are compared with the original; what cannot be restored is named."""
+"""Snapshots are compared with the original; parts that cannot be restored are named."""
 
 import random
 from functools import partial
@@ -17,7 +17,7 @@ ACTIONS = [0, 1, 1, 0, 1, 1, 1, 0, 0, 0] * 4
 
 
 class Walk(gym.Env):
-    """Adds up its actions; `move` draws, or not, what is added."""
+    """Adds up its actions; `move` may draw the number that is added."""
 
     observation_space = gym.spaces.Box(-1e6, 1e6, (1,), np.float64)
     action_space = gym.spaces.Discrete(2)
@@ -192,7 +192,7 @@ def test_attributes_that_the_original_has_no_more_are_removed():
         partial(make_env, "hocket/Null-v0"),
     ],
 )
-def test_what_is_restored_bit_for_bit_is_found_so(make_env):
+def test_environments_restored_bit_for_bit_pass(make_env):
     assert verify_snapshot(make_env, steps=60) is None
 
 
@@ -236,7 +236,7 @@ def test_an_emulators_sound_is_not_in_its_state():
         (lambda env=Walk(): env, r"the same environment twice"),  # noqa: B008
     ],
 )
-def test_what_is_not_is_named(make_env, reason):
+def test_differences_after_a_restore_are_named(make_env, reason):
     import re
 
     found = verify_snapshot(make_env, steps=70)
@@ -264,7 +264,7 @@ def test_taking_a_snapshot_changes_nothing():
     assert played[0] == played[1]
 
 
-def test_a_snapshot_that_cannot_be_taken_says_why():
+def test_a_failed_snapshot_is_reported_with_its_reason():
     env = KeepsAnIterator()
     assert snapshot(env) is None
     with pytest.raises(CheckpointError, match=r"KeepsAnIterator\.log.*__getstate__"):

@@ -12,7 +12,7 @@ def test_catch_is_an_environment():
     check_env(Catch(), skip_render_check=True)
 
 
-def test_who_sees_where_the_ball_is_going_catches_it():
+def test_a_policy_that_extrapolates_the_ball_catches_it():
     env = Catch()
     for seed in range(20):
         picture, _ = env.reset(seed=seed)
@@ -27,7 +27,7 @@ def test_who_sees_where_the_ball_is_going_catches_it():
         assert (reward, ticks) == (1, ROWS - 1)
 
 
-def test_who_stays_in_a_corner_misses_most():
+def test_a_bat_in_a_corner_misses_most_balls():
     env = Catch()
     rewards = []
     for seed in range(40):

@@ -1,4 +1,4 @@
-"""What is written of Hocket Blocks is what was played."""
+"""The committed results of Hocket Blocks agree with replayed episodes."""
 
 import csv
 

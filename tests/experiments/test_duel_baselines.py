@@ -25,9 +25,9 @@ def test_an_episode_of_catching(policy):
     assert task.play() == [row]
 
 
-def test_a_battle_is_as_long_as_its_returns_say():
+def test_lengths_of_battles_match_their_returns():
     (row,) = Playing("duel, round 1", "script", first_seed=0, episodes=1).play()
-    # Three against three: who wins has beaten all three and lost two at most.
+    # Three against three: the winner has beaten all three and lost two at most.
     assert row["return"] in ({1, 2, 3} if row["won"] else {-3, -2, -1, 0})
 
 

@@ -47,7 +47,7 @@ def test_arms_that_are_played_once_for_all_do_the_same(quick, delay):
 
 
 @pytest.mark.slow
-def test_late_binding_is_as_late_and_knows_more(quick):
+def test_late_binding_has_the_same_delay_and_more_pending_actions(quick):
     rows = MinAtarRun("asterix", 4, "TickDispatch, late binding", seed=0, ticks=700).play()
     assert [row["kind"] for row in rows] == ["choosing", "choosing", "choosing", "training", "final"]
     assert rows[-1]["delay_mean"] == 4 and rows[-1]["coverage"] > 0.8
@@ -58,7 +58,7 @@ def test_sequential_acts_once_in_its_delay(quick):
     assert rows[-1]["delay_mean"] == 4 and rows[-1]["coverage"] == pytest.approx(0.25, abs=0.02)
 
 
-def test_the_references_never_hear_of_a_policy(monkeypatch):
+def test_the_references_never_run_a_policy(monkeypatch):
     monkeypatch.setattr(experiment, "DEFAULT_ONLY_TICKS", 500)
     for arm in experiment.DEFAULT_ONLY:
         (row,) = DefaultOnly("breakout", arm, 0).play()

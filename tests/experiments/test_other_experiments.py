@@ -23,7 +23,7 @@ def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
 
 
 @pytest.mark.parametrize(("kind", "n"), [("RoundRobin", 3), ("RoundRobin", 33), ("ParallelBatch", 3)])
-def test_updates_and_staleness_are_as_many_as_said(monkeypatch, kind, n):
+def test_updates_and_staleness_match_the_documentation(monkeypatch, kind, n):
     shorten(monkeypatch, learners_table)
     (row,) = learners_table.LearnersRun(kind, n, 0, ticks=530).play()
     assert list(row) == list(learners_table.COLUMNS)

@@ -7,7 +7,7 @@ def row(arm, delay, seed, value, kind="final"):
     return {"game": "g", "delay": delay, "arm": arm, "seed": seed, "kind": kind, "mean_return": value}
 
 
-def test_a_cell_says_no_more_than_is_known():
+def test_a_cell_shows_no_unknown_figures():
     # Of 1, 2, 3: 4.303/√3 = 2.484.
     assert [cell([1, 2, 3]), cell([7]), cell([])] == ["2.00 ± 2.48", "7.00", ""]
 

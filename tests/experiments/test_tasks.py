@@ -29,7 +29,7 @@ class Square:
 
 
 @pytest.mark.slow
-def test_what_is_done_is_not_done_again(tmp_path):
+def test_finished_tasks_are_not_run_again(tmp_path):
     assert perform([Square(2), Square(3)], tmp_path, processes=2) == []
     assert {path.name for path in tmp_path.iterdir()} == {"square-2.csv", "square-3.csv"}
     (row,) = read_rows(tmp_path / "square-3.csv")

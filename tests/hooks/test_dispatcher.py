@@ -1,8 +1,8 @@
-"""Instruments are told what the record says in the end; one that fails ends alone."""
+"""Instruments get the events that the record holds; a failing instrument is dropped alone."""
 
 import numpy as np
 import pytest
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.core.commands import EndInference, Outcome, StartInference
@@ -35,7 +35,7 @@ def play(*instruments, rule=None, clock=VIRTUAL, policy=policy, ticks=300, episo
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("clock", CLOCKS.values(), ids=CLOCKS.keys())
-def test_what_is_told_is_what_the_record_says(clock):
+def test_instruments_get_the_events_of_the_record(clock):
     notes = Notes()
     result = play(notes, clock=clock, policy=unreliable)
     record, inferences, ticks = result.record, result.metrics().inferences, result.metrics().ticks
@@ -64,11 +64,11 @@ def test_what_is_told_is_what_the_record_says(clock):
     answered = np.flatnonzero(inferences.finished_ns >= 0)
     assert [finished[number] for number in answered.tolist()] == inferences.finished_ns[answered].tolist()
     failed = {one.number for one in ended if one.outcome is Outcome.FAILED}
-    # whose worker was let go on after an episode's end may fail later
+    # whose worker continued after an episode's end may fail later
     assert failed <= finished.keys() - set(answered.tolist())
 
 
-def test_only_what_is_overridden_is_called_and_nobody_means_nothing():
+def test_only_overridden_hooks_are_called_and_without_instruments_there_is_no_dispatcher():
     assert Dispatcher(()).or_none() is None and Dispatcher([Instrument()]).of_inferences is False
     assert {hook for hook in dir(Instrument) if hook.startswith("on_")} == set(HOOKS)
 
@@ -85,13 +85,13 @@ def test_only_what_is_overridden_is_called_and_nobody_means_nothing():
     assert ticks.seen == 300
 
 
-def test_a_run_does_not_change_for_being_looked_at():
+def test_instruments_do_not_change_a_run():
     looked_at, alone = play(Notes()), play()
     assert looked_at.record.trace.rows == alone.record.trace.rows
 
 
 @pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook not in ("on_starting", *OF_TRAINING)])
-def test_one_that_fails_is_told_no_more_and_the_run_goes_on(hook):
+def test_a_failing_instrument_is_dropped_and_the_run_continues(hook):
     calls = []
 
     def fail(*what):
@@ -105,7 +105,7 @@ def test_one_that_fails_is_told_no_more_and_the_run_goes_on(hook):
     assert result.summary().ticks == len(notes.moments) == 300 and notes.stops == 1
 
 
-def test_an_interrupted_or_broken_run_is_told_of_its_end():
+def test_instruments_are_stopped_after_an_interrupted_or_failed_run():
     class Breaking(hocket.Default):
         def bind(self, space, rng):
             raise_after = iter(range(3))
@@ -131,7 +131,7 @@ def test_an_interrupted_or_broken_run_is_told_of_its_end():
     assert len(notes.moments) == 3 and notes.stops == 1
 
 
-def test_what_is_no_instrument_is_refused():
+def test_other_objects_are_refused_as_instruments():
     with pytest.raises(ConfigurationError, match=r"instruments=\[\.\.\., <built-in function print>\].*on_tick"):
         play(print)
 
@@ -151,8 +151,8 @@ def moment(tick):
     )
 
 
-def test_a_lost_worker_is_done_with_whatever_it_ran():
-    """Whether its inference failed with it, or had ended with its episode before."""
+def test_a_lost_worker_ends_its_inference():
+    """The inference of a lost worker fails, or had ended with its episode before."""
     notes = Notes()
     dispatcher = Dispatcher([notes])
     for number in range(2):
@@ -168,7 +168,7 @@ def test_a_lost_worker_is_done_with_whatever_it_ran():
         (1, 40, Outcome.FAILED),
     ]
     assert [(one.number, one.ended_ns) for one in notes.ended] == [(0, 20), (1, 40)]
-    assert dispatcher._views == {}, "nothing is kept of what is over"
+    assert dispatcher._views == {}, "nothing is kept of ended inferences"
     dispatcher.handled(InferenceFinished(50, 9), [EndInference(9, Outcome.DROPPED)])
     dispatcher.ticked(moment(4))
-    assert len(notes.finished) == len(notes.ended) == 2, "that one began before the run was gone on with"
+    assert len(notes.finished) == len(notes.ended) == 2, "that one began before the run was resumed"

@@ -22,7 +22,7 @@ RGB = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
         (np.stack([0 * GREY, GREY]), GREY),  # a stack of frames, the newest last
         (GREY[None], GREY),
         (RGB, RGB),
-        (np.dstack([RGB, GREY]), RGB),  # alpha says nothing here
+        (np.dstack([RGB, GREY]), RGB),  # alpha has no effect here
         (np.stack([0 * RGB, RGB]), RGB),
     ],
     ids=["grey", "one channel", "stack", "stack of one", "rgb", "rgba", "stack of rgb"],

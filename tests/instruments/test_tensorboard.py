@@ -23,7 +23,7 @@ def read(folder):
     return {tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
 
 
-def test_what_is_written_can_be_read(tmp_path):
+def test_written_events_can_be_read(tmp_path):
     with TensorBoardWriter(tmp_path / "board") as writer:
         writer.on_training(progress(60))
         writer.on_training(progress(120, coverage=1.0, delay_ticks=float("nan"), learner=LearnerFigures(50)))
@@ -72,7 +72,7 @@ def test_a_training_from_its_beginning_replaces_nothing(tmp_path):
     assert sorted(step for step, _ in read(tmp_path)["acting/coverage"]) == [100, 150, 200]
 
 
-def test_a_folder_that_cannot_be(tmp_path):
+def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         TensorBoardWriter(tmp_path / "file" / "board")

@@ -6,8 +6,8 @@ from itertools import pairwise
 import gymnasium as gym
 import numpy as np
 import pytest
+from leftover_processes import eventually
 from PIL import Image
-from processes_left import eventually
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import hocket
@@ -90,7 +90,7 @@ def test_no_more_than_one_in_every_so_many_seconds(tmp_path):
     assert ticks[0] == 1 and all(later - tick >= 30 for tick, later in pairwise(ticks))
 
 
-def test_what_is_no_picture_is_not_written(tmp_path):
+def test_other_observations_are_not_written(tmp_path):
     env = gym.make("CartPole-v1")
     with TensorBoardPictures(tmp_path / "x", every_s=0.5, now_s=Clock(0.1)) as pictures:
         play(env, pictures, 30)
@@ -98,12 +98,12 @@ def test_what_is_no_picture_is_not_written(tmp_path):
 
 
 @pytest.mark.parametrize("every_s", [0, -1, math.nan, math.inf])
-def test_a_time_between_that_cannot_be(tmp_path, every_s):
+def test_invalid_intervals_are_refused(tmp_path, every_s):
     with pytest.raises(ConfigurationError, match=r"every_s=.* must be greater than 0"):
         TensorBoardPictures(tmp_path, every_s=every_s)
 
 
-def test_a_folder_that_cannot_be(tmp_path):
+def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot be written"):
         TensorBoardPictures(tmp_path / "file" / "board")

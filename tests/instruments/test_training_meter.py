@@ -2,7 +2,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.envs.null import NullEnv
@@ -60,7 +60,7 @@ def test_figures_of_each_stretch():
     assert second.updates_per_s == 0.5
 
 
-def test_nothing_to_say_is_not_a_number():
+def test_figures_without_data_are_nan():
     notes = Notes()
     dispatcher, clock, _ = meter(notes)
     clock[0] = 101.0
@@ -76,11 +76,11 @@ def test_evaluations_are_passed_on():
     assert notes.evaluations == [(10, 3.5)]
 
 
-def test_nobody_to_tell():
+def test_without_instruments_there_is_no_meter():
     assert meter()[0] is None
 
 
-def test_an_instrument_that_raises_is_dropped_and_the_others_go_on():
+def test_an_instrument_that_raises_is_dropped_and_the_others_continue():
     class Broken(Notes):
         def on_training(self, progress):
             raise OSError("disk full")
@@ -95,12 +95,12 @@ def test_an_instrument_that_raises_is_dropped_and_the_others_go_on():
     assert len(notes.progresses) == 2
 
 
-def test_seconds_that_cannot_be():
+def test_invalid_seconds_are_refused():
     with pytest.raises(ConfigurationError, match="every_s=0"):
         meter(Notes(), every_s=0)
 
 
-def test_a_run_that_was_gone_on_with():
+def test_a_resumed_run():
     """Ticks count on; the updates before are not this run's rate, nor is the time before it began."""
     notes = Notes()
     dispatcher, clock, figures = meter(notes, updates=500, first_tick=2000)
@@ -114,8 +114,8 @@ def test_a_run_that_was_gone_on_with():
 
 
 @pytest.mark.parametrize(("of_training", "of_run"), [(0, 0), (5000, 0), (0, 5000)])
-def test_instruments_are_told_the_tick_of_the_training_at_which_a_run_begins(of_training, of_run):
-    """In virtual time the run's ticks go on from it, on the wall clock they begin at 1 again."""
+def test_instruments_get_the_first_tick_of_a_resumed_training(of_training, of_run):
+    """In virtual time the run's ticks count on from it, on the wall clock they begin at 1 again."""
     runs = []
 
     class Looking(Instrument):

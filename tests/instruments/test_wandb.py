@@ -8,7 +8,7 @@ from hocket.instruments.wandb import WeightsAndBiases
 
 
 class Run:
-    """Keeps what it is given, as ``wandb.Run`` does."""
+    """Keeps logged values, as ``wandb.Run`` does."""
 
     def __init__(self):
         self.entries, self.metrics = [], []
@@ -42,6 +42,6 @@ def test_figures_are_logged_with_their_tick():
     ]
 
 
-def test_what_cannot_log_is_refused():
+def test_objects_without_log_are_refused():
     with pytest.raises(ConfigurationError, match=r"run='boxing' has no log\(\); try wandb.init"):
         WeightsAndBiases("boxing")

@@ -27,7 +27,7 @@ def begin_and_tell(nice, connection, forbidden=""):
 
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the system has no such thing as idle processes")
 @pytest.mark.parametrize(("nice", "policy"), [(10, "SCHED_OTHER"), (19, "SCHED_IDLE")])
-def test_who_stands_back_furthest_runs_when_nobody_else_would(nice, policy):
+def test_the_lowest_priority_runs_only_when_the_processor_is_idle(nice, policy):
     here, there = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=begin_and_tell, args=(nice, there))
     process.start()
@@ -39,7 +39,7 @@ def test_who_stands_back_furthest_runs_when_nobody_else_would(nice, policy):
 
 
 @pytest.mark.parametrize("forbidden", ["nice", "sched_setscheduler"])
-def test_a_child_that_may_not_lower_its_priority_carries_on_and_says_so(forbidden):
+def test_a_child_that_may_not_lower_its_priority_continues_and_reports_it(forbidden):
     here, there = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=begin_and_tell, args=(19, there, forbidden))
     process.start()
@@ -50,7 +50,7 @@ def test_a_child_that_may_not_lower_its_priority_carries_on_and_says_so(forbidde
 
 
 def signalled(connection):
-    """Begin as a child, be sent what terminals and schedulers send, and start a program that is ended by SIGTERM."""
+    """Begin as a child, get the signals of terminals and schedulers, and start a program that SIGTERM ends."""
     begin_as_child(0)
     for number in GROUP_SIGNALS:
         signal.raise_signal(number)

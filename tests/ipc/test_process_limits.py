@@ -50,7 +50,7 @@ def test_memory(roomy, monkeypatch):
         check_room(21)
 
 
-def test_what_this_machine_has_can_be_read():
+def test_the_limits_of_this_machine_can_be_read():
     check_room(1)
     assert process_limits._available_bytes() > 2**20
 

@@ -3,7 +3,7 @@ import os
 import time
 
 import pytest
-from processes_left import named_memory
+from leftover_processes import named_memory
 
 from hocket.ipc import semaphores
 from hocket.ipc.semaphores import SharedSemaphores

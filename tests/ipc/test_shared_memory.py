@@ -51,7 +51,7 @@ def test_the_lock_excludes_processes():
     assert arrays["counter"].tolist() == [10_000]
 
 
-def add_what_is_told(parcel):
+def add_received_number(parcel):
     arrays, amount = parcel.open()
     with arrays.locked():
         arrays["counter"][0] += amount()
@@ -62,13 +62,13 @@ def test_a_parcel_carries_arrays_and_functions_to_every_process():
     arrays = SharedArrays(PARTS)
     parcel = Parcel((arrays, lambda: 5))
     for _ in range(3):
-        child = context.Process(target=add_what_is_told, args=(parcel,))
+        child = context.Process(target=add_received_number, args=(parcel,))
         child.start()
         child.join()
     assert arrays["counter"].tolist() == [15]
 
 
-def test_what_cannot_be_sent_is_refused_at_once():
+def test_unpicklable_objects_are_refused_at_once():
     with pytest.raises(TypeError, match="lock"):
         Parcel((SharedArrays(PARTS), threading.Lock()))
     Parcel(SharedArrays(PARTS))

@@ -21,7 +21,7 @@ def ours(tmp_path, monkeypatch):
         os.close(fd)
 
 
-def test_what_dead_processes_left_is_removed_and_nothing_else(ours):
+def test_only_leftovers_of_dead_processes_are_removed(ours):
     temp = ours.parent
     for name in ("pymp-dead", "pymp-alive", "other-dead"):
         (temp / name).mkdir()

@@ -215,7 +215,7 @@ def test_nonsense_of_an_independent_law_is_refused(wrap, value, message):
         play(latency=wrap(DrawsSeconds(value)))
 
 
-def test_a_sampler_that_is_none():
+def test_invalid_samplers_are_refused():
     class Forgot(hocket.LatencyModel):
         def sampler(self, rng):
             pass

@@ -22,7 +22,7 @@ def test_a_block_is_the_law_itself(law):
     assert seconds.mean() == pytest.approx(0.2, rel=0.01)
     for q in (5, 25, 50, 75, 95):
         assert np.percentile(seconds, q) == pytest.approx(np.percentile(many, q), rel=0.03)
-    # Neighbours know nothing of each other.
+    # Neighbours are independent.
     assert abs(np.corrcoef(seconds[:-1], seconds[1:])[0, 1]) < 0.1
 
 

@@ -66,7 +66,7 @@ class Broken(DQN):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endless(DQN):
-    """Never comes to an end of its first gradient."""
+    """Never finishes its first gradient."""
 
     flag: str = ""
 
@@ -78,7 +78,7 @@ class Endless(DQN):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangsOnce(DQN):
-    """Never comes to an end of the first gradient of all."""
+    """Never finishes the first gradient of all learners."""
 
     flag: str = ""
 

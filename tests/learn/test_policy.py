@@ -52,7 +52,7 @@ def by_chance(epsilon, seed=0):
     return EpsilonGreedy(actions=3, epsilon=constant(epsilon), ticks=Far(), seed=seed)
 
 
-def test_greedy_says_its_version():
+def test_greedy_answers_carry_their_version():
     network = small(pending=3)
     policy = LearnedPolicy(network=network, weights=Counting(), in_place=True, first_action=5, pending=3).build()
     for version in (1, 2, 3):
@@ -66,7 +66,7 @@ def test_greedy_says_its_version():
 
 
 @pytest.mark.parametrize("head_s", [0.0, 0.001])
-def test_chance_asks_no_network(head_s):
+def test_random_actions_run_no_network(head_s):
     network = small(pending=3)
     network.head.forward = network.trunk.forward = None  # calling it is an error
     policy = LearnedPolicy(network=network, in_place=True, exploration=by_chance(1.0), pending=3, head_s=head_s).build()
@@ -139,7 +139,7 @@ def test_a_late_head_is_of_the_version_of_its_trunk():
         assert (policy.head(features, pending_actions), policy.version) == (expected, version)
         answers.add(expected)
     assert len(answers) > 1
-    # One copy a version, and none of what does not change.
+    # One copy a version, and none of constant parts.
     assert len({id(features.kept.network) for features, *_ in begun}) == 10
     assert all(features.kept.network.trunk is network.trunk for features, *_ in begun)
 
@@ -162,7 +162,7 @@ def test_late_heads_that_have_run_make_room_for_newer_ones():
 
 @pytest.mark.parametrize("head_s", [0.0, 0.001])
 @pytest.mark.parametrize("noisy", [False, True])
-def test_what_it_has_come_to_can_be_pickled(head_s, noisy):
+def test_a_used_policy_can_be_pickled(head_s, noisy):
     network = small(pending=3, noisy=noisy)
     exploration = OwnNoise() if noisy else by_chance(0.3)
     factory = LearnedPolicy(network=network, in_place=True, exploration=exploration, pending=3, head_s=head_s)
@@ -184,7 +184,7 @@ def test_what_it_has_come_to_can_be_pickled(head_s, noisy):
     assert policy.trunk is not fresh.trunk if head_s else policy is not fresh
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="no noise"):
         LearnedPolicy(network=torch.nn.Linear(2, 3), exploration=OwnNoise())
     with pytest.raises(ConfigurationError, match="one stage"):

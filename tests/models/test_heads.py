@@ -163,7 +163,7 @@ def test_growth_to_the_same_range_changes_nothing():
         torch.testing.assert_close(weights, before[name])
 
 
-def test_what_cannot_work_is_refused():
+def test_invalid_arguments_are_refused():
     head = DistributionalHead(4, 3, v_min=-1, v_max=4, atoms=11)
     with pytest.raises(ConfigurationError, match="may only grow"):
         head.grow(0, 4)

@@ -39,11 +39,11 @@ def test_between_never_leaves_a_box_through_rounding():
     low = rng.uniform(-1, 0, 1000).astype(np.float32)
     high = rng.uniform(0, 1, 1000).astype(np.float32)
     action = between(low, high)(torch.full((1000,), 1e9))
-    assert (low + (high - low) > high).any()  # which is what would have been refused
+    assert (low + (high - low) > high).any()  # which would have been refused
     assert (action <= high).all() and (action >= low).all()
 
 
-def test_without_torch_the_error_says_what_to_install():
+def test_without_torch_the_error_names_the_extra():
     code = "import sys; sys.modules['torch'] = None\nfrom hocket.models.mlp import Mlp"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert "MissingExtraError" in done.stderr and "hocket[train]" in done.stderr

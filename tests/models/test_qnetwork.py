@@ -83,7 +83,7 @@ def test_the_two_stages_are_the_whole():
     torch.testing.assert_close(network.from_features(network.features(x), pending), network(x, pending))
 
 
-def test_what_is_pending_matters_differently_in_different_states():
+def test_the_effect_of_pending_actions_depends_on_the_state():
     trunk, features = mlp_trunk(4, hidden=16)
     network = q_network(trunk, features, 2, pending=1)
     x = torch.randn(2, 4)

@@ -28,7 +28,7 @@ def test_a_function_policy_can_travel():
 @pytest.mark.parametrize(
     ("function", "length", "message"), [(3, 1, "policy=3 is not callable"), (abs, 0, "chunk_length=0")]
 )
-def test_what_cannot_be_a_policy_is_refused(function, length, message):
+def test_invalid_policies_are_refused(function, length, message):
     with pytest.raises(ConfigurationError, match=message):
         FunctionPolicy(function, length)
 
@@ -73,7 +73,7 @@ def test_two_functions_become_stages():
         ({"head_s": "1"}, "head_s='1' must be"),
     ],
 )
-def test_stages_that_cannot_be_are_refused(options, message):
+def test_invalid_stages_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         TwoStage(**{"trunk": abs, "head": abs, **options})
 

@@ -1,4 +1,4 @@
-"""bfloat16 is warned of where the processor has no units for it."""
+"""Warns of bfloat16 on a processor without units for it."""
 
 import warnings
 
@@ -56,7 +56,7 @@ def test_no_warning_where_it_has_them_or_it_is_not_known(processor, flags):
         q_network(*mlp_trunk(4), 2).for_learning(bfloat16=True)
 
 
-def test_a_gpu_computes_in_bfloat16_whatever_the_processor(processor):
+def test_a_gpu_computes_in_bfloat16_beside_any_processor(processor):
     processor(HASWELL)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -79,7 +79,7 @@ def test_of_two_stages_the_trunk_is_charged():
     assert policy(np.array([4], np.uint8), pending_actions) == 4 + 3
 
 
-def test_it_is_otherwise_what_it_charges():
+def test_apart_from_the_charge_it_is_the_same_policy():
     versioned = hocket.Charged(Factory(Versioned()), hocket.Constant(0.0))
     policy = versioned.build()
     assert [policy.version, policy(OBSERVATION), policy.version] == [0, 0, 1]
@@ -121,7 +121,7 @@ def test_the_delay_is_the_charge_in_ticks_rounded_up(executor):
     assert "Constant(duration_s=0.05)" in result.config["policy"]
 
 
-def test_what_cannot_be_charged_is_refused():
+def test_invalid_charges_are_refused():
     with pytest.raises(ConfigurationError, match=r"latency=0\.05 is not a latency model"):
         hocket.Charged(constant, 0.05)
     with pytest.raises(ConfigurationError, match="policy=5 is not callable"):

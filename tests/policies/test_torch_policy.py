@@ -20,7 +20,7 @@ TINY = partial(ImpalaNet, 1 / 16, 6)
 
 
 class Table(nn.Module):
-    """The second half of the observation, whatever the weights."""
+    """The second half of the observation, for any weights."""
 
     def __init__(self):
         super().__init__()
@@ -131,14 +131,14 @@ def two_stages(actions=6):
     return q_network(*impala_trunk(1 / 16), actions, pending=2)
 
 
-def test_pending_codes_are_told():
+def test_pending_codes_reach_the_network():
     policy, network = TorchPolicy(two_stages, pending=2, decide=continuous).build(), two_stages()
     network.load_state_dict(TorchPolicy(two_stages)._network().state_dict())
     expected = network(torch.from_numpy(PICTURE[None]), torch.from_numpy(PENDING_ACTIONS[None]))
     assert policy(PICTURE, PENDING_ACTIONS) == pytest.approx(expected[0].detach().numpy(), abs=1e-5)
 
 
-def test_two_stages_come_to_what_one_does():
+def test_two_stages_give_the_answers_of_one():
     once = TorchPolicy(two_stages, pending=2, decide=continuous).build()
     stages = TorchPolicy(two_stages, pending=2, head_s=0.001, decide=continuous).build()
     assert isinstance(stages, hocket.Stages)
@@ -185,7 +185,7 @@ def test_a_recurrent_network_is_refused_unless_its_state_is_observed(cell):
     TorchPolicy(partial(Stateful, cell), state_in_observation=True).build()
 
 
-def test_what_is_no_network_is_refused():
+def test_other_objects_are_refused_as_networks():
     with pytest.raises(ConfigurationError, match=r"functools\.partial"):
         TorchPolicy(Table())
     with pytest.raises(ConfigurationError, match="build_network"):
@@ -208,7 +208,7 @@ def test_a_device_that_is_not_there_is_refused():
         TorchPolicy(TINY, device="nowhere").build()
 
 
-def test_without_torch_the_message_says_what_to_install(monkeypatch):
+def test_without_torch_the_error_names_the_extra(monkeypatch):
     real = importlib.util.find_spec
     monkeypatch.setattr(torch_policy, "find_spec", lambda name: None if name == "torch" else real(name))
     with pytest.raises(MissingExtraError, match=r"pip install 'hocket\[train\]'"):

@@ -58,11 +58,11 @@ def trunk():
         ),
     ],
 )
-def test_policies_are_told_by_what_they_are(policy, text):
+def test_policies_are_described_by_their_type(policy, text):
     assert described(as_factory(policy)) == text
 
 
-def test_a_lambda_is_told_by_its_place():
+def test_a_lambda_is_described_by_its_place():
     assert re.fullmatch(r"lambda \(test_descriptions\.py:\d+\)", described(as_factory(lambda observation: 0)))
 
 

@@ -55,7 +55,7 @@ def test_many_workers_keep_to_a_page(tmp_path):
     assert heights[0] == heights[1] < 1200
 
 
-def test_what_cannot_be_drawn_is_refused(tmp_path, monkeypatch):
+def test_invalid_drawings_are_refused(tmp_path, monkeypatch):
     with pytest.raises(ConfigurationError, match="at least one run"):
         draw_lanes([], tmp_path / "x.png", title="")
     with pytest.raises(ConfigurationError, match="above 0"):

@@ -177,7 +177,7 @@ def test_without_a_schedule_there_is_no_trace(tmp_path):
         write_trace_json(SavedRun(name="x", problems=("trace.bin is missing",)), tmp_path / "t.json")
 
 
-# -- the validator finds what is wrong -------------------------------------------------------------------------
+# -- the validator finds faults --------------------------------------------------------------------------------
 
 
 def broken(events, kind, **changes):

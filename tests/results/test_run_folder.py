@@ -79,7 +79,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])
-def test_what_is_loaded_is_what_was_saved(tmp_path, id):
+def test_a_loaded_run_equals_the_saved_one(tmp_path, id):
     env = gym.make(id, max_episode_steps=30)
     action = 0 if id == "CartPole-v1" else np.full(1, 0.25, np.float32)
     result = run(env, policy=lambda observation: action)
@@ -254,7 +254,7 @@ def test_a_trace_of_a_newer_version_names_both(copied):
     assert read_run(copied).metrics is not None
 
 
-def test_what_is_no_run_folder(tmp_path):
+def test_other_folders_are_refused(tmp_path):
     for path, why in ((tmp_path / "x", "is not there"), (tmp_path, "is no run folder")):
         with pytest.raises(TraceError, match=why):
             hocket.load(path)
@@ -359,7 +359,7 @@ def test_a_column_of_another_kind_is_damage(copied, column, values, problem):
     assert read_run(copied).problems == (f"ticks.npz is damaged ({problem})",)
 
 
-def test_tables_of_two_runs_are_told_apart(folder, copied):
+def test_mixed_tables_of_two_runs_are_found(folder, copied):
     without_sizes(copied)
     with_column(copied / "ticks.npz", "tick", np.arange(2, 82))
     whole, saved = read_run(folder), read_run(copied)
@@ -375,7 +375,7 @@ def test_tables_of_two_runs_are_told_apart(folder, copied):
         ("started_ns", -(2**63), "started_ns is -9223372036854775808, not from"),
     ],
 )
-def test_values_that_cannot_be_are_damage(copied, column, value, problem):
+def test_impossible_values_are_damage(copied, column, value, problem):
     without_sizes(copied)
     (copied / "trace.bin").unlink()
     with np.load(copied / "inferences.npz") as archive:
@@ -417,7 +417,7 @@ def test_bytes_changed_at_random_never_end_in_a_traceback(folder, tmp_path):
         assert "whole" in page(runs)
 
 
-def test_of_several_folders_one_that_cannot_be_read_is_a_row_with_its_problem(folder, tmp_path):
+def test_an_unreadable_folder_among_several_is_a_row_with_its_problem(folder, tmp_path):
     (tmp_path / "run.json").write_text("{")
     broken, whole = read_runs([tmp_path, folder], ["broken", "whole"])
     assert broken.summary == {} and "run.json is damaged" in broken.problems[0] and whole.problems == ()
@@ -434,7 +434,7 @@ hocket.load(sys.argv[1]).save(sys.argv[2])
 
 
 @pytest.mark.slow
-def test_files_are_utf_8_and_nothing_is_printed_whatever_the_terminal_can_show(folder, tmp_path):
+def test_files_are_utf_8_and_nothing_is_printed_under_any_terminal_encoding(folder, tmp_path):
     environment = {
         **os.environ,
         "LC_ALL": "C",
@@ -474,7 +474,7 @@ def test_a_full_disk_is_a_clear_error_and_leaves_what_there_is_readable(folder, 
     assert f"{file} cannot be written (File too large); try another place" in done.stdout
     assert not [left for left in target.iterdir() if left.name.endswith(".part")]
     saved = read_run(target)
-    if file == "report.html":  # all that a run is was written before
+    if file == "report.html":  # the whole record was written before
         assert saved.problems == () and hocket.load(target).summary().ticks == 80
     else:
         assert saved.problems == ("run.json is missing",) and saved.summary["ticks"] == 10
@@ -486,6 +486,6 @@ def test_a_run_that_cannot_begin_to_be_saved_keeps_the_earlier_one(folder, tmp_p
         hocket.load(folder).save(tmp_path / "file" / "x")
 
 
-def test_the_rule_that_stands_for_an_unknown_one_says_how_many_workers(tmp_path):
+def test_the_substitute_of_an_unknown_rule_has_its_number_of_workers(tmp_path):
     loaded = hocket.load(run(rule=Own(2)).save(tmp_path))
     assert loaded.record.trace.rule.initial_workers == 2 and not isinstance(loaded.record.trace.rule, TickDispatch)

@@ -1,4 +1,4 @@
-"""The rules of the Trace Event Format, as far as hocket uses it; written from its specification, ignorant of runs.
+"""The rules of the Trace Event Format, as far as hocket uses it; written from its specification alone.
 
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 """
@@ -58,7 +58,7 @@ def validate(path: Path) -> list[dict]:
 
 
 def each(event):
-    """What holds of one event alone."""
+    """Rules for a single event."""
     need(isinstance(event, dict) and set(event) <= KEYS, "known keys", event)
     for key in ("name", "ph"):
         need(isinstance(event.get(key), str) and event[key], key, event)
@@ -136,7 +136,7 @@ def flows(events):
 
 
 def near(slices, ts):
-    """The slices that could hold ``ts``: nothing nests deeper than two."""
+    """The slices that could hold ``ts``: at most two levels deep."""
     from bisect import bisect_right
 
     at = bisect_right(slices, (ts, Decimal("Infinity")))

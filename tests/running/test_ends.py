@@ -1,4 +1,4 @@
-"""Whatever ends a run leaves its record: in the error's ``result``."""
+"""However a run ends, its record is in the error's ``result``."""
 
 import dataclasses
 import functools
@@ -16,7 +16,7 @@ both_clocks = pytest.mark.parametrize("clock", [VIRTUAL, REALTIME], ids=["virtua
 
 
 class Breaking(gym.Env):
-    """Calls ``fault`` in step 30 and gives what it returns."""
+    """Calls ``fault`` in step 30 and returns its result."""
 
     observation_space = gym.spaces.Box(-1, 1, (3,), np.float32)
     action_space = gym.spaces.Discrete(2)
@@ -176,7 +176,7 @@ def test_an_error_before_the_first_tick_has_no_result():
     assert caught.value.result is None
 
 
-# -- what a run records of users' own classes, whatever they are ---------------------------------------------------
+# -- records of users' own classes --------------------------------------------------------------------------------
 
 
 class Undecorated(hocket.Rule):
@@ -222,11 +222,11 @@ def test_a_repr_that_raises_costs_no_run(clock, tmp_path):
     assert hocket.load(tmp_path).config["default"] == "<Speechless>"
 
 
-# -- what an environment gives, under every policy ---------------------------------------------------------------
+# -- checks of environments, under every policy ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["function", "torch"])
-def test_nan_is_refused_whatever_the_policy(kind):
+def test_nan_is_refused_under_every_policy(kind):
     policy = lambda observation: 1  # noqa: E731
     if kind == "torch":
         torch = pytest.importorskip("torch")

@@ -7,7 +7,7 @@ import threading
 import gymnasium as gym
 import numpy as np
 import pytest
-from looking_on import AtTheStart
+from recording_instruments import AtTheStart
 
 import hocket
 from hocket.core.trace import Trace
@@ -74,7 +74,7 @@ def test_seed_is_an_integer_from_0(seed):
         ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* of FrozenLake-v1 is not supported"),
     ],
 )
-def test_what_does_not_fit_is_refused_before_anything_starts(changes, message):
+def test_mismatches_are_refused_before_anything_starts(changes, message):
     with pytest.raises(hocket.HocketError, match=message):
         run(**changes)
 
@@ -85,7 +85,7 @@ def test_numpy_integers_are_integers():
     assert type(result.config["seed"]) is type(result.config["ticks"]) is int
 
 
-# -- what comes out --------------------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("id", ["CartPole-v1", "Pendulum-v1"])
@@ -131,7 +131,7 @@ def fails(observation):
 
 
 @pytest.mark.realtime
-def test_interrupt_keeps_what_there_is(tmp_path):
+def test_an_interrupt_keeps_the_record(tmp_path):
     def interrupt():
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 
@@ -192,7 +192,7 @@ def test_a_run_without_any_answer_is_saved_as_strict_json(tmp_path):
         hocket.Empirical.from_file(tmp_path / "inferences.npz")
 
 
-def test_config_says_what_is_needed_to_repeat(tmp_path):
+def test_the_config_holds_all_that_a_repetition_needs(tmp_path):
     clock = hocket.Virtual(hz="59.7275", latency=hocket.PerWorker(hocket.LogNormal(0.05, 0.3), (1.0, 1.5)))
     run(clock=clock, seed=5, default=hocket.RepeatLast(), config={"width": 3}).save(tmp_path)
     config = strict(tmp_path / "config.json")

@@ -1,4 +1,4 @@
-"""What an environment gives is checked against what it declares: converted where harmless, else refused by name."""
+"""An environment's values are checked against its spaces: converted if harmless, else refused by name."""
 
 import pickle
 
@@ -14,7 +14,7 @@ SPACE = Box(-1, 1, (3,), np.float32)
 
 
 class Given(gym.Env):
-    """Gives what it is told to give."""
+    """Returns preset values."""
 
     action_space = Discrete(2)
 
@@ -86,7 +86,7 @@ def test_whole_numbers_fit_a_space_of_bytes():
         ([0, 0, 1e39], "NaN or infinity, first at index [2]"),
     ],
 )
-def test_what_cannot_be_converted_is_refused(observation, fault):
+def test_unconvertible_values_are_refused(observation, fault):
     refused(observation, fault)
 
 
@@ -156,6 +156,6 @@ def test_a_checked_environment_can_be_pickled():
 
 
 def test_large_numbers_are_finite():
-    """Their squares are not; nothing warns of that."""
+    """Their squares are not finite; no warning is given."""
     large = np.full(3, 3e38, np.float32)
     assert ObservationCheck(Box(-np.inf, np.inf, (3,), np.float32), "Large")(large) is large

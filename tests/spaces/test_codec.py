@@ -124,7 +124,7 @@ def test_actions_are_numbered_as_the_space_numbers_them():
         ([[0], [1, 2]], "array"),
     ],
 )
-def test_what_is_no_discrete_action(answer, message):
+def test_invalid_discrete_actions_are_refused(answer, message):
     with pytest.raises(ActionError, match=message) as caught:
         ActionCodec(DISCRETE, 2).encode(answer)
     assert "Discrete(3)" in str(caught.value)
@@ -175,7 +175,7 @@ def test_a_bound_rounds_as_the_action_that_means_it():
         (torch.zeros(2, dtype=torch.bfloat16), "float"),
     ],
 )
-def test_what_is_no_box_action(answer, message):
+def test_invalid_box_actions_are_refused(answer, message):
     with pytest.raises(ActionError, match=message) as caught:
         ActionCodec(ARM, 2).encode(answer)
     assert "Box(" in str(caught.value)
@@ -206,7 +206,7 @@ def test_a_box_without_axes():
 
 
 @pytest.mark.parametrize("space", [FROM_ONE, ARM])
-def test_what_env_step_gets_is_in_the_space_and_the_codec_travels(space):
+def test_decoded_actions_are_in_the_space_and_the_codec_can_be_pickled(space):
     space.seed(0)
     codec = pickle.loads(pickle.dumps(ActionCodec(space, 2)))
     assert codec.shape == ActionCodec(space, 2).shape

@@ -63,7 +63,7 @@ def test_fallback_answers_are_checked():
     ],
     ids=repr,
 )
-def test_what_does_not_fit_the_space_is_refused(default, space):
+def test_actions_outside_the_space_are_refused(default, space):
     with pytest.raises(HocketError, match=r"try|needs"):
         bound(default, space)
 

@@ -1,4 +1,4 @@
-"""`check_executor` finds each kind of broken executor, and says what is wrong with it."""
+"""`check_executor` finds each kind of broken executor, and names the fault."""
 
 import time
 from dataclasses import dataclass, replace
@@ -53,7 +53,7 @@ class Swaps(ThreadExecutor):
 
 
 class KeepsBuffers(ThreadExecutor):
-    """Reads the observation when the worker gets round to it."""
+    """Reads the observation only when the worker starts on it."""
 
     def start(self, inference, worker, inputs, now_ns):
         self._busy[worker] = time.monotonic_ns()
@@ -92,7 +92,7 @@ class Hasty(ThreadExecutor):
 
 
 class Oversleeps(ThreadExecutor):
-    """Sleeps until the end whatever happens."""
+    """Always sleeps until the end."""
 
     def wait(self, until_ns):
         time.sleep(max(0, until_ns - time.monotonic_ns()) / 1e9)

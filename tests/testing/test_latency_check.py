@@ -1,4 +1,4 @@
-"""`check_latency` finds each kind of broken law, and says what is wrong with it."""
+"""`check_latency` finds each kind of broken law, and names the fault."""
 
 import random
 from dataclasses import dataclass, field

@@ -21,7 +21,7 @@ def test_a_trace_replays_to_the_recorded_commands(validate):
     assert any(isinstance(command, Execute) for command in commands)
 
 
-def test_a_trace_that_tells_another_story_is_refused():
+def test_a_trace_with_other_commands_is_refused():
     forged = trace()
     executed = next(i for i in range(0, len(forged.rows), WIDTH) if forged.rows[i + KIND] == 101)
     forged.rows[executed + FIRST] += 1

@@ -1,4 +1,4 @@
-"""`check_rule` finds each kind of broken rule, and says what is wrong with it."""
+"""`check_rule` finds each kind of broken rule, and names the fault."""
 
 from dataclasses import dataclass
 
@@ -50,14 +50,14 @@ class Twice(Newest):
 
 
 class Old(Newest):
-    """Starts the observation before the newest, and has not said that it needs it."""
+    """Starts the observation before the newest without declaring that it needs it."""
 
     def starts(self, now_ns, tick, idle):
         return [Start(worker, max(0, tick - 1), -1) for worker in idle]
 
 
 class OldAndSaid(Old):
-    """As `Old`, but says so; at the start of an episode it still takes one of the last."""
+    """As `Old`, but declares it; at the start of an episode it takes one of the last."""
 
     def oldest_needed(self, tick):
         return max(0, tick - 1)
@@ -110,7 +110,7 @@ class Fractional(Newest):
 
 
 class Frozen(Newest):
-    """Wants to be woken at a time that has passed."""
+    """Asks to be woken at a time that has passed."""
 
     wakes = True
 

@@ -1,4 +1,4 @@
-"""g(I, d) by linear programming on a model that is unrolled tick by tick: shares nothing with hocket's solver.
+"""g(I, d) by linear programming on a model that is unrolled tick by tick: independent of hocket's solver.
 
 A state is (phase in the cycle, world's state, what is scheduled for the next d ticks). Decisions are made in phase 0
 and written d ticks ahead. The program is the multichain one: the least g with g ≥ P_a g and g + h ≥ r_a + P_a h

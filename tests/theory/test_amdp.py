@@ -10,7 +10,7 @@ P = np.array([[[0.5, 0.5], [0, 1]], [[1, 0], [0.25, 0.75]]])
 R = np.array([[1.0, 2], [3, 4]])
 
 
-def test_what_follows_from_the_tables():
+def test_properties_follow_from_the_tables():
     mdp = AsyncMDP(P, R, default=[[0.5, 0.5], [0, 1]], start=1, tick_s=0.02)
     assert (mdp.states, mdp.actions) == (2, 2)
     assert mdp.start.tolist() == [0, 1]

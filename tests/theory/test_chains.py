@@ -59,8 +59,8 @@ def test_large_systems_are_solved_to_the_end(kind):
     assert np.abs(rewards + chain @ bias - gain - bias).max() <= 1e-11 * (1 + np.abs(bias).max())
 
 
-def test_what_does_not_converge_is_refused_by_name():
-    # A line of 5,000 states, three wide, whose two ends differ by 2^5000: no number can say it.
+def test_divergence_is_refused_by_name():
+    # A line of 5,000 states, three wide, whose two ends differ by 2^5000: beyond any float.
     size = 5000
     diagonals = [np.full(size - 1, -2.0), np.ones(size), np.full(size - 1, -2.0), np.full(size - 2, 0.1)]
     system = sparse.diags_array(diagonals, offsets=[-1, 0, 1, 2])

@@ -55,7 +55,7 @@ def test_g_equals_the_linear_program_on_models_of_any_chain_structure(seed):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
-def test_what_may_not_fall(seed):
+def test_regrets_are_monotonic(seed):
     mdp = random_mdp(3, 2, seed, default=seed % 2)
     table = {(i, d): g(mdp, i, d) for i, d in product(range(1, 9), range(1, 7))}
     ideal = table[1, 1]
@@ -91,7 +91,7 @@ def test_a_deterministic_communicating_world_forgives_any_delay(seed):
 
 
 @pytest.mark.parametrize("predictability", [1, 0.999, 0.99, 0.9])
-def test_the_ring_loses_what_its_formula_says(predictability):
+def test_the_ring_loses_by_its_formula(predictability):
     for states in (2, 3):
         world = ring(states, predictability)
         assert g(world, 1, 1) == pytest.approx(1, abs=1e-12)
@@ -140,7 +140,7 @@ def test_intervals_and_delays_from_seconds():
 
 
 def test_one_cycle_by_hand():
-    # Two states that swap under 1 and stay under 0; β = 1; reward 1 in state 1, whatever is done.
+    # Two states that swap under 1 and stay under 0; β = 1; reward 1 in state 1, under any action.
     p = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]], float)
     semi = InducedDelayedSemiMDP(AsyncMDP(p, [[0, 0], [1, 1]], default=1), 3, 2)
     chances, rewards, idle, idle_rewards = semi.cycle(0.5)
@@ -169,7 +169,7 @@ def test_the_discounted_value_equals_long_enough_dynamic_programming(interval, d
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
-def test_the_best_policy_earns_what_the_solver_says_and_no_other_earns_more(seed):
+def test_the_best_policy_earns_the_solvers_gain_and_no_other_earns_more(seed):
     mdp = anything(seed) if seed < 6 else random_mdp(3, 2, seed)
     rng = np.random.default_rng(seed)
     for interval, delay in ((1, 1), (1, 3), (2, 3), (3, 2)):

@@ -25,7 +25,7 @@ def corridor(length, temptation=0.0):
 
 
 @pytest.mark.parametrize("delay", [1, 2, 3])
-def test_what_pays_at_the_end_of_a_corridor_is_found(delay):
+def test_a_reward_at_the_end_of_a_corridor_is_found(delay):
     # Where the first decision comes too late, β (action 0) has led to the state that pays 1.
     best = InducedDelayedSemiMDP(corridor(200), 1, delay).best()
     assert best.value == pytest.approx(2 if delay == 1 else 1, abs=1e-12)

@@ -64,7 +64,7 @@ def by_next_state(seed):
 @pytest.mark.parametrize(
     "world", [random_mdp(4, 2, 1, default=1, concentration=0.2), ring(3, 0.8)], ids=["random", "ring"]
 )
-def test_the_virtual_driver_earns_what_the_solver_says(world, interval, delay):
+def test_the_virtual_driver_earns_the_solvers_gain(world, interval, delay):
     best = InducedDelayedSemiMDP(world, interval, delay).best()
     seen = played(world, best.policy, interval, delay, seed=1)
     assert seen.standard_error < 0.01

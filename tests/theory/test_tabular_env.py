@@ -38,7 +38,7 @@ def test_the_start_is_drawn():
     assert np.mean(first) == pytest.approx(0.75, abs=0.04)
 
 
-def test_what_cannot_happen_does_not():
+def test_impossible_transitions_do_not_happen():
     env = TabularEnv(AsyncMDP([[[0, 1, 0]], [[0, 0, 1]], [[1, 0, 0]]], np.zeros((3, 1))))
     env.reset(seed=0)
     assert [int(env.step(0)[0][0]) for _ in range(6)] == [1, 2, 0, 1, 2, 0]
@@ -54,7 +54,7 @@ def test_the_default_as_a_run_takes_it():
     assert drawn == pytest.approx([0.8, 0, 1], abs=0.03)
 
 
-def test_an_agent_that_cannot_know_what_is_pending_says_so():
+def test_an_agent_with_unknown_pending_actions_is_refused():
     semi = InducedDelayedSemiMDP(random_mdp(3, 2, 0), 1, 3)
     decide = semi.agent(semi.best().policy).build()
     assert decide(np.array([1]), np.array([0, 1])) == semi.best().policy.table[1, 0, 1]

@@ -1,4 +1,4 @@
-"""Demonstrations against arrays by hand, and against what a virtual run of the same actions teaches."""
+"""Demonstrations against arrays by hand, and against the transitions of a virtual run of the same actions."""
 
 import gymnasium as gym
 import numpy as np
@@ -36,7 +36,7 @@ def test_by_hand():
     assert [(m.terminated, m.truncated) for m in moments][1::3] == [(True, False), (False, True)]
 
 
-def test_what_is_shown_may_be_changed():
+def test_moments_may_be_changed():
     shown = two_episodes()
     for moment in shown.moments():
         moment.observation[:] = 99
@@ -75,7 +75,7 @@ def test_a_policy_may_change_what_it_is_given():
     assert played.observations.tolist() == [[0], [1], [2], [3], [4]]
 
 
-def test_what_the_environment_gives_is_checked():
+def test_values_of_the_environment_are_checked():
     with pytest.raises(hocket.EnvError, match=r"observation .* of Drifting holds NaN or infinity"):
         hocket.demonstrate(Drifting((np.array([np.nan]), 1.0, False, False, {})), lambda o: 0, episodes=1)
     played = hocket.demonstrate(Drifting(([7], np.array([2.0]), True, False, {})), lambda o: 0, episodes=1)
@@ -83,13 +83,13 @@ def test_what_the_environment_gives_is_checked():
     assert played.rewards.tolist() == [1, 1, 2]
 
 
-def test_with_a_delay_nobody_decided_the_first_ticks():
+def test_with_a_delay_the_first_ticks_have_no_decision():
     assert [m.decided_on for m in two_episodes().moments(2)] == [-1, 0, -1, 2, 3]
     assert [m.decided_on for m in two_episodes().moments(3)] == [-1, -1, -1, -1, 2]
 
 
 class Noted:
-    """Keeps all moments of a run, as an expert's that did not wait would be written down."""
+    """Keeps all moments of a run, as a recording of a realtime expert."""
 
     def __init__(self):
         self.observations, self.rows = [], []
@@ -114,7 +114,7 @@ class Noted:
 
 
 @pytest.mark.parametrize("delay", [1, 3, 5])
-def test_they_teach_what_a_run_with_that_delay_teaches(delay):
+def test_demonstrations_give_the_transitions_of_a_run_with_that_delay(delay):
     """The same ticks, once as a virtual run's own and once as demonstrations: the same transitions."""
     noted = Noted()
     replays = [Replay(400, (4,), np.float32) for _ in range(2)]
@@ -203,7 +203,7 @@ class Lists(gym.Env):
         return [self.ticks, 1], np.array([float(action)]), self.ticks == 2, False, {}
 
 
-def test_what_environments_give_is_checked_as_in_a_run():
+def test_values_of_environments_are_checked_as_in_a_run():
     shown = hocket.demonstrate(Lists(), lambda observation: 1, episodes=1)
     assert shown.observations.tolist() == [[0, 1], [1, 1], [2, 1]] and shown.observations.dtype == np.float32
     assert shown.rewards.tolist() == [1.0, 1.0]
@@ -230,7 +230,7 @@ class Boxes(gym.Env):
     action_space = spaces.Box(0, 1, (1,))
 
 
-def test_what_cannot_be_demonstrated():
+def test_invalid_demonstrations_are_refused():
     with pytest.raises(ConfigurationError, match="Discrete actions"):
         hocket.demonstrate(Boxes(), lambda observation: 0, episodes=1)
     with pytest.raises(ConfigurationError, match="episodes=0"):

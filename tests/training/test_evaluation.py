@@ -1,4 +1,4 @@
-"""Evaluations: which weights they are of, how long they take, and whether there are any."""
+"""Evaluations: their weights, their length, and switching them off."""
 
 import math
 import os
@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.errors import ConfigurationError
@@ -89,7 +89,7 @@ class Learning:
     [
         ({2: 5.0, 4: 3.0, 5: 9.0}, 5),  # only the end is better
         ({2: 5.0, 4: 3.0, 5: 4.0}, 2),
-        ({2: math.nan, 4: 3.0, 5: 1.0}, 4),  # what is no number is never the best
+        ({2: math.nan, 4: 3.0, 5: 1.0}, 4),  # NaN is never the best
         ({2: math.nan, 4: math.nan, 5: math.nan}, 5),  # then the newest weights stay
     ],
 )
@@ -150,7 +150,7 @@ class Watching(Notes):
         self.evaluating.append(progress)
 
 
-def test_instruments_hear_of_an_evaluation_that_is_played(monkeypatch):
+def test_instruments_get_each_evaluation(monkeypatch):
     monkeypatch.setattr(module, "PROGRESS_S", 0.0)
     watching = Watching()
     options = hocket.EvaluationOptions(episodes=2, max_ticks=500)
@@ -217,7 +217,7 @@ def test_one_environment_for_training_and_evaluation_is_refused(tmp_path):
         train(lambda: env, evaluation=hocket.EvaluationOptions(episodes=0), checkpoints=hocket.Checkpoints(tmp_path))
 
 
-def test_what_makes_no_environment_is_refused():
+def test_invalid_make_env_is_refused():
     with pytest.raises(ConfigurationError, match=r"make_env=<.*Paying.*> must be a function"):
         train(Paying())
     with pytest.raises(ConfigurationError, match=r"make_env returned 3, which is no gymnasium.Env"):
@@ -225,7 +225,7 @@ def test_what_makes_no_environment_is_refused():
 
 
 @pytest.mark.parametrize("ticks", [999, 1000])
-def test_a_training_that_ends_before_it_learns_says_so(ticks):
+def test_a_training_that_ends_before_it_learns_warns(ticks):
     message = rf"ticks={ticks} end before learning begins, which takes warm_up=1000 ticks"
     with pytest.warns(RuntimeWarning, match=message):
         train(ticks=ticks, warm_up=1000, evaluation=hocket.EvaluationOptions(episodes=0))

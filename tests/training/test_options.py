@@ -30,12 +30,12 @@ VIRTUAL = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
         (EvaluationOptions, {"good_enough": float("nan")}, "good_enough=nan must be a mean return"),
     ],
 )
-def test_what_cannot_work_is_refused_when_it_is_made(make, options, message):
+def test_invalid_options_are_refused_when_made(make, options, message):
     with pytest.raises(ConfigurationError, match=message):
         make(**options)
 
 
-def test_what_can_work_is_kept():
+def test_valid_options_are_kept():
     assert ActingOptions(epsilon=Linear(1.0, 0.1, 10), charge=hocket.Constant(0.1)).epsilon.end == 0.1
     assert ReplayOptions(capacity=np.int64(5), frame_stack=4).capacity == 5
     assert EvaluationOptions(every=1, episodes=1, good_enough=-3).good_enough == -3

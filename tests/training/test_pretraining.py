@@ -1,4 +1,4 @@
-"""TrainingLog from demonstrations alone: what only ever took the right action must come to be taken."""
+"""TrainingLog from demonstrations alone: the greedy policy takes the demonstrated actions."""
 
 import gymnasium as gym
 import numpy as np
@@ -51,7 +51,7 @@ def taken(net):
 
 
 @pytest.mark.slow
-def test_the_demonstrated_actions_come_to_be_taken():
+def test_the_greedy_policy_takes_the_demonstrated_actions():
     net, numbers = network(), []
     losses = hocket.pretrain(
         shown(),
@@ -70,7 +70,7 @@ def test_the_demonstrated_actions_come_to_be_taken():
     assert (others < 2.0 - 0.5).all()  # by the margin
 
 
-def test_without_a_margin_nothing_is_said_of_other_actions():
+def test_without_a_margin_other_actions_do_not_change():
     """Plain Q-learning on demonstrations moves the taken actions' values alone."""
     net = network()
     before = net(torch.eye(SHAPES)).detach()
@@ -100,13 +100,13 @@ def test_the_same_seed_learns_the_same():
         ({"network": network(pending=2)}, "takes 2 pending actions"),
     ],
 )
-def test_what_cannot_work_is_refused(options, message):
+def test_invalid_arguments_are_refused(options, message):
     given = {"network": network(), "algorithm": DQN(), "actions": Match.action_space, "updates": 1, **options}
     with pytest.raises(ConfigurationError, match=message):
         hocket.pretrain(demonstrations=shown(), **given)
 
 
-def test_margins_that_cannot_be():
+def test_invalid_margins_are_refused():
     with pytest.raises(ConfigurationError, match=r"margin=-1.*try 0.8"):
         ImitatingDQN(margin=-1)
     with pytest.raises(ConfigurationError, match="gamma=2"):

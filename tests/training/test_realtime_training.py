@@ -1,4 +1,4 @@
-"""`hocket.train` on the wall clock. Counts, not timings: a noisy machine may be late, and nothing may be lost."""
+"""`hocket.train` on the wall clock. Counts, not timings: a busy machine may be late, but nothing may be lost."""
 
 import json
 import math
@@ -13,8 +13,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from looking_on import Notes
-from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from leftover_processes import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from recording_instruments import Notes
 from safetensors.torch import load_file
 
 import hocket
@@ -41,7 +41,7 @@ def null():
 
 
 class Told(gym.Wrapper):
-    """Does something at a tick, and may spoil what is seen or paid from then on.
+    """Calls a function at a tick, and may spoil observations or rewards from then on.
 
     ``until`` maps ticks to conditions. Such a tick ends when its condition holds: a learner or a saver that a busy
     machine leaves no time makes the run longer, and changes nothing else.
@@ -101,7 +101,7 @@ def columns(result):
 
 
 def versions(result):
-    """Of the weights behind each executed action, in their order."""
+    """The versions of the weights behind each executed action, in order."""
     metrics = result.run.metrics()
     return metrics.inferences.version[metrics.ticks.inference[metrics.ticks.inference >= 0]].tolist()
 
@@ -133,7 +133,7 @@ def watch(monkeypatch):
 
 @pytest.fixture
 def landed(watch):
-    """``landed(count)()`` is whether so many updates have landed."""
+    """``landed(count)()`` is true once that many updates have landed."""
     return lambda count: lambda: watch().learning.log.updates >= count
 
 
@@ -151,7 +151,7 @@ class OfSixteen(DQN):
         ("threads", hocket.ParallelBatch(2, **PACE), OfSixteen(batch_size=8, target_every=20)),
     ],
 )
-def test_updates_come_as_the_pace_says(tmp_path, executor, learner, algorithm, landed):
+def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed):
     # By tick 99 (99 − 20) // 10 + 1 = 8 are due, by tick 389 37, and 39 by the end.
     result = live(
         lambda: Told(until={100: landed(8), 390: landed(37)}),
@@ -233,7 +233,7 @@ def test_evaluation_is_of_the_newest_weights_after_the_end():
     assert len(result.final.returns) == 2 and result.final.tick == 100
 
 
-# -- what goes wrong -----------------------------------------------------------------------------------------
+# -- faults --------------------------------------------------------------------------------------------------
 
 
 def kill_one():
@@ -244,7 +244,7 @@ def test_a_learner_that_is_killed_is_replaced(landed):
     with pytest.warns(RuntimeWarning, match=r"learner 0 \(process \d+\) ended with exit code -9"):
         result = live(lambda: Told(150, kill_one, until={390: landed(37)}))
     assert result.error is None and len(result.run.record.ticks) == 400
-    assert 37 <= result.updates <= 39  # what was missed is made up for: 14 were due by tick 150
+    assert 37 <= result.updates <= 39  # missed updates are made up for: 14 were due by tick 150
     assert result.run.summary().coverage > 0.5
 
 
@@ -253,7 +253,7 @@ def test_a_learner_that_is_killed_is_replaced(landed):
     [({"observation": 3e38}, "DivergenceError: the gradient norm of an update is inf"), ({"reward": 1e39}, "paid a")],
 )
 @pytest.mark.parametrize("train", [live, in_loop])
-def test_what_cannot_be_computed_with_ends_learning_and_not_acting(spoiled, message, train, tmp_path, watch):
+def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, tmp_path, watch):
     def stopped_and_saved():
         return watch().error is not None and any(tick > 100 for tick in ticks_saved(tmp_path))
 
@@ -271,10 +271,10 @@ def test_what_cannot_be_computed_with_ends_learning_and_not_acting(spoiled, mess
     assert len(result.run.record.ticks) == 300
     assert result.updates > 0 and np.isfinite(result.losses).all()
     assert all(torch.isfinite(value).all() for value in result.network.state_dict().values())
-    assert any(100 < tick < 300 for tick in ticks_saved(tmp_path))  # saving goes on
+    assert any(100 < tick < 300 for tick in ticks_saved(tmp_path))  # saving continues
 
 
-def test_an_environment_that_breaks_its_word_ends_the_run_and_loses_nothing(tmp_path):
+def test_an_invalid_reward_ends_the_run_and_loses_nothing(tmp_path):
     with pytest.raises(EnvError, match="reward inf of CartPole-v1 is not a finite number") as info:
         live(lambda: Told(100, reward=math.inf), checkpoints=Checkpoints(tmp_path))
     assert len(info.value.result.record.ticks) == 99
@@ -336,7 +336,7 @@ def test_a_saver_that_is_killed_is_replaced(tmp_path):
     def saved_again():
         return any(tick > 250 for tick in ticks_saved(tmp_path))
 
-    # Another saver takes a second to come, and what it saves first is a tick after that.
+    # Another saver takes a second to start, and its first checkpoint is of a later tick.
     slowly = {tick: lambda: eventually(saved_again, 0.25) or True for tick in range(251, 490)}
     with pytest.warns(RuntimeWarning, match=r"the saver \(process \d+\) ended with exit code -9"):
         result = in_loop(
@@ -359,7 +359,7 @@ def saved(tmp_path_factory):
     return folder
 
 
-def test_a_resumed_one_goes_on(saved, tmp_path, landed):
+def test_a_resumed_training_continues(saved, tmp_path, landed):
     notes, before = Notes(), index_of(saved)
     result = live(
         lambda: Told(until={290: landed(20)}),
@@ -397,7 +397,7 @@ def test_a_resumed_one_goes_on(saved, tmp_path, landed):
     ],
 )
 def test_another_trainings_checkpoint_is_refused(saved, options, message):
-    if message is None:  # saving among what is newer than what is resumed
+    if message is None:  # saving among newer checkpoints than the resumed one
         older = saved.parent / "older"
         older.mkdir(exist_ok=True)
         (older / f"{900:09d}").mkdir(exist_ok=True)
@@ -527,7 +527,7 @@ def test_interrupted_in_the_evaluation():
         ),
     ],
 )
-def test_what_cannot_work_is_refused(options, message):
+def test_invalid_arguments_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         live(**options)
 

@@ -1,4 +1,4 @@
-"""A run in virtual time comes out the same whether it was suspended in its middle or not."""
+"""A run in virtual time has the same result if it was suspended and resumed."""
 
 import pickle
 import re
@@ -128,7 +128,7 @@ def closed_env():
     return env
 
 
-def test_an_environment_that_cannot_be_saved_goes_on_from_an_episodes_beginning():
+def test_an_unsavable_environment_resumes_from_the_beginning_of_an_episode():
     def half():
         run = begin(env=closed_env())
         run.play(500)
@@ -158,7 +158,7 @@ def test_it_is_not_suspended_anywhere_else():
 
 
 class Forgetful:
-    """Resets differently each time whatever the seed."""
+    """Resets differently each time under the same seed."""
 
     episodes = 0
 
@@ -205,7 +205,7 @@ ALGORITHM = Rainbow(batch_size=8, target_every=20, learning_rate=3e-3)
 
 
 class TrainingLog:
-    """What `hocket.train` puts together, by hand."""
+    """The parts that `hocket.train` puts together, by hand."""
 
     def __init__(self, weights_seed=0, algorithm=ALGORITHM):
         torch.set_num_threads(1)
@@ -250,7 +250,7 @@ def save_learning(folder, run, learning):
     return kept.save(folder, tick=run.tick, updates=learning.updates.landed, state=suspend_run(run, kept.apart()))
 
 
-def go_on_learning(folder, algorithm=ALGORITHM):
+def resume_learning(folder, algorithm=ALGORITHM):
     fresh = TrainingLog(weights_seed=5, algorithm=algorithm)
     kept = fresh.kept()
     return resume_run(kept.load(folder).state, make_env("CartPole-v1"), kept.apart()), fresh.network
@@ -262,41 +262,41 @@ def learned(run, network):
     return what_happened(run.record), weights, log.losses.tobytes(), log.stalenesses.tolist()
 
 
-GO_ON = """
+RESUMED = """
 import pickle, sys
 from pathlib import Path
 import test_resumption as t
 
-run, network = t.go_on_learning(Path(sys.argv[1]))
+run, network = t.resume_learning(Path(sys.argv[1]))
 run.play(1200)
 pickle.dump(t.learned(run, network), open(sys.argv[2], "wb"))
 """
 
 
 @pytest.mark.slow
-def test_learning_goes_on_bit_for_bit_in_another_process(tmp_path, monkeypatch):
+def test_learning_resumes_bit_for_bit_in_another_process(tmp_path, monkeypatch):
     one = TrainingLog()
     whole = one.begin()
     whole.play(1200)
     other = TrainingLog()
     run = other.begin()
     run.play(602)
-    assert len(run.executor.background._under_way) == 3, "gradients that have not landed go on too"
+    assert len(run.executor.background._under_way) == 3, "gradients that have not landed are resumed too"
     path = save_learning(tmp_path / "checkpoints", run, other)
     assert not re.search(rb"\bQNetwork|\bAdam|hocket.learn.replay.replay", (path / "state.pkl").read_bytes())
-    in_a_new_process(GO_ON, tmp_path / "checkpoints", tmp_path / "said", monkeypatch=monkeypatch)
+    in_a_new_process(RESUMED, tmp_path / "checkpoints", tmp_path / "said", monkeypatch=monkeypatch)
     assert pickle.loads((tmp_path / "said").read_bytes()) == learned(whole, one.network)
     assert one.updates.landed > 250 and sum(whole.executor.background.log.stalenesses) > 0
 
 
 @pytest.mark.slow
-def test_every_epsilon_greedy_choice_goes_on_too(tmp_path):
+def test_every_epsilon_greedy_choice_is_resumed(tmp_path):
     algorithm = DQN(batch_size=8)
     one, other = TrainingLog(algorithm=algorithm), TrainingLog(algorithm=algorithm)
     whole, run = one.begin(), other.begin()
     whole.play(700)
     run.play(350)
     save_learning(tmp_path, run, other)
-    second, network = go_on_learning(tmp_path, algorithm)
+    second, network = resume_learning(tmp_path, algorithm)
     second.play(700)
     assert learned(second, network) == learned(whole, one.network)

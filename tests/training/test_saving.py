@@ -1,4 +1,4 @@
-"""What a training says of environments that cannot be saved, or not exactly; and what is left of one that fails."""
+"""Messages about environments that cannot be saved, or not exactly; and the result of a training that fails."""
 
 import gymnasium as gym
 import numpy as np
@@ -37,7 +37,7 @@ class Walk(gym.Env):
 
 
 class Looking(gym.Wrapper):
-    """Pays by what it sees in the environment that it wraps."""
+    """Its reward depends on the state of the wrapped environment."""
 
     def __init__(self, env):
         super().__init__(env)
@@ -103,7 +103,7 @@ def came_to(result):
 
 
 @pytest.mark.parametrize("make_env", [lambda: Looking(Walk()), ByTheModule])
-def test_what_can_be_saved_resumes_bit_for_bit(tmp_path, make_env):
+def test_savable_environments_resume_bit_for_bit(tmp_path, make_env):
     """An episode is under way at tick 100; wrappers that look below and chance of the module are saved with it."""
     np.random.seed(5)
     whole = train(make_env, 200)
@@ -152,7 +152,7 @@ def test_a_function_made_in_reset_is_named_at_the_start_and_saved_around(tmp_pat
     assert came_to(resumed) == came_to(whole)
 
 
-def test_where_nothing_could_be_saved_that_is_said_and_kept(tmp_path):
+def test_a_training_without_any_checkpoint_is_reported(tmp_path):
     with pytest.warns(RuntimeWarning) as warned:
         train(Endless, 60, checkpoints=hocket.Checkpoints(tmp_path, every=30))
     first, last = (str(warning.message) for warning in warned)
@@ -164,7 +164,7 @@ def test_where_nothing_could_be_saved_that_is_said_and_kept(tmp_path):
         train(Endless, 90, resume=tmp_path)
 
 
-def test_chance_of_the_system_is_not_promised_to_come_again(tmp_path):
+def test_system_randomness_is_not_promised_to_repeat(tmp_path):
     message = (
         r"^checkpoints of this training hold the weights, but it cannot be resumed bit for bit: Unseeded.window.*; and "
         r"two episodes of Unseeded with the same seed differ after 0 steps; try drawing all chance from self.np_random"
@@ -205,7 +205,7 @@ def test_an_error_carries_the_training_up_to_there(at, ticks, played):
     assert info.value.result.config["mode"] == "delay-only, virtual"
 
 
-# -- what environments give ------------------------------------------------------------------------------------
+# -- values of environments ------------------------------------------------------------------------------------
 
 
 class Giving(Walk):
@@ -251,7 +251,7 @@ def test_harmless_differences_change_nothing(gives):
         ({"reward": lambda reward: np.ones(2)}, "is not a finite number"),
     ],
 )
-def test_what_cannot_be_learned_from_is_refused_by_name(gives, message):
+def test_invalid_values_of_environments_are_refused_by_name(gives, message):
     with pytest.raises(EnvError, match=message) as info:
         train(lambda: Giving(**gives, from_tick=5), 100)
     assert len(info.value.result.record.ticks) == 4

@@ -1,7 +1,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
-from looking_on import Notes
+from recording_instruments import Notes
 
 import hocket
 from hocket.errors import ConfigurationError
@@ -13,7 +13,7 @@ from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
 
 
 class Guess(gym.Env):
-    """Says 0 or 1; saying it back pays 1 each tick. Episodes of 10 ticks."""
+    """Shows 0 or 1; answering it pays 1 each tick. Episodes of 10 ticks."""
 
     observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
@@ -58,7 +58,7 @@ def learn(seed=0, **options):
 @pytest.mark.slow
 def test_it_learns_to_say_it_back():
     result = learn()
-    # Delay 1: whoever has learned is right on each of the ten ticks.
+    # Delay 1: a policy that has learned is right on each of the ten ticks.
     assert result.final.mean == 10
     assert len(result.final.returns) == 5
     assert [evaluation.tick for evaluation in result.evaluations] == [400, 800, 1200]
@@ -84,7 +84,7 @@ def test_good_enough_ends_it():
     assert notes.evaluations == [(each.tick, each.mean) for each in result.evaluations]
 
 
-def test_what_cannot_be_learned_is_refused():
+def test_unlearnable_problems_are_refused():
     network = q_network(*mlp_trunk(3, hidden=8), 2)
     virtual = hocket.Virtual(hz=20, latency=hocket.Constant(0.01))
     with pytest.raises(ConfigurationError, match="Discrete"):

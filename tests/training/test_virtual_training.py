@@ -1,4 +1,4 @@
-"""`hocket.train` saves itself, goes on, and says how it stands."""
+"""`hocket.train` in virtual time: saving, resuming, and progress."""
 
 import os
 import re
@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from looking_on import Notes
+from recording_instruments import Notes
 from safetensors.torch import load_file
 
 import hocket
@@ -77,7 +77,7 @@ def came_to(result):
 
 
 OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
-"""By an earlier commit; see the README beside it."""
+"""A checkpoint of an earlier commit; see the README beside it."""
 
 
 def test_a_checkpoint_of_an_older_version_is_refused_by_name():
@@ -98,7 +98,7 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 @pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True])
 @pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
-def test_a_training_that_was_resumed_comes_to_the_same(tmp_path, algorithm, late):
+def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late)
     whole = small(algorithm=algorithm, acting=acting)
     first = small(algorithm=algorithm, acting=acting, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
@@ -169,7 +169,7 @@ class Interrupting(hocket.Instrument):
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
+def test_an_interrupted_training_is_saved_and_can_be_resumed(tmp_path, monkeypatch):
     from hocket.instruments import training_meter as training
 
     usual = training.training_dispatcher.__kwdefaults__
@@ -181,7 +181,7 @@ def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch):
     assert came_to(small(resume=tmp_path)) == came_to(small())
 
 
-def test_instruments_are_told():
+def test_instruments_get_progress_and_evaluations():
     notes = Notes()
     result = small(instruments=[notes])
     last = notes.progresses[-1]

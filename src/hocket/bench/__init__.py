@@ -1,1 +1,1 @@
-"""Benchmarks: commands that call the public API on the path users take, and print what they compare with."""
+"""Benchmarks: commands that measure the public API as users call it, beside a reference."""

@@ -46,7 +46,7 @@ class Network:
 
 
 def impala_policy(width: float, actions: int) -> PolicyFactory:
-    """A randomly initialised IMPALA net: how it plays is not the point, how long it thinks is."""
+    """A randomly initialised IMPALA net: only its inference time matters here."""
     from hocket.models.impala import ImpalaNet
 
     return hocket.TorchPolicy(partial(ImpalaNet, width, actions))
@@ -87,7 +87,7 @@ def choose_network(env: gym.Env[Any, Any], tell: Callable[[str], None]) -> Netwo
 
 
 def ticks_in(seconds: float) -> int:
-    """The length of an arm in ticks."""
+    """The length of an arm, in ticks."""
     return max(1, round(seconds * HZ))
 
 
@@ -99,7 +99,7 @@ def play(
     instruments: Sequence[hocket.Instrument] = (),
     drawn: bool = False,
 ) -> RunResult:
-    """Play one arm for ``seconds``; with ``drawn`` the game draws itself.
+    """Play one arm for ``seconds``; with ``drawn`` the environment renders pictures.
 
     Raises:
         RunInterrupted: on Ctrl-C, with the result so far.
@@ -137,7 +137,7 @@ def figures(results: list[tuple[str, RunResult]]) -> list[dict[str, Any]]:
 
 
 def save(name: str, result: RunResult, folder: Path) -> Path:
-    """Save the run of one arm into a folder of its own in ``folder``."""
+    """Save the run of one arm into its own folder inside ``folder``."""
     return result.save(folder / name.replace(" ", "-"))
 
 

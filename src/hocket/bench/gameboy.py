@@ -1,4 +1,4 @@
-"""`hocket bench gameboy`: how much faster than its own clock a Game Boy runs."""
+"""`hocket bench gameboy`: the emulator's speed as a multiple of the Game Boy's own clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def bench_gameboy(*, env: str = "hocket/Blocks-v0", ticks: int = 6000, seed: int
 
 
 def _play(env: str, ticks: int, seed: int, **options: Any) -> tuple[float, float]:
-    """Wall-clock and processor seconds that the steps take."""
+    """Wall-clock and processor seconds of the steps."""
     world = make_env(env, **options)
     try:
         boy = world.unwrapped

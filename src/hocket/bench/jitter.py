@@ -1,4 +1,4 @@
-"""`hocket bench jitter`: does the loop hold, with many workers, on the wall clock."""
+"""`hocket bench jitter`: lateness and coverage of the tick loop with many workers, on the wall clock."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bench_jitter(
 ) -> dict[str, Any]:
     """Run ``TickDispatch(workers)`` at ``hz`` with a policy of ``latency`` seconds, on an 84×84×4 environment.
 
-    Coverage counts from the tick on that the first inference could have made.
+    Coverage counts from the first tick that an inference can have served.
     """
     env = NullEnv(observation_shape=(4, 84, 84))
     clock = hocket.Realtime(hz=hz, executor=executor)

@@ -1,4 +1,4 @@
-"""`hocket bench live`: what watching costs the tick loop. Runs with two viewers and runs without a page take turns."""
+"""`hocket bench live`: the live page's cost to the tick loop. Runs with two viewers and without a page alternate."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ComputingPolicy:
 
 
 class DrawnEnv(NullEnv):
-    """Null, and drawn like an Atari game: 210 x 160 pixels in colour."""
+    """The null environment, rendered at the size of an Atari game: 210 x 160 pixels in colour."""
 
     metadata = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (gymnasium's own declaration)
     render_mode = "rgb_array"
@@ -53,7 +53,7 @@ class DrawnEnv(NullEnv):
         self._drawn = 0
 
     def render(self) -> NDArray[np.uint8]:
-        """A picture that changes."""
+        """A picture that differs in every frame."""
         self._drawn += 1
         self._picture[self._drawn % 210] += 1
         return self._picture
@@ -61,7 +61,7 @@ class DrawnEnv(NullEnv):
 
 @dataclass(frozen=True)
 class LiveCase:
-    """A policy under a number of workers."""
+    """A policy and its number of workers."""
 
     name: str
     policy: Policy
@@ -69,7 +69,7 @@ class LiveCase:
 
 
 def cases(hz: float, waiting: int) -> tuple[LiveCase, ...]:
-    """Many workers that wait for something, and two that keep both processors busy for 1.6 ticks at a time."""
+    """Many workers that only wait, and two that keep both processors busy for 1.6 ticks at a time."""
     return (
         LiveCase(f"{waiting} workers that wait", SleepingPolicy(min(1.17, 0.9 * waiting / hz)), waiting),
         LiveCase("2 workers that compute", ComputingPolicy(1.6 / hz), 2),
@@ -84,14 +84,14 @@ def bench_live(
     rounds: int = 4,
     tell: Callable[[str], None] = lambda line: None,
 ) -> list[dict[str, Any]]:
-    """One row a case: coverage and lateness without a page, and with one that two viewers look at.
+    """Coverage and lateness of each case without a page, and with one that two viewers load; one row a case.
 
     Args:
         hz: ticks per second.
         waiting: workers of the first case.
-        seconds: of each run.
-        rounds: in which runs without and with take turns.
-        tell: told what goes on.
+        seconds: length of each run.
+        rounds: pairs of a run without and a run with the page.
+        tell: called with a progress line before each run.
     """
     ticks = max(1, round(seconds * hz))
     rows = []
@@ -134,17 +134,17 @@ def _row(
 
 
 def _figures(results: list[hocket.RunResult]) -> tuple[float, float]:
-    """Mean coverage from the first due tick on, and the 99th percentile of all lateness."""
+    """Mean coverage from the first due tick, and the 99th percentile of all lateness."""
     late = np.concatenate([result.metrics().lateness_s for result in results])
     return float(np.mean([r.summary().steady_coverage for r in results])), float(np.percentile(late, 99))
 
 
 @contextmanager
 def viewers(url: str) -> Iterator[Callable[[], list[int]]]:
-    """Two that look at the page at ``url``; yields what says how many frames each has seen since it said so last.
+    """Start two viewers of the page at ``url``; yields a function: frames that each has seen since the last call.
 
     Raises:
-        HocketError: if one cannot look.
+        HocketError: if a viewer cannot load the page.
     """
     context = get_context("spawn")
     connections, processes = [], []
@@ -167,7 +167,7 @@ def viewers(url: str) -> Iterator[Callable[[], list[int]]]:
         give_up = monotonic() + START_S
         while not all(connection.poll() for connection in connections):
             if monotonic() > give_up:
-                raise HocketError(f"a viewer has not seen {url} for {START_S} s; try again when less else goes on")
+                raise HocketError(f"a viewer has not seen {url} for {START_S} s; try again on a less busy machine")
             sleep(0.05)
         for connection in connections:
             connection.recv()
@@ -179,7 +179,7 @@ def viewers(url: str) -> Iterator[Callable[[], list[int]]]:
 
 
 def _look(url: str, bench: Connection) -> None:
-    """In a process of its own: look as fast as frames come, until the bench lets go."""
+    """A viewer process: fetches frames as fast as they come, until the benchmark ends it."""
     from websockets.sync.client import connect
 
     begin_as_child(NICE)

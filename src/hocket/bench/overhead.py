@@ -1,4 +1,4 @@
-"""`hocket bench overhead`: a 28 KB observation to a process and its action back, beside what else one could use."""
+"""`hocket bench overhead`: a round trip of 28 KB to a process and its action back, beside the alternatives."""
 
 from __future__ import annotations
 

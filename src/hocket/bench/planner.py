@@ -1,4 +1,4 @@
-"""`hocket bench plan`: what the planner forecasts, beside what the virtual driver then measures on other seeds."""
+"""`hocket bench plan`: the planner's forecasts beside the virtual driver's measurements on other seeds."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ def compare(
 
     Returns:
         Coverage and mean delay, forecast and measured (the mean of the other seeds, and by seed), how long the forecast
-        took, and what of it was within the bounds.
+        took, and whether each figure was within its bounds.
     """
     began = perf_counter()
-    said = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
+    predicted = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
     took_s = perf_counter() - began
     coverages, delays = [], []
     for seed in range(FIRST_OTHER_SEED, FIRST_OTHER_SEED + others):
@@ -104,34 +104,34 @@ def compare(
         "rule": describe_rule(case.rule),
         "workers": case.rule.initial_workers,
         "hz": case.hz,
-        "coverage": said.coverage,
+        "coverage": predicted.coverage,
         "coverage_measured": coverage,
         "coverages_measured": coverages,
-        "delay_mean": said.delay_mean,
+        "delay_mean": predicted.delay_mean,
         "delay_mean_measured": delay,
         "delay_means_measured": delays,
         "seconds": took_s,
-        "ticks": said.ticks,
-        "coverage_within": abs(said.coverage - coverage) <= COVERAGE_WITHIN,
-        "delay_within": _delay_within(said.delay_mean, delay),
+        "ticks": predicted.ticks,
+        "coverage_within": abs(predicted.coverage - coverage) <= COVERAGE_WITHIN,
+        "delay_within": _delay_within(predicted.delay_mean, delay),
         "seeds_agree": all(_delay_within(one, delay) for one in delays)
         and max(coverages) - coverage <= COVERAGE_WITHIN
         and coverage - min(coverages) <= COVERAGE_WITHIN,
         "in_time": took_s <= LIMIT_S,
-        "within": abs(said.coverage - coverage) <= COVERAGE_WITHIN and _delay_within(said.delay_mean, delay),
+        "within": abs(predicted.coverage - coverage) <= COVERAGE_WITHIN and _delay_within(predicted.delay_mean, delay),
     }
 
 
 def worst_seconds(rows: Sequence[dict[str, Any]]) -> str:
-    """How long forecasts took, in words."""
+    """The median and largest time of a forecast, as a sentence."""
     took = sorted(row["seconds"] for row in rows)
     return f"a forecast takes {took[len(took) // 2]:.2f} s (median), {took[-1]:.2f} s at most"
 
 
-def _delay_within(said: float, measured: float) -> bool:
-    if np.isnan(said) or np.isnan(measured):
-        return bool(np.isnan(said) and np.isnan(measured))
-    return bool(abs(said - measured) <= max(DELAY_WITHIN_TICKS, DELAY_WITHIN_SHARE * measured))
+def _delay_within(predicted: float, measured: float) -> bool:
+    if np.isnan(predicted) or np.isnan(measured):
+        return bool(np.isnan(predicted) and np.isnan(measured))
+    return bool(abs(predicted - measured) <= max(DELAY_WITHIN_TICKS, DELAY_WITHIN_SHARE * measured))
 
 
 def bench_plan(
@@ -143,7 +143,7 @@ def bench_plan(
     limit_s: float = FORECAST_S,
     done: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Compare ``cases`` random cases, one row each; ``processes=1`` stays in this one."""
+    """Compare ``cases`` random cases, one row each; ``processes=1`` uses this process only."""
     every: Sequence[PlannerCase] = [case(number, seed) for number in range(cases)]
     one = partial(compare, ticks=ticks, limit_s=limit_s)
     rows: list[dict[str, Any]] = []

@@ -27,15 +27,15 @@ def bench_plan_realtime(
     tell: Callable[[str], None] = lambda line: None,
     watch: Callable[[str, int], AbstractContextManager[Sequence[hocket.Instrument]]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Measure the demo's network with as many at once as each arm has workers, forecast the arm, play it; in rounds.
+    """Measure the demo's network in as many processes as each arm has workers, forecast the arm, play it; in rounds.
 
-    A machine that others use is not the same from one second to the next. So measuring and playing take turns, and
-    beside the forecast from what was measured stands the one from the run's own inference times: where the two differ,
-    the machine has changed between them.
+    A shared machine changes from second to second. So measuring and playing alternate, and each arm has two
+    forecasts: from the measured times, and from the run's own inference times. Where the two differ, the machine
+    has changed in between.
 
     Args:
-        seconds: that each arm is played, in all.
-        rounds: how many turns they are split into.
+        seconds: total length of each arm.
+        rounds: parts that each arm is split into.
     """
     env = make_atari(GAME)
     try:
@@ -47,10 +47,10 @@ def bench_plan_realtime(
             crowds = tuple(range(1, rule.initial_workers + 1))
             turns = []
             for _ in range(rounds):
-                said = forecast(measure_agent(env, policy, crowds=crowds), rule, HZ)
-                with nullcontext(()) if watch is None else watch(name, ticks) as looking_on:
-                    result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=looking_on)
-                turns.append((said, forecast(_own(result), rule, HZ), result.summary()))
+                predicted = forecast(measure_agent(env, policy, crowds=crowds), rule, HZ)
+                with nullcontext(()) if watch is None else watch(name, ticks) as instruments:
+                    result = hocket.run(env, policy, rule, hocket.Realtime(hz=HZ), ticks=ticks, instruments=instruments)
+                turns.append((predicted, forecast(_own(result), rule, HZ), result.summary()))
             rows.append(_row(name, rule, turns))
     finally:
         env.close()
@@ -64,8 +64,8 @@ def _own(result: hocket.RunResult) -> hocket.LatencyModel:
 
 
 def _row(name: str, rule: Rule, turns: list[tuple[Forecast, Forecast, Summary]]) -> dict[str, Any]:
-    said, own, measured = zip(*turns, strict=True)
-    coverage = float(np.mean([one.coverage for one in said]))
+    predicted, own, measured = zip(*turns, strict=True)
+    coverage = float(np.mean([one.coverage for one in predicted]))
     own_coverage = float(np.mean([one.coverage for one in own]))
     coverage_measured = float(np.mean([one.steady_coverage for one in measured]))
     return {
@@ -74,10 +74,10 @@ def _row(name: str, rule: Rule, turns: list[tuple[Forecast, Forecast, Summary]])
         "coverage": coverage,
         "coverage_from_own_times": own_coverage,
         "coverage_measured": coverage_measured,
-        "coverages": [one.coverage for one in said],
+        "coverages": [one.coverage for one in predicted],
         "coverages_from_own_times": [one.coverage for one in own],
         "coverages_measured": [one.steady_coverage for one in measured],
-        "delay_mean": float(np.mean([one.delay_mean for one in said])),
+        "delay_mean": float(np.mean([one.delay_mean for one in predicted])),
         "delay_mean_measured": float(np.mean([one.delay_mean for one in measured])),
         "within": abs(coverage - coverage_measured) <= COVERAGE_WITHIN,
         "own_within": abs(own_coverage - coverage_measured) <= COVERAGE_WITHIN,

@@ -1,4 +1,4 @@
-"""`hocket bench replay`: memory and sampling time of the replay, in the same run as cpprb's where it is installed."""
+"""`hocket bench replay`: memory and sampling time of the replay, beside cpprb's in the same run if it is installed."""
 
 from __future__ import annotations
 

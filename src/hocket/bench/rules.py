@@ -45,11 +45,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one seed of a cell came to: sums, so that seeds can be pooled."""
+    """The results of one seed of a cell, as sums, so that seeds can be pooled."""
 
     elapsed: int
     delay_counts: NDArray[np.int64]
-    """By delay in ticks, how many fresh actions had it."""
+    """Fresh actions by delay in ticks."""
 
 
 def cells() -> Iterator[Cell]:
@@ -70,12 +70,12 @@ def cells() -> Iterator[Cell]:
 
 
 def idle_policy(observation: Any) -> int:
-    """The policy of benchmarks that look at scheduling only."""
+    """The policy of benchmarks that measure scheduling only."""
     return 0
 
 
 def measure(task: tuple[Cell, int, int]) -> tuple[Cell, Figures]:
-    """One seed of one cell."""
+    """Run one seed of one cell."""
     cell, seed, ticks = task
     clock = hocket.Virtual(hz=HZ, latency=LAWS[cell.law])
     result = hocket.run(NullEnv(), idle_policy, cell.rule, clock, ticks=WARM_UP_TICKS + ticks, seed=seed)
@@ -83,7 +83,7 @@ def measure(task: tuple[Cell, int, int]) -> tuple[Cell, Figures]:
 
 
 def row(cell: Cell, seeds: list[Figures]) -> dict[str, Any]:
-    """A cell's line: its seeds pooled."""
+    """The row of a cell: its seeds pooled."""
     elapsed = sum(figures.elapsed for figures in seeds)
     counts = np.zeros(max(len(figures.delay_counts) for figures in seeds), np.int64)
     for figures in seeds:
@@ -121,7 +121,7 @@ def bench_rules(
 
 
 def worst_margins(rows: list[dict[str, Any]]) -> list[tuple[float, str, int, float, str]]:
-    """By cell: J_ρ of the rule tuned to ρ − the best other rule's, with law, workers, ρ and that rule; worst first."""
+    """J_ρ of the rule tuned to ρ − that of the best other rule, with law, workers, ρ and that rule; worst first."""
     margins = []
     for tuned in rows:
         rho = tuned["predictability"]
@@ -146,7 +146,7 @@ LOAD = 0.8
 
 
 def bench_virtual(*, workers: int = 16, ticks: int = 50_000, seed: int = 0) -> dict[str, Any]:
-    """Run `hocket.run` under ``TickDispatch(workers)`` with the workers busy four fifths of the time."""
+    """Run `hocket.run` under ``TickDispatch(workers)`` with workers that are busy four fifths of the time."""
     clock = hocket.Virtual(hz=HZ, latency=hocket.LogNormal(LOAD * workers / HZ, 0.1))
     began = perf_counter()
     hocket.run(NullEnv(), idle_policy, hocket.TickDispatch(workers), clock, ticks=ticks, seed=seed)

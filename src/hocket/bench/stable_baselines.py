@@ -1,4 +1,4 @@
-"""Stable-Baselines3's DQN with hocket's own network, to be compared with."""
+"""Stable-Baselines3's DQN with hocket's own network, as the reference of benchmarks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hocket.errors import HocketError, MissingExtraError
 
 
 def check_installed(command: str) -> None:
-    """Refuse without what ``command`` compares.
+    """Refuse ``command`` if what it compares is not installed.
 
     Raises:
         HocketError: without Stable-Baselines3 or torch.
@@ -29,10 +29,10 @@ def dqn(env: gym.Env[Any, Any], *, width: float, device: str = "cpu", **options:
     """Its ``DQN`` on ``env``, the network an IMPALA trunk of ``width`` and one linear layer.
 
     Args:
-        env: of pictures (1, 84, 84).
-        width: as of `hocket.models.qnetwork.impala_trunk`.
-        device: where it learns and acts.
-        options: of its ``DQN``.
+        env: an environment with pictures (1, 84, 84).
+        width: the width of `hocket.models.qnetwork.impala_trunk`.
+        device: the device that it learns and acts on.
+        options: further options of its ``DQN``.
     """
     import torch
 

@@ -1,9 +1,9 @@
 """`hocket bench train`: virtual training on Boxing, beside Stable-Baselines3's DQN with the same network.
 
 The same environment (84x84 grey frames, no frame skip), IMPALA net, batch, replay size, ε and algorithm (plain DQN
-without double selection), and one update every four steps. They take turns in one process: whenever a block of steps
-is over, hocket's training stands still inside its environment's step while Stable-Baselines3 plays as many, and the
-clock of each runs only while it is its turn.
+without double selection), and one update every four steps. They alternate in one process: after each block of
+steps, hocket's training is paused inside its environment's step while Stable-Baselines3 plays as many, and the clock
+of each runs only during its own blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EVERY = 4
 KEPT = 10_000
 """Transitions in the replay."""
 EPISODE = 500
-"""Steps; the evaluation that ends a training plays a whole one."""
+"""Steps of an episode; the final evaluation plays a whole one."""
 
 
 def bench_train(
@@ -42,15 +42,15 @@ def bench_train(
     """Medians over ``repeats`` blocks, after one of warm-up.
 
     Args:
-        id: of an environment with pictures (1, 84, 84).
-        width: of the IMPALA net.
-        batch_size: transitions.
-        threads: torch's.
-        block: steps of each in its turn, a multiple of four.
-        repeats: blocks of each.
-        bfloat16: hocket's trunks in bfloat16; Stable-Baselines3's stay float32.
-        device: where both learn and act.
-        seed: of everything.
+        id: id of an environment with pictures (1, 84, 84).
+        width: width of the IMPALA net.
+        batch_size: transitions of an update.
+        threads: torch threads.
+        block: steps of a block, a multiple of four.
+        repeats: blocks that are timed.
+        bfloat16: run hocket's trunks in bfloat16; Stable-Baselines3's stay float32.
+        device: the device that both learn and act on.
+        seed: seed of everything.
 
     Returns:
         ``steps_per_s`` and ``sb3_steps_per_s``.
@@ -70,7 +70,7 @@ def bench_train(
 
 
 class _TakingTurns(gym.Wrapper[Any, Any, Any, Any]):
-    """Times every ``block`` steps, and lets another play between them."""
+    """Times every ``block`` steps, and calls the other training between them."""
 
     def __init__(self, env: gym.Env[Any, Any], block: int, turn: Callable[[], None]) -> None:
         super().__init__(env)

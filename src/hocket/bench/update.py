@@ -1,7 +1,7 @@
 """`hocket bench update`: one DQN update beside Stable-Baselines3's ``DQN.train``, with the same network and batch.
 
 Both get the same starting weights, the same transitions (arrays, already sampled) and the same options,
-Stable-Baselines3's: plain DQN without double selection. They take turns, so that whatever else the machine does hits
+Stable-Baselines3's: plain DQN without double selection. They alternate, so that other load on the machine affects
 both alike.
 """
 
@@ -20,7 +20,7 @@ from hocket.envs.null import NullEnv
 
 LEARNING_RATE = 1e-4
 COMPARED = 5
-"""Updates over which the losses are compared: from there on rounding grows as in any learning."""
+"""Updates whose losses are compared; later, rounding differences grow as in any learning."""
 
 
 def bench_update(
@@ -33,16 +33,16 @@ def bench_update(
     device: str = "cpu",
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Times are medians of ``repeats`` updates after `COMPARED` more.
+    """Time ``repeats`` updates after the first `COMPARED`; times are medians.
 
     Args:
-        width: of the IMPALA net.
-        batch_size: transitions.
-        actions: of the net.
-        threads: torch's.
+        width: width of the IMPALA net.
+        batch_size: transitions of an update.
+        actions: actions of the net.
+        threads: torch threads.
         repeats: updates that are timed.
-        device: where both learn.
-        seed: of weights and transitions.
+        device: the device that both learn on.
+        seed: seed of weights and transitions.
 
     Returns:
         ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks (None where the device has no

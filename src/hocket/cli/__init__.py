@@ -1,4 +1,4 @@
-"""The command line. The only place where behaviour is chosen by words."""
+"""The command line. Only here are classes and functions chosen by names in text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXTRAS = {
 }
 """The modules that each extra of the package brings."""
 REFUSED, LOST_OUTPUT = 2, 1
-"""Exit statuses; a signal's is 128 and its number."""
+"""Exit statuses; that of a signal is 128 plus its number."""
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def _warn(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    """A warning of the library, without the line of the code that it comes from."""
+    """Prints a warning of the library, without the source line."""
     from hocket.cli import console
 
     console.warn(str(message))

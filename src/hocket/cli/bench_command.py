@@ -20,7 +20,7 @@ JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_sh
 
 
 def overhead(*, count: int = 5000, json: Path | None = None) -> None:
-    """28 KB to a process and an action back, beside Queue, Pipe and semaphores.
+    """Round trip of 28 KB to a process and an action back, beside Queue, Pipe and semaphores.
 
     Args:
         count: round trips of each kind.
@@ -57,14 +57,14 @@ def jitter(
     seconds: float = 30.0,
     json: Path | None = None,
 ) -> None:
-    """Whether the loop holds, with many workers that wait for something.
+    """Lateness and coverage of the tick loop, with many workers that wait.
 
     Args:
         hz: ticks per second.
-        workers: how many, under TickDispatch.
-        latency: seconds that each inference waits.
+        workers: number of workers, under TickDispatch.
+        latency: seconds of each inference.
         executor: processes or threads.
-        seconds: how long to run.
+        seconds: length of the run.
         json: also write the figures to this file.
     """
     from hocket.bench.jitter import bench_jitter
@@ -100,8 +100,8 @@ def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> Non
     """Every rule under five latency laws and seven numbers of workers (virtual).
 
     Args:
-        seeds: how many for each rule, law and number of workers.
-        ticks: of each seed, after 1,200 of warm-up.
+        seeds: seeds for each rule, law and number of workers.
+        ticks: ticks of each seed, after 1,200 of warm-up.
         json: also write the figures to this file.
     """
     from hocket.bench.rules import PREDICTABILITIES, bench_rules, worst_margins
@@ -145,8 +145,8 @@ def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None)
     """Virtual ticks a second with a null environment and policy.
 
     Args:
-        workers: how many, under TickDispatch, busy four fifths of the time.
-        ticks: how many to run.
+        workers: number of workers, under TickDispatch, busy four fifths of the time.
+        ticks: length of the run.
         json: also write the figures to this file.
     """
     from hocket.bench.rules import bench_virtual
@@ -173,14 +173,14 @@ def at_least_one(**values: int) -> None:
 
 
 def positive(**values: float) -> None:
-    """Refuse what is not greater than 0."""
+    """Refuse a number that is not greater than 0."""
     for name, value in values.items():
         if not (math.isfinite(value) and value > 0):
             raise ConfigurationError(f"--{name} {value} must be greater than 0; try --{name} 60")
 
 
 def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
-    """What keeping and sampling transitions costs; beside cpprb if it is installed.
+    """Memory and sampling time of the replay, beside cpprb if it is installed.
 
     Args:
         entries: transitions of 84x84 frames; 300,000 of them take 2.2 GB.
@@ -202,7 +202,7 @@ def update(*, repeats: int = 20, device: str = "cpu", json: Path | None = None) 
 
     Args:
         repeats: updates that are timed.
-        device: where both learn: cpu, cuda, ...
+        device: device of both: cpu, cuda, ...
         json: also write the figures to this file.
     """
     from hocket.bench.update import bench_update, computes_bfloat16
@@ -223,9 +223,9 @@ def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", jso
     """Virtual training on Boxing with the IMPALA net, beside Stable-Baselines3's DQN.
 
     Args:
-        repeats: blocks of 100 steps of each, in turn.
-        bfloat16: hocket's trunks in bfloat16.
-        device: where both learn and act: cpu, cuda, ...
+        repeats: blocks of 100 steps of each, alternating.
+        bfloat16: run hocket's trunks in bfloat16.
+        device: device of both: cpu, cuda, ...
         json: also write the figures to this file.
     """
     from hocket.bench.training import bench_train
@@ -247,13 +247,13 @@ def _on(device: str) -> str:
 def plan(
     *, cases: int = 200, ticks: int = 20_000, realtime: bool = False, seconds: float = 15.0, json: Path | None = None
 ) -> None:
-    """The planner's forecasts beside the virtual driver, or the wall clock.
+    """The planner's forecasts beside virtual runs, or runs on the wall clock.
 
     Args:
-        cases: random laws, rules, rates and numbers of workers.
-        ticks: of each run.
+        cases: random combinations of law, rule, rate and number of workers.
+        ticks: length of each run.
         realtime: forecast and play the arms of the demo instead, on the wall clock.
-        seconds: of each arm.
+        seconds: length of each arm.
         json: also write the figures to this file.
     """
     from hocket.bench import planner as bench
@@ -263,9 +263,7 @@ def plan(
     positive(seconds=seconds)
     for name in ("cases", "ticks") if realtime else ("seconds",):
         if was_typed(name):
-            raise ConfigurationError(
-                f"--{name} changes nothing with{'' if realtime else 'out'} --realtime; leave it out"
-            )
+            raise ConfigurationError(f"--{name} has no effect with{'' if realtime else 'out'} --realtime; leave it out")
     console.check_writable(json=json)
     if realtime:
         rows = bench_plan_realtime(seconds=seconds, tell=console.say, watch=console.progress)
@@ -276,7 +274,7 @@ def plan(
     console.write_json(json, rows)
     if realtime:
         console.table(
-            "\nCoverage, forecast from times that were measured alone, from the run's own, and as it was (realtime)",
+            "\nCoverage: forecast from times measured alone, from the run's own times, and measured (realtime)",
             ("arm", "N", "forecast", "from own times", "measured"),
             [
                 (
@@ -291,7 +289,7 @@ def plan(
         console.say(f"within 5 points: {sum(row['within'] for row in rows)} of {len(rows)}; from their own times {own}")
     else:
         console.table(
-            "Forecast and measured: the cases that were missed (virtual)",
+            "Forecast and measured: the cases out of bounds (virtual)",
             ("rule", "N", "coverage", "measured", "delay", "measured"),
             [
                 (
@@ -306,4 +304,4 @@ def plan(
         )
         agree = sum(row["seeds_agree"] for row in rows)
         console.say(f"{sum(row['within'] for row in rows)} of {len(rows)} within bounds; {bench.worst_seconds(rows)}")
-        console.say(f"The driver's own seeds are as close to each other in {agree}.")
+        console.say(f"The driver's own seeds are within these bounds of each other in {agree}.")

@@ -13,12 +13,12 @@ from hocket.errors import ConfigurationError
 def gameboy(
     *, env: str = "hocket/Blocks-v0", env_args: str | None = None, ticks: int = 6000, json: Path | None = None
 ) -> None:
-    """A Game Boy's tick with its observation, against its own clock.
+    """Speed of a Game Boy environment as a multiple of its own clock.
 
     Args:
         env: a Game Boy environment.
-        env_args: what it is made with, as NAME=VALUE,…: rom=tetris.gb.
-        ticks: how many, with random buttons.
+        env_args: its arguments as NAME=VALUE,…: rom=tetris.gb.
+        ticks: length of the run, with random buttons.
         json: also write the figures to this file.
     """
     from hocket.bench.gameboy import bench_gameboy

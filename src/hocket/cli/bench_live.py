@@ -11,13 +11,13 @@ from hocket.cli.bench_command import at_least_one, positive
 def live(
     *, hz: float = 60.0, workers: int = 72, seconds: float = 8.0, rounds: int = 4, json: Path | None = None
 ) -> None:
-    """What two viewers of the live page cost the tick loop.
+    """Cost of two viewers of the live page to the tick loop.
 
     Args:
         hz: ticks per second.
-        workers: that wait, in the first case; in the second, two compute.
-        seconds: of each run.
-        rounds: in which runs without and with the page take turns.
+        workers: waiting workers of the first case; in the second, two compute.
+        seconds: length of each run.
+        rounds: pairs of a run without and a run with the page.
         json: also write the figures to this file.
     """
     from hocket.bench.live import bench_live

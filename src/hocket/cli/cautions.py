@@ -1,4 +1,4 @@
-"""Warnings of values that are probably not meant, and of what a machine does not grant."""
+"""Warnings of probably mistaken values, and of priorities that the system does not grant."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hocket.core.rules import Rule
 from hocket.latency.laws import Independent, LatencyModel
 
 DRAWS = 10_000
-"""Of a law, for its mean."""
+"""Samples of a law that estimate its mean."""
 MANY_WORKERS = 8
-"""From so many on, worker processes take long to start."""
+"""From this number on, worker processes take long to start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usual:
-    """The range that the values of an option usually lie in."""
+    """The usual range of an option's values."""
 
     most: float
     unit: str
@@ -31,7 +31,7 @@ class Usual:
     hint: str = ""
 
     def check(self, name: str, value: float, typed: str | None = None) -> None:
-        """Warn of a value above it."""
+        """Warn of a value above the range."""
         if value > self.most:
             given = f"{value:g}" if typed is None else typed
             console.warn(f"{flag(name)} {given} is {value:g} {self.unit}; usual are {self.range}{self.hint}")
@@ -51,12 +51,12 @@ def mean_s(law: LatencyModel) -> float:
 def check_usual(
     *, hz: float | None = None, workers: int | None = None, **laws: tuple[str | None, LatencyModel | None]
 ) -> None:
-    """Warn of values that suggest another unit or a slip, before anything is started.
+    """Warn of values that suggest a wrong unit or a typing error, before anything starts.
 
     Args:
         hz: ticks per second.
-        workers: how many start.
-        laws: by option, a law of durations as it was typed and as it was read.
+        workers: number of workers.
+        laws: for each option, its law of durations as typed and as read.
     """
     if hz is not None:
         HZ.check("hz", hz)
@@ -68,14 +68,14 @@ def check_usual(
 
 
 def say_starting(rule: Rule, clock: hocket.Realtime | hocket.Virtual) -> None:
-    """Say that many worker processes are started, which takes seconds."""
+    """Print that many worker processes start, which takes seconds."""
     workers = rule.initial_workers
     if isinstance(clock, hocket.Realtime) and clock.executor == hocket.Processes() and workers >= MANY_WORKERS:
         console.say(f"starting {workers} workers")
 
 
 def say_priority(result: hocket.RunResult, asked: int) -> None:
-    """Say that a run on the wall clock had no real-time priority, and how to grant it."""
+    """Print that a run on the wall clock got no real-time priority, and how to grant it."""
     if result.config["clock"]["name"] != "Realtime" or not asked or result.record.priority:
         return
     if not hasattr(os, "sched_setscheduler"):

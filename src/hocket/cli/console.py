@@ -26,9 +26,9 @@ errors = Console(stderr=True, markup=False, emoji=False, highlight=False)
 def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, sections: Callable[[int], bool] | None = None
 ) -> None:
-    """Print a table under its title; without a head if ``columns`` are all empty.
+    """Print a table under its title; without a header if ``columns`` are all empty.
 
-    ``sections(row number)`` says where a rule is drawn below a row.
+    ``sections(row number)`` is true if a line is drawn below the row.
     """
     drawn = Table(box=SIMPLE_HEAD, show_header=any(columns), show_edge=False, padding=(0, 1, 0, 0))
     for number, column in enumerate(columns):
@@ -50,13 +50,13 @@ def warn(text: str) -> None:
 
 
 def write_json(path: Path | None, content: Any) -> None:
-    """Write ``content`` where ``--json`` says."""
+    """Write ``content`` to the file of ``--json``."""
     if path is not None:
         files.write_json(path, content)
 
 
 def check_writable(*, out: Path | None = None, json: Path | None = None) -> None:
-    """Refuse a folder or file that cannot be written: before the work, not after it."""
+    """Refuse a folder or file that cannot be written, before the work starts."""
     if out is not None:
         files.make_folder(out)
     if json is not None:
@@ -67,7 +67,7 @@ def check_writable(*, out: Path | None = None, json: Path | None = None) -> None
 
 @contextmanager
 def progress(title: str, ticks: int) -> Iterator[list[Instrument]]:
-    """A progress line, on a terminal; yields what `hocket.run` takes as ``instruments``."""
+    """Show a progress line if on a terminal; yields the ``instruments`` for `hocket.run`."""
     with ProgressLine(ticks, title=title, console=console) as line:
         yield [line] if console.is_terminal else []
 

@@ -1,4 +1,4 @@
-"""``hocket decompose``: what a policy loses to inaction and to delay."""
+"""``hocket decompose``: the return that a policy loses to inaction and to delay."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from hocket.cli.policies import chosen_policy, made_policy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecomposeArguments:
-    """What ``hocket decompose`` can be told."""
+    """The options of ``hocket decompose``."""
 
     latency: str
     """Inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE, heavy:MEAN[:SHARE:FACTOR], or a file
     (of seconds, or a saved run's inferences.npz)."""
     env: str = "CartPole-v1"
-    """Any Gymnasium id that draws all chance from its seed; see: hocket envs."""
+    """Any Gymnasium id whose randomness comes from its seed alone; see: hocket envs."""
     policy: str = "network"
-    """An untrained network, random actions, FILE.py:NAME for a policy of your own, or what hocket train has saved."""
+    """An untrained network, random actions, FILE.py:NAME for a policy of your own, or a folder of hocket train."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
-    """When to start which worker."""
+    """The rule that starts workers."""
     workers: str = "2"
-    """How many workers, or auto (tick-dispatch only)."""
+    """Number of workers, or auto (tick-dispatch only)."""
     quantile: str = "0.95"
-    """Of the inference times, that tick-dispatch aims at, or auto."""
+    """Quantile of the inference times that tick-dispatch aims at, or auto."""
     predictability: float | None = None
     """The environment's ρ for --quantile auto."""
     release_early: bool = False
     """Tick-dispatch: run answers as soon as they are ready instead of at their target."""
     default: Literal["noop", "repeat", "random"] = "noop"
-    """What fills a tick without a fresh action."""
+    """Action of a tick without a fresh action."""
     env_args: str | None = None
-    """What the environment is made with, as NAME=VALUE,…"""
+    """Arguments of the environment as NAME=VALUE,…"""
     frame_stack: int = 1
-    """How many observations the policy sees at once."""
+    """Observations that the policy gets at once."""
     repeat_action_probability: float = 0.0
-    """Atari's sticky actions."""
+    """Probability of Atari's sticky actions."""
     width: float = 1.0
-    """The network's width multiplier."""
+    """Width multiplier of the network."""
     seconds: float = 40.0
-    """How long each run is, in the environment's own time."""
+    """Length of each run, in the environment's own time."""
     runs: int = 20
-    """How many, of different seeds; the intervals are over them."""
+    """Runs with different seeds; the intervals are over them."""
     seed: int = 0
-    """Of all chance."""
+    """Seed of all randomness."""
     json: Path | None = None
     """Also write the figures to this file."""
 
@@ -66,7 +66,7 @@ NEEDS = {**RULE_NEEDS, "width": UNTRAINED}
 
 
 def decompose(options: Annotated[DecomposeArguments, tyro.conf.arg(name="")]) -> None:
-    """What a policy loses to inaction and to delay: played again without them.
+    """Measure what a policy loses to inaction and to delay, by runs without them.
 
     hocket decompose --policy FILE.py:NAME --latency lognormal:0.05:0.3
     """

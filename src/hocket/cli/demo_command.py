@@ -30,16 +30,16 @@ def demo(
     live_port: int = USUAL_PORT,
     live_host: str = LOOPBACK,
 ) -> None:
-    """A network too slow for 60 Hz plays Boxing, sequential against staggered.
+    """Let a network too slow for 60 Hz play Boxing, sequential against staggered.
 
     Args:
-        seconds: how long each arm plays.
-        out: where the runs and the picture go.
+        seconds: length of each arm.
+        out: folder of the runs and the picture.
         json: also write the table to this file.
-        live: show a page with the game's picture and the schedule while it goes on.
-        live_port: the page's port; 0 for any that is free.
-        live_host: the address that the page is served on; other machines reach all but 127.0.0.1. The printed token is
-            needed.
+        live: serve a page with the game's picture and the schedule during the run.
+        live_port: port of the page; 0 for any free one.
+        live_host: address that the page is served on; 127.0.0.1 is reached from this machine only. The page needs the
+            printed token.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise ConfigurationError(f"--seconds {seconds} must be greater than 0; try --seconds 20")
@@ -77,7 +77,7 @@ def demo(
         ],
     )
     console.say("coverage: the share of the game's frames on which the network itself acted", style="dim")
-    console.say("delay: how many frames old the observation was that it acted on; 1 is the least", style="dim")
+    console.say("delay: age in frames of the observation that it acted on; 1 is the least", style="dim")
     say_priority(results[-1][1], asked=1)
     console.say(f"Runs saved in {out}: {out / REPORT} compares them, {picture} has their schedules")
 

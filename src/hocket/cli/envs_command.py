@@ -7,7 +7,7 @@ from hocket.envs import known_environments
 
 
 def envs() -> None:
-    """List the environments that are known, and what each needs."""
+    """List the known environments, and what each needs."""
     rows = []
     for known in known_environments():
         count = f" ({known.count} games)" if known.count > 1 else ""

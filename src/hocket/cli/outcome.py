@@ -1,4 +1,4 @@
-"""Saves what a command has made, whatever ended it, and prints it afterwards."""
+"""Saves and prints a command's result, even if an error or a signal ended it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put off Ctrl-C and the other signals that end a process until this is done."""
+    """Delay Ctrl-C and the other signals that end a process until the end of this context."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield
@@ -28,15 +28,15 @@ def conclude(
 ) -> Any:
     """Do ``work``, save its result, then print it.
 
-    An error that carries a ``result``, such as `RunInterrupted`, is raised again once that has been saved and printed.
+    An error with a ``result``, such as `RunInterrupted`, is raised again after its result was saved and printed.
 
     Args:
         work: makes the result.
-        save: each saves it in one place, and returns the line that says so.
-        show: prints it.
+        save: functions that each save it in one place and return a line for the user.
+        show: prints the result.
 
     Raises:
-        HocketError: if it could not be saved; or ``work`` called `sys.exit`.
+        HocketError: if it could not be saved, or ``work`` called `sys.exit`.
     """
     error: BaseException | None = None
     try:

@@ -1,4 +1,4 @@
-"""Standard output and error that never end a command: unwritable ones, and ones that lack a character."""
+"""Standard output and error that do not end a command if they are unwritable or lack a character."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def shown(text: str) -> str:
 
 
 class Output(io.TextIOBase):
-    """A stream that drops what can no longer be written, and keeps the reason in ``lost``."""
+    """A stream that drops text that can no longer be written, and keeps the reason in ``lost``."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
@@ -88,7 +88,7 @@ class Output(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """That of the stream."""
+        """The stream's encoding."""
         return getattr(self.stream, "encoding", None) or "utf-8"
 
     @property
@@ -97,7 +97,7 @@ class Output(io.TextIOBase):
         return self.stream.buffer
 
     def write(self, text: str) -> int:
-        """Write ``text``, or drop it."""
+        """Write ``text``, or drop it after a failure."""
         if self.lost is None:
             try:
                 self.stream.write(text)
@@ -106,7 +106,7 @@ class Output(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Pass on what is buffered, or drop it."""
+        """Write buffered text, or drop it after a failure."""
         if self.lost is None:
             try:
                 self.stream.flush()
@@ -125,11 +125,11 @@ class Output(io.TextIOBase):
         return number
 
     def writable(self) -> bool:
-        """True: what cannot be written is dropped."""
+        """True: text that cannot be written is dropped."""
         return True
 
     def discard(self) -> None:
-        """Let the rest of a lost stream's buffer go to nowhere, so that the interpreter's end does not fail on it."""
+        """Send the buffer of a lost stream to the null device, so that the interpreter's exit does not fail on it."""
         if self.lost is not None and self.stream is not None:
             with suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
@@ -137,7 +137,7 @@ class Output(io.TextIOBase):
 
 @contextmanager
 def safe_output() -> Iterator[Output]:
-    """Replace standard output and error by ones that do not fail; yields the output."""
+    """Replace standard output and error by ones that do not fail; yields standard output."""
     streams = sys.stdout, sys.stderr
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):

@@ -1,4 +1,4 @@
-"""``hocket plan``: which rule and how many workers, for inference times or for a network measured here."""
+"""``hocket plan``: recommends a rule and a number of workers, from inference times or a network measured here."""
 
 from __future__ import annotations
 
@@ -32,46 +32,46 @@ USUAL_PREDICTABILITY = 0.99
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanArguments:
-    """What ``hocket plan`` can be told."""
+    """The options of ``hocket plan``."""
 
     latency: str | None = None
     """Inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE, heavy:MEAN[:SHARE:FACTOR], or a file
-    (of seconds, or a saved run's inferences.npz). Without it the network for --env is measured here."""
+    (of seconds, or a saved run's inferences.npz). If not given, the network for --env is measured."""
     env: str | None = None
     """Any Gymnasium id; see: hocket envs."""
     env_args: str | None = None
-    """What the environment is made with, as NAME=VALUE,…"""
+    """Arguments of the environment as NAME=VALUE,…"""
     repeat_action_probability: float = 0.0
-    """Atari's sticky actions."""
+    """Probability of Atari's sticky actions."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     predictability: str = "auto"
-    """The environment's ρ, or auto: estimated from --env, 0.99 without."""
+    """The environment's ρ, or auto: estimated from --env, else 0.99."""
     policy: str = "network"
-    """What is measured: an untrained network, random actions, FILE.py:NAME for a policy of your own, or what
-    hocket train has saved."""
+    """The policy to measure: an untrained network, random actions, FILE.py:NAME for a policy of your own, or the
+    folder or a checkpoint that hocket train has saved."""
     width: float = 1.0
-    """The network's width multiplier."""
+    """Width multiplier of the network."""
     deep: bool = False
-    """The twice-deep IMPALA net."""
+    """Use the IMPALA net of twice the depth."""
     frame_stack: int = 1
-    """How many observations the network sees at once."""
+    """Observations that the network gets at once."""
     device: str = "cpu"
-    """Where the network is measured: cpu, cuda, cuda:1, ..."""
+    """Device of the network: cpu, cuda, cuda:1, ..."""
     variants: bool = True
-    """Also measure the network with more threads a worker, and in bfloat16 where the processor has it."""
+    """Also measure the network with more threads a worker, and in bfloat16 if the processor supports it."""
     cores: float | None = None
-    """Processors that workers may keep busy; all if the network is measured, else no limit."""
+    """Processors that workers may use; by default all if the network is measured, else no limit."""
     memory_gb: float | None = None
     """Memory that workers may take."""
     max_workers: int | None = None
-    """The largest number of workers to look at."""
+    """The largest number of workers to forecast."""
     update_latency: str | None = None
-    """Durations of one learning update, in the forms of --latency, to say how many learners keep up."""
+    """Durations of one learning update, in the forms of --latency, to recommend a number of learners."""
     limit_seconds: float = 18.0
-    """The time that all forecasts together may take, without measuring."""
+    """Time limit of all forecasts together, without measuring."""
     seed: int = 0
-    """Of all chance."""
+    """Seed of all randomness."""
     out: Path | None = None
     """Draw the frontier into this PNG (needs matplotlib)."""
     json: Path | None = None
@@ -80,11 +80,11 @@ class PlanArguments:
 
 _USUAL = PlanArguments()
 OF_THE_WORLD = ("env_args", "frame_stack", "repeat_action_probability")
-"""Options that say what --env is made like."""
+"""Options that --env is made with."""
 
 
 def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> None:
-    """Which rule and how many workers, before anything runs.
+    """Recommend a rule and a number of workers, before anything runs.
 
     hocket plan --latency lognormal:0.2:0.3 --hz 60
 
@@ -123,13 +123,13 @@ def plan(options: Annotated[PlanArguments, tyro.conf.arg(name="")] = _USUAL) -> 
 
 
 def draw(made: Plan, path: Path) -> str:
-    """Draw the frontier into a file; return the line that says so."""
+    """Draw the frontier into a file; returns a line for the user."""
     made.draw(path)
     return f"Drawn in {path}"
 
 
 def laws_of(options: PlanArguments) -> tuple[LatencyModel | None, LatencyModel | None]:
-    """The laws of inferences and of learning updates, where they are given."""
+    """The laws of inferences and of learning updates; None for one that is not given."""
     latency = None if options.latency is None else parse_latency(options.latency)
     update = None if options.update_latency is None else parse_latency(options.update_latency, "update_latency")
     return latency, update
@@ -151,11 +151,11 @@ def plain(made: Plan) -> dict[str, Any]:
 
 
 def run_line(options: PlanArguments, made: Plan) -> str:
-    """The ``hocket run`` that does what the plan recommends."""
+    """The ``hocket run`` command of the plan's recommendation."""
     chosen = made.recommended
     words = ["hocket run", f"--env {options.env or 'YOUR-ENVIRONMENT'}", f"--hz {made.hz:g}", *rule_words(chosen.rule)]
-    told = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
-    words += [spelled(name, getattr(options, name)) for name in told if getattr(options, name) != getattr(_USUAL, name)]
+    kept = OF_THE_WORLD if options.latency is not None else (*OF_THE_WORLD, "policy", "width", "deep", "device")
+    words += [spelled(name, getattr(options, name)) for name in kept if getattr(options, name) != getattr(_USUAL, name)]
     if options.latency is not None:
         words.append(f"--clock virtual --latency {options.latency}")
     else:
@@ -184,7 +184,7 @@ NEEDS = {
     **dict.fromkeys(OF_THE_WORLD, Need("env", given, "--env")),
     **dict.fromkeys(("policy", "width", "deep", "device", "variants"), MEASURED_NETWORK),
 }
-"""Options that change something only beside another option's value."""
+"""Options that have no effect without a value of another option."""
 
 
 def _check(options: PlanArguments) -> None:

@@ -1,4 +1,4 @@
-"""What acts, by words: an untrained network, random actions, a policy of the user's own, or one that was trained."""
+"""Policies by name: an untrained network, random actions, a policy of the user's own, or a trained one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def chosen_policy(words: str) -> Trained | PolicyFactory | None:
-    """What ``FILE.py:NAME`` or a training's folder holds; None for ``network`` and ``random``, which need no file.
+    """The policy of ``FILE.py:NAME`` or of a training's folder; None for ``network`` and ``random``.
 
     Raises:
         ConfigurationError: if there is no such thing.
@@ -42,7 +42,7 @@ def chosen_policy(words: str) -> Trained | PolicyFactory | None:
 
 
 def made_policy(chosen: Trained | PolicyFactory | None, options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
-    """What `chosen_policy` found for ``options.policy``, for ``env``."""
+    """The policy for ``env``, from the one that `chosen_policy` found for ``options.policy``."""
     if isinstance(chosen, Trained):
         return chosen.policy(options, env)
     if chosen is not None:
@@ -53,7 +53,7 @@ def made_policy(chosen: Trained | PolicyFactory | None, options: RunArguments, e
 
 
 def load_policy(words: str) -> PolicyFactory | Policy:
-    """What ``FILE.py:NAME`` names. The file is run.
+    """Run the file of ``FILE.py:NAME``; returns the object of that name.
 
     Raises:
         ConfigurationError: if there is no such thing, or it cannot be called.
@@ -62,8 +62,8 @@ def load_policy(words: str) -> PolicyFactory | Policy:
     path = Path(file)
     if not name or path.suffix != ".py" or not path.is_file():
         raise ConfigurationError(
-            f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, or what hocket train "
-            "--out has written"
+            f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, or a folder of "
+            "hocket train --out"
         )
     module_name = f"_hocket_policy_{path.stem}"
     spec = spec_from_file_location(module_name, path)
@@ -99,7 +99,7 @@ class RandomActions(PolicyFactory):
 
 
 def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
-    """One that fits ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
+    """A network for ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
     check_spaces(env)
     space = env.action_space
     from hocket.models.impala import SIDE, ImpalaNet
@@ -145,30 +145,28 @@ SCHEDULE = ("rule", "workers", "quantile", "predictability", "release_early")
 
 @dataclass(frozen=True)
 class Trained:
-    """Weights, and the options of the training that they are from."""
+    """Trained weights, with the options of their training."""
 
     weights: Path
     options: TrainArguments
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Of a training's folder, one of its checkpoints, or a file of its weights.
+        """Read a training's folder, one of its checkpoints, or a file of its weights.
 
-        Of a folder: the weights that the training ended with, or, if it has gone on since, the newest checkpoint's.
+        Of a folder: the final weights, or those of the newest checkpoint if the training was resumed after them.
 
         Raises:
-            ConfigurationError: if nothing there has been saved by ``hocket train``.
+            ConfigurationError: if ``hocket train`` has saved nothing there.
         """
         weights = _weights(path)
         for folder in (weights.parent, weights.parent.parent):
             if (folder / CONFIG).is_file():
                 return cls(weights, _options(folder / CONFIG))
-        raise ConfigurationError(
-            f"{weights} has no {CONFIG} beside or above it; give what hocket train --out has written"
-        )
+        raise ConfigurationError(f"{weights} has no {CONFIG} beside or above it; give a folder of hocket train --out")
 
     def policy(self, options: ActingArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
-        """Acts greedily in ``env``, in two stages if it was trained so.
+        """The greedy policy for ``env``, in two stages if it was trained so.
 
         Raises:
             ConfigurationError: if the weights do not fit the environment.
@@ -202,9 +200,9 @@ class Trained:
 
 
 def at_home(arguments: list[str]) -> list[str]:
-    """``run --policy FOLDER …`` with the training's environment and schedule before what was typed.
+    """``run --policy FOLDER …`` with the training's environment and schedule before the typed options.
 
-    A rule that is typed brings its own schedule; what contradicts a typed option is left out.
+    A typed rule replaces the whole schedule; saved options that contradict typed ones are left out.
 
     Raises:
         ConfigurationError: if the folder is not a training's.
@@ -237,7 +235,7 @@ def _weights(path: Path) -> Path:
         return newest_checkpoint(path) / WEIGHTS
     except CheckpointError as error:
         raise ConfigurationError(
-            f"--policy {path}: there are no weights; give what hocket train --out has written"
+            f"--policy {path}: there are no weights; give a folder of hocket train --out"
         ) from error
 
 
@@ -250,5 +248,5 @@ def _options(config: Path) -> TrainArguments:
         return TrainArguments(**saved)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
-            f"{config} is not that of a training ({error}); give what hocket train --out has written"
+            f"{config} is not that of a training ({error}); give a folder of hocket train --out"
         ) from error

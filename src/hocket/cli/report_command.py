@@ -1,4 +1,4 @@
-"""``hocket report`` and ``hocket trace``: look at runs that were saved."""
+"""``hocket report`` and ``hocket trace``: views of saved runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def report(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], *, out: Path
 
     Args:
         runs: folders that hocket run --out, hocket train --out or result.save wrote.
-        out: the file; report.html in the run's folder, or for several in the current one.
+        out: the file to write; by default report.html in the run's folder, or for several in the current one.
     """
     folders = [found for folder in runs for found in parts_of(folder)]
     if not folders:
@@ -55,9 +55,9 @@ def trace(
 
     Args:
         run: the folder of the run.
-        out: the file; trace.json in the run's folder.
-        start: second of the run at which the piece begins.
-        duration: seconds of the piece; to the end if left out.
+        out: the file to write; by default trace.json in the run's folder.
+        start: begin of the piece, in seconds of the run.
+        duration: length of the piece in seconds; by default to the end.
     """
     START.check("start", start)
     if duration is not None:
@@ -90,13 +90,13 @@ def parts_of(folder: Path) -> list[Path]:
 
 
 def whole_of(folder: Path) -> Path:
-    """The training that ``folder`` is the only run of, or ``folder``."""
+    """The folder of the training if ``folder`` is its only run, else ``folder``."""
     is_part = folder.match(PARTS) and len(parts_of(folder.parent)) == 1
     return folder.parent if is_part else folder
 
 
 def names_of(folders: list[Path]) -> list[str]:
-    """As much of the paths' ends as tells them apart."""
+    """The shortest path endings that differ."""
     paths = [whole_of(folder.resolve()) for folder in folders]
     for depth in range(1, max(len(path.parts) for path in paths)):
         names = ["/".join(path.parts[-depth:]) for path in paths]

@@ -1,4 +1,4 @@
-"""``hocket run``: any environment, policy size, rule and clock, by words."""
+"""``hocket run``: runs a policy in an environment, under the rule and clock that the options name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hocket.results.descriptions import default_fields
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let a policy act in an environment that does not wait.
 
-    hocket run --policy FOLDER acts by what hocket train --out FOLDER learned.
+    hocket run --policy FOLDER runs the policy that hocket train --out FOLDER learned.
 
     hocket run --config FOLDER/config.json repeats a saved run; options override it.
     """
@@ -46,13 +46,13 @@ def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> Non
 
 
 def show_run(options: RunArguments, result: hocket.RunResult) -> None:
-    """Print the summary, and the priority that was asked for in vain."""
+    """Print the summary, and a priority that was not granted."""
     console.say(str(result.summary()))
     say_priority(result, options.priority)
 
 
 def execute(options: RunArguments) -> hocket.RunResult:
-    """Run what ``options`` say. What cannot be is refused before torch is loaded, as far as it can be."""
+    """Run as ``options`` say; errors that can be found before torch is loaded are raised before."""
     rate = rate_of(options)
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)

@@ -25,31 +25,31 @@ from hocket.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatesArguments:
-    """What ``hocket states`` can be told."""
+    """The options of ``hocket states``."""
 
     env: str = "hocket/Blocks-v0"
     """A Game Boy environment; see: hocket envs."""
     env_args: str | None = None
-    """What it is made with, as NAME=VALUE,…: rom=tetris.gb."""
+    """Its arguments as NAME=VALUE,…: rom=tetris.gb."""
     out: Path = Path("states")
-    """The folder that they are added to."""
+    """Folder that the states are added to."""
     count: int = 20
-    """How many to save."""
+    """Number of states to save."""
     every: int = 600
-    """Ticks between two."""
+    """Ticks between two states."""
     policy: Literal["random", "noop"] = "random"
-    """What presses the buttons."""
+    """The policy that presses the buttons."""
     hold: int = 8
     """Ticks that a random button is held for."""
     seed: int = 0
-    """Of the environment and of the buttons."""
+    """Seed of the environment and of the buttons."""
 
 
 _USUAL = StatesArguments()
 
 
 def states(options: Annotated[StatesArguments, tyro.conf.arg(name="")] = _USUAL) -> None:
-    """Make a pool of save states: play, and save the state every so many ticks.
+    """Make a pool of save states: play, and save the state at fixed intervals.
 
     hocket run --env hocket/Blocks-v0 --env-args states=FOLDER begins its episodes with them. By hand: hocket play.
     """

@@ -1,4 +1,4 @@
-"""``hocket train``: an agent that learns while it acts, by words."""
+"""``hocket train``: trains an agent that learns while it acts, as the options say."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let an agent learn while it acts in an environment that does not wait.
 
-    hocket train --config FOLDER/config.json --resume FOLDER resumes one.
+    hocket train --config FOLDER/config.json --resume FOLDER resumes a training.
     """
     console.check_writable(out=options.out, json=options.json)
     result = conclude(
@@ -70,7 +70,7 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
 
 
 def save_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> str | None:
-    """Write the run, beside the checkpoints, into the folder of --out; return the line that says so."""
+    """Write the run beside the checkpoints into the folder of --out; returns a line for the user."""
     from hocket.learn.checkpoints.checkpoint import checkpoints
 
     if options.out is None:
@@ -88,7 +88,7 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
 
 
 def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
-    """Print the summary of the run and, of a whole training, that of the learning."""
+    """Print the summary of the run and, if the training is complete, that of the learning."""
     console.say(str(run_of(result).summary()))
     say_priority(run_of(result), options.priority)
     if not isinstance(result, hocket.RunResult):
@@ -96,12 +96,12 @@ def show_training(options: TrainArguments, result: TrainResult | hocket.RunResul
 
 
 def run_of(result: TrainResult | hocket.RunResult) -> hocket.RunResult:
-    """The run of a whole training, or of one that an error or a signal has ended."""
+    """The run of a training that is complete, or that an error or a signal has ended."""
     return result if isinstance(result, hocket.RunResult) else result.run
 
 
 def learning_figures(result: TrainResult) -> dict[str, str]:
-    """What a training's summary says beside its run's."""
+    """The summary of the learning, to print below that of the run."""
     final, run = result.final, result.run
     seconds = len(run.record.ticks) / float(run.record.trace.cadence.hz)
     figures = {"updates": f"{result.updates:,}, {result.updates / seconds:.3g} a second of the environment's time"}
@@ -116,7 +116,7 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
 
 
 def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
-    """The same as plain values, with the evaluations on the way."""
+    """The same as plain values, with the evaluations during the training."""
     if isinstance(result, hocket.RunResult):
         return {"run": asdict(result.summary()), "mode": result.config.get("mode")}
     final, stale = result.final, result.stalenesses
@@ -134,7 +134,7 @@ def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
 
 
 def execute(options: TrainArguments) -> TrainResult:
-    """Train what ``options`` say. What cannot be is refused before torch is loaded, as far as it can be."""
+    """Train as ``options`` say; errors that can be found before torch is loaded are raised before."""
     rate = rate_of(options)
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)
@@ -170,7 +170,7 @@ def execute(options: TrainArguments) -> TrainResult:
     if options.out is not None:
         checkpoints = hocket.Checkpoints(options.out, every=options.save_every)
         prepare_folder(options.out, options)
-    drawn = options.live and options.out is None  # what an environment draws with cannot always be saved
+    drawn = options.live and options.out is None  # the random state of an environment cannot always be saved
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=console.console))
         instruments: list[Instrument] = [line, Evaluations()]
@@ -203,16 +203,16 @@ def execute(options: TrainArguments) -> TrainResult:
 
 
 def charge_of(options: TrainArguments) -> LatencyModel | None:
-    """In realtime, the inference times of another network that this one is charged with."""
+    """The inference times of another network that this one is charged with in realtime."""
     if options.clock == "virtual" or options.latency is None:
         return None
     if options.latency == MEASURED:
-        raise ConfigurationError("--latency measured: in realtime a network takes what it takes; leave it out")
+        raise ConfigurationError("--latency measured needs --clock virtual; in realtime leave it out")
     return parse_latency(options.latency)
 
 
 def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
-    """What an inference of ``network`` takes on this machine."""
+    """Measure the inference times of ``network`` on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
     env = make_world(options)
@@ -231,7 +231,7 @@ class Evaluations(Instrument):
 
 
 def prepare_folder(folder: Path, options: TrainArguments) -> None:
-    """Keep the options beside the checkpoints; those that a resumed training began with stay."""
+    """Write the options beside the checkpoints; a resumed training keeps its first ones."""
     from hocket.learn.checkpoints.checkpoint import check_free
 
     config = folder / "config.json"
@@ -244,12 +244,12 @@ def prepare_folder(folder: Path, options: TrainArguments) -> None:
 
 
 def kept_options(options: TrainArguments) -> dict[str, Any]:
-    """What a config.json keeps of them: not where things go."""
+    """The options that a config.json keeps: all but `NOT_KEPT`."""
     return saved_options(options, without=NOT_KEPT)
 
 
 def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algorithm: DeepQ) -> None:
-    """Pre-train ``network``, if the options say so. A resumed training has been pre-trained."""
+    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was."""
     if options.demonstrations is None or options.resume is not None:
         return
     from hocket.learn.algorithms.imitating_dqn import ImitatingDQN

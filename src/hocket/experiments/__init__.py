@@ -1,1 +1,1 @@
-"""Experiments whose results stand in the docs: one file each, configuration and seeds included."""
+"""Experiments whose results are in the docs: one file each, with configuration and seeds."""

@@ -1,11 +1,11 @@
-"""Does learning with trunks in bfloat16 come to the same? DQN with the k=1 IMPALA net on a game of catch in pictures.
+"""Learning with bfloat16 trunks against float32: DQN with the k=1 IMPALA net on a game of catch in pictures.
 
-    python -m hocket.experiments.bfloat16_catch --out FOLDER             play what is not there yet
-    python -m hocket.experiments.bfloat16_catch --out FOLDER --collect   table and figure of what is
+    python -m hocket.experiments.bfloat16_catch --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.bfloat16_catch --out FOLDER --collect   table and figure of the finished tasks
 
 84x84 grey pictures of a ball that falls through 7 rows with a sidewise drift and bounces off the walls, and a bat of
 two columns below: +1 if it is caught, -1 if not, an episode a ball. Delay 1 (virtual, 60 Hz, delay-only), an update of
-32 transitions every 4 ticks; the two arms differ in arithmetic alone.
+32 transitions every 4 ticks; the two arms differ only in precision.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FIGURE = Path("docs/images/bfloat16_catch.png")
 
 
 class Catch(gym.Env[NDArray[np.uint8], Any]):
-    """See above. Actions: left, stay, right."""
+    """The game of catch. Actions: left, stay, right."""
 
     def __init__(self) -> None:
         self.observation_space = spaces.Box(0, 255, (1, SIDE, SIDE), np.uint8)
@@ -79,7 +79,7 @@ class Catch(gym.Env[NDArray[np.uint8], Any]):
 
 @dataclass(frozen=True)
 class CatchRun:
-    """One seed of one arithmetic."""
+    """One seed of one arm."""
 
     arm: str
     seed: int
@@ -114,12 +114,12 @@ class CatchRun:
 
 
 def tasks() -> list[CatchRun]:
-    """Both arms with the first seed, then with the next, and so on."""
+    """The tasks of both arms, ordered by seed."""
     return [CatchRun(arm, seed) for seed in SEEDS for arm in ARMS]
 
 
 def collect(rows: list[Row]) -> None:
-    """The table and the figure."""
+    """Write the table and draw the figure."""
     write_rows(TABLE, rows, ("arm", "seed", *COLUMNS))
     draw_learning_curves(rows, FIGURE, arms=ARMS, title="Catch in 84x84 pictures, IMPALA k=1, delay 1 (virtual)")
     print(by_arm(rows, arms=ARMS))

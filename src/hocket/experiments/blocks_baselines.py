@@ -1,10 +1,10 @@
-"""Hocket Blocks without learning: what no button, random buttons and the expert reach.
+"""Hocket Blocks without learning: scores of no button, random buttons and the expert.
 
-    python -m hocket.experiments.blocks_baselines --out FOLDER             play what is not there yet
-    python -m hocket.experiments.blocks_baselines --out FOLDER --collect   table of what is
+    python -m hocket.experiments.blocks_baselines --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.blocks_baselines --out FOLDER --collect   table of the finished tasks
 
-50 episodes of each, from level 0, of seeds of their own, the same for all; after 20,000 ticks (335 s) a game that is
-not over is broken off. Every action is executed in the next tick, so these are figures without delay.
+50 episodes of each from level 0, on the same seeds; a game is cut off after 20,000 ticks (335 s). Every
+action is executed in the next tick, so these are figures without delay.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TABLE = Path("docs/results/blocks_baselines.csv")
 
 
 def policy_of(name: str, env: GameBoyEnv[int], seed: int) -> Callable[[], int]:
-    """What names the next action."""
+    """A function that returns the next action."""
     if name == "expert":
         return BlocksExpert(env.read)
     if name == "noop":
@@ -46,7 +46,7 @@ def policy_of(name: str, env: GameBoyEnv[int], seed: int) -> Callable[[], int]:
 
 
 def play_episode(env: GameBoyEnv[int], name: str, seed: int, *, ticks: int = TICKS) -> Row:
-    """One game, or its first ``ticks`` ticks."""
+    """Play one game, or its first ``ticks`` ticks."""
     env.reset(seed=seed)
     act = policy_of(name, env, seed)
     total, played, over = 0.0, 0, False
@@ -76,7 +76,7 @@ class Games:
         return f"{self.policy}-{self.first_seed}"
 
     def play(self) -> list[Row]:
-        env = make_blocks(raw=True)  # nobody looks at the pictures
+        env = make_blocks(raw=True)  # pictures are not used
         seeds = range(self.first_seed, self.first_seed + self.count)
         rows = [play_episode(env, self.policy, seed, ticks=self.ticks) for seed in seeds]
         env.close()
@@ -84,12 +84,12 @@ class Games:
 
 
 def tasks() -> list[Games]:
-    """Those of the quick policies first."""
+    """The tasks, quick policies first."""
     return [Games(policy, seed) for policy in POLICIES for seed in range(0, EPISODES, EPISODES_A_TASK)]
 
 
 def summary(rows: Sequence[Row]) -> Table:
-    """A line a policy."""
+    """One summary row a policy."""
     table = Table("policy", "episodes", "return", "95 %", "lowest", "highest", "lines", "ticks", "games over")
     for policy in POLICIES:
         own = [row for row in rows if row["policy"] == policy]
@@ -104,7 +104,7 @@ def summary(rows: Sequence[Row]) -> Table:
 
 
 def collect(rows: list[Row]) -> None:
-    """Write the table, print its summary."""
+    """Write the table and print its summary."""
     write_rows(TABLE, rows, COLUMNS)
     Console().print(summary(rows))
 

@@ -1,7 +1,7 @@
-"""Hocket Blocks under delay (virtual, delay-only): DQN that has seen an expert play, sequential against staggered.
+"""Hocket Blocks under delay (virtual, delay-only): DQN pre-trained on an expert, sequential against staggered.
 
-    python -m hocket.experiments.blocks_delay --out FOLDER             play what is not there yet
-    python -m hocket.experiments.blocks_delay --out FOLDER --collect   table and figure of what is
+    python -m hocket.experiments.blocks_delay --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.blocks_delay --out FOLDER --collect   table and figure of the finished tasks
 
 The paper's Tetris experiment (Riemer et al. 2025, figure 5) at a reduced scale, on hocket's own cartridge: one grey
 frame, γ 0.99, batches of 32; delays of 1, 5, 8 and 70 frames, which are those of nets of 54 thousand to 105 million
@@ -10,12 +10,12 @@ ticks, β presses nothing. First 4,000 updates on four minutes of an expert that
 ticks, with the large margin of Hester et al. 2018, as if it had decided d ticks before; then 24,000 ticks of its own,
 an update every 4 ticks in either arm. Rewards are scores ÷ 40, so that a single row at level 0 pays 1.
 
-Buttons are pressed anew when they are repeated (``fresh_press=True``): when they have to be let go, what the expert
-does next cannot be told from one frame.
+A repeated action presses its button again (``fresh_press=True``): if a button had to be released first, one frame
+would not determine the expert's next action.
 
-What is shown is points a minute of play, in which a game that is over is followed by the next: an agent that pushes
-pieces down and clears no row ends every game at about the same score, only sooner or later. At a delay of 1 both arms
-do the same and are played once. Noop, chance and the expert, without delay, are marks.
+The figure is points a minute of play, over one game after another: an agent that drops pieces and clears no row
+ends every game at about the same score, only at different times. At a delay of 1 both arms are identical and are
+played once. Noop, chance and the expert, all without delay, are references.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def small_network() -> QNetwork:
 
 
 def demonstrated(seed: int) -> Demonstrations:
-    """What the agent is shown, in the units that it learns in."""
+    """The demonstrations, with rewards in the units that the agent learns in."""
     shown = expert_demonstrations(
         SHOWN_EPISODES, ticks=EPISODE_TICKS, seed=1000 + seed, random_share=RANDOM_SHARE, fresh_press=True
     )
@@ -106,18 +106,18 @@ def demonstrated(seed: int) -> Demonstrations:
 
 
 def points_per_minute(rewards: NDArray[np.float64]) -> float:
-    """Of the rewards of ticks in a row, as this experiment scales them."""
+    """Points a minute, from the scaled rewards of consecutive ticks."""
     return round(float(rewards.mean()) * SCORE * float(GAMEBOY_HZ) * 60, 2)
 
 
 def rule_of(arm: str, delay: int) -> Rule:
-    """The rule of ``arm``, with as many workers as the delay needs."""
+    """The rule of ``arm``, with the workers that the delay needs."""
     return hocket.Sequential() if arm == "sequential" else hocket.TickDispatch(delay)
 
 
 @dataclass(frozen=True)
 class BlocksRun:
-    """One seed of one arm that learns."""
+    """One seed of one learning arm."""
 
     delay: int
     arm: str
@@ -174,7 +174,7 @@ class BlocksRun:
         return hocket.Virtual(hz=hz, latency=hocket.Constant((self.delay - 0.25) / hz))
 
     def greedy_rewards(self, network: QNetwork) -> NDArray[np.float64]:
-        """Of `PLAYED_TICKS` ticks under the same rule and delay."""
+        """Points a minute over `PLAYED_TICKS` ticks under the same rule and delay."""
         env = make_game()
         policy, rule, default = greedy_policy(network), rule_of(self.arm, self.delay), hocket.Fixed(NONE)
         result = hocket.run(env, policy, rule, self.clock, ticks=PLAYED_TICKS, default=default, seed=2000 + self.seed)
@@ -184,7 +184,7 @@ class BlocksRun:
 
 @dataclass(frozen=True)
 class Mark:
-    """One seed of what needs no learning and knows no delay."""
+    """One seed of a reference, without learning and delay."""
 
     arm: str
     seed: int
@@ -215,7 +215,7 @@ class Mark:
 
 
 def tasks() -> list[BlocksRun | Mark]:
-    """Every cell of the first seed, then of the next, and so on."""
+    """The tasks of every cell, ordered by seed."""
     every: list[BlocksRun | Mark] = []
     for seed in SEEDS:
         every += [BlocksRun(delay, arm, seed) for delay in DELAYS for arm in ARMS if delay > 1 or arm == "TickDispatch"]
@@ -224,7 +224,7 @@ def tasks() -> list[BlocksRun | Mark]:
 
 
 def collect(rows: list[Row]) -> None:
-    """The table and the figure."""
+    """Write the table and draw the figure."""
     every = [*rows, *({**row, "arm": "sequential"} for row in rows if row["delay"] == "1")]
     delays, arms = [*map(str, DELAYS), "any"], [*ARMS, *MARKS]
     every.sort(key=lambda row: (delays.index(row["delay"]), arms.index(row["arm"])))

@@ -26,17 +26,17 @@ from hocket.errors import ConfigurationError
 
 EPISODES = 10
 TICKS = 3600
-"""Of an episode at most: a minute."""
+"""The most ticks of an episode: a minute."""
 
 
 def expert_policy(env: gym.Env[Any, Any], *, random_share: float = 0.0, seed: int = 0) -> Callable[[Any], int]:
-    """The expert as a policy; it looks into the game's memory, not at what it is given.
+    """The expert as a policy; it reads the game's memory and ignores its observation.
 
     Args:
         env: Hocket Blocks, wrapped or not.
-        random_share: of ticks in which a random action is executed instead, so that what the expert would not do is
-            seen as well.
-        seed: of those.
+        random_share: share of ticks in which a random action is executed instead, so that the data hold more than the
+            expert's choices.
+        seed: seed of the random actions.
 
     Raises:
         ConfigurationError: if the share is out of range.
@@ -59,14 +59,14 @@ def expert_policy(env: gym.Env[Any, Any], *, random_share: float = 0.0, seed: in
 def expert_demonstrations(
     episodes: int, *, ticks: int = TICKS, seed: int = 0, random_share: float = 0.0, fresh_press: bool = False
 ) -> hocket.Demonstrations:
-    """Let the expert play.
+    """Record episodes of the expert.
 
     Args:
-        episodes: how many.
-        ticks: after these an episode is truncated.
-        seed: of the first reset, and of the random actions.
+        episodes: number of episodes.
+        ticks: length at which an episode is truncated.
+        seed: seed of the first reset and of the random actions.
         random_share: see `expert_policy`.
-        fresh_press: the environment's.
+        fresh_press: option of the environment.
 
     Raises:
         ConfigurationError: if a number is out of range.
@@ -86,9 +86,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="the file to write, .npz")
     parser.add_argument("--episodes", type=int, default=EPISODES)
-    parser.add_argument("--ticks", type=int, default=TICKS, help="of an episode at most")
+    parser.add_argument("--ticks", type=int, default=TICKS, help="most ticks of an episode")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--random-share", type=float, default=0.0, help="of ticks with a random action instead")
+    parser.add_argument("--random-share", type=float, default=0.0, help="share of ticks with a random action instead")
     parser.add_argument("--fresh-press", action="store_true", help="with --env-args fresh_press=True in training")
     options = parser.parse_args()
     try:

@@ -1,11 +1,11 @@
-"""CartPole at 50 Hz under delay (virtual, delay-only): what the pending actions are worth.
+"""CartPole at 50 Hz under delay (virtual, delay-only): the value of pending actions in the input.
 
     python -m hocket.experiments.cartpole_delay --out docs/results/cartpole_delay.csv
 
 Four arms, the same network and learning in each: an inference of a quarter tick (delay 1); the same held to a delay
-of 4 ticks, the pending actions in the input; an inference of 4 ticks, without them; and the same with late binding, its
-head told just before the tick of the actions executed since. A run stops when an evaluation reaches 495; the final
-figure is of 20 other episodes with the best weights.
+of 4 ticks, the pending actions in the input; an inference of 4 ticks, without them; and the same with late binding,
+whose head gets the actions executed since, just before the tick. A run stops when an evaluation reaches 495; the
+final figure is of 20 other episodes with the best weights.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EPSILON = Linear(1.0, 0.04, 8000)
 
 @dataclass(frozen=True)
 class CartPoleArm:
-    """One way of acting late."""
+    """One way of acting under delay."""
 
     name: str
     rule: Rule
@@ -59,7 +59,7 @@ ARMS = (
 
 
 def play(task: tuple[CartPoleArm, int]) -> list[dict[str, Any]]:
-    """Train one seed of one arm; a row an evaluation, the final one last."""
+    """Train one seed of one arm; one row an evaluation, the final one last."""
     arm, seed = task
     torch.manual_seed(seed)
     result = train(

@@ -1,11 +1,11 @@
-"""What chance and a simple script reach in Hocket Duel: battles of its first, fourth and last round, and catching.
+"""Random play and a simple script in Hocket Duel: battles of its first, fourth and last round, and catching.
 
-    python -m hocket.experiments.duel_baselines --out FOLDER             play what is not there yet
-    python -m hocket.experiments.duel_baselines --out FOLDER --collect   the table of what is
+    python -m hocket.experiments.duel_baselines --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.duel_baselines --out FOLDER --collect   table of the finished tasks
 
 Fifty episodes of each, one a seed, frame by frame and without delay. Random presses one of the seven actions in every
-frame. The script reads the game's memory (`hocket.envs.gameboy.duel_script`): what it reaches is no agent's, but shows
-that choices matter. A return is, of battles, theirs that fell less mine that did; of catching, 1 or −1.
+frame. The script reads the game's memory (`hocket.envs.gameboy.duel_script`): its score is no agent's, but shows
+that choices matter. The return of a battle is the opponent's fainted creatures minus one's own; of catching, 1 or −1.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GAMES = {
     "duel, round 8": (DUEL_ID, 7),
     "catch": (CATCH_ID, 0),
 }
-"""The environment, and the encounter that every episode begins."""
+"""The environment, and the encounter that every episode starts with."""
 POLICIES = ("random", "script")
 COLUMNS = ("game", "policy", "seed", "return", "won", "ticks")
 TABLE = Path("docs/results/duel_baselines.csv")
@@ -66,7 +66,7 @@ class Playing:
 
 
 def episode(env: gym.Env[Any, Any], encounter: int, policy: str, seed: int) -> Row:
-    """Its return, whether it was won, and how long it was."""
+    """Play one episode: its return, whether it was won, and its length."""
     game = env.unwrapped
     assert isinstance(game, GameBoyEnv)
     env.reset(seed=seed, options={"encounter": encounter})
@@ -80,25 +80,25 @@ def episode(env: gym.Env[Any, Any], encounter: int, policy: str, seed: int) -> R
 
 
 def scripted(game: GameBoyEnv[Any]) -> Iterator[int]:
-    """What the script presses, by the memory of the moment."""
+    """The script's action for the current memory."""
     script = DuelScript()
     while True:
         yield script(game.read)
 
 
 def by_chance(rng: np.random.Generator) -> Iterator[int]:
-    """Any of the seven actions."""
+    """A random one of the seven actions."""
     while True:
         yield from rng.integers(7, size=4096).tolist()
 
 
 def tasks() -> list[Playing]:
-    """The first seeds of everything, then the next ones."""
+    """The tasks of every cell, ordered by seed."""
     return [Playing(game, policy, seed) for seed in range(0, EPISODES, BLOCK) for game in GAMES for policy in POLICIES]
 
 
 def collect(rows: list[Row]) -> None:
-    """The table of episodes as it is, and means with 95 % intervals in Markdown."""
+    """Write the table of episodes, and means with 95 % intervals in Markdown."""
     order = list(GAMES)
     rows.sort(key=lambda row: (order.index(row["game"]), POLICIES.index(row["policy"]), int(row["seed"])))
     write_rows(TABLE, rows, COLUMNS)

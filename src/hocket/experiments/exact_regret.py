@@ -1,9 +1,9 @@
-"""Exact inaction and delay regret against interval and delay, with the recalled bounds beside them.
+"""Exact inaction and delay regret against interval and delay, beside the cited bounds.
 
     python -m hocket.experiments.exact_regret --out docs/results/exact_regret.csv --figure docs/images/exact_regret.png
 
-The bounds are worst-case orders whose constants are not known: they are drawn with constant 1, to show how they grow,
-and say nothing about one world.
+The bounds are worst-case orders whose constants are not known: they are drawn with constant 1 to show how they grow,
+and bound no single world.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def draw(found: list[dict[str, Any]], path: Path) -> None:
 
 
 def main() -> None:
-    """Compute, write, draw."""
+    """Compute the regrets, write the table, draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("exact_regret.csv"))
     parser.add_argument("--figure", type=Path, default=Path("exact_regret.png"))

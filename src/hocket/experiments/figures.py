@@ -1,6 +1,6 @@
-"""The experiments' figures: means over seeds with 95 % intervals, in colours that colour-blind people can tell apart.
+"""The experiments' figures: means over seeds with 95 % intervals, in colours safe for colour-blind readers.
 
-Intervals are Student's t over seeds; of one seed there is none. Colours: Okabe & Ito 2008.
+Intervals are Student's t over seeds; one seed has none. Colours: Okabe & Ito 2008.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ KINDS = {
     "final": "greedy, best weights,\nepisodes of their own",
     "training": "while exploring,\nlast tenth of training",
 }
-"""Which rows of a run are shown, and how they came about."""
+"""Label of each kind of row that is shown."""
 
 
 def values_of(rows: Iterable[Row], column: str = "mean_return", /, **wanted: Any) -> list[float]:
-    """``column`` of the rows that have these entries (compared as text); without those that have none."""
+    """``column`` of the rows with these entries (compared as text), without empty values."""
     found = (
         float(row[column] or "nan") for row in rows if all(str(row[key]) == str(value) for key, value in wanted.items())
     )
@@ -53,9 +53,10 @@ def draw_against_delay(
 
     Args:
         rows: with game, delay, arm, kind and ``column``.
-        arms: a line each.
-        references: arms that know no delay; a horizontal line each.
-        column, meaning: what is drawn, and what it is.
+        arms: one line each.
+        references: arms without delay; one horizontal line each.
+        column: the column that is drawn.
+        meaning: its label.
     """
     plt = _pyplot()
     delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})

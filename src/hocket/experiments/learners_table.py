@@ -1,11 +1,11 @@
 """Learners in turn beside one with a larger batch, on MinAtar's Breakout (virtual, 60 Hz, delay 1).
 
-    python -m hocket.experiments.learners_table --out FOLDER             play what is not there yet
-    python -m hocket.experiments.learners_table --out FOLDER --collect   the table of what is
+    python -m hocket.experiments.learners_table --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.learners_table --out FOLDER --collect   table of the finished tasks
 
 A gradient of 32 transitions takes one learner 33 ticks. ``RoundRobin(n)`` starts one every 33/n ticks, evenly: n = 33
 gives an update a tick. ``ParallelBatch(n)`` spends the same learners on one update of 32·n transitions every 33 ticks.
-So both see as many transitions; what differs is the number of updates, and how stale they are.
+Both see the same number of transitions; they differ in the number of updates and in staleness.
 """
 
 from __future__ import annotations
@@ -102,12 +102,12 @@ class LearnersRun:
 
 
 def tasks() -> list[LearnersRun]:
-    """Every kind and number with the first seed, then with the next, and so on."""
+    """The tasks of every kind and number, ordered by seed."""
     return [LearnersRun(kind, n, seed) for seed in SEEDS for n in reversed(NUMBERS) for kind in KINDS]
 
 
 def collect(rows: list[Row]) -> None:
-    """The table as it is, and its means over seeds in Markdown."""
+    """Write the table, and its means over seeds in Markdown."""
     rows.sort(key=lambda row: (int(row["n"]), KINDS.index(row["learner"]), int(row["seed"])))
     write_rows(TABLE, rows, COLUMNS)
     print("| n | learner | updates | staleness mean / max | return per 1,000 ticks | return, best weights |")

@@ -1,10 +1,10 @@
-"""What the MinAtar experiments have in common: the games, the learning, and a row for each figure of a run.
+"""The common parts of the MinAtar experiments: games, learning, and the rows of a run.
 
 Young & Tian 2019, *MinAtar*: sticky actions with probability 0.1 and difficulty ramping, as in its defaults; the
-minimal action sets (its ``-v1``). Their network with one more layer of 128 units, so that pending actions fit in, and
-their settings where they are DQN's: replay of 100,000, batches of 32, γ 0.99, a target network every 1,000 frames,
-learning rate 2.5e-4. Unlike theirs: Adam, double selection, an update every 4 ticks, and ε at 0.1 after 50,000 ticks
-already: a run is shorter.
+minimal action sets (its ``-v1``). Their network with one more layer of 128 units, which takes the pending actions, and
+their settings of DQN: replay of 100,000, batches of 32, γ 0.99, a target network every 1,000 frames,
+learning rate 2.5e-4. Unlike theirs: Adam, double selection, an update every 4 ticks, and ε at 0.1 after 50,000 ticks,
+because runs are shorter.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def make_game(game: str) -> gym.Env[Any, Any]:
 
 
 def network_for(game: str, **options: Any) -> QNetwork:
-    """The network for ``game``; options as of `q_network`."""
+    """The network for ``game``; options as for `q_network`."""
     env = make_game(game)
     observations, actions = env.observation_space, env.action_space
     env.close()
@@ -50,7 +50,7 @@ def network_for(game: str, **options: Any) -> QNetwork:
 
 
 def rows_of(result: TrainResult) -> list[Row]:
-    """A row an evaluation, one of the last tenth of training, and the final one last."""
+    """One row an evaluation, one for the last tenth of training, and the final evaluation last."""
     summary = result.run.summary()
     run = {
         "coverage": round(summary.coverage, 4),

@@ -1,18 +1,18 @@
-"""MinAtar at 60 Hz under delay (virtual, delay-only): what each way of acting late is worth.
+"""MinAtar at 60 Hz under delay (virtual, delay-only): returns of each way of acting under delay.
 
-    python -m hocket.experiments.minatar_delay --out FOLDER             play what is not there yet
-    python -m hocket.experiments.minatar_delay --out FOLDER --collect   table and figure of what is
+    python -m hocket.experiments.minatar_delay --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.minatar_delay --out FOLDER --collect   table and figure of the finished tasks
 
 Breakout and Asterix; every inference takes a constant time of (d − 1/4) ticks, so that its action is executed with a
-delay of d. The network is small, whatever the delay. In every arm the same learning goes on in the background, one
-update every 4 ticks, and evaluations are under the same rule and delay. Where no fresh action is there β presses
+delay of d. The network is small, whatever the delay. Every arm learns in the background with one
+update every 4 ticks, and is evaluated under the same rule and delay. In ticks without a fresh action β presses
 nothing; the first d ticks of every episode are such ticks.
 
-Only late binding tells its network of pending actions: in the other arms an inference lasts longer than a tick, so
-when it starts the actions before its own are unknown, all of them, and would tell it nothing.
+Only late binding gives its network the pending actions: in the other arms an inference lasts longer than a tick, so
+all actions before its own are still unknown when it starts.
 
-With constant times ``MaxTime(d)`` and ``TickDispatch(d)`` do the same, tick for tick, and so learn the same from the
-same seed; at a delay of 1 every arm does. A test sees to that. Such cells are played once and entered under each name.
+With constant times ``MaxTime(d)`` and ``TickDispatch(d)`` act alike in every tick, and so learn the same from the
+same seed; at a delay of 1 all arms do (tested). Such cells are played once and entered under each name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ DELAYS = (1, 2, 4, 8, 16)
 SEEDS = (0, 1, 2, 3, 4)
 STILL = hocket.Fixed(0)
 NEVER_S = 1e6
-"""An inference time that no run lives to see the end of: the default acts in every tick."""
+"""An inference time longer than any run: the default acts in every tick."""
 DEFAULT_ONLY = {"noop": STILL, "random": hocket.RandomDefault()}
 DEFAULT_ONLY_TICKS = 30_000
 ALGORITHM = DQN(**DQN_OPTIONS, n_step=3)
@@ -59,20 +59,20 @@ FIGURE = Path("docs/images/minatar_delay.png")
 
 
 def rule_of(arm: str, delay: int) -> Rule:
-    """The rule of ``arm``, with as many workers as a delay of ``delay`` ticks needs."""
+    """The rule of ``arm``, with the workers that a delay of ``delay`` ticks needs."""
     if arm == "sequential":
         return hocket.Sequential()
     return hocket.MaxTime(delay) if arm == "MaxTime" else hocket.TickDispatch(delay)
 
 
 def played_as(arm: str, delay: int) -> str:
-    """The arm that does the same at this delay, and is played for both."""
+    """The arm that is identical at this delay and is played for both."""
     return "TickDispatch" if delay == 1 or arm == "MaxTime" else arm
 
 
 @dataclass(frozen=True)
 class MinAtarRun:
-    """One seed of one arm that learns."""
+    """One seed of one learning arm."""
 
     game: str
     delay: int
@@ -111,7 +111,7 @@ class MinAtarRun:
 
 @dataclass(frozen=True)
 class DefaultOnly:
-    """One seed without a policy: there is no delay to speak of."""
+    """One seed of a reference without a policy, and so without delay."""
 
     game: str
     arm: str
@@ -145,7 +145,7 @@ class DefaultOnly:
 
 
 def tasks() -> list[MinAtarRun | DefaultOnly]:
-    """Every cell of the first seed, then of the next, and so on."""
+    """The tasks of every cell, ordered by seed."""
     every: list[MinAtarRun | DefaultOnly] = []
     for seed in SEEDS:
         every += [
@@ -160,7 +160,7 @@ def tasks() -> list[MinAtarRun | DefaultOnly]:
 
 
 def with_twins(rows: list[Row]) -> list[Row]:
-    """``rows`` and, of cells that were played for others too, those of the others."""
+    """``rows``, with the rows of shared cells repeated under each arm's name."""
     every = list(rows)
     for row in rows:
         if row["arm"] in ARMS:
@@ -170,7 +170,7 @@ def with_twins(rows: list[Row]) -> list[Row]:
 
 
 def collect(rows: list[Row]) -> None:
-    """The table and the figure."""
+    """Write the table and draw the figure."""
     every = with_twins(rows)
     delays, arms = [*map(str, DELAYS), "any"], [*ARMS, *DEFAULT_ONLY]
     every.sort(key=lambda row: (row["game"], delays.index(row["delay"]), arms.index(row["arm"])))

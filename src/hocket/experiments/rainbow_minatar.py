@@ -1,12 +1,12 @@
 """Rainbow beside DQN on MinAtar's Breakout at a delay of 1 (virtual, 60 Hz).
 
-    python -m hocket.experiments.rainbow_minatar --out FOLDER             play what is not there yet
-    python -m hocket.experiments.rainbow_minatar --out FOLDER --collect   table and figure of what is
+    python -m hocket.experiments.rainbow_minatar --out FOLDER             run the tasks that are not done
+    python -m hocket.experiments.rainbow_minatar --out FOLDER --collect   table and figure of the finished tasks
 
 The same trunk, hidden layer, replay size, learning rate and one update every 4 ticks. Rainbow has all six of its
 parts: double, dueling, noisy (in place of ε), n = 3, prioritised with α 0.5 and β from 0.4 to 1 over the run, and
-distributions of returns on 51 atoms from 0 to 20: Breakout pays +1 a brick and takes nothing, and discounted returns
-stay below 20 (one brick in five ticks for ever); the support would grow if they did not.
+distributions of returns on 51 atoms from 0 to 20: Breakout pays +1 a brick and has no negative rewards, and discounted
+returns stay below 20 (one brick every five ticks); the support would grow otherwise.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ class RainbowRun:
 
 
 def tasks() -> list[RainbowRun]:
-    """Both algorithms with the first seed, then with the next, and so on."""
+    """The tasks of both algorithms, ordered by seed."""
     return [RainbowRun(arm, seed) for seed in SEEDS for arm in ARMS]
 
 
 def collect(rows: list[Row]) -> None:
-    """The table and the figure."""
+    """Write the table and draw the figure."""
     write_rows(TABLE, rows, ("arm", "seed", *COLUMNS))
     draw_learning_curves(rows, FIGURE, arms=ARMS, title="MinAtar Breakout, delay 1 (virtual)")
     print(by_arm(rows, arms=ARMS))

@@ -4,9 +4,9 @@
         --out docs/results/regret_over_time.csv --figure docs/images/regret_over_time.png
 
 An inference takes four ticks. A sequential agent acts on every fourth tick, four ticks late: its regret levels off at
-Δ_inaction + Δ_delay, however long it learns. Staggered workers act on every tick, four ticks late: what is left in the
-end is Δ_delay. Learning is the same everywhere: optimism on a table of what has been seen. Runs that the CSV already
-holds are not repeated. Source: Riemer et al. 2025, Remarks 1 and 2.
+Δ_inaction + Δ_delay, however long it learns. Staggered workers act on every tick, four ticks late: theirs levels off
+at Δ_delay. All arms learn alike: an optimistic table of visited states. Runs that are already in the CSV are not
+repeated. Source: Riemer et al. 2025, Remarks 1 and 2.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ PLAYED = [(w, a) for w in WORLDS for a in ARMS if a is not KNOWING or w == "rand
 
 
 class Optimist:
-    """Plans for the average reward on what it has seen, and takes what it has not seen to be better than it looks."""
+    """Plans for the average reward on the transitions seen, with optimistic values for unseen ones."""
 
     def __init__(self, mdp: AsyncMDP, arm: RegretArm) -> None:
         self._actions, self._kinds, self._interval = mdp.actions, mdp.actions + 1, arm.interval
@@ -73,7 +73,7 @@ class Optimist:
         self._learned = self._plan_at = 0
 
     def decide(self, observation: NDArray[Any], pending_actions: PendingActions = NOTHING_PENDING) -> int:
-        """The policy, always of the newest plan."""
+        """The policy of the newest plan."""
         return int(self._table[self._row(int(observation[0]), pending_actions)])
 
     def began(self, observation: Any) -> None:
@@ -122,7 +122,7 @@ class Optimist:
 
 
 def play(task: tuple[str, RegretArm, int]) -> list[dict[str, Any]]:
-    """One seed of one arm in one world; a row a checkpoint."""
+    """Run one seed of one arm in one world; one row a checkpoint."""
     world, arm, seed = task
     mdp = WORLDS[world]
     parts = exact_decomposition(mdp, interval_ticks=arm.interval, delay_ticks=LATE)
@@ -153,7 +153,7 @@ def play(task: tuple[str, RegretArm, int]) -> list[dict[str, Any]]:
 
 
 def draw(rows: list[dict[str, str]], path: Path) -> None:
-    """A panel a world: mean over seeds, every seed thinly, the exact limits dashed."""
+    """One panel a world: the mean over seeds, each seed as a thin line, the exact limits dashed."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -181,7 +181,7 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
 
 
 def main() -> None:
-    """Run what the CSV lacks; draw."""
+    """Run what the CSV lacks, then draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("regret_over_time.csv"))
     parser.add_argument("--figure", type=Path, default=Path("regret_over_time.png"))

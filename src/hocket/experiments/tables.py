@@ -24,8 +24,8 @@ def against_delay(
     """Returns, or another ``column``, by game and delay.
 
     Args:
-        arms: a column each.
-        references: a column each too; they know no delay, and have no training.
+        arms: one column each.
+        references: one column each; without delay and training.
     """
 
     def lines() -> Iterator[str]:
@@ -55,7 +55,7 @@ def by_arm(rows: list[Row], *, arms: Sequence[str]) -> str:
 
 
 def cell(values: Sequence[float]) -> str:
-    """``mean ± half``, without the half for one value, and nothing for none."""
+    """``mean ± half``; without ``half`` for one value, empty for none."""
     mean, half = interval(values)
     if math.isnan(mean):
         return ""

@@ -1,7 +1,7 @@
-"""Many runs of an experiment, on every core, to be taken up again where they were left.
+"""Many runs of an experiment, on every core; an interrupted set can be completed later.
 
-A task is a small picklable value. What it finds goes into a file of its own as soon as it is done, so that whatever
-ends the program costs no more than what was running; the next call leaves out what is there.
+A task is a small picklable value. Its rows are written to a file of its own as soon as it is done, so an
+interruption loses only the running tasks; the next call skips finished ones.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ class Task(Protocol):
 
     @property
     def name(self) -> str:
-        """Its file's; no other task's."""
+        """The name of its file, unique among tasks."""
 
     @property
     def cell(self) -> str:
-        """What it repeats: tasks of one cell take about as long as each other."""
+        """The configuration that it repeats: tasks of one cell take about the same time."""
 
     def play(self) -> list[Row]:
-        """Do it. All rows have the same keys."""
+        """Run the task. All rows have the same keys."""
 
 
 def write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """A CSV file of ``columns``, whole or not there; other keys are left out."""
+    """Write ``columns`` to a CSV file atomically; other keys are left out."""
     with replacing(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
         writer.writeheader()
@@ -58,15 +58,15 @@ def part(folder: Path, task: Task) -> Path:
 
 
 def perform(tasks: Iterable[Task], folder: Path, *, processes: int, minutes: float | None = None) -> list[str]:
-    """Play the tasks that have no file in ``folder`` yet, in their order.
+    """Run the tasks that have no file in ``folder`` yet, in order.
 
     Args:
-        processes: tasks at a time, one torch thread each.
-        minutes: start none that would take longer than these, by what its cell took before (or, of a new cell, the
-            slowest one so far).
+        processes: tasks that run at once, one torch thread each.
+        minutes: time limit; a task is not started if it would pass it, by the last time of its cell (of a new cell,
+            by the slowest task so far).
 
     Returns:
-        The names of those without a file in the end, because they failed (the traceback is printed) or came too late.
+        The names of tasks left without a file: they failed (the traceback is printed) or would pass the limit.
     """
     os.environ["OMP_NUM_THREADS"] = "1"
     make_folder(folder)
@@ -117,19 +117,19 @@ def _play(task: Task, folder: Path) -> float:
 def command(
     description: str, tasks: Sequence[Task], columns: Sequence[str], collect: Callable[[list[Row]], None]
 ) -> None:
-    """The command line of an experiment: play tasks into a folder, or ``collect`` what is there.
+    """The command line of an experiment: run tasks into a folder, or ``collect`` the finished ones.
 
     Args:
-        columns: what tasks' rows must have to be collected.
-        collect: given the rows of all finished tasks in their order.
+        columns: columns that a task's rows need to be collected.
+        collect: called with the rows of all finished tasks, in order.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder of the tasks' files")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--minutes", type=float, help="start nothing that would take longer than these")
+    parser.add_argument("--minutes", type=float, help="start no task that would pass this time limit")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="of task names, such as 'breakout-4-*'")
-    parser.add_argument("--list", action="store_true", help="print the names of all tasks, and do nothing")
-    parser.add_argument("--collect", action="store_true", help="write table and figure of what is there")
+    parser.add_argument("--list", action="store_true", help="only print the names of all tasks")
+    parser.add_argument("--collect", action="store_true", help="write table and figure of the finished tasks")
     options = parser.parse_args()
     chosen = [t for t in tasks if options.only is None or any(fnmatch(t.name, pattern) for pattern in options.only)]
     if options.list:

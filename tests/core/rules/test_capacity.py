@@ -1,4 +1,4 @@
-"""How many workers are needed: the arithmetic, and `workers="auto"` when the law changes in mid-run."""
+"""The number of workers that is needed: the arithmetic, and `workers="auto"` when the law changes in mid-run."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_inference_times_of_nothing_divide_nothing():
 
 
 def worker_counts(metrics):
-    """By tick, how many workers there were."""
+    """The number of workers by tick."""
     counts, present = [], 0
     for event, commands in metrics.record.trace.steps():
         present += isinstance(event, e.WorkerJoined)

@@ -1,4 +1,4 @@
-"""The rule that minimises predicted regret: its parts by hand, and what it reaches."""
+"""The rule that minimises predicted regret: its parts by hand, and its results."""
 
 import pytest
 from hypothesis import given
@@ -77,7 +77,7 @@ def steady(predictability):
 
 
 def test_the_leader_waits_where_delay_is_cheap_and_does_not_where_it_costs():
-    # Waiting for all: ρ⁸ a tick. Taking what comes after 3 ticks: ¾·ρ² a tick. Equal at ρ⁶ = ¾, ρ = 0.953.
+    # Waiting for all: ρ⁸ a tick. Taking answers of 3 ticks: ¾·ρ² a tick. Equal at ρ⁶ = ¾, ρ = 0.953.
     assert steady(0.99) == 9
     assert steady(0.9) <= 3
 
@@ -151,7 +151,7 @@ def test_predicted_regret_is_no_worse_than_any_other_rules(law, workers, predict
 
 
 @pytest.mark.parametrize("workers", [12, 13, 20, 64])
-def test_hedges_are_duplicates_and_starve_nobody_when_latency_is_constant(workers):
+def test_hedges_are_duplicates_and_starve_no_tick_when_latency_is_constant(workers):
     metrics = play(TickDispatch(workers, quantile="auto", predictability=0.99), ticks_s(12), 1200, warm_up=300)
     assert metrics.coverage == 1.0
     assert set(metrics.delays) == {12}
@@ -170,8 +170,8 @@ def test_episodes_end_and_chunks_are_played():
     assert random.coverage > 0.85
 
 
-def test_what_the_players_choose_is_there_to_be_executed(monkeypatch):
-    # The playout keeps its own account of what is ready; it must never name an answer that the scheduler lacks.
+def test_the_players_choose_answers_that_are_ready(monkeypatch):
+    # The playout has its own list of ready answers; it must never choose one that the scheduler does not have.
     named, executed = [], []
     name, choose = Playout.choose, LeastRegretSchedule.choose
 

@@ -1,4 +1,4 @@
-"""Algorithms 1 and 2: what they guarantee, and what the reversed distance of the reference code loses."""
+"""Algorithms 1 and 2: their guarantees, and the loss by the reversed distance of the reference code."""
 
 from dataclasses import dataclass
 from random import Random
@@ -185,7 +185,7 @@ def fills_with_losses(rule, losses, *, replace):
 
 def test_a_waiting_worker_that_is_lost_leaves_no_timer_behind():
     # Of two workers one starts at once and the other waits for its turn at 10 ms (the spacing is one tick). When
-    # it is lost there is nobody to wake.
+    # it is lost there is no worker to wake.
     scheduler = Scheduler(MaxTime(2), Cadence(100))
     scheduler.handle(e.WorkerJoined(0, 0))
     scheduler.handle(e.WorkerJoined(0, 1))
@@ -195,7 +195,7 @@ def test_a_waiting_worker_that_is_lost_leaves_no_timer_behind():
     assert scheduler.handle(e.TimerDue(9_999_999)) == []
 
 
-def test_random_latency_is_lived_with():
+def test_random_latency():
     # No guarantee here; the figures of an independent simulation (N = 14, lognormal 0.3) were 0.27 and 0.48.
     law = hocket.LogNormal(0.2, 0.3)
     assert play(MaxTime(14), law, 3000, warm_up=1200).coverage > 0.25

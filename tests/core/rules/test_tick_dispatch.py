@@ -128,7 +128,7 @@ def test_holding_makes_the_delay_constant():
 
 
 def test_one_slow_inference_costs_one_tick():
-    # Every 50th inference takes five times as long: nothing but its own tick is lost.
+    # Every 50th inference takes five times as long: only its own tick is lost.
     metrics = play(TickDispatch(20, quantile=0.9), hocket.HeavyTail(MEAN_S, 0.02, 5.0), 3000, warm_up=1200)
     assert metrics.coverage == pytest.approx(0.98, abs=0.008)
 

@@ -1,4 +1,4 @@
-"""An executor by itself, told what to do by the test."""
+"""An executor alone, driven by the test."""
 
 import os
 import threading
@@ -59,7 +59,7 @@ def test_it_conforms(kind):
 @realtime
 @both
 def test_no_report_is_lost_between_two_threads(kind):
-    """As in `StaggeredAgent`: one thread waits while another takes reports."""
+    """One thread waits while another takes reports, as in `StaggeredAgent`."""
     executor = kind().executor(job(Sleeping(0.0), workers=2), None)
     executor.launch()
     lock, closing, got = threading.Lock(), threading.Event(), []
@@ -121,7 +121,7 @@ def test_bad_options_are_refused(kind, options):
 
 @dataclass
 class WarmedUp(PolicyFactory):
-    """Its action is the number of arrays that it was warmed up with."""
+    """Answers the number of arrays that it was warmed up with."""
 
     pending = 3
     head_s = 0.001
@@ -160,7 +160,7 @@ def test_both_stages_warm_up(kind):
 
 @realtime
 @both
-def test_workers_that_may_not_lower_their_priority_work_and_it_is_said_once(kind, monkeypatch):
+def test_workers_that_may_not_lower_their_priority_work_with_one_warning(kind, monkeypatch):
     monkeypatch.setattr(processes, "serve", serve_where_nice_is_forbidden)
     monkeypatch.setattr(os, "nice", forbidden)
     executor = kind().executor(job(Sleeping(0.001), workers=3), None)
@@ -177,7 +177,7 @@ def test_workers_that_may_not_lower_their_priority_work_and_it_is_said_once(kind
 
 @realtime
 def test_lost_workers_come_back_after_pauses_that_grow(monkeypatch):
-    """Of one worker that ends at each call: at once the first time, then 0.1 s and 0.2 s later."""
+    """One worker that ends at each call is replaced at once, then after 0.1 s and 0.2 s."""
     executor = hocket.Processes().executor(job(Trouble("exits"), workers=1), None)
     ordered = []
     order = executor._keeper.order
@@ -212,7 +212,7 @@ class Environment(PolicyFactory):
 
 @realtime
 @both
-def test_a_second_runs_workers_see_the_environment_of_then(kind, monkeypatch, null_run):
+def test_a_second_runs_workers_see_the_current_environment_variables(kind, monkeypatch, null_run):
     for number in (1, 0):
         monkeypatch.setenv("HOCKET_TEST_NUMBER", str(number))
         result = null_run(hocket.TickDispatch(1), hocket.Realtime(hz=50, executor=kind()), 20, Environment())

@@ -1,12 +1,12 @@
-"""A worker process begins with torch imported where its policy says so. No torch in this file: workers import it."""
+"""A worker process begins with torch imported if its policy asks for it. Workers import this file: no torch here."""
 
 import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from first_moment import imported_in_a_child, stop_fork_server
 from gymnasium import spaces
+from initial_imports import imported_in_a_child, stop_fork_server
 
 import hocket
 from hocket.drivers.executors import worker_process
@@ -42,12 +42,12 @@ def launch(policy):
         executor.close()
 
 
-def test_a_worker_begins_with_torch_where_its_policy_says_so():
+def test_a_worker_begins_with_torch_if_its_policy_preloads_it():
     modules = launch(NeedsTorchFromTheStart(TorchPolicy.preload))
     assert {"torch", worker_process.__name__} <= modules
 
 
-def test_what_learns_asks_for_the_same():
+def test_learning_policies_preload_torch_too():
     from hocket.learn.policy import LearnedPolicy  # imports torch
 
     assert LearnedPolicy.preload == TorchPolicy.preload

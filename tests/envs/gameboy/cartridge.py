@@ -1,4 +1,4 @@
-"""A cartridge made of a few bytes of machine code, for what needs a Game Boy but no game.
+"""A cartridge made of a few bytes of machine code, for tests that need a Game Boy but no game.
 
 It shows a title (FFE1 = 07), goes to a level select (11) and into play (00) when START is pressed, as Tetris does;
 into a battle, too, when START (D057 = 02) or SELECT (01) is. Else it counts: frames in C0E0, those with A down in

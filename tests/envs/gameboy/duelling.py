@@ -100,7 +100,7 @@ class Duelling:
         self.press(DOWN, RIGHT, A)
 
     def only_move(self, party, slot, move):
-        """It knows nothing else."""
+        """The monster knows this move only."""
         self.put(party + SLOT * slot + FIRST_MOVE, *[move] * 4)
         self.put(party + SLOT * slot + USES, *[9] * 4)
 
@@ -110,5 +110,5 @@ class Duelling:
 
     @property
     def counted(self):
-        """All rewards other than 0, in their order."""
+        """All rewards other than 0, in order."""
         return [reward for reward in self.rewards if reward]

@@ -1,4 +1,4 @@
-"""Hocket Blocks on the emulator: play whose rewards are known beforehand, through the definition of Tetris."""
+"""Hocket Blocks on the emulator: play with known rewards, through the definition of Tetris."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from hocket.envs.gameboy.roms import BLOCKS
 
 A, B, LEFT, UP, RIGHT, DOWN, NONE, START = range(8)
 SCORE, LINES, LEVEL, STATE, NEXT = 0xC0A0, 0xFF9E, 0xFFA9, 0xFFE1, 0xC213
-L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (that is what they are called)
+L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (the names of the pieces)
 UPRIGHT = I + 1  # the second column of its box, rows 0 to 3
 TILE_MAP, BLOCK_TILE = 0x9800, 0x80
 
@@ -41,7 +41,7 @@ def piece(game):
 
 
 def fill(game, *rows):
-    """The lowest rows of the field; the screen does not know of them."""
+    """The lowest rows of the field; they are not drawn."""
     for index, row in enumerate(rows, 18 - len(rows)):
         game.write(FIELD + 32 * index, bytes(BLOCK_TILE * (cell == "#") for cell in row))
 
@@ -131,13 +131,13 @@ def test_every_tenth_line_raises_the_level_after_it_has_counted(game, level, lin
     assert screen_text(game, 15, 8, 4) == f"{lines + rows:4d}"
 
 
-def test_rows_above_and_between_full_ones_come_down_as_they_are_and_are_drawn(game):
+def test_rows_above_and_between_full_ones_move_down_unchanged_and_are_drawn(game):
     fill(game, "#.#.......", "#########.", "##.######.", "#########.", "####.####.")
     put(game, UPRIGHT, column=8, row=14)
     play(game, *[NONE] * 100)
     expected = ["#.#.......", "##.#######", "####.#####"]
     assert field(game) == ["." * 10] * 15 + expected
-    shown = [game.read(TILE_MAP + 32 * row + 1, 10) for row in range(17)]  # what is below has not changed
+    shown = [game.read(TILE_MAP + 32 * row + 1, 10) for row in range(17)]  # the rows below have not changed
     assert ["".join(".#"[cell >= BLOCK_TILE] for cell in row) for row in shown] == field(game)[:17]
 
 
@@ -191,7 +191,7 @@ def test_turns_are_of_a_quarter_and_one_a_press(game):
     assert piece(game)[1] == 3
 
 
-def test_what_is_in_the_way_stops_turns_and_shifts(game):
+def test_obstacles_stop_turns_and_shifts(game):
     put(game, UPRIGHT, column=-1, row=5)  # at the left wall, where it cannot lie down
     play(game, A, NONE, B, LEFT)
     assert piece(game) == (UPRIGHT, -1, 5)

@@ -1,4 +1,4 @@
-"""The expert's picture of the game is the game's, its features are what they are called, and it plays well."""
+"""The expert reads the game correctly, its features match their definitions, and it plays well."""
 
 from collections import Counter, defaultdict
 from contextlib import closing
@@ -26,7 +26,7 @@ from hocket.envs.gameboy.blocks_field import FIELD, Falling, dropped, fits, laid
 from hocket.envs.gameboy.factory import make_blocks
 
 EMPTY = (0,) * 18
-L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (that is what they are called)
+L, J, I, O, Z, S, T = range(0, 28, 4)  # noqa: E741 (the names of the pieces)
 
 
 def field(*rows):
@@ -85,7 +85,7 @@ def test_the_shortest_way_round_turns_and_shifts_by_turns():
     assert list(presses(start, Falling(T, 3, 9))) == []
 
 
-def test_what_cannot_be_reached_in_time_is_not_chosen():
+def test_unreachable_placements_are_not_chosen():
     wall = field(*["......#..."] * 16)  # up to row 2, where a piece at 3 ticks a row is when it comes there
     start = Falling(O, 3, 0)
     far = Falling(O, 7, 0)
@@ -134,7 +134,7 @@ def test_the_expert_clears_rows_and_is_not_beaten_by_the_fastest_level(game):
         assert int(game.read(0xFF9E, 1).hex()) >= rows and total > 40 * rows * (level + 1) * 0.9
 
 
-def test_it_lets_a_button_go_before_it_presses_it_again(game):
+def test_it_releases_a_button_before_pressing_it_again(game):
     game.reset(seed=2)
     expert = BlocksExpert(game.read)
     actions = []
@@ -146,7 +146,7 @@ def test_it_lets_a_button_go_before_it_presses_it_again(game):
 
 
 @pytest.mark.slow
-def test_where_it_need_not_let_go_it_does_what_the_picture_says():
+def test_without_releasing_buttons_the_picture_determines_the_action():
     """Nearly: 5 in 10,000 ticks differ from what it does most often under the same picture, by rows that vanish."""
     with closing(make_blocks(fresh_press=True)) as game:
         picture, _ = game.reset(seed=2)

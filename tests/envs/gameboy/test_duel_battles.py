@@ -66,7 +66,7 @@ def test_the_first_round(duel):
     assert duel.counted == []
 
 
-def test_one_of_theirs_faints_and_the_next_one_comes(duel):
+def test_an_enemy_faints_and_the_next_one_comes(duel):
     duel.set(ENEMIES, 0, HP, 1)
     duel.fight()
     duel.until(BATTLE_MENU)
@@ -75,7 +75,7 @@ def test_one_of_theirs_faints_and_the_next_one_comes(duel):
     assert duel.byte(0xCFE8) == 1 and duel.byte(0xCFE5) == duel.get(ENEMIES, 1, 0)
 
 
-def test_one_of_mine_faints_and_another_must_be_sent(duel):
+def test_an_own_monster_faints_and_another_must_be_sent(duel):
     duel.mine_is_first(False)
     duel.set(PARTY, 0, HP, 1)
     duel.fight()
@@ -87,7 +87,7 @@ def test_one_of_mine_faints_and_another_must_be_sent(duel):
     duel.until(BATTLE_MENU)
     assert duel.byte(0xCC2F) == 2 and duel.byte(0xD014) == duel.get(PARTY, 2, 0)
     assert duel.counted == [-1]
-    assert duel.get(ENEMIES, 0, HP) == duel.get(ENEMIES, 0, MAX_HP)  # who fell struck no more
+    assert duel.get(ENEMIES, 0, HP) == duel.get(ENEMIES, 0, MAX_HP)  # the one that fell did not strike
 
 
 def test_both_faint_in_the_same_frame(duel):
@@ -259,7 +259,7 @@ def test_switching_costs_the_turn(duel):
 
 
 @pytest.mark.parametrize("useless", ["trap", "run"])
-def test_what_is_of_no_use_in_a_duel_costs_nothing(duel, useless):
+def test_useless_choices_in_a_duel_cost_nothing(duel, useless):
     before = duel.get(PARTY, 0, HP), duel.get(ENEMIES, 0, HP)
     getattr(duel, useless)()
     duel.until(TEXT)

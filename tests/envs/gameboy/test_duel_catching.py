@@ -125,7 +125,7 @@ def test_knocked_out_it_is_not_caught(hunt):
     assert hunt.counted == [-1] and hunt.over
 
 
-def test_when_all_of_mine_fell_it_is_over(hunt):
+def test_the_episode_ends_when_the_whole_party_has_fainted(hunt):
     hunt.mine_is_first(False)
     hunt.set(PARTY, 0, HP, 1)
     for slot in (1, 2):

@@ -117,10 +117,10 @@ def test_it_catches_what_it_meets():
                 break
         returns.append(sum(hunt.rewards))
     hunt.env.close()
-    assert sum(returns) >= 2  # three of four at least; who throws at once gets one of six
+    assert sum(returns) >= 2  # at least three of four; throwing at once catches one of six
 
 
-def test_it_lets_go_of_buttons_in_between(hunt):
+def test_it_releases_buttons_in_between(hunt):
     script = DuelScript()
     pressed = []
     for _ in range(200):

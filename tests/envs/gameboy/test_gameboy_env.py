@@ -146,7 +146,7 @@ def test_options_that_cannot_work_are_refused(made, options, words):
         made(Tetris(), **options)
 
 
-def test_a_game_that_never_begins_says_what_to_try(made, monkeypatch):
+def test_a_game_that_never_begins_is_refused_with_advice(made, monkeypatch):
     monkeypatch.setattr("hocket.envs.gameboy.env.PATIENCE", 300)
     env = made(PokemonBattles(YELLOW))
     with pytest.raises(ConfigurationError, match="within 300 frames; try a folder of save states"):
@@ -164,7 +164,7 @@ def test_the_same_seed_is_the_same_game(made):
 
 
 @pytest.mark.parametrize("frames", [1, 3])
-def test_a_new_one_goes_on_from_a_snapshot(made, frames):
+def test_a_new_environment_continues_from_a_snapshot(made, frames):
     """Frame by frame, memory included, through the end of the episode and the chance of the next."""
 
     def play(env, actions):
@@ -215,7 +215,7 @@ def test_the_factory_can_be_pickled(rom):
     env.close()
 
 
-def test_without_pyboy_it_says_what_to_install(rom):
+def test_without_pyboy_the_error_names_the_extra(rom):
     code = f"""
 import sys
 sys.modules["pyboy"] = None

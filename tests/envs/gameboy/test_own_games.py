@@ -1,4 +1,4 @@
-"""hocket's own cartridges through the registered environments: what the emulator side owes them."""
+"""hocket's own cartridges through the registered environments."""
 
 import pickle
 from functools import partial
@@ -37,7 +37,7 @@ def test_they_are_what_gymnasium_asks_for(id):
 
 
 @pytest.mark.parametrize("id", OWN)
-def test_one_door_one_rate_one_axis_for_frames(id):
+def test_every_game_has_its_id_rate_and_frame_axis(id):
     assert natural_spec(id).hz == exact_hz("59.7275") and natural_spec(id).default == NONE
     for frames in (1, 4):
         env = pickle.loads(pickle.dumps(partial(make_env, id, frame_stack=frames)))()
@@ -90,7 +90,7 @@ def test_blocks_counts_the_lines_that_its_memory_counts():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
-def test_each_goes_on_from_a_snapshot(id):
+def test_each_continues_from_a_snapshot(id):
     env = make_env(id, frame_stack=2)
     actions = np.random.default_rng(1).integers(7, size=250).repeat(5)
     played(env, actions[:400])
@@ -128,7 +128,7 @@ def short_blocks():
     return gym.wrappers.TimeLimit(make_env("hocket/Blocks-v0", frame_stack=2), 50)
 
 
-def test_training_that_was_resumed_comes_to_the_same(tmp_path):
+def test_a_resumed_training_has_the_same_result(tmp_path):
     """In virtual time, bit for bit, from the middle of an episode of Blocks."""
 
     def train(ticks, **more):

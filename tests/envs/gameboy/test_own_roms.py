@@ -1,4 +1,4 @@
-"""The cartridges that are committed are what their sources make."""
+"""The committed cartridges equal the build of their sources."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ def test_a_rebuild_is_the_same_to_the_byte(tmp_path):
         assert new == (COMMITTED / f"{game}.gb").read_bytes(), f"{game}.gb differs; try make roms, and commit it"
 
 
-def test_without_the_compiler_make_says_what_to_install(tmp_path):
+def test_without_the_compiler_make_names_the_package(tmp_path):
     for tool in ("make", "bash", "sh"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
     command = ["make", "-C", ROMS, f"OUT={tmp_path}/new"]

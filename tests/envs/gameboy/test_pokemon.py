@@ -136,7 +136,7 @@ def test_the_next_encounter_comes_after_a_win_only(begun):
         env.reset(options={"encounter": 3})
 
 
-def test_info_tells_a_win_once_the_battle_is_over(begun):
+def test_info_holds_the_win_once_the_battle_is_over(begun):
     env, memory = begun(PokemonBattles(), 0, ((9, 9), (9, 9), TRAINER))
     memory.hp(ENEMY_HP, 0)
     assert env.step(NONE)[4]["won"] is False
@@ -149,7 +149,7 @@ def test_info_tells_a_win_once_the_battle_is_over(begun):
     assert {"won", "caught"} <= set(env.metadata["counts"])
 
 
-def test_won_is_whose_fell_last(begun):
+def test_the_winner_is_the_side_that_fell_last(begun):
     env, memory = begun(PokemonBattles(), 0, ((9, 9), (9, 9), TRAINER))
     memory.hp(ENEMY_HP, 0)
     env.step(NONE)

@@ -43,7 +43,7 @@ def changed(at, value):
         (cartridge() + b"\n", "does not have the size of its header: it holds 32,769"),
     ],
 )
-def test_what_is_no_whole_rom_is_refused(tmp_path, content, words):
+def test_incomplete_roms_are_refused(tmp_path, content, words):
     path = tmp_path / "game.gb"
     if content is not None:
         path.write_bytes(content)
@@ -57,7 +57,7 @@ def test_a_folder_is_no_rom(tmp_path):
         read_rom(tmp_path)
 
 
-def test_another_game_or_revision_is_refused_and_how_to_go_on_works(rom):
+def test_another_game_or_revision_is_refused_and_the_advice_works(rom):
     found = sha256(rom.read_bytes()).hexdigest()
     with pytest.raises(ConfigurationError) as caught:
         make_tetris(rom)
@@ -69,7 +69,7 @@ def test_another_game_or_revision_is_refused_and_how_to_go_on_works(rom):
         make_tetris(rom, sha256=64 * "0")
 
 
-def test_the_version_of_a_cartridge_is_known_by_its_hash_or_said(rom):
+def test_the_version_of_a_cartridge_follows_from_its_hash_or_is_given(rom):
     found = sha256(rom.read_bytes()).hexdigest()
     with pytest.raises(ConfigurationError, match=r"Pokémon Yellow.*found " + found):
         make_battles(rom)

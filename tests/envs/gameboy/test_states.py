@@ -79,7 +79,7 @@ def test_a_state_of_another_rom_is_refused_by_name(pool, tmp_path):
         GameBoyEnv(Tetris(), path, sha256=other, states=pool)
 
 
-def test_what_is_no_state_is_refused(pool, rom):
+def test_other_files_are_refused_as_states(pool, rom):
     digest = read_rom(rom).sha256
     (pool / "9.state").write_bytes(b"\x13" * 1000)
     with pytest.raises(ConfigurationError, match=r"9\.state' is no save state of hocket"):

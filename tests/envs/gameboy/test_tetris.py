@@ -1,4 +1,4 @@
-"""The definition on the emulator: what is put into its memory is what is rewarded."""
+"""The definition on the emulator: rewards follow the values written into its memory."""
 
 import pytest
 from cartridge import CLOCK
@@ -54,7 +54,7 @@ def test_info_counts_the_lines_that_were_cleared_in_the_episode(env):
 
 
 @pytest.mark.parametrize("state", [0x01, 0x0D, 0x04, 0x11])
-def test_over_once_it_plays_no_more_and_the_last_gain_counts(env, state):
+def test_after_the_end_no_action_counts_and_the_last_gain_does(env, state):
     env.write(SCORE, bcd(1200))
     env.write(STATE, bytes([state]))
     assert env.step(NONE)[1:4] == (1200, True, False)

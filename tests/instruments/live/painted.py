@@ -1,4 +1,4 @@
-"""A world that draws itself, pays one a tick, and whose episodes are short."""
+"""An environment that renders pictures, with a reward of 1 a tick and short episodes."""
 
 import numpy as np
 

@@ -20,8 +20,8 @@ def test_a_ring_gives_what_is_new_in_order():
     assert rows.read(seen)[1]["a"].tolist() == [5]
 
 
-def test_who_is_too_slow_misses_the_oldest():
-    """Of 8 slots, the one that is written next may already be half overwritten: 7 are sure."""
+def test_a_slow_reader_misses_the_oldest_rows():
+    """Of 8 slots, the next to be written may already be half overwritten: 7 are valid."""
     rows = ring(8)
     for i in range(20):
         rows.append((i, 0))

@@ -10,7 +10,7 @@ MS = 1_000_000
 
 
 class Clock:
-    """Stands still but for what is added."""
+    """A clock that moves only when time is added."""
 
     def __init__(self):
         self.now_ns = 10**12
@@ -45,7 +45,7 @@ def begin(board, env, clock, hz=60.0):
     return camera
 
 
-def test_nobody_looks_nothing_is_drawn(board):
+def test_without_viewers_nothing_is_drawn(board):
     env, clock = Painted(), Clock()
     camera = begin(board, env, clock)
     assert env.drawn == 2 and camera.why == ""  # tried out
@@ -70,7 +70,7 @@ def test_drawing_takes_no_more_than_its_share(board):
     clock = Clock()
     env = Drawing(clock, MS)
     camera = begin(board, env, clock, hz=None)
-    env.takes_ns = 20 * MS  # in virtual time nothing is too long, but it is seldom
+    env.takes_ns = 20 * MS  # in virtual time no drawing is too long, but it is rare
     began_ns, drawn = clock.now_ns, env.drawn
     for tick in range(4000):
         camera.tick(tick, None, clock.now_ns)
@@ -87,7 +87,7 @@ def test_a_tenth_of_a_tick_is_too_long(board, hz, takes_ns, why):
     assert bool(camera.why) == bool(why) and why in camera.why
 
 
-def test_one_that_becomes_slow_is_asked_no_more(board):
+def test_an_environment_that_renders_slowly_is_no_longer_asked(board):
     clock = Clock()
     env = Drawing(clock, 0)
     camera = begin(board, env, clock)
@@ -115,7 +115,7 @@ class Odd(Painted):
     ("env", "why"),
     [(NullEnv(), "render_mode=None"), (Unable(), "no display"), (Odd(), r"float64 (3, 3)")],
 )
-def test_what_cannot_be_drawn_is_observed(board, env, why):
+def test_environments_without_pictures_show_observations(board, env, why):
     clock = Clock()
     camera = begin(board, env, clock)
     assert why in camera.why
@@ -123,7 +123,7 @@ def test_what_cannot_be_drawn_is_observed(board, env, why):
     assert board.pictures.newest()[2].tolist() == [0, 1, 2, 3, 4]
 
 
-def test_what_is_too_large_is_thinned_out_and_what_is_no_number_left_out(board):
+def test_large_observations_are_thinned_out_and_non_numbers_left_out(board):
     clock = Clock()
     camera = begin(board, NullEnv(), clock)
     large = np.resize(np.arange(251, dtype=np.uint8), (3000, 4000, 3))

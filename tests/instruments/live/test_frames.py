@@ -52,7 +52,7 @@ def test_a_run_from_its_beginning(board):
     assert header["phase"] == "ended" and "now_s" not in header
 
 
-def test_who_comes_late_sees_the_last_minute(board):
+def test_a_late_viewer_sees_the_last_minute(board):
     board.begin(ABOUT)
     for number in range(1, 10_001):
         board.rings["ticks"].append(tick(number))
@@ -63,7 +63,7 @@ def test_who_comes_late_sees_the_last_minute(board):
     assert sections["inferences"]["number"][0] == 10_000 - 61 * 50
 
 
-def test_another_run_is_told_from_its_own_beginning(board):
+def test_the_next_run_is_shown_from_its_own_beginning(board):
     viewer = Viewer()
     board.begin(ABOUT)
     board.rings["ticks"].append(tick(1))
@@ -72,7 +72,7 @@ def test_another_run_is_told_from_its_own_beginning(board):
     board.rings["ticks"].append(tick(5))
     header, sections = seen(board, viewer)
     assert header["about"]["name"] == "Second" and sections["ticks"]["tick"].tolist() == [5]
-    assert "now_s" not in header, "virtual time is as far as its last tick"
+    assert "now_s" not in header, "virtual time stands at its last tick"
 
 
 def test_a_run_that_is_just_changing_is_not_shown(board):
@@ -88,7 +88,7 @@ def test_totals_by_hand(board):
     assert {name for name, value in header["totals"].items() if value is None} == nothing
     for name, value in {
         "tick": 110,
-        "elapsed": 100,  # gone on with at tick 10
+        "elapsed": 100,  # resumed at tick 10
         "ticks": 96,
         "fresh": 80,
         "delay_ticks": 200,

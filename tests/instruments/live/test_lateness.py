@@ -11,7 +11,7 @@ def test_percentiles_are_numpys_to_half_a_percent(count):
     assert percentiles(counts, 50, 99) == pytest.approx(np.percentile(lateness_s, (50, 99)).tolist(), rel=0.005)
 
 
-def test_what_is_not_late_and_what_is_far_too_late():
+def test_zero_and_very_large_lateness():
     assert bin_of(0.0) == bin_of(-1e-3) == 0
     assert bin_of(1e9) == BINS - 1
     counts = np.zeros(BINS, np.int64)

@@ -1,4 +1,4 @@
-"""The page's process, its viewers, and what can go wrong with either. The run goes on."""
+"""The page's process, its viewers, and faults of either. The run continues."""
 
 import os
 import signal
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leftover_processes import alive, eventually, named_memory
 from painted import Painted
-from processes_left import alive, eventually, named_memory
 from viewers import ASK, beside, look_at, stream_of, take_apart, watching
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -142,7 +142,7 @@ class Large(Painted):
 
 @pytest.mark.parametrize("asks", [1, 300])
 def test_a_viewer_that_never_reads_makes_nothing_grow(page, asks):
-    """Nor does one that goes on asking without reading; others are served meanwhile."""
+    """Nor does one that keeps asking without reading; others are served meanwhile."""
     pid = page._process.pid
     deaf = socket.create_connection(("127.0.0.1", page._port))
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -175,7 +175,7 @@ def test_a_viewer_that_is_killed_is_forgotten(page):
         assert eventually(lambda: viewer.frames and viewer.frames[-1][0]["phase"] == "ended")
 
 
-def test_a_viewer_that_says_too_much_is_sent_away(page):
+def test_a_viewer_that_sends_too_much_is_disconnected(page):
     with look_at(page) as loud:
         loud.send(b"x" * 5000)
         with pytest.raises(Exception, match=r"1009|too big|closed|sent"):
@@ -186,7 +186,7 @@ def test_a_viewer_that_says_too_much_is_sent_away(page):
         assert take_apart(other.recv())
 
 
-def test_a_viewer_that_says_words_is_sent_away(page, capfd):
+def test_a_viewer_that_sends_text_is_disconnected(page, capfd):
     with look_at(page) as talking:
         talking.send("next")
         with pytest.raises(ConnectionClosed) as closed:
@@ -195,7 +195,7 @@ def test_a_viewer_that_says_words_is_sent_away(page, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-# -- who is let in ---------------------------------------------------------------------------------------------
+# -- access ----------------------------------------------------------------------------------------------------
 
 
 def answer(url, **headers):
@@ -220,7 +220,7 @@ def test_the_page_and_its_files(page):
     assert b"http" not in content.replace(b"http://www.w3.org", b""), "nothing is asked of any network"
 
 
-def test_other_pages_in_the_same_browser_are_not_let_in(page):
+def test_other_pages_in_the_same_browser_are_refused(page):
     for origin in ("http://evil.example", "http://[", "http://[::1", "null", ""):
         with pytest.raises(InvalidStatus) as refused, look_at(page, additional_headers={"Origin": origin}):
             pass
@@ -257,7 +257,7 @@ def test_every_address_needs_the_token_and_the_printed_one_has_it(host):
     assert hocket.LivePage(0, host="::1").url.startswith("http://[::1]:0/?token=")
 
 
-# -- what cannot be --------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------
 
 
 def test_a_port_that_is_taken(page):
@@ -274,12 +274,12 @@ def test_a_port_that_is_taken(page):
         ({"nice": 20}, "nice=20 must be"),
     ],
 )
-def test_options_that_cannot_be(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(ConfigurationError, match=message):
         hocket.LivePage(**options)
 
 
-def test_an_address_that_is_not_ours():
+def test_a_foreign_address_is_refused():
     with pytest.raises(ConfigurationError, match=r"on 203\.0\.113\.7"):
         hocket.LivePage(0, host="203.0.113.7").open()
 
@@ -300,12 +300,12 @@ def test_a_closed_page_is_not_opened_again():
         page.open()
 
 
-def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
+def test_a_killed_server_is_reported_and_the_run_continues():
     class Killing(Painted):
         def step(self, action):
             if self._ticks == 20:
                 os.kill(pid, signal.SIGKILL)
-                assert eventually(lambda: not alive(pid), 60)  # one that stands back for all others dies late
+                assert eventually(lambda: not alive(pid), 60)  # a process of the lowest priority dies late
             return super().step(action)
 
     with hocket.LivePage(0) as page:
@@ -315,7 +315,7 @@ def test_a_server_that_is_killed_is_reported_and_the_run_goes_on():
         assert len(warned) == 1 and result.summary().ticks == 150
 
 
-def test_a_page_that_is_closed_on_the_way_is_told_no_more():
+def test_a_page_closed_during_the_run_gets_no_more_events():
     class Closing(Painted):
         def step(self, action):
             if self._ticks == 20:
@@ -365,5 +365,5 @@ def test_the_page_ends_with_its_run(tmp_path):
     assert eventually(lambda: not alive(pid), 8.0)
 
 
-def test_where_to_connect(page):
+def test_the_address_to_connect_to(page):
     assert stream_of(page) == f"ws://127.0.0.1:{page._port}/frames?{page.url.partition('?')[2]}"

@@ -1,4 +1,4 @@
-"""The page in Chromium, while a run goes on."""
+"""The page in Chromium, during a run."""
 
 import os
 import shutil
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from leftover_processes import eventually
 from painted import Painted
-from processes_left import eventually
 from viewers import beside
 
 import hocket
@@ -63,7 +63,7 @@ def browser(tmp_path_factory):
 
 
 class Shown:
-    """What a page in the browser shows."""
+    """The contents of a page in the browser."""
 
     def __init__(self, browser):
         self.browser = browser
@@ -102,7 +102,7 @@ class Shown:
 
 @pytest.fixture
 def shown(browser):
-    """A browser that has seen no page yet, and complains of none afterwards."""
+    """A new browser; its log must be empty afterwards."""
     browser.get("about:blank")
     browser.get_log("browser")
     yield Shown(browser)
@@ -154,7 +154,7 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
         assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
 
-        # Header and picture show the same tick, in every frame that is looked at.
+        # Header and picture show the same tick, in every frame that is checked.
         both = "return [document.getElementById('ticks').textContent, document.getElementById('picture').dataset.tick]"
         for _ in range(10):
             header, picture = browser.execute_script(both)
@@ -168,7 +168,7 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: (shown.pixels("picture") != before[2]).any())
         assert (shown.pixels("lanes") != before[3]).any()
 
-        # Pause holds the lanes and the picture; the figures go on.
+        # Pause holds the lanes and the picture; the figures still change.
         seen = shown.tick()
         assert eventually(lambda: shown.moment() * HZ > seen + 4)
         shown.press("pause")
@@ -196,7 +196,7 @@ def test_a_run_in_the_browser(browser, shown):
         shown.press("closer")
         assert eventually(lambda: shown.text("window") != window)
 
-        # A reload begins again where the run is, with what has been before.
+        # A reload shows the current state of the run, with its past.
         tick = shown.tick()
         browser.refresh()
         assert eventually(
@@ -213,7 +213,7 @@ def test_a_run_in_the_browser(browser, shown):
         browser.close()
         browser.switch_to.window(first)
 
-        # In the end the gauges say what the summary says.
+        # At the end the gauges show the figures of the summary.
         env.close()
         summary = ended().summary()
         assert eventually(lambda: shown.state() == "ended")
@@ -250,7 +250,7 @@ class Slow(hocket.PolicyFactory):
 VISIBLE = "return getComputedStyle(document.getElementById('gauges')).visibility"
 
 
-def test_before_the_workers_are_up_nothing_is_invented(browser, shown):
+def test_before_the_workers_are_ready_no_figures_are_shown(browser, shown):
     with hocket.LivePage(0) as page:
         browser.get(page.url)
         assert eventually(lambda: shown.text("waiting") == "waiting for a run")

@@ -1,4 +1,4 @@
-"""Scripted viewers, and what their frames hold."""
+"""Scripted viewers, and the contents of their frames."""
 
 import json
 import struct
@@ -6,7 +6,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 import numpy as np
-from processes_left import eventually
+from leftover_processes import eventually
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -41,7 +41,7 @@ COLUMNS = {
     "trainings": ["tick", "updates", "updates_per_s", "loss", "staleness", "epsilon"],
     "evaluations": ["tick", "mean_return"],
 }
-"""A viewer's own idea of them, which every run's first frame must confirm."""
+"""The viewer's own copy of the columns, which the first frame of every run must confirm."""
 
 
 def stream_of(page):
@@ -54,7 +54,7 @@ def look_at(page, **options):
 
 
 class Watching(threading.Thread):
-    """Keeps all frames until it is told to stop, or the page is gone."""
+    """Keeps all frames until it is stopped, or the page is gone."""
 
     def __init__(self, page):
         super().__init__(daemon=True)
@@ -70,7 +70,7 @@ class Watching(threading.Thread):
                 self.frames.append(take_apart(message))
 
     def rows(self, name, column):
-        """What has come in ``column`` of a table, in order."""
+        """All values of ``column`` of a table, in order."""
         parts = [sections[name][column] for _, sections in self.frames if name in sections]
         return np.concatenate(parts) if parts else np.empty(0)
 

@@ -63,7 +63,7 @@ def test_double_selection_asks_the_online_network():
     assert DQN(double=False).gradients(online, target, batch).target_high == pytest.approx(1 + 0.8 * 5)
 
 
-def test_what_an_update_reports(batch):
+def test_an_update_reports_its_figures(batch):
     online = table()
     with torch.no_grad():
         for weights in online.parameters():
@@ -94,7 +94,7 @@ def test_clipping_clips_to_the_global_norm(batch):
     clipped = DQN(max_grad_norm=0.5).gradients(online, target, batch)
     assert clipped.grad_norm == pytest.approx(free.grad_norm) and free.grad_norm > 100
     torch.testing.assert_close(gradient_of(online), 0.5 * direction, rtol=1e-4, atol=1e-6)
-    # And the step is taken with what was clipped: as long as the learning rate times the norm, with plain descent.
+    # And the step is taken with the clipped gradient: as long as the learning rate times the norm, with plain descent.
     before = torch.cat([weights.detach().flatten() for weights in online.parameters()])
     DQN(max_grad_norm=0.5).update(online, target, torch.optim.SGD(online.parameters(), lr=2.0), batch)
     after = torch.cat([weights.detach().flatten() for weights in online.parameters()])
@@ -114,7 +114,7 @@ def test_weights_scale_what_a_transition_teaches(batch):
     DQN(max_grad_norm=1e9).gradients(online, target, batch._replace(weights=only))
     weighted = gradient_of(online)
     DQN(max_grad_norm=1e9).gradients(online, target, tabular.batch_of(tabular.TRANSITIONS[3:4]))
-    # Of six transitions the fourth counts double: 2/6 of what it teaches alone.
+    # Of six transitions the fourth counts double: 2/6 of its step alone.
     torch.testing.assert_close(weighted, gradient_of(online) / 3)
 
 
@@ -208,6 +208,6 @@ def test_noise_is_fresh_in_every_update_and_the_generators(batch):
         {"alpha": 1.5},
     ],
 )
-def test_what_cannot_work_is_refused(options):
+def test_invalid_arguments_are_refused(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         DQN(**options)

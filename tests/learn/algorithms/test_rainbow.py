@@ -142,7 +142,7 @@ def test_a_support_that_holds_its_returns_stays():
     assert not CALM.adapt(online, online, results[-1])
 
 
-def test_what_cannot_work_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="atoms=1"):
         Rainbow(atoms=1)
     with pytest.raises(ConfigurationError, match="gamma=2"):

@@ -25,7 +25,7 @@ def test_no_ticks_at_all():
 
 
 @pytest.mark.parametrize("options", [(1.1, 0.0, 1), (0.0, float("nan"), 1), (-0.1, 1.0, 1), (0.0, 1.0, -1)])
-def test_what_cannot_be_is_refused(options):
+def test_invalid_arguments_are_refused(options):
     with pytest.raises(ConfigurationError, match="try"):
         Linear(*options)
 

@@ -44,7 +44,7 @@ class Tables:
 
 
 class Tabular(gym.Env):
-    """Goes on for ever; observes its state."""
+    """Never ends; observes its state."""
 
     observation_space = spaces.Box(0, STATES - 1, (1,), np.int64)
     action_space = spaces.Discrete(ACTIONS)
@@ -107,7 +107,7 @@ def iterate(chances, rewards, discount):
         values = better
 
 
-# -- what hocket makes of it ---------------------------------------------------------------------------------
+# -- the values by hocket ------------------------------------------------------------------------------------
 
 
 class Collector:
@@ -129,7 +129,7 @@ class Collector:
 
 
 LATE = (hocket.TickDispatch(workers=3), 2.9, 2, 60_000)
-"""(1, 3) by late binding: an inference of three ticks, its head told what was executed meanwhile."""
+"""(1, 3) by late binding: an inference of three ticks, its head given the actions executed meanwhile."""
 
 
 def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False):

@@ -37,7 +37,7 @@ def test_growth_is_by_whole_ranges_and_only_where_needed():
 
 
 @pytest.mark.parametrize("options", [(1.0, 1.0, 51), (2.0, 1.0, 51), (0.0, np.inf, 51), (np.nan, 1.0, 51), (0, 1, 1)])
-def test_what_is_no_support_is_refused(options):
+def test_invalid_supports_are_refused(options):
     with pytest.raises(ConfigurationError, match="try"):
         Support(*options)
 

@@ -1,4 +1,4 @@
-"""A folder is whole or not there, whatever happens to its writer."""
+"""A folder is complete or absent, even if its writer fails."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def test_arrays_come_back(tmp_path, array):
     assert back.shape == array.shape and back.dtype == array.dtype and (back == array).all()
 
 
-def test_the_index_tells_length_and_hash(tmp_path):
+def test_the_index_holds_length_and_hash(tmp_path):
     with new_folder(tmp_path / "1") as writer:
         writer.add("a", b"ab", b"", memoryview(b"c"))
         writer.add_index(INDEX)
@@ -66,7 +66,7 @@ def test_a_writer_that_fails_leaves_what_was_there(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["1"]
 
 
-def test_what_a_killed_writer_left_is_removed(tmp_path):
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     (tmp_path / "7.0123456789abcdef.part").mkdir()
     (tmp_path / "6.fedcba9876543210.old").mkdir()
     (tmp_path / "mine.old").mkdir()

@@ -85,14 +85,14 @@ def test_everything_comes_back(tmp_path):
     assert all((getattr(one, name) == getattr(other, name)).all() for name in one.__slots__)
 
 
-def test_anybody_can_read_the_weights(tmp_path):
+def test_the_weights_can_be_read_without_hocket(tmp_path):
     net = network()
     path = save_checkpoint(tmp_path, of(net))
     with safe_open(path / "weights.safetensors", "pt") as file:
         assert torch.equal(file.get_tensor("head.bias"), net.head.bias)
 
 
-def test_the_optimizer_goes_on_alike():
+def test_the_optimizer_continues_alike():
     def step(net, optimizer, seed):
         loss = net(torch.rand((8, 4), generator=torch.Generator().manual_seed(seed))).square().sum()
         optimizer.zero_grad()
@@ -221,13 +221,13 @@ def test_a_foreign_index_is_refused(tmp_path, change, message):
         load_checkpoint(tmp_path, ours())
 
 
-def test_where_there_is_none(tmp_path):
+def test_a_folder_without_checkpoints(tmp_path):
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(CheckpointError, match="holds no checkpoint"):
             load_checkpoint(folder, ours())
 
 
-def test_why_there_is_none(tmp_path):
+def test_the_reason_for_a_folder_without_checkpoints(tmp_path):
     explain_absence(tmp_path / "new", "no episode ended before tick 50")
     with pytest.raises(CheckpointError, match="no checkpoint: no episode ended before tick 50; give a"):
         load_checkpoint(tmp_path / "new", ours())
@@ -239,7 +239,7 @@ def test_why_there_is_none(tmp_path):
         explain_absence(tmp_path / "file", "why")
 
 
-def test_a_checkpoint_without_weights_or_sense_is_none():
+def test_invalid_checkpoints_are_refused():
     with pytest.raises(ConfigurationError, match="lack 'weights'"):
         of(network(), tensors={"target": {}})
     with pytest.raises(ConfigurationError, match="tick=-1"):

@@ -27,7 +27,7 @@ def test_things_apart_are_put_back_and_all_else_is_shared_as_before():
     assert back["rng"].random() == rng.random()
 
 
-def test_what_cannot_be_pickled_is_refused():
+def test_unpicklable_objects_are_refused():
     with pytest.raises(CheckpointError, match=r"cannot be saved .*lambda"):
         dump({"policy": lambda x: x}, {})
 

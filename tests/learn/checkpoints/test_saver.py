@@ -1,4 +1,4 @@
-"""The saver beside a tick loop that is only played: a board whose tick is set by hand."""
+"""The saver beside a simulated tick loop: a board whose tick is set by hand."""
 
 import os
 import shutil
@@ -6,8 +6,8 @@ import signal
 
 import numpy as np
 import pytest
-from first_moment import imported_in_a_child, stop_fork_server
-from processes_left import alive, eventually, workers_of_ours
+from initial_imports import imported_in_a_child, stop_fork_server
+from leftover_processes import alive, eventually, workers_of_ours
 from sharing import table, tabular_replay
 
 from hocket.errors import CheckpointError
@@ -70,7 +70,7 @@ class Case:
 
 
 def started(case):
-    """Tick on until it saves: what is due follows from the tick that it sees first."""
+    """Tick until it saves: the due ticks follow from the first tick that it sees."""
     step = iter(range(100, 100_000, 100))
     assert eventually(lambda: setattr(case.board, "tick", next(step)) or case.saved(), 60)
     return case.board.tick
@@ -119,7 +119,7 @@ def test_it_comes_back(tmp_path):
     case.saver.close()
 
 
-def test_what_the_disk_refuses_is_told_and_the_next_one_written(tmp_path):
+def test_a_failed_write_is_reported_and_the_next_checkpoint_is_written(tmp_path):
     folder = tmp_path / "checkpoints"
     with Case(folder) as case:
         started(case)
@@ -154,7 +154,7 @@ def test_it_can_be_closed_before_it_has_begun_and_at_once(tmp_path):
     assert case.saver.failures == [] and case.saved() == []
 
 
-def test_it_goes_on_where_learning_has_stopped(tmp_path):
+def test_the_saver_starts_after_learning_has_stopped(tmp_path):
     with Case(tmp_path) as case:
         case.board.stop()
         started(case)

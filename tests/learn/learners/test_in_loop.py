@@ -85,7 +85,7 @@ class Raising(DQN):
         raise RuntimeError("the learner's own words")
 
 
-def test_whatever_is_raised_stops_it_with_its_traceback():
+def test_any_error_stops_it_with_its_traceback():
     learning, weights = case(Raising(), warm_up=0)
     learning.learn()
     assert "in gradients" in learning.error and "RuntimeError: the learner's own words" in learning.error

@@ -52,7 +52,7 @@ def test_one_alone_is_plain_learning():
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overtaken(DQN):
-    """Others learn between its gradient and its turn."""
+    """Other learners update between its gradient and its turn."""
 
     others: list = field(default_factory=list)
 
@@ -100,7 +100,7 @@ def test_the_target_is_of_the_first_version_past_a_multiple():
 
 @pytest.mark.slow
 def test_a_support_grows_for_all_learners():
-    """One meets a return of −10; the other's target, which knew nothing of it, expresses it as well."""
+    """One learner meets a return of −10; the other's older target covers it as well."""
     algorithm = Rainbow(noisy=False, dueling=False, learning_rate=0.03, alpha=None, n_step=1)
     network = table(support=(-1.0, 1.0))
     weights = SharedWeights(network)

@@ -7,7 +7,7 @@ from hocket.errors import ConfigurationError
 BESIDE = (hocket.RoundRobin, hocket.ParallelBatch)
 
 
-def test_what_is_usual():
+def test_default_options():
     assert hocket.RoundRobin() == hocket.RoundRobin(1, update_every=4, warm_up=1000)
     assert hocket.ParallelBatch(2) == hocket.ParallelBatch(2, update_every=4, warm_up=1000)
     assert hocket.InLoop() == hocket.InLoop(warm_up=1000)
@@ -15,7 +15,7 @@ def test_what_is_usual():
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "4"])
-def test_what_is_no_whole_number_from_1_is_refused(value):
+def test_only_whole_numbers_from_1_are_accepted(value):
     for make in BESIDE:
         for name in ("learners", "update_every", "warm_up"):
             with pytest.raises(ConfigurationError, match=f"{name}={value!r} must be a whole number from 1; try"):

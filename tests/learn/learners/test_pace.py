@@ -10,7 +10,7 @@ class Weights:
     version = 0
 
 
-def test_when_updates_are_due():
+def test_due_times_of_updates():
     pace = Pace(update_every=4, warm_up=10)
     # Update u from tick 10 + 4·u on: 10, 14, 18.
     assert [pace.due(tick) for tick in (0, 9, 10, 13, 14, 17, 18)] == [0, 0, 1, 1, 2, 2, 3]
@@ -22,7 +22,7 @@ def test_as_many_as_there_is_time_for():
     assert pace.due(10) is None
 
 
-def test_what_cannot_work_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="update_every=0"):
         Pace(update_every=0)
     with pytest.raises(ConfigurationError, match="warm_up=-1"):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tabular
 import torch
-from first_moment import imported_in_a_child, stop_fork_server
-from processes_left import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
+from initial_imports import imported_in_a_child, stop_fork_server
+from leftover_processes import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
 from sharing import Broken, Deadly, Endless, HangsOnce, table, tabular_replay
 
 from hocket.errors import ConfigurationError
@@ -29,7 +29,7 @@ ALWAYS = Pace(update_every=None, warm_up=0)
 
 
 class Case:
-    """Learners of the tabular problem, and what they share."""
+    """Learners of the tabular problem, and their shared memory."""
 
     def __init__(self, count, algorithm=CALM, *, shared=False, pace=ALWAYS, replay=None, **options):
         self.weights = SharedWeights(table(), shared=shared)
@@ -98,7 +98,7 @@ def test_exactly_the_updates_that_are_due(count):
     case = Case(count, pace=Pace(update_every=4, warm_up=100))
 
     def settled():
-        time.sleep(0.1)  # a fiftyfold of what learners sleep
+        time.sleep(0.1)  # fifty times the sleep of learners
         return learners.log.updates
 
     with case.learners as learners:
@@ -143,7 +143,7 @@ def test_learners_killed_from_outside_are_replaced():
 
 
 def test_one_killed_in_the_middle_of_writing(tmp_path):
-    """What it left half-done, NaN and all, is nobody's version; no update is lost or counted twice."""
+    """Its half-written weights, with NaN, never become a version; no update is lost or counted twice."""
     algorithm = Deadly(learning_rate=0.03, adam_epsilon=0.01, target_every=20, flag=str(tmp_path / "dead"))
     case = Case(2, algorithm, pace=Pace(update_every=1, warm_up=1))
     with case.learners as learners:
@@ -236,7 +236,7 @@ def test_learning_resumes_where_it_was():
     assert again.log.updates == 30 == len(again.history())
 
 
-def test_what_cannot_work_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="count=0"):
         Case(0)
     with pytest.raises(ConfigurationError, match="nice=20"):

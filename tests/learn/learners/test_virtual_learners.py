@@ -96,7 +96,7 @@ def test_three_learners_of_two_and_a_half_ticks():
     ]
 
 
-def test_what_is_due_waits_for_the_first_free_learner():
+def test_a_due_update_waits_for_the_first_free_learner():
     assert table(learn(12, in_turn(2), 2.5)) == [
         (3, 5.5, 0),
         (4, 6.5, 1),
@@ -108,7 +108,7 @@ def test_what_is_due_waits_for_the_first_free_learner():
 
 
 def test_as_many_as_they_can():
-    # All three start at once, and for ever after each lands when the others do: in their order, two behind.
+    # All three start at once, and from then on they land at the same time, in order, two behind.
     assert table(learn(9, in_turn(3, update_every=None), 2.5)) == [
         *[(3, 5.5, staleness) for staleness in (0, 1, 2)],
         *[(5.5, 8, 2)] * 3,
@@ -152,7 +152,7 @@ def test_an_inference_sees_what_has_landed_when_it_starts(learning_s, latency_s,
     done = inferences.finished_ns >= 0
     if learning_s:
         by_now = [(landed_ns <= started_ns).sum() for started_ns in inferences.started_ns[done]]
-    else:  # what starts in a tick of its own lands after the inferences that start there
+    else:  # an update that starts at a tick lands after the inferences that start there
         by_now = [(landed_ns < started_ns).sum() for started_ns in inferences.started_ns[done]]
     assert inferences.version[done].tolist() == by_now
     assert len(set(by_now)) > 20
@@ -265,12 +265,12 @@ def test_priorities_and_the_support_change_at_the_landing():
 
 
 @pytest.mark.parametrize("broken", [{"reward": 1e39}, {"shown": 3e38}])
-def test_what_cannot_be_computed_with_ends_the_learning_and_nothing_else(broken):
+def test_non_finite_values_end_learning_only(broken):
     with pytest.warns(RuntimeWarning, match="learning stopped at tick") as warned:
         result = learn(200, in_turn(2), 1.5, make_env=lambda: Noise(**broken))
     assert len(warned) == 1
     assert "only finite ones can be learned from" in result.error
-    # One update a tick from tick 3 on; some 60 ticks later all that was broken has been in a batch.
+    # One update a tick from tick 3 on; some 60 ticks later every broken transition has been in a batch.
     assert 50 < result.updates < 150
     assert result.run.summary().ticks == 200 and result.run.summary().coverage > 0.9
     assert np.isfinite(result.losses).all()
@@ -278,7 +278,7 @@ def test_what_cannot_be_computed_with_ends_the_learning_and_nothing_else(broken)
     assert learn(30, in_turn(2), 1.5).error is None
 
 
-def test_what_does_not_go_together_is_refused():
+def test_incompatible_options_are_refused():
     for learner, rule, says in (
         (hocket.InLoop(), hocket.TickDispatch(2), "never does"),
         (hocket.InLoop(), hocket.Sequential(), "never does"),
@@ -291,13 +291,13 @@ def test_what_does_not_go_together_is_refused():
 
 
 class _Without(cloudpickle.CloudPickler):
-    """Leaves the replay, which is shared memory, to whoever keeps it."""
+    """Leaves out the replay, which is shared memory, and takes it from outside."""
 
     def persistent_id(self, value):
         return "replay" if isinstance(value, Replay) else None
 
 
-def test_in_the_middle_it_can_be_pickled_and_goes_on_alike():
+def test_in_the_middle_it_can_be_pickled_and_continues_alike():
     algorithm, network = Rainbow(batch_size=8), small(support=(-1.0, 1.0), dueling=True, noisy=True)
     collector = filled(network, algorithm)
     updates = Updates(algorithm=algorithm, network=network, replay=collector.replay, seed=np.random.SeedSequence(5))
@@ -306,13 +306,13 @@ def test_in_the_middle_it_can_be_pickled_and_goes_on_alike():
         seed=np.random.SeedSequence(1),
     )  # fmt: skip
 
-    def go_on(learners, begin, end):
+    def advance(learners, begin, end):
         rng = np.random.default_rng(begin)
         for tick in range(begin, end):
             learners.advance(tick * SECOND)
             learners.ticked(moment(tick, rng))
 
-    go_on(learners, 40, 60)
+    advance(learners, 40, 60)
     assert learners._under_way
     pickled, kept = io.BytesIO(), collector.replay.snapshot()
     _Without(pickled).dump((learners, network))
@@ -321,8 +321,8 @@ def test_in_the_middle_it_can_be_pickled_and_goes_on_alike():
     replay.restore(kept)
     unpickler.persistent_load = lambda name: replay
     again, its_network = unpickler.load()
-    go_on(learners, 60, 90)
-    go_on(again, 60, 90)
+    advance(learners, 60, 90)
+    advance(again, 60, 90)
     assert again.log.losses == learners.log.losses and again.log.landed_ns == learners.log.landed_ns
     assert len(learners.log) > 40
     for ours, theirs in zip(network.parameters(), its_network.parameters(), strict=True):

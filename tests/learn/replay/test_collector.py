@@ -34,7 +34,7 @@ def play(collector, *moments):
         collector.ticked(each)
 
 
-def test_a_run_that_was_gone_on_with_counts_on():
+def test_ticks_of_a_resumed_run_count_on():
     """Decided on observations 0 and 1, executed at ticks 2 and 3, ended at 4; all 100 ticks later."""
     replay = Replay(10, (1,))
     collector = Collector(replay, gamma=GAMMA, first_action=5, first_tick=100)

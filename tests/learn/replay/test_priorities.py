@@ -92,7 +92,7 @@ def test_weights_are_inverse_priorities():
     p.sample(1, rng, 0, 3, beta=1.0)
     p.update([0, 1, 2], np.array([1, 2, 5]) - 1e-6)
     indices, weights = p.sample(8, rng, 0, 3, beta=1.0)
-    # Stratified in eighths of a total of 8: one draw is 0, two are 1, five are 2, whatever the random numbers.
+    # Stratified in eighths of a total of 8: one draw is 0, two are 1, five are 2, for any random numbers.
     assert indices.tolist() == [0, 1, 1, 2, 2, 2, 2, 2]
     assert weights == pytest.approx([1, 1 / 2, 1 / 2, *[1 / 5] * 5])
     _, half = p.sample(8, rng, 0, 3, beta=0.5)
@@ -120,7 +120,7 @@ def test_draws_are_proportional():
 @settings(max_examples=3 * settings().max_examples // 5)
 @given(seed=st.integers(0, 2**32 - 1), capacity=st.integers(1, 130))
 def test_only_live_ones_have_priorities(seed, capacity):
-    """The ring moves on by any amount between two looks; a naive dictionary says what must be there."""
+    """The ring moves on by any amount between two looks; compared with a plain dictionary."""
     rng = np.random.default_rng(seed)
     p, naive, largest, oldest, newest = priorities(capacity), {}, 1.0, 0, 0
     for _ in range(12):
@@ -149,7 +149,7 @@ def test_a_late_look_at_the_counters_is_harmless():
     p.sample(1, rng, 2, 8, beta=0)  # another learner read the writer's counters earlier and came second
     assert p._tree.total() == 4
     assert p._tree.leaves[:8].tolist() == [1, 1, 0, 0, 0, 0, 1, 1]
-    # The writer moved on between somebody's two looks, so that all they knew of was retired; and again a late one.
+    # The writer moved on between two looks of a learner, so that all it had seen was retired; and again a late one.
     p.sample(1, rng, 14, 12, beta=0)
     p.sample(1, rng, 10, 13, beta=0)
     assert p._tree.total() == 0
@@ -160,12 +160,12 @@ def test_a_late_look_at_the_counters_is_harmless():
 def hold_and_spoil(arrays, ready):
     p = Priorities(arrays, 300, 1.0, 1e-6)
     with p._inside():
-        p._tree.leaves[7] = 1000.0  # its sums are not told
+        p._tree.leaves[7] = 1000.0  # its sums are not updated
         ready.send(True)
         signal.pause()
 
 
-def test_a_learner_that_dies_inside_blocks_nobody_and_spoils_nothing():
+def test_a_learner_that_dies_inside_blocks_no_other_and_spoils_nothing():
     context = multiprocessing.get_context("forkserver")
     arrays = SharedArrays(Priorities.parts(300))
     p, rng = Priorities(arrays, 300, 1.0, 1e-6), np.random.default_rng(0)

@@ -125,7 +125,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("ticks", [0, 1, 9, 40, 215])
 @pytest.mark.parametrize("alpha", [None, 0.5])
-def test_a_restored_replay_goes_on_alike(ticks, alpha, tmp_path):
+def test_a_restored_replay_continues_alike(ticks, alpha, tmp_path):
     options = {"stack": 2, "n_step": 2, "frames": 40, "alpha": alpha}
     beta = None if alpha is None else 0.4
     replay = small(30, **options)

@@ -45,11 +45,11 @@ def read_all_the_time(replay, samples, seed, beta, done):
             assert (offset >= 2).all()
             assert (kept["frames"][offset] == kept["ticks"][offset][:, None, None]).all(), "a torn snapshot"
             if len(kept["ticks"]):  # else the writer has lapped the whole ring meanwhile
-                goes_on_from(kept, rng, beta)
+                continues_from(kept, rng, beta)
     done.send(redrawn - samples)
 
 
-def goes_on_from(kept, rng, beta):
+def continues_from(kept, rng, beta):
     """A replay that was restored from a reader's snapshot can be sampled and written on."""
     replay = Replay(60, PIXELS, np.int64, frames=150, stack=3, n_step=2, alpha=0.5)
     replay.restore(kept)

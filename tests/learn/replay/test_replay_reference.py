@@ -15,7 +15,7 @@ class Every:
 
 
 class Naive:
-    """What a replay means, with lists that never forget."""
+    """A reference replay, of lists that are never overwritten."""
 
     def __init__(self, capacity, frames, stack, n_step):
         self.capacity, self.room, self.stack, self.n_step = capacity, frames, stack, n_step

@@ -99,7 +99,7 @@ def test_nothing_reaches_over_an_end():
     assert (only.decided, only.reward, only.discount, only.ticks) == (again, 2.0, 0.5, 1)
 
 
-def test_what_is_discarded_is_never_handed_out():
+def test_discarded_transitions_are_never_returned():
     made = builder((1, 1.0, decision(1, 0)), (2, 1.0, None))
     made.discard()
     assert made.tick(3, 64.0) == []

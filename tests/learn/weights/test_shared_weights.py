@@ -122,7 +122,7 @@ def test_tied_weights_are_one():
     assert acting[0].weight is acting[1].weight
 
 
-def test_what_does_not_fit_is_refused():
+def test_mismatches_are_refused():
     weights = SharedWeights(table())
     with pytest.raises(ConfigurationError, match=r"do not fit a QNetwork with \('head.value.0.weight', \(1, 3\)\)"):
         WeightsReader(weights).refresh(table(dueling=True))
@@ -225,7 +225,7 @@ def test_a_target_is_brought_in_line_with_a_support_that_another_learner_grew():
 
 
 @BOTH
-def test_what_raises_makes_no_version(shared):
+def test_an_error_makes_no_version(shared):
     network = table()
     weights = SharedWeights(network, shared=shared)
     writer = WeightsWriter(weights, network, DQN())
@@ -256,7 +256,7 @@ def read(weights, until):
     last = distinct = 0
     while last < until:
         version = reader.refresh(network)
-        assert version >= last, "time went back"
+        assert version >= last, "an older version was read after a newer one"
         assert all((tensor == version).all() for tensor in tensors(network)), "a torn read"
         distinct += version > last
         last = version
@@ -277,7 +277,7 @@ def zero():
 
 @pytest.mark.realtime
 def test_no_torn_reads():
-    """Two writers without pause, two readers without pause, and copies of all there is in between."""
+    """Two writers without pause, two readers without pause, and copies of everything in between."""
     weights = SharedWeights(zero())
     writers = [CONTEXT.Process(target=fill, args=(weights, 1000)) for _ in range(2)]
     readers = [CONTEXT.Process(target=read, args=(weights, 2000)) for _ in range(2)]
@@ -336,7 +336,7 @@ def test_a_writer_killed_in_the_middle(after):
 @BOTH
 @pytest.mark.parametrize("steps", [0, 3, 4])
 def test_a_state_is_taken_over(shared, steps, tmp_path):
-    """Restored from a file, learning goes on bit for bit as it would have."""
+    """Restored from a file, learning continues bit for bit."""
     algorithm, network = DQN(learning_rate=0.1), table(support=(-2.0, 2.0))
     first = SharedWeights(network, shared=shared)
 

@@ -1,4 +1,4 @@
-"""Whether a page is well formed and keeps to itself."""
+"""Checks that a page is well formed and loads nothing from elsewhere."""
 
 import json
 import re
@@ -47,7 +47,7 @@ class Page(HTMLParser):
         return " ".join(self.texts)
 
     def count(self, tag, style=None):
-        """How many such elements there are."""
+        """The number of elements of this tag."""
         return sum(t == tag and (style is None or style in (a.get("class") or "").split()) for t, a in self.tags)
 
     def check(self):

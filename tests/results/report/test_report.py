@@ -88,7 +88,7 @@ def test_a_report_is_one_file_that_needs_nothing_else(tmp_path):
         assert axis in found.texts
 
 
-def test_it_says_what_the_summary_says():
+def test_a_report_shows_the_figures_of_the_summary():
     result = played()
     summary = result.summary()
     found = Page(page([saved(result.record, **result.config)])).check()
@@ -165,7 +165,7 @@ def test_runs_with_little_in_them():
     Page(page([SavedRun(name="bare", summary={"coverage": 0.5}, problems=("trace.bin is missing",))])).check()
 
 
-def test_what_comes_from_outside_is_escaped():
+def test_texts_from_outside_are_escaped():
     nasty = "<!--</script><script>alert(1)</script>&<b>"
     record = by_hand.story()
     record.errors = [nasty]
@@ -176,7 +176,7 @@ def test_what_comes_from_outside_is_escaped():
         assert found.count("script") == text.count("<script") and "<script>alert" not in text
 
 
-def test_problems_are_told_and_the_rest_is_shown(tmp_path):
+def test_problems_are_reported_and_the_rest_is_shown(tmp_path):
     folder = played().save(tmp_path / "x")
     (folder / "trace.bin").unlink()
     found = Page(page([read_run(folder)])).check()
@@ -193,7 +193,7 @@ def test_no_run_is_no_report(tmp_path):
 
 
 def series_of(found, name):
-    """What a page's charts hold under a name."""
+    """The data of a page's charts under a name."""
     return [series for data in found.data for series in data.get("series", ()) if series["name"] == name]
 
 

@@ -46,7 +46,7 @@ PICTURE = "return document.querySelector('.viewer canvas').toDataURL()"
 
 
 @pytest.mark.slow
-def test_the_schedule_moves_zooms_and_tells(page):
+def test_the_schedule_scrolls_zooms_and_shows_details(page):
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
 
@@ -76,7 +76,7 @@ def test_the_schedule_moves_zooms_and_tells(page):
 
 
 @pytest.mark.slow
-def test_charts_tell_values_under_the_pointer(page):
+def test_charts_show_values_under_the_pointer(page):
     from selenium.webdriver.common.by import By
 
     chart = page.find_element(By.CSS_SELECTOR, "figure.chart svg")
@@ -89,7 +89,7 @@ def test_charts_tell_values_under_the_pointer(page):
 
 
 @pytest.mark.slow
-def test_what_differs_wraps_inside_its_box(browser, tmp_path):
+def test_long_differences_wrap_inside_their_box(browser, tmp_path):
     folders = []
     for name in ("a", "b"):
         config = {"options": {"env_args": name * 2500, "note": f"{name} " * 900}}

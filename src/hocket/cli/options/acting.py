@@ -1,4 +1,4 @@
-"""Options that ``hocket run`` and ``hocket train`` share, and what they stand for."""
+"""Options that ``hocket run`` and ``hocket train`` share, and the objects made from them."""
 
 from __future__ import annotations
 
@@ -30,61 +30,61 @@ WORDS = {"true": True, "false": False, "null": None}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActingArguments:
-    """How an agent acts in a world that does not wait."""
+    """Options of an agent that acts in a world that does not wait."""
 
     env: str = "ALE/Boxing-v5"
     """Any Gymnasium id; see: hocket envs."""
     env_args: str | None = None
-    """What the environment is made with, as NAME=VALUE,…: a Game Boy's rom=tetris.gb,states=FOLDER; texts in quotes
-    and lists as in JSON."""
+    """Arguments of the environment as NAME=VALUE,…: a Game Boy's rom=tetris.gb,states=FOLDER; texts in quotes and
+    lists as in JSON."""
     hz: float | None = None
     """Ticks per second; the environment's own rate if it has one."""
     rule: Literal["tick-dispatch", "max-time", "expected-time", "unstaggered", "sequential"] = "tick-dispatch"
-    """When to start which worker."""
+    """The rule that starts workers."""
     workers: str = "2"
-    """How many workers, or auto (tick-dispatch only)."""
+    """Number of workers, or auto (tick-dispatch only)."""
     quantile: str = "0.95"
-    """Of the inference times, that tick-dispatch aims at, or auto."""
+    """Quantile of the inference times that tick-dispatch aims at, or auto."""
     predictability: float | None = None
     """The environment's ρ for --quantile auto."""
     release_early: bool = False
-    """Tick-dispatch: run answers as soon as they are ready instead of at their target."""
+    """Tick-dispatch: execute actions as soon as they are ready instead of at their target tick."""
     clock: Literal["realtime", "virtual"] = "realtime"
-    """The wall clock, or virtual time: as fast as it computes, the same for a seed."""
+    """The wall clock, or virtual time: as fast as the machine computes, reproducible by seed."""
     executor: Literal["processes", "threads"] = "processes"
-    """How workers run in realtime."""
+    """Executor of the workers in realtime."""
     overrun: Literal["catch-up", "skip"] = "catch-up"
-    """What to do when a tick's own work passes the next deadline (realtime)."""
+    """Reaction when a tick's own work passes the next deadline (realtime)."""
     priority: int = 1
     """The tick loop's real-time priority where the system grants it, 1 to 99; 0 for an ordinary thread (realtime)."""
     latency: str | None = None
-    """Virtual time's inference times: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE,
-    heavy:MEAN[:SHARE:FACTOR], a file (of seconds, or a saved run's inferences.npz), or measured: what this network
-    takes on this machine."""
+    """Inference times in virtual time: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE,
+    heavy:MEAN[:SHARE:FACTOR], a file (of seconds, or a saved run's inferences.npz), or measured: the times of
+    this network on this machine."""
     default: Literal["noop", "repeat", "random"] = "noop"
-    """What fills a tick without a fresh action."""
+    """Action of a tick without a fresh action."""
     frame_stack: int = 1
-    """How many observations the policy sees at once."""
+    """Observations that the policy gets at once."""
     repeat_action_probability: float = 0.0
-    """Atari's sticky actions."""
+    """Probability of Atari's sticky actions."""
     width: float = 1.0
-    """The network's width multiplier."""
+    """Width multiplier of the network."""
     deep: bool = False
-    """The twice-deep IMPALA net."""
+    """Use the IMPALA net of twice the depth."""
     seed: int = 0
-    """Of environment, network weights and all chance."""
+    """Seed of environment, network weights and all randomness."""
     threads: int = 1
     """Torch threads of each worker and learner."""
     device: str = "cpu"
-    """Where networks act and learn: cpu, cuda, cuda:1, ..."""
+    """Device of the networks: cpu, cuda, cuda:1, ..."""
     json: Path | None = None
     """Also write the summary to this file."""
     live: bool = False
-    """Show a page with the environment's picture and the schedule while it goes on."""
+    """Serve a page with the environment's picture and the schedule during the run."""
     live_port: int = USUAL_PORT
-    """The page's port; 0 for any that is free."""
+    """Port of the page; 0 for any free one."""
     live_host: str = LOOPBACK
-    """The address of the page; 127.0.0.1 is reached from this machine only. Needs the printed token."""
+    """Address of the page; 127.0.0.1 is reached from this machine only. The page needs the printed token."""
 
 
 RULE_NEEDS = {
@@ -105,13 +105,13 @@ ACTING_NEEDS = {
     "priority": need("clock", "realtime"),
     "latency": need("clock", "virtual"),
 }
-"""Options that change something only beside another option's value."""
+"""Options that have no effect without a value of another option."""
 OF_THE_ENV = ("env_args", "repeat_action_probability")
 """Options that belong to the environment that --env names."""
 
 
 def check_acting(options: ActingArguments, needs: Mapping[str, Need]) -> None:
-    """Refuse numbers that an option cannot have, and options that would change nothing.
+    """Refuse numbers out of range, and options that would have no effect.
 
     Raises:
         ConfigurationError: naming the option.
@@ -121,7 +121,7 @@ def check_acting(options: ActingArguments, needs: Mapping[str, Need]) -> None:
 
 
 def make_world(options: ActingArguments, *, drawn: bool = False) -> gym.Env[Any, Any]:
-    """The environment that the options name; ``drawn``: one that draws itself, if it can."""
+    """The environment that the options name; with ``drawn``, one that renders pictures, if it can."""
 
     def made(**more: Any) -> gym.Env[Any, Any]:
         return make_env(
@@ -142,7 +142,7 @@ def make_world(options: ActingArguments, *, drawn: bool = False) -> gym.Env[Any,
 def parse_env_args(text: str | None) -> dict[str, Any]:
     """The arguments in ``rom=tetris.gb,raw=true,size=42,names=["a","b"]`` by name.
 
-    Numbers, true, false, null, texts in quotes, lists and objects are read as JSON; anything else is a text.
+    Numbers, true, false, null, quoted texts, lists and objects are read as JSON; anything else is a text.
 
     Raises:
         ConfigurationError: if a part has no name, a name occurs twice, or a list is not JSON.
@@ -195,7 +195,7 @@ def rate_of(options: ActingArguments) -> float:
     """Ticks per second, as given or as the environment has it."""
     rate = options.hz if options.hz is not None else natural_hz(options.env)
     if rate is None:
-        make_world(options).close()  # an unknown id is the better news
+        make_world(options).close()  # reports an unknown id first
         raise ConfigurationError(f"{options.env} has no rate of its own; give one, such as --hz 30")
     return float(exact_hz(rate))
 
@@ -232,10 +232,10 @@ def make_clock(
     """The clock that the options name.
 
     Args:
-        options: the command's.
+        options: options of the command.
         hz: ticks per second.
-        latency: virtual time's law, from `check_latency`.
-        measured: gives the policy's own inference times, for ``--latency measured``.
+        latency: law of virtual time, from `check_latency`.
+        measured: returns the policy's own inference times, for ``--latency measured``.
     """
     if options.clock == "virtual":
         return hocket.Virtual(hz=hz, latency=measured() if latency is None else latency)
@@ -249,10 +249,10 @@ def make_clock(
 
 
 def check_latency(options: ActingArguments) -> LatencyModel | None:
-    """Virtual time's law; None if it is to be measured, and in realtime.
+    """The law of virtual time; None if it is measured, and in realtime.
 
     Raises:
-        ConfigurationError: if virtual time has none, or it cannot be read.
+        ConfigurationError: if virtual time has no law, or it cannot be read.
     """
     if options.clock == "realtime":
         return None
@@ -298,16 +298,16 @@ def saved_options(options: ActingArguments, without: tuple[str, ...]) -> dict[st
 def with_config(
     arguments: list[str], kinds: Mapping[str, tuple[ActingArguments, Mapping[str, Need], tuple[str, ...]]]
 ) -> list[str]:
-    """``COMMAND --config FILE …`` with the file's options before those that were typed.
+    """``COMMAND --config FILE …`` with the file's options before the typed options.
 
     A saved option that contradicts a typed one is left out.
 
     Args:
         arguments: the command line.
-        kinds: by command its usual options, what they need, and those that a config.json does not keep.
+        kinds: for each command its default options, their needs, and the options that a config.json does not keep.
 
     Raises:
-        ConfigurationError: if the file is not a config.json that the command has saved.
+        ConfigurationError: if the command did not save the file.
     """
     command = arguments[0] if arguments else ""
     if command not in kinds:
@@ -336,7 +336,7 @@ def with_config(
         spelled_out = as_arguments(kept)
     except KeyError as error:
         raise ConfigurationError(
-            f"--config {file} has no options: only what hocket {command} has saved can be repeated"
+            f"--config {file} has no options: only a run that hocket {command} has saved can be repeated"
         ) from error
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigurationError(
@@ -344,7 +344,7 @@ def with_config(
         ) from error
     for name in ("policy", "env"):
         if ":" in str(kept.get(name, "")):  # FILE.py:NAME, MODULE:ID
-            console.say(f"--{name} {kept[name]}, as {file} says: its code is run")
+            console.say(f"--{name} {kept[name]} from {file}: its code is run")
     return [command, *spelled_out, *rest]
 
 
@@ -352,7 +352,7 @@ def number_of(name: str, text: str, kind: type[Any]) -> Any:
     """``text`` as a number.
 
     Raises:
-        ConfigurationError: if it is none.
+        ConfigurationError: if it is not one.
     """
     try:
         return kind(text)

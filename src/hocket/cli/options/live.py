@@ -1,4 +1,4 @@
-"""``--live``: a page that shows runs while they go on."""
+"""``--live``: a page that shows runs as they happen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_SAVED = ("live", "live_port", "live_host")
 
 
 def check_live(live: bool, port: int, host: str) -> None:
-    """Refuse an address of the page without the page.
+    """Refuse options of the page without ``--live``.
 
     Raises:
         ConfigurationError: naming the option.
@@ -28,10 +28,10 @@ def check_live(live: bool, port: int, host: str) -> None:
 
 @contextmanager
 def live_page(live: bool, port: int, host: str) -> Iterator[list[Instrument]]:
-    """The page as an instrument, if ``--live`` asks for it, and where it is, said.
+    """Serve the page and print its address, if ``--live`` is given; the page as an instrument.
 
     Raises:
-        ConfigurationError: if it cannot be served there, or the other options stand without ``--live``.
+        ConfigurationError: if it cannot be served there, or its options are given without ``--live``.
     """
     check_live(live, port, host)
     if not live:

@@ -1,4 +1,4 @@
-"""The numbers that options may have."""
+"""Allowed numbers of options."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hocket.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The numbers that one option may have."""
+    """The allowed numbers of one option."""
 
     example: str
     least: float = -math.inf
@@ -21,7 +21,7 @@ class Bounds:
     """An open lower bound."""
 
     def check(self, name: str, value: float) -> None:
-        """Refuse a number outside.
+        """Refuse a number out of bounds.
 
         Raises:
             ConfigurationError: naming the option, the value and the bounds.
@@ -78,14 +78,14 @@ BOUNDS = {
     "every": Bounds("600", least=1),
     "hold": Bounds("8", least=1),
 }
-"""By the name of the option, in whatever command it occurs."""
+"""By name of the option, for every command."""
 
 
 def check_numbers(options: Any) -> None:
-    """Refuse a number that an option cannot have.
+    """Refuse numbers out of bounds.
 
     Raises:
-        ConfigurationError: for the first one outside its bounds.
+        ConfigurationError: for the first one.
     """
     for field in fields(options):
         value = getattr(options, field.name)

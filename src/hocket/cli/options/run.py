@@ -1,4 +1,4 @@
-"""What ``hocket run`` can be told; ``hocket plan`` and ``hocket decompose`` make theirs of it."""
+"""Options of ``hocket run``; ``hocket plan`` and ``hocket decompose`` derive theirs from them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hocket.cli.options.typed import Need, given
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunArguments(ActingArguments):
-    """What ``hocket run`` can be told; a run folder's config.json keeps it."""
+    """The options of ``hocket run``; the config.json of a run folder keeps them."""
 
     seconds: float = 20.0
-    """How long, in the environment's own time."""
+    """Length of the run in seconds of the environment's own time."""
     ticks: int | None = None
-    """How many ticks, instead of --seconds."""
+    """Length of the run in ticks, instead of --seconds."""
     policy: str = "network"
-    """What acts: an untrained network (an IMPALA net on 84x84 pictures, else two hidden layers), random actions,
-    FILE.py:NAME for a policy of your own, or what hocket train has saved: its folder, or one of its checkpoints."""
+    """The policy: an untrained network (an IMPALA net on 84x84 pictures, else two hidden layers), random actions,
+    FILE.py:NAME for a policy of your own, or the folder or a checkpoint that hocket train has saved."""
     bfloat16: bool = False
     """Run the network in bfloat16."""
     out: Path | None = None
@@ -47,7 +47,7 @@ NEEDS = {
     "threads": NETWORK,
     "device": NETWORK,
 }
-"""Options that change something only beside another option's value."""
+"""Options that have no effect without a value of another option."""
 NOT_KEPT = ("out", "json")
 """Options that a run's config.json does not keep."""
 

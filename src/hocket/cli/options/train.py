@@ -1,4 +1,4 @@
-"""Options of ``hocket train``, and what they stand for: rules that learn, learners, algorithms and networks."""
+"""Options of ``hocket train``, and the rules, learners, algorithms and networks made from them."""
 
 from __future__ import annotations
 
@@ -23,67 +23,67 @@ if TYPE_CHECKING:
 
 PICTURE, MINATAR = (84, 84), (10, 10)
 SUPPORT_TICKS = 1000
-"""Of random play, from which Rainbow's first support is fitted."""
+"""Ticks of random play that Rainbow's first support is fitted to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainArguments(ActingArguments):
-    """What ``hocket train`` can be told; the config.json beside its checkpoints keeps it."""
+    """The options of ``hocket train``; the config.json beside its checkpoints keeps them."""
 
     ticks: int = 100_000
-    """How many, at most."""
+    """Greatest length of the training in ticks."""
     algorithm: Literal["dqn", "rainbow"] = "dqn"
-    """Double DQN; or Rainbow, with distributions, noise and priorities."""
+    """Double DQN, or Rainbow with distributions, noise and priorities."""
     learner: Literal["round-robin", "parallel-batch", "in-loop"] = "round-robin"
-    """Asynchronous learners, one batch that is several times larger, or the classical loop (--rule sequential)."""
+    """Asynchronous learners, learners that share one larger batch, or the classical loop (--rule sequential)."""
     learners: int = 1
-    """How many learn."""
+    """Number of learners."""
     update_latency: str | None = None
-    """Virtual time's durations of one update, in the forms of --latency; none at all by default."""
+    """Durations of one update in virtual time, in the forms of --latency; zero by default."""
     update_every: int = 4
-    """Ticks for each update; 0 for as many as the learners can."""
+    """Ticks between two updates; 0 for updates as often as the learners can."""
     warm_up: int = 1000
     """Ticks before the first update."""
     epsilon_ticks: int | None = None
-    """Ticks in which the share of actions by chance falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
+    """Ticks in which the share of random actions falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
     pending: int = 0
-    """How many ticks of pending actions the network is told."""
+    """Ticks of pending actions in the network's input."""
     late_binding: bool = False
-    """Run the network's head just before its tick, on the pending actions as they are known then."""
+    """Run the network's head just before its tick, on the pending actions known by then."""
     capacity: int = 100_000
     """Transitions that the replay keeps."""
     gamma: float | None = None
-    """Discount per tick; the algorithm's own by default, like the next four."""
+    """Discount per tick; the algorithm's default if not given, as for the next four."""
     learning_rate: float | None = None
-    """Of Adam."""
+    """Learning rate of Adam."""
     batch_size: int | None = None
-    """Transitions of one learner's update."""
+    """Transitions of one gradient."""
     n_step: int | None = None
     """Transitions that one sample spans."""
     target_every: int | None = None
     """Updates between two target networks."""
     bfloat16: bool = False
-    """Run the network's trunk in bfloat16, on processors that have it."""
+    """Run the network's trunk in bfloat16, on devices that support it."""
     demonstrations: Path | None = None
-    """Learn from recorded episodes first: a file of hocket.Demonstrations (dqn)."""
+    """File of hocket.Demonstrations to pre-train on (dqn)."""
     pretrain_updates: int = 16_000
-    """How many updates from --demonstrations."""
+    """Updates on --demonstrations."""
     pretrain_delay: int = 1
-    """Ticks between seeing and acting, as if --demonstrations had been played so."""
+    """Delay in ticks that --demonstrations are read with, as if they had been played under it."""
     margin: float = 0.8
-    """By how much demonstrated actions are to be worth more than others in --demonstrations; 0 for plain DQN."""
+    """Margin by which the value of a demonstrated action is to exceed the others; 0 for plain DQN."""
     evaluate_every: int | None = None
     """Ticks between two evaluations of the greedy policy; 10,000 by default (virtual)."""
     evaluation_episodes: int | None = None
-    """Episodes of each, and of the final one; 20 by default, 1 in realtime; 0 for no evaluations."""
+    """Episodes of each evaluation and of the final one; 20 by default, 1 in realtime; 0 for no evaluations."""
     good_enough: float | None = None
     """Stop at the first evaluation whose mean return reaches this (virtual)."""
     out: Path | None = None
-    """Save the training into this folder, with checkpoints at the end and on the way."""
+    """Save the training into this folder, with checkpoints during it and at its end."""
     save_every: int = 10_000
     """Ticks between two checkpoints."""
     resume: Path | None = None
-    """Go on from a checkpoint, or from the newest in a folder, that was saved under the same options."""
+    """Resume from a checkpoint, or the newest one in a folder, saved under the same options."""
     tensorboard: Path | None = None
     """Write TensorBoard's event files into this folder."""
 
@@ -105,13 +105,13 @@ NEEDS = {
     "update_every": SEVERAL_LEARNERS,
     "save_every": Need("out", given, "--out"),
 }
-"""Options that change something only beside another option's value."""
+"""Options that have no effect without a value of another option."""
 NOT_KEPT = ("out", "resume", "tensorboard", "json")
 """Options that a training's config.json does not keep."""
 
 
 def make_learning_rule(options: TrainArguments) -> Rule:
-    """The rule that the options name; one that learns if the loop is to."""
+    """The rule that the options name; for ``in-loop``, one that learns in the loop."""
     in_loop = options.learner == "in-loop"
     if in_loop and options.rule != "sequential":
         raise ConfigurationError(
@@ -121,7 +121,7 @@ def make_learning_rule(options: TrainArguments) -> Rule:
 
 
 def make_learner(options: TrainArguments) -> Learners:
-    """Who learns, and when."""
+    """The learners that the options name, with their schedule of updates."""
     if options.learner == "in-loop":
         return InLoop(warm_up=options.warm_up)
     kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
@@ -129,7 +129,7 @@ def make_learner(options: TrainArguments) -> Learners:
 
 
 def make_algorithm(options: TrainArguments) -> DeepQ:
-    """The algorithm, with its own usual options where none are given."""
+    """The algorithm, with its own defaults for options that are not given."""
     from hocket.learn.algorithms.dqn import DQN
     from hocket.learn.algorithms.rainbow import Rainbow
 
@@ -140,10 +140,10 @@ def make_algorithm(options: TrainArguments) -> DeepQ:
 
 
 def check_learnable(options: TrainArguments) -> tuple[tuple[int, ...], gym.spaces.Discrete]:
-    """The shape of the observations and the space of the actions, which a network can be made for.
+    """The shape of the observations and the space of the actions, checked: a network can be made for them.
 
     Raises:
-        ConfigurationError: if there is no such network.
+        ConfigurationError: if no network fits them.
     """
     env = make_world(options)
     env.close()
@@ -207,7 +207,7 @@ def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
 
 
 def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int) -> tuple[float, float]:
-    """What covers the returns of a thousand ticks of random play; it grows as learning goes on."""
+    """The range of returns in a thousand ticks of random play; learning extends it."""
     from hocket.learn.algorithms.value_support import Support, discounted_returns
 
     env.reset(seed=seed)

@@ -1,4 +1,4 @@
-"""Which options a command line names, and which of a saved run's options complete it."""
+"""Finds the options that a command line names, and completes them with those of a saved run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def flag(name: str) -> str:
 
 
 def spelled(name: str, value: Any) -> str:
-    """An option with its value, as it is typed."""
+    """An option with its value, as typed."""
     if isinstance(value, bool):
         return flag(name if value else f"no_{name}")
     return f"{flag(name)} {value}"
@@ -62,18 +62,18 @@ def was_typed(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A condition without which an option changes nothing."""
+    """A condition without which an option has no effect."""
 
     option: str
     """The option that the condition is about."""
     holds: Callable[[Any], bool]
-    """Tells from its value."""
+    """True for values of ``option`` that meet it."""
     wording: str
-    """``--clock virtual``."""
+    """Its text in messages, such as ``--clock virtual``."""
     agreeing: tuple[Any, ...] = ()
-    """Values that are true without the condition, so they are allowed."""
+    """Values that are allowed without the condition, because they change nothing."""
     replaces: bool = False
-    """A saved value of ``option`` gives way if this option is typed."""
+    """If true, typing this option drops a saved value of ``option``."""
 
 
 def need(option: str, *values: str, agreeing: tuple[Any, ...] = ()) -> Need:
@@ -87,7 +87,7 @@ def given(value: Any) -> bool:
 
 
 def check_needs(options: Any, needs: Mapping[str, Need]) -> None:
-    """Refuse an option that would change nothing.
+    """Refuse an option that would have no effect.
 
     Raises:
         ConfigurationError: naming it, the condition, and the option that contradicts it.
@@ -106,7 +106,7 @@ def check_needs(options: Any, needs: Mapping[str, Need]) -> None:
 def completing(
     saved: Mapping[str, Any], named: Mapping[str, str], usual: Any, needs: Mapping[str, Need]
 ) -> dict[str, Any]:
-    """Those of the ``saved`` options that go with the ``named`` ones: neither replaced nor contradicted by them."""
+    """The ``saved`` options that the ``named`` ones neither replace nor contradict."""
     left = {name: value for name, value in saved.items() if name not in named}
     while True:
         merged: dict[str, Any] = {field.name: getattr(usual, field.name) for field in fields(usual)} | left | {**named}

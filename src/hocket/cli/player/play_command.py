@@ -1,4 +1,4 @@
-"""``hocket play``: plays a Game Boy game by keyboard."""
+"""``hocket play``: a Game Boy game by keyboard."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ class PlayArguments:
     env_args: str | None = None
     """Its arguments as NAME=VALUE,…: rom=tetris.gb,states=FOLDER."""
     rom: Path | None = None
-    """Instead of an environment: this cartridge, from power-on, to make save states of."""
+    """Cartridge to play instead of an environment, from power-on, to make save states."""
     state: Path | None = None
-    """With --rom: begin from this save state."""
+    """Save state to begin from, with --rom."""
     save_states: Path | None = None
-    """The key s saves the state into this folder."""
+    """Folder that the key s saves the state into."""
     record: Path | None = None
-    """Write what is played into this folder, for: hocket train --demonstrations FOLDER/0000.npz."""
+    """Folder to record the play into, for: hocket train --demonstrations FOLDER/0000.npz."""
     level: int | None = None
-    """Begin with this one: level 0 to 9 of falling blocks, opponent 0 to 7 of Duel."""
+    """Level to begin with: 0 to 9 of falling blocks, opponent 0 to 7 of Duel."""
     window: bool = False
-    """Play in a window, even if there is a terminal."""
+    """Play in a window, even on a terminal."""
     every: int = 2
-    """Draw one frame in this many."""
+    """Frames for each one that is drawn."""
     speed: float = 1.0
     """Multiple of the natural speed."""
     seconds: float | None = None
-    """Leave after this many seconds; else when q is pressed."""
+    """Seconds to play; until q is pressed if not given."""
     seed: int = 0
-    """Of the environment."""
+    """Seed of the environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def play(options: Annotated[PlayArguments, tyro.conf.arg(name="")] = _USUAL) -> 
 
 
 def _loop(session: Session, screen: Screen, options: PlayArguments, interrupt: Interrupt) -> None:
-    """Plays frame by frame in time; a late frame is not drawn."""
+    """Plays frame by frame on the clock; late frames are not drawn."""
     period_s = float(1 / exact_hz(GAMEBOY_HZ)) / options.speed
     note = screen.help
     began_s = monotonic()
@@ -139,7 +139,7 @@ def _environment(options: PlayArguments) -> Session:
     given = parse_env_args(options.env_args)
     if options.level is not None and options.env in (BLOCKS_ID, TETRIS_ID) and "states" not in given:
         given = {"encounters": LEVELS, **given}
-    # What is recorded is what training sees: small pictures, and no START or SELECT.
+    # Records the observations of training: small pictures, and no START or SELECT.
     usual = {"start_select": True, "raw": True} if recording is None else {}
     env = make_env(options.env, **{**usual, **given})
     boy = env.unwrapped

@@ -1,4 +1,4 @@
-"""Records what a person plays, to pre-train from: ``hocket train --demonstrations FILE.npz`` reads it."""
+"""Records a person's play for pre-training: ``hocket train --demonstrations FILE.npz`` reads it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import hocket
 from hocket.errors import ConfigurationError
 
 MOST_TICKS = 200_000
-"""About an hour, of which memory holds 7 KB a tick."""
+"""Most ticks of a recording: about an hour, at 7 KB of memory a tick."""
 
 
 class Recording:
     """Episodes as `hocket.Demonstrations` holds them.
 
     Args:
-        folder: of the file, which is made now, so that one that cannot be written is refused before the play.
+        folder: folder of the file, made at once, so that an unwritable one is refused before the play.
 
     Raises:
         ConfigurationError: if the folder cannot be made.
@@ -35,26 +35,26 @@ class Recording:
 
     @property
     def full(self) -> bool:
-        """True if it holds `MOST_TICKS` ticks."""
+        """True at `MOST_TICKS` ticks."""
         return len(self._rows) >= MOST_TICKS
 
     def begin(self, observation: Any) -> None:
-        """An episode begins with ``observation``."""
+        """Begin an episode with ``observation``."""
         self._observations.append(np.array(observation))
 
     def add(self, action: int, observation: Any, reward: float, terminated: bool, truncated: bool) -> None:
-        """One tick: the action that was executed and what it yielded."""
+        """Record one tick: the executed action and its outcome."""
         self._observations.append(np.array(observation))
         self._rows.append((action, float(reward), bool(terminated), bool(truncated)))
 
     def save(self) -> Path | None:
-        """Write the next free number, such as ``0003.npz``; the last episode is truncated if it has not ended.
+        """Write a file with the next free number, such as ``0003.npz``; an unfinished last episode is truncated.
 
         Returns:
             The file, or None if nothing was played.
 
         Raises:
-            ConfigurationError: if the disk refuses.
+            ConfigurationError: if it cannot be written.
         """
         if not self._rows:
             return None

@@ -29,7 +29,7 @@ _HIDE, _SHOW = "\x1b[?25l", "\x1b[?25h"
 _OTHER_SCREEN, _USUAL_SCREEN = "\x1b[?1049h", "\x1b[?1049l"
 _PLAIN = "\x1b[0m"
 LEAST_COLUMNS, LEAST_LINES = 40, 19
-"""A terminal that is smaller is refused: a quarter of the picture's width and height, and a line of text."""
+"""The smallest terminal: a quarter of the picture's width and height, and a line of text."""
 ESCAPE = b"\x1b"
 KEYS = {
     b"x": Button.A,
@@ -98,14 +98,14 @@ def half_blocks(picture: NDArray[np.uint8]) -> list[str]:
 
 
 def size_note(columns: int, lines: int) -> str:
-    """Says that a terminal of this size does not show every pixel; empty if it does."""
+    """A note that a terminal of this size does not show every pixel; empty if it does."""
     if columns >= COLUMNS and lines > ROWS // 2:
         return ""
     return f"too small: {columns}x{lines}, all pixels need {COLUMNS}x{ROWS // 2 + 1}   "
 
 
 class Terminal(AbstractContextManager["Terminal"]):
-    """Draws pictures on the terminal; of each only the lines that have changed.
+    """Draws pictures on the terminal; only the changed lines of each.
 
     Raises:
         ConfigurationError: on entering, if the terminal is too small.

@@ -100,7 +100,7 @@ class Window(AbstractContextManager["Window"]):
 
 def _sdl() -> Any:
     try:
-        with warnings.catch_warnings():  # it warns of the library it is configured with
+        with warnings.catch_warnings():  # it warns about its library
             warnings.simplefilter("ignore")
             import sdl2
     except ImportError as error:

@@ -4,7 +4,7 @@ import hocket
 
 
 class AtTheStart(hocket.Instrument):
-    """Calls ``what`` when the run is about to begin."""
+    """Calls a function when the run is about to begin."""
 
     def __init__(self, what):
         self.what = what
@@ -14,7 +14,7 @@ class AtTheStart(hocket.Instrument):
 
 
 class Notes(hocket.Instrument):
-    """Keeps everything that it is told."""
+    """Records the arguments of every hook."""
 
     def __init__(self):
         self.runs, self.moments, self.started, self.finished, self.ended = [], [], [], [], []

@@ -1,4 +1,4 @@
-"""What a child of the fork server has imported at its first moment. Imports nothing heavy itself."""
+"""The modules that a new child of the fork server has imported. Imports nothing heavy itself."""
 
 import multiprocessing
 import sys
@@ -6,12 +6,12 @@ from multiprocessing import forkserver
 
 
 def stop_fork_server():
-    """The next process starts another, with what is to be preloaded by then."""
+    """Stop the fork server; the next process starts another, with the preloads known by then."""
     forkserver._forkserver._stop()
 
 
 def imported_in_a_child():
-    """The modules of a process that the fork server starts now."""
+    """The modules of a newly forked process."""
     context = multiprocessing.get_context("forkserver")
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=_tell, args=(there,))

@@ -1,4 +1,4 @@
-"""What a run may not leave behind, read from /proc: nobody else on the machine disturbs it."""
+"""Processes and shared memory of this test run, read from /proc; other programs are not counted."""
 
 import os
 import time
@@ -12,7 +12,7 @@ def named_memory(pid: int | str = "self") -> set[str]:
 
 
 def descendants(pid: int) -> set[int]:
-    """All processes that live below ``pid``, without zombies."""
+    """All living descendants of ``pid``, without zombies."""
     parent_of = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -40,7 +40,7 @@ def workers_of_ours() -> set[int]:
 
 
 def processes_of_ours() -> set[int]:
-    """All processes below this one, without those that multiprocessing keeps to its end."""
+    """All descendants of this process, without those that multiprocessing keeps to its end."""
     ours = os.getpid()
     keepers = {child for child in descendants(ours) if _parent(child) == ours and _keeper(child)}
     return descendants(ours) - keepers
@@ -54,7 +54,7 @@ def alive(pid: int) -> bool:
 
 
 def eventually(holds, seconds: float = 10.0) -> bool:
-    """Whether ``holds()`` comes true in time."""
+    """True if ``holds()`` becomes true in time."""
     give_up = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > give_up:

@@ -1,4 +1,4 @@
-"""What a command wrote, and how it refuses."""
+"""Checks of files that a command wrote, and of refusals."""
 
 import json
 from pathlib import Path
