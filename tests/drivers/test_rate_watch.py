@@ -61,14 +61,10 @@ def test_a_loop_that_holds_its_rate_on_the_whole_is_not_warned_of(step_ticks, sk
     assert play(step_ticks, 300, skips=skips) == []
 
 
-<<<<<<< HEAD
 def test_a_slow_beginning_is_not_the_whole_run():
     # 15 ticks of 3 periods miss 30 ticks, 0.6 s; the 255 ticks after them hold the rate.
     assert play(lambda tick: 3 if tick < 45 else 0.3, 300, skips=True) == []
 
 
-def test_too_few_ticks_say_nothing():
-=======
 def test_too_few_ticks_give_no_warning():
->>>>>>> w-p2
     assert play(lambda tick: 3, 9, skips=False) == []
