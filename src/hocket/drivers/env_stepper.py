@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter_ns
 from typing import Any
 
@@ -42,6 +43,8 @@ class EnvStepper:
         self.episode_ended = False
         self.next_seed: int | None = None
         self.episode_seed: int | None = None
+        self._counted = tuple(env.env.metadata.get("counts", ()))  # keys of info that count an episode's achievements
+        self._counts_before = dict.fromkeys(self._counted, 0)  # those of the episodes that have ended
 
     @property
     def env(self) -> gym.Env[Any, Any]:
@@ -57,9 +60,11 @@ class EnvStepper:
         """Execute ``action`` as tick ``tick``; the record keeps it."""
         began = perf_counter_ns()
         given = self._codec.copied(action) if self._codec.copies else action
-        observation, reward, terminated, truncated, _ = self._env.step(given)
+        observation, reward, terminated, truncated, info = self._env.step(given)
         record = self.record
         ended = terminated or truncated
+        if self._counted:
+            self._count(info, ended)
         if ended:
             record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
             self.episode_seed, self.next_seed = self.next_seed, None
@@ -73,6 +78,13 @@ class EnvStepper:
         record.lateness_ns.append(lateness_ns)
         record.step_ns.append(perf_counter_ns() - began)
         record.actions.append(action)
+
+    def _count(self, info: Mapping[str, Any], ended: bool) -> None:
+        counts = self.record.counts
+        for key in self._counted:
+            counts[key] = self._counts_before[key] + int(info.get(key, 0))
+        if ended:
+            self._counts_before = dict(counts)
 
     def begin(self, engine: Engine, now_ns: int) -> None:
         """Give ``engine`` observation 0."""

@@ -78,6 +78,7 @@ class RunRecord:
         final_observations: the last observation of each episode, by the tick that ended it.
         errors: the tracebacks of the most recent failed inferences.
         notes: requests that the system denied the run, and how to grant them.
+        counts: the totals of what ``env.metadata["counts"]`` lists, such as battles won, over all episodes.
     """
 
     def __init__(self, trace: Trace) -> None:
@@ -92,6 +93,7 @@ class RunRecord:
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
         self.notes: list[str] = []
+        self.counts: dict[str, int] = {}
         self.signal: Signals | None = None
         """The signal that ended the run early, such as that of Ctrl-C; None if none did."""
         self.failed = False

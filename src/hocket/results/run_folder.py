@@ -133,6 +133,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
         "notes": record.notes,
+        "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
@@ -164,9 +165,12 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
             f"{path} is no run folder: it has no {INDEX}, {TRACE} or {TICKS}; give one that a run saved"
         )
     reader = _Reader(path)
-    index = reader.json(INDEX, INDEX_KINDS)
+    index = reader.json(INDEX, INDEX_KINDS, counts=("counts",))
     _check_version(path, index)
-    config, summary = reader.json(CONFIG, CONFIG_KINDS), reader.json(SUMMARY, {"workers": dict}, counts=("outcomes",))
+    config, summary = (
+        reader.json(CONFIG, CONFIG_KINDS),
+        reader.json(SUMMARY, {"workers": dict}, counts=("outcomes", "counts")),
+    )
     sizes = index.get("bytes") or {}
     trace = reader.of(TRACE, sizes, lambda file: _trace(file, rule))
     ticks = reader.of(TICKS, sizes, lambda file: read_columns(file, TICK_COLUMNS, ("action",)))
@@ -339,6 +343,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
     record.notes = [str(note) for note in index.get("notes", ())]
+    record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))
     if index.get("interrupted", False):
         record.signal = Signals.__members__.get(str(index.get("signal")), Signals.SIGINT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,8 @@ class Summary:
     episodes: int
     return_mean: float
     reward_total: float
+    counts: dict[str, int]
+    """The totals of what the environment counts, such as battles won; see `RunRecord.counts`."""
     interrupted: bool
     notes: list[str]
     """Requests that the system denied the run."""
@@ -115,6 +118,7 @@ class Summary:
             episodes=len(returns),
             return_mean=_mean(returns),
             reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
+            counts=dict(record.counts),
             interrupted=record.interrupted,
             notes=list(record.notes),
         )
@@ -152,6 +156,7 @@ class Summary:
             ),
             f"return      mean {number(self.return_mean)} over {_count(self.episodes, 'episode')}; "
             f"total reward {number(self.reward_total)}",
+            *([f"counts      {_counts(self.counts)}"] if self.counts else []),
             *(f"note        {note}" for note in self.notes),
         ]
         return "\n".join(lines)
@@ -159,6 +164,10 @@ class Summary:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {count}" for key, count in counts.items())
 
 
 def _mean(values: Any) -> float:
