@@ -167,10 +167,8 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     reader = _Reader(path)
     index = reader.json(INDEX, INDEX_KINDS, counts=("counts",))
     _check_version(path, index)
-    config, summary = (
-        reader.json(CONFIG, CONFIG_KINDS),
-        reader.json(SUMMARY, {"workers": dict}, counts=("outcomes", "counts")),
-    )
+    config = reader.json(CONFIG, CONFIG_KINDS)
+    summary = reader.json(SUMMARY, {"workers": dict}, counts=("outcomes", "counts"))
     sizes = index.get("bytes") or {}
     trace = reader.of(TRACE, sizes, lambda file: _trace(file, rule))
     ticks = reader.of(TICKS, sizes, lambda file: read_columns(file, TICK_COLUMNS, ("action",)))
