@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import gymnasium as gym
 import pytest
 from command_output import read, refused
 
@@ -289,22 +287,6 @@ def test_many_workers_take_long_to_start(capsys):
     assert capsys.readouterr().out == ""
     cautions.say_starting(hocket.TickDispatch(8), hocket.Realtime(hz=50))
     assert capsys.readouterr().out == "starting 8 workers\n"
-
-
-def test_a_priority_that_was_not_granted(capsys):
-    virtual = hocket.Virtual(hz=200, latency=hocket.Constant(0.001))
-    result = hocket.run(gym.make("CartPole-v1"), lambda seen: 0, hocket.Sequential(), virtual, ticks=3)
-    cautions.say_priority(result, 5)
-    result = replace(result, config={**result.config, "clock": {"name": "Realtime"}})
-    cautions.say_priority(result, 0)
-    assert capsys.readouterr().out == ""
-    cautions.say_priority(result, 5)
-    line = capsys.readouterr().out
-    assert line.startswith("priority    real-time priority 5 was not granted") and len(line.splitlines()) == 1
-    assert "sudo setcap cap_sys_nice=ep /" in line and "--priority 0" in line
-    result.record.priority = 5
-    cautions.say_priority(result, 5)
-    assert capsys.readouterr().out == ""
 
 
 def test_warnings_of_the_library_are_lines(command, monkeypatch):

@@ -1,5 +1,7 @@
 """The totals of what an environment counts: in the record, the summary, the folder and the report."""
 
+from typing import ClassVar
+
 import gymnasium as gym
 import numpy as np
 
@@ -9,7 +11,7 @@ import hocket
 class Scoring(gym.Env):
     """Episodes of 10 ticks; ``info`` counts a win after every fourth tick of an episode, 2 an episode."""
 
-    metadata = {"counts": ["won", "caught"]}
+    metadata: ClassVar = {"counts": ["won", "caught"]}
     observation_space = gym.spaces.Box(0, 255, (2,), np.uint8)
     action_space = gym.spaces.Discrete(2)
 

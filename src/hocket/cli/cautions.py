@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -72,17 +69,3 @@ def say_starting(rule: Rule, clock: hocket.Realtime | hocket.Virtual) -> None:
     workers = rule.initial_workers
     if isinstance(clock, hocket.Realtime) and clock.executor == hocket.Processes() and workers >= MANY_WORKERS:
         console.say(f"starting {workers} workers")
-
-
-def say_priority(result: hocket.RunResult, asked: int) -> None:
-    """Print that a run on the wall clock got no real-time priority, and how to grant it."""
-    if result.config["clock"]["name"] != "Realtime" or not asked or result.record.priority:
-        return
-    if not hasattr(os, "sched_setscheduler"):
-        console.say(f"priority    real-time priority {asked} does not exist on this system; --priority 0 does not ask")
-        return
-    python = Path(sys.executable).resolve()
-    console.say(
-        f"priority    real-time priority {asked} was not granted, so ticks may be late; grant it with "
-        f"sudo setcap cap_sys_nice=ep {python}, or docker run --cap-add SYS_NICE; --priority 0 does not ask"
-    )

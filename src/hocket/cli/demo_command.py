@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hocket.bench import demo as demonstration
 from hocket.cli import console
-from hocket.cli.cautions import say_priority
 from hocket.cli.options.live import check_live, live_page
 from hocket.cli.outcome import conclude
 from hocket.core.rules import Rule
@@ -78,7 +77,8 @@ def demo(
     )
     console.say("coverage: the share of the game's frames on which the network itself acted", style="dim")
     console.say("delay: age in frames of the observation that it acted on; 1 is the least", style="dim")
-    say_priority(results[-1][1], asked=1)
+    for note in results[-1][1].record.notes:
+        console.say(f"note: {note}")
     console.say(f"Runs saved in {out}: {out / REPORT} compares them, {picture} has their schedules")
 
 

@@ -9,7 +9,7 @@ import tyro
 
 import hocket
 from hocket.cli import console
-from hocket.cli.cautions import check_usual, say_priority, say_starting
+from hocket.cli.cautions import check_usual, say_starting
 from hocket.cli.options.acting import (
     check_acting,
     check_latency,
@@ -46,9 +46,8 @@ def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> Non
 
 
 def show_run(options: RunArguments, result: hocket.RunResult) -> None:
-    """Print the summary, and a priority that was not granted."""
+    """Print the summary."""
     console.say(str(result.summary()))
-    say_priority(result, options.priority)
 
 
 def execute(options: RunArguments) -> hocket.RunResult:

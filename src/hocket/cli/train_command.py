@@ -12,7 +12,7 @@ import tyro
 
 import hocket
 from hocket.cli import console
-from hocket.cli.cautions import check_usual, say_priority, say_starting
+from hocket.cli.cautions import check_usual, say_starting
 from hocket.cli.options.acting import (
     MEASURED,
     check_acting,
@@ -90,7 +90,6 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
 def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
     """Print the summary of the run and, if the training is complete, that of the learning."""
     console.say(str(run_of(result).summary()))
-    say_priority(run_of(result), options.priority)
     if not isinstance(result, hocket.RunResult):
         console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
 

@@ -1,6 +1,7 @@
 """The state machines of the scheduler, as tables: ticks, inferences, workers.
 
-The scheduler takes every transition from these tables and refuses what they do not have. The pictures in
+The scheduler checks its transitions against these tables: events that the tables of ticks and workers do not have are
+refused, and a transition that the table of inferences does not have is an assertion error. The pictures in
 docs/state-machine.md are drawn from them.
 """
 

@@ -168,8 +168,9 @@ def missing_priority(asked: int, granted: int) -> str | None:
         return None
     return (
         f"the system does not grant real-time priority {asked}, so other threads may make ticks late by milliseconds; "
-        f"to grant it, add 'USER - rtprio {asked}' to /etc/security/limits.conf and log in again, or start the "
-        "container with --cap-add SYS_NICE; to go without, use priority=0"
+        f"to grant it, add 'USER - rtprio {asked}' to /etc/security/limits.conf and log in again, run "
+        "sudo setcap cap_sys_nice=ep on the Python interpreter, or start the container with --cap-add SYS_NICE; to go "
+        "without, use priority=0"
     )
 
 

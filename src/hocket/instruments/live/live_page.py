@@ -19,7 +19,7 @@ from hocket.hooks.record import Moment
 from hocket.instruments.live.board import RUNNING, STARTING, LiveBoard
 from hocket.instruments.live.camera import Camera
 from hocket.instruments.live.lateness import bin_of
-from hocket.ipc.child_processes import end_children
+from hocket.ipc.child_processes import check_children, end_children
 
 NONE = float("nan")
 USUAL_PORT = 8765
@@ -94,6 +94,7 @@ class LivePage(Instrument):
             raise ConfigurationError("the live page is closed; make a new one")
         if self._process is not None:
             return
+        check_children()
         with self._listen() as listening:
             self._port = listening.getsockname()[1]
             # Not the fork server: its first user decides what it preloads, and that must be the workers' modules.
