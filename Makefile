@@ -18,8 +18,8 @@ check: lint
 # The realtime tests run one after the other, even if the first half has failed.
 test: lint docs
 	@parallel=0; realtime=0; \
-	$(BIN)/pytest $(PARALLEL) -m 'not realtime' || parallel=$$?; \
-	$(BIN)/pytest -m realtime || realtime=$$?; \
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m 'not realtime' || parallel=$$?; \
+	$(BIN)/pytest --durations=10 -m realtime || realtime=$$?; \
 	echo "exit codes of pytest: not realtime $$parallel, realtime $$realtime"; \
 	test $$parallel -eq 0 -a $$realtime -eq 0
 
