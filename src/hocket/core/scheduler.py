@@ -34,7 +34,9 @@ from hocket.core.lifecycle import INFERENCES, TICKS, WORKERS, InferenceState, Ti
 from hocket.core.rules.base import Rule
 from hocket.errors import ProtocolError
 
-RUNNING, WAITING, BOUND, HELD, DUE, PLAYING, ABANDONED, OVER = InferenceState  # quicker to read than attributes
+# Quicker to read than attributes of an enumeration.
+RUNNING, WAITING, BOUND, HELD, DUE, PLAYING, ABANDONED, OVER = InferenceState
+ENDED, EXECUTED = TickPhase.ENDED, Outcome.EXECUTED
 
 _by_observation = attrgetter("observation")
 
@@ -107,7 +109,7 @@ class Scheduler:
             ProtocolError: if the event cannot follow the ones before it.
         """
         out: list[Command] = []
-        if self._phase is TickPhase.ENDED:
+        if self._phase is ENDED:
             raise ProtocolError(f"{event!r} after the run has ended")
         kind = type(event)
         self._handlers[kind](event, out)
@@ -318,7 +320,7 @@ class Scheduler:
             self._end(older, Outcome.SUPERSEDED, out)
         del due[: index + 1]
         if self._playing is not None:
-            self._end(self._playing, Outcome.EXECUTED, out)
+            self._end(self._playing, EXECUTED, out)
         target = choice.target
         choice.base_tick = target if 0 <= target < tick else tick
         self._move(choice, PLAYING)
@@ -334,7 +336,7 @@ class Scheduler:
         out.append(c.Execute(tick, playing.id, step, tick - observation))
         if step == last_step:
             self._playing = None
-            self._end(playing, Outcome.EXECUTED, out)
+            self._end(playing, EXECUTED, out)
         return True
 
     # -- two stages ----------------------------------------------------------------------------------------
