@@ -92,7 +92,8 @@ def test_in_realtime(command, tmp_path):
 @pytest.mark.realtime
 def test_the_networks_own_time(command):
     measured = ("train", "--env", "CartPole-v1", "--hz", "50", "--clock", "virtual", "--latency", "measured")
-    code, out, err = command(*measured, "--ticks", "200", "--warm-up", "100", "--evaluation-episodes", "1", "--json", "x.json")
+    short = ("--ticks", "200", "--warm-up", "100", "--evaluation-episodes", "1")
+    code, out, err = command(*measured, *short, "--json", "x.json")
     assert (code, err) == (0, "") and "true-size, virtual" in out
     code, _, err = command(*("run", *measured[1:]), "--seconds", "1", "--out", "b")
     assert (code, err) == (0, "") and read("b/config.json")["mode"] == "true-size, virtual"
