@@ -117,6 +117,7 @@ def is_private(name):
 
 
 OTHERS_PRIVATE = {  # of other packages, which have no public name for it
+    "_config": "multiprocessing: the folder that a process has from its parent",
     "_exit": "os: leave a process at once",
     "_rebuild": "multiprocessing: a semaphore at an address",
     "_replace": "named tuples: public by the documentation, so named to keep clear of fields",

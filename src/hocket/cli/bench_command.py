@@ -20,7 +20,7 @@ JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_sh
 
 
 def overhead(*, count: int = 5000, json: Path | None = None) -> None:
-    """Round trip of 28 KB to a process and an action back, beside Queue, Pipe and semaphores.
+    """Round trip of 28 KB to a process, beside Queue, Pipe and semaphores.
 
     Args:
         count: round trips of each kind.

@@ -30,7 +30,7 @@ from hocket.results.descriptions import default_fields
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
     """Let a policy act in an environment that does not wait.
 
-    hocket run --policy FOLDER runs the policy that hocket train --out FOLDER learned.
+    hocket run --policy FOLDER acts by what hocket train --out FOLDER learned.
 
     hocket run --config FOLDER/config.json repeats a saved run; options override it.
     """
