@@ -165,7 +165,9 @@ def test_workers_that_may_not_lower_their_priority_work_with_one_warning(kind, m
     monkeypatch.setattr(os, "nice", forbidden)
     executor = kind().executor(job(Sleeping(0.001), workers=3), None)
     try:
-        with pytest.warns(RuntimeWarning, match=r"lower priority than the tick loop.*denies a lower priority.*not permitted") as warned:
+        with pytest.warns(
+            RuntimeWarning, match=r"than the tick loop.*denies a lower priority.*not permitted"
+        ) as warned:
             assert len(executor.launch()) == 3
         assert len(warned) == 1
         executor.start(0, 0, (np.zeros(2, np.int64),), monotonic_ns())

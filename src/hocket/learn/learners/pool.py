@@ -54,7 +54,7 @@ class LearnerProcesses:
         weights: what is learned.
         replay: what is learned from.
         pace: when updates are due. Updates are counted by the weights' version, so that both resume together.
-        nice: how far learners stand back behind the tick loop, 0 to 19.
+        nice: added to the niceness of learners, 0 to 19, so that the tick loop runs first.
         threads: torch threads of each.
         hang_s: a learner that is at an update for longer is killed and replaced.
         failure_limit: learners that die in a row, without an update between, before learning stops.

@@ -27,7 +27,7 @@ class LearnerJob:
 
     Attributes:
         pickled: the algorithm and a network of the weights' kind, by cloudpickle.
-        nice: how far learners stand back behind the tick loop.
+        nice: added to the niceness of the learner, so that the tick loop runs first.
         threads: torch threads of each.
     """
 
