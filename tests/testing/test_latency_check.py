@@ -125,7 +125,7 @@ def test_a_law_that_keeps_the_promises_passes():
         (Law(of_numpys_module), r"not reproducible"),
         (Unpicklable(), r"cannot be pickled, so runs cannot be saved"),
         (Counting(), r"share state"),
-        (Forgets(), r"goes on differently"),
+        (Forgets(), r"continues differently"),
         (Single(), r"gave the shape \(1000, 1\); \(1000,\) is needed"),
         (0.05, r"0.05 is not a hocket.LatencyModel"),
     ],

@@ -88,7 +88,7 @@ INFERENCES: Mapping[InferenceState, Mapping[InferenceState, str]] = {
 
 
 class WorkerState(IntEnum):
-    """What a worker does."""
+    """The states of a worker."""
 
     ABSENT = auto()
     """It has not joined, or has left for good."""

@@ -94,7 +94,7 @@ class Scheduler:
 
     @property
     def workers(self) -> int:
-        """How many workers there are."""
+        """The number of workers."""
         return len(self._running_on)
 
     @property

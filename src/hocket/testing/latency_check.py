@@ -52,7 +52,7 @@ def check_latency(law: LatencyModel, *, draws: int = 1000, seed: int = 0) -> Non
     except Exception as error:
         raise AssertionError(f"a sampler of {law!r} cannot be pickled, so runs cannot be saved: {error}") from error
     assert _draw(copied, draws, draws) == _draw(sampler, draws, draws), (
-        f"a pickled sampler of {law!r} goes on differently; its generator must travel with it"
+        f"a pickled sampler of {law!r} continues differently; its generator must travel with it"
     )
     if isinstance(law, Independent):
         durations_s = law.draw_s(np.random.default_rng(seed), draws)

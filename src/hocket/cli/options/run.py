@@ -28,7 +28,7 @@ class RunArguments(ActingArguments):
 
 USUAL = RunArguments()
 BY_WORD = ("network", "random")
-"""What --policy takes for a word, even where a folder has that name."""
+"""The values of --policy that name a built-in policy, even where a folder has that name."""
 
 
 def is_network(policy: str) -> bool:
