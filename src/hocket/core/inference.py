@@ -59,4 +59,4 @@ class Inference:
 
     def __repr__(self) -> str:
         state = self.state.name.lower()
-        return f"<{state} inference {self.id} of observation {self.observation} on worker {self.worker}>"
+        return f"<inference {self.id} of observation {self.observation} on worker {self.worker}, {state}>"
