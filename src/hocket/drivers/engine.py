@@ -87,7 +87,6 @@ class Engine:
         keep_trace: True to keep every event and command.
 
     Attributes:
-        last: the decision of the last tick.
         pending: the number of pending actions that the policy takes.
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
@@ -109,7 +108,9 @@ class Engine:
         self.trace = Trace(rule, cadence, head_ns)
         self._keep_trace = keep_trace
         self.cadence = cadence
-        self.last = Decision(0, -1, 0, 0)
+        self._executed: c.Execute | c.ExecuteDefault = c.ExecuteDefault(0)
+        self._version = -1  # of the executed action's weights
+        self._seen_newest = -1  # the newest observation that its head was given, by its tick
         self.wake_ns: int | None = None
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
@@ -136,6 +137,15 @@ class Engine:
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """The pending actions of the inference whose action was executed last."""
 
+    @property
+    def last(self) -> Decision:
+        """The decision of the last tick."""
+        did = self._executed
+        if isinstance(did, c.ExecuteDefault):
+            version = self._version if self._seen_newest >= 0 else -1
+            return Decision(did.tick, -1, 0, 0, version, self._seen_newest)
+        return Decision(did.tick, did.inference, did.step, did.delay_ticks, self._version, self._seen_newest)
+
     def deadline(self, tick: int, now_ns: int) -> Any:
         """Return the action that tick ``tick`` executes; the caller may keep and change it."""
         self.feed(e.DeadlineReached(now_ns, tick))
@@ -145,7 +155,7 @@ class Engine:
         """Take in observation ``tick``; its buffer may be reused afterwards."""
         source = observation if type(observation) is np.ndarray else np.asarray(observation)
         kept = self._spare.pop() if self._spare else np.empty_like(source)
-        np.copyto(kept, source)
+        kept[...] = source
         observations = self._observations
         observations[tick] = self._newest = kept
         self._newest_tick = tick
@@ -239,11 +249,9 @@ class Engine:
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
-                version = self._versions.get(command.inference, 0)
-                newest = self._bound_newest.get(command.inference, -1)
-                self.last = Decision(
-                    command.tick, command.inference, command.step, command.delay_ticks, version, newest
-                )
+                self._executed, self._version = command, self._versions.get(command.inference, 0)
+                if self._tell_newest:
+                    self._seen_newest = self._bound_newest.get(command.inference, -1)
                 if self._pending is not None:
                     self.last_pending_actions = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
@@ -259,7 +267,11 @@ class Engine:
             elif type(command) is c.BindHead:
                 self._bind(command, event.time_ns)
             elif type(command) is c.ExecuteDefault:
-                self._act_by_default(command.tick)
+                self._executed = command
+                if self._alone is None:
+                    self._action = self._default(self._newest, self._action)
+                else:
+                    self._act_alone(self._alone)
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.WakeAt:
@@ -271,16 +283,14 @@ class Engine:
             elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)
 
-    def _act_by_default(self, tick: int) -> None:
-        """Choose the action of a tick without an inference's: by the head alone if it acts alone, else by default."""
+    def _act_alone(self, alone: LoneHead) -> None:
+        """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
         if not self._acts_alone:
-            self._action = self._default(self._newest, self._action)
-            self.last = Decision(tick, -1, 0, 0)
+            self._action, self._seen_newest = self._default(self._newest, self._action), -1
             return
-        assert self._alone is not None and self._newest is not None
-        self._action = self._alone(self._newest)
-        self.last = Decision(tick, -1, 0, 0, self._alone.version, self._newest_tick)
-        self.last_pending_actions = self._alone.pending_actions
+        assert self._newest is not None
+        self._action, self._seen_newest = alone(self._newest), self._newest_tick
+        self._version, self.last_pending_actions = alone.version, alone.pending_actions
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a suspended run: without the dispatcher."""
