@@ -221,7 +221,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.models": {
         "Q-networks": {
-            "hocket.models.qnetwork": "q_network QNetwork impala_trunk mlp_trunk minatar_trunk",
+            "hocket.models.qnetwork": "q_network QNetwork newest_encoder impala_trunk mlp_trunk minatar_trunk",
         },
         "Networks": {
             "hocket.models.impala": "ImpalaNet parameter_count",

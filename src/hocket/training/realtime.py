@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
+from hocket.learn.head_time import head_time_s
 from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.learners.in_loop import InLoopLearner
 from hocket.learn.learners.learner import Learner
@@ -215,11 +217,29 @@ def acting(training: TrainingSetup, exploration: Exploration | None, weights: We
     return policy if charge is None else Charged(policy, charge)
 
 
+def warn_of_slow_head(training: TrainingSetup) -> None:
+    """Warn if the head, with its encoder of the newest observation, takes longer on this machine than it is given."""
+    network, space = training.network, training.env.observation_space
+    if network.newest is None:
+        return
+    example = np.zeros(space.shape or (), space.dtype)
+    took_s = head_time_s(network, example)
+    if took_s > training.head_s:
+        warnings.warn(
+            f"the head takes {took_s * 1e3:.3g} ms on this machine, and is called {training.head_s * 1e3:.3g} ms before "
+            "its tick: most of its actions will be too late; try a smaller newest_encoder(shape, units=8), or fewer "
+            "hidden units",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
 def train_realtime(training: TrainingSetup) -> TrainResult:
     """`hocket.train` on the wall clock."""
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
     training.checked(greedy)
+    warn_of_slow_head(training)
     network = training.network.for_learning(bfloat16=training.algorithm.bfloat16)
     replay = training.empty_replay()
     played = RealtimeTraining(training, replay)
