@@ -149,13 +149,29 @@ def test_the_exit_status_names_the_signal(command, monkeypatch, result, number):
 
 
 def test_a_training_that_is_interrupted_keeps_its_run(command, monkeypatch, result, tmp_path):
-    from hocket.cli import train_command
+    import torch
 
-    monkeypatch.setattr(train_command, "execute", ended_by(hocket.RunInterrupted(result), result))
+    from hocket.cli import train_command
+    from hocket.training.evaluation import unplayed
+
+    training = hocket.TrainResult(
+        run=result,
+        network=torch.nn.Linear(2, 2),
+        evaluations=[],
+        final=unplayed(7),
+        updates=1,
+        losses=[0.5],
+        stalenesses=[0],
+        started_ns=[0],
+        landed_ns=[10],
+    )
+    monkeypatch.setattr(train_command, "execute", ended_by(hocket.RunInterrupted(result), training))
     code, out, _ = command("train", "--env", "CartPole-v1", "--out", "t", "--json", "x.json")
-    assert code == 130 and "Saved in t, without a checkpoint" in out
-    assert len(hocket.load(tmp_path / "t/run-000000000").record.ticks) == 7
-    assert read("x.json")["run"]["ticks"] == 7
+    assert code == 130 and "Saved in t, without a checkpoint" in out and "none: the training ended before" in out
+    saved = hocket.load(tmp_path / "t/run-000000000")
+    assert len(saved.record.ticks) == 7 and saved.learning.losses.tolist() == [0.5]
+    assert (tmp_path / "t/run-000000000/weights.safetensors").is_file()
+    assert read("x.json")["run"]["ticks"] == 7 and read("x.json")["final_mean_return"] is None
 
 
 def test_signals_wait_until_all_is_saved():

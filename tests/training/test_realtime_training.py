@@ -277,7 +277,7 @@ def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, 
 def test_an_invalid_reward_ends_the_run_and_loses_nothing(tmp_path):
     with pytest.raises(EnvError, match="reward inf of CartPole-v1 is not a finite number") as info:
         live(lambda: Told(100, reward=math.inf), checkpoints=Checkpoints(tmp_path))
-    assert len(info.value.result.record.ticks) == 99
+    assert len(info.value.result.run.record.ticks) == 99
     assert ticks_saved(tmp_path) == [99]
 
 
@@ -426,7 +426,7 @@ if __name__ == "__main__":
             checkpoints=hocket.Checkpoints({folder!r}, every=100),
         )
     except hocket.RunInterrupted as interrupted:
-        print("interrupted", len(interrupted.result.record.ticks), flush=True)
+        print("interrupted", len(interrupted.result.run.record.ticks), flush=True)
 """
 
 
@@ -499,9 +499,11 @@ def test_interrupted_in_the_evaluation():
         return made[-1]
 
     with pytest.raises(hocket.RunInterrupted) as info:
-        live(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
-    assert len(info.value.result.record.ticks) == 60
-    assert info.value.result.config["mode"] == "true-size, realtime"
+        in_loop(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
+    result = info.value.result
+    assert len(result.run.record.ticks) == 60
+    assert result.updates == len(result.losses) > 0 and result.final.tick == 60 and result.final.cut
+    assert info.value.result.run.config["mode"] == "true-size, realtime"
 
 
 # -- arguments -----------------------------------------------------------------------------------------------
