@@ -1,3 +1,4 @@
+import dataclasses
 import signal
 
 import gymnasium as gym
@@ -144,7 +145,26 @@ def test_learning_that_fails_is_recorded_and_survived(null_run):
 
     result = null_run(hocket.Sequential(hocket.Learn.AFTER_INFERENCE), virtual(0.5), 20, learn=learn)
     assert result.summary().coverage > 0.9
-    assert "diverged" in result.record.errors[-1]
+    assert "diverged" in result.record.learning_errors[-1] and result.record.errors == []
+
+
+def test_failed_learning_is_no_failed_inference():
+    """Each failed step of learning is followed by a failed inference: two failures a round, one of them counts."""
+
+    def policy(observation):
+        raise RuntimeError("no network")
+
+    def learn():
+        raise RuntimeError("diverged")
+
+    clock = dataclasses.replace(virtual(0.5), failures=hocket.FailureLimits(outage_s=0, rounds=4))
+    rule = hocket.Sequential(hocket.Learn.BEFORE_INFERENCE)
+    with pytest.raises(hocket.PolicyError, match="4 inferences failed in a row") as info:
+        hocket.run(Shown(), policy, rule, clock, ticks=40, learn=learn)
+    errors = info.value.result.record.errors
+    assert len(errors) == 4 and all("no network" in error for error in errors)
+    learning = info.value.result.record.learning_errors
+    assert len(learning) >= 3 and all("diverged" in error for error in learning)
 
 
 def test_single_failures_are_counted_and_survived():

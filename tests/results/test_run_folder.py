@@ -71,7 +71,8 @@ def same(one, other):
     for tick, observation in one.final_observations.items():
         assert np.array_equal(observation, other.final_observations[tick])
         assert observation.dtype == other.final_observations[tick].dtype
-    assert (one.errors, one.notes, one.signal) == (other.errors, other.notes, other.signal)
+    assert (one.errors, one.learning_errors) == (other.errors, other.learning_errors)
+    assert (one.notes, one.signal) == (other.notes, other.signal)
     assert (one.loop_cpu_s, one.wall_s) == (other.loop_cpu_s, other.wall_s)
 
 
@@ -120,6 +121,7 @@ def test_saving_what_was_loaded_gives_the_same_files(folder, tmp_path):
 def test_missed_ticks_failures_errors_and_interrupts_come_back(tmp_path):
     record = by_hand.story()
     record.errors, record.signal = ["Traceback: no network today"], signal.SIGTERM
+    record.learning_errors = ["Traceback: diverged"]
     record.notes = ["no real-time priority"]
     record.final_observations[5] = np.arange(3.0)
     record.wall_s, record.loop_cpu_s = 0.0625, 1 / 3

@@ -72,6 +72,7 @@ PACE = {"update_every": 10, "warm_up": 20}
 
 
 def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor="threads", rule=None, **options):
+    clock = hocket.Realtime(hz=hz, executor=executor, failures=options.pop("failures", hocket.FailureLimits()))
     algorithm = options.pop("algorithm", SMALL)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     torch.manual_seed(0)
@@ -85,7 +86,7 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
         q_network(*mlp_trunk(4, hidden=hidden), 2, pending=pending, support=support, noisy=algorithm.noisy),
         algorithm,
         rule or hocket.TickDispatch(2),
-        hocket.Realtime(hz=hz, executor=executor),
+        clock,
         ticks=ticks,
         **{**known, **options},
     )
@@ -291,8 +292,11 @@ def test_learners_that_always_raise(train, watch):
     def stopped():
         return watch().error is not None
 
+    limits = {} if train is in_loop else {"failures": hocket.FailureLimits(outage_s=0.5)}
     with pytest.warns(RuntimeWarning) as told:  # five learners have to fail
-        result = train(lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_every=20))
+        result = train(
+            lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_every=20), **limits
+        )
     assert "RuntimeError: the learner's own words" in result.error
     assert "learning stopped by tick" in str(told[-1].message)
     assert result.updates == 0 and len(result.run.record.ticks) == 300

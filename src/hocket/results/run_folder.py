@@ -58,6 +58,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "hz": (str, int, float),
     "epoch_ns": int,
     "errors": list,
+    "learning_errors": list,
     "interrupted": bool,
     "failed": bool,
     "wall_s": (int, float),
@@ -132,6 +133,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "failed": record.failed,
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
+        "learning_errors": record.learning_errors,
         "notes": record.notes,
         "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
@@ -340,6 +342,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     if episodes is not None:
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
+    record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
     record.notes = [str(note) for note in index.get("notes", ())]
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))

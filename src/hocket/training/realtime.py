@@ -162,6 +162,7 @@ class RealtimeTraining:
             replay=replay,
             pace=Pace(update_every=learners.update_every, warm_up=learners.warm_up),
             threads=threads,
+            limits=training.clock.failures,
             seed=seed,
         )
 
