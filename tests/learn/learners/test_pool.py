@@ -271,6 +271,8 @@ def test_learning_resumes_where_it_was():
 def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="count=0"):
         Case(0)
+    with pytest.raises(ConfigurationError, match="1000000 learner processes cannot be started here"):
+        Case(1_000_000)
     with pytest.raises(ConfigurationError, match="nice=20"):
         Case(1, nice=20)
     with pytest.raises(ConfigurationError, match=r"hang_s=0.*try 300"):

@@ -26,6 +26,7 @@ from torch import nn
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import WithEnvironment, end_children, preload
+from hocket.ipc.process_limits import check_room
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
@@ -93,6 +94,7 @@ class LearnerProcesses:
         if not 0 <= nice <= 19:
             raise ConfigurationError(f"nice={nice!r} must be from 0 to 19; try 10")
         check_failure_limits(limits)
+        check_room(count, of="learner")
         weights.layout.matching(network)
         try:
             pickled = cloudpickle.dumps((algorithm, network))
