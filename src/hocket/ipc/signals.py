@@ -18,10 +18,10 @@ def delayed_signals() -> Iterator[None]:
 
     Threads and processes that are started inside have them blocked.
     """
-    received: list[int] = []
+    received: list[signal.Signals] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
+        received.append(signal.Signals(number))
 
     # A blocked signal of the process may still reach another thread, and Python then calls its handler in this one.
     handled = [number for number in GROUP_SIGNALS if current_thread() is main_thread() and _is_handled(number)]

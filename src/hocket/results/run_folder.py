@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.core.trace import KIND, SECOND, WIDTH, Trace, UnknownRule
+from hocket.core.trace import KIND, SECOND, WIDTH, Trace, TraceVersionError, UnknownRule
 from hocket.errors import ConfigurationError, HocketError, TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
@@ -155,7 +155,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     """Read as much as possible of the run folder ``path``; the rest is listed in ``problems``.
 
     Raises:
-        TraceError: if it is not a run folder, was written by a newer hocket, or cannot be read at all.
+        TraceError: if it is not a run folder, has another version of a format, or cannot be read at all.
     """
     if not path.is_dir():
         raise _UnreadableError(
@@ -205,7 +205,7 @@ def read_runs(folders: Sequence[Path], names: Sequence[str]) -> list[SavedRun]:
     """Call `read_run` on each folder; an unreadable one becomes a run with its problem only.
 
     Raises:
-        TraceError: if no folder can be read, or a newer hocket has written one.
+        TraceError: if no folder can be read, or one has another version of a format.
     """
     runs, failures = [], []
     for path, name in zip(folders, names, strict=True):
@@ -255,9 +255,11 @@ class _Reader:
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
-        """Turn the errors of reading damaged files into a problem."""
+        """Turn the errors of reading damaged files, but not of whole ones in another version, into a problem."""
         try:
             yield
+        except TraceVersionError:
+            raise
         except FileNotFoundError:
             self.problems.append(f"{name} is missing")
         except OSError as error:

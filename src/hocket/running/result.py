@@ -111,7 +111,7 @@ def load(folder: str | os.PathLike[str], rule: Rule | None = None) -> RunResult:
         rule: of your own, if the run was made under one and is to be replayed.
 
     Raises:
-        TraceError: if something is missing or damaged, by name; or a newer hocket has written it.
+        TraceError: if something is missing or damaged, by name; or it has another version of a format.
     """
     path = Path(folder)
     saved = read_run(path, rule)
