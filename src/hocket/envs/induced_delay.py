@@ -7,6 +7,7 @@ scheduler: it executes, tick for tick, the same actions as the virtual driver wi
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -66,12 +67,13 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         latency: a law of inference times, for random delays; needs ``hz``.
         default: what fills the other ticks; the first action of a Discrete, zeros in a Box, if None.
         pending_actions: add to each observation what ticks o+1 ... o+``delay_ticks``-1 will execute, as far as it is
-            known at tick o; this makes the problem Markov again. One row a tick, one-hot over the actions and, last,
-            ``unknown``: a decision whose inference is still running, or a default that cannot be foreseen (random,
-            or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
-            becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
-            ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
-            and the observation is unchanged.
+            known at tick o; this makes the problem Markov again. One row a tick. Discrete actions: one-hot over the
+            actions and, last, ``unknown``: a decision whose inference is still running, or a default that cannot be
+            foreseen (random, or a function of later observations). Box actions: their elements and, last, 1; all 0
+            if unknown. Fixed delays only. A one-dimensional Box becomes a longer one of the same dtype, rows appended
+            (any MLP takes it); other observations, and integers beside Box actions, become
+            ``Dict(observation=..., pending=Box(..., (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending and
+            the observation is unchanged.
         inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay_ticks``; 1 if None.
             With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
             pending decision is known. With ``delay_ticks`` it is never: nothing of it exists yet at tick o.
@@ -215,41 +217,51 @@ class _PendingRows:
     """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
 
     def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
-        assert isinstance(env.action_space, spaces.Discrete)
-        self._first = int(env.action_space.start)
-        self._unknown = int(env.action_space.n)
+        actions, inner = env.action_space, env.observation_space
+        self._first, self._box = 0, isinstance(actions, spaces.Box)
+        low: Any = 0
+        high: Any = 1
+        if isinstance(actions, spaces.Discrete):
+            self._first = int(actions.start)
+            self._unknown = int(actions.n)
+        else:
+            assert isinstance(actions, spaces.Box)
+            self._unknown = math.prod(actions.shape)
+            # The elements of an action, or zeros, and the mask.
+            low = np.tile(np.append(np.minimum(actions.low, 0), 0), (rows, 1))
+            high = np.tile(np.append(np.maximum(actions.high, 0), 1), (rows, 1))
         self._shape = rows, self._unknown + 1
         self._inference_ticks = inference_ticks
         self._repeats = isinstance(default, RepeatLast)
         self.foreseeable = isinstance(default, Fixed | RepeatLast)
-        inner = env.observation_space
         self._flat = isinstance(inner, spaces.Box) and len(inner.shape) == 1
+        if self._box and self._flat:
+            self._flat = np.issubdtype(inner.dtype, np.floating)
         self.space: spaces.Space[Any]
-        self._dtype: Any = np.float32
+        self._dtype: Any = inner.dtype if self._flat else np.float32
+        low, high = (np.broadcast_to(np.asarray(end, self._dtype), self._shape) for end in (low, high))
         if self._flat:
             assert isinstance(inner, spaces.Box)
-            self._dtype = inner.dtype
-            entries = rows * self._shape[1]
-            low = np.concatenate((inner.low, np.zeros(entries, self._dtype)))
-            high = np.concatenate((inner.high, np.ones(entries, self._dtype)))
-            self.space = spaces.Box(low, high, dtype=self._dtype)
+            self.space = spaces.Box(np.append(inner.low, low), np.append(inner.high, high), dtype=self._dtype)
         else:
-            self.space = spaces.Dict(observation=inner, pending=spaces.Box(0, 1, self._shape, self._dtype))
+            self.space = spaces.Dict(observation=inner, pending=spaces.Box(low, high, self._shape, self._dtype))
 
     def add_to(self, observation: Any, tick: int, in_flight: list[tuple[int, int, Any]], foreseen: Any) -> Any:
-        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, if that can be known."""
-        beta = foreseen - self._first if self.foreseeable else self._unknown
+        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, None if unknown."""
         aimed = {target: (source, action) for target, source, action in in_flight}
         rows = np.zeros(self._shape, self._dtype)
-        column = beta
-        for row in range(len(rows)):
-            if decision := aimed.get(tick + 1 + row):
+        coming = foreseen
+        for number, row in enumerate(rows):
+            if decision := aimed.get(tick + 1 + number):
                 source, action = decision
                 finished = source + self._inference_ticks <= tick
-                column = action - self._first if finished else self._unknown
+                coming = action if finished else None
             elif not self._repeats:  # what repeats the last action repeats the row before
-                column = beta
-            rows[row, column] = 1
+                coming = foreseen
+            if not self._box:
+                row[self._unknown if coming is None else coming - self._first] = 1
+            elif coming is not None:
+                row[:-1], row[-1] = np.ravel(coming), 1
         if not self._flat:
             return {"observation": deepcopy(observation), "pending": rows}
         joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
@@ -302,10 +314,6 @@ def _pending(
         raise ConfigurationError(
             "pending_actions=True needs a fixed delay: under a law an answer executes as soon as it is ready, so "
             "none is known ahead; try delay_ticks=4, or pending_actions=False"
-        )
-    if not isinstance(env.action_space, spaces.Discrete):
-        raise ConfigurationError(
-            f"pending_actions=True needs Discrete actions, not {env.action_space}; try pending_actions=False"
         )
     lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
     if lasts > delay:

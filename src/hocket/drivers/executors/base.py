@@ -60,7 +60,8 @@ class WorkerJob:
     def warm_up(self, policy: Policy) -> None:
         """Do in advance what makes a first call slow, if the factory has a warm-up."""
         example = np.zeros(self.observation_shape, self.observation_dtype)
-        pending_actions = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
+        unknown = self.codec.unknown_actions(self.policy.pending)
+        pending_actions = (np.zeros_like(unknown),) if self.policy.pending else ()
         newest = (np.zeros_like(example),) if self.policy.newest else ()
         self.policy.warm_up(policy, example, *pending_actions, *newest)
 

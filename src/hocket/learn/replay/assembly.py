@@ -7,7 +7,7 @@ each step discounted by its own γ^ticks. This module only copies; whether the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hocket.ipc.shared_memory import fence
 from hocket.learn.replay.ring import NEWEST, Arrays
+from hocket.spaces.codec import PendingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,25 +24,31 @@ class Batch:
 
     Attributes:
         states: ``(size, *frame_shape)``, or ``(size, stack, *frame_shape)`` with the oldest frame first.
-        actions: int64 ``(size,)``.
+        actions: int64 ``(size,)``; of a Box float32 ``(size, action_size)``.
         rewards: float32 ``(size,)``: the discounted sum over the transition's ticks (n-step: over all its steps).
         discounts: float32 ``(size,)``: what the value of ``next_states`` counts; 0 where the episode terminated.
         next_states: like ``states``.
-        pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``.
+        pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``; of a Box
+            float32 ``(size, pending, action_size + 1)``.
         next_pending: likewise for ``next_states``.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.
+        present: like ``states``: the newest observations when the actions were executed. Without rows unless the
+            replay was made with ``present=True``.
+        next_present: likewise when the next decisions were executed.
     """
 
     states: NDArray[Any]
-    actions: NDArray[np.int64]
+    actions: NDArray[Any]
     rewards: NDArray[np.float32]
     discounts: NDArray[np.float32]
     next_states: NDArray[Any]
-    pending: NDArray[np.int64]
-    next_pending: NDArray[np.int64]
+    pending: PendingActions
+    next_pending: PendingActions
     weights: NDArray[np.float32]
     indices: NDArray[np.int64]
+    present: NDArray[Any] = field(default_factory=lambda: np.empty(0))
+    next_present: NDArray[Any] = field(default_factory=lambda: np.empty(0))
 
 
 class Assembly:
@@ -51,13 +58,19 @@ class Assembly:
         arrays: of `ring_parts`.
         stack: frames in a state; None for one without an axis of its own.
         n_step: transitions that one sample spans at most.
+        present: copy `Batch.present` and `Batch.next_present`, too.
     """
 
-    def __init__(self, arrays: Arrays, stack: int | None, n_step: int) -> None:
+    def __init__(self, arrays: Arrays, stack: int | None, n_step: int, *, present: bool = False) -> None:
         self._counters, self._records = arrays["counters"], arrays["records"]
         self._frames, self._ages = arrays["frames"], arrays["ages"]
         self._back = None if stack is None else np.arange(stack - 1, -1, -1)
         self._steps = np.arange(n_step)
+        kinds = ("action", "pending", "next_pending")
+        self._as_sampled = {
+            kind: np.dtype(np.float32 if self._records.dtype[kind].base.kind == "f" else np.int64) for kind in kinds
+        }
+        self._present = present
 
     def copy(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between."""
@@ -66,15 +79,18 @@ class Assembly:
             rewards, discounts = first["reward"].copy(), first["discount"].copy()
         else:
             first, last, rewards, discounts = self._over_steps(indices)
-        observations = self._observations(np.concatenate([first["state"], last["next_state"]]))
+        numbers = {"states": first["state"], "next_states": last["next_state"]}
+        if self._present:
+            numbers |= {"present": first["present"], "next_present": last["next_present"]}
+        observations = np.split(self._observations(np.concatenate(list(numbers.values()))), len(numbers))
+        kinds = self._as_sampled
         return {
-            "states": observations[: len(indices)],
-            "next_states": observations[len(indices) :],
-            "actions": first["action"].astype(np.int64),
+            **dict(zip(numbers, observations, strict=True)),
+            "actions": first["action"].astype(kinds["action"]),
             "rewards": rewards,
             "discounts": discounts,
-            "pending": first["pending"].astype(np.int64),
-            "next_pending": last["next_pending"].astype(np.int64),
+            "pending": first["pending"].astype(kinds["pending"]),
+            "next_pending": last["next_pending"].astype(kinds["next_pending"]),
         }
 
     def _over_steps(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:

@@ -69,7 +69,7 @@ class Collector:
     Args:
         replay: new and empty, for the environment's frames and the policy's pending actions; this process writes to it.
         gamma: discount per tick.
-        first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
+        first_action: of a Discrete action space (its ``start``); the replay counts actions from 0. 0 for a Box.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
         first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
 
@@ -101,6 +101,7 @@ class Collector:
 
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
+        present = self.tick
         self.tick = tick = self._first_tick + moment.tick
         if self._stacks is not None:
             self._stacks.ticked(tick, moment)
@@ -120,6 +121,7 @@ class Collector:
                 observation=self._first_tick + moment.decided_on,
                 action=moment.action - self._first_action,
                 pending=moment.pending_actions,
+                present=present,
             )
         closed = self._builder.tick(
             tick,
@@ -140,5 +142,7 @@ class Collector:
                 next_tick=transition.next_observation,
                 pending=transition.decided.pending if len(transition.decided.pending) else None,
                 next_pending=transition.next_pending if len(transition.next_pending) else None,
+                present=transition.decided.present,
+                next_present=transition.next_present,
             )
         self.replay.add_frame(tick, moment.observation[self._newest], first=ended)

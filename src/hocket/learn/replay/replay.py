@@ -48,6 +48,9 @@ class Replay:
         stack: frames in a state, at tick rate; None gives the newest one without an axis for it.
         n_step: consecutive transitions that one sample spans; fewer at an episode's end and at the newest transition.
         pending: how many pending actions a policy is told.
+        action_size: elements of an action of a Box; 0 for Discrete actions, which are numbers.
+        present: give samples also the observations that were newest when the actions were executed
+            (`Batch.present`): without delay they are the states themselves.
         frames: frames kept; about frames ÷ (ticks between decisions) transitions are. By default enough for
             ``capacity`` transitions one tick apart.
         alpha: exponent of proportional priorities, in [0, 1]; None keeps none.
@@ -66,6 +69,8 @@ class Replay:
         stack: int | None = None,
         n_step: int = 1,
         pending: int = 0,
+        action_size: int = 0,
+        present: bool = False,
         frames: int | None = None,
         alpha: float | None = None,
         epsilon: float = 1e-6,
@@ -73,6 +78,7 @@ class Replay:
         _at_least("capacity", capacity, 1, "100_000")
         _at_least("n_step", n_step, 1, "1 or 3")
         _at_least("pending", pending, 0, "0, or the delay in ticks − 1")
+        _at_least("action_size", action_size, 0, "0, or the number of elements of an action")
         if stack is not None:
             _at_least("stack", stack, 1, "4")
             if stack > LARGEST_AGE + 1:
@@ -91,7 +97,8 @@ class Replay:
             )
         options = {"capacity": capacity, "frames": frames, "frame_shape": shape, "frame_dtype": dtype.str}
         options |= {"stack": stack, "n_step": n_step, "pending": pending, "alpha": alpha, "epsilon": epsilon}
-        parts = ring_parts(capacity, frames, shape, dtype, pending)
+        options |= {"action_size": action_size, "present": present}
+        parts = ring_parts(capacity, frames, shape, dtype, pending, action_size, present)
         if alpha is not None:
             parts |= Priorities.parts(capacity)
         self._map(options, SharedArrays(parts))
@@ -100,7 +107,7 @@ class Replay:
     def _map(self, options: dict[str, Any], arrays: SharedArrays) -> None:
         self._options, self._arrays = options, arrays
         self._counters = arrays["counters"]
-        self._assembly = Assembly(arrays, options["stack"], options["n_step"])
+        self._assembly = Assembly(arrays, options["stack"], options["n_step"], present=options["present"])
         self._priorities: Priorities | None = None
         if options["alpha"] is not None:
             self._priorities = Priorities(arrays, options["capacity"], options["alpha"], options["epsilon"])
@@ -140,29 +147,35 @@ class Replay:
     def add_transition(
         self,
         tick: int,
-        action: int,
+        action: Any,
         *,
         reward: float,
         discount: float,
         next_tick: int,
         pending: PendingActions | None = None,
         next_pending: PendingActions | None = None,
+        present: int | None = None,
+        next_present: int | None = None,
     ) -> None:
         """Keep a transition of the current episode; its frames have been added, the next episode's first has not.
 
         Args:
             tick: of the observation that the decision was computed from.
-            action: what was decided.
+            action: what was decided: a number counted from 0, or an array of a Box's elements.
             reward: Σ γ^i·r over the ticks up to the next decision or the episode's end.
             discount: γ^ticks, or 0 if the episode terminated.
             next_tick: of the observation that the next decision was computed from, or of the final one.
             pending: pending actions that the policy was told beside the observation; None for zeros.
             next_pending: likewise for the next decision.
+            present: of the newest observation when ``action`` was executed; ``tick`` if None. Kept if the replay was
+                made with ``present=True``.
+            next_present: likewise for the next decision, or ``next_tick``, the final observation, at an end.
 
         Raises:
             ConfigurationError: if an argument does not fit.
         """
-        self._as_writer().add_transition(tick, action, reward, discount, next_tick, pending, next_pending)
+        writer = self._as_writer()
+        writer.add_transition(tick, action, reward, discount, next_tick, pending, next_pending, present, next_present)
 
     def sample(self, size: int, rng: np.random.Generator, *, beta: float | None = None) -> Batch:
         """``size`` transitions, with replacement: uniformly, or by priority if ``beta`` is given.

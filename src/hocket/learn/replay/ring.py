@@ -34,29 +34,37 @@ class Arrays(Protocol):
     def __getitem__(self, name: str, /) -> NDArray[Any]: ...
 
 
-def record_dtype(pending: int) -> np.dtype[Any]:
-    """One transition: the numbers of its two frames, and all else that belongs to it."""
+def record_dtype(pending: int, action_size: int, present: bool) -> np.dtype[Any]:
+    """One transition: the numbers of its frames, and all else that belongs to it. Arguments as of `Replay`."""
+    one: tuple[Any, ...] = (np.float32, (action_size,)) if action_size else (np.int32,)
+    several: Any = (np.float32, (pending, action_size + 1)) if action_size else (np.int16, (pending,))
+    numbers = ["state", "next_state", *(["present", "next_present"] if present else [])]
     return np.dtype(
         [
-            ("state", np.int64),
-            ("next_state", np.int64),
-            ("action", np.int32),
+            *((name, np.int64) for name in numbers),
+            ("action", *one),
             ("reward", np.float32),
             ("discount", np.float32),
-            ("pending", np.int16, (pending,)),
-            ("next_pending", np.int16, (pending,)),
+            ("pending", *several),
+            ("next_pending", *several),
         ],
         align=True,
     )
 
 
 def ring_parts(
-    capacity: int, frames: int, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any], pending: int
+    capacity: int,
+    frames: int,
+    frame_shape: tuple[int, ...],
+    frame_dtype: np.dtype[Any],
+    pending: int,
+    action_size: int,
+    present: bool,
 ) -> dict[str, Part]:
     """The arrays of both rings. A frame's age counts the frames before it in its episode, up to LARGEST_AGE."""
     return {
         "counters": ((5,), np.dtype(np.int64)),
-        "records": ((capacity,), record_dtype(pending)),
+        "records": ((capacity,), record_dtype(pending, action_size, present)),
         "frames": ((frames, *frame_shape), frame_dtype),
         "ages": ((frames,), np.dtype(np.uint8)),
         "ticks": ((frames,), np.dtype(np.int64)),
@@ -77,8 +85,9 @@ class RingWriter:
         self._reach = reach
         self._frame_shape, self._frame_dtype = self._frames.shape[1:], self._frames.dtype
         self._capacity, self._room = len(self._records), len(self._frames)
-        self._pending: int = self._records.dtype["pending"].shape[0]
-        self._nothing_pending: PendingActions = np.zeros(self._pending, np.int64)
+        self._present = "present" in (self._records.dtype.names or ())
+        self._action_shape = self._records.dtype["action"].shape
+        self._nothing_pending: PendingActions = np.zeros_like(self._records["pending"][0])
         self.resume(first_frame=0)
 
     def resume(self, *, first_frame: int) -> None:
@@ -134,21 +143,17 @@ class RingWriter:
     def add_transition(
         self,
         tick: int,
-        action: int,
+        action: Any,
         reward: float,
         discount: float,
         next_tick: int,
         pending: PendingActions | None,
         next_pending: PendingActions | None,
+        present: int | None,
+        next_present: int | None,
     ) -> None:
         """See `Replay.add_transition`."""
-        try:
-            action = operator.index(action)
-        except TypeError:
-            raise ConfigurationError(
-                f"action={action!r} is no whole number; Discrete actions are allowed; try an environment or a wrapper "
-                "with a Discrete action space"
-            ) from None
+        action = self._action(action)
         if not 0 <= discount <= 1 or not abs(reward) < float("inf"):
             raise ConfigurationError(
                 f"reward={reward!r}, discount={discount!r}: a finite reward and a discount in [0, 1] are allowed; try "
@@ -164,9 +169,20 @@ class RingWriter:
                 f"a transition from tick={tick} to next_tick={next_tick} after one from frame {self._newest_state}: "
                 "times that never go back are allowed; try adding transitions in the order of their decisions"
             )
+        numbers = (state, next_state)
+        if self._present:
+            acting = state if present is None else self._number_at(present, "present")
+            next_acting = next_state if next_present is None else self._number_at(next_present, "next_present")
+            if acting < state or next_acting < next_state:
+                raise ConfigurationError(
+                    f"a transition from tick={tick} to next_tick={next_tick} with present={present} and "
+                    f"next_present={next_present}: the same ticks or later ones are allowed; try leaving them out "
+                    "where the policy acts without delay"
+                )
+            numbers = (*numbers, acting, next_acting)
         if self._newest - self._oldest == self._capacity:
             self._retire(self._oldest + 1, self._frame_count - self._room)
-        record = (state, next_state, action, reward, discount, first_pending, last_pending)
+        record = (*numbers, action, reward, discount, first_pending, last_pending)
         self._records[self._newest % self._capacity] = record
         if self._oldest == self._newest:
             self._oldest_state = state
@@ -174,6 +190,24 @@ class RingWriter:
         self._newest += 1
         fence()
         self._counters[NEWEST] = self._newest
+
+    def _action(self, action: Any) -> Any:
+        """``action`` as a record keeps it."""
+        if not self._action_shape:
+            try:
+                return operator.index(action)
+            except TypeError:
+                raise ConfigurationError(
+                    f"action={action!r} is no whole number; Discrete actions are allowed; try "
+                    "Replay(action_size=...) for those of a Box"
+                ) from None
+        array = np.ravel(action)
+        if array.shape != self._action_shape or not np.isfinite(array).all():
+            raise ConfigurationError(
+                f"action={action!r} does not fit a replay of {self._action_shape[0]} elements an action; as many "
+                "finite numbers are allowed; try an action of the environment's Box"
+            )
+        return array
 
     def _state_of(self, index: int) -> int:
         return int(self._states[index % self._capacity])
@@ -200,10 +234,11 @@ class RingWriter:
     def _checked(self, pending: PendingActions | None, name: str) -> PendingActions:
         if pending is None:
             return self._nothing_pending
-        if len(pending) != self._pending:
+        if pending.shape != self._nothing_pending.shape:
             raise ConfigurationError(
-                f"{name}={pending!r} has {len(pending)} pending actions; exactly {self._pending} are allowed; try "
-                f"Replay(pending={len(pending)}) or padding"
+                f"{name}={pending!r} has {len(pending)} pending actions; exactly {len(self._nothing_pending)} are "
+                f"allowed, an array of shape {self._nothing_pending.shape}; try Replay(pending={len(pending)}) or "
+                "padding"
             )
         return pending
 

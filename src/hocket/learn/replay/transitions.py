@@ -8,6 +8,7 @@ and the next state as the policy saw it. This module knows no clock, no network 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hocket.errors import ConfigurationError
 from hocket.spaces.codec import NOTHING_PENDING, PendingActions
@@ -21,8 +22,11 @@ class Decided:
     """The tick that executed it."""
     observation: int
     """The observation that it was computed from, by its tick."""
-    action: int
+    action: Any
+    """A Discrete one counted from 0, or an array of a Box."""
     pending: PendingActions = field(default_factory=lambda: NOTHING_PENDING)
+    present: int = -1
+    """The newest observation when the action was executed, by its tick; -1: not noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,6 +43,8 @@ class Transition:
     next_observation: int
     """The observation of the next decision, or the episode's final one."""
     next_pending: PendingActions
+    next_present: int
+    """The newest observation when the next decision was executed, or the episode's final one."""
     final: bool
     """True if the episode ended here."""
 
@@ -85,7 +91,9 @@ class TransitionBuilder:
         closed = []
         if decided is not None:
             if self._open is not None:
-                closed.append(self._close(self._weight, decided.observation, decided.pending, final=False))
+                closed.append(
+                    self._close(self._weight, decided.observation, decided.pending, decided.present, final=False)
+                )
             self._open, self._reward, self._weight, self._ticks = decided, 0.0, 1.0, 0
         if self._open is not None:
             self._reward += self._weight * reward
@@ -94,7 +102,7 @@ class TransitionBuilder:
         if terminated or truncated:
             if self._open is not None:
                 discount = 0.0 if terminated else self._weight
-                closed.append(self._close(discount, tick, final_pending, final=True))
+                closed.append(self._close(discount, tick, final_pending, tick, final=True))
             self.discard()
         return closed
 
@@ -103,7 +111,7 @@ class TransitionBuilder:
         self._open = None
 
     def _close(
-        self, discount: float, next_observation: int, next_pending: PendingActions, *, final: bool
+        self, discount: float, next_observation: int, next_pending: PendingActions, next_present: int, *, final: bool
     ) -> Transition:
         assert self._open is not None
         return Transition(
@@ -113,5 +121,6 @@ class TransitionBuilder:
             ticks=self._ticks,
             next_observation=next_observation,
             next_pending=next_pending,
+            next_present=next_present,
             final=final,
         )
