@@ -62,7 +62,8 @@ def learn(algorithm, online, batch, updates):
     """The target network and all results after so many updates."""
     target, optimizer = algorithm.target_of(online), algorithm.optimizer(online)
     results = []
-    for count in range(1, updates + 1):
+    sync = algorithm.target_sync()
+    for count in range(updates):
+        sync.before_update(online, target, tick=count, version=count)
         results.append(algorithm.update(online, target, optimizer, batch))
-        algorithm.sync_target(online, target, count)
     return target, results

@@ -238,7 +238,9 @@ class _PendingRows:
         if self._box and self._flat:
             self._flat = np.issubdtype(inner.dtype, np.floating)
         self.space: spaces.Space[Any]
-        self._dtype: Any = inner.dtype if self._flat else np.float32
+        self._dtype: Any = np.float32
+        if self._flat:
+            self._dtype = inner.dtype
         low, high = (np.broadcast_to(np.asarray(end, self._dtype), self._shape) for end in (low, high))
         if self._flat:
             assert isinstance(inner, spaces.Box)

@@ -66,15 +66,16 @@ class Unchanging:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedPolicy(PolicyFactory):
-    """Acts by ``network``: the action of the highest value, unless it explores.
+    """Acts by ``network``: the action of the highest value, or that of an actor's mean, unless it explores.
 
     Args:
-        network: observations, and pending actions if ``pending``, to action values; on whatever device.
+        network: observations, and pending actions if ``pending``, to action values, or to what its ``action`` turns
+            into an action of a Box (`hocket.models.actor_critic.ActorCritic`); on whatever device.
         weights: where its weights come from.
         in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
             worker.
         exploration: None is greedy, and quiet if the network is noisy.
-        first_action: of the Discrete action space (its ``start``).
+        first_action: of a Discrete action space (its ``start``).
         pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
@@ -143,16 +144,17 @@ class Acting:
         self._first_action = first_action
         self._stream = stream
 
-    def __call__(self, *inputs: NDArray[Any]) -> int:
+    def __call__(self, *inputs: NDArray[Any]) -> Any:
         """The action for an observation and, if the network takes them, the pending actions."""
         with self._stream:
             self.version = self._weights.refresh(self._network)
             by_chance = self._explorer.action()
             if by_chance is not None:
-                return self._first_action + by_chance
+                return by_chance + self._first_action
             with torch.inference_mode():
                 self._explorer.prepare(self._network)
-                return self._first_action + _best(self._network(*_batches(inputs, self._device)))
+                output = self._network(*_batches(inputs, self._device))
+                return chosen(self._network, output, self._explorer, self._first_action)
 
 
 def greedy_policy(network: nn.Module, first_action: int = 0) -> Policy:
@@ -164,7 +166,7 @@ class Begun(NamedTuple):
     """The result of a trunk, for its head."""
 
     version: int
-    by_chance: int | None
+    by_chance: Any
     """The action, if chance has it; then there is nothing else."""
     features: Tensor | None = None
     kept: _Kept | None = None
@@ -222,16 +224,18 @@ class _LearnedHead:
         self._stream = stream
         self._device = device
 
-    def __call__(self, begun: Begun, *inputs: NDArray[Any]) -> int:
+    def __call__(self, begun: Begun, *inputs: NDArray[Any]) -> Any:
         self.version = begun.version
         if begun.kept is None:
             assert begun.by_chance is not None
-            return self._first_action + begun.by_chance
+            return begun.by_chance + self._first_action
         with self._stream, torch.inference_mode():
             self._explorer.prepare(begun.kept.network)
-            best = _best(begun.kept.network.from_features(begun.features, *_batches(inputs, self._device)))
+            network = begun.kept.network
+            output = network.from_features(begun.features, *_batches(inputs, self._device))
+            action = chosen(network, output, self._explorer, self._first_action)
         self._versions.give_back(begun.kept)
-        return self._first_action + best
+        return action
 
 
 @dataclass(slots=True)
@@ -278,7 +282,8 @@ class _Versions:
     def _copy(self) -> _Kept:
         network = self._network
         if not self._spare:
-            return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
+            shared = [network.trunk, *([network.critics] if hasattr(network, "critics") else [])]
+            return _Kept(copy.deepcopy(network, {id(part): part for part in shared}))
         kept = self._spare.pop()
         with torch.no_grad():
             torch._foreach_copy_(_tensors(kept.network.head), _tensors(network.head))
@@ -294,5 +299,9 @@ def _batches(arrays: Iterable[NDArray[Any]], device: torch.device) -> list[Tenso
     return [torch.from_numpy(np.array(array)).unsqueeze(0).to(device) for array in arrays]
 
 
-def _best(values: Tensor) -> int:
-    return int(values.argmax(1).item())
+def chosen(network: nn.Module, output: Tensor, explorer: Explorer, first_action: int) -> Any:
+    """The action of a network's ``output`` for one observation."""
+    action = getattr(network, "action", None)
+    if action is None:
+        return first_action + int(output.argmax(1).item())
+    return action(output, explorer.noise())

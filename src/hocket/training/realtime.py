@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
+from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
@@ -33,6 +33,7 @@ from hocket.learn.learners.tick_listener import LearningListener, RunningLearner
 from hocket.learn.policy import Weights
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
+from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
 from hocket.running.result import RunInterrupted, RunResult, attach_result
@@ -143,7 +144,7 @@ class RealtimeTraining:
             return InLoopLearner(learner, weights=weights, replay=replay, warm_up=learners.warm_up)
         count = learners.learners
         if isinstance(learners, ParallelBatch):
-            algorithm, threads, count = replace(algorithm, batch_size=algorithm.batch_size * count), threads * count, 1
+            algorithm, threads, count = algorithm.with_batch(algorithm.batch_size * count), threads * count, 1
         return LearnerProcesses(
             count,
             algorithm=algorithm,
@@ -220,7 +221,10 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
     training.checked(greedy)
-    network = training.network.for_learning(bfloat16=training.algorithm.bfloat16)
+    network = training.network
+    if isinstance(training.algorithm, DeepQ):
+        assert isinstance(network, QNetwork)
+        network = network.for_learning(bfloat16=training.algorithm.bfloat16)
     replay = training.empty_replay()
     played = RealtimeTraining(training, replay)
     try:

@@ -16,6 +16,7 @@ from hocket.running.result import RunResult
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
+    from hocket.models.actor_critic import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
 WEIGHTS = "weights.safetensors"
@@ -30,7 +31,7 @@ class TrainResult:
 
     run: RunResult
     """The training run; shorter than its ticks if an evaluation was good enough before."""
-    network: QNetwork
+    network: QNetwork | ActorCritic
     """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
     """During the training and at its end, on separate episodes; none on the wall clock."""

@@ -124,16 +124,17 @@ def test_the_target_follows_every_so_many_updates(batch):
     target = algorithm.target_of(online)
     optimizer = algorithm.optimizer(online)
     copied = []
-    x = torch.eye(tabular.STATES)
-    for updates in range(1, 11):
+    x, sync = torch.eye(tabular.STATES), algorithm.target_sync()
+    for updates in range(10):
+        before = target(x)
+        sync.before_update(online, target, tick=updates, version=updates)
+        if updates and not torch.equal(target(x), before):
+            copied.append(updates)
+            assert torch.equal(target(x), online(x))
         before = target(x)
         algorithm.update(online, target, optimizer, batch)
         assert torch.equal(target(x), before)
-        if algorithm.sync_target(online, target, updates):
-            copied.append(updates)
-            assert torch.equal(target(x), online(x))
     assert copied == [3, 6, 9]
-    assert not algorithm.sync_target(online, target, 0)
     assert not any(weights.requires_grad for weights in target.parameters())
 
 

@@ -34,15 +34,16 @@ def learner(weights, replay, algorithm=CALM, network=None, seed=0):
 
 
 def test_one_alone_is_plain_learning():
-    """Bit for bit `DeepQ.update` and `sync_target` on the batches that it draws; never stale."""
+    """Bit for bit `DeepQ.update` with its target sync on the batches that it draws; never stale."""
     replay, network = tabular_replay(), table()
     target, optimizer = CALM.target_of(network), CALM.optimizer(network)
     weights = SharedWeights(network)
     alone, rng = learner(weights, replay), np.random.default_rng(np.random.SeedSequence(0).spawn(2)[0])
+    sync = CALM.target_sync()
     for number in range(100):
         update = alone.update(number)
+        sync.before_update(network, target, tick=number, version=number)
         result = CALM.update(network, target, optimizer, replay.sample(CALM.batch_size, rng))
-        CALM.sync_target(network, target, number + 1)
         assert (update.number, update.staleness) == (number, 0)
         assert update.result.loss == result.loss
     acting = table()

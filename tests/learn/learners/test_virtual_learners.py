@@ -196,9 +196,10 @@ def test_no_time_is_the_plain_loop(monkeypatch):
     result = learn(200, in_turn(1, update_every=4, warm_up=50), 0.0)
     algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_every=5), small()
     target, optimizer, losses = algorithm.target_of(online), algorithm.optimizer(online), []
-    for number, batch in enumerate(batches, 1):
+    sync = algorithm.target_sync()
+    for number, batch in enumerate(batches):
+        sync.before_update(online, target, tick=50 + 4 * number, version=number)
         losses.append(algorithm.update(online, target, optimizer, batch).loss)
-        algorithm.sync_target(online, target, number)
     assert list(result.losses) == losses
     assert list(result.started_ns) == list(result.landed_ns) == [tick * SECOND for tick in range(52, 201, 4)]
     assert set(result.stalenesses) == {0}

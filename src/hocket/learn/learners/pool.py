@@ -25,7 +25,7 @@ from torch import nn
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import WithEnvironment, end_children, preload
-from hocket.learn.algorithms.deep_q import DeepQ
+from hocket.learn.algorithms.algorithm import Algorithm
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.process import LearnerJob, learn
@@ -49,7 +49,7 @@ class LearnerProcesses:
     Args:
         count: of learners. For one synchronous batch n times larger take one learner, ``dataclasses.replace(algorithm,
             batch_size=n * algorithm.batch_size)`` and ``threads=n``.
-        algorithm: `DQN` or `Rainbow`.
+        algorithm: of learning.
         network: of the weights' kind, as the forward and backward passes are to run (`QNetwork.for_learning`). Copied.
         weights: what is learned.
         replay: what is learned from.
@@ -71,7 +71,7 @@ class LearnerProcesses:
         self,
         count: int,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
         weights: SharedWeights,
         replay: Replay,

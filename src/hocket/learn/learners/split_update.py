@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, UpdateResult
+from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
 from hocket.learn.replay.replay import Replay
 
 
@@ -30,8 +30,8 @@ class Updates:
     """Computes gradients of batches from ``replay`` and applies them to ``network``.
 
     Args:
-        algorithm: `DQN` or `Rainbow`.
-        network: that learns, in place: observations, and pending actions if it takes any, to action values.
+        algorithm: of learning.
+        network: that learns, in place.
         replay: to sample from.
         batch_size: transitions in one gradient; the algorithm's own if None.
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.
@@ -45,7 +45,7 @@ class Updates:
     def __init__(
         self,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
         replay: Replay,
         seed: np.random.SeedSequence,
@@ -60,6 +60,7 @@ class Updates:
         self._batch_size = algorithm.batch_size if batch_size is None else batch_size
         self._rng = np.random.default_rng(seed)
         self._noise = torch_generator(seed)
+        self._sync = algorithm.target_sync()
         self.landed = 0
 
     def gradient(self, tick: int) -> Gradient:
@@ -69,6 +70,7 @@ class Updates:
             DivergenceError: if it is not finite.
         """
         algorithm = self._algorithm
+        self._sync.before_update(self._network, self.target, tick=tick, version=self.landed)
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
         result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)
@@ -85,7 +87,6 @@ class Updates:
         if algorithm.alpha is not None:
             self._replay.update_priorities(gradient.indices, gradient.result.errors)
         self.landed += 1
-        algorithm.sync_target(self._network, self.target, self.landed)
 
 
 def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:

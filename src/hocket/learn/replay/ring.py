@@ -169,7 +169,7 @@ class RingWriter:
                 f"a transition from tick={tick} to next_tick={next_tick} after one from frame {self._newest_state}: "
                 "times that never go back are allowed; try adding transitions in the order of their decisions"
             )
-        numbers = (state, next_state)
+        numbers: tuple[int, ...] = (state, next_state)
         if self._present:
             acting = state if present is None else self._number_at(present, "present")
             next_acting = next_state if next_present is None else self._number_at(next_present, "next_present")
