@@ -25,6 +25,7 @@ from hocket.cli.options.acting import (
     saved_options,
 )
 from hocket.cli.options.live import check_live, live_page
+from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.train import (
     NEEDS,
     NOT_KEPT,
@@ -35,6 +36,7 @@ from hocket.cli.options.train import (
     make_learner,
     make_learning_rule,
     make_network,
+    with_algorithm,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -46,7 +48,8 @@ from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
+    from hocket.models.actor_critic import ActorCritic
     from hocket.models.qnetwork import QNetwork
     from hocket.training.result import TrainResult
 
@@ -57,6 +60,8 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
     hocket train --config FOLDER/config.json --resume FOLDER resumes a training.
     """
     console.check_writable(out=options.out, json=options.json)
+    check_numbers(options)
+    options = with_algorithm(options)
     result = conclude(
         lambda: execute(options),
         save=(
@@ -125,7 +130,7 @@ def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
-        "final_mean_return": final.mean if len(final.returns) else None,
+        "final_mean": final.mean if len(final.returns) else None,
         "final_tick": final.tick,
         "evaluations": [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations],
         "error": result.error,
@@ -210,7 +215,7 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
+def measured(options: TrainArguments, network: QNetwork | ActorCritic) -> hocket.analysis.Measured:
     """Measure the inference times of ``network`` on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
@@ -247,15 +252,18 @@ def kept_options(options: TrainArguments) -> dict[str, Any]:
     return saved_options(options, without=NOT_KEPT)
 
 
-def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algorithm: DeepQ) -> None:
+def learn_from_demonstrations(options: TrainArguments, network: QNetwork | ActorCritic, algorithm: Algorithm) -> None:
     """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was."""
     if options.demonstrations is None or options.resume is not None:
         return
+    from hocket.learn.algorithms.dqn import DQN
     from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
+    from hocket.models.qnetwork import QNetwork
 
     env = make_world(options)
     env.close()
     assert isinstance(env.action_space, gym.spaces.Discrete)
+    assert isinstance(network, QNetwork) and isinstance(algorithm, DQN)
     demonstrations = hocket.Demonstrations.load(options.demonstrations)
     known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
     losses = hocket.pretrain(
