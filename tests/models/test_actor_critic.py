@@ -121,7 +121,7 @@ def test_what_does_not_fit_is_refused():
         made(spaces.Discrete(2))
     with pytest.raises(ConfigurationError, match="Box of floats, not Box"):
         made(spaces.Box(0, 3, (2,), np.int64))
-    with pytest.raises(ConfigurationError, match="has none; try gymnasium.wrappers"):
+    with pytest.raises(ConfigurationError, match=r"and .* has none; try "):
         made(spaces.Box(-np.inf, np.inf, (2,)))
     with pytest.raises(ConfigurationError, match="critics of 1 pending actions beside an actor of 2"):
         ActorCritic(network.actor, made(pending=1).critics, ACTIONS)

@@ -94,7 +94,10 @@ def test_undelayed_transitions_are_what_happened(workers, late, n_step):
         ticks=200,
         listener=Collector(replay, gamma=GAMMA),
     )
-    decided = [int(tick) for tick, each in zip(*fresh(result), strict=True) if each]
+    columns = result.metrics().ticks
+    decided = {
+        int(tick): int(delay) for tick, delay in zip(columns.tick, columns.delay_ticks, strict=True) if delay > 0
+    }
     actions = dict(zip(result.record.ticks, result.record.actions, strict=True))
     batch = everything(replay)
     assert len(batch.actions) >= 50
@@ -107,17 +110,12 @@ def test_undelayed_transitions_are_what_happened(workers, late, n_step):
         after = until[n_step - 1] - 1 if len(until) >= n_step else end  # the newest one when the next one is executed
         assert batch.next_present[row, 0] == after
         assert batch.actions[row].tolist() == actions[tick].tolist()
-        assert batch.states[row, 0] == tick - 4
-        assert batch.pending[row].tolist() == told[tick - 4]
+        assert batch.states[row, 0] == tick - decided[tick]
+        assert batch.pending[row].tolist() == told[tick - decided[tick]]
         ticks = np.arange(tick, after + 1)
         assert batch.rewards[row] == pytest.approx((GAMMA ** (ticks - tick) * ticks**2).sum(), rel=1e-6)
         terminated = after == end and end % 2 == 0 and len(until) < n_step
         assert batch.discounts[row] == (0 if terminated else GAMMA ** len(ticks))
-
-
-def fresh(result):
-    columns = result.metrics().ticks
-    return columns.tick, columns.fresh
 
 
 def test_a_restored_replay_continues_alike():
