@@ -180,8 +180,8 @@ def test_a_run_in_the_browser(browser, shown):
         for _ in range(3):
             shown.press("back")
         assert eventually(lambda: moment - 3.01 / HZ <= shown.moment() <= moment - 1.99 / HZ)
-        # However few pictures a busy machine takes: no later one than the moment's. The page keeps six pictures a second,
-        # so the picture seen before may be gone; one of the sixth of a second before it is there.
+        # However few pictures a busy machine takes: no later one than the moment's. The page keeps six a second, so the
+        # picture seen before may be gone; one of the sixth of a second before it is there.
         assert eventually(lambda: seen - HZ / 6 < shown.tick() <= shown.moment() * HZ)
         shown.press("forth")
         assert eventually(lambda: shown.moment() > moment - 2.01 / HZ)
