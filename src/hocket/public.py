@@ -197,7 +197,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.learn.algorithms.dqn": "DQN",
             "hocket.learn.algorithms.rainbow": "Rainbow",
             "hocket.learn.algorithms.imitating_dqn": "ImitatingDQN",
-            "hocket.learn.algorithms.sac": "SAC ActorCriticNetwork",
+            "hocket.learn.algorithms.sac": "SAC ActorCriticNetwork SACLosses",
             "hocket.learn.algorithms.deep_q": "DeepQ Tensors",
             "hocket.learn.algorithms.algorithm": "Algorithm TargetSync Transitions UpdateResult",
             "hocket.learn.algorithms.schedules": "Linear constant",
@@ -227,7 +227,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.models.qnetwork": "q_network QNetwork impala_trunk mlp_trunk minatar_trunk",
         },
         "Actors and critics": {
-            "hocket.models.actor_critic": (
+            "hocket.models.actor_and_critics": (
                 "actor_critic ActorCritic GaussianActor Critic TwinCritics vector_trunk squashed"
             ),
         },

@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from hocket.learn.algorithms.dqn import DQN  # noqa: E402
 from hocket.learn.algorithms.sac import SAC  # noqa: E402
 from hocket.learn.algorithms.schedules import constant  # noqa: E402
-from hocket.models.actor_critic import actor_critic, vector_trunk  # noqa: E402
+from hocket.models.actor_and_critics import actor_critic, vector_trunk  # noqa: E402
 from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
 
 HZ = 50

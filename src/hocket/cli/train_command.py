@@ -49,7 +49,7 @@ from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
     from hocket.learn.algorithms.algorithm import Algorithm
-    from hocket.models.actor_critic import ActorCritic
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
     from hocket.training.result import TrainResult
 

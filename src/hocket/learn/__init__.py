@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hocket.learn.algorithms.rainbow import Rainbow as Rainbow
     from hocket.learn.algorithms.sac import SAC as SAC
     from hocket.learn.algorithms.sac import ActorCriticNetwork as ActorCriticNetwork
+    from hocket.learn.algorithms.sac import SACLosses as SACLosses
     from hocket.learn.algorithms.schedules import Linear as Linear
     from hocket.learn.algorithms.schedules import constant as constant
     from hocket.learn.exploration import EpsilonGreedy as EpsilonGreedy

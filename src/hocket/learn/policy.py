@@ -70,7 +70,7 @@ class LearnedPolicy(PolicyFactory):
 
     Args:
         network: observations, and pending actions if ``pending``, to action values, or to what its ``action`` turns
-            into an action of a Box (`hocket.models.actor_critic.ActorCritic`); on whatever device.
+            into an action of a Box (`hocket.models.actor_and_critics.ActorCritic`); on whatever device.
         weights: where its weights come from.
         in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
             worker.

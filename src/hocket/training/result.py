@@ -16,7 +16,7 @@ from hocket.running.result import RunResult
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
-    from hocket.models.actor_critic import ActorCritic
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
 WEIGHTS = "weights.safetensors"

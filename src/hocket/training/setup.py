@@ -28,7 +28,7 @@ from hocket.learn.learners.options import Learners
 from hocket.learn.policy import LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
-from hocket.models.actor_critic import ActorCritic, check_bounded
+from hocket.models.actor_and_critics import ActorCritic, check_bounded
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
 from hocket.running.setup import CheckedRun, set_up

@@ -20,7 +20,7 @@ from hocket.training.result import TrainResult
 
 if TYPE_CHECKING:
     from hocket.learn.algorithms.algorithm import Algorithm
-    from hocket.models.actor_critic import ActorCritic
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
 _ACTING, _REPLAY, _EVALUATION = ActingOptions(), ReplayOptions(), EvaluationOptions()
@@ -53,8 +53,8 @@ def train(
 
     Args:
         make_env: makes a new environment at each call, for the training and for each evaluation.
-        network: see `hocket.models.qnetwork.q_network` and `hocket.models.actor_critic.actor_critic`; trained in place,
-            on the device where it is.
+        network: see `hocket.models.qnetwork.q_network` and `hocket.models.actor_and_critics.actor_critic`; trained in
+            place, on the device where it is.
         algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow` for Discrete actions,
             `hocket.learn.algorithms.sac.SAC` for those of a bounded Box.
         rule, clock, default: as for `hocket.run`.

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from hocket.learn.algorithms import entropy_losses as losses  # noqa: E402
 from hocket.learn.algorithms.sac import SAC, MovingAverage  # noqa: E402
-from hocket.models.actor_critic import actor_critic, vector_trunk  # noqa: E402
+from hocket.models.actor_and_critics import actor_critic, vector_trunk  # noqa: E402
 
 SIZE, OBSERVED, ACTED = 64, 3, 2
 ACTIONS = spaces.Box(np.array([-2.0, 1.0], np.float32), np.array([2.0, 5.0], np.float32))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hocket.learn.algorithms.algorithm import Algorithm
     from hocket.learn.algorithms.deep_q import DeepQ
-    from hocket.models.actor_critic import ActorCritic
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
 PICTURE, MINATAR = (84, 84), (10, 10)
@@ -208,7 +208,7 @@ def make_network(options: TrainArguments, algorithm: Algorithm) -> QNetwork | Ac
 
     from hocket.learn.algorithms.deep_q import DeepQ
     from hocket.learn.algorithms.rainbow import Rainbow
-    from hocket.models.actor_critic import actor_critic, vector_trunk
+    from hocket.models.actor_and_critics import actor_critic, vector_trunk
     from hocket.models.qnetwork import impala_trunk, minatar_trunk, mlp_trunk, q_network
     from hocket.policies.devices import usable_device
 

@@ -35,7 +35,7 @@ except ImportError as error:
 
 
 class ActorCriticNetwork(Protocol):
-    """What SAC needs of a network, such as `hocket.models.actor_critic.ActorCritic`.
+    """What SAC needs of a network, such as `hocket.models.actor_and_critics.ActorCritic`.
 
     Attributes:
         critics: ``(actions, observations[, pending])`` to values (2, B).
@@ -127,7 +127,7 @@ class SAC(Algorithm):
         """Put the gradients of one batch into ``online``'s parameters, in place of any that are there.
 
         Args:
-            online: such as `hocket.models.actor_critic.ActorCritic`.
+            online: such as `hocket.models.actor_and_critics.ActorCritic`.
             target: its target critics.
             batch: B transitions.
             generator: of the actions' noise; torch's own by default.
@@ -158,7 +158,7 @@ class SAC(Algorithm):
 
     def losses(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
-    ) -> Losses:
+    ) -> SACLosses:
         """The losses of one batch; arguments as of `gradients`."""
         network = cast(ActorCriticNetwork, online)
         weights, log_temperature = list(network.critics.parameters()), network.log_temperature
@@ -200,11 +200,11 @@ class SAC(Algorithm):
         if self.temperature is None:
             entropy = -taken.shape[1] if self.target_entropy is None else self.target_entropy
             tuned = temperature_loss(log_temperature, densities, entropy)
-        return Losses(critics=critics.value, actor=actors, temperature=tuned, targets=targets, errors=critics.errors)
+        return SACLosses(critics=critics.value, actor=actors, temperature=tuned, targets=targets, errors=critics.errors)
 
 
-class Losses(NamedTuple):
-    """Of one batch. ``targets`` and ``errors`` (B,) are those of the critics."""
+class SACLosses(NamedTuple):
+    """The losses of `SAC` on one batch. ``targets`` and ``errors`` (B,) are those of the critics."""
 
     critics: Tensor
     actor: Tensor

@@ -8,7 +8,7 @@ from hocket.errors import ConfigurationError
 
 torch = pytest.importorskip("torch")
 
-from hocket.models.actor_critic import (  # noqa: E402
+from hocket.models.actor_and_critics import (  # noqa: E402
     ActorCritic,
     actor_critic,
     perceptron,
