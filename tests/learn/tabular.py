@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hocket.learn.algorithms.deep_q import TargetSync
+
 GAMMA = 0.8
 ACTIONS = 2
 #            state, action: reward, ticks, next state (None: terminated)
@@ -59,10 +61,10 @@ def exact_values():
 
 
 def learn(algorithm, online, batch, updates):
-    """The target network and all results after so many updates."""
+    """The target network and all results after so many updates, one a tick."""
     target, optimizer = algorithm.target_of(online), algorithm.optimizer(online)
-    results = []
-    for count in range(1, updates + 1):
+    results, sync = [], TargetSync(algorithm.target_ticks)
+    for tick in range(updates):
+        sync.before_update(online, target, tick)
         results.append(algorithm.update(online, target, optimizer, batch))
-        algorithm.sync_target(online, target, count)
     return target, results

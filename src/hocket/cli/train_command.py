@@ -35,6 +35,7 @@ from hocket.cli.options.train import (
     make_learner,
     make_learning_rule,
     make_network,
+    make_replay_options,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -125,7 +126,7 @@ def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
-        "final_mean_return": final.mean if len(final.returns) else None,
+        "final_mean": final.mean if len(final.returns) else None,
         "final_tick": final.tick,
         "evaluations": [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations],
         "error": result.error,
@@ -143,7 +144,7 @@ def execute(options: TrainArguments) -> TrainResult:
         late_binding=options.late_binding,
         charge=charge_of(options),
     )
-    replay = hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack)
+    replay = make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )

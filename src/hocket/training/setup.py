@@ -141,6 +141,7 @@ class TrainingSetup:
             first_action=int(self.actions.start),
             stacked=self.stacked,
             first_tick=first_tick,
+            rewards=self.replay.rewards,
         )
 
     def exploration(self, ticks: TickCounter, seed: np.random.SeedSequence | None) -> Exploration:

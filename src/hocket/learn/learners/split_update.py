@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, UpdateResult
+from hocket.learn.algorithms.deep_q import DeepQ, TargetSync, UpdateResult
 from hocket.learn.replay.replay import Replay
 
 
@@ -37,7 +37,7 @@ class Updates:
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.
 
     Attributes:
-        target: the target network.
+        target: the target network, renewed as `TargetSync` says.
         optimizer: Adam.
         landed: how many gradients have been applied; the version of the weights.
     """
@@ -60,6 +60,7 @@ class Updates:
         self._batch_size = algorithm.batch_size if batch_size is None else batch_size
         self._rng = np.random.default_rng(seed)
         self._noise = torch_generator(seed)
+        self._sync = TargetSync(algorithm.target_ticks)
         self.landed = 0
 
     def gradient(self, tick: int) -> Gradient:
@@ -69,6 +70,7 @@ class Updates:
             DivergenceError: if it is not finite.
         """
         algorithm = self._algorithm
+        self._sync.before_update(self._network, self.target, tick)
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
         result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)
@@ -85,7 +87,6 @@ class Updates:
         if algorithm.alpha is not None:
             self._replay.update_priorities(gradient.indices, gradient.result.errors)
         self.landed += 1
-        algorithm.sync_target(self._network, self.target, self.landed)
 
 
 def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
