@@ -59,11 +59,10 @@ def exact_values():
 
 
 def learn(algorithm, online, batch, updates):
-    """The target network and all results after so many updates."""
+    """The target network and all results after so many updates, one a tick."""
     target, optimizer = algorithm.target_of(online), algorithm.optimizer(online)
-    results = []
-    sync = algorithm.target_sync()
-    for count in range(updates):
-        sync.before_update(online, target, tick=count, version=count)
+    results, sync = [], algorithm.target_sync()
+    for tick in range(updates):
+        sync.before_update(online, target, tick, tick)
         results.append(algorithm.update(online, target, optimizer, batch))
     return target, results

@@ -56,7 +56,7 @@ def test_the_greedy_policy_takes_the_demonstrated_actions():
     losses = hocket.pretrain(
         shown(),
         net,
-        ImitatingDQN(gamma=0.5, learning_rate=0.03, target_every=20),
+        ImitatingDQN(gamma=0.5, learning_rate=0.03, target_ticks=20),
         actions=Match.action_space,
         updates=400,
         on_update=lambda number, loss: numbers.append(number),
@@ -74,7 +74,7 @@ def test_without_a_margin_other_actions_do_not_change():
     """Plain Q-learning on demonstrations moves the taken actions' values alone."""
     net = network()
     before = net(torch.eye(SHAPES)).detach()
-    hocket.pretrain(shown(), net, DQN(gamma=0.5, learning_rate=0.03, target_every=20), actions=Match.action_space,
+    hocket.pretrain(shown(), net, DQN(gamma=0.5, learning_rate=0.03, target_ticks=20), actions=Match.action_space,
                     updates=200)  # fmt: skip
     moved = (net(torch.eye(SHAPES)).detach() - before).abs()
     assert moved.diag().min() > 0.5
@@ -85,7 +85,7 @@ def test_the_same_seed_learns_the_same():
     results = []
     for _ in range(2):
         net = network()
-        algorithm = ImitatingDQN(target_every=20)
+        algorithm = ImitatingDQN(target_ticks=20)
         results.append(hocket.pretrain(shown(), net, algorithm, actions=Match.action_space, updates=20, seed=3))
     assert results[0] == results[1]
 

@@ -29,7 +29,7 @@ from hocket.training.resumption import Checkpoints
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
-SMALL = DQN(batch_size=8, target_every=20)
+SMALL = DQN(batch_size=8, target_ticks=20)
 
 
 def cartpole():
@@ -148,7 +148,7 @@ class OfSixteen(DQN):
     [
         ("processes", hocket.RoundRobin(1, **PACE), SMALL),
         ("threads", hocket.RoundRobin(2, **PACE), SMALL),
-        ("threads", hocket.ParallelBatch(2, **PACE), OfSixteen(batch_size=8, target_every=20)),
+        ("threads", hocket.ParallelBatch(2, **PACE), OfSixteen(batch_size=8, target_ticks=20)),
     ],
 )
 def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed):
@@ -192,7 +192,7 @@ def test_the_classical_loop(order):
 
 
 def test_rainbow():
-    algorithm = Rainbow(batch_size=8, target_every=20)
+    algorithm = Rainbow(batch_size=8, target_ticks=20)
     result = live(algorithm=algorithm, learner=hocket.RoundRobin(2, **PACE), executor="processes")
     assert result.error is None and result.updates >= 20
     assert np.isfinite(result.losses).all()
@@ -294,7 +294,7 @@ def test_learners_that_always_raise(train, watch):
         return watch().error is not None
 
     with pytest.warns(RuntimeWarning) as told:  # five learners have to fail
-        result = train(lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_every=20))
+        result = train(lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_ticks=20))
     assert "RuntimeError: the learner's own words" in result.error
     assert "learning stopped by tick" in str(told[-1].message)
     assert result.updates == 0 and len(result.run.record.ticks) == 300

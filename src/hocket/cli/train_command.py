@@ -36,6 +36,7 @@ from hocket.cli.options.train import (
     make_learner,
     make_learning_rule,
     make_network,
+    make_replay_options,
     with_algorithm,
 )
 from hocket.cli.outcome import conclude
@@ -148,7 +149,7 @@ def execute(options: TrainArguments) -> TrainResult:
         late_binding=options.late_binding,
         charge=charge_of(options),
     )
-    replay = hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack)
+    replay = make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )

@@ -1,6 +1,11 @@
 """Exploration of a learning agent: random actions, the network's own noise, or an actor's distributions.
 
 Options, and the explorer that each worker makes of them with random numbers of its own.
+
+ε is a rate per tick, so that a sequential agent, which decides every d ticks, explores as much as a staggered one,
+which decides at every tick: see `hocket.learn.algorithms.schedules.over_ticks`. The ticks that a decision will stand
+for are unknown when it is made; those between the last two executed decisions are taken in their place. In the long
+run they are the same numbers, one decision later.
 """
 
 from __future__ import annotations
@@ -15,15 +20,20 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import nn
 
-from hocket.learn.algorithms.schedules import Linear, by_chance
+from hocket.learn.algorithms.schedules import Linear, by_chance, over_ticks
 from hocket.learn.learners.split_update import torch_generator
 
 
 class TickCounter(Protocol):
-    """The agent's tick: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
+    """The agent's tick, and the ticks between its last two executed decisions (1 before there are two).
+
+    A `hocket.learn.replay.collector.Collector`, or numbers in shared memory.
+    """
 
     @property
     def tick(self) -> int: ...
+    @property
+    def interval_ticks(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +42,8 @@ class EpsilonGreedy:
 
     Args:
         actions: how many there are.
-        epsilon: how often, by tick.
-        ticks: says which tick it is.
+        epsilon: how often per tick, by tick.
+        ticks: says which tick it is, and how far decisions are apart.
         seed: None takes each worker's from the system: in workers of their own they must differ.
     """
 
@@ -93,7 +103,8 @@ class _ByChance(Explorer):
 
     def action(self) -> int | None:
         options = self._options
-        return by_chance(options.actions, options.epsilon.at(options.ticks.tick), self._rng)
+        ticks = options.ticks
+        return by_chance(options.actions, over_ticks(options.epsilon.at(ticks.tick), ticks.interval_ticks), self._rng)
 
 
 class _ByNoise(Explorer):

@@ -13,6 +13,7 @@ from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
+from hocket.learn.replay.reward_scaling import RewardScaling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +21,9 @@ class ActingOptions:
     """Options of acting during a training.
 
     Args:
-        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. A noisy network
-            needs none.
+        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. It is a rate per
+            tick: a decision that stands for m ticks is random with probability 1 − (1 − ε)^m
+            (`hocket.learn.exploration`). A noisy network needs none.
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
             the pending actions as they are known then.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
@@ -55,6 +57,8 @@ class ReplayOptions:
         capacity: transitions.
         frame_stack: observations are stacks of so many frames, oldest first, the first one of an episode repeated
             (`hocket.envs.make_env`, Gymnasium's ``FrameStackObservation``): the replay then keeps each frame once.
+        reward_scale, clip_reward: a tick's reward r is learned as ``reward_scale·r``, limited to
+            [−clip_reward, clip_reward] unless that is None. Records and evaluations keep the environment's own.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -62,10 +66,18 @@ class ReplayOptions:
 
     capacity: int = 100_000
     frame_stack: int = 1
+    reward_scale: float = 1.0
+    clip_reward: float | None = None
 
     def __post_init__(self) -> None:
         _check_whole("capacity", self.capacity, least=1, example="100_000")
         _check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4")
+        RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
+
+    @property
+    def rewards(self) -> RewardScaling:
+        """How a tick's reward is learned."""
+        return RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
 
 
 LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 3600
@@ -77,11 +89,12 @@ class EvaluationOptions:
     """Evaluations of the greedy policy on separate episodes: how often, how long, and whether at all.
 
     Args:
-        every: ticks between two evaluations, 10,000 by default; there is one at the end too. In virtual time only: on
-            the wall clock the training cannot pause, and the final weights are evaluated once, after it.
+        every: ticks between two evaluations, 10,000 by default. The weights that the training begins with are evaluated
+            too, and those at its end. In virtual time only: on the wall clock the training cannot pause, and the final
+            weights are evaluated once, after it.
         episodes: per evaluation, and for the final one: 20 by default, 1 on the wall clock. 0 switches evaluations off:
             the newest weights are kept, and the final mean return is NaN.
-        good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
+        good_enough: stop at the first evaluation after tick 0 whose mean return reaches this (virtual time).
         max_ticks: an evaluation ends after so many ticks, even if it has played fewer episodes. By default ``every``
             ticks, but at least 10,000 (3,600 if the training is shorter than ``every`` or on the wall clock), and as
             many as the training for the final one, so that no evaluation takes longer than what it evaluates.

@@ -187,6 +187,7 @@ class TrainingSetup:
             first_action=self.first_action,
             stacked=self.stacked,
             first_tick=first_tick,
+            rewards=self.replay.rewards,
         )
 
     def exploration(self, ticks: TickCounter, seed: np.random.SeedSequence | None) -> Exploration:

@@ -172,7 +172,7 @@ def test_a_step_of_critics_and_temperature_is_stable_baselines3_s(reference, mon
     optimizer, sync = algorithm.optimizer(ours), algorithm.target_sync()
     sync._version = 0  # the target is as it is
     algorithm.update(ours, target, optimizer, batch, generator=generator())
-    sync.before_update(ours, target, tick=1, version=1)
+    sync.before_update(ours, target, 1, 1)
     train_theirs(theirs, batch, noise_of(), monkeypatch)
     torch.testing.assert_close(ours.log_temperature, theirs.log_ent_coef, **CLOSE)
     copied, copied_target = network_of().critics, network_of().critics
@@ -273,19 +273,19 @@ def test_targets_follow_by_versions():
     with torch.no_grad():
         for weight in target.parameters():
             weight.zero_()
-    sync.before_update(online, target, tick=0, version=7)  # the first snapshot is copied
+    sync.before_update(online, target, 0, 7)  # the first snapshot is copied
     for weight in online.parameters():
         weight.data.fill_(1.0)
     start = [weight.clone() for weight in target.parameters()]
     one = copy.deepcopy(target)
     again = pickle.loads(pickle.dumps(sync))
-    sync.before_update(online, target, tick=0, version=8)
-    sync.before_update(online, target, tick=0, version=9)
-    again.before_update(online, one, tick=0, version=9)  # another learner made version 8
+    sync.before_update(online, target, 0, 8)
+    sync.before_update(online, target, 0, 9)
+    again.before_update(online, one, 0, 9)  # another learner made version 8
     for before, mine, other in zip(start, target.parameters(), one.parameters(), strict=True):
         torch.testing.assert_close(mine, 1 - 0.75**2 * (1 - before))
         torch.testing.assert_close(mine, other)
-    sync.before_update(online, target, tick=0, version=9)
+    sync.before_update(online, target, 0, 9)
     for mine, other in zip(target.parameters(), one.parameters(), strict=True):
         torch.testing.assert_close(mine, other)
 

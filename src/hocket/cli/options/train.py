@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from hocket.learn.algorithms.algorithm import Algorithm
     from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.replay.reward_scaling import RewardScaling
     from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
@@ -71,8 +72,12 @@ class TrainArguments(ActingArguments):
     """Transitions of one gradient."""
     n_step: int | None = None
     """Transitions that one sample spans."""
-    target_every: int | None = None
-    """Updates between two target networks."""
+    target_ticks: int | None = None
+    """Ticks between two target networks."""
+    reward_scale: float = 1.0
+    """A reward is learned as so many times itself; results keep the environment's rewards."""
+    clip_reward: float | None = None
+    """Limit of a reward as it is learned, after --reward-scale, in both directions."""
     bfloat16: bool = False
     """Run the network's trunk in bfloat16, on devices that support it."""
     demonstrations: Path | None = None
@@ -109,7 +114,7 @@ NEEDS = {
     "good_enough": need("clock", "virtual"),
     "epsilon_ticks": need("algorithm", "dqn"),
     "demonstrations": need("algorithm", "dqn"),
-    "target_every": need("algorithm", "dqn", "rainbow"),
+    "target_ticks": need("algorithm", "dqn", "rainbow"),
     "bfloat16": need("algorithm", "dqn", "rainbow"),
     "undelayed_critic": need("algorithm", "sac"),
     "pretrain_updates": DEMONSTRATIONS,
@@ -152,13 +157,23 @@ def with_algorithm(options: TrainArguments) -> TrainArguments:
     return replace(options, algorithm="sac" if isinstance(env.action_space, gym.spaces.Box) else "dqn")
 
 
+def make_replay_options(options: TrainArguments) -> hocket.ReplayOptions:
+    """The replay's options that the options name."""
+    return hocket.ReplayOptions(
+        capacity=options.capacity,
+        frame_stack=options.frame_stack,
+        reward_scale=options.reward_scale,
+        clip_reward=options.clip_reward,
+    )
+
+
 def make_algorithm(options: TrainArguments) -> Algorithm:
     """The algorithm, with its own defaults for options that are not given."""
     from hocket.learn.algorithms.dqn import DQN
     from hocket.learn.algorithms.rainbow import Rainbow
     from hocket.learn.algorithms.sac import SAC
 
-    names = ("gamma", "learning_rate", "batch_size", "n_step", "target_every")
+    names = ("gamma", "learning_rate", "batch_size", "n_step", "target_ticks")
     given: dict[str, Any] = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.algorithm == "sac":
         return SAC(**given, undelayed_critic=options.undelayed_critic)
@@ -217,7 +232,7 @@ def make_network(options: TrainArguments, algorithm: Algorithm) -> QNetwork | Ac
     if isinstance(algorithm, Rainbow):
         env = make_world(options)
         try:
-            support = first_support(env, algorithm, options.seed)
+            support = first_support(env, algorithm, options.seed, make_replay_options(options).rewards)
         finally:
             env.close()
     torch.manual_seed(options.seed)
@@ -254,7 +269,7 @@ def make_network(options: TrainArguments, algorithm: Algorithm) -> QNetwork | Ac
     return network.for_learning(bfloat16=options.bfloat16) if pictures or options.bfloat16 else network
 
 
-def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int) -> tuple[float, float]:
+def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int, scaling: RewardScaling) -> tuple[float, float]:
     """The range of returns in a thousand ticks of random play; learning extends it."""
     from hocket.learn.algorithms.value_support import Support, discounted_returns
 
@@ -263,7 +278,7 @@ def first_support(env: gym.Env[Any, Any], algorithm: DeepQ, seed: int) -> tuple[
     rewards, discounts = [], []
     for _ in range(SUPPORT_TICKS):
         _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
-        rewards.append(float(reward))
+        rewards.append(scaling(float(reward)))
         discounts.append(0.0 if terminated or truncated else algorithm.gamma)
         if terminated or truncated:
             env.reset()

@@ -78,8 +78,8 @@ class TargetSync(ABC):
     """Renews the target network of one learner, before its updates. Picklable: it is part of a training's state."""
 
     @abstractmethod
-    def before_update(self, online: nn.Module, target: nn.Module, *, tick: int, version: int) -> None:
-        """Bring ``target`` to where it must be for an update of ``online``.
+    def before_update(self, online: nn.Module, target: nn.Module, tick: int, version: int) -> bool:
+        """Bring ``target`` to where it must be for an update of ``online``; whether it has moved.
 
         Args:
             online, target: as of `Algorithm.gradients`.

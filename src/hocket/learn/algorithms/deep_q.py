@@ -50,14 +50,16 @@ class Tensors(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeepQ(Algorithm):
-    """Options of deep Q-learning; units of time are ticks and updates.
+    """Options of deep Q-learning; the unit of time is the agent's tick.
 
     Args:
         gamma: discount per tick, in (0, 1].
         learning_rate: of Adam.
-        adam_epsilon: of Adam.
+        adam_epsilon: of Adam. The reference implementations on Atari and MinAtar use 1.5e-4 to 3.1e-4, not 1e-8: where
+            rewards are rare, gradients are small, and steps of full size follow their noise.
         batch_size: transitions in one update.
-        target_every: updates between two copies of the online network to the target network.
+        target_ticks: ticks between two copies of the online network to the target network, as the reference
+            implementations count them (agent steps), however many updates there are between; see `PeriodicCopy`.
         max_grad_norm: gradients are scaled down to this global norm if theirs is larger.
         n_step: transitions that one sample spans.
         double: the online network chooses the next action, the target network rates it.
@@ -70,9 +72,9 @@ class DeepQ(Algorithm):
 
     gamma: float = 0.99
     learning_rate: float = 1e-3
-    adam_epsilon: float = 1e-8
+    adam_epsilon: float = 3.125e-4
     batch_size: int = 32
-    target_every: int = 10_000
+    target_ticks: int = 1000
     max_grad_norm: float = 10.0
     n_step: int = 1
     double: bool = True
@@ -89,7 +91,7 @@ class DeepQ(Algorithm):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ConfigurationError(f"{name}={value!r} must be a finite number greater than 0")
-        for name in ("batch_size", "target_every", "n_step"):
+        for name in ("batch_size", "target_ticks", "n_step"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must be at least 1")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
@@ -101,7 +103,7 @@ class DeepQ(Algorithm):
 
     def target_sync(self) -> TargetSync:
         """See `PeriodicCopy`."""
-        return PeriodicCopy(self.target_every)
+        return PeriodicCopy(self.target_ticks)
 
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
@@ -147,22 +149,27 @@ class DeepQ(Algorithm):
 
 
 class PeriodicCopy(TargetSync):
-    """Copies the online network to the target network before the first update in each period of ``every`` updates.
+    """Copies an online network to a target network before the first update in each period of ``target_ticks`` ticks.
+
+    Counted in the ticks of the training, which every learner is told and every checkpoint holds: the target is renewed
+    as often with one update a tick as with one in a hundred, with many learners as with one, and after a resumption.
 
     Args:
-        every: the length of a period; the first one begins at update 0.
+        target_ticks: the length of a period; the first one begins at tick 0.
     """
 
-    def __init__(self, every: int) -> None:
-        self._every = every
+    def __init__(self, target_ticks: int) -> None:
+        self._target_ticks = target_ticks
         self._period = -1
 
-    def before_update(self, online: nn.Module, target: nn.Module, *, tick: int, version: int) -> None:
-        """See `TargetSync`."""
-        period = version // self._every
-        if period != self._period:
-            self._period = period
-            target.load_state_dict(online.state_dict())
+    def before_update(self, online: nn.Module, target: nn.Module, tick: int, version: int) -> bool:
+        """Copy ``online`` to ``target`` if no update was made in the period of ``tick`` yet; whether it was so."""
+        period = tick // self._target_ticks
+        if period == self._period:
+            return False
+        self._period = period
+        target.load_state_dict(online.state_dict())
+        return True
 
 
 def as_tensors(batch: Transitions, device: torch.device) -> Tensors:

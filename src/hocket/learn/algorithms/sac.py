@@ -226,13 +226,14 @@ class MovingAverage(TargetSync):
         self._tau = tau
         self._version = -1
 
-    def before_update(self, online: nn.Module, target: nn.Module, *, tick: int, version: int) -> None:
+    def before_update(self, online: nn.Module, target: nn.Module, tick: int, version: int) -> bool:
         """See `TargetSync`."""
-        critics = cast(ActorCriticNetwork, online).critics
-        if self._version < 0:
+        critics, before = cast(ActorCriticNetwork, online).critics, self._version
+        self._version = version
+        if before < 0:
             target.load_state_dict(critics.state_dict())
-        elif version > self._version:
-            share = 1 - (1 - self._tau) ** (version - self._version)
+        elif version > before:
+            share = 1 - (1 - self._tau) ** (version - before)
             with torch.no_grad():
                 torch._foreach_lerp_(list(target.parameters()), list(critics.parameters()), share)
-        self._version = version
+        return before < version

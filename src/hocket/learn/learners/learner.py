@@ -79,7 +79,7 @@ class Learner:
         """One update.
 
         Args:
-            tick: of the run, for β of prioritised replay.
+            tick: of the training, for the target network and β of prioritised replay.
             landing: told of the update before readers can see it; none other lands meanwhile.
             stopped: asked when its turn has come; if so, nothing changes and the answer is None.
 
@@ -91,7 +91,7 @@ class Learner:
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(algorithm.batch_size, self._sampling, beta=beta)
         snapshot = self._reader.refresh(online)
-        self._sync.before_update(online, target, tick=tick, version=snapshot)
+        self._sync.before_update(online, target, tick, snapshot)
         algorithm.align(online, target)
         result = algorithm.gradients(online, target, batch, generator=self._noise)
         try:

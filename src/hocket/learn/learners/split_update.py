@@ -37,7 +37,7 @@ class Updates:
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.
 
     Attributes:
-        target: the target network.
+        target: the target network, renewed as `TargetSync` says.
         optimizer: Adam.
         landed: how many gradients have been applied; the version of the weights.
     """
@@ -70,7 +70,7 @@ class Updates:
             DivergenceError: if it is not finite.
         """
         algorithm = self._algorithm
-        self._sync.before_update(self._network, self.target, tick=tick, version=self.landed)
+        self._sync.before_update(self._network, self.target, tick, self.landed)
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
         result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)

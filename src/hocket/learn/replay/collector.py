@@ -5,6 +5,7 @@ It knows no network and no learner.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.reward_scaling import UNSCALED, RewardScaling
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
 
 LARGEST_REWARD = float(np.finfo(np.float32).max)
@@ -72,9 +74,11 @@ class Collector:
         first_action: of a Discrete action space (its ``start``); the replay counts actions from 0. 0 for a Box.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
         first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
+        rewards: how a tick's reward is learned.
 
     Attributes:
         tick: the last one, of the training.
+        interval_ticks: between the last two decisions that were executed in one episode; 1 before there are two.
         error: the reason why no more ticks are kept, a reward that is no number of 32 bits; else None.
 
     Raises:
@@ -82,10 +86,20 @@ class Collector:
     """
 
     def __init__(
-        self, replay: Replay, *, gamma: float, first_action: int = 0, stacked: bool = False, first_tick: int = 0
+        self,
+        replay: Replay,
+        *,
+        gamma: float,
+        first_action: int = 0,
+        stacked: bool = False,
+        first_tick: int = 0,
+        rewards: RewardScaling = UNSCALED,
     ) -> None:
         self.replay = replay
+        self._rewards = rewards
         self.tick = first_tick
+        self.interval_ticks = 1
+        self._last_decision: int | None = None
         self.error: str | None = None
         self._first_action = first_action
         self._first_tick = first_tick
@@ -103,11 +117,13 @@ class Collector:
         """See `hocket.hooks.record.Listener`."""
         present = self.tick
         self.tick = tick = self._first_tick + moment.tick
+        self._measure_interval(moment)
         if self._stacks is not None:
             self._stacks.ticked(tick, moment)
         if self.error is not None:
             return
-        if not abs(moment.reward) <= LARGEST_REWARD:
+        reward = self._rewards(moment.reward)
+        if not (abs(moment.reward) < math.inf and abs(reward) <= LARGEST_REWARD):
             self.error = (
                 f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look "
                 "at the environment's rewards"
@@ -125,7 +141,7 @@ class Collector:
             )
         closed = self._builder.tick(
             tick,
-            moment.reward,
+            reward,
             decided=decided,
             terminated=moment.terminated,
             truncated=moment.truncated,
@@ -146,3 +162,11 @@ class Collector:
                 next_present=transition.next_present,
             )
         self.replay.add_frame(tick, moment.observation[self._newest], first=ended)
+
+    def _measure_interval(self, moment: Moment) -> None:
+        if moment.decided_on >= 0:
+            if self._last_decision is not None:
+                self.interval_ticks = self.tick - self._last_decision
+            self._last_decision = self.tick
+        if moment.final_observation is not None:
+            self._last_decision = None
