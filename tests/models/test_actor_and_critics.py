@@ -91,8 +91,8 @@ def test_two_stages_are_one():
 def test_pending_actions_are_scaled_and_unknown_ones_are_zeros():
     network = made(pending=2)
     seen = []
-    network.actor.head = torch.nn.Sequential(perceptron(3 + 6, 4, ()))
-    network.actor.head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    network.head = torch.nn.Sequential(perceptron(3 + 6, 4, ()))
+    network.head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     observation = torch.tensor([[7.0, 8.0, 9.0]])
     network(observation, torch.tensor([[[1.0, 5.0, 1.0], [0.0, 0.0, 0.0]]]))
     assert seen[0].tolist() == [[7, 8, 9, 0.5, 1, 1, 0, 0, 0]]
@@ -101,7 +101,7 @@ def test_pending_actions_are_scaled_and_unknown_ones_are_zeros():
 def test_the_spread_stays_within_its_range():
     network = made()
     with torch.no_grad():
-        network.actor.head[-1].bias.copy_(torch.tensor([0.0, 0.0, 99.0, -99.0]))
+        network.head[-1].bias.copy_(torch.tensor([0.0, 0.0, 99.0, -99.0]))
     assert network(torch.zeros(1, 3))[0, 1].tolist() == [2.0, -20.0]
 
 
@@ -123,5 +123,7 @@ def test_what_does_not_fit_is_refused():
         made(spaces.Box(0, 3, (2,), np.int64))
     with pytest.raises(ConfigurationError, match=r"and .* has none; try "):
         made(spaces.Box(-np.inf, np.inf, (2,)))
-    with pytest.raises(ConfigurationError, match="critics of 1 pending actions beside an actor of 2"):
-        ActorCritic(network.actor, made(pending=1).critics, ACTIONS)
+    with pytest.raises(
+        ConfigurationError, match=r"critics of 1 pending actions, without .* beside an actor of 2, without"
+    ):
+        ActorCritic(network.trunk, network.head, made(pending=1).critics, ACTIONS, features=3, pending=2)

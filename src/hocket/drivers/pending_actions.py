@@ -25,13 +25,14 @@ class PendingTracker:
     Args:
         rows: the number of ticks after the observation that a policy's input covers.
         codec: of the action space.
-        default: the default behaviour; only a `Foreseeable` one has actions known in advance.
+        default: the default behaviour; only a `Foreseeable` one has actions known in advance. None if a head acts in
+            its place at times.
 
     Raises:
         ConfigurationError: if actions come in chunks.
     """
 
-    def __init__(self, rows: int, codec: ActionCodec, default: BoundDefault) -> None:
+    def __init__(self, rows: int, codec: ActionCodec, default: BoundDefault | None) -> None:
         if codec.chunk_length > 1:
             raise ConfigurationError(
                 f"pending={rows} with chunk_length={codec.chunk_length} is not supported; try chunk_length=1"

@@ -65,7 +65,7 @@ class TrainingSetup:
         for name, value, example in (("ticks", self.ticks, "100_000"), ("threads", self.threads, "1")):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try {example}")
-        if self.acting.late_binding and not self.network.pending:
+        if self.acting.late_binding and not self.network.pending and self.network.newest is None:
             raise ConfigurationError(
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "
                 "try a network with pending=n, or late_binding=False"
@@ -101,12 +101,12 @@ class TrainingSetup:
                     f"the network was made for actions from {network.low} to {network.high}, not for {space}; try "
                     "actor_critic(..., env.action_space)"
                 )
-            rated = 0 if algorithm.undelayed_critic else network.pending
-            if network.critics.pending != rated:
+            late = (0, False) if algorithm.undelayed_critic else (network.pending, network.newest is not None)
+            if network.critics.late_inputs != late:
                 raise ConfigurationError(
-                    f"undelayed_critic={algorithm.undelayed_critic} needs critics of {rated} pending actions, and "
-                    f"these take {network.critics.pending}; try actor_critic(..., "
-                    f"undelayed={algorithm.undelayed_critic})"
+                    f"undelayed_critic={algorithm.undelayed_critic} needs critics of "
+                    f"{'the observation alone' if algorithm.undelayed_critic else 'all that the actor takes'}, and "
+                    f"these are others; try actor_critic(..., undelayed={algorithm.undelayed_critic})"
                 )
             if self.acting.epsilon is not None:
                 raise ConfigurationError(
@@ -136,10 +136,21 @@ class TrainingSetup:
 
     @property
     def head_s(self) -> float:
-        """Seconds before its tick at which the network's head starts; 0 without late binding."""
-        if not self.acting.late_binding:
+        """Seconds before its tick at which the network's head starts; 0 without late binding.
+
+        A network whose head sees the newest observation always acts by late binding.
+        """
+        if not (self.acting.late_binding or self.network.newest is not None):
             return 0.0
         return late_head_s(float(self.clock.hz), realtime=isinstance(self.clock, Realtime))
+
+    @property
+    def _unknown(self) -> int | None:
+        """As of `TransitionBuilder`: None where critics see what happened, whatever the policy was told."""
+        space = self.env.action_space
+        if self.algorithm.needs_present:
+            return None
+        return int(space.n) if isinstance(space, gym.spaces.Discrete) else 0
 
     @property
     def first_action(self) -> int:
@@ -164,7 +175,7 @@ class TrainingSetup:
         other.close()
 
     def empty_replay(self) -> Replay:
-        """A replay for the environment's frames and the network's pending actions."""
+        """A replay for the environment's frames and the network's inputs; its transitions span n steps as they come."""
         observations, actions, algorithm = self.env.observation_space, self.env.action_space, self.algorithm
         assert isinstance(observations, gym.spaces.Box)
         return Replay(
@@ -172,10 +183,10 @@ class TrainingSetup:
             observations.shape[1:] if self.stacked else observations.shape,
             observations.dtype,
             stack=self.replay.frame_stack if self.stacked else None,
-            n_step=algorithm.n_step,
             pending=self.network.pending,
-            action_size=math.prod(actions.shape) if isinstance(actions, gym.spaces.Box) else 0,
+            newest=self.network.newest is not None,
             present=algorithm.needs_present,
+            action_size=math.prod(actions.shape) if isinstance(actions, gym.spaces.Box) else 0,
             alpha=algorithm.alpha,
         )
 
@@ -188,6 +199,8 @@ class TrainingSetup:
             stacked=self.stacked,
             first_tick=first_tick,
             rewards=self.replay.rewards,
+            n_step=self.algorithm.n_step,
+            unknown=self._unknown,
         )
 
     def exploration(self, ticks: TickCounter, seed: np.random.SeedSequence | None) -> Exploration:

@@ -44,6 +44,10 @@ def batch_of(size=SIZE, pending=0, seed=0):
     return Batch(
         states=observed[0],
         next_states=observed[1],
+        newest=np.empty((size, 0), np.float32),
+        next_newest=np.empty((size, 0), np.float32),
+        delays=np.zeros(size, np.int64),
+        next_delays=np.zeros(size, np.int64),
         present=observed[2],
         next_present=observed[3],
         actions=rng.uniform(ACTIONS.low, ACTIONS.high, (size, ACTED)).astype(np.float32),
@@ -93,7 +97,7 @@ def reference():
     target = SAC().target_of(ours)
     with torch.no_grad():
         ours.log_temperature.copy_(theirs.log_ent_coef)
-        copy_layers(ours.actor.head, [*theirs.actor.latent_pi, Stacked(theirs.actor.mu, theirs.actor.log_std)])
+        copy_layers(ours.head, [*theirs.actor.latent_pi, Stacked(theirs.actor.mu, theirs.actor.log_std)])
         for mine, critic in ((ours.critics, theirs.critic), (target, theirs.critic_target)):
             copy_layers(mine.first.head, critic.qf0)
             copy_layers(mine.second.head, critic.qf1)
@@ -226,7 +230,7 @@ def test_each_loss_teaches_its_own_weights(undelayed):
         return {name.split(".")[0] for name, grad in zip(names, grads, strict=True) if grad is not None}
 
     assert taught_by("critics") == {"critics"}
-    assert taught_by("actor") == {"actor"}
+    assert taught_by("actor") == {"head"}
     assert taught_by("temperature") == {"log_temperature"}
     result = algorithm.gradients(online, target, batch, generator=generator())
     assert all(weight.grad is not None for weight in online.parameters())

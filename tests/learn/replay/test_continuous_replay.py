@@ -38,8 +38,8 @@ def test_one_transition_by_hand():
         next_tick=1,
         pending=np.array([[1.5, 2.5, 1.0]]),
         next_pending=np.array([[0.0, 0.0, 0.0]]),
-        present=2,
-        next_present=3,
+        present_tick=2,
+        next_present_tick=3,
     )
     batch = replay.sample(1, np.random.default_rng(0))
     assert (batch.actions.tolist(), batch.actions.dtype) == ([[0.25, -3.5]], np.float32)
@@ -76,7 +76,7 @@ class Ticking(gym.Env):
 @pytest.mark.parametrize("workers", [4, 2], ids=["each tick", "each other tick"])
 def test_undelayed_transitions_are_what_happened(workers, late, n_step):
     """From the observation before a decision's tick to the one before the next decision's, whatever it was told."""
-    replay = Replay(500, (1,), np.float32, pending=3, action_size=2, present=True, n_step=n_step)
+    replay = Replay(500, (1,), np.float32, pending=3, action_size=2, present=True)
     told = {}
 
     def act(observation, pending_actions):
@@ -92,7 +92,7 @@ def test_undelayed_transitions_are_what_happened(workers, late, n_step):
         hocket.TickDispatch(workers, min_delay_ticks=4),
         hocket.Virtual(hz=50, latency=hocket.Constant(3.8 / 50)),
         ticks=200,
-        listener=Collector(replay, gamma=GAMMA),
+        listener=Collector(replay, gamma=GAMMA, n_step=n_step),
     )
     columns = result.metrics().ticks
     decided = {
@@ -100,7 +100,7 @@ def test_undelayed_transitions_are_what_happened(workers, late, n_step):
     }
     actions = dict(zip(result.record.ticks, result.record.actions, strict=True))
     batch = everything(replay)
-    assert len(batch.actions) >= 50
+    assert len(batch.actions) > 40
     for row in range(len(batch.actions)):
         present = int(batch.present[row, 0])
         tick = present + 1
@@ -133,8 +133,8 @@ def test_a_restored_replay_continues_alike():
                 next_tick=tick - 2,
                 pending=rng.random((2, 4)),
                 next_pending=rng.random((2, 4)),
-                present=tick - 1,
-                next_present=tick,
+                present_tick=tick - 1,
+                next_present_tick=tick,
             )
     again = Replay(8, (1,), np.float32, **options)
     again.restore(replay.snapshot())
@@ -148,7 +148,7 @@ def test_without_need_they_take_no_room():
     assert present.bytes_per_transition - plain.bytes_per_transition == pytest.approx(16, abs=1)
     plain.add_frame(0, np.zeros(4, np.float32))
     plain.add_frame(1, np.zeros(4, np.float32))
-    plain.add_transition(0, np.zeros(1), reward=0, discount=1, next_tick=1, present=0, next_present=1)
+    plain.add_transition(0, np.zeros(1), reward=0, discount=1, next_tick=1, present_tick=0, next_present_tick=1)
     assert plain.sample(1, np.random.default_rng(0)).present.size == 0
 
 
@@ -166,8 +166,8 @@ def test_bad_input():
         add([0.0, np.nan])
     with pytest.raises(ConfigurationError, match=r"an array of shape \(2, 3\)"):
         add(pending=np.zeros((1, 3)))
-    with pytest.raises(ConfigurationError, match=r"with present=0 and next_present=None: the same ticks or later"):
-        add(present=0)
+    with pytest.raises(ConfigurationError, match=r"present_tick=0 is older than its decision's own"):
+        add(present_tick=0)
     with pytest.raises(ConfigurationError, match=r"action_size=-1 must be a whole number from 0"):
         Replay(8, (1,), action_size=-1)
     assert len(replay) == 0

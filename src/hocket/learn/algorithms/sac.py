@@ -38,7 +38,7 @@ class ActorCriticNetwork(Protocol):
     """What SAC needs of a network, such as `hocket.models.actor_and_critics.ActorCritic`.
 
     Attributes:
-        critics: ``(actions, observations[, pending])`` to values (2, B).
+        critics: ``(actions, observations[, pending[, newest, delays]])`` to values (2, B).
         log_temperature: (1,), learned.
     """
 
@@ -167,10 +167,14 @@ class SAC(Algorithm):
         def tensor(array: NDArray[Any]) -> Tensor:
             return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
 
-        def inputs(states: NDArray[Any], pending: NDArray[Any]) -> tuple[Tensor, ...]:
-            return (tensor(states), tensor(pending)) if pending.size else (tensor(states),)
+        def inputs(*arrays: NDArray[Any]) -> tuple[Tensor, ...]:
+            states, pending, newest, _ = map(tensor, arrays)
+            if newest.numel():
+                return tuple(map(tensor, arrays))
+            return (states, pending) if pending.numel() else (states,)
 
-        seen, next_seen = inputs(batch.states, batch.pending), inputs(batch.next_states, batch.next_pending)
+        seen = inputs(batch.states, batch.pending, batch.newest, batch.delays)
+        next_seen = inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays)
         rated, next_rated = seen, next_seen
         if self.undelayed_critic:
             rated, next_rated = (tensor(batch.present),), (tensor(batch.next_present),)

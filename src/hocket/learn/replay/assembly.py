@@ -7,7 +7,7 @@ each step discounted by its own γ^ticks. This module only copies; whether the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,15 @@ class Batch:
         pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``; of a Box
             float32 ``(size, pending, action_size + 1)``.
         next_pending: likewise for ``next_states``.
+        newest: like ``states``: the newest observations that the policy's head was given; ``(size, 0)`` of a replay
+            that keeps none.
+        delays: int64 ``(size,)``: the delays that the head was told, 0 where it had no features.
+        next_newest, next_delays: likewise for ``next_states``.
+        present: like ``states``: the newest observations when the actions were executed, whatever the policy was told;
+            ``(size, 0)`` of a replay that keeps none.
+        next_present: likewise when the next decisions were executed.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.
-        present: like ``states``: the newest observations when the actions were executed. Without rows unless the
-            replay was made with ``present=True``.
-        next_present: likewise when the next decisions were executed.
     """
 
     states: NDArray[Any]
@@ -45,10 +49,14 @@ class Batch:
     next_states: NDArray[Any]
     pending: PendingActions
     next_pending: PendingActions
+    newest: NDArray[Any]
+    next_newest: NDArray[Any]
+    delays: NDArray[np.int64]
+    next_delays: NDArray[np.int64]
+    present: NDArray[Any]
+    next_present: NDArray[Any]
     weights: NDArray[np.float32]
     indices: NDArray[np.int64]
-    present: NDArray[Any] = field(default_factory=lambda: np.empty(0))
-    next_present: NDArray[Any] = field(default_factory=lambda: np.empty(0))
 
 
 class Assembly:
@@ -58,10 +66,9 @@ class Assembly:
         arrays: of `ring_parts`.
         stack: frames in a state; None for one without an axis of its own.
         n_step: transitions that one sample spans at most.
-        present: copy `Batch.present` and `Batch.next_present`, too.
     """
 
-    def __init__(self, arrays: Arrays, stack: int | None, n_step: int, *, present: bool = False) -> None:
+    def __init__(self, arrays: Arrays, stack: int | None, n_step: int) -> None:
         self._counters, self._records = arrays["counters"], arrays["records"]
         self._frames, self._ages = arrays["frames"], arrays["ages"]
         self._back = None if stack is None else np.arange(stack - 1, -1, -1)
@@ -70,7 +77,8 @@ class Assembly:
         self._as_sampled = {
             kind: np.dtype(np.float32 if self._records.dtype[kind].base.kind == "f" else np.int64) for kind in kinds
         }
-        self._present = present
+        names = self._records.dtype.names or ()
+        self._newest, self._present = "newest" in names, "present" in names
 
     def copy(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between."""
@@ -79,13 +87,23 @@ class Assembly:
             rewards, discounts = first["reward"].copy(), first["discount"].copy()
         else:
             first, last, rewards, discounts = self._over_steps(indices)
+        size = len(indices)
         numbers = {"states": first["state"], "next_states": last["next_state"]}
+        if self._newest:
+            numbers |= {"newest": first["newest"], "next_newest": last["next_newest"]}
         if self._present:
             numbers |= {"present": first["present"], "next_present": last["next_present"]}
         observations = np.split(self._observations(np.concatenate(list(numbers.values()))), len(numbers))
+        nothing = np.empty((size, 0), self._frames.dtype)
+        delays = next_delays = np.zeros(size, np.int64)
+        if self._newest:
+            delays, next_delays = first["delay"].astype(np.int64), last["next_delay"].astype(np.int64)
         kinds = self._as_sampled
         return {
+            **dict.fromkeys(("newest", "next_newest", "present", "next_present"), nothing),
             **dict(zip(numbers, observations, strict=True)),
+            "delays": delays,
+            "next_delays": next_delays,
             "actions": first["action"].astype(kinds["action"]),
             "rewards": rewards,
             "discounts": discounts,

@@ -25,6 +25,7 @@ from hocket.learn.replay.ring import (
     LOST,
     NEWEST,
     OLDEST,
+    Inputs,
     RingWriter,
     copy_rings,
     paste_rings,
@@ -51,6 +52,8 @@ class Replay:
         action_size: elements of an action of a Box; 0 for Discrete actions, which are numbers.
         present: give samples also the observations that were newest when the actions were executed
             (`Batch.present`): without delay they are the states themselves.
+        newest: True if a policy's head is given the newest observation, and the delay of its features: transitions
+            then refer to four frames.
         frames: frames kept; about frames ÷ (ticks between decisions) transitions are. By default enough for
             ``capacity`` transitions one tick apart.
         alpha: exponent of proportional priorities, in [0, 1]; None keeps none.
@@ -69,8 +72,9 @@ class Replay:
         stack: int | None = None,
         n_step: int = 1,
         pending: int = 0,
-        action_size: int = 0,
+        newest: bool = False,
         present: bool = False,
+        action_size: int = 0,
         frames: int | None = None,
         alpha: float | None = None,
         epsilon: float = 1e-6,
@@ -96,9 +100,9 @@ class Replay:
                 "uint8 (84, 84)"
             )
         options = {"capacity": capacity, "frames": frames, "frame_shape": shape, "frame_dtype": dtype.str}
-        options |= {"stack": stack, "n_step": n_step, "pending": pending, "alpha": alpha, "epsilon": epsilon}
-        options |= {"action_size": action_size, "present": present}
-        parts = ring_parts(capacity, frames, shape, dtype, pending, action_size, present)
+        options |= {"stack": stack, "n_step": n_step, "pending": pending, "newest": newest, "present": present}
+        options |= {"action_size": action_size, "alpha": alpha, "epsilon": epsilon}
+        parts = ring_parts(capacity, frames, shape, dtype, pending, newest, present, action_size)
         if alpha is not None:
             parts |= Priorities.parts(capacity)
         self._map(options, SharedArrays(parts))
@@ -107,7 +111,7 @@ class Replay:
     def _map(self, options: dict[str, Any], arrays: SharedArrays) -> None:
         self._options, self._arrays = options, arrays
         self._counters = arrays["counters"]
-        self._assembly = Assembly(arrays, options["stack"], options["n_step"], present=options["present"])
+        self._assembly = Assembly(arrays, options["stack"], options["n_step"])
         self._priorities: Priorities | None = None
         if options["alpha"] is not None:
             self._priorities = Priorities(arrays, options["capacity"], options["alpha"], options["epsilon"])
@@ -154,8 +158,12 @@ class Replay:
         next_tick: int,
         pending: PendingActions | None = None,
         next_pending: PendingActions | None = None,
-        present: int | None = None,
-        next_present: int | None = None,
+        newest_tick: int | None = None,
+        next_newest_tick: int | None = None,
+        delay: int = 0,
+        next_delay: int = 0,
+        present_tick: int | None = None,
+        next_present_tick: int | None = None,
     ) -> None:
         """Keep a transition of the current episode; its frames have been added, the next episode's first has not.
 
@@ -166,16 +174,21 @@ class Replay:
             discount: γ^ticks, or 0 if the episode terminated.
             next_tick: of the observation that the next decision was computed from, or of the final one.
             pending: pending actions that the policy was told beside the observation; None for zeros.
-            next_pending: likewise for the next decision.
-            present: of the newest observation when ``action`` was executed; ``tick`` if None. Kept if the replay was
-                made with ``present=True``.
-            next_present: likewise for the next decision, or ``next_tick``, the final observation, at an end.
+            newest_tick: of the newest observation that the decision's head was given, with ``newest`` only; None is
+                ``tick``.
+            delay: the delay that the head was told; 0 if it had no features. ``tick`` is that of the episode's first
+                observation then.
+            present_tick: of the newest observation when ``action`` was executed, with ``present`` only; None is
+                ``tick``.
+            next_pending, next_newest_tick, next_delay, next_present_tick: likewise for the next decision. At an
+                episode's end the present observation is the final one.
 
         Raises:
             ConfigurationError: if an argument does not fit.
         """
-        writer = self._as_writer()
-        writer.add_transition(tick, action, reward, discount, next_tick, pending, next_pending, present, next_present)
+        inputs = Inputs(pending, newest_tick, delay, present_tick)
+        next_inputs = Inputs(next_pending, next_newest_tick, next_delay, next_present_tick)
+        self._as_writer().add_transition(tick, action, reward, discount, next_tick, inputs, next_inputs)
 
     def sample(self, size: int, rng: np.random.Generator, *, beta: float | None = None) -> Batch:
         """``size`` transitions, with replacement: uniformly, or by priority if ``beta`` is given.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,22 +34,35 @@ class Arrays(Protocol):
     def __getitem__(self, name: str, /) -> NDArray[Any]: ...
 
 
-def record_dtype(pending: int, action_size: int, present: bool) -> np.dtype[Any]:
+LONGEST_DELAY = int(np.iinfo(np.int16).max)
+
+
+def record_dtype(pending: int, *, newest: bool, present: bool, action_size: int) -> np.dtype[Any]:
     """One transition: the numbers of its frames, and all else that belongs to it. Arguments as of `Replay`."""
     one: tuple[Any, ...] = (np.float32, (action_size,)) if action_size else (np.int32,)
     several: Any = (np.float32, (pending, action_size + 1)) if action_size else (np.int16, (pending,))
-    numbers = ["state", "next_state", *(["present", "next_present"] if present else [])]
-    return np.dtype(
-        [
-            *((name, np.int64) for name in numbers),
-            ("action", *one),
-            ("reward", np.float32),
-            ("discount", np.float32),
-            ("pending", *several),
-            ("next_pending", *several),
-        ],
-        align=True,
-    )
+    numbers = ["state", "next_state"]
+    numbers += ["newest", "next_newest"] if newest else []
+    numbers += ["present", "next_present"] if present else []
+    fields: list[tuple[Any, ...]] = [(name, np.int64) for name in numbers]
+    fields += [("action", *one), ("reward", np.float32), ("discount", np.float32)]
+    if newest:
+        fields += [("delay", np.int16), ("next_delay", np.int16)]
+    fields += [("pending", *several), ("next_pending", *several)]
+    return np.dtype(fields, align=True)
+
+
+class Inputs(NamedTuple):
+    """What a decision was computed from, beside its observation; zeros where the policy is not told."""
+
+    pending: PendingActions | None = None
+    """Pending actions."""
+    newest_tick: int | None = None
+    """The newest observation, by its tick."""
+    delay: int = 0
+    """The delay that the head was told; 0 without features."""
+    present_tick: int | None = None
+    """The newest observation when the action was executed, by its tick, whatever the policy was told."""
 
 
 def ring_parts(
@@ -58,13 +71,14 @@ def ring_parts(
     frame_shape: tuple[int, ...],
     frame_dtype: np.dtype[Any],
     pending: int,
-    action_size: int,
+    newest: bool,
     present: bool,
+    action_size: int,
 ) -> dict[str, Part]:
     """The arrays of both rings. A frame's age counts the frames before it in its episode, up to LARGEST_AGE."""
     return {
         "counters": ((5,), np.dtype(np.int64)),
-        "records": ((capacity,), record_dtype(pending, action_size, present)),
+        "records": ((capacity,), record_dtype(pending, newest=newest, present=present, action_size=action_size)),
         "frames": ((frames, *frame_shape), frame_dtype),
         "ages": ((frames,), np.dtype(np.uint8)),
         "ticks": ((frames,), np.dtype(np.int64)),
@@ -87,6 +101,7 @@ class RingWriter:
         self._capacity, self._room = len(self._records), len(self._frames)
         self._present = "present" in (self._records.dtype.names or ())
         self._action_shape = self._records.dtype["action"].shape
+        self._keeps_newest = "newest" in (self._records.dtype.names or ())
         self._nothing_pending: PendingActions = np.zeros_like(self._records["pending"][0])
         self.resume(first_frame=0)
 
@@ -147,10 +162,8 @@ class RingWriter:
         reward: float,
         discount: float,
         next_tick: int,
-        pending: PendingActions | None,
-        next_pending: PendingActions | None,
-        present: int | None,
-        next_present: int | None,
+        inputs: Inputs,
+        next_inputs: Inputs,
     ) -> None:
         """See `Replay.add_transition`."""
         action = self._action(action)
@@ -160,7 +173,10 @@ class RingWriter:
                 "0 for a terminated transition and γ^ticks for any other"
             )
         state, next_state = self._number_at(tick, "tick"), self._number_at(next_tick, "next_tick")
-        first_pending, last_pending = self._checked(pending, "pending"), self._checked(next_pending, "next_pending")
+        first_pending = self._checked(inputs.pending, "pending")
+        last_pending = self._checked(next_inputs.pending, "next_pending")
+        newest = self._newest_number(inputs, state, "newest_tick")
+        next_newest = self._newest_number(next_inputs, next_state, "next_newest_tick")
         if state - self._reach < self._frame_count - self._room:
             self._counters[LOST] += 1
             return
@@ -170,19 +186,17 @@ class RingWriter:
                 "times that never go back are allowed; try adding transitions in the order of their decisions"
             )
         numbers: tuple[int, ...] = (state, next_state)
+        if self._keeps_newest:
+            numbers = (*numbers, newest, next_newest)
         if self._present:
-            acting = state if present is None else self._number_at(present, "present")
-            next_acting = next_state if next_present is None else self._number_at(next_present, "next_present")
-            if acting < state or next_acting < next_state:
-                raise ConfigurationError(
-                    f"a transition from tick={tick} to next_tick={next_tick} with present={present} and "
-                    f"next_present={next_present}: the same ticks or later ones are allowed; try leaving them out "
-                    "where the policy acts without delay"
-                )
-            numbers = (*numbers, acting, next_acting)
+            acting = self._later(inputs.present_tick, state, "present_tick")
+            numbers = (*numbers, acting, self._later(next_inputs.present_tick, next_state, "next_present_tick"))
         if self._newest - self._oldest == self._capacity:
             self._retire(self._oldest + 1, self._frame_count - self._room)
-        record = (*numbers, action, reward, discount, first_pending, last_pending)
+        delays: tuple[int, ...] = ()
+        if self._keeps_newest:
+            delays = (min(inputs.delay, LONGEST_DELAY), min(next_inputs.delay, LONGEST_DELAY))
+        record = (*numbers, action, reward, discount, *delays, first_pending, last_pending)
         self._records[self._newest % self._capacity] = record
         if self._oldest == self._newest:
             self._oldest_state = state
@@ -230,6 +244,36 @@ class RingWriter:
             f"{name}={tick} has no frame in the current episode; its ticks so far ({have}) are allowed; try adding "
             "the frame first, and an episode's last transition before the next one's first frame"
         )
+
+    def _later(self, tick: int | None, state: int, name: str) -> int:
+        """The frame number of ``tick``, which is that of ``state`` or a later one; ``state`` if None."""
+        if tick is None:
+            return state
+        number = self._number_at(tick, name)
+        if number < state:
+            raise ConfigurationError(
+                f"{name}={tick} is older than its decision's own observation; a later or the same tick is allowed; try "
+                "that of the tick before the action's"
+            )
+        return number
+
+    def _newest_number(self, inputs: Inputs, state: int, name: str) -> int:
+        """The frame number of the newest observation that a decision on frame ``state`` was given; -1 without any."""
+        if not self._keeps_newest:
+            if inputs.newest_tick is not None:
+                raise ConfigurationError(
+                    f"{name}={inputs.newest_tick} in a replay that keeps none; None is allowed; try Replay(newest=True)"
+                )
+            return -1
+        if inputs.newest_tick is None:
+            return state
+        number = self._number_at(inputs.newest_tick, name)
+        if number < state:
+            raise ConfigurationError(
+                f"{name}={inputs.newest_tick} is older than its decision's own observation; a later or the same tick "
+                "is allowed; try that of the tick before the action's"
+            )
+        return number
 
     def _checked(self, pending: PendingActions | None, name: str) -> PendingActions:
         if pending is None:
