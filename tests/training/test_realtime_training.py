@@ -164,7 +164,9 @@ def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed)
     assert 37 <= result.updates <= 39
     assert {len(column) for column in columns(result)} == {result.updates}
     assert np.isfinite(result.losses).all()
-    assert all(0 <= stale < learner.learners for stale in result.stalenesses)
+    # One learner that is kept waiting may miss many updates of another, but a landing is missed by the others only.
+    assert min(result.stalenesses) >= 0
+    assert sum(result.stalenesses) <= (learner.learners - 1) * result.updates
     assert list(result.landed_ns) == sorted(result.landed_ns)
     in_the_loop = np.array(result.landed_ns) <= result.run.record.wall_s * 1e9
     assert (~in_the_loop).sum() <= learner.learners  # those that were under way at the end
