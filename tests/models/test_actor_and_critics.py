@@ -88,6 +88,41 @@ def test_two_stages_are_one():
     assert network.critics(torch.rand(5, 2), observation, pending).shape == (2, 5)
 
 
+def newest(**options):
+    return made(newest=lambda: vector_trunk(3), **options)
+
+
+def test_the_head_sees_the_newest_observation_and_its_delay():
+    network = newest(pending=2)
+    seen = []
+    network.head = torch.nn.Sequential(perceptron(3 + 6 + 5 + 3, 4, ()))
+    network.head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].tolist()))
+    late, now = torch.tensor([[7.0, 8.0, 9.0]]), torch.tensor([[4.0, 5.0, 6.0]])
+    rows = torch.tensor([[[1.0, 5.0, 1.0], [0.0, 0.0, 0.0]]])
+    for delay, codes in ((3, [0, 0, 0, 1, 0]), (4, [0, 0, 0, 0, 1]), (9, [0, 0, 0, 0, 1])):
+        network(late, rows, now, torch.tensor([delay]))
+        assert seen.pop() == [[7, 8, 9, 0.5, 1, 1, 0, 0, 0, *codes, 4, 5, 6]]
+    # Without features, whatever is in their place.
+    network(late, rows, now, torch.tensor([0]))
+    network.from_features(None, rows, now, torch.tensor([0]))
+    assert seen == [[[0, 0, 0, 0.5, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 4, 5, 6]]] * 2
+
+
+def test_critics_see_what_the_actor_sees_or_the_observation_alone():
+    inputs = torch.rand(5, 3), torch.rand(5, 2, 3), torch.rand(5, 3), torch.tensor([0, 1, 2, 3, 4])
+    network = newest(pending=2)
+    assert network.critics.late_inputs == (2, True)
+    values = network.critics(torch.rand(5, 2), *inputs)
+    assert values.shape == (2, 5) and not torch.equal(values[0], values[1])
+    undelayed = newest(pending=2, undelayed=True)
+    assert undelayed.critics.late_inputs == (0, False)
+    assert undelayed.critics(torch.rand(5, 2), inputs[0]).shape == (2, 5)
+    with pytest.raises(ConfigurationError, match=r"newest none, delays none; .* needs \(5, …\)"):
+        network(*inputs[:2])
+    with pytest.raises(ConfigurationError, match=r"delays \(1,\)"):
+        network(*inputs[:3], torch.tensor([1]))
+
+
 def test_pending_actions_are_scaled_and_unknown_ones_are_zeros():
     network = made(pending=2)
     seen = []

@@ -45,7 +45,7 @@ class Aim(gym.Env):
         return self._show(), reward, False, self._ticks == 25, {}
 
 
-def learn(*, ticks=400, algorithm=None, pending=2, make_env=Aim, seed=3, **options):
+def learn(*, ticks=400, algorithm=None, pending=2, newest=False, make_env=Aim, seed=3, **options):
     torch.manual_seed(seed)
     algorithm = algorithm or SAC(batch_size=16, learning_rate=1e-3)
     known = {
@@ -60,6 +60,7 @@ def learn(*, ticks=400, algorithm=None, pending=2, make_env=Aim, seed=3, **optio
         lambda: vector_trunk(2),
         Aim.action_space,
         pending=pending,
+        newest=(lambda: vector_trunk(2)) if newest else None,
         undelayed=algorithm.undelayed_critic,
         hidden=(16, 16),
     )
@@ -99,12 +100,13 @@ def test_it_learns_to_aim_without_delay(undelayed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
+@pytest.mark.parametrize("head", ["none", "actions", "newest"])
 @pytest.mark.parametrize("undelayed", [False, True], ids=["delayed critic", "undelayed critic"])
-def test_a_resumed_training_has_the_same_result(tmp_path, late, undelayed):
+def test_a_resumed_training_has_the_same_result(tmp_path, head, undelayed):
     options = {
         "algorithm": SAC(batch_size=16, undelayed_critic=undelayed),
-        "acting": hocket.ActingOptions(late_binding=late),
+        "acting": hocket.ActingOptions(late_binding=head == "actions"),
+        "newest": head == "newest",
     }
     whole = learn(**options)
     learn(**options, ticks=250, checkpoints=Checkpoints(tmp_path, every=120))
@@ -141,10 +143,11 @@ def test_evaluations_have_no_noise_and_training_has():
     class Keeping(Aim):
         def __init__(self):
             super().__init__()
-            played.append([])
+            self.mine = []
+            played.append(self.mine)
 
         def step(self, action):
-            played[-1].append((round(self._at, 5), float(action[0])))
+            self.mine.append((round(self._at, 5), float(action[0])))
             return super().step(action)
 
     result = learn(
@@ -170,12 +173,13 @@ def test_evaluations_have_no_noise_and_training_has():
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("undelayed", [False, True], ids=["delayed critic", "undelayed critic"])
-def test_on_the_wall_clock(tmp_path, undelayed):
+@pytest.mark.parametrize("newest", [False, True], ids=["actions", "newest"])
+def test_on_the_wall_clock(tmp_path, newest):
     notes = Notes()
     options = {
-        "algorithm": SAC(batch_size=16, undelayed_critic=undelayed),
-        "acting": hocket.ActingOptions(late_binding=True, charge=hocket.Constant(0.05)),
+        "algorithm": SAC(batch_size=16, undelayed_critic=newest),
+        "acting": hocket.ActingOptions(late_binding=not newest, charge=hocket.Constant(0.05)),
+        "newest": newest,
         "clock": hocket.Realtime(hz=HZ, executor="threads"),
         "evaluation": hocket.EvaluationOptions(episodes=1, max_ticks=60),
     }
@@ -186,6 +190,21 @@ def test_on_the_wall_clock(tmp_path, undelayed):
     assert versions.max() > 0  # workers act by what was learned
     again = learn(**options, ticks=200, resume=tmp_path)
     assert again.run.record.ticks[-1] == 50 and again.updates > 0
+
+
+def test_a_head_that_sees_the_newest_observation_acts_from_the_first_tick():
+    result = learn(
+        ticks=100,
+        newest=True,
+        pending=3,
+        clock=hocket.Virtual(hz=HZ, latency=hocket.Constant(3.8 / HZ)),
+        learner=hocket.RoundRobin(1, update_every=4, warm_up=10),
+        evaluation=hocket.EvaluationOptions(episodes=0),
+    )
+    assert result.updates > 10 and np.isfinite(result.losses).all()
+    default = Aim.action_space.low  # zero lies at the lower bound
+    first = [action for tick, action in enumerate(result.run.record.actions) if tick % 25 < 3]
+    assert len(first) == 12 and not any(np.array_equal(action, default) for action in first)
 
 
 def test_what_does_not_fit_is_refused():

@@ -36,7 +36,7 @@ class Tiny(gym.Env):
         return np.zeros(OBSERVED, np.float32), 0.0, False, False, {}
 
 
-def batch_of(size=SIZE, pending=0, seed=0):
+def batch_of(size=SIZE, pending=0, newest=False, seed=0):
     """Random transitions, one in five terminated."""
     rng = np.random.default_rng(seed)
     observed = rng.standard_normal((4, size, OBSERVED)).astype(np.float32)
@@ -44,10 +44,10 @@ def batch_of(size=SIZE, pending=0, seed=0):
     return Batch(
         states=observed[0],
         next_states=observed[1],
-        newest=np.empty((size, 0), np.float32),
-        next_newest=np.empty((size, 0), np.float32),
-        delays=np.zeros(size, np.int64),
-        next_delays=np.zeros(size, np.int64),
+        newest=observed[2] if newest else np.empty((size, 0), np.float32),
+        next_newest=observed[3] if newest else np.empty((size, 0), np.float32),
+        delays=rng.integers(0, 4, size),
+        next_delays=rng.integers(0, 4, size),
         present=observed[2],
         next_present=observed[3],
         actions=rng.uniform(ACTIONS.low, ACTIONS.high, (size, ACTED)).astype(np.float32),
@@ -60,10 +60,15 @@ def batch_of(size=SIZE, pending=0, seed=0):
     )
 
 
-def network_of(pending=0, undelayed=False, seed=1):
+def network_of(pending=0, newest=False, undelayed=False, seed=1):
     torch.manual_seed(seed)
     network = actor_critic(
-        lambda: vector_trunk(OBSERVED), ACTIONS, pending=pending, undelayed=undelayed, hidden=(16, 16)
+        lambda: vector_trunk(OBSERVED),
+        ACTIONS,
+        pending=pending,
+        newest=(lambda: vector_trunk(OBSERVED)) if newest else None,
+        undelayed=undelayed,
+        hidden=(16, 16),
     )
     with torch.no_grad():
         network.log_temperature.fill_(-0.4)
@@ -217,11 +222,12 @@ def test_losses():
     assert losses.temperature_loss(torch.tensor([-1.0]), torch.tensor([2.0, 4.0]), -2.0).item() == 1.0
 
 
+@pytest.mark.parametrize("newest", [False, True])
 @pytest.mark.parametrize("undelayed", [False, True])
-def test_each_loss_teaches_its_own_weights(undelayed):
+def test_each_loss_teaches_its_own_weights(undelayed, newest):
     algorithm = SAC(undelayed_critic=undelayed)
-    online = network_of(pending=2, undelayed=undelayed)
-    target, batch = algorithm.target_of(online), batch_of(pending=2)
+    online = network_of(pending=2, newest=newest, undelayed=undelayed)
+    target, batch = algorithm.target_of(online), batch_of(pending=2, newest=newest)
     names = [name for name, _ in online.named_parameters()]
 
     def taught_by(part):
