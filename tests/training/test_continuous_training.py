@@ -125,6 +125,18 @@ def test_learners_share_the_work(learner):
     assert (max(result.stalenesses) > 0) == isinstance(learner, hocket.RoundRobin)
 
 
+def test_instruments_see_the_temperature():
+    for algorithm, expected in ((SAC(batch_size=16, temperature=0.25), 0.25), (SAC(batch_size=16), None)):
+        notes = Notes()
+        result = learn(
+            ticks=150, algorithm=algorithm, instruments=[notes], evaluation=hocket.EvaluationOptions(episodes=0)
+        )
+        temperature = notes.progresses[-1].learner.temperature
+        expected = expected or result.network.log_temperature.detach().exp().item()
+        assert temperature == pytest.approx(expected)
+        assert notes.progresses[-1].scalars()["learning/temperature"] == temperature
+
+
 def test_the_classical_loop():
     result = learn(
         ticks=300,
@@ -185,6 +197,9 @@ def test_on_the_wall_clock(tmp_path, newest):
     }
     result = learn(**options, ticks=150, checkpoints=Checkpoints(tmp_path, every=100), instruments=[notes])
     assert result.error is None and 10 <= result.updates <= 51
+    # Adam moves its logarithm by about the learning rate at each update, down from 0.
+    temperature = notes.progresses[-1].learner.temperature
+    assert temperature == pytest.approx(np.exp(-3e-4 * result.updates), rel=3e-3) and temperature < 1
     assert np.isfinite(result.losses).all() and len(result.final.returns) == 1
     versions = result.run.metrics().inferences.version
     assert versions.max() > 0  # workers act by what was learned

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.algorithms.deep_q import DeepQ
+from hocket.learn.algorithms.sac import SAC
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
@@ -174,8 +176,11 @@ class RealtimeTraining:
         """The run, to its end or to an error that is to be raised once the training has been saved."""
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
+        temperature = _temperature_of(training, weights)
         self.dispatcher = dispatcher = training_dispatcher(
-            lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
+            lambda: _figures(weights.version, learning, exploration, temperature()),
+            training.instruments,
+            first_tick=self.first_tick,
         )
         try:
             result = run(
@@ -199,13 +204,28 @@ class RealtimeTraining:
         return result, None
 
 
-def _figures(updates: int, learning: RunningLearners, exploration: Exploration) -> LearnerFigures:
+def _temperature_of(training: TrainingSetup, weights: SharedWeights) -> Callable[[], float]:
+    """A function that returns the newest version's temperature; NaN where the algorithm has none."""
+    network, algorithm = training.network, training.algorithm
+    if not isinstance(algorithm, SAC):
+        return lambda: math.nan
+    reader = weights.reader(("log_temperature",))
+
+    def temperature() -> float:
+        reader.refresh(network)  # of no use to others while the training runs
+        return algorithm.temperature_of(network)
+
+    return temperature
+
+
+def _figures(updates: int, learning: RunningLearners, exploration: Exploration, temperature: float) -> LearnerFigures:
     status, tick = learning.status(), learning.board.tick
     return LearnerFigures(
         updates=updates,
         loss=math.nan if status.loss is None else status.loss,
         staleness=math.nan if status.staleness is None else status.staleness,
         epsilon=exploration.epsilon.at(tick) if isinstance(exploration, EpsilonGreedy) else math.nan,
+        temperature=temperature,
     )
 
 

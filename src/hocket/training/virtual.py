@@ -185,6 +185,7 @@ class VirtualTraining:
             loss=log.losses[-1] if len(log) else math.nan,
             staleness=sum(log.stalenesses) / len(log) if len(log) else math.nan,
             epsilon=exploration.epsilon.at(tick) if isinstance(exploration, EpsilonGreedy) else math.nan,
+            temperature=self._training.algorithm.temperature_of(self._training.network),
         )
 
     def _evaluated(self, evaluation: Evaluation) -> None:

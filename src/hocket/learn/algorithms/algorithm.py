@@ -11,6 +11,7 @@ network before updates.
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self
@@ -154,6 +155,10 @@ class Algorithm(ABC):
     def target_of(self, online: nn.Module) -> nn.Module:
         """A network that nothing is learned by: a copy of ``online``, or of the part that rates next states."""
         return copy.deepcopy(online).requires_grad_(False)
+
+    def temperature_of(self, online: nn.Module) -> float:
+        """The weight of the entropy, in algorithms that have one; else NaN."""
+        return math.nan
 
     def optimizer(self, online: nn.Module) -> torch.optim.Adam:
         """Adam over ``online``, with torch's fused step."""

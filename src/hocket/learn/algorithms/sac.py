@@ -117,6 +117,12 @@ class SAC(Algorithm):
         """A copy of the critics of ``online`` that nothing is learned by."""
         return copy.deepcopy(cast(ActorCriticNetwork, online).critics).requires_grad_(False)
 
+    def temperature_of(self, online: nn.Module) -> float:
+        """See `Algorithm`."""
+        if self.temperature is not None:
+            return self.temperature
+        return math.exp(cast(ActorCriticNetwork, online).log_temperature.item())
+
     def target_sync(self) -> TargetSync:
         """See `MovingAverage`."""
         return MovingAverage(self.tau)
