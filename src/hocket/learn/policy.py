@@ -123,7 +123,8 @@ class LearnedPolicy(PolicyFactory):
         if not self.in_place:
             torch.set_num_threads(self.threads)
             network = copy.deepcopy(network)
-        return self._built(network, self.weights.reader(), self.exploration)
+        parts = ACTOR_PARTS if hasattr(network, "critics") else ()
+        return self._built(network, self.weights.reader(parts), self.exploration)
 
     def build_alone(self) -> Stages | None:
         """The head and the encoder of the newest weights, without a trunk; on the CPU unless in place."""
@@ -172,6 +173,8 @@ class LearnedPolicy(PolicyFactory):
             policy.head.warm_up(inputs)
 
 
+ACTOR_PARTS = ("trunk", "head", "newest")
+"""The submodules of an actor with critics that it acts by."""
 LATE_PARTS = ("head", "newest")
 """The submodules of a network that run with its head."""
 
