@@ -57,10 +57,15 @@ class Transitions(Protocol):
     def next_pending(self) -> NDArray[np.int64]: ...
     @property
     def weights(self) -> NDArray[np.float32]: ...
+    @property
+    def demonstrated(self) -> NDArray[np.bool_] | None: ...
 
 
 class Tensors(NamedTuple):
-    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with."""
+    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with.
+
+    ``demonstrated`` says which rows are demonstrations; None if there are none.
+    """
 
     inputs: tuple[Tensor, ...]
     actions: Tensor
@@ -68,6 +73,7 @@ class Tensors(NamedTuple):
     discounts: Tensor
     next_inputs: tuple[Tensor, ...]
     weights: Tensor
+    demonstrated: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,4 +290,5 @@ def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
         tensor(batch.discounts),
         inputs(batch.next_states, batch.next_pending),
         tensor(batch.weights),
+        None if batch.demonstrated is None else tensor(batch.demonstrated),
     )

@@ -31,6 +31,8 @@ class Batch:
         next_pending: likewise for ``next_states``.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.
+        demonstrated: bool ``(size,)``: which rows are demonstrations; None without any
+            (`hocket.learn.replay.mixed_replay`).
     """
 
     states: NDArray[Any]
@@ -42,6 +44,7 @@ class Batch:
     next_pending: NDArray[np.int64]
     weights: NDArray[np.float32]
     indices: NDArray[np.int64]
+    demonstrated: NDArray[np.bool_] | None = None
 
 
 class Assembly:
