@@ -26,7 +26,7 @@ class ActingOptions:
             tick: a decision that stands for m ticks is random with probability 1 − (1 − ε)^m
             (`hocket.learn.exploration`). A noisy network needs none.
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
-            the pending actions as they are known then.
+            the pending actions as they are known then. A network whose head sees the newest observation always does.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
             (*delay-only*). In virtual time the clock's ``latency`` is the law of inference times.
 
