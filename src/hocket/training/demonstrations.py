@@ -6,6 +6,7 @@ decided d ticks before it was executed, as in the transitions that the agent wil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from hocket.spaces.codec import NOTHING_PENDING, check_spaces
 MOST_TICKS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Demonstrations:
     """Whole episodes, one after the other: T ticks in E episodes.
 
@@ -60,6 +61,12 @@ class Demonstrations:
                 f"{len(self.observations)} observations do not fit {ticks} ticks of {self.episodes} episodes: give "
                 f"{ticks + self.episodes}, of each episode the first one and then one a tick"
             )
+
+    def __repr__(self) -> str:
+        digest = hashlib.sha256()
+        for field in fields(self):
+            digest.update(np.ascontiguousarray(getattr(self, field.name)).data)
+        return f"Demonstrations({self.episodes} episodes, {len(self.actions)} ticks, {digest.hexdigest()[:12]})"
 
     @property
     def ended(self) -> NDArray[np.bool_]:

@@ -180,7 +180,7 @@ class Judge:
         self.evaluate_if_due()
 
     def evaluate_if_due(self) -> None:
-        """Evaluate the weights of this tick if it is one of ``every``, tick 0 included, and has not been evaluated yet."""
+        """Evaluate the weights of this tick if it is one of ``every``, as 0 is, and has not been evaluated yet."""
         self.signal = None
         if self._every is None or self._tick % self._every:
             return

@@ -1,10 +1,10 @@
-"""Options of `hocket.train`: acting, replay, evaluation, checkpoints."""
+"""Options of `hocket.train`: acting, replay, demonstrations, evaluation, checkpoints."""
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,6 +14,7 @@ from hocket.errors import ConfigurationError
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.replay.reward_scaling import RewardScaling
+from hocket.training.demonstrations import Demonstrations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,43 @@ class ReplayOptions:
     def rewards(self) -> RewardScaling:
         """How a tick's reward is learned."""
         return RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
+
+
+@dataclass(frozen=True, slots=True)
+class DemonstrationOptions:
+    """Demonstrations, read as the decisions of an agent under delay, and their part in learning.
+
+    Give the same ones to `hocket.pretrain` and then to `hocket.train`, which keeps them in every batch:
+    `hocket.learn.algorithms.imitating_dqn.ImitatingDQN` needs that, or the agent's own play, of which the replay holds
+    little at first, undoes what was learned from them.
+
+    Args:
+        demonstrations: of the same environment.
+        delay_ticks: as if each action had been decided so long before it was executed.
+        interval_ticks: as if decisions were so far apart, as those of a sequential agent are: transitions span so many
+            ticks. Every tick of the demonstrations begins one.
+        share: of the demonstrations in every batch of a training, in (0, 1).
+
+    Raises:
+        ConfigurationError: if a value is not allowed.
+    """
+
+    demonstrations: Demonstrations
+    _: KW_ONLY
+    delay_ticks: int = 1
+    interval_ticks: int = 1
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.demonstrations, Demonstrations):
+            raise ConfigurationError(
+                f"demonstrations={self.demonstrations!r} are none; try hocket.Demonstrations.load(FILE), or "
+                "hocket.demonstrate(env, policy, episodes=10)"
+            )
+        _check_whole("delay_ticks", self.delay_ticks, least=1, example="1, or the agent's delay")
+        _check_whole("interval_ticks", self.interval_ticks, least=1, example="1, or a sequential agent's delay")
+        if not 0 < self.share < 1:
+            raise ConfigurationError(f"share={self.share!r} must lie between 0 and 1, both excluded; try 0.25")
 
 
 LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 3600

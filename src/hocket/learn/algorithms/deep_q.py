@@ -39,7 +39,10 @@ _BETA = Linear(0.4, 1.0, 100_000)
 
 
 class Tensors(NamedTuple):
-    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with."""
+    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with.
+
+    ``demonstrated`` says which rows are demonstrations; None if there are none.
+    """
 
     inputs: tuple[Tensor, ...]
     actions: Tensor
@@ -47,6 +50,7 @@ class Tensors(NamedTuple):
     discounts: Tensor
     next_inputs: tuple[Tensor, ...]
     weights: Tensor
+    demonstrated: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,4 +199,5 @@ def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
         tensor(batch.discounts),
         inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays),
         tensor(batch.weights),
+        None if batch.demonstrated is None else tensor(batch.demonstrated),
     )

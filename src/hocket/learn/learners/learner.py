@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
-from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_step import WeightsWriter
 from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
 
@@ -58,7 +58,7 @@ class Learner:
         algorithm: Algorithm,
         network: nn.Module,
         weights: SharedWeights,
-        replay: Replay,
+        replay: Samples,
         seed: np.random.SeedSequence,
     ) -> None:
         self._algorithm, self._replay = algorithm, replay

@@ -30,7 +30,7 @@ from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, Learn
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.process import LearnerJob, learn
 from hocket.learn.learners.status import LearningLog, LearningStatus
-from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_weights import SharedWeights
 
 GOODBYE_S = 1.0
@@ -74,7 +74,7 @@ class LearnerProcesses:
         algorithm: Algorithm,
         network: nn.Module,
         weights: SharedWeights,
-        replay: Replay,
+        replay: Samples,
         pace: Pace,
         nice: int = 10,
         threads: int = 1,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
-from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.mixed_replay import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class Updates:
         *,
         algorithm: Algorithm,
         network: nn.Module,
-        replay: Replay,
+        replay: Samples,
         seed: np.random.SeedSequence,
         batch_size: int | None = None,
     ) -> None:

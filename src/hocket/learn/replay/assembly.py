@@ -40,6 +40,8 @@ class Batch:
         next_present: likewise when the next decisions were executed.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.
+        demonstrated: bool ``(size,)``: which rows are demonstrations; None without any
+            (`hocket.learn.replay.mixed_replay`).
     """
 
     states: NDArray[Any]
@@ -57,6 +59,7 @@ class Batch:
     next_present: NDArray[Any]
     weights: NDArray[np.float32]
     indices: NDArray[np.int64]
+    demonstrated: NDArray[np.bool_] | None = None
 
 
 class Assembly:
