@@ -160,6 +160,42 @@ def test_induced_delay_shows_the_same(inference_ticks, default):
     assert (0.0 in masks) == (not foreseeable or inference_ticks > 1)
 
 
+def test_a_head_that_sees_the_newest_observation_is_told_the_same():
+    delay, ticks = 3, 60
+    seen = {}
+
+    def head(features, pending_actions, newest, told):
+        tick = int(newest[0])
+        late = [-1.0] if features is None else features.tolist()
+        seen[tick] = [*late, *pending_actions.ravel().tolist(), float(told[0] > 0), *newest.tolist()]
+        return act(tick, pending_actions)
+
+    policy = hocket.TwoStage(
+        lambda observation: observation.copy(), head, pending=delay - 1, newest=True, tells_delay=True, head_s=0.001
+    )
+    hocket.run(
+        Ticking(length=20),
+        policy,
+        hocket.TickDispatch(delay),
+        hocket.Virtual(hz=HZ, latency=hocket.Constant((delay - 0.5) / HZ)),
+        ticks=ticks,
+    )
+    env = InducedDelay(Ticking(length=20), delay_ticks=delay, pending_actions=True, newest=True)
+    assert env.observation_space.shape == (1 + 2 * 3 + 1 + 1,)
+    observation, ready = env.reset(seed=0)[0], set()
+    for tick in range(ticks - 1):
+        told = seen[tick]
+        ready.add(told[-2])
+        assert observation in env.observation_space
+        assert (
+            observation[told[-2] == 0 :].tolist() == told[told[-2] == 0 :]
+        )  # the first one fills a missing one's place
+        observation, _, _, truncated, _ = env.step(act(tick, np.array(told[1:-2])))
+        if truncated:
+            observation = env.reset()[0]
+    assert ready == {0.0, 1.0}
+
+
 def test_integers_and_pictures_are_joined_by_rows_of_their_own():
     for space in (spaces.Box(0, 255, (4,), np.uint8), spaces.Box(0, 1, (2, 2), np.float32)):
         env = InducedDelay(Ticking(observation_space=space), delay_ticks=2, pending_actions=True)
