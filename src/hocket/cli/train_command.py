@@ -38,6 +38,7 @@ from hocket.cli.options.train import (
     make_network,
     make_replay_options,
     with_algorithm,
+    with_head,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -62,7 +63,7 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
     """
     console.check_writable(out=options.out, json=options.json)
     check_numbers(options)
-    options = with_algorithm(options)
+    options = with_head(with_algorithm(options))
     result = conclude(
         lambda: execute(options),
         save=(
@@ -107,6 +108,8 @@ def run_of(result: TrainResult | hocket.RunResult) -> hocket.RunResult:
 
 def learning_figures(result: TrainResult) -> dict[str, str]:
     """The summary of the learning, to print below that of the run."""
+    from hocket.models.actor_and_critics import ActorCritic
+
     final, run = result.final, result.run
     seconds = len(run.record.ticks) / float(run.record.trace.cadence.hz)
     figures = {"updates": f"{result.updates:,}, {result.updates / seconds:.3g} a second of the environment's time"}
@@ -115,9 +118,18 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
+    if isinstance(result.network, ActorCritic):
+        figures["head"] = heads_inputs(result.network)
     figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
+
+
+def heads_inputs(network: ActorCritic) -> str:
+    """What the head of ``network`` is told, to print."""
+    told = [f"the actions of {network.pending} ticks"] if network.pending else []
+    told += ["the newest observation"] if network.newest is not None else []
+    return f"is told {' and '.join(told)}" if told else "is told nothing but the observation"
 
 
 def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
@@ -146,7 +158,7 @@ def execute(options: TrainArguments) -> TrainResult:
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
     acting = hocket.ActingOptions(
         epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-        late_binding=options.late_binding,
+        late_binding=options.late_binding or options.head == "actions",
         charge=charge_of(options),
     )
     replay = make_replay_options(options)
@@ -218,11 +230,13 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
 
 def measured(options: TrainArguments, network: QNetwork | ActorCritic) -> hocket.analysis.Measured:
     """Measure the inference times of ``network`` on this machine."""
-    from hocket.learn.policy import LearnedPolicy
+    from hocket.learn.policy import HEAD_S, LearnedPolicy
 
     env = make_world(options)
+    head_s = 0.0 if network.newest is None else HEAD_S
+    policy = LearnedPolicy(network=network, pending=network.pending, head_s=head_s, threads=options.threads)
     try:
-        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
+        return hocket.measure(env, policy)
     finally:
         env.close()
 
