@@ -68,8 +68,6 @@ class TrainArguments(ActingArguments):
     """Ticks before the first update; with sac their actions are random."""
     epsilon_ticks: int | None = None
     """Ticks in which the share of random actions falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
-    default: Literal["noop", "repeat", "random"] | None = None
-    """Action of a tick without a fresh action; noop if not given, with sac repeat."""
     pending: int | None = None
     """Ticks of pending actions in the network's input; with sac as many as lie before an action's own by default, else
     0."""
@@ -193,13 +191,13 @@ def with_head(options: TrainArguments) -> TrainArguments:
     An actor whose actions are late is told all that is known by late binding: then its problem is hardly delayed.
     """
     continuous = options.algorithm == "sac"
-    usual = "repeat" if continuous else "noop"
+    default = options.default or ("repeat" if continuous else "noop")
     delay = late_ticks(options) if continuous else 1
     head = options.head
     if continuous and head is None:
         head = "newest" if delay > 1 else "none"
     pending = delay - 1 if options.pending is None else options.pending
-    return replace(options, default=options.default or usual, pending=pending, head=head)
+    return replace(options, default=default, pending=pending, head=head)
 
 
 def late_ticks(options: TrainArguments) -> int:
