@@ -22,6 +22,7 @@ except ImportError as error:
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
+from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
 
 
@@ -42,6 +43,7 @@ class QNetwork(nn.Module):
         self.trunk, self.head = trunk, head
         self.pending, self.unknown, self.byte_scale = pending, head.actions, byte_scale
         self._bfloat16, self._blocked = False, 0
+        self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 
     def for_learning(self, *, bfloat16: bool = False) -> Self:
         """Choose the fastest arithmetic and memory layout for batches. What the network computes stays the same.
@@ -120,15 +122,13 @@ class QNetwork(nn.Module):
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
         """New noise in every `NoisyLinear`, if there is any: before each update and, to explore, each inference."""
-        for module in self.modules():
-            if isinstance(module, NoisyLinear):
-                module.resample(generator)
+        for module in self._noisy:
+            module.resample(generator)
 
     def quieten(self) -> None:
         """No noise in any `NoisyLinear`, as for an evaluation."""
-        for module in self.modules():
-            if isinstance(module, NoisyLinear):
-                module.quieten()
+        for module in self._noisy:
+            module.quieten()
 
 
 def q_network(
@@ -183,11 +183,6 @@ def mlp_trunk(inputs: int, *, hidden: int = 64) -> tuple[nn.Module, int]:
     return net.trunk, net.head.in_features
 
 
-class _ChannelsFirst(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x.movedim(-1, 1).contiguous()  # else the convolution's output is not, and flattening it is a copy
-
-
 def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     """A trunk for MinAtar's observations as they come, ``(batch, 10, 10, channels)``, and its number of features.
 
@@ -195,8 +190,8 @@ def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     """
     if channels < 1:
         raise ConfigurationError(f"channels={channels!r} must be at least 1; try the last axis of the observation")
-    layers = (_ChannelsFirst(), nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.Flatten())
-    return nn.Sequential(*layers, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
+    convolution = (ChannelsFirst(), nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.Flatten())
+    return ReluChain(*convolution, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
 
 
 def has_bfloat16() -> bool:

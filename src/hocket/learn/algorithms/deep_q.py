@@ -28,6 +28,8 @@ try:
 except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
+from hocket.learn.algorithms.adam import QuickAdam
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -151,12 +153,12 @@ class DeepQ(ABC):
 
     def optimizer(self, online: nn.Module) -> torch.optim.Adam:
         """Adam over ``online``, with torch's fused step."""
-        return torch.optim.Adam(online.parameters(), lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
+        return QuickAdam(online.parameters(), lr=self.learning_rate, eps=self.adam_epsilon)
 
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
     ) -> UpdateResult:
-        """Put the clipped gradient of one batch into ``online``'s parameters, in place of any that is there.
+        """Put the clipped gradient of one batch into ``online``'s parameters, in the memory of any that is there.
 
         Args:
             online: the network that learns.
@@ -174,7 +176,9 @@ class DeepQ(ABC):
         value = loss.value.item()
         if not math.isfinite(value):
             raise DivergenceError(self._advice("loss", value))
-        _forget_gradients(parameters)
+        present = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if present:
+            torch._foreach_zero_(present)
         loss.value.backward()  # type: ignore[no-untyped-call]
         norm = _clip(parameters, self.max_grad_norm)
         if not math.isfinite(norm):
