@@ -47,11 +47,11 @@ def test_a_loop_that_one_owns_holds():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_dqn_by_hand_learns_under_delay():
     """In virtual time, so the same on every run of one machine; a policy that only falls makes 9."""
     path = next(path for path in EXAMPLES if path.stem == "dqn_by_hand")
-    done = subprocess.run([sys.executable, str(path)], capture_output=True, text=True, check=True)
+    command = [sys.executable, str(path), "--ticks", "5000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     last = done.stdout.splitlines()[-1].replace(",", "").split()
     assert last[:3] == ["delay", "4", "ticks"]
-    assert float(last[-1]) >= 400
+    assert float(last[-1]) >= 150

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,9 +63,15 @@ def modules():
         yield path, ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def nodes(path):
+    """Every node of the syntax tree of the file at ``path``."""
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def imports(path):
     """Every module that the file at ``path`` imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -183,13 +190,12 @@ def test_foreign_private_names_are_found(source, found):
 
 def test_one_module_defines_the_nanoseconds_of_a_second():
     def defines(path):
-        return any(isinstance(n, ast.Name) and n.id == "NS_PER_S" and isinstance(n.ctx, ast.Store) for n in walk(path))
+        return any(isinstance(n, ast.Name) and n.id == "NS_PER_S" and isinstance(n.ctx, ast.Store) for n in nodes(path))
 
     def writes_it_out(path):
-        return any(isinstance(n, ast.Constant) and type(n.value) in (int, float) and n.value == 1e9 for n in walk(path))
-
-    def walk(path):
-        return ast.walk(ast.parse(path.read_text()))
+        return any(
+            isinstance(n, ast.Constant) and type(n.value) in (int, float) and n.value == 1e9 for n in nodes(path)
+        )
 
     assert {name for name, path in MODULES.items() if defines(path)} == {"hocket.core.cadence"}
     others = {"hocket.latency.laws", "hocket.cli.plan_command"}  # a bound in seconds; bytes in a gigabyte

@@ -128,6 +128,7 @@ def test_names_of_the_parts_need_no_deep_paths():
     assert q_network(trunk, features, 2)
 
 
+@pytest.mark.slow
 def test_functions_stay_functions_when_everything_is_imported():
     code = """
 import importlib, pkgutil, hocket

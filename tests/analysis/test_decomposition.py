@@ -66,6 +66,7 @@ def _blind(table, actions, pending):
     return np.broadcast_to(table.reshape(-1, *(1,) * pending), (len(table), *(actions,) * pending)).copy()
 
 
+@pytest.mark.slow
 def test_losses_per_episode():
     # A late push loses a cart's balance, though every tick pays 1.
     def balance(o):

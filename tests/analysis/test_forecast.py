@@ -26,6 +26,7 @@ def test_constant_times_by_hand():
     assert one.busy == pytest.approx(11.7 / 12, rel=0.02) and one.workers == 1
 
 
+@pytest.mark.slow
 def test_it_is_what_the_driver_does_on_another_seed():
     law, rule = hocket.LogNormal(0.1, 0.3), hocket.TickDispatch(8)
     said = hocket.forecast(law, rule, 60, ticks=3000, limit_s=60)
@@ -60,6 +61,7 @@ def test_automatic_workers_are_counted():
     assert 5 < said.workers <= 9 and said.coverage > 0.9
 
 
+@pytest.mark.slow
 def test_chunks_and_two_stages_and_episodes():
     chunks = hocket.Agent(latency=hocket.Constant(0.095), chunk_length=6)  # 5.7 ticks
     assert quick(hocket.TickDispatch(2), chunks).coverage > 0.99

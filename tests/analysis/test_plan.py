@@ -12,6 +12,7 @@ def quick(source, hz=60, **more):
     return hocket.plan(source, hz, limit_s=2, **more)
 
 
+@pytest.mark.slow
 def test_constant_times():
     made = quick(hocket.Constant(0.195), update_s=0.09)  # 11.7 ticks
     assert made.workers_needed == 12 and made.recommended.workers == 12
@@ -21,11 +22,13 @@ def test_constant_times():
     assert {one.workers for one in made.forecasts} == {1, 12, 13, 15, 18, 24}
 
 
+@pytest.mark.slow
 def test_inferences_within_a_tick_need_nothing_special():
     made = quick(hocket.Constant(0.01))
     assert isinstance(made.recommended.rule, hocket.Sequential) and made.recommended.regret_per_tick == 0
 
 
+@pytest.mark.slow
 def test_budgets_and_numbers():
     made = quick(hocket.Constant(0.195), workers=(6, 12), cores=7)
     assert made.recommended.workers == 6 and "exceed the budget" in made.why
@@ -34,11 +37,13 @@ def test_budgets_and_numbers():
     assert max(one.workers for one in made.forecasts) == 4
 
 
+@pytest.mark.slow
 def test_rules_of_ones_own():
     made = quick(hocket.Constant(0.195), workers=(12,), rules=lambda n: [hocket.TickDispatch(n, hold=False)])
     assert [one.rule for one in made.forecasts] == [hocket.TickDispatch(12, hold=False)]
 
 
+@pytest.mark.slow
 def test_a_file_of_times(tmp_path):
     (tmp_path / "times.txt").write_text("0.1\n0.11\n0.12\n")
     made = quick(tmp_path / "times.txt", workers=(7,))
@@ -46,6 +51,7 @@ def test_a_file_of_times(tmp_path):
     assert made.workers_needed == 8  # 7.2 ticks
 
 
+@pytest.mark.slow
 def test_rows_hold_plain_values():
     made = quick(hocket.Constant(1e6), workers=(1,))
     rows = made.rows()
@@ -54,6 +60,7 @@ def test_rows_hold_plain_values():
     assert not any(isinstance(value, float) and math.isnan(value) for row in rows for value in row.values())
 
 
+@pytest.mark.slow
 def test_progress_and_the_same_seed():
     progress = []
     first = quick(hocket.Constant(0.03), workers=(2,), done=lambda *so_far: progress.append(so_far))
@@ -63,6 +70,7 @@ def test_progress_and_the_same_seed():
     ]
 
 
+@pytest.mark.slow
 def test_it_draws(tmp_path):
     made = quick(hocket.Constant(0.05), workers=(2, 40))
     made.draw(tmp_path / "plan.png")

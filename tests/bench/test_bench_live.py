@@ -20,6 +20,7 @@ def test_the_picture_changes():
     assert (second.kind, second.height, second.width) == ("rgb", 210, 160) and second.content != first
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 def test_two_viewers_load_the_page():
     said = []

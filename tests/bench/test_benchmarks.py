@@ -49,6 +49,7 @@ def test_margins_compare_like_with_like():
     assert worst_margins(rows) == [(pytest.approx(0.05), "constant", 12, 0.9, "MaxTime")]
 
 
+@pytest.mark.slow
 def test_rules_have_the_promised_keys(monkeypatch):
     few = [Cell("constant", 12, "MaxTime", hocket.MaxTime(12)), Cell("constant", 1, "Sequential", hocket.Sequential())]
     monkeypatch.setattr(rules, "cells", lambda: iter(few))

@@ -49,6 +49,7 @@ def closed_pipe():
     return writer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [RUN, TRAIN])
 def test_a_full_disk_behind_standard_output(tmp_path, arguments):
     with open("/dev/full", "w") as full:
@@ -60,6 +61,7 @@ def test_a_full_disk_behind_standard_output(tmp_path, arguments):
     assert read(tmp_path / "x.json")
 
 
+@pytest.mark.slow
 def test_a_closed_pipe(tmp_path):
     writer = closed_pipe()
     done = typed(*RUN, "--out", tmp_path / "r", "--json", tmp_path / "x.json", out=writer)
@@ -68,6 +70,7 @@ def test_a_closed_pipe(tmp_path):
     assert {file.name for file in (tmp_path / "r").iterdir()} >= FILES and read(tmp_path / "x.json")["ticks"] == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("envs",), ("bench", "virtual", "--ticks", "5")])
 def test_every_command_reports_a_lost_standard_output(arguments):
     with open("/dev/full", "w") as full:
@@ -76,6 +79,7 @@ def test_every_command_reports_a_lost_standard_output(arguments):
     assert done.stderr == b"hocket: standard output cannot be written (No space left on device)\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_that_lacks_characters(tmp_path):
     done = typed(*RUN, "--out", tmp_path / "r", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, b"")

@@ -133,6 +133,7 @@ def test_typed_options_come_before_saved_ones(command, saved, typed, changed):
     assert read("s/config.json")["options"] == {**before, **changed}
 
 
+@pytest.mark.slow
 def test_a_saved_option_is_taken_back_by_none(command, saved):
     assert command(*saved, "--predictability", "None", "--quantile", "0.9", "--out", "s")[0] == 0
     refused(command(*saved, "--latency", "None"), "--clock virtual needs --latency")
@@ -391,6 +392,7 @@ def endings(script, lines, folder):
     return zip(lines, json.loads(done.stdout), strict=True)
 
 
+@pytest.mark.slow
 def test_cheap_refusals_come_before_torch(tmp_path):
     lines = [
         "run --env CartPole-v1 --clock virtual --latency lognormal:x",

@@ -20,6 +20,7 @@ def test_it_explains_itself_in_80_columns(command, arguments):
     assert "usage: hocket" in out and max(map(len, out.splitlines()[1:])) <= 80
 
 
+@pytest.mark.slow
 def test_a_plan_for_times(command, tmp_path):
     code, out, err = command(*TIMES, "--json", "p.json", "--out", "p.png", "--update-latency", "0.05")
     assert (code, err) == (0, "")
@@ -31,6 +32,7 @@ def test_a_plan_for_times(command, tmp_path):
     assert figures["predictability"] == 0.99 and len(figures["forecasts"]) == 8 + 5 * 7
 
 
+@pytest.mark.slow
 def test_the_line_it_prints_runs(command):
     code, out, _ = command(*TIMES, "--env", "CartPole-v1", "--predictability", "0.9")
     assert code == 0
@@ -39,6 +41,7 @@ def test_the_line_it_prints_runs(command):
     assert (code, err) == (0, "") and "12 workers" in out
 
 
+@pytest.mark.slow
 def test_it_plans_for_the_world_as_it_is_made(command, monkeypatch):
     asked = []
 
@@ -71,6 +74,7 @@ def test_a_plan_for_a_policy_that_is_measured(command, tmp_path):
     assert figures["inference"][""]["mean_s"] < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -63,6 +63,7 @@ def test_runs_are_compared(saved):
     assert saved("report", "runs/a-0", "runs/alone")[1] == "Written to report.html\n"
 
 
+@pytest.mark.slow
 def test_a_training_is_reported_by_its_folder(command):
     assert command(*TRAIN, "--out", "t")[0] == 0
     code, out, _ = command("report", "t")
@@ -77,6 +78,7 @@ def test_a_training_is_reported_by_its_folder(command):
     assert "final evaluation" in Path("report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_trace_and_a_piece_of_it(saved):
     whole = read("runs/a-0/trace.json")
     code, out, err = saved("trace", "runs/a-0", "--out", "whole.json")

@@ -99,6 +99,7 @@ def test_the_networks_own_time(command):
     assert (code, err) == (0, "") and read("b/config.json")["mode"] == "true-size, virtual"
 
 
+@pytest.mark.slow
 def test_rainbow_and_learners_in_step(command):
     code, _, err = command(*QUICK, "--algorithm", "rainbow", "--learner", "parallel-batch", "--learners", "3")
     assert (code, err) == (0, "")

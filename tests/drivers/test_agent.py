@@ -71,6 +71,7 @@ def test_two_calls_a_cycle(executor):
     assert counts["fresh"] + counts["default"] + counts["missed"] == agent.last.tick
 
 
+@pytest.mark.alone
 @both
 def test_one_call_a_cycle(executor):
     """The same policy in one call a cycle: an observation comes when the next action is due, a tick later."""

@@ -269,6 +269,7 @@ def test_versions_of_stages(clock, nothing_left):
 # -- alike everywhere ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @both
 def test_heads_are_given_the_same_under_both_drivers(executor, tmp_path, nothing_left):
@@ -332,6 +333,7 @@ class Troubled:
         return features % 3
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @pytest.mark.parametrize(
     ("kind", "executor"),
@@ -364,6 +366,7 @@ def test_slow_heads_are_missed_binds_in_realtime(executor, nothing_left):
     assert metrics.coverage == 0
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @both
 @pytest.mark.parametrize("calls", ["two calls a cycle", "one call a cycle"])

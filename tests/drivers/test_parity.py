@@ -69,6 +69,7 @@ def test_virtual_is_exact(scenario, null_run):
     replay(result.record.trace, validate=True)
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @pytest.mark.parametrize("executor", [hocket.Threads(), hocket.Processes()], ids=["threads", "processes"])
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())

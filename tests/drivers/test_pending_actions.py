@@ -360,6 +360,7 @@ class Listening:
         self.moments.append((moment.tick, moment.decided_on, moment.action, told, final))
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @pytest.mark.parametrize("executor", [hocket.Threads(), hocket.Processes()], ids=["threads", "processes"])
 @pytest.mark.parametrize("lasts", [0.0, 2.5], ids=["instant", "2.5 ticks"])

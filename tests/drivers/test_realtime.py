@@ -133,6 +133,7 @@ def test_traces_replay(rule, executor, null_run, nothing_left, tmp_path):
     assert replay(Trace.load(tmp_path / "trace.bin")) == replay(result.record.trace)
 
 
+@pytest.mark.alone
 @realtime
 def test_learning_continues_beside_the_loop(null_run, nothing_left):
     learned = []

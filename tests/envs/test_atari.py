@@ -51,6 +51,7 @@ def _frames(seed, ticks, **options):
     return frames
 
 
+@pytest.mark.slow
 def test_without_sticky_actions_a_seed_decides_nothing_and_with_them_it_does():
     assert np.array_equal(_frames(1, 150), _frames(2, 150))
     sticky = _frames(1, 150, repeat_action_probability=0.25)

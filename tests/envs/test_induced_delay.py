@@ -532,6 +532,7 @@ def world(request):
     return WORLDS[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [1, 2, 5])
 @pytest.mark.parametrize("hold", [True, False])
 def test_a_fixed_delay_is_tick_dispatch_with_a_constant_latency(world, delay, hold):
@@ -541,6 +542,7 @@ def test_a_fixed_delay_is_tick_dispatch_with_a_constant_latency(world, delay, ho
     assert_same_as_driver(make, rule, latency, ticks, delay_ticks=delay, default=hocket.Fixed(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("default", DEFAULTS)
 def test_a_latency_law_is_tick_dispatch_without_holding(world, default):
     make, ticks = world
@@ -565,6 +567,7 @@ def test_every_law_draws_as_the_driver_does(law):
     assert_same_as_driver(cartpole, rule, law, 600, latency=law, hz=59.7275, default=hocket.Fixed(0))
 
 
+@pytest.mark.slow
 def test_the_classical_loop_has_interval_equal_to_delay():
     # Episodes end when nothing is in flight: the driver's one worker is then free for the next episode's tick 0.
     latency = hocket.Constant(4.6 / 50)

@@ -196,6 +196,7 @@ def test_environments_restored_bit_for_bit_pass(make_env):
     assert verify_snapshot(make_env, steps=60) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probability", [0.0, 0.25])
 @pytest.mark.parametrize("id", ["Boxing", "Breakout", "Qbert"])
 def test_atari_games_with_and_without_sticky_actions(id, probability):
@@ -220,6 +221,7 @@ def test_a_sticky_action_is_repeated_after_a_restore():
         assert np.array_equal(env.step(0)[0], copy.step(2)[0])
 
 
+@pytest.mark.slow
 def test_an_emulators_sound_is_not_in_its_state():
     make_env = partial(gym.make, "ALE/Breakout-v5", sound_obs=True, repeat_action_probability=0.0)
     assert "observation" in verify_snapshot(make_env)

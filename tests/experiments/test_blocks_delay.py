@@ -39,6 +39,7 @@ def test_a_minute_is_a_minute():
     assert experiment.points_per_minute(np.repeat([1.0, 0.0], 60)) == pytest.approx(20 * 59.7275 * 60, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_demonstrations_are_in_the_units_of_the_game(monkeypatch):
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 900)
     monkeypatch.setattr(experiment, "SHOWN_EPISODES", 1)

@@ -76,6 +76,7 @@ def test_the_expert_beats_chance_and_chance_beats_no_button(game):
     assert expert["lines"] >= 8 and expert["ticks"] == 2000 and not expert["over"]
 
 
+@pytest.mark.slow
 def test_an_episode_follows_from_its_seed(game):
     assert play_episode(game, "random", 4) == play_episode(game, "random", 4)
 

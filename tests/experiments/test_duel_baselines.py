@@ -25,6 +25,7 @@ def test_an_episode_of_catching(policy):
     assert task.play() == [row]
 
 
+@pytest.mark.slow
 def test_lengths_of_battles_match_their_returns():
     (row,) = Playing("duel, round 1", "script", first_seed=0, episodes=1).play()
     # Three against three: the winner has beaten all three and lost two at most.

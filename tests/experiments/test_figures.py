@@ -25,6 +25,7 @@ def test_values_are_found_by_their_entries():
     assert figures.values_of(rows, arm="a", delay=1) == [2.5]
 
 
+@pytest.mark.slow
 def test_both_figures_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     rows = [row(arm, d, kind, "1") for arm in "ab" for d in ("1", "4") for kind in ("final", "training")]

@@ -53,6 +53,7 @@ def test_late_binding_has_the_same_delay_and_more_pending_actions(quick):
     assert rows[-1]["delay_mean"] == 4 and rows[-1]["coverage"] > 0.8
 
 
+@pytest.mark.slow
 def test_sequential_acts_once_in_its_delay(quick):
     rows = MinAtarRun("asterix", 4, "sequential", seed=0, ticks=700).play()
     assert rows[-1]["delay_mean"] == 4 and rows[-1]["coverage"] == pytest.approx(0.25, abs=0.02)

@@ -22,6 +22,7 @@ def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
     assert (rows[-1]["updates"], rows[-1]["coverage"], rows[-1]["delay_mean"]) == (101, 1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "n"), [("RoundRobin", 3), ("RoundRobin", 33), ("ParallelBatch", 3)])
 def test_updates_and_staleness_match_the_documentation(monkeypatch, kind, n):
     shorten(monkeypatch, learners_table)

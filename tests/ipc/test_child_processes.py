@@ -25,6 +25,7 @@ def begin_and_tell(nice, connection, forbidden=""):
     connection.send((os.getpriority(os.PRIO_PROCESS, 0) - before, os.sched_getscheduler(0), denied))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "SCHED_IDLE"), reason="the system has no such thing as idle processes")
 @pytest.mark.parametrize(("nice", "policy"), [(10, "SCHED_OTHER"), (19, "SCHED_IDLE")])
 def test_the_lowest_priority_runs_only_when_the_processor_is_idle(nice, policy):

@@ -57,6 +57,7 @@ def add_received_number(parcel):
         arrays["counter"][0] += amount()
 
 
+@pytest.mark.slow
 def test_a_parcel_carries_arrays_and_functions_to_every_process():
     context = multiprocessing.get_context("forkserver")
     arrays = SharedArrays(PARTS)

@@ -102,6 +102,7 @@ def test_it_travels():
     assert pickle.loads(pickle.dumps(charged)) == charged
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @pytest.mark.parametrize("executor", ["threads", "processes"])
 def test_the_delay_is_the_charge_in_ticks_rounded_up(executor):

@@ -114,6 +114,7 @@ def test_episodes_that_never_end_are_cut():
     assert str(result.final) == "mean return 30 over 1 episode, by the weights of tick 80, ended by its limit in ticks"
 
 
+@pytest.mark.slow
 def test_by_default_an_evaluation_of_a_short_training_is_short():
     result = train(Paying, ticks=50)
     assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[3600], [3600]]
@@ -189,6 +190,7 @@ def came_to(result):
     return result.run.record.actions, list(result.losses), evaluations, weights
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resumes(tmp_path):
     options = hocket.EvaluationOptions(every=50, episodes=2)
     with pytest.raises(hocket.RunInterrupted) as info:
@@ -224,6 +226,7 @@ def test_invalid_make_env_is_refused():
         train(lambda: 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ticks", [999, 1000])
 def test_a_training_that_ends_before_it_learns_warns(ticks):
     message = rf"ticks={ticks} end before learning begins, which takes warm_up=1000 ticks"

@@ -164,7 +164,9 @@ def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed)
     assert 37 <= result.updates <= 39
     assert {len(column) for column in columns(result)} == {result.updates}
     assert np.isfinite(result.losses).all()
-    assert all(0 <= stale < learner.learners for stale in result.stalenesses)
+    # One learner that is kept waiting may miss many updates of another, but a landing is missed by the others only.
+    assert min(result.stalenesses) >= 0
+    assert sum(result.stalenesses) <= (learner.learners - 1) * result.updates
     assert list(result.landed_ns) == sorted(result.landed_ns)
     in_the_loop = np.array(result.landed_ns) <= result.run.record.wall_s * 1e9
     assert (~in_the_loop).sum() <= learner.learners  # those that were under way at the end
@@ -198,6 +200,7 @@ def test_rainbow():
     assert np.isfinite(result.losses).all()
 
 
+@pytest.mark.alone
 def test_late_binding_under_a_charge(tmp_path):
     """2.5 ticks in the trunk: two ticks lie between, and their actions are known when the head runs.
 
@@ -260,7 +263,8 @@ def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, 
     options = {} if train is in_loop else {"learner": hocket.RoundRobin(1, update_every=1, warm_up=20)}
     with pytest.warns(RuntimeWarning, match="learning stopped by tick") as told:
         result = train(
-            lambda: Told(100, **spoiled, until={290: stopped_and_saved}),
+            # The checkpoint of tick 200 is skipped where that of tick 100 is still being written.
+            lambda: Told(100, **spoiled, until={190: lambda: ticks_saved(tmp_path), 290: stopped_and_saved}),
             ticks=300,
             checkpoints=Checkpoints(tmp_path, every=100, keep=10),
             replay=hocket.ReplayOptions(capacity=100),

@@ -152,6 +152,7 @@ def test_a_function_made_in_reset_is_named_at_the_start_and_saved_around(tmp_pat
     assert came_to(resumed) == came_to(whole)
 
 
+@pytest.mark.slow
 def test_a_training_without_any_checkpoint_is_reported(tmp_path):
     with pytest.warns(RuntimeWarning) as warned:
         train(Endless, 60, checkpoints=hocket.Checkpoints(tmp_path, every=30))

@@ -75,6 +75,7 @@ def test_the_same_seed_learns_the_same():
     assert [list(e.returns) for e in first.evaluations] == [list(e.returns) for e in again.evaluations]
 
 
+@pytest.mark.slow
 def test_good_enough_ends_it():
     notes = Notes()
     evaluation = hocket.EvaluationOptions(every=400, episodes=5, good_enough=9.5)
@@ -93,6 +94,7 @@ def test_unlearnable_problems_are_refused():
         hocket.train(Guess, network, DQN(), hocket.TickDispatch(2), 5, ticks=10)
 
 
+@pytest.mark.slow
 def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
     def stacked():
         return gym.wrappers.FrameStackObservation(Guess(), 3)

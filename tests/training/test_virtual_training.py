@@ -181,6 +181,7 @@ def test_an_interrupted_training_is_saved_and_can_be_resumed(tmp_path, monkeypat
     assert came_to(small(resume=tmp_path)) == came_to(small())
 
 
+@pytest.mark.slow
 def test_instruments_get_progress_and_evaluations():
     notes = Notes()
     result = small(instruments=[notes])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from hocket.core.commands import Outcome
 from hocket.core.lifecycle import InferenceState
 
+_RUNNING = InferenceState.RUNNING  # quicker to read than an attribute of an enumeration
+
 
 class Inference:
     """The scheduler's state of one inference; ``outcome`` is None until it ends."""
@@ -42,7 +44,7 @@ class Inference:
         """Of two stages: when its head would have ended if called at once, or -1 while the trunk runs."""
         self.bound_tick = -1
         """Of two stages: the tick that its head was called for, or -1."""
-        self.state = InferenceState.RUNNING
+        self.state = _RUNNING
         self.outcome: Outcome | None = None
 
     @property
@@ -56,4 +58,5 @@ class Inference:
         return self.finished_ns - self.started_ns
 
     def __repr__(self) -> str:
-        return f"<inference {self.id} of observation {self.observation} on worker {self.worker}>"
+        state = self.state.name.lower()
+        return f"<inference {self.id} of observation {self.observation} on worker {self.worker}, {state}>"

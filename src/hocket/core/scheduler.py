@@ -195,11 +195,6 @@ class Scheduler:
         self.schedule.inference_failed(inference, event.time_ns)
         self._fail(inference, out)
 
-    def _move(self, inference: Inference, state: InferenceState) -> None:
-        """Take ``inference`` to ``state``, as the table allows."""
-        assert state in INFERENCES[inference.state], f"{inference}: {inference.state.name} to {state.name}"
-        inference.state = state
-
     def _stop(self, id: int) -> Inference:
         """Take the inference ``id`` off the books of what runs."""
         inference = self._running.pop(id, None)
@@ -219,14 +214,16 @@ class Scheduler:
         self.outcomes[outcome] += 1
         out.append(c.EndInference(inference.id, outcome))
         if inference.id in self._running:
-            self._move(inference, ABANDONED)
+            assert ABANDONED in INFERENCES[inference.state], inference
+            inference.state = ABANDONED
         else:
             self._close(inference)
         self.schedule.inference_ended(inference)
 
     def _close(self, inference: Inference) -> None:
         """Take ``inference``, which has its outcome and no worker, off the books."""
-        self._move(inference, OVER)
+        assert OVER in INFERENCES[inference.state], inference
+        inference.state = OVER
         observation = inference.observation
         left = self._open[observation] - 1
         if left:
@@ -291,7 +288,8 @@ class Scheduler:
 
     def _hold(self, inference: Inference, release_tick: int) -> None:
         """Keep an answer until ``release_tick``."""
-        self._move(inference, HELD)
+        assert HELD in INFERENCES[inference.state], inference
+        inference.state = HELD
         heappush(self._held, (release_tick, inference.id, inference))
 
     def _release(self, tick: int, out: list[Command]) -> None:
@@ -305,7 +303,8 @@ class Scheduler:
             if schedule.defers and inference.bound_tick < 0 and (later := schedule.release_tick(inference)) > tick:
                 heappush(held, (later, inference.id, inference))
                 continue
-            self._move(inference, DUE)
+            assert DUE in INFERENCES[inference.state], inference
+            inference.state = DUE
             if due:
                 insort(due, inference, key=_by_observation)
             else:
@@ -323,7 +322,8 @@ class Scheduler:
             self._end(self._playing, EXECUTED, out)
         target = choice.target
         choice.base_tick = target if 0 <= target < tick else tick
-        self._move(choice, PLAYING)
+        assert PLAYING in INFERENCES[choice.state], choice
+        choice.state = PLAYING
         self._playing = choice
 
     def _execute(self, playing: Inference, tick: int, out: list[Command]) -> bool:
@@ -350,7 +350,8 @@ class Scheduler:
         inference.usable_tick = self.cadence.tick_from(inference.ready_ns)
         if inference.outcome is None and observation > self.last[0] and observation not in self._answered:
             self._answered.add(observation)
-            self._move(inference, WAITING)
+            assert WAITING in INFERENCES[inference.state], inference
+            inference.state = WAITING
             self._await_bind(inference, self._bind_tick(inference))
             self._bind(event.time_ns, out)
             self._set_timer(None, out)
@@ -374,7 +375,8 @@ class Scheduler:
             elif (later := self._bind_tick(inference)) > tick:
                 self._await_bind(inference, later)
             else:
-                self._move(inference, BOUND)
+                assert BOUND in INFERENCES[inference.state], inference
+                inference.state = BOUND
                 inference.bound_tick = tick
                 out.append(c.BindHead(inference.id, inference.worker, tick))
 

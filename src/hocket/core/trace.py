@@ -45,57 +45,57 @@ def _float(bits: int) -> float:
     return float(struct.unpack("<d", struct.pack("<q", bits))[0])
 
 
-Row = tuple[int, int, int, int, int]
+_row = struct.Struct("=5q").pack  # bytes: an array takes them in twice as fast as integers
 
-EVENTS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Event]], ...] = (
-    (e.WorkerJoined, lambda x: (0, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerJoined(r[1], r[2])),
-    (e.WorkerLost, lambda x: (1, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerLost(r[1], r[2])),
+EVENTS: tuple[tuple[type, Callable[[Any], bytes], Callable[[Any], Event]], ...] = (
+    (e.WorkerJoined, lambda x: _row(0, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerJoined(r[1], r[2])),
+    (e.WorkerLost, lambda x: _row(1, x.time_ns, x.worker, 0, 0), lambda r: e.WorkerLost(r[1], r[2])),
     (
         e.DeadlineReached,
-        lambda x: (2, x.time_ns, x.tick, 0, 0),
+        lambda x: _row(2, x.time_ns, x.tick, 0, 0),
         lambda r: e.DeadlineReached(r[1], r[2]),
     ),
-    (e.Ticked, lambda x: (3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
+    (e.Ticked, lambda x: _row(3, x.time_ns, x.tick, x.episode_ended, 0), lambda r: e.Ticked(r[1], r[2], bool(r[3]))),
     (
         e.InferenceFinished,
-        lambda x: (4, x.time_ns, x.inference, x.length, x.version),
+        lambda x: _row(4, x.time_ns, x.inference, x.length, x.version),
         lambda r: e.InferenceFinished(r[1], r[2], r[3], r[4]),
     ),
-    (e.InferenceFailed, lambda x: (5, x.time_ns, x.inference, 0, 0), lambda r: e.InferenceFailed(r[1], r[2])),
-    (e.TimerDue, lambda x: (6, x.time_ns, 0, 0, 0), lambda r: e.TimerDue(r[1])),
-    (e.LearningFinished, lambda x: (7, x.time_ns, 0, 0, 0), lambda r: e.LearningFinished(r[1])),
+    (e.InferenceFailed, lambda x: _row(5, x.time_ns, x.inference, 0, 0), lambda r: e.InferenceFailed(r[1], r[2])),
+    (e.TimerDue, lambda x: _row(6, x.time_ns, 0, 0, 0), lambda r: e.TimerDue(r[1])),
+    (e.LearningFinished, lambda x: _row(7, x.time_ns, 0, 0, 0), lambda r: e.LearningFinished(r[1])),
     (
         e.PredictabilityEstimated,
-        lambda x: (8, x.time_ns, _bits(x.predictability), 0, 0),
+        lambda x: _row(8, x.time_ns, _bits(x.predictability), 0, 0),
         lambda r: e.PredictabilityEstimated(r[1], _float(r[2])),
     ),
-    (e.RunEnded, lambda x: (9, x.time_ns, 0, 0, 0), lambda r: e.RunEnded(r[1])),
-    (e.TrunkFinished, lambda x: (10, x.time_ns, x.inference, 0, 0), lambda r: e.TrunkFinished(r[1], r[2])),
+    (e.RunEnded, lambda x: _row(9, x.time_ns, 0, 0, 0), lambda r: e.RunEnded(r[1])),
+    (e.TrunkFinished, lambda x: _row(10, x.time_ns, x.inference, 0, 0), lambda r: e.TrunkFinished(r[1], r[2])),
 )
-COMMANDS: tuple[tuple[type, Callable[[Any], Row], Callable[[Any], Command]], ...] = (
+COMMANDS: tuple[tuple[type, Callable[[Any], bytes], Callable[[Any], Command]], ...] = (
     (
         c.StartInference,
-        lambda x: (100, x.inference, x.worker, x.observation, x.target),
+        lambda x: _row(100, x.inference, x.worker, x.observation, x.target),
         lambda r: c.StartInference(r[1], r[2], r[3], r[4]),
     ),
     (
         c.Execute,
-        lambda x: (101, x.tick, x.inference, x.step, x.delay_ticks),
+        lambda x: _row(101, x.tick, x.inference, x.step, x.delay_ticks),
         lambda r: c.Execute(r[1], r[2], r[3], r[4]),
     ),
-    (c.ExecuteDefault, lambda x: (102, x.tick, 0, 0, 0), lambda r: c.ExecuteDefault(r[1])),
+    (c.ExecuteDefault, lambda x: _row(102, x.tick, 0, 0, 0), lambda r: c.ExecuteDefault(r[1])),
     (
         c.EndInference,
-        lambda x: (103, x.inference, x.outcome, 0, 0),
+        lambda x: _row(103, x.inference, x.outcome, 0, 0),
         lambda r: c.EndInference(r[1], c.Outcome(r[2])),
     ),
-    (c.StartLearning, lambda x: (104, 0, 0, 0, 0), lambda r: c.StartLearning()),
-    (c.WakeAt, lambda x: (105, x.time_ns, 0, 0, 0), lambda r: c.WakeAt(r[1])),
-    (c.AddWorker, lambda x: (106, 0, 0, 0, 0), lambda r: c.AddWorker()),
-    (c.RetireWorker, lambda x: (107, x.worker, 0, 0, 0), lambda r: c.RetireWorker(r[1])),
-    (c.BindHead, lambda x: (108, x.inference, x.worker, x.tick, 0), lambda r: c.BindHead(r[1], r[2], r[3])),
+    (c.StartLearning, lambda x: _row(104, 0, 0, 0, 0), lambda r: c.StartLearning()),
+    (c.WakeAt, lambda x: _row(105, x.time_ns, 0, 0, 0), lambda r: c.WakeAt(r[1])),
+    (c.AddWorker, lambda x: _row(106, 0, 0, 0, 0), lambda r: c.AddWorker()),
+    (c.RetireWorker, lambda x: _row(107, x.worker, 0, 0, 0), lambda r: c.RetireWorker(r[1])),
+    (c.BindHead, lambda x: _row(108, x.inference, x.worker, x.tick, 0), lambda r: c.BindHead(r[1], r[2], r[3])),
 )
-_TO_ROW: dict[type, Callable[[Any], Row]] = {kind: encode for kind, encode, _ in (*EVENTS, *COMMANDS)}
+_TO_ROW: dict[type, Callable[[Any], bytes]] = {kind: encode for kind, encode, _ in (*EVENTS, *COMMANDS)}
 _FROM_ROW: dict[int, Callable[[Any], Any]] = {
     **{code: decode for code, (_, _, decode) in enumerate(EVENTS)},
     **{100 + code: decode for code, (_, _, decode) in enumerate(COMMANDS)},
@@ -116,10 +116,10 @@ class Trace:
 
     def add(self, event: Event, commands: list[Command]) -> None:
         """Record one step of the scheduler."""
-        row: tuple[int, ...] = _TO_ROW[type(event)](event)
+        rows = _TO_ROW[type(event)](event)
         for command in commands:
-            row += _TO_ROW[type(command)](command)
-        self.rows.extend(row)
+            rows += _TO_ROW[type(command)](command)
+        self.rows.frombytes(rows)
 
     def __len__(self) -> int:
         return len(self.rows) // WIDTH

@@ -74,7 +74,6 @@ class Engine:
         keep_trace: True to keep every event and command.
 
     Attributes:
-        last: the decision of the last tick.
         pending: the number of pending actions that the policy takes.
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
@@ -88,7 +87,8 @@ class Engine:
         self.trace = Trace(rule, cadence, head_ns)
         self._keep_trace = keep_trace
         self.cadence = cadence
-        self.last = Decision(0, -1, 0, 0)
+        self._executed: c.Execute | c.ExecuteDefault = c.ExecuteDefault(0)
+        self._version = -1  # of the executed action's weights
         self.wake_ns: int | None = None
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
@@ -109,6 +109,14 @@ class Engine:
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """The pending actions of the inference whose action was executed last."""
 
+    @property
+    def last(self) -> Decision:
+        """The decision of the last tick."""
+        did = self._executed
+        if isinstance(did, c.ExecuteDefault):
+            return Decision(did.tick, -1, 0, 0)
+        return Decision(did.tick, did.inference, did.step, did.delay_ticks, self._version)
+
     def deadline(self, tick: int, now_ns: int) -> Any:
         """Return the action that tick ``tick`` executes; the caller may keep and change it."""
         self.feed(e.DeadlineReached(now_ns, tick))
@@ -118,7 +126,7 @@ class Engine:
         """Take in observation ``tick``; its buffer may be reused afterwards."""
         source = observation if type(observation) is np.ndarray else np.asarray(observation)
         kept = self._spare.pop() if self._spare else np.empty_like(source)
-        np.copyto(kept, source)
+        kept[...] = source
         observations = self._observations
         observations[tick] = self._newest = kept
         self.feed(e.Ticked(now_ns, tick, episode_ended))
@@ -182,8 +190,7 @@ class Engine:
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
-                version = self._versions.get(command.inference, 0)
-                self.last = Decision(command.tick, command.inference, command.step, command.delay_ticks, version)
+                self._executed, self._version = command, self._versions.get(command.inference, 0)
                 if self._pending is not None:
                     self.last_pending_actions = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
@@ -199,7 +206,7 @@ class Engine:
                 self._bind(command, event.time_ns)
             elif type(command) is c.ExecuteDefault:
                 self._action = self._default(self._newest, self._action)
-                self.last = Decision(command.tick, -1, 0, 0)
+                self._executed = command
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.WakeAt:

@@ -234,6 +234,7 @@ def pieces(game, count):
     return kinds
 
 
+@pytest.mark.slow
 def test_the_next_piece_falls_next_and_pieces_follow_from_the_frame_of_start(game):
     def drawn(seed):
         game.reset(seed=seed)
@@ -264,6 +265,7 @@ def test_a_game_is_over_when_a_piece_has_no_room(game):
     assert game.read(STATE, 1) == b"\x11"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 20])
 def test_no_tick_ends_before_the_game_is_done_with_it(game, level):
     game.write(LEVEL, bytes([level]))

@@ -123,6 +123,7 @@ def test_a_win_and_the_next_encounter(duel):
         assert duel.get(PARTY, slot, LEVEL) == 11
 
 
+@pytest.mark.slow
 def test_the_next_encounter_comes_after_a_win_only(duel):
     seen = []
     for party, opponent in ((ENEMIES, PARTY), (PARTY, ENEMIES), (ENEMIES, PARTY)):  # won, lost, won
@@ -275,6 +276,7 @@ def test_without_uses_it_taps(duel):
     assert duel.get(ENEMIES, 0, HP) < before
 
 
+@pytest.mark.slow
 def test_seeds_give_games_of_their_own():
     def start(seed):
         duel = Duelling("hocket/Duel-v0", seed=seed)

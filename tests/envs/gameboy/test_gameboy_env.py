@@ -38,6 +38,7 @@ def down(env):
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("id", "version"), [("Tetris", {}), ("PokemonBattles", {"version": "red"}), ("PokemonCatching", {"version": "red"})]
 )
@@ -163,6 +164,7 @@ def test_the_same_seed_is_the_same_game(made):
     assert np.array_equal(trajectory(made(Tetris()), 60), trajectory(made(Tetris()), 60))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [1, 3])
 def test_a_new_environment_continues_from_a_snapshot(made, frames):
     """Frame by frame, memory included, through the end of the episode and the chance of the next."""

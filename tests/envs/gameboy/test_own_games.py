@@ -28,6 +28,7 @@ def test_the_cartridges_are_whole(path):
     assert len(read_rom(path).data) == 32 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
 def test_they_are_what_gymnasium_asks_for(id):
     env = gym.make(id, render_mode="rgb_array")
@@ -128,6 +129,7 @@ def short_blocks():
     return gym.wrappers.TimeLimit(make_env("hocket/Blocks-v0", frame_stack=2), 50)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_has_the_same_result(tmp_path):
     """In virtual time, bit for bit, from the middle of an episode of Blocks."""
 

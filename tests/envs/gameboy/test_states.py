@@ -33,6 +33,7 @@ def test_they_are_small(pool):
     assert all(path.stat().st_size < 10_000 for path in pool.iterdir())
 
 
+@pytest.mark.slow
 def test_a_reset_draws_one_and_the_seed_decides_which(made, pool):
     env = made(Tetris(), states=pool)
 

@@ -42,6 +42,7 @@ def page():
         yield page
 
 
+@pytest.mark.alone
 def test_a_viewer_sees_the_whole_run_and_its_figures(page):
     with watching(page) as viewer:
         result = play(page)

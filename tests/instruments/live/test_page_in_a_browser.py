@@ -90,6 +90,11 @@ class Shown:
         width, height, content = values
         return np.array(content, np.uint8).reshape(height, width, 4)
 
+    def lanes_rest(self):
+        before = self.pixels("lanes")
+        time.sleep(0.3)
+        return (self.pixels("lanes") == before).all()
+
     def moment(self):
         return self.number("lanes", "moment")
 
@@ -173,6 +178,7 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: shown.moment() * HZ > seen + 4)
         shown.press("pause")
         assert eventually(lambda: shown.state() == "paused")
+        assert eventually(shown.lanes_rest)  # the inferences of that moment have ended, and the page has heard of it
         moment, lanes, coverage = shown.moment(), shown.pixels("lanes"), shown.text("ticks")
         time.sleep(0.6)
         assert shown.moment() == moment and (shown.pixels("lanes") == lanes).all()
@@ -180,8 +186,8 @@ def test_a_run_in_the_browser(browser, shown):
         for _ in range(3):
             shown.press("back")
         assert eventually(lambda: moment - 3.01 / HZ <= shown.moment() <= moment - 1.99 / HZ)
-        # However few pictures a busy machine takes: no later one than the moment's. The page keeps six pictures a second,
-        # so the picture seen before may be gone; one of the sixth of a second before it is there.
+        # However few pictures a busy machine takes: no later one than the moment's. The page keeps six a second, so the
+        # picture seen before may be gone; one of the sixth of a second before it is there.
         assert eventually(lambda: seen - HZ / 6 < shown.tick() <= shown.moment() * HZ)
         shown.press("forth")
         assert eventually(lambda: shown.moment() > moment - 2.01 / HZ)

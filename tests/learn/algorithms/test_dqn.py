@@ -43,6 +43,7 @@ def test_a_table_learns_the_exact_values(batch, double, dueling):
     assert learned == pytest.approx(tabular.exact_values(), abs=0.02)
 
 
+@pytest.mark.slow
 def test_n_step_transitions_lead_to_the_same_values():
     # One action, rewards 1, 2, 3 and the end: V = 1 + 0.8·V₁, V₁ = 2 + 0.8·3 = 4.4. In two steps at once:
     two_steps = [(0, 0, 1 + 0.8 * 2, 2, 2), (1, 0, 2 + 0.8 * 3, 2, None), (2, 0, 3.0, 1, None)]

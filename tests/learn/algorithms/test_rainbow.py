@@ -47,6 +47,7 @@ def test_with_noise_the_means_learn_them_too_and_the_noise_dies_down():
     assert learned == pytest.approx(tabular.exact_values(), abs=0.3)
 
 
+@pytest.mark.slow
 def test_distributions_and_not_just_their_means():
     # A coin: +1 or −1, then the end. Every return is one of the two; their mean, 0, never is.
     online = table(1, 1, support=(-1.5, 1.5), atoms=7)
@@ -56,6 +57,7 @@ def test_distributions_and_not_just_their_means():
     assert probabilities == pytest.approx([0, 0.5, 0, 0, 0, 0.5, 0], abs=0.02)
 
 
+@pytest.mark.slow
 def test_n_step_transitions_lead_to_the_same_values():
     two_steps = [(0, 0, 1 + 0.8 * 2, 2, 2), (1, 0, 2 + 0.8 * 3, 2, None), (2, 0, 3.0, 1, None)]
     online = table(3, 1, support=(-1.0, 6.0))
@@ -107,6 +109,7 @@ def test_double_selection_asks_the_online_network():
 # ----- the support
 
 
+@pytest.mark.slow
 def test_the_support_grows_to_hold_negative_returns():
     online = table(1, 1, support=(-1.0, 1.0))
     batch = tabular.batch_of([(0, 0, -10.0, 1, None)], states=1)
@@ -127,6 +130,7 @@ def test_a_support_grows_with_its_own_bootstrapped_targets():
     assert online(torch.ones(1, 1)).item() == pytest.approx(5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_without_growth_what_lies_beyond_counts_as_the_end():
     online = table(1, 1, support=(-1.0, 1.0))
     fixed = Rainbow(noisy=False, learning_rate=0.03, grow=False)

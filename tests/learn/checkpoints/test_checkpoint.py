@@ -92,6 +92,7 @@ def test_the_weights_can_be_read_without_hocket(tmp_path):
         assert torch.equal(file.get_tensor("head.bias"), net.head.bias)
 
 
+@pytest.mark.slow
 def test_the_optimizer_continues_alike():
     def step(net, optimizer, seed):
         loss = net(torch.rand((8, 4), generator=torch.Generator().manual_seed(seed))).square().sum()

@@ -297,6 +297,7 @@ class _Without(cloudpickle.CloudPickler):
         return "replay" if isinstance(value, Replay) else None
 
 
+@pytest.mark.slow
 def test_in_the_middle_it_can_be_pickled_and_continues_alike():
     algorithm, network = Rainbow(batch_size=8), small(support=(-1.0, 1.0), dueling=True, noisy=True)
     collector = filled(network, algorithm)
@@ -329,6 +330,7 @@ def test_in_the_middle_it_can_be_pickled_and_continues_alike():
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_late_binding_is_of_the_version_at_the_start():
     result = learn(
         80, in_turn(2), 1.5, latency_s=2.5, rule=hocket.TickDispatch(4), network=small(pending=2),

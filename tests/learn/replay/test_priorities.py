@@ -165,6 +165,7 @@ def hold_and_spoil(arrays, ready):
         signal.pause()
 
 
+@pytest.mark.slow
 def test_a_learner_that_dies_inside_blocks_no_other_and_spoils_nothing():
     context = multiprocessing.get_context("forkserver")
     arrays = SharedArrays(Priorities.parts(300))
@@ -189,6 +190,7 @@ def update_many(arrays, seed, together):
         p.update(indices, rng.random(16))
 
 
+@pytest.mark.slow
 def test_learners_exclude_each_other():
     context = multiprocessing.get_context("forkserver")
     arrays, together = SharedArrays(Priorities.parts(500)), context.Barrier(2)

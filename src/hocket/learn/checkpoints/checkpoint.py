@@ -130,7 +130,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = KEPT) -
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints in ``folder``, oldest first."""
     with suppress(OSError):
-        return sorted((p for p in folder.iterdir() if p.name.isdecimal() and (p / INDEX).is_file()), key=_tick_of)
+        return sorted((p for p in folder.iterdir() if p.name.isdecimal() and (p / INDEX).is_file()), key=tick_of)
     return []
 
 
@@ -150,7 +150,7 @@ def check_free(folder: Path, *, resumed_tick: int = -1) -> None:
             f"{folder} holds the record of a run ({record}), whose config.json would be taken for the training's; save "
             "checkpoints into another folder"
         )
-    later = [path.name for path in checkpoints(folder) if _tick_of(path) > resumed_tick]
+    later = [path.name for path in checkpoints(folder) if tick_of(path) > resumed_tick]
     if later:
         raise CheckpointError(
             f"{folder} holds checkpoints of its own ({', '.join(later)}); resume the newest, remove them, or save into "
@@ -273,10 +273,11 @@ def _flat(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remove_older(folder: Path, newest: Path, keep: int) -> None:
-    older = [path for path in checkpoints(folder) if _tick_of(path) < _tick_of(newest)]
+    older = [path for path in checkpoints(folder) if tick_of(path) < tick_of(newest)]
     for path in older[: max(0, len(older) - keep + 1)]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _tick_of(path: Path) -> int:
+def tick_of(path: Path) -> int:
+    """The tick of the checkpoint at ``path``."""
     return int(path.name)

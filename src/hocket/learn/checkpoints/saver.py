@@ -20,7 +20,7 @@ from typing import Any
 
 from hocket.errors import CheckpointError
 from hocket.ipc.child_processes import WithEnvironment, begin_as_child, preload
-from hocket.learn.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from hocket.learn.checkpoints.checkpoint import Checkpoint, checkpoints, load_checkpoint, save_checkpoint, tick_of
 from hocket.learn.checkpoints.training_state import state_of, tensors_of
 from hocket.learn.learners.board import LearnerBoard
 from hocket.learn.replay.replay import Replay
@@ -178,10 +178,14 @@ class Saver:
 
 
 def save_now_and_then(parent: Connection, state: RealtimeState, every: int) -> None:
-    """Run until told to stop, or until the parent is gone; tell it of what goes wrong."""
+    """Run until told to stop, or until the parent is gone; tell it of what goes wrong.
+
+    A checkpoint that fell due while no process was up is written at once.
+    """
     begin_as_child(NICE)
     board = state.board
-    due = (board.tick // every + 1) * every
+    saved = max((tick_of(path) for path in checkpoints(state.folder)), default=0)
+    due = (saved // every + 1) * every
     while not parent.poll(LOOK_S):
         if board.tick < due:
             continue
