@@ -26,6 +26,10 @@ class Batch(NamedTuple):
     next_states: np.ndarray
     pending: np.ndarray
     next_pending: np.ndarray
+    newest: np.ndarray
+    next_newest: np.ndarray
+    delays: np.ndarray
+    next_delays: np.ndarray
     weights: np.ndarray
     indices: np.ndarray
 
@@ -44,6 +48,10 @@ def batch_of(transitions, states=STATES):
         next_states=states_of[[state or 0 for state in after]],
         pending=np.zeros((count, 0), np.int64),
         next_pending=np.zeros((count, 0), np.int64),
+        newest=np.zeros((count, 0), np.float32),
+        next_newest=np.zeros((count, 0), np.float32),
+        delays=np.zeros(count, np.int64),
+        next_delays=np.zeros(count, np.int64),
         weights=np.ones(count, np.float32),
         indices=np.arange(count),
     )

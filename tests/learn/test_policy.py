@@ -23,7 +23,7 @@ class Counting:
     def __init__(self):
         self.version = 0
 
-    def reader(self):
+    def reader(self, parts=()):
         return self
 
     def refresh(self, network):

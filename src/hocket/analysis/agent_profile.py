@@ -23,7 +23,7 @@ from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Unstaggered
 from hocket.drivers.executors import Processes
-from hocket.drivers.executors.base import RealtimeExecutor, WorkerJob
+from hocket.drivers.executors.base import RealtimeExecutor, WorkerJob, late_inputs
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.latency.contention import Crowded
 from hocket.latency.laws import Empirical
@@ -164,8 +164,7 @@ class _Bench:
         self.inference += 1
 
     def _bind(self, inference: int, worker: int) -> None:
-        newest = (self.space.sample(),) if self.policy.newest else ()
-        self.running.bind(inference, worker, (*self._inputs(), *newest), monotonic_ns())
+        self.running.bind(inference, worker, late_inputs(self.policy, self.space.sample()), monotonic_ns())
 
 
 def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:

@@ -21,6 +21,7 @@ from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
+from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
@@ -95,6 +96,7 @@ class StaggeredAgent:
             None,
         )
         self._joined = self._executor.launch()
+        self._alone = LoneHead.of(factory, self._setup.codec, np.zeros(observation_space.shape, self._dtype))
         self._engine: RealtimeEngine | None = None
         self._tick = 0
         self._observed = -1
@@ -206,6 +208,7 @@ class StaggeredAgent:
             self._executor,
             joined=self._joined,
             failures=self._failures,
+            alone=self._alone,
             keep_trace=False,
         )
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)

@@ -27,13 +27,14 @@ class PendingTracker:
     Args:
         rows: the number of ticks after the observation that a policy's input covers.
         codec: of a Discrete action space.
-        default: the default behaviour; only a `Foreseeable` one has actions known in advance.
+        default: the default behaviour; only a `Foreseeable` one has actions known in advance. None if a head acts in
+            its place at times.
 
     Raises:
         ConfigurationError: if actions are not Discrete, or come in chunks.
     """
 
-    def __init__(self, rows: int, codec: ActionCodec, default: BoundDefault) -> None:
+    def __init__(self, rows: int, codec: ActionCodec, default: BoundDefault | None) -> None:
         if not isinstance(codec.space, spaces.Discrete):
             raise ConfigurationError(
                 f"pending={rows} needs Discrete actions, not {codec.space}; try pending=0 or a Discrete space"

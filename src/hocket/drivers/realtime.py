@@ -14,6 +14,7 @@ from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
+from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
@@ -97,9 +98,10 @@ class Realtime:
                 if dispatcher is not None:
                     dispatcher.starting(view)
                 joined = executor.launch()
+                alone = LoneHead.of(setup.policy, setup.codec, observation)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
-                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures)
+                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures, alone=alone)
                 record = attached.record = RunRecord(engine.trace)
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation

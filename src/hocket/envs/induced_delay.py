@@ -7,6 +7,7 @@ scheduler: it executes, tick for tick, the same actions as the virtual driver wi
 
 from __future__ import annotations
 
+import warnings
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -48,7 +49,18 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     **Info.** ``info["induced_delay"]`` holds four lists with one entry a tick: ``actions`` executed, ``rewards``,
     ``fresh`` (a decision rather than the default) and ``delays`` (tick − tick of the observation decided on, 0
-    where the default acted). The rest is the last tick's own info.
+    where the default acted, and with ``newest`` where there were no features). The rest is the last tick's own info.
+
+    **Late binding.** With ``newest`` the decision is that of a head that runs just before its tick: it executes in the
+    next tick, and the observation shows what the head is told: the observation of ``delay_ticks`` before that tick,
+    whose features a slow trunk has by then, the newest one, and whether there are features at all. In the first
+    ``delay_ticks`` − 1 ticks of an episode there are none; the episode's first observation fills the place. That is
+    ``TwoStage(trunk, head, newest=True, tells_delay=True)`` under ``TickDispatch(delay_ticks)`` in the virtual driver.
+
+    **Learners.** Without pending actions or ``newest``, no observation shows an action before ``least_n_step`` steps
+    have passed: a learner must bootstrap from that one or a later one, with n-step returns of as many steps. A one-step
+    learner sees an action's own reward at most, never what it led to. A warning says so unless ``pending_actions`` is
+    given.
 
     **Random delay.** With a ``latency`` every decision's inference takes a drawn duration. It executes at the
     first tick whose deadline it makes, at the earliest o + 1, unless a newer decision has executed or is ready as
@@ -66,12 +78,17 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         latency: a law of inference times, for random delays; needs ``hz``.
         default: what fills the other ticks; the first action of a Discrete, zeros in a Box, if None.
         pending_actions: add to each observation what ticks o+1 ... o+``delay_ticks``-1 will execute, as far as it is
-            known at tick o; this makes the problem Markov again. One row a tick, one-hot over the actions and, last,
-            ``unknown``: a decision whose inference is still running, or a default that cannot be foreseen (random,
-            or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
-            becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
+            known at tick o, or with ``newest`` what has executed since the late observation; this makes the problem
+            Markov again. One row a tick, one-hot over the actions and, last, ``unknown``: a decision whose inference
+            is still running, or a default that cannot be foreseen (random, or a function of later observations).
+            Fixed delays and Discrete actions only. A one-dimensional Box becomes a longer one of the same dtype, rows
+            appended (any MLP takes it); other observations become
             ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
-            and the observation is unchanged.
+            and the observation is unchanged. None is False.
+        newest: decide by late binding on the newest observation as well; see above. A one-dimensional Box is followed
+            by the rows of pending actions, if there are any, a number that is 1 if there are features and else 0, and
+            the newest observation; other observations become a ``Dict`` with ``ready=Box(0, 1, (1,))`` and ``newest``.
+            Fixed delays only.
         inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay_ticks``; 1 if None.
             With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
             pending decision is known. With ``delay_ticks`` it is never: nothing of it exists yet at tick o.
@@ -90,7 +107,8 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         delay_ticks: int = 1,
         latency: LatencyModel | None = None,
         default: Default | None = None,
-        pending_actions: bool = False,
+        pending_actions: bool | None = None,
+        newest: bool = False,
         inference_ticks: int | None = None,
         gamma: float = 1.0,
         hz: float | str | Fraction | None = None,
@@ -102,6 +120,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             latency=latency,
             default=default,
             pending_actions=pending_actions,
+            newest=newest,
             inference_ticks=inference_ticks,
             gamma=gamma,
             hz=hz,
@@ -119,9 +138,26 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._codec = ActionCodec(env.action_space)
         self._checked = CheckedEnv(env)
         self._behaviour = Fixed(neutral(env.action_space)) if default is None else default
-        self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=pending_actions)
-        if self._pending is not None:
+        wanted = bool(pending_actions)
+        self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=wanted)
+        self._late: _LateView | None = None
+        if newest:
+            self._late = _late_view(env, self._delay, inference_ticks, rows=self._delay - 1 if wanted else 0)
+            self.observation_space = self._late.space
+        elif self._pending is not None:
             self.observation_space = self._pending.space
+        self.least_n_step = 1 if wanted or newest else -(-self._delay // self._interval)
+        """The steps after which an observation shows an action, or its successors do: what an n-step learner needs at
+        least. 0 where delays are random."""
+        if pending_actions is None and self.least_n_step > 1:
+            warnings.warn(
+                f"delay_ticks={self._delay} without pending actions: the next {self.least_n_step - 1} observations "
+                "cannot depend on an action, so a one-step learner learns nothing of what it led to; try "
+                f"pending_actions=True, newest=True, or n-step returns of at least {self.least_n_step} steps and "
+                "pending_actions=False",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self._default: BoundDefault
         self._begin(None)
         self._between_episodes = True
@@ -138,6 +174,10 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._executed: Any = None
         self._decided_on = -1  # the observation of the last executed decision
         self._in_flight: list[tuple[int, int, Any]] = []  # heap of (usable tick, observation, action)
+        self._history: list[
+            Any
+        ] = []  # of late binding: this episode's newest observations, at most as many as the delay
+        self._acted: list[Any] = []  # and the actions that led from each to the next
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode; decisions in flight are discarded."""
@@ -146,6 +186,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._in_flight.clear()
         observation, info = self._checked.reset(seed=seed, options=options)
         self._newest = deepcopy(observation)  # the environment may reuse its buffer
+        self._history, self._acted = [self._newest], []
         self._between_episodes = False
         return self._seen(), info
 
@@ -166,24 +207,30 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         fresh: list[bool] = []
         delays: list[int] = []
         total, discount, ended = 0.0, 1.0, False
+        delay_told = self._delay if len(self._history) >= self._delay else 0  # of a head
         while len(rewards) < self._interval and not ended:
             self._tick += 1
             delay = self._act()
             observation, reward, terminated, truncated, info = self._checked.step(self._codec.copied(self._executed))
             self._newest = deepcopy(observation)
+            if self._late is not None:
+                self._history = [*self._history, self._newest][-self._delay :]
+                self._acted = [*self._acted, self._executed][-self._delay :]
             total += discount * reward
             discount *= self._gamma
             ended = terminated or truncated
             actions.append(self._codec.copied(self._executed))
             rewards.append(reward)
             fresh.append(delay > 0)
-            delays.append(delay)
+            delays.append(delay if self._late is None or not delay else delay_told)
         self._between_episodes = ended
         report = {"actions": actions, "rewards": rewards, "fresh": fresh, "delays": delays}
         return self._seen(), total, terminated, truncated, {**info, INFO_KEY: report}
 
     def _usable_from(self, tick: int) -> int:
         """The first tick that a decision on observation ``tick`` can execute at."""
+        if self._late is not None:
+            return tick + 1
         if self._cadence is None:
             return tick + self._delay
         now_ns = self._cadence.deadline_ns(tick)
@@ -205,10 +252,60 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def _seen(self) -> Any:
         """The newest observation as the agent sees it; the agent may keep and change it."""
+        if self._late is not None:
+            return self._late.view(self._history, self._acted)
         if self._pending is None:
             return deepcopy(self._newest)
         last = self._default(None, self._executed) if self._pending.foreseeable else None
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
+
+
+class _LateView:
+    """What a head is told: a late observation, the actions executed since, whether it counts, and the newest one.
+
+    Args:
+        rows: of pending actions; 0 to tell none.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], delay: int, rows: int) -> None:
+        self._delay, self._rows = delay, rows
+        inner, actions = env.observation_space, env.action_space
+        if rows:
+            assert isinstance(actions, spaces.Discrete)
+            self._first, self._unknown = int(actions.start), int(actions.n)
+        self._flat = isinstance(inner, spaces.Box) and len(inner.shape) == 1
+        self.space: spaces.Space[Any]
+        self._dtype: Any = np.float32
+        if self._flat:
+            assert isinstance(inner, spaces.Box)
+            self._dtype = inner.dtype
+            entries = rows * (self._unknown + 1) + 1 if rows else 1
+            zeros, ones = np.zeros(entries, self._dtype), np.ones(entries, self._dtype)
+            low, high = (np.concatenate((end, some, end)) for end, some in ((inner.low, zeros), (inner.high, ones)))
+            self.space = spaces.Box(low, high, dtype=self._dtype)
+        else:
+            told: dict[str, spaces.Space[Any]] = {"observation": inner, "newest": inner}
+            told["ready"] = spaces.Box(0, 1, (1,), self._dtype)
+            if rows:
+                told["pending"] = spaces.Box(0, 1, (rows, self._unknown + 1), self._dtype)
+            self.space = spaces.Dict(told)
+
+    def view(self, history: list[Any], acted: list[Any]) -> Any:
+        """What the head of the next tick is told, after an episode's last observations and the actions between them."""
+        ready = len(history) >= self._delay
+        late = history[-self._delay] if ready else history[0]
+        flag = np.full(1, ready, self._dtype)
+        rows = None
+        if self._rows:
+            rows = np.zeros((self._rows, self._unknown + 1), self._dtype)
+            codes = [int(action) - self._first for action in acted[-self._rows :]] if ready else None
+            rows[np.arange(self._rows), codes if codes is not None else self._unknown] = 1
+        if not self._flat:
+            told = {"observation": deepcopy(late), "newest": deepcopy(history[-1]), "ready": flag}
+            return told if rows is None else {**told, "pending": rows}
+        between = (flag,) if rows is None else (rows.ravel(), flag)
+        ends = [np.asarray(observation, self._dtype) for observation in (late, history[-1])]
+        return np.concatenate((ends[0], *between, ends[1]))
 
 
 class _PendingRows:
@@ -311,3 +408,16 @@ def _pending(
     if lasts > delay:
         raise ConfigurationError(f"inference_ticks={lasts} exceeds delay_ticks={delay}; at most that many are allowed")
     return _PendingRows(env, default, delay - 1, lasts) if delay > 1 else None
+
+
+def _late_view(env: gym.Env[Any, Any], delay: int, inference_ticks: int | None, *, rows: int) -> _LateView:
+    if delay == 0:
+        raise ConfigurationError(
+            "newest=True needs a fixed delay, so that it is known which observation has features; try delay_ticks=4"
+        )
+    if inference_ticks is not None:
+        raise ConfigurationError(
+            f"inference_ticks={inference_ticks!r} has no effect with newest=True: a head knows the executed actions; "
+            "leave it out"
+        )
+    return _LateView(env, delay, rows)

@@ -3,7 +3,7 @@ worker makes of them with random numbers of its own."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -37,12 +37,26 @@ class EpsilonGreedy:
     ticks: TickCounter
     seed: np.random.SeedSequence | None = None
 
+    def beside(self) -> EpsilonGreedy:
+        """The same with other random numbers, for a second explorer of the same agent."""
+        return replace(self, seed=_beside(self.seed))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnNoise:
     """The noise of a noisy network, drawn anew for each inference; ``seed`` as `EpsilonGreedy`."""
 
     seed: np.random.SeedSequence | None = None
+
+    def beside(self) -> OwnNoise:
+        """See `EpsilonGreedy`."""
+        return replace(self, seed=_beside(self.seed))
+
+
+def _beside(seed: np.random.SeedSequence | None) -> np.random.SeedSequence | None:
+    if seed is None:
+        return None
+    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 1))
 
 
 Exploration = EpsilonGreedy | OwnNoise

@@ -7,7 +7,7 @@ weights those of its trunk, however late the head runs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -48,14 +48,14 @@ class WeightReader(Protocol):
 class Weights(Protocol):
     """The weights that workers read: `SharedWeights`, or those of learners in the same thread."""
 
-    def reader(self) -> WeightReader:
-        """One worker's."""
+    def reader(self, parts: Sequence[str] = ()) -> WeightReader:
+        """One worker's, for the submodules of a network named in ``parts``, or for all of it."""
 
 
 class Unchanging:
     """The network's own weights, as they are."""
 
-    def reader(self) -> Unchanging:
+    def reader(self, parts: Sequence[str] = ()) -> Unchanging:
         """See `Weights`."""
         return self
 
@@ -77,7 +77,8 @@ class LearnedPolicy(PolicyFactory):
         first_action: of the Discrete action space (its ``start``).
         pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
-            many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`.
+            many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`; those with an
+            encoder of the newest observation need it.
         threads: torch threads of a worker's process; in place, the learner's setting holds.
     """
 
@@ -91,9 +92,21 @@ class LearnedPolicy(PolicyFactory):
 
     threads: int = 1
 
+    newest: bool = field(init=False, repr=False)
+    """True if the network has an encoder of the newest observation; its head is then told the delay as well."""
+    tells_delay: bool = field(init=False, repr=False)
+
     preload = ("torch",)
 
     def __post_init__(self) -> None:
+        newest = getattr(self.network, "newest", None) is not None
+        for name in ("newest", "tells_delay"):
+            object.__setattr__(self, name, newest)
+        if newest and not self.head_s:
+            raise ConfigurationError(
+                "head_s=0 runs the network in one stage, and its head sees the newest observation; try head_s=0.001, "
+                "or q_network(..., newest=None)"
+            )
         if isinstance(self.exploration, OwnNoise) and not hasattr(self.network, "resample_noise"):
             raise ConfigurationError(
                 f"{type(self.network).__name__} has no noise to explore by; try q_network(..., noisy=True), or an "
@@ -109,20 +122,57 @@ class LearnedPolicy(PolicyFactory):
         if not self.in_place:
             torch.set_num_threads(self.threads)
             network = copy.deepcopy(network)
-        weights = self.weights.reader()
-        if self.exploration is None and hasattr(network, "quieten"):
+        return self._built(network, self.weights.reader(), self.exploration)
+
+    def build_alone(self) -> Stages | None:
+        """The head and the encoder of the newest weights, without a trunk; on the CPU unless in place."""
+        if not self.tells_delay:
+            return None
+        network, weights = self.network, self.weights
+        exploration = None if self.exploration is None else self.exploration.beside()
+        if self.in_place:
+            alone = self._built(network, weights.reader(), exploration)
+        else:
+            torch.set_num_threads(self.threads)
+            trunk: Any = network.trunk
+            network = copy.deepcopy(network, {id(trunk): trunk})
+            for part in LATE_PARTS:
+                getattr(network, part).to("cpu")
+            alone = self._built(network, weights.reader(LATE_PARTS), exploration, torch.device("cpu"))
+        assert isinstance(alone, Stages)
+        return alone
+
+    def _built(
+        self,
+        network: nn.Module,
+        weights: WeightReader,
+        exploration: Exploration | None,
+        device: torch.device | None = None,
+    ) -> Policy:
+        device = device_of(network) if device is None else device
+        if exploration is None and hasattr(network, "quieten"):
             network.quieten()  # type: ignore[operator]
         # In place, the one that learns and the one that acts take turns on the same stream.
-        stream = nullcontext() if self.in_place else own_stream(device_of(network))
-        exploring = explorer(self.exploration)
+        stream = nullcontext() if self.in_place else own_stream(device)
+        exploring = explorer(exploration)
         if self.head_s:
-            return late_acting(network, weights, exploring, self.first_action, stream, in_place=self.in_place)
+            return late_acting(network, weights, exploring, self.first_action, stream, device, in_place=self.in_place)
         return Acting(network, weights, exploring, self.first_action, stream)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
         """Run it twice: the first calls allocate and choose kernels."""
         for _ in range(2):
             policy(*example)
+
+    def warm_up_alone(self, policy: Stages, *inputs: NDArray[Any]) -> None:
+        """Compute values twice, likewise."""
+        assert isinstance(policy.head, _LearnedHead)
+        for _ in range(2):
+            policy.head.warm_up(inputs)
+
+
+LATE_PARTS = ("head", "newest")
+"""The submodules of a network that run with its head."""
 
 
 class Acting:
@@ -181,12 +231,19 @@ class LateActing(Stages):
 
 
 def late_acting(
-    network: nn.Module, weights: WeightReader, exploring: Explorer, first_action: int, stream: Stream, *, in_place: bool
+    network: nn.Module,
+    weights: WeightReader,
+    exploring: Explorer,
+    first_action: int,
+    stream: Stream,
+    device: torch.device,
+    *,
+    in_place: bool,
 ) -> LateActing:
     """See `LearnedPolicy`."""
     versions = _Versions(network, in_place)
     trunk = _Trunk(network, weights, exploring, versions, stream)
-    return LateActing(trunk, _LearnedHead(exploring, first_action, versions, stream, device_of(network)))
+    return LateActing(trunk, _LearnedHead(network, weights, exploring, first_action, versions, stream, device))
 
 
 class _Trunk:
@@ -213,25 +270,62 @@ class _Trunk:
 
 class _LearnedHead:
     def __init__(
-        self, exploring: Explorer, first_action: int, versions: _Versions, stream: Stream, device: torch.device
+        self,
+        network: Any,
+        weights: WeightReader,
+        exploring: Explorer,
+        first_action: int,
+        versions: _Versions,
+        stream: Stream,
+        device: torch.device,
     ) -> None:
         self.version = 0
+        self._network = network
+        self._weights = weights
         self._explorer = exploring
         self._first_action = first_action
         self._versions = versions
         self._stream = stream
         self._device = device
 
-    def __call__(self, begun: Begun, *inputs: NDArray[Any]) -> int:
+    def __call__(self, begun: Begun | None, *inputs: NDArray[Any]) -> int:
+        if begun is None:
+            return self._first_action + self._alone(inputs)
         self.version = begun.version
         if begun.kept is None:
             assert begun.by_chance is not None
             return self._first_action + begun.by_chance
         with self._stream, torch.inference_mode():
             self._explorer.prepare(begun.kept.network)
-            best = _best(begun.kept.network.from_features(begun.features, *_batches(inputs, self._device)))
+            best = _best(self._values(begun.kept.network, begun.features, inputs))
         self._versions.give_back(begun.kept)
         return self._first_action + best
+
+    def _alone(self, inputs: tuple[NDArray[Any], ...]) -> int:
+        """The action without features, by the newest weights."""
+        with self._stream:
+            self.version = self._weights.refresh(self._network)
+            by_chance = self._explorer.action()
+            if by_chance is not None:
+                return by_chance
+            with torch.inference_mode():
+                self._explorer.prepare(self._network)
+                return _best(self._values(self._network, None, inputs))
+
+    def warm_up(self, inputs: tuple[NDArray[Any], ...]) -> None:
+        """Compute values without features; no random number is drawn."""
+        with self._stream, torch.inference_mode():
+            self._values(self._network, None, inputs)
+
+    def _values(self, network: Any, features: Tensor | None, inputs: tuple[NDArray[Any], ...]) -> Tensor:
+        values: Tensor
+        late = _batches(inputs, self._device)
+        if network.newest is None:
+            values = network.from_features(features, *late)
+        else:
+            *pending, newest, delays = late
+            values = network.from_features(features, pending[0] if pending else None, newest, delays.flatten())
+        return values
 
 
 @dataclass(slots=True)
@@ -281,12 +375,14 @@ class _Versions:
             return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
         kept = self._spare.pop()
         with torch.no_grad():
-            torch._foreach_copy_(_tensors(kept.network.head), _tensors(network.head))
+            torch._foreach_copy_(_late_tensors(kept.network), _late_tensors(network))
         return kept
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+def _late_tensors(network: nn.Module) -> list[Tensor]:
+    """The tensors of all that runs with the head of ``network``."""
+    parts = [part for name in LATE_PARTS if (part := getattr(network, name, None)) is not None]
+    return [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
 
 
 def _batches(arrays: Iterable[NDArray[Any]], device: torch.device) -> list[Tensor]:

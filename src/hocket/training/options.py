@@ -23,7 +23,7 @@ class ActingOptions:
         epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. A noisy network
             needs none.
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
-            the pending actions as they are known then.
+            the pending actions as they are known then. A network whose head sees the newest observation always does.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
             (*delay-only*). In virtual time the clock's ``latency`` is the law of inference times.
 

@@ -86,11 +86,17 @@ def pretrain(
         observations.shape[2:] if stacked else observations.shape[1:],
         observations.dtype,
         stack=frame_stack if stacked else None,
-        n_step=algorithm.n_step,
         alpha=algorithm.alpha,
     )
     try:
-        collector = Collector(replay, gamma=algorithm.gamma, first_action=int(actions.start), stacked=stacked)
+        collector = Collector(
+            replay,
+            gamma=algorithm.gamma,
+            first_action=int(actions.start),
+            stacked=stacked,
+            n_step=algorithm.n_step,
+            unknown=int(actions.n),
+        )
         collector.began(observations[0])
         for moment in demonstrations.moments(delay_ticks):
             collector.ticked(moment)

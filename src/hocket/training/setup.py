@@ -61,7 +61,7 @@ class TrainingSetup:
         for name, value, example in (("ticks", self.ticks, "100_000"), ("threads", self.threads, "1")):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try {example}")
-        if self.acting.late_binding and not self.network.pending:
+        if self.acting.late_binding and not self.network.pending and self.network.newest is None:
             raise ConfigurationError(
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "
                 "try q_network(..., pending=n), or late_binding=False"
@@ -92,8 +92,11 @@ class TrainingSetup:
 
     @property
     def head_s(self) -> float:
-        """Seconds before its tick at which the network's head starts; 0 without late binding."""
-        if not self.acting.late_binding:
+        """Seconds before its tick at which the network's head starts; 0 without late binding.
+
+        A network whose head sees the newest observation always acts by late binding.
+        """
+        if not (self.acting.late_binding or self.network.newest is not None):
             return 0.0
         return late_head_s(float(self.clock.hz), realtime=isinstance(self.clock, Realtime))
 
@@ -120,7 +123,7 @@ class TrainingSetup:
         other.close()
 
     def empty_replay(self) -> Replay:
-        """A replay for the environment's frames and the network's pending actions."""
+        """A replay for the environment's frames and the network's inputs; its transitions span n steps as they come."""
         observations, algorithm = self.env.observation_space, self.algorithm
         assert isinstance(observations, gym.spaces.Box)
         return Replay(
@@ -128,8 +131,8 @@ class TrainingSetup:
             observations.shape[1:] if self.stacked else observations.shape,
             observations.dtype,
             stack=self.replay.frame_stack if self.stacked else None,
-            n_step=algorithm.n_step,
             pending=self.network.pending,
+            newest=self.network.newest is not None,
             alpha=algorithm.alpha,
         )
 
@@ -141,6 +144,8 @@ class TrainingSetup:
             first_action=int(self.actions.start),
             stacked=self.stacked,
             first_tick=first_tick,
+            n_step=self.algorithm.n_step,
+            unknown=int(self.actions.n),
         )
 
     def exploration(self, ticks: TickCounter, seed: np.random.SeedSequence | None) -> Exploration:

@@ -14,9 +14,16 @@ def decision(tick, observation, action=0, pending=()):
 
 
 def plain(closed):
-    """Transitions as dictionaries, pending actions as tuples: arrays have no one truth value."""
+    """Transitions of policies that see no newest observation as dictionaries, pending actions as tuples: arrays have no
+    one truth value."""
+    assert all((each.next_newest, each.next_delay) == (-1, 0) for each in closed)
     return [
-        {**asdict(each), "decided": each.decided, "next_pending": tuple(each.next_pending.tolist())} for each in closed
+        {
+            **{name: value for name, value in asdict(each).items() if name not in ("next_newest", "next_delay")},
+            "decided": each.decided,
+            "next_pending": tuple(each.next_pending.tolist()),
+        }
+        for each in closed
     ]
 
 

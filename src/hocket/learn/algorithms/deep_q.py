@@ -1,7 +1,8 @@
 """The common part of DQN and Rainbow: options, and one gradient step from a batch to new weights.
 
 An algorithm is a value; all state is in what is passed to it. It knows no replay, no process and no clock, only
-networks that map ``(states)`` or ``(states, pending)`` to action values, such as `hocket.models.qnetwork.QNetwork`.
+networks that map ``(states)``, ``(states, pending)`` or ``(states, pending, newest, delays)`` to action values, such
+as `hocket.models.qnetwork.QNetwork`.
 
 `DeepQ.update` is one whole step. Learners that compute a gradient on a snapshot and apply it elsewhere use its parts:
 `DeepQ.gradients`, then the optimiser's ``step``, then `DeepQ.adapt`.
@@ -57,6 +58,14 @@ class Transitions(Protocol):
     @property
     def next_pending(self) -> NDArray[np.int64]: ...
     @property
+    def newest(self) -> NDArray[Any]: ...
+    @property
+    def next_newest(self) -> NDArray[Any]: ...
+    @property
+    def delays(self) -> NDArray[np.int64]: ...
+    @property
+    def next_delays(self) -> NDArray[np.int64]: ...
+    @property
     def weights(self) -> NDArray[np.float32]: ...
 
 
@@ -100,7 +109,8 @@ class DeepQ(ABC):
         batch_size: transitions in one update.
         target_every: updates between two copies of the online network to the target network.
         max_grad_norm: gradients are scaled down to this global norm if theirs is larger.
-        n_step: transitions that one sample spans.
+        n_step: decisions that one sample spans; more where the policy is not told what it has done since (see
+            `hocket.learn.replay.transitions`).
         double: the online network chooses the next action, the target network rates it.
         dueling: an option of the network, read where it is built.
         noisy: likewise; a noisy network explores without ε.
@@ -254,18 +264,22 @@ def _clip(parameters: list[nn.Parameter], max_norm: float) -> float:
 def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
     """``batch`` on ``device``; on a CPU in the arrays' own memory."""
 
-    def inputs(states: NDArray[Any], pending: NDArray[np.int64]) -> tuple[Tensor, ...]:
-        # A network that was made for no pending actions need not know of any.
+    def inputs(
+        states: NDArray[Any], pending: NDArray[np.int64], newest: NDArray[Any], delays: NDArray[np.int64]
+    ) -> tuple[Tensor, ...]:
+        # A network that was made for no pending actions or newest observations need not know of any.
+        if newest.size:
+            return tensor(states), tensor(pending), tensor(newest), tensor(delays)
         return (tensor(states), tensor(pending)) if pending.size else (tensor(states),)
 
     def tensor(array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
 
     return Tensors(
-        inputs(batch.states, batch.pending),
+        inputs(batch.states, batch.pending, batch.newest, batch.delays),
         tensor(batch.actions),
         tensor(batch.rewards),
         tensor(batch.discounts),
-        inputs(batch.next_states, batch.next_pending),
+        inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays),
         tensor(batch.weights),
     )

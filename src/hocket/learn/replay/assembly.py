@@ -29,6 +29,10 @@ class Batch:
         next_states: like ``states``.
         pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``.
         next_pending: likewise for ``next_states``.
+        newest: like ``states``: the newest observations that the policy's head was given; ``(size, 0)`` of a replay
+            that keeps none.
+        delays: int64 ``(size,)``: the delays that the head was told, 0 where it had no features.
+        next_newest, next_delays: likewise for ``next_states``.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.
     """
@@ -40,6 +44,10 @@ class Batch:
     next_states: NDArray[Any]
     pending: NDArray[np.int64]
     next_pending: NDArray[np.int64]
+    newest: NDArray[Any]
+    next_newest: NDArray[Any]
+    delays: NDArray[np.int64]
+    next_delays: NDArray[np.int64]
     weights: NDArray[np.float32]
     indices: NDArray[np.int64]
 
@@ -58,6 +66,7 @@ class Assembly:
         self._frames, self._ages = arrays["frames"], arrays["ages"]
         self._back = None if stack is None else np.arange(stack - 1, -1, -1)
         self._steps = np.arange(n_step)
+        self._newest = "newest" in (self._records.dtype.names or ())
 
     def copy(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between."""
@@ -66,10 +75,23 @@ class Assembly:
             rewards, discounts = first["reward"].copy(), first["discount"].copy()
         else:
             first, last, rewards, discounts = self._over_steps(indices)
-        observations = self._observations(np.concatenate([first["state"], last["next_state"]]))
+        size = len(indices)
+        numbers = [first["state"], last["next_state"]]
+        if self._newest:
+            numbers += [first["newest"], last["next_newest"]]
+        observations = self._observations(np.concatenate(numbers))
+        newest = next_newest = np.empty((size, 0), self._frames.dtype)
+        delays = next_delays = np.zeros(size, np.int64)
+        if self._newest:
+            newest, next_newest = observations[2 * size : 3 * size], observations[3 * size :]
+            delays, next_delays = first["delay"].astype(np.int64), last["next_delay"].astype(np.int64)
         return {
-            "states": observations[: len(indices)],
-            "next_states": observations[len(indices) :],
+            "states": observations[:size],
+            "next_states": observations[size : 2 * size],
+            "newest": newest,
+            "next_newest": next_newest,
+            "delays": delays,
+            "next_delays": next_delays,
             "actions": first["action"].astype(np.int64),
             "rewards": rewards,
             "discounts": discounts,

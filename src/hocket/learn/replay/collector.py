@@ -14,6 +14,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.learn.replay.replay import Replay
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
+from hocket.spaces.codec import PendingActions
 
 LARGEST_REWARD = float(np.finfo(np.float32).max)
 
@@ -72,6 +73,7 @@ class Collector:
         first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
         first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
+        n_step, unknown: as of `TransitionBuilder`, of a replay whose own ``n_step`` is 1.
 
     Attributes:
         tick: the last one, of the training.
@@ -82,7 +84,15 @@ class Collector:
     """
 
     def __init__(
-        self, replay: Replay, *, gamma: float, first_action: int = 0, stacked: bool = False, first_tick: int = 0
+        self,
+        replay: Replay,
+        *,
+        gamma: float,
+        first_action: int = 0,
+        stacked: bool = False,
+        first_tick: int = 0,
+        n_step: int = 1,
+        unknown: int | None = None,
     ) -> None:
         self.replay = replay
         self.tick = first_tick
@@ -91,7 +101,8 @@ class Collector:
         self._first_tick = first_tick
         self._newest: Any = -1 if stacked else ...
         self._stacks = StackCheck() if stacked else None
-        self._builder = TransitionBuilder(gamma)
+        self._builder = TransitionBuilder(gamma, n_step=n_step, unknown=unknown)
+        self._episode_tick = first_tick  # of the episode's first observation
 
     def began(self, observation: Any) -> None:
         """See `hocket.hooks.record.Listener`."""
@@ -113,32 +124,50 @@ class Collector:
             )
             return
         ended = moment.final_observation is not None
-        decided = None
-        if moment.decided_on >= 0:
-            decided = Decided(
-                tick=tick,
-                observation=self._first_tick + moment.decided_on,
-                action=moment.action - self._first_action,
-                pending=moment.pending_actions,
-            )
+        decided = final = None
+        if moment.decided_on >= 0 or moment.newest >= 0:
+            action = moment.action - self._first_action
+            decided = self._decided(tick, moment.decided_on, moment.newest, moment.pending_actions, action)
+        if ended and moment.final_decided_on is not None:
+            final = self._decided(tick, moment.final_decided_on, moment.final_newest, moment.final_pending_actions, 0)
         closed = self._builder.tick(
             tick,
             moment.reward,
             decided=decided,
             terminated=moment.terminated,
             truncated=moment.truncated,
+            final=final,
             final_pending=moment.final_pending_actions,
         )
         if ended:
             self.replay.add_frame(tick, moment.final_observation[self._newest])
         for transition in closed:
+            decided = transition.decided
             self.replay.add_transition(
-                transition.decided.observation,
-                transition.decided.action,
+                decided.observation,
+                decided.action,
                 reward=transition.reward,
                 discount=transition.discount,
                 next_tick=transition.next_observation,
-                pending=transition.decided.pending if len(transition.decided.pending) else None,
+                pending=decided.pending if len(decided.pending) else None,
                 next_pending=transition.next_pending if len(transition.next_pending) else None,
+                newest_tick=decided.newest if decided.newest >= 0 else None,
+                next_newest_tick=transition.next_newest if transition.next_newest >= 0 else None,
+                delay=decided.delay,
+                next_delay=transition.next_delay,
             )
+        if ended:
+            self._episode_tick = tick
         self.replay.add_frame(tick, moment.observation[self._newest], first=ended)
+
+    def _decided(self, tick: int, decided_on: int, newest: int, pending: PendingActions, action: int) -> Decided:
+        """A decision of tick ``tick``, by the ticks of its run; without features if ``decided_on`` is -1."""
+        if newest < 0:
+            observation = self._first_tick + decided_on if decided_on >= 0 else -1
+            return Decided(tick=tick, observation=observation, action=action, pending=pending)
+        newest += self._first_tick
+        if decided_on < 0:
+            return Decided(tick=tick, observation=self._episode_tick, action=action, pending=pending, newest=newest)
+        observation = self._first_tick + decided_on
+        delay = newest + 1 - observation
+        return Decided(tick=tick, observation=observation, action=action, pending=pending, newest=newest, delay=delay)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import operator
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,29 +34,44 @@ class Arrays(Protocol):
     def __getitem__(self, name: str, /) -> NDArray[Any]: ...
 
 
-def record_dtype(pending: int) -> np.dtype[Any]:
-    """One transition: the numbers of its two frames, and all else that belongs to it."""
-    return np.dtype(
-        [
-            ("state", np.int64),
-            ("next_state", np.int64),
-            ("action", np.int32),
-            ("reward", np.float32),
-            ("discount", np.float32),
-            ("pending", np.int16, (pending,)),
-            ("next_pending", np.int16, (pending,)),
-        ],
-        align=True,
-    )
+LONGEST_DELAY = int(np.iinfo(np.int16).max)
+
+
+def record_dtype(pending: int, newest: bool = False) -> np.dtype[Any]:
+    """One transition: the numbers of its two frames, with ``newest`` of its four, and all else that belongs to it."""
+    fields: list[tuple[Any, ...]] = [("state", np.int64), ("next_state", np.int64)]
+    if newest:
+        fields += [("newest", np.int64), ("next_newest", np.int64)]
+    fields += [("action", np.int32), ("reward", np.float32), ("discount", np.float32)]
+    if newest:
+        fields += [("delay", np.int16), ("next_delay", np.int16)]
+    fields += [("pending", np.int16, (pending,)), ("next_pending", np.int16, (pending,))]
+    return np.dtype(fields, align=True)
+
+
+class Inputs(NamedTuple):
+    """What a decision was computed from, beside its observation; zeros where the policy is not told."""
+
+    pending: PendingActions | None = None
+    """Codes of pending actions."""
+    newest_tick: int | None = None
+    """The newest observation, by its tick."""
+    delay: int = 0
+    """The delay that the head was told; 0 without features."""
 
 
 def ring_parts(
-    capacity: int, frames: int, frame_shape: tuple[int, ...], frame_dtype: np.dtype[Any], pending: int
+    capacity: int,
+    frames: int,
+    frame_shape: tuple[int, ...],
+    frame_dtype: np.dtype[Any],
+    pending: int,
+    newest: bool = False,
 ) -> dict[str, Part]:
     """The arrays of both rings. A frame's age counts the frames before it in its episode, up to LARGEST_AGE."""
     return {
         "counters": ((5,), np.dtype(np.int64)),
-        "records": ((capacity,), record_dtype(pending)),
+        "records": ((capacity,), record_dtype(pending, newest)),
         "frames": ((frames, *frame_shape), frame_dtype),
         "ages": ((frames,), np.dtype(np.uint8)),
         "ticks": ((frames,), np.dtype(np.int64)),
@@ -78,6 +93,7 @@ class RingWriter:
         self._frame_shape, self._frame_dtype = self._frames.shape[1:], self._frames.dtype
         self._capacity, self._room = len(self._records), len(self._frames)
         self._pending: int = self._records.dtype["pending"].shape[0]
+        self._keeps_newest = "newest" in (self._records.dtype.names or ())
         self._nothing_pending: PendingActions = np.zeros(self._pending, np.int64)
         self.resume(first_frame=0)
 
@@ -138,8 +154,8 @@ class RingWriter:
         reward: float,
         discount: float,
         next_tick: int,
-        pending: PendingActions | None,
-        next_pending: PendingActions | None,
+        inputs: Inputs,
+        next_inputs: Inputs,
     ) -> None:
         """See `Replay.add_transition`."""
         try:
@@ -155,7 +171,10 @@ class RingWriter:
                 "0 for a terminated transition and γ^ticks for any other"
             )
         state, next_state = self._number_at(tick, "tick"), self._number_at(next_tick, "next_tick")
-        first_pending, last_pending = self._checked(pending, "pending"), self._checked(next_pending, "next_pending")
+        first_pending = self._checked(inputs.pending, "pending")
+        last_pending = self._checked(next_inputs.pending, "next_pending")
+        newest = self._newest_number(inputs, state, "newest_tick")
+        next_newest = self._newest_number(next_inputs, next_state, "next_newest_tick")
         if state - self._reach < self._frame_count - self._room:
             self._counters[LOST] += 1
             return
@@ -166,7 +185,10 @@ class RingWriter:
             )
         if self._newest - self._oldest == self._capacity:
             self._retire(self._oldest + 1, self._frame_count - self._room)
-        record = (state, next_state, action, reward, discount, first_pending, last_pending)
+        record: tuple[Any, ...] = (state, next_state, action, reward, discount, first_pending, last_pending)
+        if self._keeps_newest:
+            delays = (min(inputs.delay, LONGEST_DELAY), min(next_inputs.delay, LONGEST_DELAY))
+            record = (state, next_state, newest, next_newest, action, reward, discount, *delays, *record[5:])
         self._records[self._newest % self._capacity] = record
         if self._oldest == self._newest:
             self._oldest_state = state
@@ -196,6 +218,24 @@ class RingWriter:
             f"{name}={tick} has no frame in the current episode; its ticks so far ({have}) are allowed; try adding "
             "the frame first, and an episode's last transition before the next one's first frame"
         )
+
+    def _newest_number(self, inputs: Inputs, state: int, name: str) -> int:
+        """The frame number of the newest observation that a decision on frame ``state`` was given; -1 without any."""
+        if not self._keeps_newest:
+            if inputs.newest_tick is not None:
+                raise ConfigurationError(
+                    f"{name}={inputs.newest_tick} in a replay that keeps none; None is allowed; try Replay(newest=True)"
+                )
+            return -1
+        if inputs.newest_tick is None:
+            return state
+        number = self._number_at(inputs.newest_tick, name)
+        if number < state:
+            raise ConfigurationError(
+                f"{name}={inputs.newest_tick} is older than its decision's own observation; a later or the same tick "
+                "is allowed; try that of the tick before the action's"
+            )
+        return number
 
     def _checked(self, pending: PendingActions | None, name: str) -> PendingActions:
         if pending is None:
