@@ -279,17 +279,15 @@ def newest_encoder(shape: Sequence[int], *, units: int = 32) -> tuple[nn.Module,
     shape = tuple(shape)
     if units < 1 or not shape or min(shape) < 1:
         raise ConfigurationError(f"shape={shape!r}, units={units!r}: lengths from 1 are allowed; try units=32")
-    layers: list[nn.Module] = []
     if len(shape) == 3 and min(shape[1:]) >= _PICTURE_SIDE:
         size = min(shape[1:]) // 8
-        layers = [nn.Conv2d(shape[0], 8, size, stride=size), nn.ReLU()]
         inputs = 8 * (shape[1] // size) * (shape[2] // size)
-    elif len(shape) == 3 and shape[:2] == _MINATAR:
-        layers = [_ChannelsFirst(), nn.Conv2d(shape[2], 4, 3), nn.ReLU()]
-        inputs = 4 * 8 * 8
-    else:
-        inputs = math.prod(shape)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs, units), nn.ReLU()), units
+        convolution = (nn.Conv2d(shape[0], 8, size, stride=size), nn.ReLU(), nn.Flatten())
+        return nn.Sequential(*convolution, nn.Linear(inputs, units), nn.ReLU()), units
+    if len(shape) == 3 and shape[:2] == _MINATAR:
+        layers = (ChannelsFirst(), nn.Conv2d(shape[2], 4, 3), nn.ReLU(), nn.Flatten())
+        return ReluChain(*layers, nn.Linear(4 * 8 * 8, units), nn.ReLU()), units
+    return ReluChain(nn.Flatten(), nn.Linear(math.prod(shape), units), nn.ReLU()), units
 
 
 def impala_trunk(width: float | Fraction, *, frames: int = 1, deep: bool = False) -> tuple[nn.Module, int]:

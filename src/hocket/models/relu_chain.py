@@ -132,7 +132,7 @@ class _Buffers:
         else:
             torch.index_select(flat, 1, self._taken, out=self._patches.view(batch, -1))
             weight, bias, *rest = parameters
-            filters = weight.view(1, len(bias), -1).expand(batch, -1, -1)
+            filters = weight.reshape(1, len(bias), -1).expand(batch, -1, -1)
             torch.baddbmm(bias.view(1, -1, 1), filters, self._patches, out=self._convolved).relu_()
         last = len(self._linear) - 1
         for number in range(last):
@@ -143,7 +143,7 @@ class _Buffers:
     def backward(self, out: Tensor, gradient: Tensor, parameters: list[Tensor]) -> list[Tensor]:
         """The gradients of the parameters, in memory that the next pass overwrites."""
         if not self._gradients:
-            self._gradients = [torch.empty_like(parameter) for parameter in parameters]
+            self._gradients = [torch.empty(parameter.shape) for parameter in parameters]
             self._back = [torch.empty_like(each) for each in self._inputs]
         gradients, first = self._gradients, 0 if self._convolution is None else 2
         gradient = _SCALED_DOWN(gradient, out, 0)
