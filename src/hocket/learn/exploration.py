@@ -100,7 +100,13 @@ Exploration = EpsilonGreedy | OwnNoise | Drawn
 
 
 class Explorer:
-    """In one worker; this one explores nothing."""
+    """In one worker; this one explores nothing.
+
+    Attributes:
+        changes_network: True if `prepare` changes the network, so that each inference needs a call of its own.
+    """
+
+    changes_network = False
 
     def action(self) -> Any:
         """An action by chance, of Discrete ones counted from 0, or None: the network's it is."""
@@ -126,6 +132,8 @@ class _ByChance(Explorer):
 
 
 class _ByNoise(Explorer):
+    changes_network = True
+
     def __init__(self, options: OwnNoise) -> None:
         self._noise: torch.Generator = torch_generator(options.seed or np.random.SeedSequence())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -45,6 +45,22 @@ class Stages:
     def __call__(self, observation: Any, *inputs: Any) -> Any:
         """The action, with nothing between the stages."""
         return self.head(self.trunk(observation), *inputs)
+
+
+class Batching(ABC):
+    """A policy, or a stage of one, whose inferences of several copies of an environment can be computed in one call."""
+
+    @abstractmethod
+    def prepare(self, *inputs: Any) -> Any:
+        """What belongs to the start of an inference: its inputs, copied, the weights' version, chance."""
+
+    @abstractmethod
+    def answer(self, prepared: Sequence[Any]) -> list[Any]:
+        """The results of inferences that have been prepared, by this policy or by others of the same network."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        """One inference."""
+        return self.answer((self.prepare(*inputs),))[0]
 
 
 class PolicyFactory(ABC):

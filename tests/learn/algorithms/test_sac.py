@@ -251,7 +251,8 @@ def test_undelayed_critics_see_what_there_was_and_the_actor_what_it_knew():
     target = algorithm.target_of(online)
     mine = algorithm.losses(online, target, batch, generator=generator())
     noise, alpha = noise_of(), online.log_temperature.detach().exp()
-    tensors = {name: torch.from_numpy(getattr(batch, name)) for name in Batch.__dataclass_fields__}
+    arrays = {name: getattr(batch, name) for name in Batch.__dataclass_fields__}
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if array is not None}
     with torch.no_grad():
         drawn, density = online.sample(online(tensors["states"], tensors["pending"]), noise[0])
         then, after = online.sample(online(tensors["next_states"], tensors["next_pending"]), noise[1])

@@ -28,6 +28,8 @@ try:
 except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
+from hocket.learn.algorithms.adam import QuickAdam
+
 
 class Transitions(Protocol):
     """The fields of a batch that an update reads, such as those of `hocket.learn.replay.assembly.Batch`.
@@ -138,7 +140,7 @@ class Algorithm(ABC):
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
     ) -> UpdateResult:
-        """Put the gradient of one batch into ``online``'s parameters, in place of any that is there.
+        """Put the gradient of one batch into ``online``'s parameters, in the memory of any that is there.
 
         Args:
             online: the network that learns.
@@ -164,7 +166,7 @@ class Algorithm(ABC):
 
     def optimizer(self, online: nn.Module) -> torch.optim.Adam:
         """Adam over ``online``, with torch's fused step."""
-        return torch.optim.Adam(online.parameters(), lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
+        return QuickAdam(online.parameters(), lr=self.learning_rate, eps=self.adam_epsilon)
 
     def adapt(self, online: nn.Module, target: nn.Module, result: UpdateResult) -> bool:
         """Change, in place, what the networks can express if ``result`` says that they must; whether they did."""
@@ -208,6 +210,13 @@ class Algorithm(ABC):
             f"the {what} of an update is {value}; only finite ones can be learned from; look for rewards or "
             f"observations that are not finite, else try a learning rate below {self.learning_rate:g}"
         )
+
+
+def zero_gradients(parameters: list[nn.Parameter]) -> None:
+    """Make the gradients that are there zeros, for a backward pass to add to."""
+    present = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if present:
+        torch._foreach_zero_(present)
 
 
 def forget_gradients(parameters: list[nn.Parameter]) -> None:

@@ -25,6 +25,7 @@ from hocket.learn.algorithms.algorithm import (
     UpdateResult,
     clip_gradients,
     forget_gradients,
+    zero_gradients,
 )
 from hocket.learn.algorithms.losses import Loss
 from hocket.learn.algorithms.schedules import Linear
@@ -114,7 +115,7 @@ class DeepQ(Algorithm):
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
     ) -> UpdateResult:
-        """Put the clipped gradient of one batch into ``online``'s parameters, in place of any that is there.
+        """Put the clipped gradient of one batch into ``online``'s parameters, in the memory of any that is there.
 
         Args:
             online: the network that learns.
@@ -132,7 +133,7 @@ class DeepQ(Algorithm):
         value = loss.value.item()
         if not math.isfinite(value):
             raise self.divergence("loss", value)
-        forget_gradients(parameters)
+        zero_gradients(parameters)
         loss.value.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradients(parameters, self.max_grad_norm)
         if not math.isfinite(norm):

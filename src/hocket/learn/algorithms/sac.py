@@ -24,6 +24,7 @@ from hocket.learn.algorithms.algorithm import (
     UpdateResult,
     clip_gradients,
     forget_gradients,
+    zero_gradients,
 )
 from hocket.learn.algorithms.entropy_losses import actor_loss, critics_loss, soft_targets, temperature_loss
 
@@ -130,7 +131,7 @@ class SAC(Algorithm):
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
     ) -> UpdateResult:
-        """Put the gradients of one batch into ``online``'s parameters, in place of any that are there.
+        """Put the gradients of one batch into ``online``'s parameters, in the memory of any that are there.
 
         Args:
             online: such as `hocket.models.actor_and_critics.ActorCritic`.
@@ -142,12 +143,12 @@ class SAC(Algorithm):
             DivergenceError: if a loss or the gradient is not finite.
         """
         parameters = list(online.parameters())
-        forget_gradients(parameters)
         losses = self.losses(online, target, batch, generator=generator)
         # Each of them depends on weights that no other one does: one backward pass gives the gradients of all.
         total = losses.critics + losses.actor + losses.temperature
         if not math.isfinite(total.item()):
             raise self.divergence("loss", total.item())
+        zero_gradients(parameters)
         total.backward()  # type: ignore[no-untyped-call]
         norm = clip_gradients(parameters, math.inf)
         if not math.isfinite(norm):
