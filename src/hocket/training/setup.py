@@ -24,6 +24,7 @@ from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, TickC
 from hocket.learn.learners.options import Learners
 from hocket.learn.policy import LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.mixed_replay import MixedReplay, Samples
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
@@ -32,7 +33,8 @@ from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
 from hocket.spaces.defaults import Default
 from hocket.training.evaluation import Evaluator
-from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
+from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOptions, EvaluationOptions, ReplayOptions
+from hocket.training.pretraining import demonstration_replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class TrainingSetup:
     threads: int
     seed: int
     instruments: Sequence[Instrument]
+    demonstrations: DemonstrationOptions | None
     checkpoints: Checkpoints | None
     resume: str | os.PathLike[str] | None
 
@@ -136,6 +139,26 @@ class TrainingSetup:
             alpha=algorithm.alpha,
         )
 
+    def demonstration_replay(self) -> Replay | None:
+        """The replay of the demonstrations, if there are any."""
+        shown = self.demonstrations
+        if shown is None:
+            return None
+        space, frames = self.env.observation_space, shown.demonstrations.observations
+        if frames.shape[1:] != space.shape or frames.dtype != space.dtype:
+            raise ConfigurationError(
+                f"demonstrations of {frames.dtype} {frames.shape[1:]} observations do not fit {name_of(self.env)}, "
+                f"whose observations are {space.dtype} {space.shape}; give demonstrations of the same environment"
+            )
+        return demonstration_replay(shown, self.network, self.algorithm, actions=self.actions, options=self.replay)
+
+    def sampled(self, replay: Replay, shown: Replay | None) -> Samples:
+        """What learners sample: ``replay``, and with it a share of the demonstrations in ``shown``."""
+        if shown is None:
+            return replay
+        assert self.demonstrations is not None
+        return MixedReplay(replay, shown, self.demonstrations.share)
+
     def collector(self, replay: Replay, *, first_tick: int = 0) -> Collector:
         """Fills ``replay`` from a run that begins at ``first_tick`` of the training."""
         return Collector(
@@ -203,4 +226,6 @@ class TrainingSetup:
 
         The usual ``epsilon`` depends on ``ticks``, in which a checkpoint need not agree; it stays None here.
         """
-        return {name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}
+        return {
+            name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation", "demonstrations")
+        }
