@@ -53,7 +53,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.training.pretraining": "pretrain",
             "hocket.training.demonstrations": "demonstrate Demonstrations",
             "hocket.learn.learners.options": "InLoop RoundRobin ParallelBatch",
-            "hocket.training.options": "ActingOptions ReplayOptions EvaluationOptions Checkpoints",
+            "hocket.training.options": "ActingOptions ReplayOptions DemonstrationOptions EvaluationOptions Checkpoints",
             "hocket.training.result": "TrainResult",
         },
         "Measuring and planning": {
@@ -281,7 +281,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.training.training": "train",
             "hocket.training.pretraining": "pretrain",
             "hocket.training.demonstrations": "demonstrate Demonstrations",
-            "hocket.training.options": "ActingOptions ReplayOptions EvaluationOptions Checkpoints",
+            "hocket.training.options": "ActingOptions ReplayOptions DemonstrationOptions EvaluationOptions Checkpoints",
             "hocket.training.result": "TrainResult",
             "hocket.training.evaluation": "Evaluation",
         },

@@ -188,6 +188,7 @@ def test_it_begins_with_demonstrations(command, shown):
     assert command(*quick, "--json", "untaught.json")[0] == 0
     taught, untaught = read("taught.json"), read("untaught.json")
     assert taught["updates"] == untaught["updates"] == 0
+    assert taught["evaluations"][0]["mean_return"] > 100, "the weights of the beginning are evaluated"
     assert taught["final_mean"] > 100 > untaught["final_mean"]
 
 
@@ -195,5 +196,8 @@ def test_options_of_pretraining_that_do_not_fit(command, shown):
     path, _ = shown
     refused(command(*QUICK, "--margin", "0.5"), "--margin 0.5 needs --demonstrations")
     refused(command(*QUICK, "--demonstrations", path, "--algorithm", "rainbow"), "needs --algorithm dqn")
-    refused(command(*QUICK, "--demonstrations", path), "takes 2 pending actions")
+    refused(command(*QUICK, "--demonstration-share", "0.5"), "--demonstration-share 0.5 needs --demonstrations")
+    refused(
+        command(*QUICK, "--demonstrations", path, "--demonstration-share", "1"), "--demonstration-share 1.0 must be"
+    )
     refused(command(*QUICK[:-6], "--demonstrations", "nothing.npz", "--pending", "0"), "nothing.npz is not there")

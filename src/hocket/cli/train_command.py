@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -178,7 +178,7 @@ def execute(options: TrainArguments) -> TrainResult:
     check_learnable(options)
     algorithm = make_algorithm(options)
     network = make_network(options, algorithm)
-    learn_from_demonstrations(options, network, algorithm)
+    shown = learn_from_demonstrations(options, network, algorithm)
     clock = make_clock(options, rate, latency, lambda: measured(options, network))
     if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
@@ -214,6 +214,7 @@ def execute(options: TrainArguments) -> TrainResult:
             threads=options.threads,
             seed=options.seed,
             instruments=instruments,
+            demonstrations=shown,
             checkpoints=checkpoints,
             resume=options.resume,
         )
@@ -267,32 +268,44 @@ def kept_options(options: TrainArguments) -> dict[str, Any]:
     return saved_options(options, without=NOT_KEPT)
 
 
-def learn_from_demonstrations(options: TrainArguments, network: QNetwork | ActorCritic, algorithm: Algorithm) -> None:
-    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was."""
-    if options.demonstrations is None or options.resume is not None:
-        return
+def learn_from_demonstrations(
+    options: TrainArguments, network: QNetwork | ActorCritic, algorithm: Algorithm
+) -> hocket.DemonstrationOptions | None:
+    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was.
+
+    Returns:
+        the demonstrations that the training keeps, or None.
+    """
+    if options.demonstrations is None:
+        return None
     from hocket.learn.algorithms.dqn import DQN
-    from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
     from hocket.models.qnetwork import QNetwork
 
-    env = make_world(options)
-    env.close()
-    assert isinstance(env.action_space, gym.spaces.Discrete)
-    assert isinstance(network, QNetwork) and isinstance(algorithm, DQN)
-    demonstrations = hocket.Demonstrations.load(options.demonstrations)
-    known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
-    losses = hocket.pretrain(
-        demonstrations,
-        network,
-        ImitatingDQN(**known, margin=options.margin, margin_weight=float(options.margin > 0)),
-        actions=env.action_space,
-        delay_ticks=options.pretrain_delay,
-        updates=options.pretrain_updates,
-        frame_stack=options.frame_stack,
-        threads=options.threads,
-        seed=options.seed,
+    share = options.demonstration_share
+    shown = hocket.DemonstrationOptions(
+        hocket.Demonstrations.load(options.demonstrations),
+        delay_ticks=options.demonstration_delay,
+        interval_ticks=options.demonstration_interval,
+        **({"share": share} if share else {}),
     )
-    console.say(
-        f"pre-trained: {len(losses):,} updates on {demonstrations.episodes} episodes of mean return "
-        f"{demonstrations.returns.mean():.4g}; loss {losses[-1]:.3g} in the end"
-    )
+    if options.resume is None:
+        env = make_world(options)
+        env.close()
+        assert isinstance(env.action_space, gym.spaces.Discrete)
+        assert isinstance(network, QNetwork) and isinstance(algorithm, DQN)
+        losses = hocket.pretrain(
+            shown,
+            network,
+            algorithm,
+            actions=env.action_space,
+            updates=options.pretrain_updates,
+            replay=make_replay_options(options),
+            threads=options.threads,
+            seed=options.seed,
+        )
+        demonstrations = shown.demonstrations
+        console.say(
+            f"pre-trained: {len(losses):,} updates on {demonstrations.episodes} episodes of mean return "
+            f"{demonstrations.returns.mean():.4g}; loss {losses[-1]:.3g} in the end"
+        )
+    return shown if share else None

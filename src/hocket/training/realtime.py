@@ -52,6 +52,7 @@ class RealtimeTraining:
     Args:
         training: its setup.
         replay: new and empty.
+        shown: the replay of demonstrations, or None.
 
     Attributes:
         dispatcher: of the run, or None without instruments.
@@ -62,8 +63,9 @@ class RealtimeTraining:
         error: the reason why learning stopped before the end, or None.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay, shown: Replay | None) -> None:
         self._training, self._replay = training, replay
+        self._sampled = training.sampled(replay, shown)
         self.dispatcher: Dispatcher | None = None
         self._belongs_to = belonging(
             name_of(training.env),
@@ -132,7 +134,7 @@ class RealtimeTraining:
 
     def _learning(self, weights: SharedWeights) -> RunningLearners:
         """The learners of ``weights``, not started."""
-        training, replay, learners = self._training, self._replay, self._training.learner
+        training, replay, learners = self._training, self._sampled, self._training.learner
         algorithm, threads, seed = training.algorithm, training.threads, training.seed + self.first_tick
         if isinstance(learners, InLoop):
             torch.set_num_threads(threads)
@@ -245,12 +247,14 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
     if isinstance(training.algorithm, DeepQ):
         assert isinstance(network, QNetwork)
         network = network.for_learning(bfloat16=training.algorithm.bfloat16)
-    replay = training.empty_replay()
-    played = RealtimeTraining(training, replay)
-    try:
+    with ExitStack() as stack:
+        replay = training.empty_replay()
+        stack.callback(replay.close)
+        shown = training.demonstration_replay()
+        if shown is not None:
+            stack.callback(shown.close)
+        played = RealtimeTraining(training, replay, shown)
         result = played.play()
-    finally:
-        replay.close()
     evaluator = training.evaluator(greedy, played.dispatcher)
     try:
         final = evaluator.play(played.last_tick, FINAL)

@@ -27,6 +27,7 @@ from hocket.learn.exploration import Drawn, EpsilonGreedy, Exploration, OwnNoise
 from hocket.learn.learners.options import Learners
 from hocket.learn.policy import LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.mixed_replay import MixedReplay, Samples
 from hocket.learn.replay.replay import Replay
 from hocket.models.actor_and_critics import ActorCritic, check_bounded
 from hocket.models.qnetwork import QNetwork
@@ -36,7 +37,8 @@ from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
 from hocket.spaces.defaults import Default
 from hocket.training.evaluation import Evaluator
-from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
+from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOptions, EvaluationOptions, ReplayOptions
+from hocket.training.pretraining import demonstration_replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class TrainingSetup:
     threads: int
     seed: int
     instruments: Sequence[Instrument]
+    demonstrations: DemonstrationOptions | None
     checkpoints: Checkpoints | None
     resume: str | os.PathLike[str] | None
 
@@ -107,6 +110,10 @@ class TrainingSetup:
                     f"undelayed_critic={algorithm.undelayed_critic} needs critics of "
                     f"{'the observation alone' if algorithm.undelayed_critic else 'all that the actor takes'}, and "
                     f"these are others; try actor_critic(..., undelayed={algorithm.undelayed_critic})"
+                )
+            if self.demonstrations is not None:
+                raise ConfigurationError(
+                    "demonstrations are of Discrete actions, and SAC learns those of a Box; leave them out"
                 )
             if self.acting.epsilon is not None:
                 raise ConfigurationError(
@@ -190,6 +197,29 @@ class TrainingSetup:
             alpha=algorithm.alpha,
         )
 
+    def demonstration_replay(self) -> Replay | None:
+        """The replay of the demonstrations, if there are any."""
+        shown = self.demonstrations
+        if shown is None:
+            return None
+        space, frames = self.env.observation_space, shown.demonstrations.observations
+        if frames.shape[1:] != space.shape or frames.dtype != space.dtype:
+            raise ConfigurationError(
+                f"demonstrations of {frames.dtype} {frames.shape[1:]} observations do not fit {name_of(self.env)}, "
+                f"whose observations are {space.dtype} {space.shape}; give demonstrations of the same environment"
+            )
+        actions = self.env.action_space
+        assert isinstance(actions, gym.spaces.Discrete) and isinstance(self.network, QNetwork)
+        assert isinstance(self.algorithm, DeepQ)
+        return demonstration_replay(shown, self.network, self.algorithm, actions=actions, options=self.replay)
+
+    def sampled(self, replay: Replay, shown: Replay | None) -> Samples:
+        """What learners sample: ``replay``, and with it a share of the demonstrations in ``shown``."""
+        if shown is None:
+            return replay
+        assert self.demonstrations is not None
+        return MixedReplay(replay, shown, self.demonstrations.share)
+
     def collector(self, replay: Replay, *, first_tick: int = 0) -> Collector:
         """Fills ``replay`` from a run that begins at ``first_tick`` of the training."""
         return Collector(
@@ -261,4 +291,6 @@ class TrainingSetup:
 
         The usual ``epsilon`` depends on ``ticks``, in which a checkpoint need not agree; it stays None here.
         """
-        return {name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}
+        return {
+            name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation", "demonstrations")
+        }

@@ -15,7 +15,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
 from hocket.learn.learners.options import Learners, RoundRobin, check_learners
 from hocket.spaces.defaults import Default
-from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
+from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOptions, EvaluationOptions, ReplayOptions
 from hocket.training.result import TrainResult
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def train(
     threads: int = 1,
     seed: int = 0,
     instruments: Sequence[Instrument] = (),
+    demonstrations: DemonstrationOptions | None = None,
     checkpoints: Checkpoints | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
@@ -68,6 +69,7 @@ def train(
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of all random numbers. Evaluations have other episodes than the training.
         instruments: as for `hocket.run`; called every second with the progress of training, and with each evaluation.
+        demonstrations: kept in every batch; see `DemonstrationOptions`, and `hocket.pretrain` to begin with them.
         checkpoints: the folder, and how often to save. In virtual time, an environment that cannot be saved in the
             middle of an episode is saved where the next one begins, with a seed of its own; a warning at the start
             names the reason.
@@ -101,6 +103,11 @@ def train(
         if not isinstance(value, kind):
             raise ConfigurationError(f"{name}={value!r} must be {kind.__name__}(...); try hocket.{kind.__name__}()")
     evaluation = evaluation.under(clock)
+    if demonstrations is not None and not isinstance(demonstrations, DemonstrationOptions):
+        raise ConfigurationError(
+            f"demonstrations={demonstrations!r} must be DemonstrationOptions(...); try "
+            "hocket.DemonstrationOptions(hocket.Demonstrations.load(FILE))"
+        )
     if acting.charge is not None and isinstance(clock, Virtual):
         raise ConfigurationError(
             f"charge={acting.charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
@@ -131,6 +138,7 @@ def train(
             threads=threads,
             seed=seed,
             instruments=instruments,
+            demonstrations=demonstrations,
             checkpoints=checkpoints,
             resume=resume,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -37,23 +38,24 @@ class VirtualTraining:
     Args:
         training: its setup.
         replay: new and empty.
+        shown: the replay of demonstrations, or None.
 
     Attributes:
         judge, learners: of the run as it is played: after `play` they may be others than before.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay, shown: Replay | None) -> None:
         clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
         evaluation = training.evaluation
         assert isinstance(clock, Virtual)
-        self._training, self._replay = training, replay
+        self._training, self._replay, self._shown = training, replay, shown
         self._mid_episode = True
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector = training.collector(replay)
         self._updates = Updates(
             algorithm=algorithm,
             network=network,
-            replay=replay,
+            replay=training.sampled(replay, shown),
             seed=sampling,
             batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
         )
@@ -169,13 +171,14 @@ class VirtualTraining:
 
     def _kept(self) -> Kept:
         # The updates themselves are part of the pickled run, with these in their places.
+        more = {} if self._shown is None else {"shown": self._shown}
         return Kept(
             belongs_to=self._belongs_to,
             network=self._training.network,
             target=self._updates.target,
             optimizer=self._updates.optimizer,
             replay=self._replay,
-            more={"training": self, "evaluator": self._evaluator},
+            more={"training": self, "evaluator": self._evaluator, **more},
         )
 
     def _figures(self) -> LearnerFigures:
@@ -196,12 +199,14 @@ class VirtualTraining:
 def train_virtual(training: TrainingSetup) -> TrainResult:
     """`hocket.train` in virtual time."""
     torch.set_num_threads(training.threads)
-    replay = training.empty_replay()
-    try:
-        played = VirtualTraining(training, replay)
+    with ExitStack() as stack:
+        replay = training.empty_replay()
+        stack.callback(replay.close)
+        shown = training.demonstration_replay()
+        if shown is not None:
+            stack.callback(shown.close)
+        played = VirtualTraining(training, replay, shown)
         result, final = played.play()
-    finally:
-        replay.close()
     learners, judge = played.learners, played.judge
     log = learners.log
     return TrainResult(

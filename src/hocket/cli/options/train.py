@@ -97,11 +97,15 @@ class TrainArguments(ActingArguments):
     bfloat16: bool = False
     """Run the network's trunk in bfloat16, on devices that support it."""
     demonstrations: Path | None = None
-    """File of hocket.Demonstrations to pre-train on (dqn)."""
-    pretrain_updates: int = 16_000
-    """Updates on --demonstrations."""
-    pretrain_delay: int = 1
+    """File of hocket.Demonstrations to pre-train on, and to keep in every batch afterwards (dqn)."""
+    demonstration_delay: int = 1
     """Delay in ticks that --demonstrations are read with, as if they had been played under it."""
+    demonstration_interval: int = 1
+    """Ticks between two decisions that --demonstrations are read with: the delay for --rule sequential."""
+    demonstration_share: float = 0.25
+    """Share of --demonstrations in every batch of the training; 0 forgets them after the pre-training."""
+    pretrain_updates: int = 16_000
+    """Updates on --demonstrations before the training."""
     margin: float = 0.8
     """Margin by which the value of a demonstrated action is to exceed the others; 0 for plain DQN."""
     evaluate_every: int | None = None
@@ -135,8 +139,10 @@ NEEDS = {
     "undelayed_critic": need("algorithm", "sac"),
     "head": need("algorithm", "sac"),
     "late_binding": need("algorithm", "dqn", "rainbow"),
+    "demonstration_delay": DEMONSTRATIONS,
+    "demonstration_interval": DEMONSTRATIONS,
+    "demonstration_share": DEMONSTRATIONS,
     "pretrain_updates": DEMONSTRATIONS,
-    "pretrain_delay": DEMONSTRATIONS,
     "margin": DEMONSTRATIONS,
     "learners": SEVERAL_LEARNERS,
     "update_every": SEVERAL_LEARNERS,
@@ -213,6 +219,7 @@ def late_ticks(options: TrainArguments) -> int:
 def make_algorithm(options: TrainArguments) -> Algorithm:
     """The algorithm, with its own defaults for options that are not given."""
     from hocket.learn.algorithms.dqn import DQN
+    from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
     from hocket.learn.algorithms.rainbow import Rainbow
     from hocket.learn.algorithms.sac import SAC
 
@@ -221,7 +228,11 @@ def make_algorithm(options: TrainArguments) -> Algorithm:
     if options.algorithm == "sac":
         return SAC(**given, undelayed_critic=options.undelayed_critic)
     given["bfloat16"] = options.bfloat16
-    return Rainbow(**given) if options.algorithm == "rainbow" else DQN(**given)
+    if options.algorithm == "rainbow":
+        return Rainbow(**given)
+    if options.demonstrations is None:
+        return DQN(**given)
+    return ImitatingDQN(**given, margin=options.margin, margin_weight=float(options.margin > 0))
 
 
 def check_learnable(options: TrainArguments) -> tuple[tuple[int, ...], gym.spaces.Discrete | gym.spaces.Box]:
