@@ -1,11 +1,12 @@
 """``hocket train`` and ``hocket run`` with continuous actions, as typed."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from command_output import read, refused
 
-from hocket.cli.options.train import TrainArguments, make_algorithm, make_network, with_algorithm, with_head
+from hocket.cli.options.train import TrainArguments, make_algorithm, make_network, with_algorithm
 from hocket.learn.algorithms.sac import SAC
 from hocket.models.actor_and_critics import ActorCritic
 
@@ -20,7 +21,8 @@ def test_it_is_the_usual_algorithm_for_a_box(command, tmp_path):
     figures = read("x.json")
     assert figures["run"]["ticks"] == 260 and figures["updates"] == 260 - 50 + 1  # one a tick
     assert -2000 < figures["final_mean"] < 0
-    assert "head        is told the actions of 2 ticks and the newest observation" in out  # 2.4 ticks late: 3
+    # 2.4 ticks late: 3.
+    assert "newest: late binding, told the 2 actions executed since and the newest observation" in out
     options = read("t/config.json")["options"]
     assert [options[name] for name in ("algorithm", "head", "pending", "default")] == ["sac", "newest", 2, "repeat"]
     again = command("train", "--config", "t/config.json", "--resume", "t", "--out", "t", "--ticks", "300")
@@ -51,8 +53,7 @@ def test_its_options(command, options):
         (("--target-ticks", "9"), ("--target-ticks 9 needs --algorithm dqn or rainbow",)),
         (("--bfloat16",), ("--bfloat16 needs --algorithm dqn or rainbow",)),
         (("--algorithm", "rainbow"), ("--algorithm rainbow needs Discrete actions", "try --algorithm sac")),
-        (("--late-binding",), ("--late-binding needs --algorithm dqn or rainbow",)),
-        (("--env", "CartPole-v1", "--head", "newest"), ("--head newest needs --algorithm sac",)),
+        (("--newest-units", "8"), ("--newest-units 8 needs --algorithm dqn or rainbow",)),
         (("--deep",), ("--deep needs 84x84 pictures",)),
         (("--env", "CartPole-v1", "--undelayed-critic"), ("--undelayed-critic needs --algorithm sac",)),
     ],
@@ -69,11 +70,8 @@ def test_the_network():
     assert isinstance(network, ActorCritic) and (network.pending, network.critics.late_inputs) == (3, (0, False))
     widths = [layer.out_features for layer in network.head if hasattr(layer, "out_features")]
     assert widths == [256, 256, 2]
-    assert network.newest is None  # nothing is late
-    late = with_head(with_algorithm(TrainArguments(env="Pendulum-v1", clock="virtual", latency="lognormal:0.1:0.5")))
-    # The 0.95 quantile: 0.1 · exp(1.645·0.5 − 0.5²/2) s are 4.02 ticks of 20 Hz.
-    assert (late.head, late.pending) == ("newest", 4)
-    assert make_network(late, SAC()).critics.late_inputs == (4, True)
+    late = make_network(replace(options, head="newest", pending=4, undelayed_critic=False), SAC())
+    assert late.critics.late_inputs == (4, True)
     half = make_network(with_algorithm(TrainArguments(env="Pendulum-v1", width=0.5)), SAC())
     assert half.head[0].out_features == 128
     assert json.dumps(options.algorithm) == '"sac"'

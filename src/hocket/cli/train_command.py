@@ -24,6 +24,7 @@ from hocket.cli.options.acting import (
     rate_of,
     saved_options,
 )
+from hocket.cli.options.head import arranged
 from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.train import (
@@ -38,7 +39,6 @@ from hocket.cli.options.train import (
     make_network,
     make_replay_options,
     with_algorithm,
-    with_head,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -63,14 +63,14 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
     """
     console.check_writable(out=options.out, json=options.json)
     check_numbers(options)
-    options = with_head(with_algorithm(options))
+    options = with_algorithm(options)
     result = conclude(
         lambda: execute(options),
         save=(
             lambda result: save_training(options, result),
             lambda result: console.write_json(options.json, as_json(result)),
         ),
-        show=lambda result: show_training(options, result),
+        show=show_training,
     )
     if result.error is not None:
         raise HocketError(result.error)
@@ -84,7 +84,7 @@ def save_training(options: TrainArguments, result: TrainResult) -> str | None:
         return None
     run = result.run
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
-    config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config = {"options": kept_options(options), **run.config, "checkpoint": ended_at}
     config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
     replace(result, run=replace(run, config=config)).save(folder)
@@ -93,7 +93,7 @@ def save_training(options: TrainArguments, result: TrainResult) -> str | None:
     return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
 
 
-def show_training(options: TrainArguments, result: TrainResult) -> None:
+def show_training(result: TrainResult) -> None:
     """Print the summary of the run and that of the learning."""
     console.say(str(result.run.summary()))
     console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
@@ -101,8 +101,6 @@ def show_training(options: TrainArguments, result: TrainResult) -> None:
 
 def learning_figures(result: TrainResult) -> dict[str, str]:
     """The summary of the learning, to print below that of the run."""
-    from hocket.models.actor_and_critics import ActorCritic
-
     final, run = result.final, result.run
     seconds = len(run.record.ticks) / float(run.record.trace.cadence.hz)
     rate = f", {result.updates / seconds:.3g} a second of the environment's time" if seconds else ""
@@ -112,18 +110,10 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
-    if isinstance(result.network, ActorCritic):
-        figures["head"] = heads_inputs(result.network)
+    figures["head"] = str(run.config["head"])
     figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
-
-
-def heads_inputs(network: ActorCritic) -> str:
-    """What the head of ``network`` is told, to print."""
-    told = [f"the actions of {network.pending} ticks"] if network.pending else []
-    told += ["the newest observation"] if network.newest is not None else []
-    return f"is told {' and '.join(told)}" if told else "is told nothing but the observation"
 
 
 def as_json(result: TrainResult) -> dict[str, Any]:
@@ -132,6 +122,8 @@ def as_json(result: TrainResult) -> dict[str, Any]:
     return {
         "run": asdict(result.run.summary()),
         "mode": result.run.config["mode"],
+        "head": result.run.config["options"]["head"],
+        "head_why": result.run.config["head"],
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
@@ -148,12 +140,7 @@ def execute(options: TrainArguments) -> TrainResult:
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
-    acting = hocket.ActingOptions(
-        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-        late_binding=options.late_binding or options.head == "actions",
-        charge=charge_of(options),
-    )
-    replay = make_replay_options(options)
+    charge, replay = charge_of(options), make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )
@@ -164,14 +151,23 @@ def execute(options: TrainArguments) -> TrainResult:
     check_usual(
         hz=rate,
         workers=rule.initial_workers,
-        latency=(options.latency, acting.charge or latency),
+        latency=(options.latency, charge or latency),
         update_latency=(options.update_latency, update_latency),
     )
     check_learnable(options)
     algorithm = make_algorithm(options)
+    if latency is None and options.clock == "virtual":
+        latency = measured(options, algorithm)
+    arrangement = arranged(options, algorithm, hz=rate, law=charge or latency)
+    options = arrangement.options
+    acting = hocket.ActingOptions(
+        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+        late_binding=options.head == "actions",
+        charge=charge,
+    )
     network = make_network(options, algorithm)
     shown = learn_from_demonstrations(options, network, algorithm)
-    clock = make_clock(options, rate, latency, lambda: measured(options, network))
+    clock = make_clock(options, rate, latency, lambda: measured(options, algorithm))
     if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=update_latency)
@@ -191,7 +187,7 @@ def execute(options: TrainArguments) -> TrainResult:
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         say_starting(rule, clock)
-        return hocket.train(
+        result = hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
@@ -210,6 +206,8 @@ def execute(options: TrainArguments) -> TrainResult:
             checkpoints=checkpoints,
             resume=options.resume,
         )
+    config = {**result.run.config, "head": str(arrangement), "options": kept_options(options)}
+    return replace(result, run=replace(result.run, config=config))
 
 
 def charge_of(options: TrainArguments) -> LatencyModel | None:
@@ -221,15 +219,14 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, network: QNetwork | ActorCritic) -> hocket.analysis.Measured:
-    """Measure the inference times of ``network`` on this machine."""
-    from hocket.learn.policy import HEAD_S, LearnedPolicy
+def measured(options: TrainArguments, algorithm: Algorithm) -> hocket.analysis.Measured:
+    """Measure the inference times of the network, in one stage, on this machine."""
+    from hocket.learn.policy import LearnedPolicy
 
+    network = make_network(replace(options, head="none", pending=0), algorithm)
     env = make_world(options)
-    head_s = 0.0 if network.newest is None else HEAD_S
-    policy = LearnedPolicy(network=network, pending=network.pending, head_s=head_s, threads=options.threads)
     try:
-        return hocket.measure(env, policy)
+        return hocket.measure(env, LearnedPolicy(network=network, threads=options.threads))
     finally:
         env.close()
 

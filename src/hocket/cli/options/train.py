@@ -8,22 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium as gym
-import numpy as np
 
 import hocket
-from hocket.cli.options.acting import (
-    ACTING_NEEDS,
-    MEASURED,
-    ActingArguments,
-    make_rule,
-    make_world,
-    parse_latency,
-    rate_of,
-)
+from hocket.cli.options.acting import ACTING_NEEDS, ActingArguments, make_rule, make_world
 from hocket.cli.options.typed import Need, given, need
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
-from hocket.latency.laws import Independent
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
 from hocket.spaces.codec import check_spaces
 
@@ -37,12 +27,10 @@ if TYPE_CHECKING:
     from hocket.models.qnetwork import QNetwork
 
 PICTURE, MINATAR = (84, 84), (10, 10)
-UNITS = 256
+HIDDEN = 256
 """Units of each hidden layer of an actor and a critic."""
 USUAL_UPDATES = {"dqn": 4, "rainbow": 4, "sac": 1}
 """By algorithm, ticks between two updates."""
-DRAWS = 10_000
-"""Samples of a law that estimate its quantile."""
 SUPPORT_TICKS = 1000
 """Ticks of random play that Rainbow's first support is fitted to."""
 
@@ -68,14 +56,15 @@ class TrainArguments(ActingArguments):
     """Ticks before the first update; with sac their actions are random."""
     epsilon_ticks: int | None = None
     """Ticks in which the share of random actions falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
+    head: Literal["auto", "none", "actions", "newest"] = "auto"
+    """What the network's head is told just before its tick (late binding): the actions executed since its observation,
+    or these and the newest observation; none runs the network in one stage. By default newest at a delay above 1 tick,
+    but for the classical loop (--rule sequential)."""
     pending: int | None = None
-    """Ticks of pending actions in the network's input; with sac as many as lie before an action's own by default, else
-    0."""
-    head: Literal["none", "actions", "newest"] | None = None
-    """What an actor's head is told just before its tick: nothing (there is one stage), the actions executed since, or
-    the newest observation as well; newest by default where --latency makes actions late (sac)."""
-    late_binding: bool = False
-    """Run the network's head just before its tick, on the pending actions known by then."""
+    """Ticks of pending actions in the network's input; by default as many as lie within the delay with a late head,
+    else 0."""
+    newest_units: int | None = None
+    """Units of the encoder of the newest observation; by default 32, or fewer if the head would be too slow."""
     undelayed_critic: bool = False
     """Teach the critics by what happened, and only the actor by what it knew (sac)."""
     capacity: int = 100_000
@@ -137,8 +126,7 @@ NEEDS = {
     "target_ticks": need("algorithm", "dqn", "rainbow"),
     "bfloat16": need("algorithm", "dqn", "rainbow"),
     "undelayed_critic": need("algorithm", "sac"),
-    "head": need("algorithm", "sac"),
-    "late_binding": need("algorithm", "dqn", "rainbow"),
+    "newest_units": need("algorithm", "dqn", "rainbow"),
     "demonstration_delay": DEMONSTRATIONS,
     "demonstration_interval": DEMONSTRATIONS,
     "demonstration_share": DEMONSTRATIONS,
@@ -173,12 +161,14 @@ def make_learner(options: TrainArguments) -> Learners:
 
 
 def with_algorithm(options: TrainArguments) -> TrainArguments:
-    """``options`` with the usual algorithm for the environment's actions, if they name none."""
-    if options.algorithm is not None:
-        return options
-    env = make_world(options)
-    env.close()
-    return replace(options, algorithm="sac" if isinstance(env.action_space, gym.spaces.Box) else "dqn")
+    """``options`` with the usual algorithm for the environment's actions, and its default behaviour, if not named."""
+    if options.algorithm is None:
+        env = make_world(options)
+        env.close()
+        options = replace(options, algorithm="sac" if isinstance(env.action_space, gym.spaces.Box) else "dqn")
+    if options.default is None:
+        options = replace(options, default="repeat" if options.algorithm == "sac" else "noop")
+    return options
 
 
 def make_replay_options(options: TrainArguments) -> hocket.ReplayOptions:
@@ -189,31 +179,6 @@ def make_replay_options(options: TrainArguments) -> hocket.ReplayOptions:
         reward_scale=options.reward_scale,
         clip_reward=options.clip_reward,
     )
-
-
-def with_head(options: TrainArguments) -> TrainArguments:
-    """``options`` with the usual default behaviour, pending actions and head, where they name none.
-
-    An actor whose actions are late is told all that is known by late binding: then its problem is hardly delayed.
-    """
-    continuous = options.algorithm == "sac"
-    default = options.default or ("repeat" if continuous else "noop")
-    delay = late_ticks(options) if continuous else 1
-    head = options.head
-    if continuous and head is None:
-        head = "newest" if delay > 1 else "none"
-    pending = delay - 1 if options.pending is None else options.pending
-    return replace(options, default=default, pending=pending, head=head)
-
-
-def late_ticks(options: TrainArguments) -> int:
-    """The delay in ticks that ``--latency`` makes, by its 0.95 quantile; 1 where it is no law."""
-    if options.latency in (None, MEASURED):
-        return 1
-    law = parse_latency(str(options.latency))
-    assert isinstance(law, Independent)
-    late_s = float(np.quantile(law.draw_s(np.random.default_rng(0), DRAWS), 0.95))
-    return max(1, math.ceil(late_s * rate_of(options)))
 
 
 def make_algorithm(options: TrainArguments) -> Algorithm:
@@ -278,7 +243,7 @@ def make_network(options: TrainArguments, algorithm: Algorithm) -> QNetwork | Ac
     from hocket.learn.algorithms.deep_q import DeepQ
     from hocket.learn.algorithms.rainbow import Rainbow
     from hocket.models.actor_and_critics import actor_critic, vector_trunk
-    from hocket.models.qnetwork import impala_trunk, minatar_trunk, mlp_trunk, newest_encoder, q_network
+    from hocket.models.qnetwork import UNITS, impala_trunk, minatar_trunk, mlp_trunk, newest_encoder, q_network
     from hocket.policies.devices import usable_device
 
     device = usable_device(options.device)
@@ -298,7 +263,7 @@ def make_network(options: TrainArguments, algorithm: Algorithm) -> QNetwork | Ac
                 return impala_trunk(options.width, frames=shape[0], deep=options.deep)
             return vector_trunk(math.prod(shape))
 
-        units = UNITS if pictures else max(1, round(UNITS * options.width))
+        units = HIDDEN if pictures else max(1, round(HIDDEN * options.width))
 
         def encoder_of() -> tuple[nn.Module, int]:
             return newest_encoder(shape) if pictures else vector_trunk(math.prod(shape))
@@ -323,6 +288,7 @@ def make_network(options: TrainArguments, algorithm: Algorithm) -> QNetwork | Ac
         features,
         int(space.n),
         pending=options.pending or 0,
+        newest=newest_encoder(shape, units=options.newest_units or UNITS) if options.head == "newest" else None,
         dueling=algorithm.dueling,
         noisy=algorithm.noisy,
         support=support,
