@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from hocket.envs import make_atari
 from hocket.envs.induced_delay import InducedDelay
 from hocket.errors import ActionError, ConfigurationError, EnvError
 from hocket.latency.laws import LatencyModel
+
+pytestmark = pytest.mark.filterwarnings("ignore:delay_ticks=.* without pending actions:RuntimeWarning")
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "with_stable_baselines3.py"
 
@@ -598,6 +601,93 @@ def test_any_interval_and_delay_across_episodes(interval, delay, lasts, default)
     )
 
 
+# -- late binding --------------------------------------------------------------------------------------------
+
+
+def test_a_head_is_told_a_late_and_the_newest_observation():
+    """Counting shows its tick; a delay of 3, decisions 1, 2, 3, 1, ... and the default 0, which never acts."""
+    env = InducedDelay(Counting(6, actions=4), delay_ticks=3, pending_actions=True, newest=True)
+    observation, _ = env.reset()
+    assert env.least_n_step == 1
+    shown, reports = [observation], []
+    for action in (1, 2, 3, 1, 2, 3):
+        observation, _, terminated, _, info = env.step(action)
+        shown.append(observation)
+        reports.append(info["induced_delay"])
+    assert terminated
+
+    def split(observation):
+        rows = observation[1:11].reshape(2, 5).argmax(axis=1).tolist()
+        return int(observation[0]), rows, bool(observation[11]), int(observation[12])
+
+    unknown = 4
+    assert [split(observation) for observation in shown] == [
+        (0, [unknown, unknown], False, 0),
+        (0, [unknown, unknown], False, 1),
+        (0, [1, 2], True, 2),
+        (1, [2, 3], True, 3),
+        (2, [3, 1], True, 4),
+        (3, [1, 2], True, 5),
+        (4, [2, 3], True, 6),
+    ]
+    assert [report["actions"] for report in reports] == [[1], [2], [3], [1], [2], [3]]
+    assert [report["delays"] for report in reports] == [[0], [0], [3], [3], [3], [3]]
+    assert all(report["fresh"] == [True] for report in reports)
+    observation, _ = env.reset()
+    assert split(observation) == (0, [unknown, unknown], False, 0)
+
+
+def test_a_late_head_of_pictures_with_an_interval():
+    env = InducedDelay(Counting(9, picture=True), delay_ticks=2, interval_ticks=3, newest=True)
+    assert set(env.observation_space.spaces) == {"observation", "newest", "ready"}
+    observation, _ = env.reset()
+    assert (observation["ready"], observation["newest"].max()) == ([0], 0)
+    observation, *_, info = env.step(1)
+    assert info["induced_delay"]["fresh"] == [True, False, False]
+    assert (observation["observation"].max(), observation["newest"].max()) == (2, 3)
+    assert observation["ready"] == [1]
+    observation["newest"][:] = 99  # the agent's own
+    observation, *_ = env.step(1)
+    assert (observation["observation"].max(), observation["newest"].max()) == (5, 6)
+
+
+def test_a_blind_one_step_learner_is_warned_of():
+    message = (
+        "delay_ticks=5 without pending actions: the next 2 observations cannot depend on an action, so a one-step "
+        "learner learns nothing of what it led to; try pending_actions=True, newest=True, or n-step returns of at "
+        "least 3 steps and pending_actions=False"
+    )
+    with pytest.warns(RuntimeWarning, match=message):
+        InducedDelay(Counting(), delay_ticks=5, interval_ticks=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert InducedDelay(Counting(), delay_ticks=5, interval_ticks=2, pending_actions=False).least_n_step == 3
+        assert InducedDelay(Counting(), delay_ticks=5, interval_ticks=5).least_n_step == 1
+        assert InducedDelay(Counting(), delay_ticks=5, pending_actions=True).least_n_step == 1
+
+
+@pytest.mark.parametrize("n_step", [1, 3, 4, 6])
+def test_an_observation_depends_on_an_action_after_as_many_steps_as_it_says(n_step):
+    """The observation of step n differs for another first action from ``least_n_step`` on."""
+    seen = []
+    for first in (1, 2):
+        env = InducedDelay(Summing(), delay_ticks=4, pending_actions=False)
+        env.reset()
+        for action in (first, *[0] * (n_step - 1)):
+            observation, *_ = env.step(action)
+        seen.append(float(observation[0]))
+    assert (seen[0] != seen[1]) == (n_step >= env.least_n_step)
+
+
+class Summing(Counting):
+    """Shows the sum of its actions."""
+
+    def step(self, action):
+        observation, *rest = super().step(action)
+        self.sum = getattr(self, "sum", 0) + int(action)
+        return np.full_like(observation, self.sum), *rest
+
+
 # -- as a Gymnasium environment ------------------------------------------------------------------------------
 
 
@@ -610,6 +700,8 @@ def test_any_interval_and_delay_across_episodes(interval, delay, lasts, default)
         {"delay_ticks": 4, "pending_actions": True},
         {"interval_ticks": 2, "delay_ticks": 4, "pending_actions": True, "default": hocket.RandomDefault()},
         {"latency": hocket.LogNormal(0.05, 0.5), "hz": 50},
+        {"delay_ticks": 4, "newest": True},
+        {"interval_ticks": 2, "delay_ticks": 4, "newest": True, "pending_actions": True},
     ],
 )
 @pytest.mark.parametrize("picture", [False, True])
@@ -676,6 +768,8 @@ LAW = hocket.LogNormal(0.05, 0.5)
         ({"gamma": "1"}, "gamma='1'"),
         ({"default": 0}, r"hocket.Fixed\(0\)"),
         ({"latency": LAW, "hz": 50, "pending_actions": True}, "fixed delay"),
+        ({"latency": LAW, "hz": 50, "newest": True}, "newest=True needs a fixed delay"),
+        ({"delay_ticks": 3, "pending_actions": True, "newest": True, "inference_ticks": 3}, "no effect with newest"),
         ({"delay_ticks": 3, "inference_ticks": 2}, "pending_actions=True only"),
         ({"delay_ticks": 3, "pending_actions": True, "inference_ticks": 4}, "exceeds delay_ticks=3"),
         ({"delay_ticks": 3, "pending_actions": True, "inference_ticks": 0}, "inference_ticks=0"),
@@ -687,8 +781,6 @@ def test_options_that_cannot_work(options, message):
 
 
 def test_actions_that_do_not_fit():
-    with pytest.raises(ConfigurationError, match="Discrete actions, not Box"):
-        InducedDelay(gym.make("Pendulum-v1"), delay_ticks=2, pending_actions=True)
     with pytest.raises(ActionError, match="outside"):
         InducedDelay(Counting(), default=hocket.Fixed(9))
     env = InducedDelay(Counting())

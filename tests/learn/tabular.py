@@ -26,8 +26,13 @@ class Batch(NamedTuple):
     next_states: np.ndarray
     pending: np.ndarray
     next_pending: np.ndarray
+    newest: np.ndarray
+    next_newest: np.ndarray
+    delays: np.ndarray
+    next_delays: np.ndarray
     weights: np.ndarray
     indices: np.ndarray
+    demonstrated: np.ndarray | None = None
 
 
 def batch_of(transitions, states=STATES):
@@ -44,6 +49,10 @@ def batch_of(transitions, states=STATES):
         next_states=states_of[[state or 0 for state in after]],
         pending=np.zeros((count, 0), np.int64),
         next_pending=np.zeros((count, 0), np.int64),
+        newest=np.zeros((count, 0), np.float32),
+        next_newest=np.zeros((count, 0), np.float32),
+        delays=np.zeros(count, np.int64),
+        next_delays=np.zeros(count, np.int64),
         weights=np.ones(count, np.float32),
         indices=np.arange(count),
     )
@@ -59,10 +68,10 @@ def exact_values():
 
 
 def learn(algorithm, online, batch, updates):
-    """The target network and all results after so many updates."""
+    """The target network and all results after so many updates, one a tick."""
     target, optimizer = algorithm.target_of(online), algorithm.optimizer(online)
-    results = []
-    for count in range(1, updates + 1):
+    results, sync = [], algorithm.target_sync()
+    for tick in range(updates):
+        sync.before_update(online, target, tick, tick)
         results.append(algorithm.update(online, target, optimizer, batch))
-        algorithm.sync_target(online, target, count)
     return target, results

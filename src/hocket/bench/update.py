@@ -114,6 +114,12 @@ def _bench(
         next_states=rng.integers(0, 256, (batch_size, 1, 84, 84), np.uint8),
         pending=np.zeros((batch_size, 0), np.int64),
         next_pending=np.zeros((batch_size, 0), np.int64),
+        newest=np.zeros((batch_size, 0), np.uint8),
+        next_newest=np.zeros((batch_size, 0), np.uint8),
+        delays=np.zeros(batch_size, np.int64),
+        next_delays=np.zeros(batch_size, np.int64),
+        present=np.zeros((batch_size, 0), np.uint8),
+        next_present=np.zeros((batch_size, 0), np.uint8),
         weights=np.ones(batch_size, np.float32),
         indices=np.arange(batch_size),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +24,9 @@ from hocket.cli.options.acting import (
     rate_of,
     saved_options,
 )
+from hocket.cli.options.head import arranged
 from hocket.cli.options.live import check_live, live_page
+from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.train import (
     NEEDS,
     NOT_KEPT,
@@ -35,6 +37,8 @@ from hocket.cli.options.train import (
     make_learner,
     make_learning_rule,
     make_network,
+    make_replay_options,
+    with_algorithm,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -46,7 +50,8 @@ from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
     from hocket.training.result import TrainResult
 
@@ -57,13 +62,15 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
     hocket train --config FOLDER/config.json --resume FOLDER resumes a training.
     """
     console.check_writable(out=options.out, json=options.json)
+    check_numbers(options)
+    options = with_algorithm(options)
     result = conclude(
         lambda: execute(options),
         save=(
             lambda result: save_training(options, result),
             lambda result: console.write_json(options.json, as_json(result)),
         ),
-        show=lambda result: show_training(options, result),
+        show=show_training,
     )
     if result.error is not None:
         raise HocketError(result.error)
@@ -77,7 +84,7 @@ def save_training(options: TrainArguments, result: TrainResult) -> str | None:
         return None
     run = result.run
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
-    config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config = {"options": kept_options(options), **run.config, "checkpoint": ended_at}
     config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
     replace(result, run=replace(run, config=config)).save(folder)
@@ -86,7 +93,7 @@ def save_training(options: TrainArguments, result: TrainResult) -> str | None:
     return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
 
 
-def show_training(options: TrainArguments, result: TrainResult) -> None:
+def show_training(result: TrainResult) -> None:
     """Print the summary of the run and that of the learning."""
     console.say(str(result.run.summary()))
     console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
@@ -103,6 +110,7 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
+    figures["head"] = str(run.config["head"])
     figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
@@ -114,10 +122,12 @@ def as_json(result: TrainResult) -> dict[str, Any]:
     return {
         "run": asdict(result.run.summary()),
         "mode": result.run.config["mode"],
+        "head": result.run.config["options"]["head"],
+        "head_why": result.run.config["head"],
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
-        "final_mean_return": final.mean if len(final.returns) else None,
+        "final_mean": final.mean if len(final.returns) else None,
         "final_tick": final.tick,
         "evaluations": [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations],
         "error": result.error,
@@ -130,12 +140,7 @@ def execute(options: TrainArguments) -> TrainResult:
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
-    acting = hocket.ActingOptions(
-        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-        late_binding=options.late_binding,
-        charge=charge_of(options),
-    )
-    replay = hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack)
+    charge, replay = charge_of(options), make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )
@@ -146,14 +151,23 @@ def execute(options: TrainArguments) -> TrainResult:
     check_usual(
         hz=rate,
         workers=rule.initial_workers,
-        latency=(options.latency, acting.charge or latency),
+        latency=(options.latency, charge or latency),
         update_latency=(options.update_latency, update_latency),
     )
     check_learnable(options)
     algorithm = make_algorithm(options)
+    if latency is None and options.clock == "virtual":
+        latency = measured(options, algorithm)
+    arrangement = arranged(options, algorithm, hz=rate, law=charge or latency)
+    options = arrangement.options
+    acting = hocket.ActingOptions(
+        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+        late_binding=options.head == "actions",
+        charge=charge,
+    )
     network = make_network(options, algorithm)
-    learn_from_demonstrations(options, network, algorithm)
-    clock = make_clock(options, rate, latency, lambda: measured(options, network))
+    shown = learn_from_demonstrations(options, network, algorithm)
+    clock = make_clock(options, rate, latency, lambda: measured(options, algorithm))
     if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=update_latency)
@@ -173,7 +187,7 @@ def execute(options: TrainArguments) -> TrainResult:
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         say_starting(rule, clock)
-        return hocket.train(
+        result = hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
@@ -188,9 +202,12 @@ def execute(options: TrainArguments) -> TrainResult:
             threads=options.threads,
             seed=options.seed,
             instruments=instruments,
+            demonstrations=shown,
             checkpoints=checkpoints,
             resume=options.resume,
         )
+    config = {**result.run.config, "head": str(arrangement), "options": kept_options(options)}
+    return replace(result, run=replace(result.run, config=config))
 
 
 def charge_of(options: TrainArguments) -> LatencyModel | None:
@@ -202,13 +219,14 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
-    """Measure the inference times of ``network`` on this machine."""
+def measured(options: TrainArguments, algorithm: Algorithm) -> hocket.analysis.Measured:
+    """Measure the inference times of the network, in one stage, on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
+    network = make_network(replace(options, head="none", pending=0), algorithm)
     env = make_world(options)
     try:
-        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
+        return hocket.measure(env, LearnedPolicy(network=network, threads=options.threads))
     finally:
         env.close()
 
@@ -239,29 +257,44 @@ def kept_options(options: TrainArguments) -> dict[str, Any]:
     return saved_options(options, without=NOT_KEPT)
 
 
-def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algorithm: DeepQ) -> None:
-    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was."""
-    if options.demonstrations is None or options.resume is not None:
-        return
-    from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
+def learn_from_demonstrations(
+    options: TrainArguments, network: QNetwork | ActorCritic, algorithm: Algorithm
+) -> hocket.DemonstrationOptions | None:
+    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was.
 
-    env = make_world(options)
-    env.close()
-    assert isinstance(env.action_space, gym.spaces.Discrete)
-    demonstrations = hocket.Demonstrations.load(options.demonstrations)
-    known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
-    losses = hocket.pretrain(
-        demonstrations,
-        network,
-        ImitatingDQN(**known, margin=options.margin, margin_weight=float(options.margin > 0)),
-        actions=env.action_space,
-        delay_ticks=options.pretrain_delay,
-        updates=options.pretrain_updates,
-        frame_stack=options.frame_stack,
-        threads=options.threads,
-        seed=options.seed,
+    Returns:
+        the demonstrations that the training keeps, or None.
+    """
+    if options.demonstrations is None:
+        return None
+    from hocket.learn.algorithms.dqn import DQN
+    from hocket.models.qnetwork import QNetwork
+
+    share = options.demonstration_share
+    shown = hocket.DemonstrationOptions(
+        hocket.Demonstrations.load(options.demonstrations),
+        delay_ticks=options.demonstration_delay,
+        interval_ticks=options.demonstration_interval,
+        **({"share": share} if share else {}),
     )
-    console.say(
-        f"pre-trained: {len(losses):,} updates on {demonstrations.episodes} episodes of mean return "
-        f"{demonstrations.returns.mean():.4g}; loss {losses[-1]:.3g} in the end"
-    )
+    if options.resume is None:
+        env = make_world(options)
+        env.close()
+        assert isinstance(env.action_space, gym.spaces.Discrete)
+        assert isinstance(network, QNetwork) and isinstance(algorithm, DQN)
+        losses = hocket.pretrain(
+            shown,
+            network,
+            algorithm,
+            actions=env.action_space,
+            updates=options.pretrain_updates,
+            replay=make_replay_options(options),
+            threads=options.threads,
+            seed=options.seed,
+        )
+        demonstrations = shown.demonstrations
+        console.say(
+            f"pre-trained: {len(losses):,} updates on {demonstrations.episodes} episodes of mean return "
+            f"{demonstrations.returns.mean():.4g}; loss {losses[-1]:.3g} in the end"
+        )
+    return shown if share else None

@@ -339,6 +339,28 @@ class Scheduler:
             self._end(playing, EXECUTED, out)
         return True
 
+    def coming(self, tick: int) -> Inference | None:
+        """The inference in flight that tick ``tick`` is going to execute, as far as its rule has said; None if none is.
+
+        One whose tick was an earlier one counts, since it may still come; a rule without targets says nothing of an
+        inference before it has features or an answer.
+        """
+        coming: Inference | None = None
+        for inference in (*self._running.values(), *self._answers()):
+            if inference.outcome is None and inference.observation > self.last[0]:
+                expected = self._expected_tick(inference)
+                if 0 <= expected <= tick and (coming is None or inference.observation > coming.observation):
+                    coming = inference
+        return coming
+
+    def _expected_tick(self, inference: Inference) -> int:
+        """The tick that is going to execute ``inference``; -1 if that is not known."""
+        if inference.bound_tick >= 0:
+            return inference.bound_tick
+        if inference.state is RUNNING:
+            return inference.target
+        return self._bind_tick(inference) if inference.state is WAITING else self.schedule.release_tick(inference)
+
     # -- two stages ----------------------------------------------------------------------------------------
 
     def _trunk_finished(self, event: e.TrunkFinished, out: list[Command]) -> None:

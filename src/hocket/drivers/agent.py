@@ -20,6 +20,7 @@ from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.rate_watch import CycleWatch
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
@@ -96,6 +97,7 @@ class StaggeredAgent:
             None,
         )
         self._joined = self._executor.launch()
+        self._alone = LoneHead.of(factory, self._setup.codec, np.zeros(observation_space.shape, self._dtype))
         self._engine: RealtimeEngine | None = None
         self._tick = 0
         self._observed = -1
@@ -212,6 +214,7 @@ class StaggeredAgent:
             self._executor,
             joined=self._joined,
             failures=self._failures,
+            alone=self._alone,
             keep_trace=False,
         )
         self._cycles = CycleWatch(engine.cadence)

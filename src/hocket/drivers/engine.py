@@ -19,6 +19,7 @@ from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.drivers.executors.base import Executor
+from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.pending_actions import PendingTracker
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.policies.base import PolicyFactory
@@ -32,7 +33,9 @@ RUNNING = np.empty(0)
 class Decision(NamedTuple):
     """The action source of a tick; ``version`` is that of the weights that computed the action.
 
-    ``inference`` and ``version`` are -1 and ``delay_ticks`` is 0 where the default acted.
+    ``inference`` and ``version`` are -1 and ``delay_ticks`` is 0 where the default acted. ``newest`` is the tick of the
+    newest observation that a head was given, else -1. Where a head acted alone, before any inference of its episode, it
+    is not -1, and ``inference`` and ``delay_ticks`` are as for the default.
     """
 
     tick: int
@@ -40,11 +43,20 @@ class Decision(NamedTuple):
     step: int
     delay_ticks: int
     version: int = -1
+    newest: int = -1
 
     @property
     def fresh(self) -> bool:
         """True if an inference's action was executed, False if the default acted."""
         return self.inference >= 0
+
+
+class NextInputs(NamedTuple):
+    """What a decision would be computed from: observations by tick, -1 where it gets none."""
+
+    observation: int
+    newest: int
+    pending_actions: PendingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,7 @@ class Engine:
         setup: the parts that configure it.
         cadence: of its ticks.
         executor: runs its inferences.
+        alone: the policy's head where it acts alone; see `PolicyFactory.tells_delay`.
         keep_trace: True to keep every event and command.
 
     Attributes:
@@ -80,7 +93,15 @@ class Engine:
         dispatcher: collects handled events for instruments; None without any.
     """
 
-    def __init__(self, setup: EngineSetup, cadence: Cadence, executor: Executor, *, keep_trace: bool = True) -> None:
+    def __init__(
+        self,
+        setup: EngineSetup,
+        cadence: Cadence,
+        executor: Executor,
+        *,
+        alone: LoneHead | None = None,
+        keep_trace: bool = True,
+    ) -> None:
         rule, policy = setup.rule, setup.policy
         pending, head_ns = policy.pending, policy.head_ns
         self.scheduler = Scheduler(rule, cadence, head_ns)
@@ -90,6 +111,7 @@ class Engine:
         self.cadence = cadence
         self._executed: c.Execute | c.ExecuteDefault = c.ExecuteDefault(0)
         self._version = -1  # of the executed action's weights
+        self._seen_newest = -1  # the newest observation that its head was given, by its tick
         self.wake_ns: int | None = None
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
@@ -103,9 +125,15 @@ class Engine:
         self._action: Any = None
         self.pending = pending
         self.head_ns = head_ns
-        self._tell_newest = policy.newest
+        self._tell_newest, self._tell_delay = policy.newest, policy.tells_delay
+        self._alone = alone
+        self._newest_tick = -1
+        self._first_tick = 0  # of the episode's first observation
+        self._bound_newest: dict[int, int] = {}  # by inference whose head was given one: the newest observation's tick
         self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
-        self._pending = PendingTracker(pending, setup.codec, setup.default) if pending else None
+        self._pending = (
+            PendingTracker(pending, setup.codec, setup.default if alone is None else None) if pending else None
+        )
         self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target and its pending actions
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """The pending actions of the inference whose action was executed last."""
@@ -115,8 +143,9 @@ class Engine:
         """The decision of the last tick."""
         did = self._executed
         if isinstance(did, c.ExecuteDefault):
-            return Decision(did.tick, -1, 0, 0)
-        return Decision(did.tick, did.inference, did.step, did.delay_ticks, self._version)
+            version = self._version if self._seen_newest >= 0 else -1
+            return Decision(did.tick, -1, 0, 0, version, self._seen_newest)
+        return Decision(did.tick, did.inference, did.step, did.delay_ticks, self._version, self._seen_newest)
 
     def deadline(self, tick: int, now_ns: int) -> Any:
         """Return the action that tick ``tick`` executes; the caller may keep and change it."""
@@ -130,6 +159,9 @@ class Engine:
         kept[...] = source
         observations = self._observations
         observations[tick] = self._newest = kept
+        self._newest_tick = tick
+        if episode_ended:
+            self._first_tick = tick
         self.feed(e.Ticked(now_ns, tick, episode_ended))
         oldest = self.scheduler.oldest_needed
         while (first := next(iter(observations))) < oldest:
@@ -141,6 +173,33 @@ class Engine:
         """Return the pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
         assert self._pending is not None
         return self._pending.pending_actions(observation, target, self._action, self._answers)
+
+    def next_inputs(self, tick: int) -> NextInputs:
+        """What the action of tick ``tick`` + 1 would be computed from if the episode, which ``tick`` ended, went on.
+
+        Called after the deadline of ``tick``, before its observation. Of one stage: an inference that starts on that
+        observation. Of two: the head for the next tick, given what has been executed; if nothing is aimed at that tick
+        all is -1, as it cannot be known.
+        """
+        unknown = NOTHING_PENDING if self._pending is None else self.pending_actions(tick, tick)
+        if not self.head_ns:
+            pending_actions = unknown if self._pending is None else self.pending_actions(tick, -1)
+            return NextInputs(tick, -1, pending_actions)
+        newest = tick if self._tell_newest else -1
+        coming = self.scheduler.coming(tick + 1)
+        if coming is None:
+            return NextInputs(-1, newest if self._acts_alone else -1, unknown)
+        if coming.bound_tick >= 0:
+            newest = self._bound_newest.get(coming.id, -1)
+            return NextInputs(coming.observation, newest, self._inputs[coming.id][1] if self._inputs else unknown)
+        if self._pending is None:
+            return NextInputs(coming.observation, newest, unknown)
+        return NextInputs(coming.observation, newest, self.pending_actions(coming.observation, tick + 1))
+
+    @property
+    def _acts_alone(self) -> bool:
+        """True if the head acts alone where no inference does: none has acted in this episode."""
+        return self._alone is not None and self.scheduler.last[0] < self._first_tick
 
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """Take in the encoded answer of an inference: an array of ``event.length`` actions."""
@@ -175,7 +234,7 @@ class Engine:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        for kept in (self._answers, self._versions, self._inputs, self._unbound):
+        for kept in (self._answers, self._versions, self._inputs, self._unbound, self._bound_newest):
             kept.clear()
 
     def feed(self, event: Event) -> None:
@@ -203,6 +262,8 @@ class Engine:
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
+                if self._tell_newest:
+                    self._seen_newest = self._bound_newest.get(command.inference, -1)
                 if self._pending is not None:
                     self.last_pending_actions = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
@@ -214,11 +275,15 @@ class Engine:
                     self._pending.ended(self._inputs.pop(command.inference)[0])
                 if self.head_ns:
                     self._unbound.pop(command.inference, None)
+                    self._bound_newest.pop(command.inference, None)
             elif type(command) is c.BindHead:
                 self._bind(command, event.time_ns)
             elif type(command) is c.ExecuteDefault:
-                self._action = self._default(self._newest, self._action)
                 self._executed = command
+                if self._tell_newest:
+                    self._act_unbound()
+                else:
+                    self._action = self._default(self._newest, self._action)
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.WakeAt:
@@ -230,6 +295,16 @@ class Engine:
             elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)
         self._handling = False
+
+    def _act_unbound(self) -> None:
+        """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
+        alone = self._alone
+        if alone is None or not self._acts_alone:
+            self._action, self._seen_newest = self._default(self._newest, self._action), -1
+            return
+        assert self._newest is not None
+        self._action, self._seen_newest = alone(self._newest), self._newest_tick
+        self._version, self.last_pending_actions = alone.version, alone.pending_actions
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a suspended run: without the dispatcher."""
@@ -246,4 +321,7 @@ class Engine:
         if self._tell_newest:
             assert self._newest is not None
             inputs = (*inputs, self._newest)
+            self._bound_newest[command.inference] = self._newest_tick
+        if self._tell_delay:
+            inputs = (*inputs, np.array([self._newest_tick + 1 - observation]))
         self._executor.bind(command.inference, command.worker, inputs, now_ns)

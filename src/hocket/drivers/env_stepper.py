@@ -97,12 +97,12 @@ class EnvStepper:
         if self.listener is None and self.dispatcher is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return
-        decision, final_pending_actions = engine.last, NOTHING_PENDING
-        if self.episode_ended and engine.pending:
-            final_pending_actions = engine.pending_actions(tick, -1)
+        decision, final = engine.last, None
+        if self.episode_ended:
+            final = engine.next_inputs(tick)
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
-        shows_pending = engine.pending > 0 and decision.fresh
+        shows_pending = engine.pending > 0 and (decision.fresh or decision.newest >= 0)
         moment = Moment(
             tick=tick,
             deadline_ns=engine.cadence.deadline_ns(tick),
@@ -117,7 +117,10 @@ class EnvStepper:
             truncated=bool(record.truncated[-1]),
             observation=self.observation.copy(),
             final_observation=record.final_observations[tick].copy() if self.episode_ended else None,
-            final_pending_actions=final_pending_actions,
+            final_pending_actions=NOTHING_PENDING if final is None else final.pending_actions,
+            newest=decision.newest,
+            final_decided_on=None if final is None else final.observation,
+            final_newest=-1 if final is None else final.newest,
         )
         if self.listener is not None:
             self.listener.ticked(moment)

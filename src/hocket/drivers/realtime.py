@@ -13,6 +13,7 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
@@ -99,9 +100,10 @@ class Realtime:
                 if dispatcher is not None:
                     dispatcher.starting(view)
                 joined = executor.launch()
+                alone = LoneHead.of(setup.policy, setup.codec, observation)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
-                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures)
+                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures, alone=alone)
                 record = attached.record = RunRecord(engine.trace)
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation

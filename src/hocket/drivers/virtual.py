@@ -10,10 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
+import numpy as np
+
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.virtual import VirtualExecutor
+from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
@@ -79,7 +82,8 @@ class Virtual:
             learning=self.learning,
             failures=FailureLog(self.failures),
         )
-        engine = Engine(setup, cadence, executor)
+        example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
+        engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
         run = VirtualRun(
             engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
         )

@@ -7,6 +7,8 @@ scheduler: it executes, tick for tick, the same actions as the virtual driver wi
 
 from __future__ import annotations
 
+import math
+import warnings
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -48,7 +50,18 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     **Info.** ``info["induced_delay"]`` holds four lists with one entry a tick: ``actions`` executed, ``rewards``,
     ``fresh`` (a decision rather than the default) and ``delays`` (tick − tick of the observation decided on, 0
-    where the default acted). The rest is the last tick's own info.
+    where the default acted, and with ``newest`` where there were no features). The rest is the last tick's own info.
+
+    **Late binding.** With ``newest`` the decision is that of a head that runs just before its tick: it executes in the
+    next tick, and the observation shows what the head is told: the observation of ``delay_ticks`` before that tick,
+    whose features a slow trunk has by then, the newest one, and whether there are features at all. In the first
+    ``delay_ticks`` − 1 ticks of an episode there are none; the episode's first observation fills the place. That is
+    ``TwoStage(trunk, head, newest=True, tells_delay=True)`` under ``TickDispatch(delay_ticks)`` in the virtual driver.
+
+    **Learners.** Without pending actions or ``newest``, no observation shows an action before ``least_n_step`` steps
+    have passed: a learner must bootstrap from that one or a later one, with n-step returns of as many steps. A one-step
+    learner sees an action's own reward at most, never what it led to. A warning says so unless ``pending_actions`` is
+    given.
 
     **Random delay.** With a ``latency`` every decision's inference takes a drawn duration. It executes at the
     first tick whose deadline it makes, at the earliest o + 1, unless a newer decision has executed or is ready as
@@ -66,12 +79,18 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         latency: a law of inference times, for random delays; needs ``hz``.
         default: what fills the other ticks; the first action of a Discrete, zeros in a Box, if None.
         pending_actions: add to each observation what ticks o+1 ... o+``delay_ticks``-1 will execute, as far as it is
-            known at tick o; this makes the problem Markov again. One row a tick, one-hot over the actions and, last,
-            ``unknown``: a decision whose inference is still running, or a default that cannot be foreseen (random,
-            or a function of later observations). Fixed delays and Discrete actions only. A one-dimensional Box
-            becomes a longer one of the same dtype, rows appended (any MLP takes it); other observations become
-            ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
-            and the observation is unchanged.
+            known at tick o, or with ``newest`` what has executed since the late observation; this makes the problem
+            Markov again. One row a tick. Discrete actions: one-hot over the actions and, last, ``unknown``: a decision
+            whose inference is still running, or a default that cannot be foreseen (random, or a function of later
+            observations). Box actions: their elements and, last, 1; all 0 if unknown. Fixed delays only. A
+            one-dimensional Box becomes a longer one of the same dtype, rows appended (any MLP takes it); other
+            observations, and integers beside Box actions, become ``Dict(observation=..., pending=Box(...,
+            (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending and the observation is unchanged. None is
+            False.
+        newest: decide by late binding on the newest observation as well; see above. A one-dimensional Box is followed
+            by the rows of pending actions, if there are any, a number that is 1 if there are features and else 0, and
+            the newest observation; other observations become a ``Dict`` with ``ready=Box(0, 1, (1,))`` and ``newest``.
+            Fixed delays only.
         inference_ticks: how long an inference lasts, for ``pending_actions`` only: 1 to ``delay_ticks``; 1 if None.
             With 1 (quick, then held, or late in the actuators; also what a late-binding head gets to know) every
             pending decision is known. With ``delay_ticks`` it is never: nothing of it exists yet at tick o.
@@ -90,7 +109,8 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         delay_ticks: int = 1,
         latency: LatencyModel | None = None,
         default: Default | None = None,
-        pending_actions: bool = False,
+        pending_actions: bool | None = None,
+        newest: bool = False,
         inference_ticks: int | None = None,
         gamma: float = 1.0,
         hz: float | str | Fraction | None = None,
@@ -102,6 +122,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             latency=latency,
             default=default,
             pending_actions=pending_actions,
+            newest=newest,
             inference_ticks=inference_ticks,
             gamma=gamma,
             hz=hz,
@@ -119,9 +140,26 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._codec = ActionCodec(env.action_space)
         self._checked = CheckedEnv(env)
         self._behaviour = Fixed(neutral(env.action_space)) if default is None else default
-        self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=pending_actions)
-        if self._pending is not None:
+        wanted = bool(pending_actions)
+        self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=wanted)
+        self._late: _LateView | None = None
+        if newest:
+            self._late = _late_view(env, self._delay, inference_ticks, rows=self._delay - 1 if wanted else 0)
+            self.observation_space = self._late.space
+        elif self._pending is not None:
             self.observation_space = self._pending.space
+        self.least_n_step = 1 if wanted or newest else -(-self._delay // self._interval)
+        """The steps after which an observation shows an action, or its successors do: what an n-step learner needs at
+        least. 0 where delays are random."""
+        if pending_actions is None and self.least_n_step > 1:
+            warnings.warn(
+                f"delay_ticks={self._delay} without pending actions: the next {self.least_n_step - 1} observations "
+                "cannot depend on an action, so a one-step learner learns nothing of what it led to; try "
+                f"pending_actions=True, newest=True, or n-step returns of at least {self.least_n_step} steps and "
+                "pending_actions=False",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self._default: BoundDefault
         self._begin(None)
         self._between_episodes = True
@@ -138,6 +176,10 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._executed: Any = None
         self._decided_on = -1  # the observation of the last executed decision
         self._in_flight: list[tuple[int, int, Any]] = []  # heap of (usable tick, observation, action)
+        self._history: list[
+            Any
+        ] = []  # of late binding: this episode's newest observations, at most as many as the delay
+        self._acted: list[Any] = []  # and the actions that led from each to the next
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode; decisions in flight are discarded."""
@@ -146,6 +188,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._in_flight.clear()
         observation, info = self._checked.reset(seed=seed, options=options)
         self._newest = deepcopy(observation)  # the environment may reuse its buffer
+        self._history, self._acted = [self._newest], []
         self._between_episodes = False
         return self._seen(), info
 
@@ -166,24 +209,30 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         fresh: list[bool] = []
         delays: list[int] = []
         total, discount, ended = 0.0, 1.0, False
+        delay_told = self._delay if len(self._history) >= self._delay else 0  # of a head
         while len(rewards) < self._interval and not ended:
             self._tick += 1
             delay = self._act()
             observation, reward, terminated, truncated, info = self._checked.step(self._codec.copied(self._executed))
             self._newest = deepcopy(observation)
+            if self._late is not None:
+                self._history = [*self._history, self._newest][-self._delay :]
+                self._acted = [*self._acted, self._executed][-self._delay :]
             total += discount * reward
             discount *= self._gamma
             ended = terminated or truncated
             actions.append(self._codec.copied(self._executed))
             rewards.append(reward)
             fresh.append(delay > 0)
-            delays.append(delay)
+            delays.append(delay if self._late is None or not delay else delay_told)
         self._between_episodes = ended
         report = {"actions": actions, "rewards": rewards, "fresh": fresh, "delays": delays}
         return self._seen(), total, terminated, truncated, {**info, INFO_KEY: report}
 
     def _usable_from(self, tick: int) -> int:
         """The first tick that a decision on observation ``tick`` can execute at."""
+        if self._late is not None:
+            return tick + 1
         if self._cadence is None:
             return tick + self._delay
         now_ns = self._cadence.deadline_ns(tick)
@@ -205,51 +254,137 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def _seen(self) -> Any:
         """The newest observation as the agent sees it; the agent may keep and change it."""
+        if self._late is not None:
+            return self._late.view(self._history, self._acted)
         if self._pending is None:
             return deepcopy(self._newest)
         last = self._default(None, self._executed) if self._pending.foreseeable else None
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
 
 
-class _PendingRows:
-    """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
+class _Rows:
+    """Pending actions as rows of numbers: Discrete ones one-hot, elements of a Box with a mask."""
 
-    def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
-        assert isinstance(env.action_space, spaces.Discrete)
-        self._first = int(env.action_space.start)
-        self._unknown = int(env.action_space.n)
-        self._shape = rows, self._unknown + 1
-        self._inference_ticks = inference_ticks
-        self._repeats = isinstance(default, RepeatLast)
-        self.foreseeable = isinstance(default, Fixed | RepeatLast)
+    def __init__(self, actions: spaces.Space[Any], count: int) -> None:
+        self.box = isinstance(actions, spaces.Box)
+        low: Any = 0
+        high: Any = 1
+        self._first = 0
+        if isinstance(actions, spaces.Discrete):
+            self._first = int(actions.start)
+            size = int(actions.n)
+        else:
+            assert isinstance(actions, spaces.Box)
+            size = math.prod(actions.shape)
+            # The elements of an action, or zeros, and the mask.
+            low = np.append(np.minimum(actions.low, 0), 0)
+            high = np.append(np.maximum(actions.high, 0), 1)
+        self.shape = count, size + 1
+        self._ends = low, high
+
+    def space(self, dtype: Any) -> spaces.Box:
+        """Of the rows."""
+        low, high = (np.broadcast_to(np.asarray(end, dtype), self.shape) for end in self._ends)
+        return spaces.Box(low, high, dtype=dtype)
+
+    def of(self, actions: list[Any], dtype: Any) -> NDArray[Any]:
+        """The rows of ``actions``, None where unknown."""
+        rows = np.zeros(self.shape, dtype)
+        for row, action in zip(rows, actions, strict=True):
+            if not self.box:
+                row[-1 if action is None else action - self._first] = 1
+            elif action is not None:
+                row[:-1], row[-1] = np.ravel(action), 1
+        return rows
+
+
+def _is_flat(observations: spaces.Space[Any], rows: _Rows | None) -> bool:
+    """True for vectors that ``rows`` can be appended to."""
+    if not isinstance(observations, spaces.Box) or len(observations.shape) != 1:
+        return False
+    return rows is None or not rows.box or np.issubdtype(observations.dtype, np.floating)
+
+
+class _LateView:
+    """What a head is told: a late observation, the actions executed since, whether it counts, and the newest one.
+
+    Args:
+        rows: of pending actions; 0 to tell none.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], delay: int, rows: int) -> None:
+        self._delay, self._count = delay, rows
         inner = env.observation_space
-        self._flat = isinstance(inner, spaces.Box) and len(inner.shape) == 1
+        self._rows = _Rows(env.action_space, rows) if rows else None
+        self._flat = _is_flat(inner, self._rows)
         self.space: spaces.Space[Any]
         self._dtype: Any = np.float32
         if self._flat:
             assert isinstance(inner, spaces.Box)
             self._dtype = inner.dtype
-            entries = rows * self._shape[1]
-            low = np.concatenate((inner.low, np.zeros(entries, self._dtype)))
-            high = np.concatenate((inner.high, np.ones(entries, self._dtype)))
+            between = [] if self._rows is None else [self._rows.space(self._dtype)]
+            parts = [inner, *between, spaces.Box(0, 1, (1,), self._dtype), inner]
+            low, high = (np.concatenate([getattr(part, end).ravel() for part in parts]) for end in ("low", "high"))
             self.space = spaces.Box(low, high, dtype=self._dtype)
         else:
-            self.space = spaces.Dict(observation=inner, pending=spaces.Box(0, 1, self._shape, self._dtype))
+            told: dict[str, spaces.Space[Any]] = {"observation": inner, "newest": inner}
+            told["ready"] = spaces.Box(0, 1, (1,), self._dtype)
+            if self._rows is not None:
+                told["pending"] = self._rows.space(self._dtype)
+            self.space = spaces.Dict(told)
+
+    def view(self, history: list[Any], acted: list[Any]) -> Any:
+        """What the head of the next tick is told, after an episode's last observations and the actions between them."""
+        ready = len(history) >= self._delay
+        late = history[-self._delay] if ready else history[0]
+        flag = np.full(1, ready, self._dtype)
+        rows = None
+        if self._rows is not None:
+            known = acted[-self._count :] if ready else [None] * self._count
+            rows = self._rows.of(known, self._dtype)
+        if not self._flat:
+            told = {"observation": deepcopy(late), "newest": deepcopy(history[-1]), "ready": flag}
+            return told if rows is None else {**told, "pending": rows}
+        between = (flag,) if rows is None else (rows.ravel(), flag)
+        ends = [np.asarray(observation, self._dtype) for observation in (late, history[-1])]
+        return np.concatenate((ends[0], *between, ends[1]))
+
+
+class _PendingRows:
+    """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
+
+    def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
+        self._rows = _Rows(env.action_space, rows)
+        self._inference_ticks = inference_ticks
+        self._repeats = isinstance(default, RepeatLast)
+        self.foreseeable = isinstance(default, Fixed | RepeatLast)
+        inner = env.observation_space
+        self._flat = _is_flat(inner, self._rows)
+        self.space: spaces.Space[Any]
+        self._dtype: Any = np.float32
+        if self._flat:
+            assert isinstance(inner, spaces.Box)
+            self._dtype = inner.dtype
+            added = self._rows.space(self._dtype)
+            low, high = np.append(inner.low, added.low), np.append(inner.high, added.high)
+            self.space = spaces.Box(low, high, dtype=self._dtype)
+        else:
+            self.space = spaces.Dict(observation=inner, pending=self._rows.space(self._dtype))
 
     def add_to(self, observation: Any, tick: int, in_flight: list[tuple[int, int, Any]], foreseen: Any) -> Any:
-        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, if that can be known."""
-        beta = foreseen - self._first if self.foreseeable else self._unknown
+        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, None if unknown."""
         aimed = {target: (source, action) for target, source, action in in_flight}
-        rows = np.zeros(self._shape, self._dtype)
-        column = beta
-        for row in range(len(rows)):
+        known: list[Any] = []
+        coming = foreseen
+        for row in range(self._rows.shape[0]):
             if decision := aimed.get(tick + 1 + row):
                 source, action = decision
                 finished = source + self._inference_ticks <= tick
-                column = action - self._first if finished else self._unknown
+                coming = action if finished else None
             elif not self._repeats:  # what repeats the last action repeats the row before
-                column = beta
-            rows[row, column] = 1
+                coming = foreseen
+            known.append(coming)
+        rows = self._rows.of(known, self._dtype)
         if not self._flat:
             return {"observation": deepcopy(observation), "pending": rows}
         joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
@@ -303,11 +438,20 @@ def _pending(
             "pending_actions=True needs a fixed delay: under a law an answer executes as soon as it is ready, so "
             "none is known ahead; try delay_ticks=4, or pending_actions=False"
         )
-    if not isinstance(env.action_space, spaces.Discrete):
-        raise ConfigurationError(
-            f"pending_actions=True needs Discrete actions, not {env.action_space}; try pending_actions=False"
-        )
     lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
     if lasts > delay:
         raise ConfigurationError(f"inference_ticks={lasts} exceeds delay_ticks={delay}; at most that many are allowed")
     return _PendingRows(env, default, delay - 1, lasts) if delay > 1 else None
+
+
+def _late_view(env: gym.Env[Any, Any], delay: int, inference_ticks: int | None, *, rows: int) -> _LateView:
+    if delay == 0:
+        raise ConfigurationError(
+            "newest=True needs a fixed delay, so that it is known which observation has features; try delay_ticks=4"
+        )
+    if inference_ticks is not None:
+        raise ConfigurationError(
+            f"inference_ticks={inference_ticks!r} has no effect with newest=True: a head knows the executed actions; "
+            "leave it out"
+        )
+    return _LateView(env, delay, rows)

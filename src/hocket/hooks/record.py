@@ -43,7 +43,15 @@ class Moment:
     final_observation: Any
     """The last observation of the episode that ended in this tick, else None."""
     final_pending_actions: PendingActions
-    """The pending actions of an inference on it; empty if no episode ended or the policy takes none."""
+    """The pending actions that the next decision would have had; empty if no episode ended or the policy takes none."""
+    newest: int = -1
+    """The tick of the newest observation that the executed action was computed from, by a head that is given one; else
+    -1. Where it is not -1 and ``decided_on`` is, the head acted alone, before any inference of its episode."""
+    final_decided_on: int | None = None
+    """Where an episode ended: the tick of the observation that the next action would have been computed from; None for
+    the final one, -1 where a head would have acted alone (``final_newest`` is this tick then), or cannot be known."""
+    final_newest: int = -1
+    """Likewise ``newest`` of the next action."""
 
 
 class Listener(Protocol):

@@ -1,12 +1,15 @@
-"""The network that hocket's learners train: a trunk, pending actions, and a head.
+"""The network that hocket's learners train: a trunk, pending actions, a newest observation, and a head.
 
-The trunk gets the observation; the head gets the trunk's features and the pending actions, each as a one-hot code. So
-the slow part only needs inputs that are known when an inference starts, and the fast part can run late:
-``features`` and ``from_features`` are the two stages, ``forward`` is both.
+The trunk gets the observation; the head gets the trunk's features and the pending actions, each as a one-hot code, and
+if the network has an encoder for it, a small encoding of the newest observation and the delay of the features. So the
+slow part only needs inputs that are known when an inference starts, and the fast part can run late: ``features`` and
+``from_features`` are the two stages, ``forward`` is both. A head with an encoder can also act without features.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Self
 
@@ -22,26 +25,45 @@ except ImportError as error:
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
+from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
+
+_PICTURE_SIDE, _MINATAR = 64, (10, 10)
+UNITS = 32
+"""Outputs of an encoder of newest observations."""
 
 
 class QNetwork(nn.Module):
-    """Action values of an observation and its pending actions.
+    """Action values of an observation, its pending actions and the newest observation.
 
     Args:
         trunk: observation ``(batch, …)`` to ``(batch, features)``, such as `impala_trunk`.
-        head: on ``features + pending · (actions + 1)`` inputs; `q_network` makes one that fits.
+        head: on ``features + pending · (actions + 1)`` inputs and, with ``newest``, its outputs and ``pending + 3`` for
+            the delay; `q_network` makes one that fits.
         pending: entries of the pending-action input; 0 for none.
+        newest: a small encoder of the newest observation, such as `newest_encoder`: it runs with the head, and must end
+            within the head's time.
         byte_scale: factor of uint8 observations. Floats are not scaled.
+
+    The delay is a one-hot code as well: 0 without features, 1 to ``pending`` + 1, and one for all that is longer.
     """
 
-    def __init__(self, trunk: nn.Module, head: Head, *, pending: int = 0, byte_scale: float = 1 / 255) -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: Head,
+        *,
+        pending: int = 0,
+        newest: nn.Module | None = None,
+        byte_scale: float = 1 / 255,
+    ) -> None:
         super().__init__()
         if pending < 0:
             raise ConfigurationError(f"pending={pending!r} must be 0 or more; try 0")
-        self.trunk, self.head = trunk, head
+        self.trunk, self.head, self.newest = trunk, head, newest
         self.pending, self.unknown, self.byte_scale = pending, head.actions, byte_scale
         self._bfloat16, self._blocked = False, 0
+        self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 
     def for_learning(self, *, bfloat16: bool = False) -> Self:
         """Choose the fastest arithmetic and memory layout for batches. What the network computes stays the same.
@@ -64,10 +86,8 @@ class QNetwork(nn.Module):
 
     def features(self, observation: Tensor) -> Tensor:
         """The trunk's features of observations, ``(batch, features)``. The slow stage."""
-        dtype = next((weight.dtype for weight in self.head.parameters()), torch.float32)
-        x = observation.to(dtype)
-        if observation.dtype == torch.uint8:
-            x = x.mul_(self.byte_scale)
+        x = self._scaled(observation)
+        dtype = x.dtype
         features: Tensor
         if self._blocked and x.dtype == torch.float32 and x.device.type == "cpu":
             assert isinstance(self.trunk, nn.Sequential)
@@ -80,32 +100,99 @@ class QNetwork(nn.Module):
             features = self.trunk(x)
         return features.to(dtype)
 
-    def _joined(self, features: Tensor, pending: Tensor | None) -> Tensor:
-        if not self.pending:
-            return features
-        if pending is None or pending.shape != (len(features), self.pending):
+    def _scaled(self, observation: Tensor) -> Tensor:
+        """An observation in the type of the weights; bytes are scaled."""
+        dtype = next((weight.dtype for weight in self.head.parameters()), torch.float32)
+        x = observation.to(dtype)
+        return x.mul_(self.byte_scale) if observation.dtype == torch.uint8 else x
+
+    def _joined(
+        self,
+        features: Tensor | None,
+        pending: Tensor | None = None,
+        newest: Tensor | None = None,
+        delays: Tensor | None = None,
+    ) -> Tensor:
+        """All inputs of the head side by side."""
+        parts = []
+        if features is not None:
+            parts.append(features)
+        batch = len(features) if features is not None else len(newest) if newest is not None else 0
+        if self.pending:
+            parts.append(self._codes(pending, batch))
+        if self.newest is not None:
+            if newest is None or delays is None or len(newest) != batch or delays.shape != (batch,):
+                got = [
+                    f"{name} {'none' if x is None else tuple(x.shape)}"
+                    for name, x in (("newest", newest), ("delays", delays))
+                ]
+                raise ConfigurationError(
+                    f"{', '.join(got)}; a head that sees the newest observation needs ({batch}, …) of them and their "
+                    f"delays ({batch},): 0 without features, else the ticks from the observation to the action"
+                )
+            parts.append(functional.one_hot(delays.long().clamp(max=self.pending + 2), self.pending + 3))
+            parts.append(self.newest(self._scaled(newest)))
+            if features is None:
+                parts.insert(0, parts[-1].new_zeros(batch, self.head.features - sum(part.shape[1] for part in parts)))
+            else:
+                parts[0] = features * (delays > 0).unsqueeze(1)
+        if len(parts) == 1:
+            return parts[0]
+        return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)
+
+    def _codes(self, pending: Tensor | None, batch: int) -> Tensor:
+        """Pending actions ``(batch, pending)`` as one-hot codes."""
+        if pending is None or pending.shape != (batch, self.pending):
             got = "none" if pending is None else f"shape {tuple(pending.shape)}"
             raise ConfigurationError(
-                f"pending actions: {got}; those of shape ({len(features)}, {self.pending}) are allowed; give one "
+                f"pending actions: {got}; those of shape ({batch}, {self.pending}) are allowed; give one "
                 f"number for each pending tick, 0 … {self.unknown - 1} for an action and {self.unknown} for unknown"
             )
-        rows = functional.one_hot(pending.long(), self.unknown + 1).flatten(1)
-        return torch.cat((features, rows.to(features.dtype)), dim=1)
+        return functional.one_hot(pending.long(), self.unknown + 1).flatten(1)
 
-    def from_features(self, features: Tensor, pending: Tensor | None = None) -> Tensor:
-        """Values ``(batch, actions)`` of features and pending actions ``(batch, pending)``. The fast stage."""
-        values: Tensor = self.head(self._joined(features, pending))
-        return values
+    def from_features(
+        self,
+        features: Tensor | None,
+        pending: Tensor | None = None,
+        newest: Tensor | None = None,
+        delays: Tensor | None = None,
+    ) -> Tensor:
+        """Values ``(batch, actions)`` of features and of what is known as late as the action is due. The fast stage.
 
-    def forward(self, observation: Tensor, pending: Tensor | None = None) -> Tensor:
-        """Values ``(batch, actions)``.
+        Args:
+            features: ``(batch, features)``; None if there are none yet, with ``delays`` of 0.
+            pending: pending actions, ``(batch, pending)``.
+            newest: newest observations, ``(batch, …)``.
+            delays: the ticks from the features' observation to the action, ``(batch,)``; features count as zeros where
+                it is 0.
 
         Raises:
-            ConfigurationError: if ``pending`` has not the shape that the network was made for.
+            ConfigurationError: if something has not the shape that the network was made for.
         """
-        return self.from_features(self.features(observation), pending)
+        values: Tensor = self.head(self._joined(features, pending, newest, delays))
+        return values
 
-    def log_probabilities(self, observation: Tensor, pending: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        observation: Tensor,
+        pending: Tensor | None = None,
+        newest: Tensor | None = None,
+        delays: Tensor | None = None,
+    ) -> Tensor:
+        """Values ``(batch, actions)``; arguments as of `from_features`.
+
+        Raises:
+            ConfigurationError: if something has not the shape that the network was made for.
+        """
+        return self.from_features(self.features(observation), pending, newest, delays)
+
+    def log_probabilities(
+        self,
+        observation: Tensor,
+        pending: Tensor | None = None,
+        newest: Tensor | None = None,
+        delays: Tensor | None = None,
+    ) -> Tensor:
         """Logarithms of each action's distribution over the support, ``(batch, actions, atoms)``.
 
         Raises:
@@ -116,19 +203,17 @@ class QNetwork(nn.Module):
                 f"a {type(self.head).__name__} has no distributions; DistributionalHead has; "
                 "try q_network(..., support=(v_min, v_max))"
             )
-        return self.head.log_probabilities(self._joined(self.features(observation), pending))
+        return self.head.log_probabilities(self._joined(self.features(observation), pending, newest, delays))
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
         """New noise in every `NoisyLinear`, if there is any: before each update and, to explore, each inference."""
-        for module in self.modules():
-            if isinstance(module, NoisyLinear):
-                module.resample(generator)
+        for module in self._noisy:
+            module.resample(generator)
 
     def quieten(self) -> None:
         """No noise in any `NoisyLinear`, as for an evaluation."""
-        for module in self.modules():
-            if isinstance(module, NoisyLinear):
-                module.quieten()
+        for module in self._noisy:
+            module.quieten()
 
 
 def q_network(
@@ -137,6 +222,7 @@ def q_network(
     actions: int,
     *,
     pending: int = 0,
+    newest: tuple[nn.Module, int] | None = None,
     dueling: bool = False,
     noisy: bool = False,
     support: tuple[float, float] | None = None,
@@ -151,15 +237,22 @@ def q_network(
         features: how many.
         actions: of the environment.
         pending: entries of the pending-action input.
+        newest: an encoder of the newest observation and its number of outputs, of `newest_encoder` or your own: the
+            network then acts by late binding, and its head sees that observation.
         dueling, noisy: as `ValueHead`.
         support: (v_min, v_max) for distributions of returns; None for plain values.
         atoms: of the distributions.
-        hidden: units of the head's hidden layer. By default as many as features if there are pending actions (through
-            a linear head alone they could only add a constant to each action, whatever the observation), else 0.
+        hidden: units of the head's hidden layer. By default as many as features if there are pending actions or newest
+            observations (through a linear head alone they could only add a constant to each action, whatever the
+            features), else 0.
         byte_scale: as `QNetwork`.
     """
-    width = hidden if hidden is not None else (features if pending else 0)
+    encoder, encoded = (None, 0) if newest is None else newest
+    late = pending > 0 or encoder is not None
+    width = hidden if hidden is not None else (features if late else 0)
     inputs = features + pending * (actions + 1)
+    if encoder is not None:
+        inputs += pending + 3 + encoded
     head: Head
     if support is None:
         head = ValueHead(inputs, actions, dueling=dueling, noisy=noisy, hidden=width)
@@ -168,7 +261,35 @@ def q_network(
         head = DistributionalHead(
             inputs, actions, v_min=v_min, v_max=v_max, atoms=atoms, dueling=dueling, noisy=noisy, hidden=width
         )
-    return QNetwork(trunk, head, pending=pending, byte_scale=byte_scale)
+    return QNetwork(trunk, head, pending=pending, newest=encoder, byte_scale=byte_scale)
+
+
+def newest_encoder(shape: Sequence[int], *, units: int = UNITS) -> tuple[nn.Module, int]:
+    """A small encoder of newest observations for `q_network`, and its number of outputs.
+
+    It runs within the head's time, so it is as small as it can be: for stacks of pictures of at least 64 pixels a side
+    eight filters as large as their stride, an eighth of the picture; for MinAtar's 10x10 planes four 3x3 filters; else
+    none. Then one layer of ``units``.
+
+    Args:
+        shape: of an observation.
+        units: outputs.
+
+    Raises:
+        ConfigurationError: if an observation is empty, or ``units`` is below 1.
+    """
+    shape = tuple(shape)
+    if units < 1 or not shape or min(shape) < 1:
+        raise ConfigurationError(f"shape={shape!r}, units={units!r}: lengths from 1 are allowed; try units=32")
+    if len(shape) == 3 and min(shape[1:]) >= _PICTURE_SIDE:
+        size = min(shape[1:]) // 8
+        inputs = 8 * (shape[1] // size) * (shape[2] // size)
+        convolution = (nn.Conv2d(shape[0], 8, size, stride=size), nn.ReLU(), nn.Flatten())
+        return nn.Sequential(*convolution, nn.Linear(inputs, units), nn.ReLU()), units
+    if len(shape) == 3 and shape[:2] == _MINATAR:
+        layers = (ChannelsFirst(), nn.Conv2d(shape[2], 4, 3), nn.ReLU(), nn.Flatten())
+        return ReluChain(*layers, nn.Linear(4 * 8 * 8, units), nn.ReLU()), units
+    return ReluChain(nn.Flatten(), nn.Linear(math.prod(shape), units), nn.ReLU()), units
 
 
 def impala_trunk(width: float | Fraction, *, frames: int = 1, deep: bool = False) -> tuple[nn.Module, int]:
@@ -183,11 +304,6 @@ def mlp_trunk(inputs: int, *, hidden: int = 64) -> tuple[nn.Module, int]:
     return net.trunk, net.head.in_features
 
 
-class _ChannelsFirst(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x.movedim(-1, 1).contiguous()  # else the convolution's output is not, and flattening it is a copy
-
-
 def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     """A trunk for MinAtar's observations as they come, ``(batch, 10, 10, channels)``, and its number of features.
 
@@ -195,8 +311,8 @@ def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     """
     if channels < 1:
         raise ConfigurationError(f"channels={channels!r} must be at least 1; try the last axis of the observation")
-    layers = (_ChannelsFirst(), nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.Flatten())
-    return nn.Sequential(*layers, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
+    convolution = (ChannelsFirst(), nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.Flatten())
+    return ReluChain(*convolution, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
 
 
 def has_bfloat16() -> bool:

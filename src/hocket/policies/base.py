@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from hocket.errors import ConfigurationError
 Policy = Callable[..., Any]
 """Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
 factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
-Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, ``(pending,)``.
+Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions
+(`hocket.spaces.codec.PendingActions`): of Discrete actions ``(pending,)``.
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
 Executors read it after each call; a run records it by inference (`Metrics.inferences`) and passes it to learners."""
@@ -32,9 +33,10 @@ class Stages:
 
     Args:
         trunk: the slow stage, ``trunk(observation) -> features``: anything; it stays in the worker.
-        head: the quick one, ``head(features[, pending_actions][, newest]) -> action``. ``pending_actions`` (if the
-            factory's ``pending`` exceeds 0) are those executed since the observation; ``newest`` (if the factory says
-            so) is the newest observation.
+        head: the quick one, ``head(features[, pending_actions][, newest][, delay]) -> action``. ``pending_actions`` (if
+            the factory's ``pending`` exceeds 0) are those executed since the observation; ``newest`` (if the factory
+            says so) is the newest observation; ``delay`` (if it ``tells_delay``) is an array of one number, the ticks
+            from the observation to the action, and 0 with ``None`` for features: see `PolicyFactory.tells_delay`.
     """
 
     trunk: Callable[[Any], Any]
@@ -43,6 +45,22 @@ class Stages:
     def __call__(self, observation: Any, *inputs: Any) -> Any:
         """The action, with nothing between the stages."""
         return self.head(self.trunk(observation), *inputs)
+
+
+class Batching(ABC):
+    """A policy, or a stage of one, whose inferences of several copies of an environment can be computed in one call."""
+
+    @abstractmethod
+    def prepare(self, *inputs: Any) -> Any:
+        """What belongs to the start of an inference: its inputs, copied, the weights' version, chance."""
+
+    @abstractmethod
+    def answer(self, prepared: Sequence[Any]) -> list[Any]:
+        """The results of inferences that have been prepared, by this policy or by others of the same network."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        """One inference."""
+        return self.answer((self.prepare(*inputs),))[0]
 
 
 class PolicyFactory(ABC):
@@ -58,6 +76,10 @@ class PolicyFactory(ABC):
     They must cover the head and the way to its worker and back."""
     newest: bool = False
     """True if a head also gets the newest observation."""
+    tells_delay: bool = False
+    """True if a head also gets its delay in ticks, and acts alone while there are no features: in the first ticks of an
+    episode, until an inference has acted, the tick loop calls it in place of the default, with None for features, all
+    pending actions unknown, the newest observation and the delay 0."""
     preload: tuple[str, ...] = ()
     """Modules that are imported once, before worker processes start."""
 
@@ -70,6 +92,17 @@ class PolicyFactory(ABC):
 
         For two stages these are the trunk's, then the head's without the features: ``policy(*example)`` runs both.
         """
+
+    def build_alone(self) -> Stages | None:
+        """The policy whose head acts alone, called once in the tick loop's process; None unless it ``tells_delay``."""
+        if not self.tells_delay:
+            return None
+        policy = built(self)
+        assert isinstance(policy, Stages)
+        return policy
+
+    def warm_up_alone(self, policy: Stages, *inputs: NDArray[Any]) -> None:  # noqa: B027
+        """Makes a first call of the head of `build_alone` that would be slow; ``inputs`` are all but the features."""
 
     @property
     def head_ns(self) -> int:
@@ -106,11 +139,14 @@ class FunctionPolicy(PolicyFactory):
 class TwoStage(PolicyFactory):
     """Late binding: a slow ``trunk`` of the observation, and a quick ``head`` just before its action is due.
 
-    ``trunk(observation) -> features``; ``head(features[, pending_actions][, newest observation]) -> action``, called
+    ``trunk(observation) -> features``; ``head(features[, pending_actions][, newest][, delay]) -> action``, called
     ``head_s`` seconds before the deadline of its tick, in the same worker. It gets ``pending`` pending actions, here
     those executed since the observation, and with ``newest`` the newest observation. A head that ends after the
     deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe, 0.004 at 60 Hz: the
     worker sleeps and must wake up.
+
+    With ``tells_delay`` the head gets the delay as well, and acts alone in an episode's first ticks, in the tick loop
+    and with None for features; see `Stages`.
     """
 
     trunk: Callable[[Any], Any]
@@ -119,6 +155,7 @@ class TwoStage(PolicyFactory):
     pending: int = 0
     head_s: float = 0.001
     newest: bool = False
+    tells_delay: bool = False
 
     def __post_init__(self) -> None:
         for name in ("trunk", "head"):
@@ -152,6 +189,11 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
         )
     if policy.newest and not head_s:
         raise ConfigurationError("newest=True has no effect on a policy in one stage; try head_s=0.001")
+    if policy.tells_delay and not policy.newest:
+        raise ConfigurationError(
+            "tells_delay=True lets a head act without features, and this one is not given the newest observation; try "
+            "newest=True"
+        )
     return policy
 
 

@@ -33,6 +33,7 @@ class Charged(PolicyFactory):
     pending: int = field(init=False)
     head_s: float = field(init=False)
     newest: bool = field(init=False)
+    tells_delay: bool = field(init=False)
     preload: tuple[str, ...] = field(init=False, repr=False)
 
     def __init__(self, policy: PolicyFactory | Policy, latency: LatencyModel) -> None:
@@ -46,12 +47,18 @@ class Charged(PolicyFactory):
         factory = as_factory(policy)
         object.__setattr__(self, "policy", factory)
         object.__setattr__(self, "latency", latency)
-        for name in ("chunk_length", "pending", "head_s", "newest", "preload"):
+        for name in ("chunk_length", "pending", "head_s", "newest", "tells_delay", "preload"):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:
         policy, draw = self.policy.build(), self.latency.checked_sampler(np.random.default_rng())
         return _SlowTrunk(policy, draw) if isinstance(policy, Stages) else _Slow(policy, draw)
+
+    def build_alone(self) -> Stages | None:
+        return self.policy.build_alone()
+
+    def warm_up_alone(self, policy: Stages, *inputs: NDArray[Any]) -> None:
+        self.policy.warm_up_alone(policy, *inputs)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
         assert isinstance(policy, _Slow | _SlowTrunk)

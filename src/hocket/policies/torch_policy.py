@@ -61,11 +61,14 @@ class TorchPolicy(PolicyFactory):
         decide: turns the network's output for one observation, without the batch axis, into an action or a
             chunk: ``greedy``, ``continuous`` or a function of yours.
         chunk_length: the most actions that one answer may hold.
-        pending: how many pending actions the network is also called with, ``(1, pending)``.
+        pending: how many pending actions the network is also called with: ``(1, pending)`` of Discrete actions,
+            ``(1, pending, m + 1)`` of a Box of m elements (`hocket.spaces.codec.PendingActions`).
         head_s: late binding if above 0: the network's ``features(observation)`` as an inference starts, and this many
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
+        tells_delay: as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
+            ``newest=`` and ``delays=``, ``(1,)``.
         state_in_observation: allows recurrent layers, whose state then comes from the observation.
 
     The network sees a batch of one: floats in the type of its weights, other types (such as uint8) unchanged.
@@ -87,6 +90,7 @@ class TorchPolicy(PolicyFactory):
     pending: int = 0
     head_s: float = 0.0
     newest: bool = False
+    tells_delay: bool = False
     state_in_observation: bool = False
 
     preload = ("torch",)
@@ -143,9 +147,16 @@ class TorchPolicy(PolicyFactory):
             with stream, torch.inference_mode():
                 return network.features(batch(observation))  # type: ignore[operator]
 
+        names = (*(("pending",) if self.pending else ()), "newest", "delays") if self.tells_delay else ()
+
         def head(features: Any, *inputs: Any) -> Any:
             with stream, torch.inference_mode():
-                return decide(network.from_features(features, *map(batch, inputs)).squeeze(0))  # type: ignore[operator]
+                late = [batch(array) for array in inputs]
+                if names:
+                    named = dict(zip(names, late, strict=True))
+                    named["delays"] = named["delays"].flatten()
+                    return decide(network.from_features(features, **named).squeeze(0))  # type: ignore[operator]
+                return decide(network.from_features(features, *late).squeeze(0))  # type: ignore[operator]
 
         return Stages(trunk, head) if self.head_s else policy
 
@@ -154,6 +165,12 @@ class TorchPolicy(PolicyFactory):
         for _ in range(2):
             with contextlib.suppress(ActionError):  # whether its values are any good is the run's business
                 policy(*example)
+
+    def warm_up_alone(self, policy: Stages, *inputs: Any) -> None:
+        """Run the head twice, likewise."""
+        for _ in range(2):
+            with contextlib.suppress(ActionError):
+                policy.head(None, *inputs)
 
     def _network(self) -> nn.Module:
         """The network, checked, seeded, in evaluation mode and how it is to run."""

@@ -17,6 +17,7 @@ from hocket.running.result import RunResult, with_result
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
 WEIGHTS = "weights.safetensors"
@@ -31,7 +32,7 @@ class TrainResult:
 
     run: RunResult
     """The training run; shorter than its ticks if an evaluation was good enough before, or an error ended it."""
-    network: QNetwork
+    network: QNetwork | ActorCritic
     """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
     """During the training and at its end, on separate episodes; none on the wall clock."""

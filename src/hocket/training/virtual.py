@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +38,17 @@ class VirtualTraining:
     Args:
         training: its setup.
         replay: new and empty.
+        shown: the replay of demonstrations, or None.
 
     Attributes:
         judge, learners: of the run as it is played: after `play` they may be others than before.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay, shown: Replay | None) -> None:
         clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
         evaluation = training.evaluation
         assert isinstance(clock, Virtual)
-        self._training, self._replay = training, replay
+        self._training, self._replay, self._shown = training, replay, shown
         self._mid_episode = True
         self._run: RunResult | None = None
         self._final: Evaluation | None = None
@@ -55,7 +57,7 @@ class VirtualTraining:
         self._updates = Updates(
             algorithm=algorithm,
             network=network,
-            replay=replay,
+            replay=training.sampled(replay, shown),
             seed=sampling,
             batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
         )
@@ -191,13 +193,14 @@ class VirtualTraining:
 
     def _kept(self) -> Kept:
         # The updates themselves are part of the pickled run, with these in their places.
+        more = {} if self._shown is None else {"shown": self._shown}
         return Kept(
             belongs_to=self._belongs_to,
             network=self._training.network,
             target=self._updates.target,
             optimizer=self._updates.optimizer,
             replay=self._replay,
-            more={"training": self, "evaluator": self._evaluator},
+            more={"training": self, "evaluator": self._evaluator, **more},
         )
 
     def _figures(self) -> LearnerFigures:
@@ -207,6 +210,7 @@ class VirtualTraining:
             loss=log.losses[-1] if len(log) else math.nan,
             staleness=sum(log.stalenesses) / len(log) if len(log) else math.nan,
             epsilon=exploration.epsilon.at(tick) if isinstance(exploration, EpsilonGreedy) else math.nan,
+            temperature=self._training.algorithm.temperature_of(self._training.network),
         )
 
     def _evaluated(self, evaluation: Evaluation) -> None:
@@ -217,8 +221,10 @@ class VirtualTraining:
 def train_virtual(training: TrainingSetup) -> TrainResult:
     """`hocket.train` in virtual time."""
     torch.set_num_threads(training.threads)
-    replay = training.empty_replay()
-    try:
-        return VirtualTraining(training, replay).play()
-    finally:
-        replay.close()
+    with ExitStack() as stack:
+        replay = training.empty_replay()
+        stack.callback(replay.close)
+        shown = training.demonstration_replay()
+        if shown is not None:
+            stack.callback(shown.close)
+        return VirtualTraining(training, replay, shown).play()

@@ -7,6 +7,10 @@ pending actions, which are part of the state.
 
 - (1, 1): Q(s, a) = r(s, a) + γ Σ P(s'|s, a) V(s').
 - (1, 3): x = (s, b, c) with b, c pending at o + 1, o + 2. Q(x, a) = E r(s(o + 2), a) + γ E V(s(o + 1), c, a).
+- (1, 3) blind, at random: x = s, since nothing is told of b and c. A transition ends where its action shows, at the
+  decision on observation t = o + 3: Q(s, a) = E[r(s(o + 2), a) + γ r(s(t)) + γ² r(s(t + 1)) + γ³ V(s(t))], with b, c
+  and the actions of t + 1 and t + 2 at random, as they were.
+- Newest observation in the head: it is s(t − 1), so Q(x, a) = Q(s(t − 1), a) of (1, 1), whatever else is told.
 - (4, 4): β in o + 1 ... o + 3, a in o + 4, which yields the next decision's observation, then β again for three
   ticks, which belong to a. Q(s, a) = E[r(s₃, a) + γ rβ(s₄) + γ² rβ(s₅) + γ³ rβ(s₆) + γ⁴ V(s₄)], s₃ from s by Pβ³.
 """
@@ -44,18 +48,21 @@ class Tables:
 
 
 class Tabular(gym.Env):
-    """Never ends; observes its state."""
+    """Never ends, or is truncated after every ``length`` ticks; observes its state."""
 
     observation_space = spaces.Box(0, STATES - 1, (1,), np.int64)
     action_space = spaces.Discrete(ACTIONS)
 
-    def __init__(self, tables):
+    def __init__(self, tables, length=None):
+        self.length = length
         self.rewards = tables.rewards.tolist()
         self.steps = np.cumsum(tables.chances, axis=-1).tolist()
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.state, self.draws = 0, iter(())
+        self.state, self.age = 0, 0
+        if seed is not None:
+            self.draws = iter(())
         return np.array([0]), {}
 
     def step(self, action):
@@ -66,7 +73,8 @@ class Tabular(gym.Env):
         reward = self.rewards[self.state][action]
         first, second, _ = self.steps[self.state][action]
         self.state = 0 if draw < first else 1 if draw < second else 2
-        return np.array([self.state]), reward, False, False, {}
+        self.age += 1
+        return np.array([self.state]), reward, False, self.age == self.length, {}
 
 
 # -- the independent solver ----------------------------------------------------------------------------------
@@ -111,34 +119,61 @@ def iterate(chances, rewards, discount):
 
 
 class Collector:
-    def __init__(self):
-        self.builder = TransitionBuilder(GAMMA)
-        self.states, self.transitions = [], []
+    """Transitions, with what each decision was told in place of the ticks: an observation, pending actions and, of a
+    head that sees it, the newest observation."""
+
+    def __init__(self, **options):
+        self.builder = TransitionBuilder(GAMMA, **options)
+        self.states, self.transitions, self.rows = [], [], []
+        self.began_at = 0
 
     def began(self, observation):
         self.states.append(int(observation[0]))
 
     def ticked(self, moment):
-        self.states.append(int(moment.observation[0]))
-        decided = None
-        if moment.decided_on >= 0:
-            decided = Decided(
-                tick=moment.tick, observation=moment.decided_on, action=moment.action, pending=moment.pending_actions
-            )
-        self.transitions += self.builder.tick(moment.tick, moment.reward, decided=decided)
+        ended = moment.final_observation is not None
+        self.states.append(int((moment.final_observation if ended else moment.observation)[0]))
+        decided = final = None
+        if moment.decided_on >= 0 or moment.newest >= 0:
+            decided = self.told(moment, moment.decided_on, moment.newest, moment.pending_actions)
+        if ended:
+            final = self.told(moment, moment.final_decided_on, moment.final_newest, moment.final_pending_actions)
+        closed = self.builder.tick(moment.tick, moment.reward, decided=decided, truncated=moment.truncated, final=final)
+        self.transitions += closed
+        for t in closed:
+            before = self.key(t.decided.observation, t.decided.pending, t.decided.newest)
+            after = self.key(t.next_observation, t.next_pending, t.next_newest)
+            self.rows.append((before, t.decided.action, t.reward, t.discount, after))
+        if ended:
+            self.states[-1], self.began_at = int(moment.observation[0]), moment.tick
+
+    def told(self, moment, observation, newest, pending):
+        if newest >= 0 and observation < 0:  # the head alone
+            observation = self.began_at
+        return Decided(tick=moment.tick, observation=observation, action=moment.action, pending=pending, newest=newest)
+
+    def key(self, observation, pending, newest):
+        seen = self.states[observation], tuple(pending.tolist())
+        return seen if newest < 0 else (*seen, self.states[newest])
 
 
 LATE = (hocket.TickDispatch(workers=3), 2.9, 2, 60_000)
 """(1, 3) by late binding: an inference of three ticks, its head given the actions executed meanwhile."""
 
 
-def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False):
+def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False, newest=False, length=None, **options):
     """The transitions of a run under a policy that acts at random."""
-    choices = iter(np.random.default_rng(seed).integers(0, ACTIONS, ticks + 8).tolist())
-    collector = Collector()
+    choices = iter(np.random.default_rng(seed).integers(0, ACTIONS, 2 * ticks + 8).tolist())
+    collector = Collector(**options)
     hocket.run(
-        Tabular(tables),
-        hocket.TwoStage(lambda observation: None, lambda features, pending_actions: next(choices), pending=pending)
+        Tabular(tables, length),
+        hocket.TwoStage(
+            lambda observation: None,
+            lambda features, *told: next(choices),
+            pending=pending,
+            newest=newest,
+            tells_delay=newest,
+        )
         if late
         else FunctionPolicy(lambda observation, pending_actions=(): next(choices), pending=pending),
         rule,
@@ -151,25 +186,18 @@ def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False
     return collector
 
 
-def q_learning(collector):
+def q_learning(collector, least_visits=100):
     """Tabular Q-learning, replayed: in each sweep every transition is one update towards the table of the sweep
     before, with step size 1/(visits in this sweep), done for all at once."""
     rows = {}
-    seen = collector.states
     data = [
-        (
-            rows.setdefault((seen[t.decided.observation], tuple(t.decided.pending.tolist())), len(rows)),
-            t.decided.action,
-            t.reward,
-            t.discount,
-            rows.setdefault((seen[t.next_observation], tuple(t.next_pending.tolist())), len(rows)),
-        )
-        for t in collector.transitions
+        (rows.setdefault(before, len(rows)), action, reward, discount, rows.setdefault(after, len(rows)))
+        for before, action, reward, discount, after in collector.rows
     ]
     before, actions, rewards, discounts, after = map(np.array, zip(*data, strict=True))
     pairs = before * ACTIONS + actions
     visits = np.bincount(pairs, minlength=len(rows) * ACTIONS)
-    assert visits.min() >= 100, "every state and action is visited"
+    assert visits.min() >= least_visits, "every state and action is visited"
     table = np.zeros((len(rows), ACTIONS))
     for _ in range(1000):
         targets = rewards + discounts * table.max(axis=1)[after]
@@ -198,15 +226,85 @@ def test_late_binding_finds_them_too(record_property):
 
 
 def check(tables, interval, delay, collector, case, record_property):
-    truth = exact(tables, interval, delay)
     assert all(t.decided.tick - t.decided.observation == delay for t in collector.transitions)
     assert all(t.ticks == interval for t in collector.transitions)
-    learned = q_learning(collector)
+    compare(q_learning(collector), exact(tables, interval, delay), case, record_property)
+
+
+def compare(learned, truth, case, record_property):
     assert learned.keys() == truth.keys()
     error = max(np.abs(learned[state] / values - 1).max() for state, values in truth.items())
     record_property("error", float(error))
     print(f"{case}: max relative error {error:.3%}")
     assert error <= 0.01
+
+
+@pytest.mark.slow
+def test_late_binding_finds_them_in_truncated_episodes(record_property):
+    """Every 8 ticks: the last decision leads to what the next one would have been told, not to unknown actions."""
+    seed = 1
+    tables = Tables(seed)
+    rule, inference_ticks, pending, _ = LATE
+    collector = collected(tables, seed, rule, inference_ticks, pending, 120_000, late=True, length=8)
+    assert sum(t.final for t in collector.transitions) == 15_000
+    check(tables, 1, 3, collector, f"(1, 3) by late binding, truncated, MDP {seed}", record_property)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [None, 8], ids=["endless", "truncated"])
+def test_the_newest_observation_is_the_state(length, record_property):
+    """A head that sees it has the values of no delay, whatever its features and pending actions are."""
+    seed = 1
+    tables = Tables(seed)
+    rule, inference_ticks, pending, _ = LATE
+    options = {"late": True, "newest": True, "length": length, "unknown": ACTIONS}
+    collector = collected(tables, seed, rule, inference_ticks, pending, 200_000, **options)
+    alone = [t for t in collector.transitions if ACTIONS in t.decided.pending.tolist()]
+    # The first two ticks of each episode.
+    assert len(alone) == (2 * 25_000 if length else 2)
+    assert all(t.ticks == 1 for t in collector.transitions)
+    truth = exact(tables, 1, 1)
+    if length is None:
+        del collector.rows[:2]  # two visits are none
+    learned = q_learning(collector, least_visits=5)
+    compare(learned, {state: truth[state[2], ()] for state in learned}, f"newest, length {length}", record_property)
+    alone = {(0, (ACTIONS, ACTIONS), s) for s in range(STATES)} if length else set()
+    states = product(range(STATES), product(range(ACTIONS), repeat=2), range(STATES))
+    assert learned.keys() == {*states, *alone}
+
+
+@pytest.mark.slow
+def test_a_blind_policy_learns_over_as_many_ticks_as_its_delay(record_property):
+    seed = 9
+    tables = Tables(seed)
+    rule = hocket.TickDispatch(workers=3)
+    collector = collected(tables, seed, rule, 2.9, 0, 60_000, unknown=ACTIONS)
+    assert all(t.decided.tick - t.decided.observation == t.ticks == 3 for t in collector.transitions)
+    compare(q_learning(collector), blind(tables), f"(1, 3) blind, MDP {seed}", record_property)
+
+
+def blind(tables):
+    """The values of deciding late and blindly once, with all other actions up to the next decision at random."""
+    p, r = tables.chances, tables.rewards
+    at_random, paid = p.mean(axis=1), r.mean(axis=1)
+    before = at_random @ at_random
+    rewards = before @ (r + p @ (GAMMA * paid + GAMMA**2 * at_random @ paid))
+    chances = np.einsum("ij,jak->iak", before, p)
+    return {(s, ()): q for s, q in enumerate(iterate(chances, rewards, GAMMA**3))}
+
+
+@pytest.mark.slow
+def test_from_one_blind_decision_to_the_next_there_is_nothing_to_learn():
+    """The next decision's observation is older than the action: only the action's own reward can tell two apart."""
+    seed = 9
+    tables = Tables(seed)
+    learned = q_learning(collected(tables, seed, hocket.TickDispatch(workers=3), 2.9, 0, 60_000))
+    at_random = tables.chances.mean(axis=1)
+    own = at_random @ at_random @ tables.rewards
+    truth = blind(tables)
+    for s in range(STATES):
+        assert np.ptp(learned[s, ()]) == pytest.approx(np.ptp(own[s]), abs=0.02)
+        assert abs(np.ptp(truth[s, ()]) - np.ptp(own[s])) > 0.1
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -60,9 +60,15 @@ class WorkerJob:
     def warm_up(self, policy: Policy) -> None:
         """Do in advance what makes a first call slow, if the factory has a warm-up."""
         example = np.zeros(self.observation_shape, self.observation_dtype)
-        pending_actions = (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
-        newest = (np.zeros_like(example),) if self.policy.newest else ()
-        self.policy.warm_up(policy, example, *pending_actions, *newest)
+        self.policy.warm_up(policy, example, *late_inputs(self.policy, self.codec, example))
+
+
+def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """Zeros in the place of what ``policy`` takes beside an observation like ``example``."""
+    pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
+    newest = (np.zeros_like(example),) if policy.newest else ()
+    delay = (np.zeros(1, np.int64),) if policy.tells_delay else ()
+    return (*pending_actions, *newest, *delay)
 
 
 class Executor(ABC):
@@ -80,7 +86,7 @@ class Executor(ABC):
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         """Run the head on the features that ``worker`` holds and on ``inputs``.
 
-        The inputs are the pending actions and the newest observation, as far as the policy takes them.
+        The inputs are the pending actions, the newest observation and the delay, as far as the policy takes them.
         """
 
     @abstractmethod

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hocket.ipc.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
+from hocket.spaces.codec import PendingActions
 
 STOP = -2
 READY = -3
@@ -33,6 +34,7 @@ class Mailbox:
         time_ns: by slot, the time of the reply.
         pending: by slot, the pending actions; empty if the policy does not take them.
         newest: by slot, the newest observation for a head; no slots if the policy does not take it.
+        delay: by slot, the delay of a head in ticks.
         length: by slot, the number of actions in the answer, or -1 if the inference raised.
         version: by slot, the version of the weights that computed the answer.
     """
@@ -44,7 +46,7 @@ class Mailbox:
         observation_dtype: np.dtype[Any],
         answer_shape: tuple[int, ...],
         answer_dtype: np.dtype[Any],
-        pending: int,
+        unknown_actions: PendingActions,
         newest: bool,
     ) -> None:
         number, byte = np.dtype(np.int64), np.dtype(np.uint8)
@@ -53,7 +55,8 @@ class Mailbox:
                 {
                     **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length", "version")},
                     "observations": ((slots, *observation_shape), observation_dtype),
-                    "pending": ((slots, pending), number),
+                    "pending": ((slots, *unknown_actions.shape), unknown_actions.dtype),
+                    "delay": ((slots, 1), number),
                     "newest": ((slots if newest else 0, *observation_shape), observation_dtype),
                     "answers": ((slots, *answer_shape), answer_dtype),
                     "errors": ((slots, TRACEBACK_BYTES), byte),
@@ -66,7 +69,7 @@ class Mailbox:
         self.request, self.reply = arrays["request"], arrays["reply"]
         self.time_ns, self.length, self.version = arrays["time_ns"], arrays["length"], arrays["version"]
         self.observations, self.answers = arrays["observations"], arrays["answers"]
-        self.pending, self.newest = arrays["pending"], arrays["newest"]
+        self.pending, self.newest, self.delay = arrays["pending"], arrays["newest"], arrays["delay"]
         self._errors = arrays["errors"]
 
     def write_error(self, slot: int, text: str) -> None:

@@ -71,7 +71,7 @@ class ProcessExecutor(RealtimeExecutor):
             job.observation_dtype,
             job.codec.shape,
             job.codec.dtype,
-            job.policy.pending,
+            job.codec.unknown_actions(job.policy.pending),
             job.policy.newest,
         )
         self._mailbox.reply[:] = NONE
@@ -184,10 +184,13 @@ class ProcessExecutor(RealtimeExecutor):
         if process is None:
             return  # it has just died, as in `start`
         policy, mailbox, slot = self._job.policy, self._mailbox, process.slot
-        if policy.pending:
-            np.copyto(mailbox.pending[slot], inputs[0])
-        if policy.newest:
-            np.copyto(mailbox.newest[slot], inputs[-1])
+        slots = (
+            *((mailbox.pending[slot],) if policy.pending else ()),
+            *((mailbox.newest[slot],) if policy.newest else ()),
+            *((mailbox.delay[slot],) if policy.tells_delay else ()),
+        )
+        for mine, given in zip(slots, inputs, strict=True):
+            np.copyto(mine, given)
         self._request(process, stage(inference, last=True))
 
     def _request(self, process: WorkerProcess, request: int) -> None:

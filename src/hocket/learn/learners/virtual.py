@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from array import array
+from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -98,7 +99,7 @@ class VirtualLearners:
         """Of the weights: how many updates have landed."""
         return self._updates.landed
 
-    def reader(self) -> VirtualLearners:
+    def reader(self, parts: Sequence[str] = ()) -> VirtualLearners:
         """See `hocket.learn.policy.Weights`."""
         return self
 

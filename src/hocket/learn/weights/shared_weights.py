@@ -15,7 +15,7 @@ How a step of an optimiser is taken on these blocks is in ``steps.py``.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -128,22 +128,30 @@ class SharedWeights:
             fence()
             self._counters[VERSION] = version + 1
 
-    def reader(self) -> WeightsReader:
-        """A new reader, for one network and one thread."""
-        return WeightsReader(self)
+    def reader(self, parts: Sequence[str] = ()) -> WeightsReader:
+        """A new reader, for one network and one thread; of the submodules named in ``parts``, or of all of it."""
+        return WeightsReader(self, parts)
 
-    def read_into(self, tensors: list[Tensor]) -> int:
+    def read_into(self, tensors: list[Tensor], parts: Sequence[str] = ()) -> int:
         """Copy the newest version's weights into ``tensors``, from `Layout.matching`, and say which it was.
+
+        With ``parts`` only those of the submodules of these names.
 
         Raises:
             HocketError: if writers have been quicker 10,000 times in a row.
         """
+        chosen = [
+            number
+            for number, place in enumerate(self._layout.places)
+            if not parts or place.name.split(".", 1)[0] in parts
+        ]
         for _ in range(ATTEMPTS):
             version = self.version
             fence()
+            theirs = self._blocks[version % len(self._blocks)].weights
             with torch.no_grad():
-                for mine, theirs in zip(tensors, self._blocks[version % len(self._blocks)].weights, strict=True):
-                    mine.copy_(theirs)
+                for number in chosen:
+                    tensors[number].copy_(theirs[number])
             fence()
             if self._shared or self._counters[BEGUN] <= version + 1:
                 return version
@@ -219,10 +227,12 @@ class WeightsReader:
 
     Args:
         weights: what to read.
+        parts: names of submodules of the network, if it is only these that are kept up to date.
     """
 
-    def __init__(self, weights: SharedWeights) -> None:
+    def __init__(self, weights: SharedWeights, parts: Sequence[str] = ()) -> None:
         self._weights = weights
+        self._parts = parts
         self._network: nn.Module | None = None
         self._version = -1
 
@@ -242,6 +252,6 @@ class WeightsReader:
         if weights.shared:
             weights.attach(network)
         else:
-            version = weights.read_into(weights.layout.matching(network))
+            version = weights.read_into(weights.layout.matching(network), self._parts)
         self._network, self._version = network, version
         return version
