@@ -9,7 +9,7 @@ Default behaviours:     Default Fixed RepeatLast RandomDefault Fallback
 Inference times:        LatencyModel Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing Crowded
 Delay without workers:  InducedDelay
 Training:               train pretrain demonstrate Demonstrations InLoop RoundRobin ParallelBatch ActingOptions
-                        ReplayOptions EvaluationOptions Checkpoints TrainResult
+                        ReplayOptions DemonstrationOptions EvaluationOptions Checkpoints TrainResult
 Measuring and planning: measure measure_agent estimate_predictability decompose plan forecast Agent workers_needed
                         learners_needed
 Instruments:            Instrument LivePage
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from hocket.drivers.engine import Decision as Decision
     from hocket.drivers.executors.processes import Processes as Processes
     from hocket.drivers.executors.threads import Threads as Threads
-    from hocket.drivers.failures import FailureLimits as FailureLimits
     from hocket.drivers.loop_thread import realtime_priority as realtime_priority
     from hocket.drivers.realtime import Overrun as Overrun
     from hocket.drivers.realtime import Realtime as Realtime
@@ -100,6 +99,7 @@ if TYPE_CHECKING:
     from hocket.policies.base import Stages as Stages
     from hocket.policies.base import TwoStage as TwoStage
     from hocket.policies.charged import Charged as Charged
+    from hocket.policies.failures import FailureLimits as FailureLimits
     from hocket.policies.torch_policy import TorchPolicy as TorchPolicy
     from hocket.running.result import RunInterrupted as RunInterrupted
     from hocket.running.result import RunResult as RunResult
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from hocket.training.demonstrations import demonstrate as demonstrate
     from hocket.training.options import ActingOptions as ActingOptions
     from hocket.training.options import Checkpoints as Checkpoints
+    from hocket.training.options import DemonstrationOptions as DemonstrationOptions
     from hocket.training.options import EvaluationOptions as EvaluationOptions
     from hocket.training.options import ReplayOptions as ReplayOptions
     from hocket.training.pretraining import pretrain as pretrain

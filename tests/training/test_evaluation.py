@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from recording_instruments import Notes
+from safetensors.torch import load_file
 
 import hocket
 from hocket.errors import ConfigurationError
@@ -53,13 +54,16 @@ def train(make_env=lambda: Paying(10), *, ticks=100, clock=None, warm_up=20, **o
 
 def test_the_weights_of_the_end_are_evaluated_too():
     result = train(ticks=250, evaluation=hocket.EvaluationOptions(every=100, episodes=2))
-    assert [each.tick for each in result.evaluations] == [100, 200, 250]
-    assert result.final.tick == 100  # all returns are 10, and the first of equals stays
+    assert [each.tick for each in result.evaluations] == [0, 100, 200, 250]
+    assert result.final.tick == 100  # all returns are 10: the first of equals stays, but for that of the beginning
 
 
 def test_a_training_shorter_than_the_interval_is_evaluated_at_its_end():
     result = train(ticks=60, evaluation=hocket.EvaluationOptions(episodes=3))
-    assert [(each.tick, each.returns.tolist()) for each in result.evaluations] == [(60, [10, 10, 10])]
+    assert [(each.tick, each.returns.tolist()) for each in result.evaluations] == [
+        (0, [10, 10, 10]),
+        (60, [10, 10, 10]),
+    ]
     assert result.final.tick == 60
     assert str(result.final) == "mean return 10 over 3 episodes, by the weights of tick 60"
 
@@ -91,23 +95,30 @@ class Learning:
         ({2: 5.0, 4: 3.0, 5: 4.0}, 2),
         ({2: math.nan, 4: 3.0, 5: 1.0}, 4),  # NaN is never the best
         ({2: math.nan, 4: math.nan, 5: math.nan}, 5),  # then the newest weights stay
+        ({0: 6.0, 2: 5.0, 4: 3.0, 5: 5.9}, 0),  # it began with better ones than it ever found
+        ({0: 6.0, 2: 5.0, 4: 6.0, 5: 6.0}, 4),  # as good is enough
+        ({0: math.nan, 2: 5.0, 4: 3.0, 5: 4.0}, 2),
     ],
 )
 def test_the_weights_returned_are_the_best_that_were_evaluated(means, best):
     learning = Learning()
+    torch.nn.init.zeros_(learning.network.weight)
     judge = module.Judge(learning, network=learning.network, evaluator=Rising(means), every=2)
+    if 0 in means:
+        judge.evaluate_if_due()
     for tick in range(1, 6):
         judge.ticked(type("Moment", (), {"tick": tick}))
     judge.conclude()
     final = judge.final()
     assert learning.network.weight.item() == final.tick == best
-    assert [each.tick for each in judge.evaluations] == [2, 4, 5]
+    assert [each.tick for each in judge.evaluations] == sorted(means)
 
 
 def test_episodes_that_never_end_are_cut():
     options = hocket.EvaluationOptions(every=80, episodes=5, max_ticks=30)
     result = train(Paying, ticks=100, evaluation=options)
     assert [(each.tick, each.returns.tolist(), each.cut) for each in result.evaluations] == [
+        (0, [30], True),
         (80, [30], True),
         (100, [30], True),
     ]
@@ -117,7 +128,7 @@ def test_episodes_that_never_end_are_cut():
 @pytest.mark.slow
 def test_by_default_an_evaluation_of_a_short_training_is_short():
     result = train(Paying, ticks=50)
-    assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[3600], [3600]]
+    assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[3600]] * 3
 
 
 def test_whole_episodes_count_where_there_are_some():
@@ -156,10 +167,12 @@ def test_instruments_get_each_evaluation(monkeypatch):
     watching = Watching()
     options = hocket.EvaluationOptions(episodes=2, max_ticks=500)
     train(ticks=40, evaluation=options, instruments=[watching])
-    assert len(watching.evaluating) == 2 * 20  # the evaluation of the end, and the final one, tick by tick
-    assert watching.evaluating[0] == EvaluationProgress(tick=40, episodes=0, ticks=1, episodes_wanted=2, tick_limit=500)
-    assert (watching.evaluating[19].episodes, watching.evaluating[19].ticks) == (2, 20)
-    assert watching.evaluations == [(40, 10.0)]
+    assert len(watching.evaluating) == 3 * 20  # those of the beginning and the end, and the final one, tick by tick
+    assert watching.evaluating[20] == EvaluationProgress(
+        tick=40, episodes=0, ticks=1, episodes_wanted=2, tick_limit=500
+    )
+    assert (watching.evaluating[39].episodes, watching.evaluating[39].ticks) == (2, 20)
+    assert watching.evaluations == [(0, 10.0), (40, 10.0)]
 
 
 def stopping(at, number=signal.SIGINT):
@@ -195,18 +208,80 @@ def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resume
     options = hocket.EvaluationOptions(every=50, episodes=2)
     with pytest.raises(hocket.RunInterrupted) as info:
         train(stopping(50), ticks=120, evaluation=options, checkpoints=hocket.Checkpoints(tmp_path))
-    assert len(info.value.result.record.ticks) == 50
+    assert len(info.value.result.run.record.ticks) == 50
     assert [path.name for path in tmp_path.iterdir()] == ["000000050"]
     resumed = train(stopping(-1), ticks=120, evaluation=options, resume=tmp_path)
     assert came_to(resumed) == came_to(train(stopping(-1), ticks=120, evaluation=options))
-    assert [each.tick for each in resumed.evaluations] == [50, 100, 120]
+    assert [each.tick for each in resumed.evaluations] == [0, 50, 100, 120]
 
 
-def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation():
+def test_a_training_that_is_interrupted_before_its_first_tick():
+    with pytest.raises(hocket.RunInterrupted) as info:
+        train(stopping(0), ticks=120)
+    assert len(info.value.result.record.ticks) == info.value.result.summary().ticks == 0
+
+
+def test_good_weights_at_the_beginning_do_not_end_it():
+    options = hocket.EvaluationOptions(every=30, episodes=2, good_enough=10.0)
+    result = train(ticks=120, evaluation=options)
+    assert [each.tick for each in result.evaluations] == [0, 30]
+
+
+def learned(result):
+    """Everything of a training but its final evaluation."""
+    actions, losses, evaluations, weights = came_to(result)
+    return actions, losses, evaluations[:-1], weights
+
+
+def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation(tmp_path):
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every=50, episodes=2)}
     with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
-        train(stopping(70, signal.SIGTERM), ticks=70, evaluation=hocket.EvaluationOptions(episodes=2))
-    assert len(info.value.result.record.ticks) == 70
-    assert info.value.signal == signal.SIGTERM and not info.value.result.record.interrupted
+        train(stopping(70, signal.SIGTERM), **options)
+    result = info.value.result
+    assert info.value.signal == signal.SIGTERM and not result.run.record.interrupted
+    # The signal came in the evaluation of the last tick: of those before, the best one's weights are put back.
+    assert [each.tick for each in result.evaluations] == [50] and result.final.tick == 50
+    assert str(result.final) == "none: the training ended before"
+    result.save(tmp_path)
+    saved = hocket.load(tmp_path)
+    assert len(saved.record.ticks) == 70 and saved.learning.updates == result.updates > 0
+    weights = load_file(tmp_path / "weights.safetensors")
+    assert all(value.equal(weights[name]) for name, value in result.network.state_dict().items())
+
+
+class Signalling(Paying):
+    """Sends a signal at a call of ``close``: after its evaluation, outside of any run."""
+
+    closes = 0
+
+    def close(self):
+        type(self).closes += 1
+        if type(self).closes == 3:  # one was made to see if environments are new, one played the evaluation before
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().close()
+
+
+def test_a_signal_after_the_final_evaluation_loses_nothing(monkeypatch):
+    monkeypatch.setattr(Signalling, "closes", 0)
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every=70, episodes=2)}
+    with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
+        train(lambda: Signalling(10), **options)
+    assert came_to(info.value.result) == came_to(train(lambda: Paying(10), **options))
+
+
+def test_ctrl_c_while_an_evaluation_is_set_up_loses_nothing():
+    made = []
+
+    def make():
+        made.append(None)
+        if len(made) == 4:  # the training's, one to compare with it, the evaluation of the end's, the final one's
+            raise KeyboardInterrupt
+        return Paying(10)
+
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(episodes=2)}
+    with pytest.raises(hocket.RunInterrupted, match="SIGINT") as info:
+        train(make, **options)
+    assert learned(info.value.result) == learned(train(lambda: Paying(10), **options))
 
 
 def test_one_environment_for_training_and_evaluation_is_refused(tmp_path):

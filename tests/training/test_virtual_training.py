@@ -43,7 +43,7 @@ def closed():
 
 def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
     torch.manual_seed(seed)
-    algorithm = algorithm or DQN(batch_size=8, target_every=20)
+    algorithm = algorithm or DQN(batch_size=8, target_ticks=20)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     newest = newest_encoder((4,), units=4) if options.pop("newest", False) else None
     known = {
@@ -83,7 +83,7 @@ OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
 
 def test_a_checkpoint_of_an_older_version_is_refused_by_name():
     message = (
-        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 3 "
+        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 4 "
         "only; train anew, or use the version that wrote it"
     )
     with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):
@@ -98,7 +98,7 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True, "newest"])
-@pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
+@pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_ticks=20), Rainbow(batch_size=8, target_ticks=20)])
 def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     newest = late == "newest"
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late is True)
@@ -111,7 +111,7 @@ def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     for began in ("a", "a/000000600"):
         result = small(algorithm=algorithm, acting=acting, newest=newest, resume=tmp_path / began)
         assert came_to(result) == came_to(whole)
-    assert [each.tick for each in whole.evaluations] == [350, 700, 1050, 1200]
+    assert [each.tick for each in whole.evaluations] == [0, 350, 700, 1050, 1200]
     assert whole.updates > 200 and sum(whole.stalenesses) > 0
 
 
@@ -180,7 +180,7 @@ def test_an_interrupted_training_is_saved_and_can_be_resumed(tmp_path, monkeypat
     monkeypatch.setattr(training.training_dispatcher, "__kwdefaults__", {**usual, "every_s": 1e-9})
     with pytest.raises(hocket.RunInterrupted) as interrupted:
         small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
-    played = interrupted.value.result.record.ticks[-1]
+    played = interrupted.value.result.run.record.ticks[-1]
     assert played < TICKS and (tmp_path / f"{played:09d}").is_dir()
     assert came_to(small(resume=tmp_path)) == came_to(small())
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hocket.models.actor_and_critics import ActorCritic
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.devices import device_of
 
@@ -36,7 +37,7 @@ def head_time_s(network: QNetwork, observation: NDArray[Any], *, calls: int = CA
         return _measured(head, calls)
 
 
-def trunk_time_s(network: QNetwork, observation: NDArray[Any], *, calls: int = CALLS) -> float:
+def trunk_time_s(network: QNetwork | ActorCritic, observation: NDArray[Any], *, calls: int = CALLS) -> float:
     """The time that the trunk of ``network`` takes on an observation like ``observation``; as `head_time_s`."""
     device = device_of(network)
     seen = torch.from_numpy(np.array(observation)).unsqueeze(0).to(device)

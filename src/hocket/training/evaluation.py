@@ -40,7 +40,7 @@ class Evaluation:
     returns: NDArray[np.float64]
     """(episodes,): of whole episodes. If none ended within the limit in ticks, the return of the ticks played."""
     cut: bool = False
-    """True if the limit in ticks ended it before it had played all its episodes."""
+    """True if it has not played all its episodes: its limit in ticks ended it, or the training ended before it."""
 
     @property
     def mean(self) -> float:
@@ -49,10 +49,15 @@ class Evaluation:
 
     def __str__(self) -> str:
         if not len(self.returns):
-            return "none: switched off by 0 episodes"
+            return "none: the training ended before" if self.cut else "none: switched off by 0 episodes"
         episodes = f"{len(self.returns)} episode{'s' * (len(self.returns) > 1)}"
         cut = ", ended by its limit in ticks" if self.cut else ""
         return f"mean return {self.mean:.4g} over {episodes}, by the weights of tick {self.tick:,}{cut}"
+
+
+def unplayed(tick: int) -> Evaluation:
+    """The final evaluation of the weights of ``tick``, in a training that ended before it."""
+    return Evaluation(tick, np.empty(0), cut=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +136,15 @@ class Evaluator:
 class Judge:
     """A listener that evaluates the weights every so many ticks and keeps the best ones.
 
+    The weights that the training begins with are evaluated too, and kept if it never finds better ones: a network that
+    was trained before is not lost.
+
     Args:
         learner: called first at every tick.
         network: whose weights are evaluated.
         evaluator: plays the evaluations.
         every: ticks between two evaluations; None for none.
-        good_enough: a mean return that ends the training, or None.
+        good_enough: a mean return that ends the training, or None. The weights that it begins with do not end it.
         on_evaluation: called with each evaluation.
 
     Attributes:
@@ -177,9 +185,9 @@ class Judge:
         self.evaluate_if_due()
 
     def evaluate_if_due(self) -> None:
-        """Evaluate the weights of this tick if it is one of ``every`` and has not been evaluated yet."""
+        """Evaluate the weights of this tick if it is one of ``every``, as 0 is, and has not been evaluated yet."""
         self.signal = None
-        if self._every is None or not self._tick or self._tick % self._every:
+        if self._every is None or self._tick % self._every:
             return
         try:
             self._evaluate()
@@ -195,19 +203,22 @@ class Judge:
         """True if the last evaluation was good enough, or was interrupted."""
         if self.signal is not None:
             return True
-        return (
-            self._good_enough is not None and bool(self.evaluations) and self.evaluations[-1].mean >= self._good_enough
-        )
+        last = self.evaluations[-1] if self.evaluations else None
+        return self._good_enough is not None and last is not None and last.tick > 0 and last.mean >= self._good_enough
 
-    def final(self) -> Evaluation:
-        """Put the best weights back, and evaluate them on episodes that had no part in choosing them.
+    def choose(self) -> int:
+        """Put the best weights back, and return their tick.
 
         Where no evaluation has chosen, the weights stay those of the last tick.
         """
         if self._best is None:
-            return self._evaluator.play(self._tick, FINAL)
+            return self._tick
         self._network.load_state_dict(self._best[1])
-        return self._evaluator.play(self._best_tick, FINAL)
+        return self._best_tick
+
+    def final(self) -> Evaluation:
+        """Evaluate the weights that `choose` puts back, on episodes that had no part in choosing them."""
+        return self._evaluator.play(self.choose(), FINAL)
 
     def _evaluate(self) -> None:
         if self.evaluations and self.evaluations[-1].tick == self._tick:
@@ -215,7 +226,9 @@ class Judge:
         evaluation = self._evaluator.play(self._tick, len(self.evaluations))
         self.evaluations.append(evaluation)
         mean = evaluation.mean
-        if not math.isnan(mean) and (self._best is None or mean > self._best[0]):
+        # Weights that have learned replace those of the beginning also where they are but as good.
+        as_good = self._best is not None and not self._best_tick and mean >= self._best[0]
+        if not math.isnan(mean) and (self._best is None or mean > self._best[0] or as_good):
             weights = self._network.state_dict()
             self._best = mean, {name: value.clone() for name, value in weights.items()}
             self._best_tick = self._tick
