@@ -138,11 +138,14 @@ def _sized(options: TrainArguments, algorithm: Algorithm, head_s: float) -> Trai
 
     from hocket.cli.options.train import make_network
     from hocket.learn.head_time import head_time_s
+    from hocket.models.qnetwork import QNetwork
 
     torch.set_num_threads(options.threads)
     example = _example(options)
     for units in UNITS:
         sized = replace(options, newest_units=units)
-        if head_time_s(make_network(sized, algorithm), example) <= HEAD_SHARE * head_s:
+        network = make_network(sized, algorithm)
+        assert isinstance(network, QNetwork)
+        if head_time_s(network, example) <= HEAD_SHARE * head_s:
             break
     return sized
