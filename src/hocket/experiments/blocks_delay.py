@@ -63,7 +63,7 @@ PLAYED_TICKS = 7200
 MARK_EPISODES = 10
 SCORE = 40.0
 """Points for one unit of reward."""
-DQN_OPTIONS: dict[str, Any] = {"gamma": 0.99, "learning_rate": 2.5e-4, "batch_size": 32, "target_every": 250}
+DQN_OPTIONS: dict[str, Any] = {"gamma": 0.99, "learning_rate": 2.5e-4, "batch_size": 32, "target_ticks": 250}
 ALGORITHM = DQN(**DQN_OPTIONS, n_step=3)
 IMITATION = ImitatingDQN(**DQN_OPTIONS, n_step=3, margin=0.5)
 PRETRAIN_UPDATES = 4000

@@ -26,7 +26,7 @@ HZ = 60
 TICKS = 300_000
 EPISODE_TICKS = 2500
 HIDDEN = 128
-DQN_OPTIONS: dict[str, Any] = {"gamma": 0.99, "learning_rate": 2.5e-4, "batch_size": 32, "target_every": 250}
+DQN_OPTIONS: dict[str, Any] = {"gamma": 0.99, "learning_rate": 2.5e-4, "batch_size": 32, "target_ticks": 250}
 LEARNER = hocket.RoundRobin(update_every=4, warm_up=5000)
 ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 50_000))
 REPLAY = hocket.ReplayOptions(capacity=100_000)

@@ -320,7 +320,7 @@ class _LearnedHead:
     def _values(self, network: Any, features: Tensor | None, inputs: tuple[NDArray[Any], ...]) -> Tensor:
         values: Tensor
         late = _batches(inputs, self._device)
-        if network.newest is None:
+        if getattr(network, "newest", None) is None:
             values = network.from_features(features, *late)
         else:
             *pending, newest, delays = late
