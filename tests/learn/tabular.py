@@ -34,6 +34,7 @@ class Batch(NamedTuple):
     next_delays: np.ndarray
     weights: np.ndarray
     indices: np.ndarray
+    demonstrated: np.ndarray | None = None
 
 
 def batch_of(transitions, states=STATES):
