@@ -184,7 +184,7 @@ def test_pending_actions_and_arrays_that_may_not_be_written(batch):
     online = q_network(*mlp_trunk(3, hidden=8), 2, pending=2)
     pending = np.array([[0, 1], [2, 2]] * 3)
     with_pending = batch._replace(pending=pending, next_pending=pending[::-1].copy())
-    for array in with_pending:
+    for array in filter(lambda each: each is not None, with_pending):
         array.flags.writeable = False
     algorithm = DQN()
     target = algorithm.target_of(online)
