@@ -128,9 +128,13 @@ OTHERS_PRIVATE = {  # of other packages, which have no public name for it
     "_exit": "os: leave a process at once",
     "_rebuild": "multiprocessing: a semaphore at an address",
     "_replace": "named tuples: public by the documentation, so named to keep clear of fields",
-    "_foreach_copy_": "torch: one call for many tensors",
+    "_foreach_add_": "torch: one call for many tensors",
+    "_foreach_copy_": "torch: likewise",
+    "_foreach_lerp_": "torch: likewise",
     "_foreach_mul_": "torch: likewise",
     "_foreach_norm": "torch: likewise",
+    "_foreach_zero_": "torch: likewise",
+    "_fused_adam_": "torch: the kernel of torch.optim.Adam(fused=True)",
     "_is_mkldnn_bf16_supported": "torch: there is no other way to ask",
 }
 

@@ -20,7 +20,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.drivers.realtime": "Realtime Overrun",
             "hocket.drivers.executors.processes": "Processes",
             "hocket.drivers.executors.threads": "Threads",
-            "hocket.drivers.failures": "FailureLimits",
+            "hocket.policies.failures": "FailureLimits",
             "hocket.drivers.loop_thread": "realtime_priority",
         },
         "Your own loop": {
@@ -197,13 +197,16 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.learn.algorithms.dqn": "DQN",
             "hocket.learn.algorithms.rainbow": "Rainbow",
             "hocket.learn.algorithms.imitating_dqn": "ImitatingDQN",
-            "hocket.learn.algorithms.deep_q": "DeepQ Transitions Tensors UpdateResult",
+            "hocket.learn.algorithms.sac": "SAC ActorCriticNetwork SACLosses",
+            "hocket.learn.algorithms.deep_q": "DeepQ Tensors",
+            "hocket.learn.algorithms.algorithm": "Algorithm TargetSync Transitions UpdateResult",
             "hocket.learn.algorithms.schedules": "Linear constant",
         },
         "Losses": {
             "hocket.learn.algorithms.losses": (
                 "Loss td_targets q_loss margin_loss distribution_targets distribution_loss"
             ),
+            "hocket.learn.algorithms.entropy_losses": "soft_targets critics_loss actor_loss temperature_loss",
         },
         "Replay": {
             "hocket.learn.replay.replay": "Replay",
@@ -222,6 +225,11 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.models": {
         "Q-networks": {
             "hocket.models.qnetwork": "q_network QNetwork impala_trunk mlp_trunk minatar_trunk",
+        },
+        "Actors and critics": {
+            "hocket.models.actor_and_critics": (
+                "actor_critic ActorCritic GaussianActor Critic TwinCritics vector_trunk squashed"
+            ),
         },
         "Networks": {
             "hocket.models.impala": "ImpalaNet parameter_count",

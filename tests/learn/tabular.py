@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hocket.learn.algorithms.deep_q import TargetSync
-
 GAMMA = 0.8
 ACTIONS = 2
 #            state, action: reward, ticks, next state (None: terminated)
@@ -72,8 +70,8 @@ def exact_values():
 def learn(algorithm, online, batch, updates):
     """The target network and all results after so many updates, one a tick."""
     target, optimizer = algorithm.target_of(online), algorithm.optimizer(online)
-    results, sync = [], TargetSync(algorithm.target_ticks)
+    results, sync = [], algorithm.target_sync()
     for tick in range(updates):
-        sync.before_update(online, target, tick)
+        sync.before_update(online, target, tick, tick)
         results.append(algorithm.update(online, target, optimizer, batch))
     return target, results

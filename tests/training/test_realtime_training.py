@@ -24,7 +24,7 @@ from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
 from hocket.learn.learners.tick_listener import LearningListener
-from hocket.models.qnetwork import mlp_trunk, q_network
+from hocket.models.qnetwork import mlp_trunk, newest_encoder, q_network
 from hocket.training.resumption import Checkpoints
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
@@ -72,9 +72,11 @@ PACE = {"update_every": 10, "warm_up": 20}
 
 
 def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor="threads", rule=None, **options):
+    clock = hocket.Realtime(hz=hz, executor=executor, failures=options.pop("failures", hocket.FailureLimits()))
     algorithm = options.pop("algorithm", SMALL)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     torch.manual_seed(0)
+    newest = newest_encoder((4,), units=4) if options.pop("newest", False) else None
     known = {
         "learner": hocket.RoundRobin(1, **PACE),
         "replay": hocket.ReplayOptions(capacity=5000),
@@ -82,10 +84,12 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
     }
     return hocket.train(
         make_env,
-        q_network(*mlp_trunk(4, hidden=hidden), 2, pending=pending, support=support, noisy=algorithm.noisy),
+        q_network(
+            *mlp_trunk(4, hidden=hidden), 2, pending=pending, newest=newest, support=support, noisy=algorithm.noisy
+        ),
         algorithm,
         rule or hocket.TickDispatch(2),
-        hocket.Realtime(hz=hz, executor=executor),
+        clock,
         ticks=ticks,
         **{**known, **options},
     )
@@ -227,6 +231,29 @@ def test_late_binding_under_a_charge(tmp_path):
     assert len(records) > 20 and known[10:].mean() > 0.3
 
 
+@pytest.mark.alone
+def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
+    """As above, and the head acts alone in the first two ticks: no tick is left to the default."""
+    result = live(
+        null,
+        hz=10,
+        ticks=60,
+        pending=2,
+        newest=True,
+        rule=hocket.TickDispatch(4),
+        acting=hocket.ActingOptions(charge=hocket.Constant(2.5 / 10)),
+        checkpoints=Checkpoints(tmp_path, every=10_000),
+    )
+    records = records_of(tmp_path)
+    assert result.updates > 0 and len(records) > 20
+    alone = records["delay"] == 0
+    assert alone[:8].sum() >= 2 and not alone[8:].any()
+    assert (records["pending"][alone] == 2).all()
+    assert (records["newest"] >= records["state"]).all() and (records["next_newest"] > records["newest"]).all()
+    late = records[~alone]
+    assert (late["delay"] == late["newest"] + 1 - late["state"]).all() and np.median(late["delay"]) == 3
+
+
 def test_evaluation_is_of_the_newest_weights_after_the_end():
     class Short(gym.wrappers.TimeLimit):
         def __init__(self):
@@ -281,7 +308,7 @@ def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, 
 def test_an_invalid_reward_ends_the_run_and_loses_nothing(tmp_path):
     with pytest.raises(EnvError, match="reward inf of CartPole-v1 is not a finite number") as info:
         live(lambda: Told(100, reward=math.inf), checkpoints=Checkpoints(tmp_path))
-    assert len(info.value.result.record.ticks) == 99
+    assert len(info.value.result.run.record.ticks) == 99
     assert ticks_saved(tmp_path) == [99]
 
 
@@ -295,8 +322,11 @@ def test_learners_that_always_raise(train, watch):
     def stopped():
         return watch().error is not None
 
+    limits = {} if train is in_loop else {"failures": hocket.FailureLimits(outage_s=0.5)}
     with pytest.warns(RuntimeWarning) as told:  # five learners have to fail
-        result = train(lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_ticks=20))
+        result = train(
+            lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_ticks=20), **limits
+        )
     assert "RuntimeError: the learner's own words" in result.error
     assert "learning stopped by tick" in str(told[-1].message)
     assert result.updates == 0 and len(result.run.record.ticks) == 300
@@ -430,7 +460,7 @@ if __name__ == "__main__":
             checkpoints=hocket.Checkpoints({folder!r}, every=100),
         )
     except hocket.RunInterrupted as interrupted:
-        print("interrupted", len(interrupted.result.record.ticks), flush=True)
+        print("interrupted", len(interrupted.result.run.record.ticks), flush=True)
 """
 
 
@@ -503,9 +533,11 @@ def test_interrupted_in_the_evaluation():
         return made[-1]
 
     with pytest.raises(hocket.RunInterrupted) as info:
-        live(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
-    assert len(info.value.result.record.ticks) == 60
-    assert info.value.result.config["mode"] == "true-size, realtime"
+        in_loop(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
+    result = info.value.result
+    assert len(result.run.record.ticks) == 60
+    assert result.updates == len(result.losses) > 0 and result.final.tick == 60 and result.final.cut
+    assert info.value.result.run.config["mode"] == "true-size, realtime"
 
 
 # -- arguments -----------------------------------------------------------------------------------------------

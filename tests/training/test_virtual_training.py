@@ -180,7 +180,7 @@ def test_an_interrupted_training_is_saved_and_can_be_resumed(tmp_path, monkeypat
     monkeypatch.setattr(training.training_dispatcher, "__kwdefaults__", {**usual, "every_s": 1e-9})
     with pytest.raises(hocket.RunInterrupted) as interrupted:
         small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
-    played = interrupted.value.result.record.ticks[-1]
+    played = interrupted.value.result.run.record.ticks[-1]
     assert played < TICKS and (tmp_path / f"{played:09d}").is_dir()
     assert came_to(small(resume=tmp_path)) == came_to(small())
 

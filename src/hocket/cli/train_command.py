@@ -24,7 +24,9 @@ from hocket.cli.options.acting import (
     rate_of,
     saved_options,
 )
+from hocket.cli.options.head import arranged
 from hocket.cli.options.live import check_live, live_page
+from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.train import (
     NEEDS,
     NOT_KEPT,
@@ -36,6 +38,7 @@ from hocket.cli.options.train import (
     make_learning_rule,
     make_network,
     make_replay_options,
+    with_algorithm,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -47,7 +50,8 @@ from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
     from hocket.training.result import TrainResult
 
@@ -58,71 +62,68 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
     hocket train --config FOLDER/config.json --resume FOLDER resumes a training.
     """
     console.check_writable(out=options.out, json=options.json)
+    check_numbers(options)
+    options = with_algorithm(options)
     result = conclude(
         lambda: execute(options),
         save=(
             lambda result: save_training(options, result),
             lambda result: console.write_json(options.json, as_json(result)),
         ),
-        show=lambda result: show_training(options, result),
+        show=show_training,
     )
     if result.error is not None:
         raise HocketError(result.error)
 
 
-def save_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> str | None:
+def save_training(options: TrainArguments, result: TrainResult) -> str | None:
     """Write the run beside the checkpoints into the folder of --out; returns a line for the user."""
     from hocket.learn.checkpoints.checkpoint import checkpoints
 
     if options.out is None:
         return None
-    run = run_of(result)
+    run = result.run
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
-    config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config = {"options": kept_options(options), **run.config, "checkpoint": ended_at}
     config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
-    kept = replace(run, config=config)
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
-    (kept if isinstance(result, hocket.RunResult) else replace(result, run=kept)).save(folder)
+    replace(result, run=replace(run, config=config)).save(folder)
     if ended_at is None:
         return f"Saved in {options.out}, without a checkpoint"
     return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
 
 
-def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
-    """Print the summary of the run and, if the training is complete, that of the learning."""
-    console.say(str(run_of(result).summary()))
-    if not isinstance(result, hocket.RunResult):
-        console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
-
-
-def run_of(result: TrainResult | hocket.RunResult) -> hocket.RunResult:
-    """The run of a training that is complete, or that an error or a signal has ended."""
-    return result if isinstance(result, hocket.RunResult) else result.run
+def show_training(result: TrainResult) -> None:
+    """Print the summary of the run and that of the learning."""
+    console.say(str(result.run.summary()))
+    console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
 
 
 def learning_figures(result: TrainResult) -> dict[str, str]:
     """The summary of the learning, to print below that of the run."""
     final, run = result.final, result.run
     seconds = len(run.record.ticks) / float(run.record.trace.cadence.hz)
-    figures = {"updates": f"{result.updates:,}, {result.updates / seconds:.3g} a second of the environment's time"}
+    rate = f", {result.updates / seconds:.3g} a second of the environment's time" if seconds else ""
+    figures = {"updates": f"{result.updates:,}{rate}"}
     if result.updates:
         stale = result.stalenesses
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
+    figures["head"] = str(run.config["head"])
     figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
 
 
-def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
+def as_json(result: TrainResult) -> dict[str, Any]:
     """The same as plain values, with the evaluations during the training."""
-    if isinstance(result, hocket.RunResult):
-        return {"run": asdict(result.summary()), "mode": result.config.get("mode")}
     final, stale = result.final, result.stalenesses
     return {
         "run": asdict(result.run.summary()),
         "mode": result.run.config["mode"],
+        "head": result.run.config["options"]["head"],
+        "head_why": result.run.config["head"],
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
@@ -139,12 +140,7 @@ def execute(options: TrainArguments) -> TrainResult:
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
-    acting = hocket.ActingOptions(
-        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-        late_binding=options.late_binding,
-        charge=charge_of(options),
-    )
-    replay = make_replay_options(options)
+    charge, replay = charge_of(options), make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )
@@ -155,14 +151,23 @@ def execute(options: TrainArguments) -> TrainResult:
     check_usual(
         hz=rate,
         workers=rule.initial_workers,
-        latency=(options.latency, acting.charge or latency),
+        latency=(options.latency, charge or latency),
         update_latency=(options.update_latency, update_latency),
     )
     check_learnable(options)
     algorithm = make_algorithm(options)
+    if latency is None and options.clock == "virtual":
+        latency = measured(options, algorithm)
+    arrangement = arranged(options, algorithm, hz=rate, law=charge or latency)
+    options = arrangement.options
+    acting = hocket.ActingOptions(
+        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+        late_binding=options.head == "actions",
+        charge=charge,
+    )
     network = make_network(options, algorithm)
     shown = learn_from_demonstrations(options, network, algorithm)
-    clock = make_clock(options, rate, latency, lambda: measured(options, network))
+    clock = make_clock(options, rate, latency, lambda: measured(options, algorithm))
     if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=update_latency)
@@ -182,7 +187,7 @@ def execute(options: TrainArguments) -> TrainResult:
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         say_starting(rule, clock)
-        return hocket.train(
+        result = hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
@@ -201,6 +206,8 @@ def execute(options: TrainArguments) -> TrainResult:
             checkpoints=checkpoints,
             resume=options.resume,
         )
+    config = {**result.run.config, "head": str(arrangement), "options": kept_options(options)}
+    return replace(result, run=replace(result.run, config=config))
 
 
 def charge_of(options: TrainArguments) -> LatencyModel | None:
@@ -212,13 +219,14 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
-    """Measure the inference times of ``network`` on this machine."""
+def measured(options: TrainArguments, algorithm: Algorithm) -> hocket.analysis.Measured:
+    """Measure the inference times of the network, in one stage, on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
+    network = make_network(replace(options, head="none", pending=0), algorithm)
     env = make_world(options)
     try:
-        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
+        return hocket.measure(env, LearnedPolicy(network=network, threads=options.threads))
     finally:
         env.close()
 
@@ -250,7 +258,7 @@ def kept_options(options: TrainArguments) -> dict[str, Any]:
 
 
 def learn_from_demonstrations(
-    options: TrainArguments, network: QNetwork, algorithm: DeepQ
+    options: TrainArguments, network: QNetwork | ActorCritic, algorithm: Algorithm
 ) -> hocket.DemonstrationOptions | None:
     """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was.
 
@@ -259,6 +267,9 @@ def learn_from_demonstrations(
     """
     if options.demonstrations is None:
         return None
+    from hocket.learn.algorithms.dqn import DQN
+    from hocket.models.qnetwork import QNetwork
+
     share = options.demonstration_share
     shown = hocket.DemonstrationOptions(
         hocket.Demonstrations.load(options.demonstrations),
@@ -270,6 +281,7 @@ def learn_from_demonstrations(
         env = make_world(options)
         env.close()
         assert isinstance(env.action_space, gym.spaces.Discrete)
+        assert isinstance(network, QNetwork) and isinstance(algorithm, DQN)
         losses = hocket.pretrain(
             shown,
             network,

@@ -7,7 +7,7 @@ weights those of its trunk, however late the head runs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
 from hocket.learn.exploration import Exploration, Explorer, OwnNoise, explorer
-from hocket.policies.base import Policy, PolicyFactory, Stages
+from hocket.policies.base import Batching, Policy, PolicyFactory, Stages
 from hocket.policies.devices import device_of, own_stream
 
 HEAD_S = 0.001
@@ -66,20 +66,22 @@ class Unchanging:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedPolicy(PolicyFactory):
-    """Acts by ``network``: the action of the highest value, unless it explores.
+    """Acts by ``network``: the action of the highest value, or that of an actor's mean, unless it explores.
 
     Args:
-        network: observations, and pending actions if ``pending``, to action values; on whatever device.
+        network: observations, and pending actions if ``pending``, to action values, or to what its ``action`` turns
+            into an action of a Box (`hocket.models.actor_and_critics.ActorCritic`); on whatever device.
         weights: where its weights come from.
         in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
             worker.
         exploration: None is greedy, and quiet if the network is noisy.
-        first_action: of the Discrete action space (its ``start``).
+        first_action: of a Discrete action space (its ``start``).
         pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`; those with an
             encoder of the newest observation need it.
         threads: torch threads of a worker's process; in place, the learner's setting holds.
+        heads: of a network in place, for the policies of copies of an environment, which share them; None makes some.
     """
 
     network: nn.Module = field(repr=False)
@@ -91,6 +93,7 @@ class LearnedPolicy(PolicyFactory):
     head_s: float = 0.0
 
     threads: int = 1
+    heads: HeadVersions | None = field(default=None, repr=False)
 
     newest: bool = field(init=False, repr=False)
     """True if the network has an encoder of the newest observation; its head is then told the delay as well."""
@@ -122,7 +125,8 @@ class LearnedPolicy(PolicyFactory):
         if not self.in_place:
             torch.set_num_threads(self.threads)
             network = copy.deepcopy(network)
-        return self._built(network, self.weights.reader(), self.exploration)
+        parts = ACTOR_PARTS if hasattr(network, "critics") else ()
+        return self._built(network, self.weights.reader(parts), self.exploration)
 
     def build_alone(self) -> Stages | None:
         """The head and the encoder of the newest weights, without a trunk; on the CPU unless in place."""
@@ -156,7 +160,8 @@ class LearnedPolicy(PolicyFactory):
         stream = nullcontext() if self.in_place else own_stream(device)
         exploring = explorer(exploration)
         if self.head_s:
-            return late_acting(network, weights, exploring, self.first_action, stream, device, in_place=self.in_place)
+            versions = HeadVersions(network, self.in_place) if self.heads is None else self.heads
+            return late_acting(network, weights, exploring, self.first_action, stream, device, versions)
         return Acting(network, weights, exploring, self.first_action, stream)
 
     def warm_up(self, policy: Policy, *example: NDArray[Any]) -> None:
@@ -171,11 +176,25 @@ class LearnedPolicy(PolicyFactory):
             policy.head.warm_up(inputs)
 
 
+ACTOR_PARTS = ("trunk", "head", "newest")
+"""The submodules of an actor with critics that it acts by."""
 LATE_PARTS = ("head", "newest")
 """The submodules of a network that run with its head."""
 
 
-class Acting:
+class Prepared(NamedTuple):
+    """An inference that has started; see `hocket.policies.base.Batching`."""
+
+    by_chance: Any
+    """The action, if chance has it; then there is nothing else. None if not."""
+    network: Any = None
+    explorer: Explorer = Explorer()
+    inputs: tuple[NDArray[Any], ...] = ()
+    features: Tensor | None = None
+    kept: _Kept | None = None
+
+
+class Acting(Batching):
     """The policy of one worker.
 
     Attributes:
@@ -193,16 +212,48 @@ class Acting:
         self._first_action = first_action
         self._stream = stream
 
-    def __call__(self, *inputs: NDArray[Any]) -> int:
-        """The action for an observation and, if the network takes them, the pending actions."""
+    def prepare(self, *inputs: NDArray[Any]) -> Prepared:
+        """For an observation and, if the network takes them, the pending actions."""
         with self._stream:
             self.version = self._weights.refresh(self._network)
-            by_chance = self._explorer.action()
-            if by_chance is not None:
-                return self._first_action + by_chance
-            with torch.inference_mode():
-                self._explorer.prepare(self._network)
-                return self._first_action + _best(self._network(*_batches(inputs, self._device)))
+        by_chance = self._explorer.action()
+        if by_chance is not None:
+            return Prepared(by_chance)
+        return Prepared(None, self._network, self._explorer, inputs)
+
+    def answer(self, prepared: Sequence[Prepared]) -> list[Any]:
+        """The actions."""
+
+        def outputs(group: list[Prepared]) -> Tensor:
+            computed: Tensor = self._network(*_batches(group, self._device))
+            return computed
+
+        with self._stream, torch.inference_mode():
+            return _actions(prepared, outputs, self._first_action)
+
+
+def _actions(prepared: Sequence[Prepared], outputs: Callable[[list[Prepared]], Tensor], first_action: int) -> list[Any]:
+    """The actions of inferences; ``outputs`` computes those that share a network, and its noise, in one call."""
+    actions: list[Any] = [None if each.by_chance is None else each.by_chance + first_action for each in prepared]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, each in enumerate(prepared):
+        if each.by_chance is None:
+            alone = (number,) if each.explorer.changes_network else ()
+            groups.setdefault((id(each.network), int(each.features is None), *alone), []).append(number)
+    for numbers in groups.values():
+        group = [prepared[number] for number in numbers]
+        group[0].explorer.prepare(group[0].network)
+        for number, action in zip(numbers, _chosen(group, outputs(group), first_action), strict=True):
+            actions[number] = action
+    return actions
+
+
+def _chosen(group: Sequence[Prepared], outputs: Tensor, first_action: int) -> list[Any]:
+    """The actions of inferences by one network: those of the highest values, or what an actor's ``action`` says."""
+    action = getattr(group[0].network, "action", None)
+    if action is None:
+        return [first_action + best for best in outputs.argmax(1).tolist()]
+    return [action(outputs[row : row + 1], each.explorer.noise()) for row, each in enumerate(group)]
 
 
 def greedy_policy(network: nn.Module, first_action: int = 0) -> Policy:
@@ -214,7 +265,7 @@ class Begun(NamedTuple):
     """The result of a trunk, for its head."""
 
     version: int
-    by_chance: int | None
+    by_chance: Any
     """The action, if chance has it; then there is nothing else."""
     features: Tensor | None = None
     kept: _Kept | None = None
@@ -237,18 +288,16 @@ def late_acting(
     first_action: int,
     stream: Stream,
     device: torch.device,
-    *,
-    in_place: bool,
+    versions: HeadVersions,
 ) -> LateActing:
     """See `LearnedPolicy`."""
-    versions = _Versions(network, in_place)
     trunk = _Trunk(network, weights, exploring, versions, stream)
     return LateActing(trunk, _LearnedHead(network, weights, exploring, first_action, versions, stream, device))
 
 
-class _Trunk:
+class _Trunk(Batching):
     def __init__(
-        self, network: Any, weights: WeightReader, exploring: Explorer, versions: _Versions, stream: Stream
+        self, network: Any, weights: WeightReader, exploring: Explorer, versions: HeadVersions, stream: Stream
     ) -> None:
         self._network = network
         self._device = device_of(network)
@@ -257,25 +306,33 @@ class _Trunk:
         self._versions = versions
         self._stream = stream
 
-    def __call__(self, observation: NDArray[Any]) -> Begun:
+    def prepare(self, *inputs: NDArray[Any]) -> tuple[Begun, tuple[NDArray[Any], ...]]:
         with self._stream:
             version = self._weights.refresh(self._network)
             by_chance = self._explorer.action()
-            if by_chance is not None:
-                return Begun(version, by_chance)
-            with torch.inference_mode():
-                features = self._network.features(*_batches((observation,), self._device))
-            return Begun(version, None, features, self._versions.take(version))
+            kept = None if by_chance is not None else self._versions.take(version)
+        return Begun(version, by_chance, None, kept), inputs
+
+    def answer(self, prepared: Sequence[tuple[Begun, tuple[NDArray[Any], ...]]]) -> list[Begun]:
+        begun = [each for each, _ in prepared]
+        greedy = [number for number, each in enumerate(begun) if each.kept is not None]
+        if greedy:
+            with self._stream, torch.inference_mode():
+                observations = _stacked([prepared[number][1][0] for number in greedy], self._device)
+                features = self._network.features(observations)
+            for row, number in enumerate(greedy):
+                begun[number] = begun[number]._replace(features=features[row : row + 1])
+        return begun
 
 
-class _LearnedHead:
+class _LearnedHead(Batching):
     def __init__(
         self,
         network: Any,
         weights: WeightReader,
         exploring: Explorer,
         first_action: int,
-        versions: _Versions,
+        versions: HeadVersions,
         stream: Stream,
         device: torch.device,
     ) -> None:
@@ -288,38 +345,43 @@ class _LearnedHead:
         self._stream = stream
         self._device = device
 
-    def __call__(self, begun: Begun | None, *inputs: NDArray[Any]) -> int:
-        if begun is None:
-            return self._first_action + self._alone(inputs)
-        self.version = begun.version
-        if begun.kept is None:
-            assert begun.by_chance is not None
-            return self._first_action + begun.by_chance
-        with self._stream, torch.inference_mode():
-            self._explorer.prepare(begun.kept.network)
-            best = _best(self._values(begun.kept.network, begun.features, inputs))
-        self._versions.give_back(begun.kept)
-        return self._first_action + best
-
-    def _alone(self, inputs: tuple[NDArray[Any], ...]) -> int:
-        """The action without features, by the newest weights."""
-        with self._stream:
-            self.version = self._weights.refresh(self._network)
+    def prepare(self, *inputs: Any) -> Prepared:
+        """For the result of a trunk, or None, and what the head gets beside it."""
+        begun: Begun | None = inputs[0]
+        if begun is None:  # without features, by the newest weights
+            with self._stream:
+                self.version = self._weights.refresh(self._network)
             by_chance = self._explorer.action()
             if by_chance is not None:
-                return by_chance
-            with torch.inference_mode():
-                self._explorer.prepare(self._network)
-                return _best(self._values(self._network, None, inputs))
+                return Prepared(by_chance)
+            return Prepared(None, self._network, self._explorer, inputs[1:])
+        self.version = begun.version
+        if begun.kept is None:
+            return Prepared(begun.by_chance)
+        return Prepared(None, begun.kept.network, self._explorer, inputs[1:], begun.features, begun.kept)
+
+    def answer(self, prepared: Sequence[Prepared]) -> list[Any]:
+        """The actions."""
+
+        def outputs(group: list[Prepared]) -> Tensor:
+            features = [each.features for each in group if each.features is not None]
+            late = _batches(group, self._device)
+            return self._values(group[0].network, _joined(features), late)
+
+        with self._stream, torch.inference_mode():
+            actions = _actions(prepared, outputs, self._first_action)
+        for each in prepared:
+            if each.kept is not None:
+                self._versions.give_back(each.kept)
+        return actions
 
     def warm_up(self, inputs: tuple[NDArray[Any], ...]) -> None:
         """Compute values without features; no random number is drawn."""
         with self._stream, torch.inference_mode():
-            self._values(self._network, None, inputs)
+            self._values(self._network, None, [_stacked([each], self._device) for each in inputs])
 
-    def _values(self, network: Any, features: Tensor | None, inputs: tuple[NDArray[Any], ...]) -> Tensor:
+    def _values(self, network: Any, features: Tensor | None, late: list[Tensor]) -> Tensor:
         values: Tensor
-        late = _batches(inputs, self._device)
         if getattr(network, "newest", None) is None:
             values = network.from_features(features, *late)
         else:
@@ -337,7 +399,7 @@ class _Kept:
     users: int = 0
 
 
-class _Versions:
+class HeadVersions:
     """Heads as their trunks had them: in place, a head may have learned more before it runs.
 
     One copy a version, made when first asked for, in the memory of one that is no longer needed. Of a worker's
@@ -372,7 +434,8 @@ class _Versions:
     def _copy(self) -> _Kept:
         network = self._network
         if not self._spare:
-            return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
+            shared = [network.trunk, *([network.critics] if hasattr(network, "critics") else [])]
+            return _Kept(copy.deepcopy(network, {id(part): part for part in shared}))
         kept = self._spare.pop()
         with torch.no_grad():
             torch._foreach_copy_(_late_tensors(kept.network), _late_tensors(network))
@@ -385,10 +448,18 @@ def _late_tensors(network: nn.Module) -> list[Tensor]:
     return [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
 
 
-def _batches(arrays: Iterable[NDArray[Any]], device: torch.device) -> list[Tensor]:
-    """Each ``(1, …)``, copied: the array's memory may be read-only, or overwritten by the next one."""
-    return [torch.from_numpy(np.array(array)).unsqueeze(0).to(device) for array in arrays]
+def _stacked(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
+    """``(len(arrays), …)``, copied: the arrays' memory may be read-only, or overwritten by the next ones."""
+    return torch.from_numpy(np.stack(arrays)).to(device)
 
 
-def _best(values: Tensor) -> int:
-    return int(values.argmax(1).item())
+def _batches(prepared: Sequence[Prepared], device: torch.device) -> list[Tensor]:
+    """Each input of all inferences, ``(len(prepared), …)``."""
+    return [_stacked(arrays, device) for arrays in zip(*(each.inputs for each in prepared), strict=True)]
+
+
+def _joined(features: list[Tensor]) -> Tensor | None:
+    """The features of all inferences, if they have any."""
+    if not features:
+        return None
+    return features[0] if len(features) == 1 else torch.cat(features)

@@ -5,6 +5,13 @@ from typing import TYPE_CHECKING
 from hocket.public import exports
 
 if TYPE_CHECKING:
+    from hocket.models.actor_and_critics import ActorCritic as ActorCritic
+    from hocket.models.actor_and_critics import Critic as Critic
+    from hocket.models.actor_and_critics import GaussianActor as GaussianActor
+    from hocket.models.actor_and_critics import TwinCritics as TwinCritics
+    from hocket.models.actor_and_critics import actor_critic as actor_critic
+    from hocket.models.actor_and_critics import squashed as squashed
+    from hocket.models.actor_and_critics import vector_trunk as vector_trunk
     from hocket.models.heads import DistributionalHead as DistributionalHead
     from hocket.models.heads import Head as Head
     from hocket.models.heads import NoisyLinear as NoisyLinear

@@ -123,6 +123,9 @@ class ValueHead(_Head):
 
     def forward(self, features: Tensor) -> Tensor:
         """``(batch, features)`` to ``(batch, actions)``."""
+        if self.value is None:  # the same, without views that take as long as the layer
+            advantages: Tensor = self.advantage(features)
+            return advantages
         return self.combined(features).squeeze(2)
 
 

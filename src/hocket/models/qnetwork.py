@@ -25,9 +25,12 @@ except ImportError as error:
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
+from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
 
 _PICTURE_SIDE, _MINATAR = 64, (10, 10)
+UNITS = 32
+"""Outputs of an encoder of newest observations."""
 
 
 class QNetwork(nn.Module):
@@ -60,6 +63,7 @@ class QNetwork(nn.Module):
         self.trunk, self.head, self.newest = trunk, head, newest
         self.pending, self.unknown, self.byte_scale = pending, head.actions, byte_scale
         self._bfloat16, self._blocked = False, 0
+        self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 
     def for_learning(self, *, bfloat16: bool = False) -> Self:
         """Choose the fastest arithmetic and memory layout for batches. What the network computes stays the same.
@@ -203,15 +207,13 @@ class QNetwork(nn.Module):
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
         """New noise in every `NoisyLinear`, if there is any: before each update and, to explore, each inference."""
-        for module in self.modules():
-            if isinstance(module, NoisyLinear):
-                module.resample(generator)
+        for module in self._noisy:
+            module.resample(generator)
 
     def quieten(self) -> None:
         """No noise in any `NoisyLinear`, as for an evaluation."""
-        for module in self.modules():
-            if isinstance(module, NoisyLinear):
-                module.quieten()
+        for module in self._noisy:
+            module.quieten()
 
 
 def q_network(
@@ -262,7 +264,7 @@ def q_network(
     return QNetwork(trunk, head, pending=pending, newest=encoder, byte_scale=byte_scale)
 
 
-def newest_encoder(shape: Sequence[int], *, units: int = 32) -> tuple[nn.Module, int]:
+def newest_encoder(shape: Sequence[int], *, units: int = UNITS) -> tuple[nn.Module, int]:
     """A small encoder of newest observations for `q_network`, and its number of outputs.
 
     It runs within the head's time, so it is as small as it can be: for stacks of pictures of at least 64 pixels a side
@@ -279,17 +281,15 @@ def newest_encoder(shape: Sequence[int], *, units: int = 32) -> tuple[nn.Module,
     shape = tuple(shape)
     if units < 1 or not shape or min(shape) < 1:
         raise ConfigurationError(f"shape={shape!r}, units={units!r}: lengths from 1 are allowed; try units=32")
-    layers: list[nn.Module] = []
     if len(shape) == 3 and min(shape[1:]) >= _PICTURE_SIDE:
         size = min(shape[1:]) // 8
-        layers = [nn.Conv2d(shape[0], 8, size, stride=size), nn.ReLU()]
         inputs = 8 * (shape[1] // size) * (shape[2] // size)
-    elif len(shape) == 3 and shape[:2] == _MINATAR:
-        layers = [_ChannelsFirst(), nn.Conv2d(shape[2], 4, 3), nn.ReLU()]
-        inputs = 4 * 8 * 8
-    else:
-        inputs = math.prod(shape)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(inputs, units), nn.ReLU()), units
+        convolution = (nn.Conv2d(shape[0], 8, size, stride=size), nn.ReLU(), nn.Flatten())
+        return nn.Sequential(*convolution, nn.Linear(inputs, units), nn.ReLU()), units
+    if len(shape) == 3 and shape[:2] == _MINATAR:
+        layers = (ChannelsFirst(), nn.Conv2d(shape[2], 4, 3), nn.ReLU(), nn.Flatten())
+        return ReluChain(*layers, nn.Linear(4 * 8 * 8, units), nn.ReLU()), units
+    return ReluChain(nn.Flatten(), nn.Linear(math.prod(shape), units), nn.ReLU()), units
 
 
 def impala_trunk(width: float | Fraction, *, frames: int = 1, deep: bool = False) -> tuple[nn.Module, int]:
@@ -304,11 +304,6 @@ def mlp_trunk(inputs: int, *, hidden: int = 64) -> tuple[nn.Module, int]:
     return net.trunk, net.head.in_features
 
 
-class _ChannelsFirst(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return x.movedim(-1, 1).contiguous()  # else the convolution's output is not, and flattening it is a copy
-
-
 def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     """A trunk for MinAtar's observations as they come, ``(batch, 10, 10, channels)``, and its number of features.
 
@@ -316,8 +311,8 @@ def minatar_trunk(channels: int) -> tuple[nn.Module, int]:
     """
     if channels < 1:
         raise ConfigurationError(f"channels={channels!r} must be at least 1; try the last axis of the observation")
-    layers = (_ChannelsFirst(), nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.Flatten())
-    return nn.Sequential(*layers, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
+    convolution = (ChannelsFirst(), nn.Conv2d(channels, 16, 3), nn.ReLU(), nn.Flatten())
+    return ReluChain(*convolution, nn.Linear(16 * 8 * 8, 128), nn.ReLU()), 128
 
 
 def has_bfloat16() -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from hocket.errors import ConfigurationError
 Policy = Callable[..., Any]
 """Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
 factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
-Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, ``(pending,)``.
+Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions
+(`hocket.spaces.codec.PendingActions`): of Discrete actions ``(pending,)``.
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
 Executors read it after each call; a run records it by inference (`Metrics.inferences`) and passes it to learners."""
@@ -44,6 +45,22 @@ class Stages:
     def __call__(self, observation: Any, *inputs: Any) -> Any:
         """The action, with nothing between the stages."""
         return self.head(self.trunk(observation), *inputs)
+
+
+class Batching(ABC):
+    """A policy, or a stage of one, whose inferences of several copies of an environment can be computed in one call."""
+
+    @abstractmethod
+    def prepare(self, *inputs: Any) -> Any:
+        """What belongs to the start of an inference: its inputs, copied, the weights' version, chance."""
+
+    @abstractmethod
+    def answer(self, prepared: Sequence[Any]) -> list[Any]:
+        """The results of inferences that have been prepared, by this policy or by others of the same network."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        """One inference."""
+        return self.answer((self.prepare(*inputs),))[0]
 
 
 class PolicyFactory(ABC):

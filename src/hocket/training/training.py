@@ -19,22 +19,22 @@ from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOpt
 from hocket.training.result import TrainResult
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
-_ONE = RoundRobin(1)
 _ACTING, _REPLAY, _EVALUATION = ActingOptions(), ReplayOptions(), EvaluationOptions()
 
 
 def train(
     make_env: Callable[[], gym.Env[Any, Any]],
-    network: QNetwork,
-    algorithm: DeepQ,
+    network: QNetwork | ActorCritic,
+    algorithm: Algorithm,
     rule: Rule,
     clock: Virtual | Realtime,
     *,
     ticks: int,
-    learner: Learners = _ONE,
+    learner: Learners | None = None,
     acting: ActingOptions = _ACTING,
     replay: ReplayOptions = _REPLAY,
     evaluation: EvaluationOptions = _EVALUATION,
@@ -53,13 +53,16 @@ def train(
     The policy sees as many pending actions as ``network`` was made for.
 
     Args:
-        make_env: makes a new environment at each call, for the training and for each evaluation. Discrete actions.
-        network: see `hocket.models.qnetwork.q_network`; trained in place, on the device where it is.
-        algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow`.
+        make_env: makes a new environment at each call, for the training and for each evaluation.
+        network: see `hocket.models.qnetwork.q_network` and `hocket.models.actor_and_critics.actor_critic`; trained in
+            place, on the device where it is.
+        algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow` for Discrete actions,
+            `hocket.learn.algorithms.sac.SAC` for those of a bounded Box.
         rule, clock, default: as for `hocket.run`.
         ticks: how many at most.
         learner: the kind and number of learners, and their pace: `RoundRobin` or `ParallelBatch`, beside the acting;
-            `InLoop` with a `Sequential` rule that learns.
+            `InLoop` with a `Sequential` rule that learns. By default one, with an update every 4 ticks, every tick for
+            SAC. SAC's actions are random during the ``warm_up``.
         acting: exploration, late binding, and charged inference times; see `ActingOptions`.
         replay: its capacity, and stacked frames; see `ReplayOptions`.
         evaluation: of the greedy policy, during the training and at its end; see `EvaluationOptions`.
@@ -82,6 +85,9 @@ def train(
         CheckpointError: if there is no checkpoint to resume; in virtual time also if one cannot be written.
         EnvError: if the environment gives something else than it declares; with ``result``.
         RunInterrupted: on Ctrl-C, with ``result``; the training is saved before if there are checkpoints.
+
+    Whatever ends the training once its run has begun leaves with the `TrainResult` so far as its attribute ``result``;
+    if it was the final evaluation that was ended, only that is missing there.
     """
     from hocket.training.realtime import train_realtime
     from hocket.training.setup import TrainingSetup
@@ -89,6 +95,8 @@ def train(
 
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
+    if learner is None:
+        learner = RoundRobin(1, update_every=getattr(algorithm, "update_every", 4))
     check_learners(learner, rule)
     for name, value, kind in (
         ("acting", acting, ActingOptions),

@@ -6,8 +6,7 @@ import tabular
 import torch
 from torch import nn
 
-from hocket.errors import ConfigurationError, HocketError
-from hocket.learn.algorithms.deep_q import DivergenceError, TargetSync
+from hocket.errors import ConfigurationError, DivergenceError, HocketError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.models.qnetwork import mlp_trunk, q_network
 
@@ -124,13 +123,13 @@ def test_the_target_follows_once_in_a_period(batch):
     algorithm = DQN(target_ticks=3)
     online = table()
     target = algorithm.target_of(online)
-    optimizer, sync = algorithm.optimizer(online), TargetSync(algorithm.target_ticks)
+    optimizer, sync = algorithm.optimizer(online), algorithm.target_sync()
     copied = []
     x = torch.eye(tabular.STATES)
     for number in range(20):
         tick = number // 2
         before = target(x)
-        if sync.before_update(online, target, tick):
+        if sync.before_update(online, target, tick, number):
             copied.append(number)
             assert torch.equal(target(x), online(x))
         else:
@@ -143,13 +142,10 @@ def test_the_target_follows_once_in_a_period(batch):
 
 
 def test_a_period_without_an_update_is_made_up_for_once():
-    online, sync = table(), TargetSync(10)
+    online, sync = table(), DQN(target_ticks=10).target_sync()
     target = DQN().target_of(online)
-    assert [tick for tick in (9_000, 9_009, 9_055, 9_056, 9_060) if sync.before_update(online, target, tick)] == [
-        9_000,
-        9_055,
-        9_060,
-    ]
+    ticks = (9_000, 9_009, 9_055, 9_056, 9_060)
+    assert [tick for tick in ticks if sync.before_update(online, target, tick, 0)] == [9_000, 9_055, 9_060]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -7,7 +7,6 @@ import torch
 from sharing import same, table, tabular_replay, tensors
 
 from hocket.errors import DivergenceError
-from hocket.learn.algorithms.deep_q import TargetSync
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.learners.learner import Learner
@@ -35,15 +34,15 @@ def learner(weights, replay, algorithm=CALM, network=None, seed=0):
 
 
 def test_one_alone_is_plain_learning():
-    """Bit for bit `TargetSync` and `DeepQ.update` on the batches that it draws; never stale."""
+    """Bit for bit `DeepQ.update` with its target sync on the batches that it draws; never stale."""
     replay, network = tabular_replay(), table()
     target, optimizer = CALM.target_of(network), CALM.optimizer(network)
     weights = SharedWeights(network)
-    sync = TargetSync(CALM.target_ticks)
     alone, rng = learner(weights, replay), np.random.default_rng(np.random.SeedSequence(0).spawn(2)[0])
+    sync = CALM.target_sync()
     for number in range(100):
         update = alone.update(number)
-        sync.before_update(network, target, number)
+        sync.before_update(network, target, number, number)
         result = CALM.update(network, target, optimizer, replay.sample(CALM.batch_size, rng))
         assert (update.number, update.staleness) == (number, 0)
         assert update.result.loss == result.loss

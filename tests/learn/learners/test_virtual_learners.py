@@ -13,7 +13,6 @@ from hocket.learn.replay.replay import Replay
 torch = pytest.importorskip("torch")
 
 from hocket.hooks.record import Moment  # noqa: E402
-from hocket.learn.algorithms.deep_q import TargetSync  # noqa: E402
 from hocket.learn.algorithms.dqn import DQN  # noqa: E402
 from hocket.learn.algorithms.rainbow import Rainbow  # noqa: E402
 from hocket.learn.algorithms.schedules import constant  # noqa: E402
@@ -197,9 +196,9 @@ def test_no_time_is_the_plain_loop(monkeypatch):
     result = learn(200, in_turn(1, update_every=4, warm_up=50), 0.0)
     algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_ticks=5), small()
     target, optimizer, losses = algorithm.target_of(online), algorithm.optimizer(online), []
-    sync = TargetSync(algorithm.target_ticks)
+    sync = algorithm.target_sync()
     for tick, batch in zip(range(52, 201, 4), batches, strict=True):
-        sync.before_update(online, target, tick)
+        sync.before_update(online, target, tick, len(losses))
         losses.append(algorithm.update(online, target, optimizer, batch).loss)
     assert list(result.losses) == losses
     assert list(result.started_ns) == list(result.landed_ns) == [tick * SECOND for tick in range(52, 201, 4)]

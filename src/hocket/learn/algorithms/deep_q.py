@@ -4,23 +4,29 @@ An algorithm is a value; all state is in what is passed to it. It knows no repla
 networks that map ``(states)``, ``(states, pending)`` or ``(states, pending, newest, delays)`` to action values, such
 as `hocket.models.qnetwork.QNetwork`.
 
-`DeepQ.update` is one whole step. Learners that compute a gradient on a snapshot and apply it elsewhere use its parts:
-`DeepQ.gradients`, then the optimiser's ``step``, then `DeepQ.adapt`. `TargetSync` says before which updates the
-target network is renewed.
+How learners use it: `hocket.learn.algorithms.algorithm.Algorithm`.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.errors import ConfigurationError, DivergenceError, MissingExtraError
+from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.learn.algorithms.algorithm import (
+    Algorithm,
+    TargetSync,
+    Transitions,
+    UpdateResult,
+    clip_gradients,
+    forget_gradients,
+    zero_gradients,
+)
 from hocket.learn.algorithms.losses import Loss
 from hocket.learn.algorithms.schedules import Linear
 
@@ -30,44 +36,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
-Network = TypeVar("Network", bound=nn.Module)
-
-
 _BETA = Linear(0.4, 1.0, 100_000)
-
-
-class Transitions(Protocol):
-    """The fields of a batch that an update reads, such as those of `hocket.learn.replay.assembly.Batch`.
-
-    Arrays with B rows each.
-    """
-
-    @property
-    def states(self) -> NDArray[Any]: ...
-    @property
-    def actions(self) -> NDArray[np.int64]: ...
-    @property
-    def rewards(self) -> NDArray[np.float32]: ...
-    @property
-    def discounts(self) -> NDArray[np.float32]: ...
-    @property
-    def next_states(self) -> NDArray[Any]: ...
-    @property
-    def pending(self) -> NDArray[np.int64]: ...
-    @property
-    def next_pending(self) -> NDArray[np.int64]: ...
-    @property
-    def newest(self) -> NDArray[Any]: ...
-    @property
-    def next_newest(self) -> NDArray[Any]: ...
-    @property
-    def delays(self) -> NDArray[np.int64]: ...
-    @property
-    def next_delays(self) -> NDArray[np.int64]: ...
-    @property
-    def weights(self) -> NDArray[np.float32]: ...
-    @property
-    def demonstrated(self) -> NDArray[np.bool_] | None: ...
 
 
 class Tensors(NamedTuple):
@@ -86,25 +55,7 @@ class Tensors(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateResult:
-    """The figures of one update.
-
-    Attributes:
-        loss: before the step.
-        errors: (B,), what prioritised replay takes: TD errors, or divergences where returns are distributions.
-        grad_norm: of all gradients together, before clipping.
-        target_low, target_high: the least and the largest expected target in the batch.
-    """
-
-    loss: float
-    errors: NDArray[np.float32]
-    grad_norm: float
-    target_low: float
-    target_high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeepQ(ABC):
+class DeepQ(Algorithm):
     """Options of deep Q-learning; the unit of time is the agent's tick.
 
     Args:
@@ -114,7 +65,7 @@ class DeepQ(ABC):
             rewards are rare, gradients are small, and steps of full size follow their noise.
         batch_size: transitions in one update.
         target_ticks: ticks between two copies of the online network to the target network, as the reference
-            implementations count them (agent steps), however many updates there are between; see `TargetSync`.
+            implementations count them (agent steps), however many updates there are between; see `PeriodicCopy`.
         max_grad_norm: gradients are scaled down to this global norm if theirs is larger.
         n_step: decisions that one sample spans; more where the policy is not told what it has done since (see
             `hocket.learn.replay.transitions`).
@@ -157,18 +108,14 @@ class DeepQ(ABC):
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """The loss, and each transition's expected target (B,)."""
 
-    def target_of(self, online: Network) -> Network:
-        """A copy of ``online`` that nothing is learned by."""
-        return copy.deepcopy(online).requires_grad_(False)
-
-    def optimizer(self, online: nn.Module) -> torch.optim.Adam:
-        """Adam over ``online``, with torch's fused step."""
-        return torch.optim.Adam(online.parameters(), lr=self.learning_rate, eps=self.adam_epsilon, fused=True)
+    def target_sync(self) -> TargetSync:
+        """See `PeriodicCopy`."""
+        return PeriodicCopy(self.target_ticks)
 
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
     ) -> UpdateResult:
-        """Put the clipped gradient of one batch into ``online``'s parameters, in place of any that is there.
+        """Put the clipped gradient of one batch into ``online``'s parameters, in the memory of any that is there.
 
         Args:
             online: the network that learns.
@@ -185,13 +132,13 @@ class DeepQ(ABC):
         loss, targets = self.loss(online, target, as_tensors(batch, parameters[0].device))
         value = loss.value.item()
         if not math.isfinite(value):
-            raise DivergenceError(self._advice("loss", value))
-        _forget_gradients(parameters)
+            raise self.divergence("loss", value)
+        zero_gradients(parameters)
         loss.value.backward()  # type: ignore[no-untyped-call]
-        norm = _clip(parameters, self.max_grad_norm)
+        norm = clip_gradients(parameters, self.max_grad_norm)
         if not math.isfinite(norm):
-            _forget_gradients(parameters)
-            raise DivergenceError(self._advice("gradient norm", norm))
+            forget_gradients(parameters)
+            raise self.divergence("gradient norm", norm)
         low, high = targets.aminmax()
         return UpdateResult(
             loss=value,
@@ -207,44 +154,8 @@ class DeepQ(ABC):
         if resample is not None:
             resample(generator)
 
-    def adapt(self, online: nn.Module, target: nn.Module, result: UpdateResult) -> bool:
-        """Change, in place, what the networks can express if ``result`` says that they must; whether they did."""
-        return False
 
-    def align(self, online: nn.Module, target: nn.Module) -> bool:
-        """Change ``target``, in place, if ``online`` can express more since it was copied; whether it did.
-
-        For learners that share weights: another one may have changed them by `adapt`, this one's target it has not.
-        """
-        return False
-
-    def update(
-        self,
-        online: nn.Module,
-        target: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        batch: Transitions,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> UpdateResult:
-        """One step on one batch: `gradients`, the optimiser's step, `adapt`.
-
-        Raises:
-            DivergenceError: as `gradients`.
-        """
-        result = self.gradients(online, target, batch, generator=generator)
-        optimizer.step()
-        self.adapt(online, target, result)
-        return result
-
-    def _advice(self, what: str, value: float) -> str:
-        return (
-            f"the {what} of an update is {value}; only finite ones can be learned from; look for rewards or "
-            f"observations that are not finite, else try a learning rate below {self.learning_rate:g}"
-        )
-
-
-class TargetSync:
+class PeriodicCopy(TargetSync):
     """Copies an online network to a target network before the first update in each period of ``target_ticks`` ticks.
 
     Counted in the ticks of the training, which every learner is told and every checkpoint holds: the target is renewed
@@ -258,7 +169,7 @@ class TargetSync:
         self._target_ticks = target_ticks
         self._period = -1
 
-    def before_update(self, online: nn.Module, target: nn.Module, tick: int) -> bool:
+    def before_update(self, online: nn.Module, target: nn.Module, tick: int, version: int) -> bool:
         """Copy ``online`` to ``target`` if no update was made in the period of ``tick`` yet; whether it was so."""
         period = tick // self._target_ticks
         if period == self._period:
@@ -266,21 +177,6 @@ class TargetSync:
         self._period = period
         target.load_state_dict(online.state_dict())
         return True
-
-
-def _forget_gradients(parameters: list[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.grad = None
-
-
-def _clip(parameters: list[nn.Parameter], max_norm: float) -> float:
-    """As `torch.nn.utils.clip_grad_norm_`, to the last bit, in half the time; the norm before."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    value: float = norm.item()
-    if value + 1e-6 > max_norm:
-        torch._foreach_mul_(gradients, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
-    return value
 
 
 def as_tensors(batch: Transitions, device: torch.device) -> Tensors:

@@ -8,13 +8,14 @@ Shapes: B transitions, A actions, N atoms.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hocket.errors import MissingExtraError
 
 try:
     import torch
     from torch import Tensor
+    from torch.autograd.function import once_differentiable
     from torch.nn import functional
 except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
@@ -65,9 +66,32 @@ def q_loss(values: Tensor, actions: Tensor, targets: Tensor, *, weights: Tensor 
     Returns:
         the loss, and the temporal-difference errors ``targets − values``.
     """
-    predicted = taken(values, actions)
-    each = functional.smooth_l1_loss(predicted, targets, reduction="none")
-    return Loss(_mean(each, weights), (targets - predicted).detach())
+    value, errors = _SmoothL1.apply(values, actions, targets, weights)  # type: ignore[no-untyped-call]
+    return Loss(value, errors)
+
+
+class _SmoothL1(torch.autograd.Function):
+    """`q_loss` as one node of the graph: on small networks its parts take as long as the network."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, actions: Tensor, targets: Tensor, weights: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        predicted = taken(values, actions)
+        errors = targets - predicted
+        ctx.save_for_backward(values, actions, errors, weights)
+        ctx.mark_non_differentiable(errors)
+        return _mean(functional.smooth_l1_loss(predicted, targets, reduction="none"), weights), errors
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        values, actions, errors, weights = ctx.saved_tensors
+        slopes = errors.clamp(-1, 1)
+        if weights is not None:
+            slopes = slopes * weights
+        slopes = slopes * (-of_loss / len(errors))
+        return torch.zeros_like(values).scatter_(1, actions[:, None], slopes[:, None]), None, None, None
 
 
 def margin_loss(values: Tensor, actions: Tensor, margin: float, *, weights: Tensor | None = None) -> Tensor:

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.deep_q import DeepQ, Tensors, UpdateResult
+from hocket.learn.algorithms.algorithm import UpdateResult
+from hocket.learn.algorithms.deep_q import DeepQ, Tensors
 from hocket.learn.algorithms.losses import Loss, distribution_loss, distribution_targets, expected_values, taken
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.algorithms.value_support import Support

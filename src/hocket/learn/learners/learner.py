@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, TargetSync, UpdateResult
+from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
 from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_step import WeightsWriter
 from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
@@ -41,21 +41,21 @@ class Learner:
     """A learner with a target network and random numbers of its own.
 
     Args:
-        algorithm: `DQN` or `Rainbow`.
+        algorithm: of learning.
         network: of the weights' kind, as the forward and backward passes are to run (`QNetwork.for_learning`). Taken
             over.
         weights: what is learned.
         replay: what is learned from; needs a transition at the first update.
         seed: of sampling and noise.
 
-    The target network is the snapshot of this learner's first update, and then that of its first one in each period of
-    ``algorithm.target_ticks`` (`TargetSync`): other learners' targets may be some versions apart from it.
+    The target network is renewed by the snapshots that this learner takes, as the algorithm's `TargetSync` says: other
+    learners' targets may be some versions apart from it.
     """
 
     def __init__(
         self,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
         weights: SharedWeights,
         replay: Samples,
@@ -67,7 +67,7 @@ class Learner:
         sampling, noise = seed.spawn(2)
         self._sampling = np.random.default_rng(sampling)
         self._noise = torch.Generator().manual_seed(int(noise.generate_state(1, np.uint64)[0] >> 1))
-        self._sync = TargetSync(algorithm.target_ticks)
+        self._sync = algorithm.target_sync()
 
     def update(
         self,
@@ -91,7 +91,7 @@ class Learner:
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(algorithm.batch_size, self._sampling, beta=beta)
         snapshot = self._reader.refresh(online)
-        self._sync.before_update(online, target, tick)
+        self._sync.before_update(online, target, tick, snapshot)
         algorithm.align(online, target)
         result = algorithm.gradients(online, target, batch, generator=self._noise)
         try:

@@ -6,13 +6,14 @@ What the learners of one process share is here: network, target network, Adam st
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, TargetSync, UpdateResult
+from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
 from hocket.learn.replay.mixed_replay import Samples
 
 
@@ -20,7 +21,7 @@ from hocket.learn.replay.mixed_replay import Samples
 class Gradient:
     """A clipped gradient that has not landed yet."""
 
-    values: list[Tensor | None]
+    values: list[Tensor]
     result: UpdateResult
     indices: NDArray[np.int64]
     """Indices of the batch; see `Replay.update_priorities`."""
@@ -30,8 +31,8 @@ class Updates:
     """Computes gradients of batches from ``replay`` and applies them to ``network``.
 
     Args:
-        algorithm: `DQN` or `Rainbow`.
-        network: that learns, in place: observations, and pending actions if it takes any, to action values.
+        algorithm: of learning.
+        network: that learns, in place.
         replay: to sample from.
         batch_size: transitions in one gradient; the algorithm's own if None.
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.
@@ -45,7 +46,7 @@ class Updates:
     def __init__(
         self,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
         replay: Samples,
         seed: np.random.SeedSequence,
@@ -60,8 +61,12 @@ class Updates:
         self._batch_size = algorithm.batch_size if batch_size is None else batch_size
         self._rng = np.random.default_rng(seed)
         self._noise = torch_generator(seed)
-        self._sync = TargetSync(algorithm.target_ticks)
+        self._sync = algorithm.target_sync()
+        self._spare: list[list[Tensor]] = []  # memory of gradients that have landed
         self.landed = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_spare": []}
 
     def gradient(self, tick: int) -> Gradient:
         """Of a fresh batch, on the weights as they are; ``tick`` is how far the agent has come.
@@ -70,11 +75,13 @@ class Updates:
             DivergenceError: if it is not finite.
         """
         algorithm = self._algorithm
-        self._sync.before_update(self._network, self.target, tick)
+        self._sync.before_update(self._network, self.target, tick, self.landed)
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
+        values = self._spare.pop() if self._spare else [torch.zeros_like(each) for each in self._parameters]
+        for parameter, value in zip(self._parameters, values, strict=True):
+            parameter.grad = value
         result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)
-        values = [parameter.grad for parameter in self._parameters]
         return Gradient(values=values, result=result, indices=batch.indices)
 
     def land(self, gradient: Gradient) -> None:
@@ -83,6 +90,7 @@ class Updates:
         for parameter, value in zip(self._parameters, gradient.values, strict=True):
             parameter.grad = value
         self.optimizer.step()
+        self._spare.append(gradient.values)
         algorithm.adapt(self._network, self.target, gradient.result)
         if algorithm.alpha is not None:
             self._replay.update_priorities(gradient.indices, gradient.result.errors)

@@ -72,7 +72,7 @@ class Collector:
     Args:
         replay: new and empty, for the environment's frames and the policy's pending actions; this process writes to it.
         gamma: discount per tick.
-        first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
+        first_action: of a Discrete action space (its ``start``); the replay counts actions from 0. 0 for a Box.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
         first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
         rewards: how a tick's reward is learned.
@@ -120,6 +120,7 @@ class Collector:
 
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
+        present = self.tick
         self.tick = tick = self._first_tick + moment.tick
         self._measure_interval(moment)
         if self._stacks is not None:
@@ -137,9 +138,10 @@ class Collector:
         decided = final = None
         if moment.decided_on >= 0 or moment.newest >= 0:
             action = moment.action - self._first_action
-            decided = self._decided(tick, moment.decided_on, moment.newest, moment.pending_actions, action)
+            decided = self._decided(tick, moment.decided_on, moment.newest, moment.pending_actions, action, present)
         if ended and moment.final_decided_on is not None:
-            final = self._decided(tick, moment.final_decided_on, moment.final_newest, moment.final_pending_actions, 0)
+            newest, told = moment.final_newest, moment.final_pending_actions
+            final = self._decided(tick, moment.final_decided_on, newest, told, 0, tick)
         closed = self._builder.tick(
             tick,
             reward,
@@ -165,6 +167,8 @@ class Collector:
                 next_newest_tick=transition.next_newest if transition.next_newest >= 0 else None,
                 delay=decided.delay,
                 next_delay=transition.next_delay,
+                present_tick=decided.present,
+                next_present_tick=transition.next_present,
             )
         if ended:
             self._episode_tick = tick
@@ -178,14 +182,24 @@ class Collector:
         if moment.final_observation is not None:
             self._last_decision = None
 
-    def _decided(self, tick: int, decided_on: int, newest: int, pending: PendingActions, action: int) -> Decided:
+    def _decided(
+        self, tick: int, decided_on: int, newest: int, pending: PendingActions, action: Any, present: int
+    ) -> Decided:
         """A decision of tick ``tick``, by the ticks of its run; without features if ``decided_on`` is -1."""
-        if newest < 0:
-            observation = self._first_tick + decided_on if decided_on >= 0 else -1
-            return Decided(tick=tick, observation=observation, action=action, pending=pending)
-        newest += self._first_tick
-        if decided_on < 0:
-            return Decided(tick=tick, observation=self._episode_tick, action=action, pending=pending, newest=newest)
-        observation = self._first_tick + decided_on
-        delay = newest + 1 - observation
-        return Decided(tick=tick, observation=observation, action=action, pending=pending, newest=newest, delay=delay)
+        observation = self._first_tick + decided_on if decided_on >= 0 else -1
+        delay = 0
+        if newest >= 0:
+            newest += self._first_tick
+            if decided_on < 0:
+                observation = self._episode_tick
+            else:
+                delay = newest + 1 - observation
+        return Decided(
+            tick=tick,
+            observation=observation,
+            action=action,
+            pending=pending,
+            newest=newest,
+            delay=delay,
+            present=present,
+        )
