@@ -39,7 +39,7 @@ EVALUATION = hocket.EvaluationOptions(every=50_000, episodes=20)
 ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 50_000))
 NUMBERS = (1, 3, 33)
 SEEDS = (0, 1, 2)
-ALGORITHM = DQN(**DQN_OPTIONS)
+ALGORITHM = DQN(**DQN_OPTIONS, n_step=1)
 """Of one step; its target network is renewed every 1,000 ticks, whatever the number of updates."""
 KINDS = ("RoundRobin", "ParallelBatch")
 COLUMNS = (
