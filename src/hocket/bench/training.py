@@ -156,7 +156,15 @@ def _bench(
     train(
         lambda: next(envs, None) or made(),
         q_network(trunk, features, int(first.action_space.n)).to(device).for_learning(bfloat16=bfloat16),
-        DQN(learning_rate=LEARNING_RATE, batch_size=batch_size, double=False, bfloat16=bfloat16),
+        DQN(
+            learning_rate=LEARNING_RATE,
+            adam_epsilon=1e-8,
+            batch_size=batch_size,
+            target_ticks=10_000,
+            n_step=1,
+            double=False,
+            bfloat16=bfloat16,
+        ),
         TickDispatch(1),
         Virtual(hz=60, latency=Constant(0.01)),
         ticks=block * (1 + repeats),

@@ -128,7 +128,7 @@ def _bench(
     def ours(**options: Any) -> Callable[[], float]:
         from hocket.learn.algorithms.dqn import DQN
 
-        algorithm = DQN(learning_rate=LEARNING_RATE, batch_size=batch_size, **options)
+        algorithm = DQN(learning_rate=LEARNING_RATE, adam_epsilon=1e-8, batch_size=batch_size, **options)
         learning = network(0).to(device).for_learning(bfloat16=algorithm.bfloat16)
         rating = algorithm.target_of(learning)
         learning.load_state_dict(online)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 import hocket
 from hocket.experiments.figures import draw_learning_curves
-from hocket.experiments.minatar import COLUMNS, rows_of
 from hocket.experiments.tables import by_arm
 from hocket.experiments.tasks import Row, command, write_rows
+from hocket.experiments.training_rows import COLUMNS, rows_of
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.schedules import Linear
 from hocket.models.impala import SIDE

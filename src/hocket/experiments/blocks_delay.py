@@ -1,4 +1,4 @@
-"""Hocket Blocks under delay (virtual, delay-only): DQN pre-trained on an expert, sequential against staggered.
+"""Hocket Blocks under delay (virtual, delay-only): DQN from demonstrations, sequential against staggered.
 
     python -m hocket.experiments.blocks_delay --out FOLDER             run the tasks that are not done
     python -m hocket.experiments.blocks_delay --out FOLDER --collect   table and figure of the finished tasks
@@ -7,15 +7,24 @@ The paper's Tetris experiment (Riemer et al. 2025, figure 5) at a reduced scale,
 frame, γ 0.99, batches of 32; delays of 1, 5, 8 and 70 frames, which are those of nets of 54 thousand to 105 million
 parameters. The network is small and the same in every arm (Mnih et al. 2013), every inference is charged (d − 1/4)
 ticks, β presses nothing. First 4,000 updates on four minutes of an expert that presses at random in a twentieth of the
-ticks, with the large margin of Hester et al. 2018, as if it had decided d ticks before; then 24,000 ticks of its own,
-an update every 4 ticks in either arm. Rewards are scores ÷ 40, so that a single row at level 0 pays 1.
+ticks, with the large margin of Hester et al. 2018; then 240,000 ticks of its own, an update every 4 ticks in either
+arm, with a quarter of demonstrations in every batch and the margin on them. Rewards are learned in units of 40 points,
+so that a single row at level 0 pays 1.
+
+- *sequential*: one worker; demonstrations are read with its delay and its interval, which is the delay;
+- *newest*: d staggered workers; the head is told the actions executed since, and sees the newest frame;
+- *forgotten* (delay 1): as *newest*, but the demonstrations are no part of the training after the first updates.
+
+At a delay of 1 the first two are identical and are played once. No button, chance and the expert, all without delay,
+are references.
 
 A repeated action presses its button again (``fresh_press=True``): if a button had to be released first, one frame
 would not determine the expert's next action.
 
 The figure is points a minute of play, over one game after another: an agent that drops pieces and clears no row
-ends every game at about the same score, only at different times. At a delay of 1 both arms are identical and are
-played once. Noop, chance and the expert, all without delay, are references.
+ends every game at about the same score, only at different times. Evaluations are minutes of such play: of the
+pre-trained weights (tick 0), and of those at every stage. The best weights then play ten minutes, in which lines are
+counted.
 """
 
 from __future__ import annotations
@@ -28,7 +37,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 import hocket
@@ -39,75 +47,86 @@ from hocket.envs.gameboy.emulator import GAMEBOY_HZ
 from hocket.envs.registration import BLOCKS_ID
 from hocket.experiments.blocks_demonstrations import expert_demonstrations, expert_policy
 from hocket.experiments.figures import draw_against_delay
-from hocket.experiments.minatar import COLUMNS as MINATAR_COLUMNS
-from hocket.experiments.minatar import rows_of
 from hocket.experiments.tables import KINDS, against_delay
 from hocket.experiments.tasks import Row, command, write_rows
-from hocket.learn.algorithms.dqn import DQN
+from hocket.experiments.training_rows import COLUMNS as TRAINING_COLUMNS
+from hocket.experiments.training_rows import rows_of
 from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
 from hocket.learn.algorithms.schedules import Linear
-from hocket.learn.policy import greedy_policy
-from hocket.models.qnetwork import QNetwork, q_network
+from hocket.learn.policy import LearnedPolicy, late_head_s
+from hocket.models.qnetwork import QNetwork, newest_encoder, q_network
+from hocket.running.result import RunResult
 from hocket.training.demonstrations import Demonstrations
 
 GAME = "blocks"
 DELAYS = (1, 5, 8, 70)
 SEEDS = (0, 1, 2)
-ARMS = ("sequential", "TickDispatch")
+ARMS = ("sequential", "newest")
+FORGOTTEN = "forgotten"
 MARKS = ("noop", "random", "expert")
-TICKS = 24_000
+TICKS = 240_000
 EPISODE_TICKS = 3600
-"""A minute."""
-PLAYED_TICKS = 7200
-"""Two minutes of greedy play, with the best weights."""
+"""A minute: the longest episode of a training, and the whole one of an evaluation."""
+PLAYED_TICKS = 36_000
+"""Ten minutes of greedy play, with the best weights."""
 MARK_EPISODES = 10
 SCORE = 40.0
-"""Points for one unit of reward."""
-DQN_OPTIONS: dict[str, Any] = {"gamma": 0.99, "learning_rate": 2.5e-4, "batch_size": 32, "target_every": 250}
-ALGORITHM = DQN(**DQN_OPTIONS, n_step=3)
-IMITATION = ImitatingDQN(**DQN_OPTIONS, n_step=3, margin=0.5)
+"""Points for one unit of learned reward."""
+IMITATION = ImitatingDQN(gamma=0.99, learning_rate=2.5e-4, batch_size=32, target_ticks=1000, n_step=3, margin=0.5)
+PRETRAINING = replace(IMITATION, target_ticks=250)
+"""In updates, which count as ticks there: as many to a target network as in the training, where one comes every 4."""
 PRETRAIN_UPDATES = 4000
 SHOWN_EPISODES, RANDOM_SHARE = 4, 0.05
+SHARE = 0.25
 LEARNER = hocket.RoundRobin(update_every=4, warm_up=2000)
-ACTING = hocket.ActingOptions(epsilon=Linear(0.1, 0.01, 12_000))
-REPLAY = hocket.ReplayOptions(capacity=24_000)
-EVALUATION = hocket.EvaluationOptions(every=8000, episodes=3, max_ticks=1_000_000)
-RATE = "points_per_minute"
-COLUMNS = (*MINATAR_COLUMNS, RATE)
+ACTING = hocket.ActingOptions(epsilon=Linear(0.05, 0.01, 120_000))
+REPLAY = hocket.ReplayOptions(capacity=100_000, reward_scale=1 / SCORE)
+EVALUATION = hocket.EvaluationOptions(every=24_000, episodes=5, max_ticks=1_000_000)
+RATE, LINES = "points_per_minute", "lines_cleared"
+COLUMNS = (*TRAINING_COLUMNS, RATE, LINES)
 TABLE = Path("docs/results/blocks_delay.csv")
 FIGURE = Path("docs/images/blocks_delay.png")
 
 
 def make_game() -> gym.Env[Any, Any]:
-    """Hocket Blocks, its score in units of a row."""
-    return gym.wrappers.TransformReward(
-        gym.wrappers.TimeLimit(make_env(BLOCKS_ID, fresh_press=True), EPISODE_TICKS), _scaled
-    )
+    """Hocket Blocks; an episode is one game, or its first minute."""
+    return gym.wrappers.TimeLimit(make_env(BLOCKS_ID, fresh_press=True), EPISODE_TICKS)
 
 
-def _scaled(reward: Any) -> float:
-    return float(reward) / SCORE
+class GameAfterGame(gym.Wrapper[Any, Any, Any, Any]):
+    """Goes on with the next game where one is over."""
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        observation, reward, over, truncated, info = super().step(action)
+        if over:
+            observation, _ = self.env.reset()
+        return observation, reward, False, truncated, info
 
 
-def small_network() -> QNetwork:
-    """Mnih et al. 2013's two convolutions on one frame, 256 features."""
+def make_minutes() -> gym.Env[Any, Any]:
+    """Hocket Blocks, one game after another; an episode is a minute."""
+    return gym.wrappers.TimeLimit(GameAfterGame(make_env(BLOCKS_ID, fresh_press=True)), EPISODE_TICKS)
+
+
+def small_network(*, delay: int = 1, newest: bool = False) -> QNetwork:
+    """Mnih et al. 2013's two convolutions on one frame, 256 features; with ``newest`` the head of *newest*."""
     trunk = nn.Sequential(
         nn.Conv2d(1, 16, 8, stride=4), nn.ReLU(), nn.Conv2d(16, 32, 4, stride=2), nn.ReLU(), nn.Flatten()
     )
-    return q_network(trunk, 32 * 9 * 9, len(PLAYED), hidden=256)
+    told: dict[str, Any] = {"pending": delay - 1, "newest": newest_encoder((1, 84, 84))} if newest else {}
+    return q_network(trunk, 32 * 9 * 9, len(PLAYED), hidden=256, **told)
 
 
 def demonstrated(seed: int) -> Demonstrations:
-    """The demonstrations, with rewards in the units that the agent learns in."""
-    shown = expert_demonstrations(
+    """Minutes of the expert's play."""
+    return expert_demonstrations(
         SHOWN_EPISODES, ticks=EPISODE_TICKS, seed=1000 + seed, random_share=RANDOM_SHARE, fresh_press=True
     )
-    return replace(shown, rewards=shown.rewards / SCORE)
 
 
-def points_per_minute(rewards: NDArray[np.float64]) -> float:
-    """Points a minute, from the scaled rewards of consecutive ticks."""
-    return round(float(rewards.mean()) * SCORE * float(GAMEBOY_HZ) * 60, 2)
+def points_per_minute(points: float, ticks: int) -> float:
+    """Of ``points`` in ``ticks`` consecutive ticks."""
+    return round(points / ticks * float(GAMEBOY_HZ) * 60, 2)
 
 
 def rule_of(arm: str, delay: int) -> Rule:
@@ -133,39 +152,69 @@ class BlocksRun:
     def name(self) -> str:
         return f"{self.cell}-seed{self.seed}"
 
+    @property
+    def shown(self) -> hocket.DemonstrationOptions:
+        """The demonstrations, as this arm would have decided them."""
+        return hocket.DemonstrationOptions(
+            demonstrated(self.seed),
+            delay_ticks=self.delay,
+            interval_ticks=self.delay if self.arm == "sequential" else 1,
+            share=SHARE,
+        )
+
+    @property
+    def late(self) -> bool:
+        """True if the head runs late, and sees the newest frame."""
+        return self.arm == "newest" and self.delay > 1
+
     def play(self) -> list[Row]:
         torch.manual_seed(self.seed)
-        network = small_network()
+        shown, network = self.shown, small_network(delay=self.delay, newest=self.late)
         hocket.pretrain(
-            demonstrated(self.seed),
+            shown,
             network,
-            IMITATION,
+            PRETRAINING,
             actions=gym.spaces.Discrete(len(PLAYED)),
-            delay_ticks=self.delay,
             updates=self.pretrain_updates,
+            replay=REPLAY,
             seed=self.seed,
         )
+        first = iter([make_game()])
         result = hocket.train(
-            make_game,
+            lambda: next(first, None) or make_minutes(),  # the training's own episodes end with the game
             network,
-            ALGORITHM,
+            IMITATION,
             rule_of(self.arm, self.delay),
             self.clock,
             ticks=self.ticks,
             learner=LEARNER,
-            acting=ACTING,
+            acting=replace(ACTING, late_binding=self.late),
             replay=REPLAY,
             evaluation=EVALUATION,
             default=hocket.Fixed(NONE),
             seed=self.seed,
+            demonstrations=None if self.arm == FORGOTTEN else shown,
         )
+        return self.rows(result, self.greedy(network))
+
+    def rows(self, result: hocket.TrainResult, greedy: RunResult) -> list[Row]:
+        """Those of the training, with points a minute, and with lines in the training and in the ``greedy`` play."""
         rewards = np.frombuffer(result.run.record.rewards)
-        rates = {"training": rewards[len(rewards) * 9 // 10 :], "final": self.greedy_rewards(network)}
+        tenth = rewards[len(rewards) * 9 // 10 :]
+        played = np.frombuffer(greedy.record.rewards)
         known = {"game": GAME, "delay": self.delay, "arm": self.arm, "seed": self.seed}
-        return [
-            {**known, **row, RATE: points_per_minute(rates[row["kind"]]) if row["kind"] in rates else ""}
-            for row in rows_of(result)
-        ]
+        rows = []
+        for row in rows_of(result):
+            rate: float | str = ""
+            lines: int | str = ""
+            if row["kind"] == "choosing":
+                rate = points_per_minute(row["mean_return"], EPISODE_TICKS)
+            elif row["kind"] == "training":
+                rate, lines = points_per_minute(float(tenth.sum()), len(tenth)), result.run.record.counts[LINES]
+            elif row["kind"] == "final":
+                rate, lines = points_per_minute(float(played.sum()), len(played)), greedy.record.counts[LINES]
+            rows.append({**known, **row, RATE: rate, LINES: lines})
+        return rows
 
     @property
     def clock(self) -> hocket.Virtual:
@@ -173,13 +222,15 @@ class BlocksRun:
         hz = float(GAMEBOY_HZ)
         return hocket.Virtual(hz=hz, latency=hocket.Constant((self.delay - 0.25) / hz))
 
-    def greedy_rewards(self, network: QNetwork) -> NDArray[np.float64]:
-        """Points a minute over `PLAYED_TICKS` ticks under the same rule and delay."""
-        env = make_game()
-        policy, rule, default = greedy_policy(network), rule_of(self.arm, self.delay), hocket.Fixed(NONE)
+    def greedy(self, network: QNetwork) -> RunResult:
+        """`PLAYED_TICKS` ticks under the same rule and delay, one game after another."""
+        env = gym.wrappers.TimeLimit(make_env(BLOCKS_ID, fresh_press=True), EPISODE_TICKS)
+        head_s = late_head_s(float(GAMEBOY_HZ), realtime=False) if self.late else 0.0
+        policy = LearnedPolicy(network=network, pending=network.pending, head_s=head_s)
+        rule, default = rule_of(self.arm, self.delay), hocket.Fixed(NONE)
         result = hocket.run(env, policy, rule, self.clock, ticks=PLAYED_TICKS, default=default, seed=2000 + self.seed)
         env.close()
-        return np.frombuffer(result.record.rewards)
+        return result
 
 
 @dataclass(frozen=True)
@@ -211,22 +262,25 @@ class Mark:
         known = {"game": GAME, "delay": "any", "arm": self.arm, "seed": self.seed, "kind": "final", "tick": 0}
         figures = {"mean_return": round(float(shown.returns.mean()), 4), "episodes": shown.episodes}
         run = {"coverage": 1.0, "delay_mean": 1.0, "updates": 0, "ticks": len(shown.actions)}
-        return [{**known, **figures, **run, RATE: points_per_minute(shown.rewards)}]
+        rate = points_per_minute(float(shown.rewards.sum()), len(shown.rewards))
+        return [{**known, **figures, **run, RATE: rate, LINES: ""}]
 
 
 def tasks() -> list[BlocksRun | Mark]:
     """The tasks of every cell, ordered by seed."""
     every: list[BlocksRun | Mark] = []
     for seed in SEEDS:
-        every += [BlocksRun(delay, arm, seed) for delay in DELAYS for arm in ARMS if delay > 1 or arm == "TickDispatch"]
+        every += [BlocksRun(1, "newest", seed), BlocksRun(1, FORGOTTEN, seed)]
+        every += [BlocksRun(delay, arm, seed) for delay in DELAYS[1:] for arm in ARMS]
         every += [Mark(arm, seed) for arm in MARKS]
     return every
 
 
 def collect(rows: list[Row]) -> None:
     """Write the table and draw the figure."""
-    every = [*rows, *({**row, "arm": "sequential"} for row in rows if row["delay"] == "1")]
-    delays, arms = [*map(str, DELAYS), "any"], [*ARMS, *MARKS]
+    alike = [row for row in rows if row["delay"] == "1" and row["arm"] == "newest"]
+    every = [*rows, *({**row, "arm": "sequential"} for row in alike)]
+    delays, arms = [*map(str, DELAYS), "any"], [*ARMS, FORGOTTEN, *MARKS]
     every.sort(key=lambda row: (delays.index(row["delay"]), arms.index(row["arm"])))
     write_rows(TABLE, every, ("game", "delay", "arm", "seed", *COLUMNS))
     title = "Hocket Blocks (delay-only, virtual)"

@@ -20,7 +20,7 @@ from hocket.results.intervals import interval
 
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("s", "^", "o", "D", "v", "P")
-REFERENCES = ((0, (1, 1)), (0, (4, 2)), "-.")
+REFERENCES = ((0, (1, 1)), (0, (4, 2)), "-.", (0, (6, 1, 1, 1, 1, 1)))
 
 
 KINDS = {
@@ -38,6 +38,12 @@ def values_of(rows: Iterable[Row], column: str = "mean_return", /, **wanted: Any
     return [value for value in found if not math.isnan(value)]
 
 
+def reference_values(rows: Iterable[Row], column: str = "mean_return", /, *, kind: str, **wanted: Any) -> list[float]:
+    """`values_of` the rows of ``kind``, or the final ones of an arm that has none such, as one that does not learn."""
+    rows = list(rows)
+    return values_of(rows, column, **wanted, kind=kind) or values_of(rows, column, **wanted, kind="final")
+
+
 def draw_against_delay(
     rows: list[Row],
     path: Path,
@@ -48,15 +54,17 @@ def draw_against_delay(
     games: Sequence[str],
     column: str = "mean_return",
     meaning: str = "mean return of an episode",
+    ceiling: str | None = None,
 ) -> None:
     """Returns against delay: a column a game, greedy play above and training below.
 
     Args:
         rows: with game, delay, arm, kind and ``column``.
         arms: one line each.
-        references: arms without delay; one horizontal line each.
+        references: arms without delay; one horizontal line each, of their training below if they have any.
         column: the column that is drawn.
         meaning: its label.
+        ceiling: an arm that does not learn, drawn for the games that have it, on a logarithmic axis.
     """
     plt = _pyplot()
     delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
@@ -79,11 +87,20 @@ def draw_against_delay(
                     markersize=5,
                 )
             for number, arm in enumerate(references):
-                mean, _ = interval(values_of(rows, column, game=game, arm=arm, kind="final"))
+                mean, _ = interval(reference_values(rows, column, game=game, arm=arm, kind=kind))
                 axis.axhline(mean, color="0.35", linestyle=REFERENCES[number], linewidth=1, label=arm)
             axis.set_xscale("log", base=2)
             axis.set_xticks(delays, [str(delay) for delay in delays])
-            axis.set_ylim(bottom=0)
+            ceilings = [
+                (delay, interval(values)[0])
+                for delay in delays
+                if (values := values_of(rows, column, game=game, delay=delay, arm=ceiling, kind="final"))
+            ]
+            if ceilings:
+                axis.plot(*zip(*ceilings, strict=True), color="black", linewidth=1, marker="x", label=ceiling)
+                axis.set_yscale("log")
+            else:
+                axis.set_ylim(bottom=0)
             axis.grid(alpha=0.25)
             axis.set_title(game.capitalize() if line == 0 else "")
             if place == 0:

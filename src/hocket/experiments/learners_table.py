@@ -5,7 +5,8 @@
 
 A gradient of 32 transitions takes one learner 33 ticks. ``RoundRobin(n)`` starts one every 33/n ticks, evenly: n = 33
 gives an update a tick. ``ParallelBatch(n)`` spends the same learners on one update of 32·n transitions every 33 ticks.
-Both see the same number of transitions; they differ in the number of updates and in staleness.
+Both see the same number of transitions, and renew the target network every 1,000 ticks; they differ in the number of
+updates and in staleness.
 """
 
 from __future__ import annotations
@@ -18,9 +19,7 @@ import torch
 
 import hocket
 from hocket.experiments.minatar import (
-    ACTING,
     DQN_OPTIONS,
-    EVALUATION,
     HZ,
     LEARNER,
     REPLAY,
@@ -29,15 +28,19 @@ from hocket.experiments.minatar import (
 )
 from hocket.experiments.tasks import Row, command, write_rows
 from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.schedules import Linear
 from hocket.results.intervals import interval
 from hocket.training.training import train
 
 GAME = "breakout"
 TICKS = 100_000
 UPDATE_TICKS = 33
+EVALUATION = hocket.EvaluationOptions(every=50_000, episodes=20)
+ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 50_000))
 NUMBERS = (1, 3, 33)
 SEEDS = (0, 1, 2)
-ALGORITHM = DQN(**DQN_OPTIONS)
+ALGORITHM = DQN(**DQN_OPTIONS, n_step=1)
+"""Of one step; its target network is renewed every 1,000 ticks, whatever the number of updates."""
 KINDS = ("RoundRobin", "ParallelBatch")
 COLUMNS = (
     "learner",

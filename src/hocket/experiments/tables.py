@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from hocket.experiments.figures import values_of
+from hocket.experiments.figures import reference_values, values_of
 from hocket.experiments.tasks import Row
 from hocket.results.intervals import interval
 
@@ -33,7 +33,7 @@ def against_delay(
         yield f"| {KINDS[kind]} | delay | " + " | ".join((*arms, *references)) + " |"
         yield "|---" * (2 + len(arms) + len(references)) + "|"
         for game in games:
-            marks = [cell(values_of(rows, column, game=game, arm=arm, kind="final")) for arm in references]
+            marks = [cell(reference_values(rows, column, game=game, arm=arm, kind=kind)) for arm in references]
             for delay in delays:
                 own = [cell(values_of(rows, column, game=game, delay=delay, arm=arm, kind=kind)) for arm in arms]
                 yield f"| {game} | {delay} | " + " | ".join((*own, *marks)) + " |"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from hocket.learn.algorithms.losses import q_loss as q_loss
     from hocket.learn.algorithms.losses import td_targets as td_targets
     from hocket.learn.algorithms.rainbow import Rainbow as Rainbow
-    from hocket.learn.algorithms.sac import ActorCriticNetwork as ActorCriticNetwork
     from hocket.learn.algorithms.sac import SAC as SAC
+    from hocket.learn.algorithms.sac import ActorCriticNetwork as ActorCriticNetwork
     from hocket.learn.algorithms.sac import SACLosses as SACLosses
     from hocket.learn.algorithms.schedules import Linear as Linear
     from hocket.learn.algorithms.schedules import constant as constant

@@ -75,14 +75,14 @@ def test_everything_comes_back(tmp_path):
     restored.restore(back.replay)
     for seed in range(5):
         one, other = (r.sample(8, np.random.default_rng(seed), beta=0.4) for r in (replay, restored))
-        assert all((getattr(one, name) == getattr(other, name)).all() for name in one.__slots__)
+        assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__slots__)
     for each in (replay, restored):
         each.add_frame(30, np.full((2, 2), 9, np.uint8))
         each.add_transition(
             29, 1, reward=1, discount=1, next_tick=30, pending=np.array([0]), next_pending=np.array([0])
         )
     one, other = (r.sample(8, np.random.default_rng(9), beta=0.4) for r in (replay, restored))
-    assert all((getattr(one, name) == getattr(other, name)).all() for name in one.__slots__)
+    assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__slots__)
 
 
 def test_the_weights_can_be_read_without_hocket(tmp_path):

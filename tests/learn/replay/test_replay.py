@@ -186,7 +186,7 @@ def fill(replay, ticks, begin=0):
 
 
 def same(one, other):
-    return all((getattr(one, name) == getattr(other, name)).all() for name in one.__slots__)
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__slots__)
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 9, 40, 215])

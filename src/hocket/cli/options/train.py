@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 PICTURE, MINATAR = (84, 84), (10, 10)
 HIDDEN = 256
 """Units of each hidden layer of an actor and a critic."""
-USUAL_UPDATES = {"dqn": 4, "rainbow": 4, "sac": 1}
-"""By algorithm, ticks between two updates."""
+PICTURE_UPDATE_TICKS = 4
+"""Ticks between two updates where observations are pictures, as on Atari; else 1, and for sac always."""
 SUPPORT_TICKS = 1000
 """Ticks of random play that Rainbow's first support is fitted to."""
 
@@ -51,7 +51,8 @@ class TrainArguments(ActingArguments):
     update_latency: str | None = None
     """Durations of one update in virtual time, in the forms of --latency; zero by default."""
     update_every: int | None = None
-    """Ticks between two updates; 0 for updates as often as the learners can. 4 by default, with sac 1."""
+    """Ticks between two updates; 0 for updates as often as the learners can. By default 4 where observations are
+    pictures (84x84, or MinAtar's 10x10), else 1, and with sac always 1."""
     warm_up: int = 1000
     """Ticks before the first update; with sac their actions are random."""
     epsilon_ticks: int | None = None
@@ -156,7 +157,11 @@ def make_learner(options: TrainArguments) -> Learners:
     if options.learner == "in-loop":
         return InLoop(warm_up=options.warm_up)
     kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
-    every = USUAL_UPDATES[str(options.algorithm)] if options.update_every is None else options.update_every
+    every = options.update_every
+    if every is None:
+        shape, _ = check_learnable(options)
+        pictures = options.algorithm != "sac" and (are_pictures(shape) or are_minatar(shape))
+        every = PICTURE_UPDATE_TICKS if pictures else 1
     return kind(options.learners, update_every=every or None, warm_up=options.warm_up)
 
 

@@ -15,9 +15,12 @@ from hocket.learn.algorithms.losses import Loss, q_loss, td_targets
 class DQN(DeepQ):
     """Smooth-L1 on temporal-difference errors. Options as `DeepQ`; every part can be switched on by itself.
 
-    ``target_ticks`` and ``adam_epsilon`` as in DQN on MinAtar (Young & Tian 2019: a target network every 1,000 frames;
-    Obando-Ceron & Castro 2021: Adam with ε = 3.125e-4).
+    ``target_ticks``, ``adam_epsilon`` and ``n_step`` as in DQN on MinAtar (Young & Tian 2019: a target network every
+    1,000 frames; Obando-Ceron & Castro 2021: Adam with ε = 3.125e-4, returns of 3 steps). Mnih et al. 2015 have
+    ``n_step=1`` and ``double=False``.
     """
+
+    n_step: int = 3
 
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """See `td_targets` and `q_loss`."""
