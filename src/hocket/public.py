@@ -210,12 +210,13 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Replay": {
             "hocket.learn.replay.replay": "Replay",
+            "hocket.learn.replay.reward_scaling": "RewardScaling",
             "hocket.learn.replay.assembly": "Batch",
             "hocket.learn.replay.collector": "Collector",
             "hocket.learn.replay.transitions": "TransitionBuilder Transition Decided",
         },
         "Acting": {
-            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader",
+            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader HeadVersions",
             "hocket.learn.exploration": "Exploration EpsilonGreedy OwnNoise TickCounter",
         },
         "Learners": {

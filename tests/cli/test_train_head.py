@@ -78,9 +78,9 @@ def test_no_action_is_pending_at_a_delay_of_1():
 def test_in_realtime_the_network_is_measured(monkeypatch):
     """The trunk decides, and the encoder gets as many units as end within half of the head's time."""
     heads = {32: 0.003, 16: 0.0026, 8: 0.0024}
-    monkeypatch.setattr("hocket.learn.head_time.trunk_time_s", lambda network, example: 0.033)
+    monkeypatch.setattr("hocket.training.head_time.trunk_time_s", lambda network, example: 0.033)
     monkeypatch.setattr(
-        "hocket.learn.head_time.head_time_s", lambda network, example: heads[network.newest[-2].out_features]
+        "hocket.training.head_time.head_time_s", lambda network, example: heads[network.newest[-2].out_features]
     )
     mine = options(clock="realtime", latency=None)
     made = arranged(mine, make_algorithm(mine), hz=50, law=None)
@@ -91,7 +91,7 @@ def test_in_realtime_the_network_is_measured(monkeypatch):
     assert arranged(mine, make_algorithm(mine), hz=50, law=None).options.newest_units == 32
     heads.update(dict.fromkeys(heads, 1.0))
     assert arranged(mine, make_algorithm(mine), hz=50, law=None).options.newest_units == of_head.UNITS[-1]
-    monkeypatch.setattr("hocket.learn.head_time.trunk_time_s", lambda network, example: 0.0199)
+    monkeypatch.setattr("hocket.training.head_time.trunk_time_s", lambda network, example: 0.0199)
     assert arranged(mine, make_algorithm(mine), hz=50, law=None).options.head == "none"
 
 

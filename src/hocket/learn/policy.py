@@ -97,13 +97,13 @@ class LearnedPolicy(PolicyFactory):
 
     newest: bool = field(init=False, repr=False)
     """True if the network has an encoder of the newest observation; its head is then told the delay as well."""
-    tells_delay: bool = field(init=False, repr=False)
+    delay_told: bool = field(init=False, repr=False)
 
     preload = ("torch",)
 
     def __post_init__(self) -> None:
         newest = getattr(self.network, "newest", None) is not None
-        for name in ("newest", "tells_delay"):
+        for name in ("newest", "delay_told"):
             object.__setattr__(self, name, newest)
         if newest and not self.head_s:
             raise ConfigurationError(
@@ -130,7 +130,7 @@ class LearnedPolicy(PolicyFactory):
 
     def build_alone(self) -> Stages | None:
         """The head and the encoder of the newest weights, without a trunk; on the CPU unless in place."""
-        if not self.tells_delay:
+        if not self.delay_told:
             return None
         network, weights = self.network, self.weights
         exploration = None if self.exploration is None else self.exploration.beside()

@@ -26,7 +26,6 @@ from hocket.learn.algorithms.sac import SAC
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
-from hocket.learn.head_time import head_time_s
 from hocket.learn.learners.board import UPDATE, LearnerBoard
 from hocket.learn.learners.in_loop import InLoopLearner
 from hocket.learn.learners.learner import Learner
@@ -44,6 +43,7 @@ from hocket.running.result import RunResult
 from hocket.running.run import run
 from hocket.spaces.checked_env import name_of
 from hocket.training.evaluation import FINAL, Evaluation, unplayed
+from hocket.training.head_time import head_time_s
 from hocket.training.result import TrainResult, keeping_training
 from hocket.training.setup import TrainingSetup
 
@@ -279,9 +279,9 @@ def warn_of_slow_head(training: TrainingSetup) -> None:
     took_s = head_time_s(network, example)
     if took_s > training.head_s:
         warnings.warn(
-            f"the head takes {took_s * 1e3:.3g} ms on this machine, and is called {training.head_s * 1e3:.3g} ms before "
-            "its tick: most of its actions will be too late; try a smaller newest_encoder(shape, units=8), or fewer "
-            "hidden units",
+            f"the head takes {took_s * 1e3:.3g} ms on this machine, and is called {training.head_s * 1e3:.3g} ms "
+            "before its tick: most of its actions will be too late; try a smaller newest_encoder(shape, units=8), "
+            "or fewer hidden units",
             RuntimeWarning,
             stacklevel=4,
         )

@@ -67,7 +67,7 @@ def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]
     """Zeros in the place of what ``policy`` takes beside an observation like ``example``."""
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
     newest = (np.zeros_like(example),) if policy.newest else ()
-    delay = (np.zeros(1, np.int64),) if policy.tells_delay else ()
+    delay = (np.zeros(1, np.int64),) if policy.delay_told else ()
     return (*pending_actions, *newest, *delay)
 
 
