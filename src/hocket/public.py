@@ -216,7 +216,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.learn.replay.transitions": "TransitionBuilder Transition Decided",
         },
         "Acting": {
-            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader HeadVersions",
+            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader HeadVersion HeadVersions",
             "hocket.learn.exploration": "Exploration EpsilonGreedy OwnNoise TickCounter",
         },
         "Learners": {

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from hocket.learn.learners.options import Learners as Learners
     from hocket.learn.learners.options import ParallelBatch as ParallelBatch
     from hocket.learn.learners.options import RoundRobin as RoundRobin
+    from hocket.learn.policy import HeadVersion as HeadVersion
     from hocket.learn.policy import HeadVersions as HeadVersions
     from hocket.learn.policy import LearnedPolicy as LearnedPolicy
     from hocket.learn.policy import WeightReader as WeightReader
