@@ -18,7 +18,7 @@ MOST_ITEMS = 8
 ADDRESSES = re.compile(r"<(?:built-in )?(?:function )?(?P<name>[\w.<>]+?)(?: object)? at 0x[0-9a-f]+>")
 """Python's default repr of an object: the name is kept, the address is not."""
 REGRET_STYLES = ("r0", "r1", "r2")
-REGRET_NAMES = ("acted, fresh enough", "decided too early (delay)", "left to the default (inaction)")
+REGRET_NAMES = ("not lost", "lost to delay", "lost to inaction")
 
 
 def value(summary: Mapping[str, Any], name: str) -> float:
@@ -62,7 +62,7 @@ def cards(summary: Mapping[str, Any]) -> str:
 
 
 def regret_shares(summary: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Return the shares of a tick that were fresh enough, lost to delay, and lost to inaction; NaN if not known."""
+    """Return the shares of a tick that were not lost, lost to delay, and lost to inaction; NaN if not known."""
     inaction, delay = value(summary, "inaction_regret"), value(summary, "delay_regret")
     return 1 - inaction - delay, delay, inaction
 
