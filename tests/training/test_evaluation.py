@@ -218,7 +218,8 @@ def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resume
 def test_a_training_that_is_interrupted_before_its_first_tick():
     with pytest.raises(hocket.RunInterrupted) as info:
         train(stopping(0), ticks=120)
-    assert len(info.value.result.record.ticks) == info.value.result.summary().ticks == 0
+    run = info.value.result.run
+    assert len(run.record.ticks) == run.summary().ticks == 0 and info.value.result.updates == 0
 
 
 def test_good_weights_at_the_beginning_do_not_end_it():
@@ -240,7 +241,7 @@ def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation(tmp_p
     result = info.value.result
     assert info.value.signal == signal.SIGTERM and not result.run.record.interrupted
     # The signal came in the evaluation of the last tick: of those before, the best one's weights are put back.
-    assert [each.tick for each in result.evaluations] == [50] and result.final.tick == 50
+    assert [each.tick for each in result.evaluations] == [0, 50] and result.final.tick == 50
     assert str(result.final) == "none: the training ended before"
     result.save(tmp_path)
     saved = hocket.load(tmp_path)
@@ -256,7 +257,7 @@ class Signalling(Paying):
 
     def close(self):
         type(self).closes += 1
-        if type(self).closes == 3:  # one was made to see if environments are new, one played the evaluation before
+        if type(self).closes == 4:  # one was made to see if environments are new, two played the evaluations before
             os.kill(os.getpid(), signal.SIGTERM)
         super().close()
 
@@ -274,7 +275,7 @@ def test_ctrl_c_while_an_evaluation_is_set_up_loses_nothing():
 
     def make():
         made.append(None)
-        if len(made) == 4:  # the training's, one to compare with it, the evaluation of the end's, the final one's
+        if len(made) == 5:  # the training's, one to compare with it, those of beginning and end, the final one's
             raise KeyboardInterrupt
         return Paying(10)
 
