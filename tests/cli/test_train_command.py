@@ -24,7 +24,7 @@ def test_it_trains(command):
     figures = read("x.json")
     assert figures["run"]["ticks"] == 400 and figures["final_tick"] in (0, 300, 400)
     assert [each["tick"] for each in figures["evaluations"]] == [0, 300, 400]
-    assert 40 < figures["updates"] <= 88
+    assert 160 < figures["updates"] <= 351
 
 
 def saved(folder):

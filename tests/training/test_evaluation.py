@@ -219,7 +219,7 @@ def test_a_training_that_is_interrupted_before_its_first_tick():
     with pytest.raises(hocket.RunInterrupted) as info:
         train(stopping(0), ticks=120)
     run = info.value.result.run
-    assert len(run.record.ticks) == run.summary().ticks == 0
+    assert len(run.record.ticks) == run.summary().ticks == 0 and info.value.result.updates == 0
 
 
 def test_good_weights_at_the_beginning_do_not_end_it():
@@ -275,7 +275,7 @@ def test_ctrl_c_while_an_evaluation_is_set_up_loses_nothing():
 
     def make():
         made.append(None)
-        if len(made) == 5:  # the training's, one to compare with it, two evaluations', the final one's
+        if len(made) == 5:  # the training's, one to compare with it, those of beginning and end, the final one's
             raise KeyboardInterrupt
         return Paying(10)
 

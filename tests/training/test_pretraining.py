@@ -102,7 +102,7 @@ def rows_of(gamma, **options):
     replay = demonstration_replay(
         hocket.DemonstrationOptions(demonstrations, **options.pop("shown", {})),
         network(**options.pop("network", {})),
-        DQN(gamma=gamma, **options.pop("algorithm", {})),
+        DQN(gamma=gamma, **{"n_step": 1, **options.pop("algorithm", {})}),
         actions=Match.action_space,
         options=hocket.ReplayOptions(**options),
     )

@@ -105,12 +105,19 @@ class LearnersRun:
 
 
 def tasks() -> list[LearnersRun]:
-    """The tasks of every kind and number, ordered by seed."""
-    return [LearnersRun(kind, n, seed) for seed in SEEDS for n in reversed(NUMBERS) for kind in KINDS]
+    """The tasks of every kind and number, ordered by seed; one learner alone is played once for both kinds."""
+    return [
+        LearnersRun(kind, n, seed)
+        for seed in SEEDS
+        for n in reversed(NUMBERS)
+        for kind in KINDS
+        if n > 1 or kind == KINDS[0]
+    ]
 
 
 def collect(rows: list[Row]) -> None:
     """Write the table, and its means over seeds in Markdown."""
+    rows += [{**row, "learner": KINDS[1]} for row in rows if row["n"] == "1"]
     rows.sort(key=lambda row: (int(row["n"]), KINDS.index(row["learner"]), int(row["seed"])))
     write_rows(TABLE, rows, COLUMNS)
     print("| n | learner | updates | staleness mean / max | return per 1,000 ticks | return, best weights |")

@@ -60,7 +60,7 @@ def in_turn(learners, *, update_every=1, warm_up=3):
 
 def learn(ticks, learner, learning_s, *, latency_s=0.5, rule=None, make_env=Noise, network=None, **options):
     """A tick a second; the first update may start at tick 3."""
-    algorithm = options.pop("algorithm", DQN(batch_size=4, learning_rate=1e-2, target_ticks=5))
+    algorithm = options.pop("algorithm", DQN(batch_size=4, learning_rate=1e-2, target_ticks=5, n_step=1))
     known = {
         "replay": hocket.ReplayOptions(capacity=500),
         "evaluation": hocket.EvaluationOptions(every=1000, episodes=1),
@@ -135,7 +135,7 @@ def test_one_synchronous_batch_waits_for_its_slowest_learner():
         hz=1, latency=hocket.Constant(0.5), learning=hocket.PerWorker(hocket.Constant(1.0), (1.0, 2.5, 2.0))
     )
     result = hocket.train(
-        Noise, small(), DQN(), hocket.TickDispatch(2), clock, ticks=9,
+        Noise, small(), DQN(n_step=1), hocket.TickDispatch(2), clock, ticks=9,
         learner=hocket.ParallelBatch(3, update_every=1, warm_up=3), replay=hocket.ReplayOptions(capacity=100),
         evaluation=hocket.EvaluationOptions(every=1000, episodes=1),
     )  # fmt: skip
@@ -194,7 +194,7 @@ def test_no_time_is_the_plain_loop(monkeypatch):
 
     monkeypatch.setattr(Replay, "sample", sampled)
     result = learn(200, in_turn(1, update_every=4, warm_up=50), 0.0)
-    algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_ticks=5), small()
+    algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_ticks=5, n_step=1), small()
     target, optimizer, losses = algorithm.target_of(online), algorithm.optimizer(online), []
     sync = algorithm.target_sync()
     for tick, batch in zip(range(52, 201, 4), batches, strict=True):
