@@ -5,21 +5,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("minatar")
 
-from hocket.experiments import learners_table, rainbow_minatar
+from hocket.experiments import learners_table
 
 
 def shorten(monkeypatch, experiment):
     monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=200))
     monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=500, episodes=2))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("arm", rainbow_minatar.ARMS)
-def test_both_algorithms_learn_at_the_same_pace(monkeypatch, arm):
-    shorten(monkeypatch, rainbow_minatar)
-    rows = rainbow_minatar.RainbowRun(arm, 0, ticks=600).play()
-    assert list(rows[0]) == ["arm", "seed", *rainbow_minatar.COLUMNS]
-    assert (rows[-1]["updates"], rows[-1]["coverage"], rows[-1]["delay_mean"]) == (101, 1, 1)
 
 
 @pytest.mark.slow
