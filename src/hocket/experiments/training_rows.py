@@ -16,8 +16,8 @@ def rows_of(result: TrainResult) -> list[Row]:
     """Rows by ``kind``, each with the figures of the whole run.
 
     ``choosing`` is an evaluation, by the tick of its weights. ``tenth`` is the mean return of the training's own
-    episodes that ended in the tenth of its ticks up to ``tick``; ``training`` is the last of these once more. ``final``,
-    the last row, is of the best weights on episodes that had no part in choosing them.
+    episodes that ended in the tenth of its ticks up to ``tick``; ``training`` is the last of these once more.
+    ``final``, the last row, is of the best weights on episodes that had no part in choosing them.
     """
     summary, metrics = result.run.summary(), result.run.metrics
     run = {
