@@ -210,12 +210,13 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Replay": {
             "hocket.learn.replay.replay": "Replay",
+            "hocket.learn.replay.reward_scaling": "RewardScaling",
             "hocket.learn.replay.assembly": "Batch",
             "hocket.learn.replay.collector": "Collector",
             "hocket.learn.replay.transitions": "TransitionBuilder Transition Decided",
         },
         "Acting": {
-            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader",
+            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader HeadVersion HeadVersions",
             "hocket.learn.exploration": "Exploration EpsilonGreedy OwnNoise TickCounter",
         },
         "Learners": {
@@ -224,7 +225,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.models": {
         "Q-networks": {
-            "hocket.models.qnetwork": "q_network QNetwork impala_trunk mlp_trunk minatar_trunk",
+            "hocket.models.qnetwork": "q_network QNetwork newest_encoder impala_trunk mlp_trunk minatar_trunk",
         },
         "Actors and critics": {
             "hocket.models.actor_and_critics": (

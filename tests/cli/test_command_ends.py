@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import gymnasium as gym
 import pytest
@@ -158,7 +159,7 @@ def test_a_training_that_is_interrupted_keeps_its_run(command, monkeypatch, resu
     from hocket.training.evaluation import unplayed
 
     training = hocket.TrainResult(
-        run=result,
+        run=replace(result, config={**result.config, "head": "none", "options": {"head": "none"}}),
         network=torch.nn.Linear(2, 2),
         evaluations=[],
         final=unplayed(7),
@@ -174,7 +175,7 @@ def test_a_training_that_is_interrupted_keeps_its_run(command, monkeypatch, resu
     saved = hocket.load(tmp_path / "t/run-000000000")
     assert len(saved.record.ticks) == 7 and saved.learning.losses.tolist() == [0.5]
     assert (tmp_path / "t/run-000000000/weights.safetensors").is_file()
-    assert read("x.json")["run"]["ticks"] == 7 and read("x.json")["final_mean_return"] is None
+    assert read("x.json")["run"]["ticks"] == 7 and read("x.json")["final_mean"] is None
 
 
 def test_signals_wait_until_all_is_saved():

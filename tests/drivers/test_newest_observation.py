@@ -33,7 +33,7 @@ class Told:
     def __init__(self, pending=2, **options):
         self.heads = []
         self.policy = hocket.TwoStage(
-            lambda observation: int(observation.flat[0]), self.head, pending=pending, newest=True, tells_delay=True,
+            lambda observation: int(observation.flat[0]), self.head, pending=pending, newest=True, delay_told=True,
             **options,
         )  # fmt: skip
 
@@ -156,7 +156,7 @@ def test_without_pending_actions():
 @pytest.mark.parametrize("head_s", [0.001, 0.03], ids=["short", "longer than a tick"])
 @pytest.mark.parametrize("rule", [hocket.TickDispatch(5), hocket.TickDispatch(4, hold=False), hocket.Unstaggered(3)])
 def test_varying_delays_against_the_trace(rule, head_s):
-    """A head is told the newest observation that there is when it is called, and the delay of an action that follows."""
+    """A head is told the newest observation that there is when it is called, and the delay of the next tick's."""
     told = Told(pending=4, head_s=head_s)
     clock = hocket.Virtual(hz=HZ, latency=hocket.LogNormal(2.2 / HZ, 0.5), head=hocket.Constant(head_s / 2))
     result, heads, moments = play(rule, clock, ticks=600, told=told, length=90, seed=5)
@@ -227,7 +227,7 @@ def test_heads_are_told_the_same_under_both_drivers(executor, tmp_path, nothing_
 
     def run(clock, seconds, name):
         head, kept = Head(str(tmp_path / name)), Kept()
-        options = {"pending": 3, "head_s": 0.012, "newest": True, "tells_delay": True}
+        options = {"pending": 3, "head_s": 0.012, "newest": True, "delay_told": True}
         policy = hocket.TwoStage(Trunk(seconds), head, **options)
         hocket.run(Endless(length=12), policy, rule, clock, ticks=ticks, listener=kept)
         moments = [
@@ -285,7 +285,7 @@ def test_induced_delay_shows_the_same(pending_actions):
 
     hocket.run(
         gym.make("CartPole-v1"),
-        hocket.TwoStage(lambda observation: observation.copy(), head, pending=rows, newest=True, tells_delay=True),
+        hocket.TwoStage(lambda observation: observation.copy(), head, pending=rows, newest=True, delay_told=True),
         hocket.TickDispatch(delay, min_delay_ticks=delay),
         virtual(delay - 0.5),
         ticks=ticks,
@@ -300,14 +300,14 @@ def test_induced_delay_shows_the_same(pending_actions):
 
 
 def test_a_head_that_fails_alone_ends_the_run_with_its_traceback():
-    policy = hocket.TwoStage(lambda o: 1, lambda features, *told: features + 1, newest=True, tells_delay=True)
+    policy = hocket.TwoStage(lambda o: 1, lambda features, *told: features + 1, newest=True, delay_told=True)
     with pytest.raises(PolicyError, match=r"the head failed without features:[^$]*TypeError"):
         hocket.run(Endless(), policy, hocket.TickDispatch(3), virtual(2.6), ticks=9)
 
 
 def test_a_head_that_is_told_the_delay_must_see_the_newest_observation():
-    with pytest.raises(ConfigurationError, match=r"tells_delay=True lets a head act without features.*newest=True"):
-        hocket.TwoStage(lambda o: o, lambda features, delay: 0, tells_delay=True)
+    with pytest.raises(ConfigurationError, match=r"delay_told=True lets a head act without features.*newest=True"):
+        hocket.TwoStage(lambda o: o, lambda features, delay: 0, delay_told=True)
 
 
 @pytest.mark.realtime
@@ -316,7 +316,7 @@ def test_an_agent_acts_by_its_head_alone_at_first(nothing_left):
         return 1 if features is None else 2
 
     with hocket.StaggeredAgent(
-        hocket.TwoStage(Trunk(0.05), head, newest=True, tells_delay=True, head_s=0.01),
+        hocket.TwoStage(Trunk(0.05), head, newest=True, delay_told=True, head_s=0.01),
         rule=hocket.TickDispatch(4),
         hz=HZ,
         default=hocket.Fixed(0),

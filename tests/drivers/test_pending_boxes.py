@@ -171,7 +171,7 @@ def test_a_head_that_sees_the_newest_observation_is_told_the_same():
         return act(tick, pending_actions)
 
     policy = hocket.TwoStage(
-        lambda observation: observation.copy(), head, pending=delay - 1, newest=True, tells_delay=True, head_s=0.001
+        lambda observation: observation.copy(), head, pending=delay - 1, newest=True, delay_told=True, head_s=0.001
     )
     hocket.run(
         Ticking(length=20),

@@ -215,7 +215,7 @@ def as_tensors(*arrays):
 def test_a_head_that_sees_the_newest_observation(in_place):
     network = seeing()
     factory = LearnedPolicy(network=network, in_place=in_place, first_action=5, pending=3, head_s=0.001)
-    assert factory.newest and factory.tells_delay
+    assert factory.newest and factory.delay_told
     answers = set()
     for _ in range(30):
         shake(network)

@@ -179,7 +179,7 @@ def test_demonstrations_tell_a_late_head_what_a_run_tells_it(delay, newest):
             lambda features, *told: int(chance.integers(2)),
             pending=3,
             newest=newest,
-            tells_delay=newest,
+            delay_told=newest,
         ),
         hocket.TickDispatch(delay),
         hocket.Virtual(hz=50, latency=hocket.Constant((delay - 0.25) / 50)),

@@ -254,6 +254,12 @@ def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
     assert (late["delay"] == late["newest"] + 1 - late["state"]).all() and np.median(late["delay"]) == 3
 
 
+def test_a_head_that_takes_longer_than_it_is_given_is_warned_of(monkeypatch):
+    monkeypatch.setattr("hocket.training.realtime.head_time_s", lambda network, example: 0.0027)
+    with pytest.warns(RuntimeWarning, match=r"the head takes 2\.7 ms on this machine, and is called 2\.5 ms before"):
+        live(ticks=5, hz=100, newest=True, learner=hocket.RoundRobin(1, update_every=None, warm_up=1))
+
+
 def test_evaluation_is_of_the_newest_weights_after_the_end():
     class Short(gym.wrappers.TimeLimit):
         def __init__(self):

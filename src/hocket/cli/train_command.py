@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,7 +47,7 @@ from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import TrainingLine
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
-from hocket.results.descriptions import default_fields
+from hocket.results.captions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
@@ -175,6 +176,11 @@ def execute(options: TrainArguments) -> TrainResult:
     if options.out is not None:
         checkpoints = hocket.Checkpoints(options.out, every=options.save_every)
         prepare_folder(options.out, options)
+
+    def described(result: TrainResult) -> TrainResult:
+        config = {**result.run.config, "head": str(arrangement), "options": kept_options(options)}
+        return replace(result, run=replace(result.run, config=config))
+
     drawn = options.live and options.out is None  # the random state of an environment cannot always be saved
     with ExitStack() as stack:
         line = stack.enter_context(TrainingLine(options.ticks, title=options.env, console=console.console))
@@ -187,6 +193,7 @@ def execute(options: TrainArguments) -> TrainResult:
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         say_starting(rule, clock)
+        stack.enter_context(result_of_error(described))
         result = hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
@@ -206,8 +213,19 @@ def execute(options: TrainArguments) -> TrainResult:
             checkpoints=checkpoints,
             resume=options.resume,
         )
-    config = {**result.run.config, "head": str(arrangement), "options": kept_options(options)}
-    return replace(result, run=replace(result.run, config=config))
+    return described(result)
+
+
+@contextmanager
+def result_of_error(described: Callable[[TrainResult], TrainResult]) -> Iterator[None]:
+    """Inside, an error that carries a training's result leaves with what ``described`` makes of it."""
+    try:
+        yield
+    except BaseException as error:
+        result = getattr(error, "result", None)
+        if isinstance(result, hocket.TrainResult):
+            error.result = described(result)  # type: ignore[attr-defined]
+        raise
 
 
 def charge_of(options: TrainArguments) -> LatencyModel | None:

@@ -83,7 +83,7 @@ class Engine:
         setup: the parts that configure it.
         cadence: of its ticks.
         executor: runs its inferences.
-        alone: the policy's head where it acts alone; see `PolicyFactory.tells_delay`.
+        alone: the policy's head where it acts alone; see `PolicyFactory.delay_told`.
         keep_trace: True to keep every event and command.
 
     Attributes:
@@ -125,7 +125,7 @@ class Engine:
         self._action: Any = None
         self.pending = pending
         self.head_ns = head_ns
-        self._tell_newest, self._tell_delay = policy.newest, policy.tells_delay
+        self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
         self._newest_tick = -1
         self._first_tick = 0  # of the episode's first observation

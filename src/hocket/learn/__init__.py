@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from hocket.learn.learners.options import Learners as Learners
     from hocket.learn.learners.options import ParallelBatch as ParallelBatch
     from hocket.learn.learners.options import RoundRobin as RoundRobin
+    from hocket.learn.policy import HeadVersion as HeadVersion
+    from hocket.learn.policy import HeadVersions as HeadVersions
     from hocket.learn.policy import LearnedPolicy as LearnedPolicy
     from hocket.learn.policy import WeightReader as WeightReader
     from hocket.learn.policy import Weights as Weights
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from hocket.learn.replay.assembly import Batch as Batch
     from hocket.learn.replay.collector import Collector as Collector
     from hocket.learn.replay.replay import Replay as Replay
+    from hocket.learn.replay.reward_scaling import RewardScaling as RewardScaling
     from hocket.learn.replay.transitions import Decided as Decided
     from hocket.learn.replay.transitions import Transition as Transition
     from hocket.learn.replay.transitions import TransitionBuilder as TransitionBuilder

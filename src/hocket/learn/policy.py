@@ -97,13 +97,13 @@ class LearnedPolicy(PolicyFactory):
 
     newest: bool = field(init=False, repr=False)
     """True if the network has an encoder of the newest observation; its head is then told the delay as well."""
-    tells_delay: bool = field(init=False, repr=False)
+    delay_told: bool = field(init=False, repr=False)
 
     preload = ("torch",)
 
     def __post_init__(self) -> None:
         newest = getattr(self.network, "newest", None) is not None
-        for name in ("newest", "tells_delay"):
+        for name in ("newest", "delay_told"):
             object.__setattr__(self, name, newest)
         if newest and not self.head_s:
             raise ConfigurationError(
@@ -130,7 +130,7 @@ class LearnedPolicy(PolicyFactory):
 
     def build_alone(self) -> Stages | None:
         """The head and the encoder of the newest weights, without a trunk; on the CPU unless in place."""
-        if not self.tells_delay:
+        if not self.delay_told:
             return None
         network, weights = self.network, self.weights
         exploration = None if self.exploration is None else self.exploration.beside()
@@ -191,7 +191,7 @@ class Prepared(NamedTuple):
     explorer: Explorer = Explorer()
     inputs: tuple[NDArray[Any], ...] = ()
     features: Tensor | None = None
-    kept: _Kept | None = None
+    kept: HeadVersion | None = None
 
 
 class Acting(Batching):
@@ -268,7 +268,7 @@ class Begun(NamedTuple):
     by_chance: Any
     """The action, if chance has it; then there is nothing else."""
     features: Tensor | None = None
-    kept: _Kept | None = None
+    kept: HeadVersion | None = None
 
 
 class LateActing(Stages):
@@ -391,7 +391,7 @@ class _LearnedHead(Batching):
 
 
 @dataclass(slots=True)
-class _Kept:
+class HeadVersion:
     """A network with the head of one version; the trunk is that of the network that learns."""
 
     network: Any
@@ -409,10 +409,10 @@ class HeadVersions:
     def __init__(self, network: Any, in_place: bool) -> None:
         self._network = network
         self._in_place = in_place
-        self._newest = _Kept(network)
-        self._spare: list[_Kept] = []
+        self._newest = HeadVersion(network)
+        self._spare: list[HeadVersion] = []
 
-    def take(self, version: int) -> _Kept:
+    def take(self, version: int) -> HeadVersion:
         """The head of ``version``, which is the present one; to be given back."""
         if self._in_place and self._newest.version != version:
             before, self._newest = self._newest, self._copy()
@@ -421,21 +421,21 @@ class HeadVersions:
         self._newest.users += 1
         return self._newest
 
-    def give_back(self, kept: _Kept) -> None:
+    def give_back(self, kept: HeadVersion) -> None:
         """It has run. One whose head never runs is simply forgotten."""
         kept.users -= 1
         if kept is not self._newest:
             self._keep_spare(kept)
 
-    def _keep_spare(self, kept: _Kept) -> None:
+    def _keep_spare(self, kept: HeadVersion) -> None:
         if not kept.users and kept.network is not self._network:
             self._spare.append(kept)
 
-    def _copy(self) -> _Kept:
+    def _copy(self) -> HeadVersion:
         network = self._network
         if not self._spare:
             shared = [network.trunk, *([network.critics] if hasattr(network, "critics") else [])]
-            return _Kept(copy.deepcopy(network, {id(part): part for part in shared}))
+            return HeadVersion(copy.deepcopy(network, {id(part): part for part in shared}))
         kept = self._spare.pop()
         with torch.no_grad():
             torch._foreach_copy_(_late_tensors(kept.network), _late_tensors(network))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hocket.models.qnetwork import impala_trunk as impala_trunk
     from hocket.models.qnetwork import minatar_trunk as minatar_trunk
     from hocket.models.qnetwork import mlp_trunk as mlp_trunk
+    from hocket.models.qnetwork import newest_encoder as newest_encoder
     from hocket.models.qnetwork import q_network as q_network
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

@@ -35,8 +35,8 @@ class Stages:
         trunk: the slow stage, ``trunk(observation) -> features``: anything; it stays in the worker.
         head: the quick one, ``head(features[, pending_actions][, newest][, delay]) -> action``. ``pending_actions`` (if
             the factory's ``pending`` exceeds 0) are those executed since the observation; ``newest`` (if the factory
-            says so) is the newest observation; ``delay`` (if it ``tells_delay``) is an array of one number, the ticks
-            from the observation to the action, and 0 with ``None`` for features: see `PolicyFactory.tells_delay`.
+            says so) is the newest observation; ``delay`` (if it ``delay_told``) is an array of one number, the ticks
+            from the observation to the action, and 0 with ``None`` for features: see `PolicyFactory.delay_told`.
     """
 
     trunk: Callable[[Any], Any]
@@ -76,7 +76,7 @@ class PolicyFactory(ABC):
     They must cover the head and the way to its worker and back."""
     newest: bool = False
     """True if a head also gets the newest observation."""
-    tells_delay: bool = False
+    delay_told: bool = False
     """True if a head also gets its delay in ticks, and acts alone while there are no features: in the first ticks of an
     episode, until an inference has acted, the tick loop calls it in place of the default, with None for features, all
     pending actions unknown, the newest observation and the delay 0."""
@@ -94,8 +94,8 @@ class PolicyFactory(ABC):
         """
 
     def build_alone(self) -> Stages | None:
-        """The policy whose head acts alone, called once in the tick loop's process; None unless it ``tells_delay``."""
-        if not self.tells_delay:
+        """The policy whose head acts alone, called once in the tick loop's process; None unless it ``delay_told``."""
+        if not self.delay_told:
             return None
         policy = built(self)
         assert isinstance(policy, Stages)
@@ -145,7 +145,7 @@ class TwoStage(PolicyFactory):
     deadline has missed its bind: the default acts. On the wall clock a quarter of a tick is safe, 0.004 at 60 Hz: the
     worker sleeps and must wake up.
 
-    With ``tells_delay`` the head gets the delay as well, and acts alone in an episode's first ticks, in the tick loop
+    With ``delay_told`` the head gets the delay as well, and acts alone in an episode's first ticks, in the tick loop
     and with None for features; see `Stages`.
     """
 
@@ -155,7 +155,7 @@ class TwoStage(PolicyFactory):
     pending: int = 0
     head_s: float = 0.001
     newest: bool = False
-    tells_delay: bool = False
+    delay_told: bool = False
 
     def __post_init__(self) -> None:
         for name in ("trunk", "head"):
@@ -189,9 +189,9 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
         )
     if policy.newest and not head_s:
         raise ConfigurationError("newest=True has no effect on a policy in one stage; try head_s=0.001")
-    if policy.tells_delay and not policy.newest:
+    if policy.delay_told and not policy.newest:
         raise ConfigurationError(
-            "tells_delay=True lets a head act without features, and this one is not given the newest observation; try "
+            "delay_told=True lets a head act without features, and this one is not given the newest observation; try "
             "newest=True"
         )
     return policy

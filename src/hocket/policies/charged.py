@@ -33,7 +33,7 @@ class Charged(PolicyFactory):
     pending: int = field(init=False)
     head_s: float = field(init=False)
     newest: bool = field(init=False)
-    tells_delay: bool = field(init=False)
+    delay_told: bool = field(init=False)
     preload: tuple[str, ...] = field(init=False, repr=False)
 
     def __init__(self, policy: PolicyFactory | Policy, latency: LatencyModel) -> None:
@@ -47,7 +47,7 @@ class Charged(PolicyFactory):
         factory = as_factory(policy)
         object.__setattr__(self, "policy", factory)
         object.__setattr__(self, "latency", latency)
-        for name in ("chunk_length", "pending", "head_s", "newest", "tells_delay", "preload"):
+        for name in ("chunk_length", "pending", "head_s", "newest", "delay_told", "preload"):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:

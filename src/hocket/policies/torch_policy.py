@@ -67,7 +67,7 @@ class TorchPolicy(PolicyFactory):
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
-        tells_delay: as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
+        delay_told: as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
             ``newest=`` and ``delays=``, ``(1,)``.
         state_in_observation: allows recurrent layers, whose state then comes from the observation.
 
@@ -90,7 +90,7 @@ class TorchPolicy(PolicyFactory):
     pending: int = 0
     head_s: float = 0.0
     newest: bool = False
-    tells_delay: bool = False
+    delay_told: bool = False
     state_in_observation: bool = False
 
     preload = ("torch",)
@@ -147,7 +147,7 @@ class TorchPolicy(PolicyFactory):
             with stream, torch.inference_mode():
                 return network.features(batch(observation))  # type: ignore[operator]
 
-        names = (*(("pending",) if self.pending else ()), "newest", "delays") if self.tells_delay else ()
+        names = (*(("pending",) if self.pending else ()), "newest", "delays") if self.delay_told else ()
 
         def head(features: Any, *inputs: Any) -> Any:
             with stream, torch.inference_mode():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import KW_ONLY, dataclass, replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.replay.reward_scaling import RewardScaling
@@ -71,8 +71,8 @@ class ReplayOptions:
     clip_reward: float | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("capacity", self.capacity, least=1, example="100_000")
-        _check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4")
+        check_whole("capacity", self.capacity, least=1, example="100_000", numpy=True)
+        check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4", numpy=True)
         RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
 
     @property
@@ -112,8 +112,10 @@ class DemonstrationOptions:
                 f"demonstrations={self.demonstrations!r} are none; try hocket.Demonstrations.load(FILE), or "
                 "hocket.demonstrate(env, policy, episodes=10)"
             )
-        _check_whole("delay_ticks", self.delay_ticks, least=1, example="1, or the agent's delay")
-        _check_whole("interval_ticks", self.interval_ticks, least=1, example="1, or a sequential agent's delay")
+        check_whole("delay_ticks", self.delay_ticks, example="1, or the agent's delay", numpy=True)
+        check_whole(
+            "interval_ticks", self.interval_ticks, least=1, example="1, or a sequential agent's delay", numpy=True
+        )
         if not 0 < self.share < 1:
             raise ConfigurationError(f"share={self.share!r} must lie between 0 and 1, both excluded; try 0.25")
 
@@ -148,11 +150,11 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         if self.every is not None:
-            _check_whole("every", self.every, least=1, example="10_000, or None")
+            check_whole("every", self.every, least=1, example="10_000, or None", numpy=True)
         if self.episodes is not None:
-            _check_whole("episodes", self.episodes, least=0, example="20, or None")
+            check_whole("episodes", self.episodes, least=0, example="20, or None", numpy=True)
         if self.max_ticks is not None:
-            _check_whole("max_ticks", self.max_ticks, least=1, example="10_000, or None")
+            check_whole("max_ticks", self.max_ticks, least=1, example="10_000, or None", numpy=True)
         wanted: Any = self.good_enough
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, Real) or math.isnan(wanted)):
             raise ConfigurationError(f"good_enough={wanted!r} must be a mean return or None; try 195.0")
@@ -217,14 +219,8 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         for name, value in (("every", self.every), ("keep", self.keep)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try 10_000 and 2")
+            check_whole(name, value, example="10_000 and 2")
 
     def next_tick(self, tick: int) -> int:
         """The first one after ``tick`` at which to save."""
         return (tick // self.every + 1) * self.every
-
-
-def _check_whole(name: str, value: Any, *, least: int, example: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ConfigurationError(f"{name}={value!r} must be a whole number from {least}; try {example}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.mixed_replay import MixedReplay
 from hocket.learn.replay.replay import Replay
@@ -64,8 +64,7 @@ def pretrain(
     from hocket.learn.learners.split_update import Updates
 
     for name, value in (("updates", updates), ("threads", threads)):
-        if value < 1:
-            raise ConfigurationError(f"{name}={value!r} must be at least 1")
+        check_whole(name, value, example=1, numpy=True)
     torch.set_num_threads(threads)
     demonstrations = demonstration_replay(shown, network, algorithm, actions=actions, options=replay)
     try:

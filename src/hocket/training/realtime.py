@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,6 +43,7 @@ from hocket.running.result import RunResult
 from hocket.running.run import run
 from hocket.spaces.checked_env import name_of
 from hocket.training.evaluation import FINAL, Evaluation, unplayed
+from hocket.training.head_time import head_time_s
 from hocket.training.result import TrainResult, keeping_training
 from hocket.training.setup import TrainingSetup
 
@@ -268,11 +270,29 @@ def acting(training: TrainingSetup, exploration: Exploration | None, weights: We
     return policy if charge is None else Charged(policy, charge)
 
 
+def warn_of_slow_head(training: TrainingSetup) -> None:
+    """Warn if the head, with its encoder of the newest observation, takes longer on this machine than it is given."""
+    network, space = training.network, training.env.observation_space
+    if not isinstance(network, QNetwork) or network.newest is None:
+        return
+    example = np.zeros(space.shape or (), space.dtype)
+    took_s = head_time_s(network, example)
+    if took_s > training.head_s:
+        warnings.warn(
+            f"the head takes {took_s * 1e3:.3g} ms on this machine, and is called {training.head_s * 1e3:.3g} ms "
+            "before its tick: most of its actions will be too late; try a smaller newest_encoder(shape, units=8), "
+            "or fewer hidden units",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
 def train_realtime(training: TrainingSetup) -> TrainResult:
     """`hocket.train` on the wall clock."""
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
     training.checked(greedy)
+    warn_of_slow_head(training)
     if isinstance(training.algorithm, DeepQ):
         assert isinstance(training.network, QNetwork)
         training.network.for_learning(bfloat16=training.algorithm.bfloat16)

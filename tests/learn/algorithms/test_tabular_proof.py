@@ -172,7 +172,7 @@ def collected(tables, seed, rule, inference_ticks, pending, ticks, *, late=False
             lambda features, *told: next(choices),
             pending=pending,
             newest=newest,
-            tells_delay=newest,
+            delay_told=newest,
         )
         if late
         else FunctionPolicy(lambda observation, pending_actions=(): next(choices), pending=pending),

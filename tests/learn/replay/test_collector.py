@@ -81,7 +81,7 @@ def test_decisions_of_a_head_that_sees_the_newest_observation():
     numbers = [[int(frames[n]) for n in records[name]] for name in ("state", "newest", "next_state", "next_newest")]
     #         alone 1, 2, 3 | 4
     assert numbers == [[0, 0, 1, 3], [0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 33, 4]]
-    assert (records["delay"].tolist(), records["next_delay"].tolist()) == ([0, 2, 2, 0], [2, 2, 2, 2])
+    assert (records["delay_ticks"].tolist(), records["next_delay_ticks"].tolist()) == ([0, 2, 2, 0], [2, 2, 2, 2])
     assert (records["pending"][:, 0].tolist(), records["next_pending"][:, 0].tolist()) == ([2, 0, 1, 2], [0, 1, 1, 0])
     assert records["reward"].tolist() == [2.0, 4.0, 8.0, 16.0]
     assert records["discount"].tolist() == [0.5] * 4

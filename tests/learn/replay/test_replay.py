@@ -56,7 +56,7 @@ def test_newest_observations_by_hand():
         replay.add_transition(
             before[0], number, reward=number, discount=0.5, next_tick=after[0],
             pending=np.array(before[3]), next_pending=np.array(after[3]),
-            newest_tick=before[1], next_newest_tick=after[1], delay=before[2], next_delay=after[2],
+            newest_tick=before[1], next_newest_tick=after[1], delay_ticks=before[2], next_delay_ticks=after[2],
         )  # fmt: skip
     replay.add_frame(4, frame(50), first=True)
     batch = everything(replay)

@@ -18,10 +18,10 @@ def decision(tick, observation, action=0, pending=()):
 def plain(closed):
     """Transitions of policies that see no newest observation as dictionaries, pending actions as tuples: arrays have no
     one truth value."""
-    assert all((each.next_newest, each.next_delay) == (-1, 0) for each in closed)
+    assert all((each.next_newest, each.next_delay_ticks) == (-1, 0) for each in closed)
     return [
         {
-            **{name: value for name, value in asdict(each).items() if name not in ("next_newest", "next_delay")},
+            **{name: value for name, value in asdict(each).items() if name not in ("next_newest", "next_delay_ticks")},
             "decided": each.decided,
             "next_pending": tuple(each.next_pending.tolist()),
         }
@@ -187,7 +187,7 @@ def test_an_impossible_discount_is_refused(discount):
 UNKNOWN = 9
 
 
-def late(tick, observation, newest, *, action=0, pending=(), delay=None):
+def late(tick, observation, newest, *, action=0, pending=(), delay_ticks=None):
     """Of a head that saw the newest observation."""
     return Decided(
         tick=tick,
@@ -195,7 +195,7 @@ def late(tick, observation, newest, *, action=0, pending=(), delay=None):
         action=action,
         pending=np.array(pending, np.int64),
         newest=newest,
-        delay=newest + 1 - observation if delay is None else delay,
+        delay_ticks=newest + 1 - observation if delay_ticks is None else delay_ticks,
     )
 
 
@@ -252,18 +252,25 @@ def test_a_known_pending_action_shows_it(told, closes):
 def test_a_newest_observation_shows_it():
     """A constant delay of 4 with the newest observation, by hand; the first three ticks are the head's alone."""
     made = TransitionBuilder(0.5, unknown=UNKNOWN)
-    told = [late(tick, 0, tick - 1, delay=0, pending=(UNKNOWN, UNKNOWN, UNKNOWN)) for tick in (1, 2, 3)]
+    told = [late(tick, 0, tick - 1, delay_ticks=0, pending=(UNKNOWN, UNKNOWN, UNKNOWN)) for tick in (1, 2, 3)]
     told += [late(4, 0, 3, pending=(1, 1, 1)), late(5, 1, 4, pending=(1, 1, 2)), late(6, 2, 5, pending=(1, 2, 0))]
     closed = [t for decided in told for t in made.tick(decided.tick, 2.0**decided.tick, decided=decided)]
     assert [
-        (t.decided.observation, t.decided.newest, t.decided.delay, t.next_observation, t.next_newest, t.next_delay)
+        (
+            t.decided.observation,
+            t.decided.newest,
+            t.decided.delay_ticks,
+            t.next_observation,
+            t.next_newest,
+            t.next_delay_ticks,
+        )
         for t in closed
     ] == [(0, 0, 0, 0, 1, 0), (0, 1, 0, 0, 2, 0), (0, 2, 0, 0, 3, 4), (0, 3, 4, 1, 4, 4), (1, 4, 4, 2, 5, 4)]
     assert [(t.reward, t.discount, t.ticks) for t in closed] == [(2.0**tick, 0.5, 1) for tick in range(1, 6)]
     # Truncated: from what the head of tick 7 would have been told.
     (last,) = made.tick(7, 128.0, truncated=True, final=late(8, 4, 7, pending=(0, 1, 2)))
     assert (last.reward, last.discount, last.ticks) == (64.0 + 64.0, 0.25, 2)
-    assert (last.next_observation, last.next_newest, last.next_delay, last.final) == (4, 7, 4, True)
+    assert (last.next_observation, last.next_newest, last.next_delay_ticks, last.final) == (4, 7, 4, True)
     assert last.next_pending.tolist() == [0, 1, 2]
 
 
@@ -273,7 +280,7 @@ def test_varying_delays_and_missed_ticks_between():
     told = {2: late(2, 0, 1), 5: late(5, 0, 4), 7: late(7, 4, 6)}
     closed = [t for tick in range(1, 8) for t in made.tick(tick, 8.0, decided=told.get(tick))]
     assert [(t.ticks, t.reward, t.discount) for t in closed] == [(3, 8 + 4 + 2, 0.125), (2, 8 + 4, 0.25)]
-    assert [(t.decided.delay, t.next_delay, t.next_newest) for t in closed] == [(2, 5, 4), (5, 3, 6)]
+    assert [(t.decided.delay_ticks, t.next_delay_ticks, t.next_newest) for t in closed] == [(2, 5, 4), (5, 3, 6)]
 
 
 def test_an_unknown_successor_is_not_made_up():
@@ -306,12 +313,12 @@ def test_n_steps_span_as_many_decisions_or_more():
 def test_n_steps_with_the_newest_observation():
     """n = 3, γ = 1/2, delay 2, alone in tick 1; truncated in tick 5."""
     made = TransitionBuilder(0.5, n_step=3, unknown=UNKNOWN)
-    told = [late(1, 0, 0, delay=0), *(late(tick, tick - 2, tick - 1) for tick in (2, 3, 4, 5))]
+    told = [late(1, 0, 0, delay_ticks=0), *(late(tick, tick - 2, tick - 1) for tick in (2, 3, 4, 5))]
     closed = [t for d in told[:4] for t in made.tick(d.tick, 2.0**d.tick, decided=d)]
     assert [(t.reward, t.discount, t.next_observation, t.next_newest) for t in closed] == [(2 + 2 + 2, 1 / 8, 2, 3)]
     closed = made.tick(5, 32.0, decided=told[4], truncated=True, final=late(6, 4, 5))
     assert [
-        (t.decided.tick, t.reward, t.discount, t.next_observation, t.next_newest, t.next_delay) for t in closed
+        (t.decided.tick, t.reward, t.discount, t.next_observation, t.next_newest, t.next_delay_ticks) for t in closed
     ] == [
         (2, 4.0 + 4.0 + 4.0, 1 / 8, 3, 4, 2),
         (3, 8.0 + 8.0 + 8.0, 1 / 8, 4, 5, 2),

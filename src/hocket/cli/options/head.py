@@ -125,7 +125,7 @@ def _measured_trunk_s(options: TrainArguments, algorithm: Algorithm) -> float:
     import torch
 
     from hocket.cli.options.train import make_network
-    from hocket.learn.head_time import trunk_time_s
+    from hocket.training.head_time import trunk_time_s
 
     torch.set_num_threads(options.threads)
     network = make_network(_with(options, "none", 0), algorithm)
@@ -137,8 +137,8 @@ def _sized(options: TrainArguments, algorithm: Algorithm, head_s: float) -> Trai
     import torch
 
     from hocket.cli.options.train import make_network
-    from hocket.learn.head_time import head_time_s
     from hocket.models.qnetwork import QNetwork
+    from hocket.training.head_time import head_time_s
 
     torch.set_num_threads(options.threads)
     example = _example(options)

@@ -20,6 +20,7 @@ from hocket.core.events import (
 )
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
+from hocket.ipc.child_processes import check_nice
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
 
@@ -67,7 +68,7 @@ def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]
     """Zeros in the place of what ``policy`` takes beside an observation like ``example``."""
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
     newest = (np.zeros_like(example),) if policy.newest else ()
-    delay = (np.zeros(1, np.int64),) if policy.tells_delay else ()
+    delay = (np.zeros(1, np.int64),) if policy.delay_told else ()
     return (*pending_actions, *newest, *delay)
 
 
@@ -148,9 +149,3 @@ def check_seconds(name: str, value: float) -> None:
     """Raise `ConfigurationError` unless the duration ``value`` is positive."""
     if not (isinstance(value, int | float) and value > 0):
         raise ConfigurationError(f"{name}={value!r} must be greater than 0 seconds; try 30.0")
-
-
-def check_nice(nice: int) -> None:
-    """Raise `ConfigurationError` unless ``nice`` is a valid priority."""
-    if not (isinstance(nice, int) and 0 <= nice <= 19):
-        raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")

@@ -187,7 +187,7 @@ class ProcessExecutor(RealtimeExecutor):
         slots = (
             *((mailbox.pending[slot],) if policy.pending else ()),
             *((mailbox.newest[slot],) if policy.newest else ()),
-            *((mailbox.delay[slot],) if policy.tells_delay else ()),
+            *((mailbox.delay[slot],) if policy.delay_told else ()),
         )
         for mine, given in zip(slots, inputs, strict=True):
             np.copyto(mine, given)

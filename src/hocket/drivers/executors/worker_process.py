@@ -37,7 +37,7 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
         inputs: tuple[Any, ...] = (mailbox.pending[slot],) if factory.pending else ()
         if factory.newest:
             inputs = (*inputs, mailbox.newest[slot])
-        if factory.tells_delay:
+        if factory.delay_told:
             inputs = (*inputs, mailbox.delay[slot])
         factory.warm_up(policy, *map(np.zeros_like, (observation, *inputs)))
     except BaseException:

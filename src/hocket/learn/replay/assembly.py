@@ -100,7 +100,7 @@ class Assembly:
         nothing = np.empty((size, 0), self._frames.dtype)
         delays = next_delays = np.zeros(size, np.int64)
         if self._newest:
-            delays, next_delays = first["delay"].astype(np.int64), last["next_delay"].astype(np.int64)
+            delays, next_delays = first["delay_ticks"].astype(np.int64), last["next_delay_ticks"].astype(np.int64)
         kinds = self._as_sampled
         return {
             **dict.fromkeys(("newest", "next_newest", "present", "next_present"), nothing),

@@ -165,8 +165,8 @@ class Collector:
                 next_pending=transition.next_pending if len(transition.next_pending) else None,
                 newest_tick=decided.newest if decided.newest >= 0 else None,
                 next_newest_tick=transition.next_newest if transition.next_newest >= 0 else None,
-                delay=decided.delay,
-                next_delay=transition.next_delay,
+                delay_ticks=decided.delay_ticks,
+                next_delay_ticks=transition.next_delay_ticks,
                 present_tick=decided.present,
                 next_present_tick=transition.next_present,
             )
@@ -200,6 +200,6 @@ class Collector:
             action=action,
             pending=pending,
             newest=newest,
-            delay=delay,
+            delay_ticks=delay,
             present=present,
         )

@@ -160,8 +160,8 @@ class Replay:
         next_pending: PendingActions | None = None,
         newest_tick: int | None = None,
         next_newest_tick: int | None = None,
-        delay: int = 0,
-        next_delay: int = 0,
+        delay_ticks: int = 0,
+        next_delay_ticks: int = 0,
         present_tick: int | None = None,
         next_present_tick: int | None = None,
     ) -> None:
@@ -176,18 +176,18 @@ class Replay:
             pending: pending actions that the policy was told beside the observation; None for zeros.
             newest_tick: of the newest observation that the decision's head was given, with ``newest`` only; None is
                 ``tick``.
-            delay: the delay that the head was told; 0 if it had no features. ``tick`` is that of the episode's first
-                observation then.
+            delay_ticks: the delay that the head was told; 0 if it had no features. ``tick`` is that of the episode's
+                first observation then.
             present_tick: of the newest observation when ``action`` was executed, with ``present`` only; None is
                 ``tick``.
-            next_pending, next_newest_tick, next_delay, next_present_tick: likewise for the next decision. At an
+            next_pending, next_newest_tick, next_delay_ticks, next_present_tick: likewise for the next decision. At an
                 episode's end the present observation is the final one.
 
         Raises:
             ConfigurationError: if an argument does not fit.
         """
-        inputs = Inputs(pending, newest_tick, delay, present_tick)
-        next_inputs = Inputs(next_pending, next_newest_tick, next_delay, next_present_tick)
+        inputs = Inputs(pending, newest_tick, delay_ticks, present_tick)
+        next_inputs = Inputs(next_pending, next_newest_tick, next_delay_ticks, next_present_tick)
         self._as_writer().add_transition(tick, action, reward, discount, next_tick, inputs, next_inputs)
 
     def sample(self, size: int, rng: np.random.Generator, *, beta: float | None = None) -> Batch:

@@ -47,7 +47,7 @@ def record_dtype(pending: int, *, newest: bool, present: bool, action_size: int)
     fields: list[tuple[Any, ...]] = [(name, np.int64) for name in numbers]
     fields += [("action", *one), ("reward", np.float32), ("discount", np.float32)]
     if newest:
-        fields += [("delay", np.int16), ("next_delay", np.int16)]
+        fields += [("delay_ticks", np.int16), ("next_delay_ticks", np.int16)]
     fields += [("pending", *several), ("next_pending", *several)]
     return np.dtype(fields, align=True)
 
@@ -59,7 +59,7 @@ class Inputs(NamedTuple):
     """Pending actions."""
     newest_tick: int | None = None
     """The newest observation, by its tick."""
-    delay: int = 0
+    delay_ticks: int = 0
     """The delay that the head was told; 0 without features."""
     present_tick: int | None = None
     """The newest observation when the action was executed, by its tick, whatever the policy was told."""
@@ -195,7 +195,7 @@ class RingWriter:
             self._retire(self._oldest + 1, self._frame_count - self._room)
         delays: tuple[int, ...] = ()
         if self._keeps_newest:
-            delays = (min(inputs.delay, LONGEST_DELAY), min(next_inputs.delay, LONGEST_DELAY))
+            delays = (min(inputs.delay_ticks, LONGEST_DELAY), min(next_inputs.delay_ticks, LONGEST_DELAY))
         record = (*numbers, action, reward, discount, *delays, first_pending, last_pending)
         self._records[self._newest % self._capacity] = record
         if self._oldest == self._newest:

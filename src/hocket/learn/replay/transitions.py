@@ -30,13 +30,13 @@ class Decided:
     tick: int
     """The tick that executed it."""
     observation: int
-    """The observation that it was computed from, by its tick; the episode's first one if ``delay`` is 0."""
+    """The observation that it was computed from, by its tick; the episode's first one if ``delay_ticks`` is 0."""
     action: Any
     """A Discrete one counted from 0, or an array of a Box."""
     pending: PendingActions = field(default_factory=lambda: NOTHING_PENDING)
     newest: int = -1
     """The newest observation that its head was given, by its tick; -1 if none was."""
-    delay: int = 0
+    delay_ticks: int = 0
     """The delay that its head was told; 0 if it had no features, or is told none."""
     present: int = -1
     """The newest observation when the action was executed, by its tick; -1: not noted."""
@@ -60,7 +60,7 @@ class Transition:
     """True if the episode ended here."""
     next_newest: int = -1
     """The newest observation of the later decision's head; -1 if none was given."""
-    next_delay: int = 0
+    next_delay_ticks: int = 0
     """The delay that the later decision's head was told."""
     next_present: int = -1
     """The newest observation when the later decision was executed, or the episode's final one; -1: not noted."""
@@ -172,7 +172,7 @@ def _closed(each: _Open, after: Decided, *, final: bool, terminated: bool = Fals
         next_observation=after.observation,
         next_pending=after.pending,
         next_newest=after.newest,
-        next_delay=after.delay,
+        next_delay_ticks=after.delay_ticks,
         next_present=after.present,
         final=final,
     )
