@@ -8,6 +8,11 @@ Markdown, on the line before a block, say how:
     <!-- run: slow -->                  it takes more than some seconds
     <!-- run: WORD => WORD -->          with these words for those, to make it small
     <!-- printed -->                    before a block of text: what the block before it prints, exactly
+    <!-- reaches: RETURN -->            its training, as documented, comes to a final mean return of at least so many
+    <!-- reaches: RETURN with WORD => WORD -->  likewise, with these words for those
+    <!-- not learned: reason -->        its training promises no return
+
+Every block that trains has one of the last three.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +31,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUNNABLE = {"python": "python", "py": "python", "sh": "sh", "bash": "sh", "console": "sh"}
-COMMENT = re.compile(r"<!-- (not run|run|printed)(?:: (.*))? -->")
+COMMENT = re.compile(r"<!-- (not run|run|printed|reaches|not learned)(?:: (.*))? -->")
 FENCE = re.compile(r"^```(\w*)\s*$")
 
 
@@ -40,10 +45,24 @@ class Block:
     source: str
     options: tuple[str, ...] = ()
     printed: str | None = None
+    run: bool = True
+    reaches: str | None = None
+    learned: bool = True
+    """False if its training promises nothing."""
+
+    @property
+    def trains(self) -> bool:
+        """True if it has a training."""
+        return any(call in self.source for call in ("hocket train ", "hocket.train("))
 
 
 def blocks(page: Path) -> list[Block]:
     """The blocks of ``page`` to run, in order."""
+    return [block for block in all_blocks(page) if block.run]
+
+
+def all_blocks(page: Path) -> list[Block]:
+    """Every block of code or commands in ``page``, in order."""
     found: list[Block] = []
     comments: list[tuple[str, str]] = []
     lines = iter(enumerate(page.read_text().splitlines(), 1))
@@ -61,12 +80,18 @@ def blocks(page: Path) -> list[Block]:
             if "printed" in kinds:
                 last = found.pop()
                 assert last.printed is None
-                found.append(
-                    Block(line=last.line, kind=last.kind, source=last.source, options=last.options, printed=source)
+                found.append(replace(last, printed=source))
+            elif match[1] in RUNNABLE:
+                block = Block(
+                    line=number,
+                    kind=RUNNABLE[match[1]],
+                    source=source,
+                    options=tuple(text for kind, text in comments if kind == "run"),
+                    run="not run" not in kinds,
+                    reaches=next((text for kind, text in comments if kind == "reaches"), None),
+                    learned="not learned" not in kinds,
                 )
-            elif match[1] in RUNNABLE and "not run" not in kinds:
-                options = tuple(text for kind, text in comments if kind == "run")
-                found.append(Block(line=number, kind=RUNNABLE[match[1]], source=source, options=options))
+                found.append(block)
             comments = []
         elif line.strip():
             comments = []
@@ -162,6 +187,42 @@ def test_code_blocks_run_and_print_the_documented_text(page, tmp_path):
     for block, got in zip(blocks(page), printed, strict=True):
         if block.printed is not None:
             assert _plain(got) == _plain(block.printed), f"line {block.line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_training_says_what_it_reaches(page):
+    for block in all_blocks(page):
+        if block.trains:
+            assert (block.reaches is None) != block.learned, f"line {block.line}: reaches, or not learned: reason"
+
+
+TRAININGS = [(page, block) for page in PAGES for block in all_blocks(page) if block.reaches is not None]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("page", "block"), [pytest.param(*each, id=f"{name(each[0])}-{each[1].line}") for each in TRAININGS]
+)
+def test_a_documented_training_reaches_its_return(page, block, tmp_path):
+    assert block.reaches is not None
+    least, _, words = block.reaches.partition(" with ")
+    documented = replace(block, options=(words,) if words else ())
+    source = shortened(documented)
+    before = [each for each in blocks(page) if each.line < block.line and each.kind == block.kind == "python"]
+    if block.kind == "python":
+        # Those before it define what it uses; in one session, as on the page.
+        source = "".join(shortened(each) for each in before) + source + f"\nassert result.final.mean >= {least}\n"
+        script = [sys.executable, "-c", source]
+    else:
+        (command,) = [each for each in commands(source) if "train" in each and "--resume" not in each]
+        script = [*command, "--json", "figures.json"]
+    paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(script, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-5000:]
+    if block.kind == "sh":
+        assert json.loads((tmp_path / "figures.json").read_text())["final_mean"] >= float(least)
 
 
 def _plain(text: str) -> list[str]:
