@@ -5,6 +5,7 @@ Every message names the value it got, what is allowed and what to try.
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 
@@ -59,3 +60,25 @@ class DivergenceError(HocketError, ArithmeticError):
 
 class NotSolvedError(HocketError):
     """A model that the solver cannot solve."""
+
+
+def check_whole(
+    name: str, value: object, *, example: object, least: int = 1, most: int | None = None, numpy: bool = False
+) -> None:
+    """Refuse ``value`` unless it is a whole number from ``least`` on.
+
+    Args:
+        name: of the option.
+        value: given for it.
+        example: a value, or words, to try.
+        least: the lowest allowed number.
+        most: the highest allowed number; None for no limit.
+        numpy: allow NumPy's whole numbers too.
+
+    Raises:
+        ConfigurationError: with the name, the value, the allowed ones and the example.
+    """
+    whole = isinstance(value, Integral if numpy else int) and not isinstance(value, bool)
+    if not whole or int(value) < least or (most is not None and int(value) > most):  # type: ignore[call-overload]
+        to = "" if most is None else f" to {most}"
+        raise ConfigurationError(f"{name}={value!r} must be a whole number from {least}{to}; try {example}")

@@ -173,7 +173,7 @@ def test_invalid_latencies_are_refused(command, tmp_path, latency, message):
         (("--seconds", 0), "--seconds 0.0 must be greater than 0"),
         (("--seconds", -2), "--seconds -2.0 must be greater than 0"),
         (("--seconds", "inf"), "--seconds inf must be greater than 0"),
-        (("--workers", 0), "workers=0 must be an integer of at least 1"),
+        (("--workers", 0), "workers=0 must be a whole number from 1"),
         (("--workers", "many"), "--workers many must be a number or auto"),
         (("--workers", "auto", "--rule", "max-time"), "--workers auto needs --rule tick-dispatch"),
         (("--workers", 3, "--rule", "sequential"), "--workers 3 needs a rule of several workers"),

@@ -1,3 +1,4 @@
+import functools
 import json
 from collections import namedtuple
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hocket.core.description import describe, text
+from hocket.core.description import describe, text, with_names, without_addresses
 
 
 class Colour(Enum):
@@ -105,3 +106,18 @@ def test_it_never_fails():
 def test_json_holds_it(value):
     one = Inner(value)
     assert json.loads(json.dumps(describe(one)))["name"] == "Inner"
+
+
+def test_addresses_become_names_or_nothing():
+    def act(observation):
+        return 0
+
+    class Policy:
+        pass
+
+    words = f"{act!r}, {len!r}, {Policy()!r}, {functools.partial(act, 1)!r}"
+    here = "test_addresses_become_names_or_nothing"
+    names = [f"{here}.act", "<built-in function len>", f"{__name__}.{here}.Policy", f"functools.partial({here}.act, 1)"]
+    assert with_names(words) == ", ".join(names)
+    assert "0x" in words and "0x" not in without_addresses(words)
+    assert without_addresses(repr(act)) == f"<function {here}.<locals>.act>"

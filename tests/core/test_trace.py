@@ -9,7 +9,6 @@ from virtual import play, ticks_s
 import hocket
 from hocket.core import commands as c
 from hocket.core import events as e
-from hocket.core import trace as trace_module
 from hocket.core.cadence import Cadence
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.baselines import _UnstaggeredSchedule
@@ -178,7 +177,7 @@ def test_a_save_that_fails_leaves_the_old_file_whole(recorded, tmp_path, monkeyp
     def fail(source, target):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(trace_module, "replace", fail)
+    monkeypatch.setattr("hocket.core.replacement.replace", fail)
     with pytest.raises(OSError, match="full"):
         play(Unstaggered(1), ticks_s(2), 20).record.trace.save(path)
     assert path.read_bytes() == before

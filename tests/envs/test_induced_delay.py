@@ -659,7 +659,7 @@ LAW = hocket.LogNormal(0.05, 0.5)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"interval_ticks": 0}, "interval_ticks=0 .* at least 1"),
+        ({"interval_ticks": 0}, "interval_ticks=0 .* from 1"),
         ({"interval_ticks": 1.5}, "interval_ticks=1.5"),
         ({"interval_ticks": True}, "interval_ticks=True"),
         ({"delay_ticks": 0}, "delay_ticks=0 .* law of times"),

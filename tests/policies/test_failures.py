@@ -102,9 +102,9 @@ def test_restarts_pause_for_longer_each_round_up_to_two_seconds():
         ({"outage_s": -1}, r"outage_s=-1 must be a number of at least 0, or math\.inf; try 10\.0"),
         ({"outage_s": math.nan}, r"outage_s=nan must be a number"),
         ({"outage_s": "10"}, r"outage_s='10' must be a number"),
-        ({"rounds": 0}, r"rounds=0 must be an integer of at least 1; try 5"),
-        ({"rounds": 1.5}, r"rounds=1\.5 must be an integer"),
-        ({"rounds": True}, r"rounds=True must be an integer"),
+        ({"rounds": 0}, r"rounds=0 must be a whole number from 1; try 5"),
+        ({"rounds": 1.5}, r"rounds=1\.5 must be a whole number from 1"),
+        ({"rounds": True}, r"rounds=True must be a whole number from 1"),
     ],
 )
 def test_bad_limits_are_refused(options, message):

@@ -5,7 +5,7 @@ import by_hand
 import numpy as np
 import pytest
 
-from hocket.core.trace import Trace
+from hocket.envs.gameboy.states import write_state
 from hocket.errors import ConfigurationError
 from hocket.results.files import make_folder, replacing, write_json
 
@@ -51,13 +51,16 @@ def test_disk_errors_name_the_place(tmp_path):
 def test_a_link_placed_at_the_temporary_name_is_not_followed(tmp_path, monkeypatch):
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    monkeypatch.setattr("hocket.results.files.token_hex", lambda _: "0")
-    for name in ("x.json", "trace.bin"):
-        (tmp_path / f"{name}.0.part").symlink_to(victim)
+    monkeypatch.setattr("hocket.core.replacement.urandom", lambda count: b"\0")
+    for name in ("x.json", "trace.bin", "0000.state"):
+        (tmp_path / f"{name}.00.part").symlink_to(victim)
     with pytest.raises(ConfigurationError, match=r"x\.json cannot be written \(File exists\)"):
         write_json(tmp_path / "x.json", 1)
-    by_hand.story().trace.save(tmp_path / "trace.bin")
-    assert len(Trace.load(tmp_path / "trace.bin")) > 0 and not (tmp_path / "trace.bin").is_symlink()
+    with pytest.raises(FileExistsError):
+        by_hand.story().trace.save(tmp_path / "trace.bin")
+    with pytest.raises(ConfigurationError, match=r"no save state can be written .* File exists"):
+        write_state(tmp_path, b"", rom_sha256="")
+    assert not (tmp_path / "trace.bin").exists()
     assert victim.read_text() == "untouched" and not (tmp_path / "x.json").exists()
 
 

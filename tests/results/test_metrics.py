@@ -192,7 +192,9 @@ def test_shares_of_regret_and_the_defaults_cost():
     assert (summary.predictability, summary.inaction_regret) == (0.99, 0.5)
     assert summary.delay_regret == pytest.approx(0.5 * 0.01)
     assert (summary.default_cost, summary.default_cost_error) == (1.0, 0.0)  # (3 − 1)·0.5
-    assert "regret      0.505 a tick at ρ = 0.99: 0.500 left" in str(summary) and "cost 1 ± 0" in str(summary)
+    assert "regret      0.505 a tick at ρ = 0.99: 0.500 lost to inaction, 0.005 to delay" in str(
+        summary
+    ) and "cost 1 ± 0" in str(summary)
 
 
 def test_the_rules_own_predictability_and_no_default_tick():

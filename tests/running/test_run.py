@@ -47,13 +47,13 @@ def strict(path):
 
 @pytest.mark.parametrize("ticks", [0, -1, 1.5, "100", True, None, math.nan])
 def test_ticks_are_a_positive_integer(ticks):
-    with pytest.raises(ConfigurationError, match=r"ticks=.* must be an integer of at least 1"):
+    with pytest.raises(ConfigurationError, match=r"ticks=.* must be a whole number from 1"):
         run(ticks=ticks)
 
 
 @pytest.mark.parametrize("seed", [-1, 0.5, None, True, "0"])
 def test_seed_is_an_integer_from_0(seed):
-    with pytest.raises(ConfigurationError, match=r"seed=.* must be an integer of at least 0"):
+    with pytest.raises(ConfigurationError, match=r"seed=.* must be a whole number from 0"):
         run(seed=seed)
 
 

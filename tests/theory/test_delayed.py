@@ -214,7 +214,7 @@ def test_sizes_are_refused_with_the_number_of_states_and_what_to_try():
 
 @pytest.mark.parametrize(("interval", "delay"), [(0, 1), (1, 0), (1.5, 1), (1, True)])
 def test_intervals_and_delays_are_whole_ticks(interval, delay):
-    with pytest.raises(ConfigurationError, match="whole number of ticks"):
+    with pytest.raises(ConfigurationError, match=r"=.* must be a whole number from 1"):
         InducedDelayedSemiMDP(recharge(), interval, delay)
 
 

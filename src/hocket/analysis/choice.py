@@ -83,8 +83,8 @@ def recommend(
     close = [one for one in fitting if one.regret_per_tick <= best.regret_per_tick + WORTH]
     chosen = min(close, key=lambda one: (one.workers, one.cores > best.cores, one.regret_per_tick))
     parts = [
-        f"Regret {chosen.regret_per_tick:.3f} a tick at ρ = {predictability:g}: {chosen.inaction_regret:.3f} by "
-        f"inaction, {chosen.delay_regret:.3f} by delay."
+        f"Regret {chosen.regret_per_tick:.3f} a tick at ρ = {predictability:g}: {chosen.inaction_regret:.3f} lost "
+        f"to inaction, {chosen.delay_regret:.3f} to delay."
     ]
     if chosen is best:
         parts.append("No other forecast within the budget has less.")

@@ -30,7 +30,7 @@ from hocket.core.rules import Rule
 from hocket.core.rules.base import NOTHING, Schedule, Start
 from hocket.drivers.loop_thread import between_ticks, interruption
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant
 from hocket.policies.base import Policy, PolicyFactory, as_factory, built
@@ -148,8 +148,7 @@ def decompose(
     """
     if not isinstance(clock, Virtual):
         raise ConfigurationError(f"clock={clock!r} cannot repeat a run; try hocket.Virtual(hz=..., latency=...)")
-    if isinstance(runs, bool) or not isinstance(runs, int) or runs < 2:
-        raise ConfigurationError(f"runs={runs!r} must be an integer of at least 2; try 20")
+    check_whole("runs", runs, least=2, example=20)
     factory = as_factory(policy)
     at_once = replace(clock, latency=Constant(0.0), head=Constant(0.0), learning=Constant(0.0))
     env = _SameEpisodes(make_env())

@@ -13,7 +13,7 @@ from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
 from hocket.drivers.executors import Processes
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, WorkerJob
-from hocket.errors import ConfigurationError, PolicyError
+from hocket.errors import PolicyError, check_whole
 from hocket.latency.laws import Measured
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.spaces.codec import ActionCodec, check_spaces
@@ -35,8 +35,7 @@ def measure(
         ConfigurationError: if an option cannot work.
         PolicyError: if the policy cannot be built, raises or hangs, with its traceback.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise ConfigurationError(f"count={count!r} must be a whole number from 1; try 100")
+    check_whole("count", count, example=100)
     check_spaces(env)
     factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)

@@ -175,7 +175,11 @@ def rule_words(rule: Rule) -> list[str]:
         words = ["--rule tick-dispatch", workers, f"--quantile {rule.quantile}"]
         words += [f"--predictability {rule.predictability:.6g}"] if rule.predictability is not None else []
         return [*words, "--release-early"] if not rule.hold else words
-    kinds = {hocket.MaxTime: "max-time", hocket.ExpectedTime: "expected-time", hocket.Unstaggered: "unstaggered"}
+    kinds: dict[type[Rule], str] = {
+        hocket.MaxTime: "max-time",
+        hocket.ExpectedTime: "expected-time",
+        hocket.Unstaggered: "unstaggered",
+    }
     return [f"--rule {kinds[type(rule)]}", workers]
 
 

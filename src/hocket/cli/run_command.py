@@ -24,7 +24,7 @@ from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.run import NEEDS, NOT_KEPT, USUAL, RunArguments, ticks_of
 from hocket.cli.outcome import conclude
 from hocket.cli.policies import Trained, chosen_policy, made_policy
-from hocket.results.descriptions import default_fields
+from hocket.results.captions import default_fields
 
 
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:

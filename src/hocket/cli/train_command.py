@@ -42,7 +42,7 @@ from hocket.hooks.instrument import Instrument
 from hocket.instruments.progress_line import TrainingLine
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
-from hocket.results.descriptions import default_fields
+from hocket.results.captions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:

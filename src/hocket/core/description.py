@@ -15,6 +15,8 @@ from typing import Any
 DEEPEST = 6
 """Objects within objects; also ends circles of references."""
 ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+WITH_ADDRESS = re.compile(rf"<(?:built-in )?(?:function )?([\w.<>]+?)(?: object)?{ADDRESS.pattern}>")
+"""Python's default repr of an object or a function."""
 
 
 def describe(value: object) -> dict[str, Any]:
@@ -22,10 +24,20 @@ def describe(value: object) -> dict[str, Any]:
     return _described(value, 0)
 
 
+def without_addresses(words: str) -> str:
+    """``words`` without the addresses of reprs, equal in every process."""
+    return ADDRESS.sub("", words)
+
+
+def with_names(words: str) -> str:
+    """``words`` with names in place of default reprs: ``<function act at 0x7f…>`` becomes ``act``."""
+    return WITH_ADDRESS.sub(lambda found: found[1].replace("<locals>.", ""), words)
+
+
 def text(value: object) -> str:
     """The repr of ``value`` without addresses, equal in every process; the name of its class if the repr raises."""
     try:
-        return ADDRESS.sub("", repr(value))
+        return without_addresses(repr(value))
     except Exception:
         return f"<{type(value).__qualname__}>"
 

@@ -13,10 +13,9 @@ import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from errno import EEXIST
-from os import PathLike, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from hocket.core import commands as c
 from hocket.core import events as e
@@ -24,6 +23,7 @@ from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.commands import Command
 from hocket.core.description import describe
 from hocket.core.events import Event
+from hocket.core.replacement import replacing
 from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
@@ -31,7 +31,6 @@ from hocket.errors import TraceError
 FORMAT = "hocket-trace"
 VERSION = 2
 """In version 1 ticks after missed ones were left to the default, and options of rules had other names."""
-MOST_PARTS = 1000
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
@@ -163,16 +162,9 @@ class Trace:
         if sys.byteorder == "big":
             rows = array("q", rows)
             rows.byteswap()
-        target = Path(path)
-        partial, file = _new_beside(target)
-        try:
-            with file:
-                file.write(json.dumps(header).encode() + b"\n")
-                file.write(rows.tobytes())
-            replace(partial, target)
-        except BaseException:  # not after the replacement: the name may be another's by then
-            partial.unlink(missing_ok=True)
-            raise
+        with replacing(Path(path)) as partial, partial.open("wb") as file:
+            file.write(json.dumps(header).encode() + b"\n")
+            file.write(rows.tobytes())
 
     @classmethod
     def load(cls, path: str | PathLike[str], rule: Rule | None = None, *, unknown: bool = False) -> Trace:
@@ -211,17 +203,6 @@ class Trace:
         if sys.byteorder == "big":
             trace.rows.byteswap()
         return trace
-
-
-def _new_beside(target: Path) -> tuple[Path, BinaryIO]:
-    """A new file in the same folder, created exclusively: a link that another user placed there is never followed."""
-    for number in range(MOST_PARTS):
-        partial = target.with_name(f"{target.name}.{number}.part")
-        try:
-            return partial, partial.open("xb")
-        except FileExistsError:
-            continue
-    raise FileExistsError(EEXIST, "all temporary names are taken", str(target))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 
-from hocket.errors import ConfigurationError
+from hocket.errors import check_whole
 
 
 class Window:
@@ -14,8 +14,7 @@ class Window:
     __slots__ = ("_order", "_sum", "ascending", "size")
 
     def __init__(self, size: int) -> None:
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ConfigurationError(f"window={size!r} must be an integer of at least 1; try window=1000")
+        check_whole("window", size, example=1000)
         self.size = size
         self.ascending: list[int] = []
         """All of them in ascending order. Read only."""

@@ -13,7 +13,7 @@ from threading import current_thread, main_thread
 from time import monotonic_ns
 from types import FrameType
 
-from hocket.errors import ConfigurationError
+from hocket.errors import check_whole
 from hocket.ipc.signals import GROUP_SIGNALS
 
 PR_SET_TIMERSLACK = 29
@@ -161,10 +161,7 @@ HIGHEST = 99
 
 def check_priority(priority: int) -> None:
     """Raise `ConfigurationError` unless ``priority`` is a valid real-time priority."""
-    if isinstance(priority, bool) or not isinstance(priority, int) or not 0 <= priority <= HIGHEST:
-        raise ConfigurationError(
-            f"priority={priority!r} must be an integer in 1 to {HIGHEST}, or 0 for an ordinary thread; try 1"
-        )
+    check_whole("priority", priority, least=0, most=HIGHEST, example="1, or 0 for an ordinary thread")
 
 
 def missing_priority(asked: int, granted: int) -> str | None:

@@ -21,7 +21,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.latency.laws import LatencyModel, PerWorker
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
@@ -257,9 +257,8 @@ class _PendingRows:
 
 
 def _ticks(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        law = ", or for a law of times latency=hocket.LogNormal(0.05, 0.3)" if name == "delay_ticks" else ""
-        raise ConfigurationError(f"{name}={value!r} must be a whole number, at least 1; try {name}=1{law}")
+    law = ", or for a law of times latency=hocket.LogNormal(0.05, 0.3)" if name == "delay_ticks" else ""
+    check_whole(name, value, example=f"1{law}", numpy=True)
     return int(value)
 
 

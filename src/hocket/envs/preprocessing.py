@@ -14,13 +14,12 @@ from gymnasium.error import DependencyNotInstalled
 from gymnasium.spaces import Box
 from gymnasium.wrappers import FrameStackObservation, GrayscaleObservation, ResizeObservation
 
-from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.errors import ConfigurationError, MissingExtraError, check_whole
 
 
 def check_frame_stack(frame_stack: int) -> None:
     """Raises ConfigurationError unless ``frame_stack`` is a whole number of at least 1."""
-    if not isinstance(frame_stack, int | np.integer) or isinstance(frame_stack, bool) or frame_stack < 1:
-        raise ConfigurationError(f"frame_stack={frame_stack!r} must be a whole number from 1; try 1 or 4")
+    check_whole("frame_stack", frame_stack, example="1 or 4", numpy=True)
 
 
 def stack_frames(env: gym.Env[Any, Any], frame_stack: int) -> gym.Env[Any, Any]:
@@ -48,8 +47,7 @@ def grey_frames(env: gym.Env[Any, Any], *, size: int = 84, frame_stack: int = 1)
         MissingExtraError: without OpenCV.
     """
     check_frame_stack(frame_stack)
-    if not isinstance(size, int | np.integer) or size < 1:
-        raise ConfigurationError(f"size={size!r} must be a whole number of pixels of at least 1; try 84")
+    check_whole("size", size, example=84, numpy=True)
     space = env.observation_space
     is_picture = isinstance(space, Box) and (len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[2] == 3))
     if not is_picture or space.dtype != np.uint8:

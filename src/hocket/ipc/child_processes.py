@@ -17,7 +17,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.ipc.signals import GROUP_SIGNALS, delayed_signals
 from hocket.ipc.temp_folder import claim_temp_folder
 
@@ -133,6 +133,11 @@ def begin_as_child(nice: int) -> str | None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
     Thread(target=_leave_with_parent, name="hocket-parent", daemon=True).start()
     return lower_priority(nice, idle=True)
+
+
+def check_nice(nice: object) -> None:
+    """Raise `ConfigurationError` unless ``nice`` is a valid argument of `lower_priority`."""
+    check_whole("nice", nice, least=0, most=FURTHEST, example=10)
 
 
 def lower_priority(nice: int, *, idle: bool = False) -> str | None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from hocket.core.cadence import NS_PER_S
-from hocket.errors import ConfigurationError, PolicyError
+from hocket.errors import ConfigurationError, PolicyError, check_whole
 
 KEPT = 20
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
@@ -31,8 +31,7 @@ class FailureLimits:
         outage_s, rounds = self.outage_s, self.rounds
         if isinstance(outage_s, bool) or not isinstance(outage_s, int | float) or not outage_s >= 0:
             raise ConfigurationError(f"outage_s={outage_s!r} must be a number of at least 0, or math.inf; try 10.0")
-        if isinstance(rounds, bool) or not isinstance(rounds, int) or rounds < 1:
-            raise ConfigurationError(f"rounds={rounds!r} must be an integer of at least 1; try 5")
+        check_whole("rounds", rounds, example=5)
 
 
 USUAL_LIMITS = FailureLimits()

@@ -8,34 +8,27 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import numpy as np
 
+from hocket.core import replacement
 from hocket.errors import ConfigurationError
-from hocket.results.descriptions import described
+from hocket.results.captions import caption
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield the path of a new, empty file in the same folder, which replaces ``path`` at the end.
-
-    Its name is random and it is created exclusively, so a link placed in advance by another user is never followed.
+    """As `hocket.core.replacement.replacing`.
 
     Raises:
         ConfigurationError: if the file cannot be written.
     """
-    partial = path.with_name(f"{path.name}.{token_hex(8)}.part")
     try:
-        partial.open("xb").close()
-        yield partial
-        os.replace(partial, path)
+        with replacement.replacing(path) as partial:
+            yield partial
     except OSError as error:
         raise unwritable(path, error) from error
-    finally:
-        if partial.is_file():
-            partial.unlink()
 
 
 def make_folder(path: Path) -> None:
@@ -81,4 +74,4 @@ def _strict(value: Any) -> Any:
         return int(value)
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    return described(value)
+    return caption(value)

@@ -137,7 +137,7 @@ class Summary:
             + (" (interrupted)" if self.interrupted else ""),
             f"coverage    {self.coverage:.3f}; {self.steady_coverage:.3f} once the first inference was due",
             f"regret      {self.inaction_regret + self.delay_regret:.3f} a tick at ρ = {self.predictability:g}: "
-            f"{self.inaction_regret:.3f} left to the default, {self.delay_regret:.3f} decided too early",
+            f"{self.inaction_regret:.3f} lost to inaction, {self.delay_regret:.3f} to delay",
             f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
             f"p99 {number(self.delay_p99)} ticks",
             f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",

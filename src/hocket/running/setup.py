@@ -17,13 +17,13 @@ from hocket.core.trace import describe_rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.record import Background, Listener, RunRecord, attached_record
 from hocket.latency.laws import LatencyModel, describe_latency
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.charged import Charged
 from hocket.policies.failures import FailureLimits
-from hocket.results.descriptions import default_fields, described
+from hocket.results.captions import caption, default_fields
 from hocket.running.mode import mode_of
 from hocket.running.result import RunInterrupted, RunResult, with_result
 from hocket.spaces.checked_env import name_of
@@ -123,14 +123,12 @@ def set_up(
     seed: int = 0,
 ) -> CheckedRun:
     """Check what a run is made of; see `run`."""
-    if isinstance(ticks, bool) or not isinstance(ticks, int | np.integer) or ticks < 1:
-        raise ConfigurationError(f"ticks={ticks!r} must be an integer of at least 1; try ticks=3600")
+    check_whole("ticks", ticks, example=3600, numpy=True)
     if not isinstance(rule, Rule):
         raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=2)")
     if not isinstance(clock, Realtime | Virtual):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Realtime(hz=60)")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ConfigurationError(f"seed={seed!r} must be an integer of at least 0; try seed=0")
+    check_whole("seed", seed, least=0, example=0, numpy=True)
     if not isinstance(env, gym.Env):
         raise ConfigurationError(f"env={env!r} is not a gymnasium.Env; try gymnasium.make('CartPole-v1')")
     if default is not None and not isinstance(default, Default):
@@ -154,10 +152,10 @@ def set_up(
         config={
             "env": name_of(env),
             "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
-            "policy": described(policy),
+            "policy": caption(policy),
             "rule": describe_rule(rule),
             "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
-            "default": described(default),
+            "default": caption(default),
             "ticks": int(ticks),
             "seed": int(seed),
             "default_fields": [
@@ -174,4 +172,4 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, Enum):
         return value.value
-    return value if value is None or isinstance(value, bool | int | float | str) else described(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else caption(value)

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from hocket.errors import ActionError, ConfigurationError
+from hocket.errors import ActionError, ConfigurationError, check_whole
 from hocket.spaces.checked_env import name_of
 
 PendingActions = NDArray[np.int64]
@@ -101,8 +101,7 @@ class ActionCodec:
 
     def __init__(self, action_space: spaces.Space[Any], chunk_length: int = 1) -> None:
         _check_action_space(action_space)
-        if not isinstance(chunk_length, int | np.integer) or chunk_length < 1:
-            raise ConfigurationError(f"chunk_length={chunk_length!r} must be a whole number from 1; try 1")
+        check_whole("chunk_length", chunk_length, example=1, numpy=True)
         self.space = action_space
         self.chunk_length = int(chunk_length)
         self.dtype: np.dtype[Any]

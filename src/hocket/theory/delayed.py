@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.policies.base import FunctionPolicy
 from hocket.spaces.codec import PendingActions
 from hocket.theory.amdp import CLOSE, Array, AsyncMDP
@@ -86,8 +86,7 @@ class InducedDelayedSemiMDP:
 
     def __init__(self, mdp: AsyncMDP, interval_ticks: int, delay_ticks: int, *, largest: int = LARGEST) -> None:
         for name, value in (("interval_ticks", interval_ticks), ("delay_ticks", delay_ticks)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ConfigurationError(f"{name}={value!r} must be a whole number of ticks from 1; try 1")
+            check_whole(name, value, example=1, numpy=True)
         self.mdp = mdp
         self.interval_ticks, self.delay_ticks = int(interval_ticks), int(delay_ticks)
         self.pending = (self.delay_ticks - 1) // self.interval_ticks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.theory.amdp import AsyncMDP
 
 
@@ -75,8 +75,7 @@ def recharge() -> AsyncMDP:
 
 def _check_count(**counts: int) -> None:
     for name, count in counts.items():
-        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-            raise ConfigurationError(f"{name}={count!r} must be a whole number from 1; try 3")
+        check_whole(name, count, example=3, numpy=True)
 
 
 def _check_predictability(predictability: float) -> None:

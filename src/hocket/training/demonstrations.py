@@ -17,7 +17,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
 from hocket.spaces.checked_env import CheckedEnv
@@ -161,8 +161,7 @@ def demonstrate(
     """
     check_spaces(env)
     for name, value in (("episodes", episodes), ("most_ticks", most_ticks)):
-        if value < 1:
-            raise ConfigurationError(f"{name}={value!r} must be at least 1")
+        check_whole(name, value, example=1, numpy=True)
     if not isinstance(env.action_space, gym.spaces.Discrete):
         raise ConfigurationError(f"demonstrations are of Discrete actions, not {env.action_space}")
     observations: list[Any] = []

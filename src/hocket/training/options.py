@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
 
@@ -64,8 +64,8 @@ class ReplayOptions:
     frame_stack: int = 1
 
     def __post_init__(self) -> None:
-        _check_whole("capacity", self.capacity, least=1, example="100_000")
-        _check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4")
+        check_whole("capacity", self.capacity, least=1, example="100_000", numpy=True)
+        check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4", numpy=True)
 
 
 LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 3600
@@ -97,11 +97,11 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         if self.every is not None:
-            _check_whole("every", self.every, least=1, example="10_000, or None")
+            check_whole("every", self.every, least=1, example="10_000, or None", numpy=True)
         if self.episodes is not None:
-            _check_whole("episodes", self.episodes, least=0, example="20, or None")
+            check_whole("episodes", self.episodes, least=0, example="20, or None", numpy=True)
         if self.max_ticks is not None:
-            _check_whole("max_ticks", self.max_ticks, least=1, example="10_000, or None")
+            check_whole("max_ticks", self.max_ticks, least=1, example="10_000, or None", numpy=True)
         wanted: Any = self.good_enough
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, Real) or math.isnan(wanted)):
             raise ConfigurationError(f"good_enough={wanted!r} must be a mean return or None; try 195.0")
@@ -166,14 +166,8 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         for name, value in (("every", self.every), ("keep", self.keep)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try 10_000 and 2")
+            check_whole(name, value, example="10_000 and 2")
 
     def next_tick(self, tick: int) -> int:
         """The first one after ``tick`` at which to save."""
         return (tick // self.every + 1) * self.every
-
-
-def _check_whole(name: str, value: Any, *, least: int, example: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        raise ConfigurationError(f"{name}={value!r} must be a whole number from {least}; try {example}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.training.demonstrations import Demonstrations
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ def pretrain(
         ("frame_stack", frame_stack),
         ("threads", threads),
     ):
-        if value < 1:
-            raise ConfigurationError(f"{name}={value!r} must be at least 1")
+        check_whole(name, value, example=1, numpy=True)
     if network.pending:
         raise ConfigurationError(
             f"this network takes {network.pending} pending actions, which demonstrations do not contain; try "

@@ -15,7 +15,7 @@ from hocket.core.description import text
 from hocket.core.rules import Rule
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import Instrument
 from hocket.learn.algorithms.deep_q import DeepQ
@@ -59,8 +59,7 @@ class TrainingSetup:
 
     def __post_init__(self) -> None:
         for name, value, example in (("ticks", self.ticks, "100_000"), ("threads", self.threads, "1")):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try {example}")
+            check_whole(name, value, example=example, numpy=True)
         if self.acting.late_binding and not self.network.pending:
             raise ConfigurationError(
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "

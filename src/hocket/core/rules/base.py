@@ -10,11 +10,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
-from hocket.errors import ConfigurationError
+from hocket.errors import check_whole
 
 
 class Start(NamedTuple):
@@ -120,5 +121,19 @@ class Schedule(ABC):
 
 def check_workers(workers: int) -> None:
     """Raise unless ``workers`` is a positive integer."""
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ConfigurationError(f"workers={workers!r} must be an integer of at least 1; try workers=2")
+    check_whole("workers", workers, example=2)
+
+
+@dataclass(frozen=True, slots=True)
+class FixedWorkers(Rule):
+    """A rule with a fixed number of ``workers``."""
+
+    workers: int
+
+    def __post_init__(self) -> None:
+        check_workers(self.workers)
+
+    @property
+    def initial_workers(self) -> int:
+        """The number of workers that a run begins with."""
+        return self.workers

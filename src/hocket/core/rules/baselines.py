@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
-from hocket.core.rules.base import NOTHING, Rule, Schedule, Start, check_workers
+from hocket.core.rules.base import NOTHING, FixedWorkers, Rule, Schedule, Start
 
 
 class Learn(Enum):
@@ -96,21 +96,12 @@ class _SequentialSchedule(Schedule):
 
 
 @dataclass(frozen=True, slots=True)
-class Unstaggered(Rule):
+class Unstaggered(FixedWorkers):
     """``workers`` free-running workers: each takes the newest observation as soon as it is free.
 
     A worker that has run on that one waits for the next. This is naive asynchrony. No guarantee on spacing: with a
     constant latency all workers finish together, and coverage is that of one.
     """
-
-    workers: int
-
-    def __post_init__(self) -> None:
-        check_workers(self.workers)
-
-    @property
-    def initial_workers(self) -> int:
-        return self.workers
 
     def schedule(self, cadence: Cadence) -> Schedule:
         return _UnstaggeredSchedule(self, cadence)

@@ -16,46 +16,28 @@ from typing import ClassVar
 
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
-from hocket.core.rules.base import NOTHING, Rule, Schedule, Start, check_workers
+from hocket.core.rules.base import NOTHING, FixedWorkers, Schedule, Start
 
 
 @dataclass(frozen=True, slots=True)
-class MaxTime(Rule):
+class MaxTime(FixedWorkers):
     """Algorithm 1: every inference is padded to the longest seen, τ̂_max; spacing max(τ̂_max/N, τ_M).
 
     Guarantee: with inference times that never exceed τ̂_max and N ≥ ⌈τ̂_max/τ_M⌉ workers, every tick is fresh with
     delay ⌈τ̂_max/τ_M⌉.
     """
 
-    workers: int
-
-    def __post_init__(self) -> None:
-        check_workers(self.workers)
-
-    @property
-    def initial_workers(self) -> int:
-        return self.workers
-
     def schedule(self, cadence: Cadence) -> Schedule:
         return _MaxTimeSchedule(self.workers, cadence)
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedTime(Rule):
+class ExpectedTime(FixedWorkers):
     """Algorithm 2: as Algorithm 1 with the running mean of the inference times as the target.
 
     Fewer workers and shorter delays than `MaxTime`, less regular spacing. Guarantee: with a constant inference time
     and N ≥ ⌈τ_θ/τ_M⌉ workers, every tick is fresh with delay ⌈τ_θ/τ_M⌉.
     """
-
-    workers: int
-
-    def __post_init__(self) -> None:
-        check_workers(self.workers)
-
-    @property
-    def initial_workers(self) -> int:
-        return self.workers
 
     def schedule(self, cadence: Cadence) -> Schedule:
         return _ExpectedTimeSchedule(self.workers, cadence)

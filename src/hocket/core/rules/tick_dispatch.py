@@ -15,7 +15,7 @@ from hocket.core.rules.base import NOTHING, Rule, Schedule, Start, check_workers
 from hocket.core.rules.capacity import busy, patience, reserve, workers_needed
 from hocket.core.rules.playout import Playout
 from hocket.core.window import Window
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,7 @@ class TickDispatch(Rule):
                 "try quantile='auto', or leave predictability out"
             )
         least = self.min_delay_ticks
-        if isinstance(least, bool) or not isinstance(least, int) or least < 1:
-            raise ConfigurationError(f"min_delay_ticks={least!r} must be an integer of at least 1; try 1")
+        check_whole("min_delay_ticks", least, example=1)
         if self.quantile == "auto" and least > 1:
             raise ConfigurationError(f"min_delay_ticks={least} has no effect with quantile='auto'; try quantile=0.95")
         if self.quantile == "auto" and not self.hold:

@@ -20,6 +20,7 @@ from hocket.core.events import (
 )
 from hocket.core.rules import Rule
 from hocket.errors import ConfigurationError
+from hocket.ipc.child_processes import check_nice
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
 
@@ -142,9 +143,3 @@ def check_seconds(name: str, value: float) -> None:
     """Raise `ConfigurationError` unless the duration ``value`` is positive."""
     if not (isinstance(value, int | float) and value > 0):
         raise ConfigurationError(f"{name}={value!r} must be greater than 0 seconds; try 30.0")
-
-
-def check_nice(nice: int) -> None:
-    """Raise `ConfigurationError` unless ``nice`` is a valid priority."""
-    if not (isinstance(nice, int) and 0 <= nice <= 19):
-        raise ConfigurationError(f"nice={nice!r} must be an integer in 0 to 19; try 10")

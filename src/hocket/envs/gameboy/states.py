@@ -11,8 +11,8 @@ import zlib
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 
+from hocket.core.replacement import replacing
 from hocket.errors import ConfigurationError
 
 SUFFIX = ".state"
@@ -35,10 +35,8 @@ def write_state(folder: str | Path, state: bytes, *, rom_sha256: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         number = 1 + max((int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdecimal()), default=-1)
         path = folder / f"{number:04d}{SUFFIX}"
-        unfinished = path.with_name(f"{path.name}.{token_hex(8)}.part")
-        with unfinished.open("xb") as file:  # exclusive, so a link that another user placed is never followed
-            file.write(content)
-        unfinished.rename(path)
+        with replacing(path) as unfinished:
+            unfinished.write_bytes(content)
     except OSError as error:
         raise ConfigurationError(f"no save state can be written to '{folder}': {error.strerror or error}") from error
     return path

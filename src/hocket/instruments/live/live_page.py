@@ -13,13 +13,13 @@ from typing import Any, Self
 
 from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
-from hocket.errors import ConfigurationError, HocketError, MissingExtraError
+from hocket.errors import ConfigurationError, HocketError, MissingExtraError, check_whole
 from hocket.hooks.instrument import InferenceView, Instrument, Progress, RunView
 from hocket.hooks.record import Moment
 from hocket.instruments.live.board import RUNNING, STARTING, LiveBoard
 from hocket.instruments.live.camera import Camera
 from hocket.instruments.live.lateness import bin_of
-from hocket.ipc.child_processes import check_children, end_children, signals_blocked_in_children
+from hocket.ipc.child_processes import check_children, check_nice, end_children, signals_blocked_in_children
 
 NONE = float("nan")
 USUAL_PORT = 8765
@@ -49,12 +49,8 @@ class LivePage(Instrument):
     """
 
     def __init__(self, port: int = USUAL_PORT, *, host: str = LOOPBACK, nice: int = NICE) -> None:
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
-            raise ConfigurationError(
-                f"port={port!r} must be a whole number from 0 to 65535; try 0 for any that is free"
-            )
-        if not (isinstance(nice, int) and 0 <= nice <= 19):
-            raise ConfigurationError(f"nice={nice!r} must be from 0 to 19; try {NICE}")
+        check_whole("port", port, least=0, most=65_535, example="0 for any that is free")
+        check_nice(nice)
         if not all(find_spec(name) for name in NEEDED):
             raise MissingExtraError("the live page (starlette, uvicorn and websockets)", "live")
         self._host, self._port, self._nice = host, port, nice

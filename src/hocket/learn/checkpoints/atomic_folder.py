@@ -14,16 +14,16 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from secrets import token_hex
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.core.replacement import PART, beside
 from hocket.errors import CheckpointError
 
 INDEX = "state.json"
-PART, OLD = ".part", ".old"
+OLD = ".old"
 PIECE = 1 << 24
 """Bytes that are hashed and written at a time."""
 
@@ -70,7 +70,7 @@ def new_folder(path: Path) -> Iterator[FolderWriter]:
     Raises:
         CheckpointError: if the disk refuses. Then nothing of it is left, and what was there before still is.
     """
-    part = path.with_name(f"{path.name}.{token_hex(8)}{PART}")
+    part = beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _clear(path.parent)
@@ -167,7 +167,7 @@ def _clear(parent: Path) -> None:
 
 
 def _put(part: Path, path: Path) -> None:
-    old = path.with_name(f"{path.name}.{token_hex(8)}{OLD}")
+    old = beside(path, OLD)
     if path.exists():
         path.rename(old)
     try:

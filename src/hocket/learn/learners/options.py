@@ -6,10 +6,9 @@ Values only; each clock has its own machinery (`hocket.learn.learners.virtual`).
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from numbers import Integral
 
 from hocket.core.rules import Learn, Rule, Sequential
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class InLoop:
     warm_up: int = 1000
 
     def __post_init__(self) -> None:
-        _check_whole("warm_up", self.warm_up, "1000")
+        check_whole("warm_up", self.warm_up, example="1000", numpy=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +104,9 @@ def check_learners(learners: Learners, rule: Rule) -> None:
 
 
 def _check_beside(options: RoundRobin | ParallelBatch) -> None:
-    _check_whole("learners", options.learners, "1")
+    check_whole("learners", options.learners, example="1", numpy=True)
     if options.update_every is not None:
-        _check_whole("update_every", options.update_every, "4, or None for as many as there is time for")
-    _check_whole("warm_up", options.warm_up, "1000")
-
-
-def _check_whole(name: str, value: object, example: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-        raise ConfigurationError(f"{name}={value!r} must be a whole number from 1; try {example}")
+        check_whole(
+            "update_every", options.update_every, example="4, or None for as many as there is time for", numpy=True
+        )
+    check_whole("warm_up", options.warm_up, example="1000", numpy=True)

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hocket.core.cadence import NS_PER_S
-from hocket.errors import ConfigurationError
-from hocket.ipc.child_processes import WithEnvironment, end_children, preload
+from hocket.errors import ConfigurationError, check_whole
+from hocket.ipc.child_processes import WithEnvironment, check_nice, end_children, preload
 from hocket.ipc.process_limits import check_room
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
@@ -89,10 +89,8 @@ class LearnerProcesses:
         if not (math.isfinite(hang_s) and hang_s > 0):
             raise ConfigurationError(f"hang_s={hang_s!r} must be a finite number of seconds above 0; try 300")
         for name, value in (("count", count), ("threads", threads)):
-            if value < 1:
-                raise ConfigurationError(f"{name}={value!r} must be at least 1")
-        if not 0 <= nice <= 19:
-            raise ConfigurationError(f"nice={nice!r} must be from 0 to 19; try 10")
+            check_whole(name, value, example=1, numpy=True)
+        check_nice(nice)
         check_failure_limits(limits)
         check_room(count, of="learner")
         weights.layout.matching(network)

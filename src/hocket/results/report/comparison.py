@@ -20,7 +20,7 @@ from hocket.results.metrics import Ints, Metrics
 from hocket.results.report import bins
 from hocket.results.report.headline import definitions, flat, regret_figure, section, table
 from hocket.results.report.lanes import excerpt, kinds_in, window_ticks
-from hocket.results.report.pooling import OWN, PASSING, Group, grouped, pooled, pooled_summary, without
+from hocket.results.report.pooling import OWN, Group, grouped, pooled, pooled_summary, pooled_text, without
 from hocket.results.report.single_run import problems
 from hocket.results.report.svg import Chart, Line, figure, key, legend, series
 from hocket.results.report.time_axis import Scale, scale_of
@@ -95,8 +95,7 @@ def figures_table(groups: Sequence[Group]) -> str:
 def differences(groups: Sequence[Group]) -> str:
     """Return the configuration values that differ, a column for each group."""
     configs = [
-        {name: PASSING.sub("", text) for name, text in flat(without(group.runs[0].config, OWN)).items()}
-        for group in groups
+        {name: pooled_text(text) for name, text in flat(without(group.runs[0].config, OWN)).items()} for group in groups
     ]
     names = list(dict.fromkeys(name for config in configs for name in config))
     names = [name for name in names if len({config.get(name) for config in configs}) > 1]

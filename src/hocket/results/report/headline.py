@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from hocket.core.commands import Outcome
+from hocket.core.description import with_names
 from hocket.results.report.axes import number
 from hocket.results.report.lanes import NAMES, STYLES
 from hocket.results.report.svg import figure, legend
 
 MOST_ITEMS = 8
 """The most items of a list in a configuration that are written out."""
-ADDRESSES = re.compile(r"<(?:built-in )?(?:function )?(?P<name>[\w.<>]+?)(?: object)? at 0x[0-9a-f]+>")
-"""Python's default repr of an object: the name is kept, the address is not."""
 REGRET_STYLES = ("r0", "r1", "r2")
-REGRET_NAMES = ("acted, fresh enough", "decided too early (delay)", "left to the default (inaction)")
+REGRET_NAMES = ("not lost", "lost to delay", "lost to inaction")
 
 
 def value(summary: Mapping[str, Any], name: str) -> float:
@@ -62,7 +60,7 @@ def cards(summary: Mapping[str, Any]) -> str:
 
 
 def regret_shares(summary: Mapping[str, Any]) -> tuple[float, float, float]:
-    """Return the shares of a tick that were fresh enough, lost to delay, and lost to inaction; NaN if not known."""
+    """Return the shares of a tick that were not lost, lost to delay, and lost to inaction; NaN if not known."""
     inaction, delay = value(summary, "inaction_regret"), value(summary, "delay_regret")
     return 1 - inaction - delay, delay, inaction
 
@@ -130,7 +128,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(item, Mapping):
             table.update(flat(item, f"{prefix}{name}."))
         else:
-            table[f"{prefix}{name}"] = "–" if item is None else ADDRESSES.sub(_named, words(item))
+            table[f"{prefix}{name}"] = "–" if item is None else with_names(words(item))
     return table
 
 
@@ -139,10 +137,6 @@ def words(item: Any) -> str:
     if isinstance(item, list) and len(item) > MOST_ITEMS:
         return f"[{', '.join(map(str, item[:MOST_ITEMS]))}, … {len(item)} in all]"
     return str(item)
-
-
-def _named(found: re.Match[str]) -> str:
-    return found["name"].replace("<locals>.", "")
 
 
 def definitions(title: str, rows: Mapping[str, str], note: str = "") -> str:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from hocket.core.description import without_addresses
 from hocket.results.intervals import interval
 from hocket.results.metrics import Metrics
 from hocket.results.report.headline import value
 from hocket.results.run_folder import SavedRun
 
-PASSING = re.compile(r" at 0x[0-9a-f]+|\bseed=\d+")
-"""The parts of a policy's text that may differ between pooled runs."""
+SEED = re.compile(r"\bseed=\d+")
+"""In a policy's text; it may differ between pooled runs."""
 OWN = ("seed", "machine", "first_tick", "checkpoint", "default_fields")
 """The entries of a configuration and of its options that may differ between pooled runs."""
 OPTIONS_OWN = ("seed", "out", "json", "resume", "tensorboard", "ticks")
@@ -51,11 +52,16 @@ def grouped(runs: Sequence[SavedRun]) -> list[Group]:
     return named
 
 
+def pooled_text(words: str) -> str:
+    """``words`` of a configuration without what may differ between pooled runs."""
+    return SEED.sub("", without_addresses(words))
+
+
 def _key(run: SavedRun) -> str:
     config = without(run.config, OWN)
     if isinstance(config.get("options"), dict):
         config["options"] = without(config["options"], OPTIONS_OWN)
-    return PASSING.sub("", json.dumps(config, sort_keys=True, default=str))
+    return pooled_text(json.dumps(config, sort_keys=True, default=str))
 
 
 def without(config: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

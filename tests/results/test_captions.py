@@ -10,7 +10,7 @@ from hocket.learn.policy import LearnedPolicy
 from hocket.models import ImpalaNet
 from hocket.models.qnetwork import q_network
 from hocket.policies.base import as_factory
-from hocket.results.descriptions import default_fields, described
+from hocket.results.captions import caption, default_fields
 
 
 def still(observation, action=0):
@@ -59,26 +59,26 @@ def trunk():
     ],
 )
 def test_policies_are_described_by_their_type(policy, text):
-    assert described(as_factory(policy)) == text
+    assert caption(as_factory(policy)) == text
 
 
 def test_a_lambda_is_described_by_its_place():
-    assert re.fullmatch(r"lambda \(test_descriptions\.py:\d+\)", described(as_factory(lambda observation: 0)))
+    assert re.fullmatch(r"lambda \(test_captions\.py:\d+\)", caption(as_factory(lambda observation: 0)))
 
 
 def test_the_network_of_a_partial_takes_no_memory_and_a_function_is_not_called():
     calls = []
     hundred_gigabytes = hocket.TorchPolicy(functools.partial(ImpalaNet, 1600, 18))
-    assert described(hundred_gigabytes).endswith(" G parameters")
-    assert described(hocket.TorchPolicy(lambda: calls.append(1))).startswith("lambda (") and calls == []
+    assert caption(hundred_gigabytes).endswith(" G parameters")
+    assert caption(hocket.TorchPolicy(lambda: calls.append(1))).startswith("lambda (") and calls == []
 
 
 def test_other_values():
-    assert described(hocket.Fixed(np.int64(3))) == "Fixed(action=3)"
-    assert described(np.zeros((84, 84))) == "array of float64 (84, 84)"
-    assert described(list(range(20))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … 20 in all]"
-    assert described((1,)) == "(1,)" and described({"a": still}) == "{a: still}"
-    assert described(hocket.Overrun.SKIP) == "Overrun.SKIP" and described(None) == "None"
+    assert caption(hocket.Fixed(np.int64(3))) == "Fixed(action=3)"
+    assert caption(np.zeros((84, 84))) == "array of float64 (84, 84)"
+    assert caption(list(range(20))) == "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … 20 in all]"
+    assert caption((1,)) == "(1,)" and caption({"a": still}) == "{a: still}"
+    assert caption(hocket.Overrun.SKIP) == "Overrun.SKIP" and caption(None) == "None"
 
 
 def test_default_fields():

@@ -1,4 +1,4 @@
-"""Short descriptions of policies, functions and options, for configurations and reports: no addresses, no defaults."""
+"""Captions of policies, functions and options, for configurations and reports: no addresses, no defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hocket.core.description import text
+from hocket.core.description import text, without_addresses
 
 MOST_ITEMS = 12
 """The most items of a list that are written out."""
@@ -22,7 +22,7 @@ MAIN_FIELDS = {"FunctionPolicy": "function", "TorchPolicy": "build_network", "Le
 """The field that describes a policy factory."""
 
 
-def described(value: Any) -> str:
+def caption(value: Any) -> str:
     """Describe ``value`` in words that are the same in every process.
 
     Functions are described by name, partials by their calls, networks by class and number of parameters, dataclasses by
@@ -30,12 +30,12 @@ def described(value: Any) -> str:
     torch's meta device, which costs no memory; other functions are not called.
     """
     try:
-        return _described(value)
+        return _caption(value)
     except Exception:  # an error in a user's __repr__ or __init__ must not end the run
         return text(value)
 
 
-def _described(value: Any) -> str:
+def _caption(value: Any) -> str:
     if isinstance(value, Enum):
         return f"{type(value).__name__}.{value.name}"
     if isinstance(value, np.generic):
@@ -45,13 +45,13 @@ def _described(value: Any) -> str:
     if isinstance(value, list | tuple):
         return _listed(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {described(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {caption(item)}" for key, item in value.items()) + "}"
     if isinstance(value, functools.partial):
         return _call_of(value)
     if _is_network(value):
         return f"{type(value).__name__}, {_count(value)}"
     if isinstance(value, types.MethodType):
-        return f"{_described(value.__self__)}.{value.__name__}"
+        return f"{_caption(value.__self__)}.{value.__name__}"
     if isinstance(value, type):
         return value.__name__
     if callable(value) and hasattr(value, "__qualname__"):
@@ -59,11 +59,11 @@ def _described(value: Any) -> str:
     if is_dataclass(value):
         return _dataclass(value)
     shown = repr(value)
-    return shown if " at 0x" not in shown else type(value).__name__
+    return shown if shown == without_addresses(shown) else type(value).__name__
 
 
 def _listed(values: list[Any] | tuple[Any, ...]) -> str:
-    shown = [described(item) for item in values[:MOST_ITEMS]]
+    shown = [caption(item) for item in values[:MOST_ITEMS]]
     more = [f"… {len(values)} in all"] if len(values) > MOST_ITEMS else []
     inside = ", ".join([*shown, *more])
     return f"[{inside}]" if isinstance(values, list) else f"({inside}{',' * (len(values) == 1)})"
@@ -77,13 +77,13 @@ def _function(function: Any) -> str:
 
 
 def _call_of(call: functools.partial[Any]) -> str:
-    name = described(call.func)
+    name = caption(call.func)
     try:
         bound = inspect.signature(call.func).bind_partial(*call.args, **call.keywords)
-        given = [f"{key}={described(item)}" for key, item in bound.arguments.items()]
+        given = [f"{key}={caption(item)}" for key, item in bound.arguments.items()]
     except (TypeError, ValueError):
-        given = [described(item) for item in call.args]
-        given += [f"{key}={described(item)}" for key, item in call.keywords.items()]
+        given = [caption(item) for item in call.args]
+        given += [f"{key}={caption(item)}" for key, item in call.keywords.items()]
     shown = f"{name}({', '.join(given)})"
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(call.func, type) and issubclass(call.func, torch.nn.Module):
@@ -114,9 +114,9 @@ def _dataclass(value: Any) -> str:
     name = type(value).__name__
     main = MAIN_FIELDS.get(name)
     if main in shown:
-        options = [f"{key}={described(item)}" for key, item in shown.items() if key != main]
-        return "; ".join([described(shown[main]), *options])
-    return f"{name}({', '.join(f'{key}={described(item)}' for key, item in shown.items())})"
+        options = [f"{key}={caption(item)}" for key, item in shown.items() if key != main]
+        return "; ".join([caption(shown[main]), *options])
+    return f"{name}({', '.join(f'{key}={caption(item)}' for key, item in shown.items())})"
 
 
 def default_fields(value: Any) -> list[str]:
