@@ -402,7 +402,7 @@ def test_cheap_refusals_come_before_torch(tmp_path):
         "run --env CartPole-v1 --live-port 80",
         "train --env CartPole-v1 --clock virtual",
         "train --env CartPole-v1 --clock virtual --latency nan",
-        "train --env Pendulum-v1 --clock virtual --latency 0.1",
+        "train --env Pendulum-v1 --algorithm dqn --clock virtual --latency 0.1",
         "train --env CartPole-v1 --deep",
         "train --env CartPole-v1 --latency measured",
         "train --env CartPole-v1 --good-enough 3",

@@ -31,7 +31,7 @@ def test_every_cell_is_there_once():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "delay", "coverage"),
-    [("sequential", 4, 0.25), ("actions", 4, 0.85), ("newest", 4, 0.85), ("head alone", 1, 1), ("no delay", 1, 1)],
+    [("sequential", 4, 0.25), ("actions", 4, 0.85), ("newest", 4, 0.7), ("head alone", 1, 1), ("no delay", 1, 1)],
 )
 def test_an_arm_plays(quick, arm, delay, coverage):
     rows = MinAtarRun("breakout", delay, arm, seed=0, ticks=700).play()
@@ -39,7 +39,7 @@ def test_an_arm_plays(quick, arm, delay, coverage):
     assert [row["tick"] for row in rows if row["kind"] == "choosing"] == [0, 300, 600, 700]
     assert rows[-1]["kind"] == "final" and rows[-1]["delay_mean"] == delay
     assert rows[-1]["updates"] == (700 - 100) // 4 + 1
-    # The first ticks of episodes, of about 40 ticks, belong to no inference.
+    # The first ticks of episodes, of 10 to 40 ticks, belong to no inference.
     assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.12)
 
 
