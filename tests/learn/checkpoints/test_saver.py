@@ -111,7 +111,7 @@ def test_it_comes_back(tmp_path):
     assert ours.keys() == theirs.keys() and all((ours[name] == theirs[name]).all() for name in ours)
     assert len(replay) == len(case.replay)
     one, other = (r.sample(8, np.random.default_rng(3)) for r in (case.replay, replay))
-    assert all((getattr(one, name) == getattr(other, name)).all() for name in one.__slots__)
+    assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in one.__slots__)
     with pytest.raises(CheckpointError, match="its environment is table, this run's is chair"):
         restore_realtime_state(
             tmp_path, {**case.belongs_to, "environment": "chair"}, SharedWeights(table()), _like(case.replay)
