@@ -246,12 +246,12 @@ def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
     )
     records = records_of(tmp_path)
     assert result.updates > 0 and len(records) > 20
-    alone = records["delay"] == 0
+    alone = records["delay_ticks"] == 0
     assert alone[:8].sum() >= 2 and not alone[8:].any()
     assert (records["pending"][alone] == 2).all()
     assert (records["newest"] >= records["state"]).all() and (records["next_newest"] > records["newest"]).all()
     late = records[~alone]
-    assert (late["delay"] == late["newest"] + 1 - late["state"]).all() and np.median(late["delay"]) == 3
+    assert (late["delay_ticks"] == late["newest"] + 1 - late["state"]).all() and np.median(late["delay_ticks"]) == 3
 
 
 def test_a_head_that_takes_longer_than_it_is_given_is_warned_of(monkeypatch):
