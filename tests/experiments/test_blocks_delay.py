@@ -1,12 +1,15 @@
 from dataclasses import replace
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
 
+import hocket
 from hocket.experiments import blocks_delay as experiment
-from hocket.experiments.blocks_delay import ARMS, DELAYS, MARKS, SEEDS, BlocksRun, Mark, collect, tasks
+from hocket.experiments.blocks_delay import ARMS, DELAYS, FORGOTTEN, MARKS, SEEDS, BlocksRun, Mark, collect, tasks
 
 COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 
@@ -18,37 +21,74 @@ def test_every_cell_is_there_once():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("arm", "coverage"), [("sequential", 0.2), ("newest", 0.98)])
-def test_an_arm_plays(arm, coverage, monkeypatch):
+@pytest.mark.parametrize(
+    ("arm", "delay", "coverage"), [("sequential", 5, 0.2), ("newest", 5, 0.98), ("newest", 1, 1.0), (FORGOTTEN, 1, 1.0)]
+)
+def test_an_arm_plays(arm, delay, coverage, monkeypatch):
     monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))
     monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=1))
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
     monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
-    rows = BlocksRun(5, arm, 0, ticks=500, pretrain_updates=20).play()
-    assert [row["kind"] for row in rows] == ["choosing"] * 3 + ["tenth"] * 10 + ["training", "final"]
-    assert list(rows[0]) == COLUMNS
-    assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == 5
+    rows = BlocksRun(delay, arm, 0, ticks=500, pretrain_updates=20).play()
+    assert [row["kind"] for row in rows] == [*["choosing"] * 3, *["tenth"] * 10, "training", "final"]
+    assert [row["tick"] for row in rows[:3]] == [0, 300, 500] and list(rows[0]) == COLUMNS
+    assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == delay
     assert rows[-1]["updates"] == (500 - 100) // 4 + 1
-    assert all(row["points_per_minute"] == "" for row in rows if row["kind"] == "tenth")
+    # An evaluation's episode is 500 ticks of play, whose points are those of the episode.
     assert all(row["points_per_minute"] >= 0 for row in rows if row["kind"] != "tenth")
+    assert [row["lines_cleared"] for row in rows if row["kind"] == "choosing"] == [""] * 3
+    assert rows[-2]["lines_cleared"] >= 0 and rows[-1]["lines_cleared"] >= 0
+
+
+def test_arms_learn_from_decisions_of_their_own(monkeypatch):
+    monkeypatch.setattr(experiment, "demonstrated", lambda seed: DEMONSTRATED)
+    sequential, newest = BlocksRun(8, "sequential", 0).shown, BlocksRun(8, "newest", 0).shown
+    assert (sequential.delay_ticks, sequential.interval_ticks) == (8, 8)
+    assert (newest.delay_ticks, newest.interval_ticks) == (8, 1)
+    network = experiment.small_network(delay=8, newest=True)
+    assert network.pending == 7 and network.newest is not None
+    assert experiment.small_network().pending == 0 and experiment.small_network().newest is None
+
+
+DEMONSTRATED = hocket.Demonstrations(
+    observations=np.zeros((2, 1, 84, 84), np.uint8),
+    actions=np.array([0]),
+    rewards=np.array([1.0]),
+    terminated=np.array([False]),
+    truncated=np.array([True]),
+)
 
 
 def test_a_minute_is_a_minute():
     # 40 points in each of 60 ticks, then none in 60: 20 a tick, of which a minute has 59.7275 · 60.
-    assert experiment.points_per_minute(60 * 40, 120) == pytest.approx(20 * 59.7275 * 60, rel=1e-4)
+    assert experiment.points_per_minute(60 * 40.0, 120) == pytest.approx(20 * 59.7275 * 60, rel=1e-4)
 
 
-@pytest.mark.slow
-def test_demonstrations_are_in_the_units_of_the_game(monkeypatch):
-    monkeypatch.setattr(experiment, "EPISODE_TICKS", 900)
-    monkeypatch.setattr(experiment, "SHOWN_EPISODES", 1)
-    shown = experiment.demonstrated(0)
-    env = experiment.make_game()
-    assert shown.observations.shape[1:] == env.observation_space.shape
-    env.reset(seed=1000)
-    assert [env.step(int(action))[1] for action in shown.actions] == pytest.approx(shown.rewards.tolist())
-    assert 0 < shown.returns[0] < 4000  # a row pays 40
-    env.close()
+class Short(gym.Env):
+    """Games of three ticks that pay 10 in the last one."""
+
+    observation_space = gym.spaces.Box(0, 9, (1,), np.float32)
+    action_space = gym.spaces.Discrete(7)
+
+    def reset(self, *, seed=None, options=None):
+        self.ticks = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.ticks += 1
+        over = self.ticks == 3
+        return np.full(1, self.ticks, np.float32), 10.0 * over, over, False, {}
+
+
+def test_a_minute_of_play_goes_on_after_a_game(monkeypatch):
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 10)
+    monkeypatch.setattr(experiment, "make_env", lambda id, fresh_press: Short())
+    env = experiment.make_minutes()
+    env.reset(seed=0)
+    steps = [env.step(0) for _ in range(10)]
+    assert [step[0].item() for step in steps] == [1, 2, 0, 1, 2, 0, 1, 2, 0, 1]
+    assert [step[1] for step in steps] == [0, 0, 10, 0, 0, 10, 0, 0, 10, 0]
+    assert [(step[2], step[3]) for step in steps] == [(False, False)] * 9 + [(False, True)]
 
 
 @pytest.mark.slow

@@ -1,14 +1,18 @@
+import csv
 from dataclasses import replace
+from itertools import pairwise
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("minatar")
 
+from hocket.experiments import breakout_by_hand
 from hocket.experiments import minatar as experiment
-from hocket.experiments.minatar import BY_HAND, DELAYS, GAMES, UNDER_DELAY, Mark, MinAtarRun, rows_of_runs, tasks
+from hocket.experiments.minatar import ANY, MARKS, RUN_COLUMNS, UNDER_DELAY, Mark, MinAtarRun, collect, tasks
 
-COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
+COLUMNS = [*experiment.KNOWN, *experiment.COLUMNS]
 
 
 @pytest.fixture
@@ -20,47 +24,145 @@ def quick(monkeypatch):
 def test_every_cell_is_there_once():
     every = tasks()
     assert len({task.name for task in every}) == len(every)
-    trained = [task for task in every if isinstance(task, MinAtarRun)]
-    under_delay = {(task.game, task.delay, task.arm) for task in trained if task.arm in UNDER_DELAY}
-    assert under_delay == {(game, delay, arm) for game in GAMES for delay in DELAYS[game] for arm in UNDER_DELAY}
-    # Breakout: 5 seeds of 3 delays × 3 arms, two arms without delay, Rainbow. Three seeds of the other games.
-    assert len(trained) == 5 * (9 + 2 + 1) + 3 * ((9 + 2) + (6 + 2) + 2 * (3 + 2))
-    assert trained[0] == MinAtarRun("breakout", 1, "no delay", 0, ticks=1_000_000)
+    trainings = [task for task in every if isinstance(task, MinAtarRun)]
+    # Breakout: 3 arms at 3 delays, and 3 without, 5 seeds each; SpaceInvaders 3 × 3 + 2; unsticky 3 × 2 + 2; two games
+    # of 3 + 2; 3 seeds each.
+    assert len(trainings) == 5 * 12 + 3 * (11 + 8 + 5 + 5)
+    assert {task.ticks for task in trainings if task.game == "breakout"} == {1_000_000}
+    assert {task.ticks for task in trainings if task.game != "breakout"} == {500_000}
+
+
+def test_breakout_at_a_delay_of_4_comes_first():
+    trainings = [task for task in tasks() if isinstance(task, MinAtarRun)]
+    first = trainings[:5]
+    assert [(task.arm, task.shown_delay, task.seed) for task in first] == [
+        ("no delay", ANY, 0),
+        ("sequential", "4", 0),
+        ("actions", "4", 0),
+        ("newest", "4", 0),
+        ("head alone", ANY, 0),
+    ]
+    assert {task.seed for task in trainings[:25]} == {0, 1, 2, 3, 4}
+    assert {task.game for task in trainings[:25]} == {"breakout"}
+
+
+def test_the_head_alone_has_the_size_of_that_of_newest():
+    def sizes(arm):
+        network = experiment.network_for("breakout", arm=arm, delay=4)
+        return network, [tuple(weights.shape) for weights in network.parameters()]
+
+    newest, shapes = sizes("newest")
+    alone, small = sizes("head alone")
+    encoder = [tuple(weights.shape) for weights in newest.newest.parameters()]
+    assert encoder == [tuple(weights.shape) for weights in alone.trunk.parameters()]
+    assert small == [*encoder, (128, 32), (128,), (3, 128), (3,)]
+    # 128 features, 32 of the newest observation, 3 codes of 4, and a code of the delay: 0 to 4, and more.
+    assert (128, 128 + 32 + 3 * 4 + 6) in shapes
+    assert sizes("actions")[0].newest is None and sizes("actions")[0].pending == 3
+    assert sizes("sequential")[0].pending == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "delay", "coverage"),
-    [("sequential", 4, 0.25), ("actions", 4, 0.85), ("newest", 4, 0.7), ("head alone", 1, 1), ("no delay", 1, 1)],
+    [("sequential", 4, 0.25), ("actions", 4, 1.0), ("newest", 4, 1.0), ("no delay", 1, 1.0), ("head alone", 1, 1.0)],
 )
 def test_an_arm_plays(quick, arm, delay, coverage):
-    rows = MinAtarRun("breakout", delay, arm, seed=0, ticks=700).play()
-    assert list(rows[0]) == COLUMNS
+    rows = MinAtarRun("freeway", delay, arm, seed=0, ticks=700).play()
+    assert [list(row) for row in rows] == [COLUMNS] * len(rows)
+    kinds = [row["kind"] for row in rows]
+    assert kinds == [*["choosing"] * 4, *["tenth"] * 10, "training", "final"]
     assert [row["tick"] for row in rows if row["kind"] == "choosing"] == [0, 300, 600, 700]
-    assert rows[-1]["kind"] == "final" and rows[-1]["delay_mean"] == delay
-    assert rows[-1]["updates"] == (700 - 100) // 4 + 1
-    # The first ticks of episodes, of 10 to 40 ticks, belong to no inference.
-    assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.12)
+    assert [row["tick"] for row in rows if row["kind"] == "tenth"] == list(range(70, 701, 70))
+    last = rows[-1]
+    assert last["delay_mean"] == delay and last["updates"] == (700 - 100) // 4 + 1
+    assert last["coverage"] == pytest.approx(coverage, abs=0.02)
+
+
+@pytest.mark.slow
+def test_rainbow_plays(quick):
+    rows = MinAtarRun("breakout", 1, "Rainbow", seed=0, ticks=500).play()
+    assert rows[-1]["updates"] == 101 and rows[-1]["arm"] == "Rainbow" and rows[-1]["delay"] == ANY
+
+
+def test_sticky_actions_are_those_of_the_name():
+    for game, chance in (("breakout", 0.1), (experiment.UNSTICKY, 0.0), ("space_invaders", 0.1)):
+        env = experiment.make_game(game)
+        assert env.unwrapped.game.sticky_action_prob == chance
+        env.close()
 
 
 def test_the_references_never_run_a_policy(monkeypatch):
     monkeypatch.setattr(experiment, "DEFAULT_ONLY_TICKS", 500)
-    for arm in experiment.DEFAULT_ONLY:
+    for arm in MARKS:
         (row,) = Mark("breakout", arm, 0).play()
+        assert list(row) == COLUMNS
         assert row["coverage"] == 0 and row["episodes"] > 10
 
 
-def test_a_hand_played_ceiling(monkeypatch):
-    monkeypatch.setattr(experiment, "BY_HAND_EPISODES", 5)
-    (row,) = Mark("breakout", BY_HAND, 0, delay=4).play()
-    assert (row["delay"], row["episodes"]) == ("4", 5) and row["mean_return"] > 1  # no button: about half a brick
+def test_a_hand_loses_little_to_a_short_delay(monkeypatch):
+    monkeypatch.setattr(breakout_by_hand, "EPISODE_TICKS", 300)
+    undelayed, late, later = (
+        breakout_by_hand.returns(delay, episodes=8, seed=1, sticky=0.0).mean() for delay in (1, 4, 8)
+    )
+    # Nothing is left to chance without sticky actions: a player who rolls the state forward loses the first ticks only.
+    assert undelayed > 10 and late > 0.8 * undelayed and later < undelayed
+    monkeypatch.setattr(experiment, "BY_HAND_EPISODES", 3)
+    (row,) = Mark(experiment.UNSTICKY, "by hand", 0, 4).play()
+    assert list(row) == COLUMNS and row["delay"] == "4" and row["mean_return"] > 10
 
 
-def test_one_row_a_run():
-    known = {"game": "breakout", "delay": "4", "arm": "newest", "seed": 0}
-    run = {"ticks": 10, "updates": 2, "coverage": 0.9, "delay_mean": 4}
-    rows = [
-        {**known, **run, "kind": kind, "tick": tick, "mean_return": value}
-        for kind, tick, value in [("choosing", 5, 1.0), ("tenth", 10, 2.0), ("training", 10, 2.0), ("final", 5, 3.0)]
-    ]
-    assert rows_of_runs(rows) == [{**known, **run, "training_return": 2.0, "final_return": 3.0, "final_tick": 5}]
+@pytest.mark.slow
+def test_tables_and_figures(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    for name in ("RUNS", "CURVES", "FIGURE", "CURVES_FIGURE"):
+        suffix = "csv" if name in ("RUNS", "CURVES") else "png"
+        monkeypatch.setattr(experiment, name, tmp_path / f"{name}.{suffix}")
+    rows = []
+
+    def add(arm, delay, kind, tick, value):
+        figures = {"coverage": "1.0", "delay_mean": "4", "updates": "9", "ticks": "1000", "episodes": "2"}
+        known = {"game": "breakout", "delay": delay, "arm": arm, "seed": "0"}
+        rows.append({**known, "kind": kind, "tick": str(tick), "mean_return": str(value), **figures})
+
+    for arm, delay in ((UNDER_DELAY[0], "4"), (UNDER_DELAY[2], "4"), ("no delay", ANY)):
+        for tick in (0, 500, 1000):
+            add(arm, delay, "choosing", tick, 1 + tick / 1000)
+        add(arm, delay, "tenth", 1000, 1.5)
+        add(arm, delay, "training", 1000, 1.5)
+        add(arm, delay, "final", 500, 2.5)
+    add("random", ANY, "final", 0, 0.4)
+    add("by hand", "4", "final", 0, 80)
+    collect(rows)
+    with experiment.RUNS.open(newline="") as file:
+        runs = list(csv.DictReader(file))
+    assert list(runs[0]) == list(RUN_COLUMNS) and [run["arm"] for run in runs] == [
+        "sequential", "newest", "no delay", "random", "by hand",
+    ]  # fmt: skip
+    assert (runs[1]["training_return"], runs[1]["final_return"], runs[1]["final_tick"]) == ("1.5", "2.5", "500")
+    assert runs[3]["training_return"] == ""
+    with experiment.CURVES.open(newline="") as file:
+        assert [float(row["mean_return"]) for row in csv.DictReader(file) if row["arm"] == "newest"] == [1, 1.5, 2, 1.5]
+    assert all(path.stat().st_size > 5000 for path in (experiment.FIGURE, experiment.CURVES_FIGURE))
+
+
+@pytest.mark.parametrize("ticks", [700, 705])
+def test_tenths_are_of_the_episodes_that_end_in_them(ticks):
+    """Episodes of 50 ticks that pay 1 a tick: a tenth of 70 ticks has one or two of them."""
+    from hocket.experiments.training_rows import rows_of
+
+    class Run:
+        def summary(self):
+            return type("Summary", (), {"ticks": ticks, "coverage": 1.0, "delay_mean": 1.0})
+
+        def metrics(self, after_tick=0):
+            ends = [tick for tick in range(50, ticks + 1, 50) if tick > after_tick]
+            return type("Metrics", (), {"episode_returns": np.full(len(ends), 50.0)})
+
+    empty = type("Evaluation", (), {"tick": 0, "returns": np.empty(0)})
+    result = type("Result", (), {"run": Run(), "updates": 0, "evaluations": [], "final": empty})
+    rows = rows_of(result)
+    counts = [row["episodes"] for row in rows if row["kind"] == "tenth"]
+    bounds = [ticks * part // 10 for part in range(11)]
+    assert counts == [high // 50 - low // 50 for low, high in pairwise(bounds)]
+    assert rows[-2]["kind"] == "training" and rows[-2]["episodes"] == counts[-1]

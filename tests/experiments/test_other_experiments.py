@@ -26,3 +26,40 @@ def test_updates_and_staleness_match_the_documentation(monkeypatch, kind, n):
         # One starts every 33/n ticks and lands 33 later, when the n − 1 of between have yet to land or just have.
         assert row["updates"] == len([t for t in range(200, 530) if t % (33 // n) == 0 and t + 33 <= 530])
         assert row["staleness_max"] == n - 1
+
+
+def test_one_learner_alone_is_played_once_and_entered_twice(tmp_path, monkeypatch, capsys):
+    names = [task.name for task in learners_table.tasks() if task.seed == 0]
+    assert sorted(names) == sorted(
+        ["RoundRobin-1-seed0", "RoundRobin-3-seed0", "ParallelBatch-3-seed0", "RoundRobin-33-seed0",
+         "ParallelBatch-33-seed0"]
+    )  # fmt: skip
+    monkeypatch.setattr(learners_table, "TABLE", tmp_path / "t.csv")
+    figures = {name: "1" for name in learners_table.COLUMNS}
+    learners_table.collect([{**figures, "learner": "RoundRobin", "n": "1", "seed": "0"}])
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [["RoundRobin", "1"], ["ParallelBatch", "1"]]
+    assert "| 1 | ParallelBatch |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_targets_are_renewed_as_often_with_many_updates_as_with_few(monkeypatch):
+    """Every 1,000 ticks of the training: 3 times in 2,500 ticks, of 2,300 updates as of 70."""
+    from hocket.learn.algorithms.deep_q import TargetSync
+
+    shorten(monkeypatch, learners_table)
+    copied, before_update = [], TargetSync.before_update
+
+    def counted(self, online, target, tick):
+        done = before_update(self, online, target, tick)
+        copied.extend([tick] * done)
+        return done
+
+    monkeypatch.setattr(TargetSync, "before_update", counted)
+    updates = []
+    for kind in learners_table.KINDS:
+        copied.clear()
+        (row,) = learners_table.LearnersRun(kind, 33, 0, ticks=2500).play()
+        updates.append(row["updates"])
+        assert [tick // 1000 for tick in copied] == [0, 1, 2]
+    assert updates[0] > 30 * updates[1]
