@@ -45,17 +45,17 @@ def test_one_learner_alone_is_played_once_and_entered_twice(tmp_path, monkeypatc
 @pytest.mark.slow
 def test_targets_are_renewed_as_often_with_many_updates_as_with_few(monkeypatch):
     """Every 1,000 ticks of the training: 3 times in 2,500 ticks, of 2,300 updates as of 70."""
-    from hocket.learn.algorithms.deep_q import TargetSync
+    from hocket.learn.algorithms.deep_q import PeriodicCopy
 
     shorten(monkeypatch, learners_table)
-    copied, before_update = [], TargetSync.before_update
+    copied, before_update = [], PeriodicCopy.before_update
 
-    def counted(self, online, target, tick):
-        done = before_update(self, online, target, tick)
+    def counted(self, online, target, tick, version):
+        done = before_update(self, online, target, tick, version)
         copied.extend([tick] * done)
         return done
 
-    monkeypatch.setattr(TargetSync, "before_update", counted)
+    monkeypatch.setattr(PeriodicCopy, "before_update", counted)
     updates = []
     for kind in learners_table.KINDS:
         copied.clear()
