@@ -1,10 +1,10 @@
-# Each of these sets up everything on a fresh machine: make demo, make check (90 seconds), make test (all there is).
+# Each of these sets up everything on a fresh machine: make demo, make check (90 seconds), make test (all but trainings).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo check test lint docs roms clean
+.PHONY: demo check test trainings lint docs roms clean
 
 demo: $(READY)
 	$(BIN)/hocket demo
@@ -13,16 +13,20 @@ demo: $(READY)
 PARALLEL := --numprocesses auto --dist worksteal
 
 check: lint
-	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow'
+	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow and not training'
 
 # Realtime tests mostly wait, so three run at once, except those that compare times. All run even if some have failed.
 test: lint docs
 	@parallel=0; realtime=0; alone=0; \
-	$(BIN)/pytest $(PARALLEL) --durations=10 -m 'not realtime' || parallel=$$?; \
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m 'not realtime and not training' || parallel=$$?; \
 	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations=10 -m 'realtime and not alone' || realtime=$$?; \
 	$(BIN)/pytest --durations=10 -m 'realtime and alone' || alone=$$?; \
 	echo "exit codes of pytest: not realtime $$parallel, realtime $$realtime, alone $$alone"; \
 	test $$parallel -eq 0 -a $$realtime -eq 0 -a $$alone -eq 0
+
+# Documented trainings reach the documented returns: some minutes.
+trainings: $(READY)
+	$(BIN)/pytest $(PARALLEL) -m training
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -199,7 +199,7 @@ def test_every_training_says_what_it_reaches(page):
 TRAININGS = [(page, block) for page in PAGES for block in all_blocks(page) if block.reaches is not None]
 
 
-@pytest.mark.slow
+@pytest.mark.training
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("page", "block"), [pytest.param(*each, id=f"{name(each[0])}-{each[1].line}") for each in TRAININGS]
