@@ -53,7 +53,7 @@ def report(window: webdriver.Chrome) -> None:
         window.set_window_size(1040, 1200)
         window.get((saved / "report.html").as_uri())
         time.sleep(1)
-        shot(window, "report.png", (0, 0, 1024, 1000))
+        shot(window, "report.png", (0, 0, 1024, 970))
 
 
 def live(window: webdriver.Chrome) -> None:
