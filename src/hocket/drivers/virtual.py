@@ -5,7 +5,7 @@ An hour of realtime takes only its computation time. A run can be played in part
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
@@ -15,7 +15,7 @@ import numpy as np
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
-from hocket.drivers.executors.virtual import VirtualExecutor
+from hocket.drivers.executors.virtual import InferenceBatch, VirtualExecutor
 from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.loop_thread import between_ticks
@@ -72,8 +72,8 @@ class Virtual:
             run.play(ticks, until=until)
             return run.end()
 
-    def begin(self, setup: RunSetup) -> VirtualRun:
-        """Make a run at tick 0, to be played in parts."""
+    def begin(self, setup: RunSetup, batch: InferenceBatch | None = None) -> VirtualRun:
+        """Make a run at tick 0, to be played in parts; ``batch``, as of `VirtualExecutor`, is the caller's to compute."""
         cadence = Cadence(exact_hz(self.hz))
         executor = VirtualExecutor(
             setup,
@@ -81,6 +81,7 @@ class Virtual:
             head=self.head,
             learning=self.learning,
             failures=FailureLog(self.failures),
+            batch=batch,
         )
         example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
         engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
@@ -112,6 +113,11 @@ class VirtualRun:
         self.engine, self.executor, self.stepper = engine, executor, stepper
         self.tick = 0
         self.whole = True
+
+    @property
+    def runs(self) -> Sequence[VirtualRun]:
+        """Itself: the one run, as of a `hocket.drivers.lockstep.Lockstep` all."""
+        return (self,)
 
     @property
     def record(self) -> RunRecord:

@@ -228,9 +228,7 @@ class Acting(Batching):
             return _actions(prepared, values, self._first_action)
 
 
-def _actions(
-    prepared: Sequence[Prepared], values: Callable[[list[Prepared]], Tensor], first_action: int
-) -> list[int]:
+def _actions(prepared: Sequence[Prepared], values: Callable[[list[Prepared]], Tensor], first_action: int) -> list[int]:
     """The actions of inferences; ``values`` computes those that share a network, and its noise, in one call."""
     actions = [0 if each.by_chance is None else first_action + each.by_chance for each in prepared]
     groups: dict[tuple[int, ...], list[int]] = {}

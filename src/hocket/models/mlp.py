@@ -31,9 +31,7 @@ class Mlp(nn.Module):
         super().__init__()
         if min(inputs, outputs, hidden) < 1:
             raise ConfigurationError(f"inputs={inputs}, outputs={outputs}, hidden={hidden} must all be at least 1")
-        self.trunk = ReluChain(
-            nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
-        )
+        self.trunk = ReluChain(nn.Flatten(), nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
         self.head = nn.Linear(hidden, outputs)
 
     def forward(self, observation: Tensor) -> Tensor:

@@ -41,7 +41,8 @@ class ReluChain(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, …)`` to ``(batch, features)``."""
-        parameters = [parameter for layer in self._learned for parameter in (layer.weight, layer.bias)]
+        parameters: list[Any] = [parameter for layer in self._learned for parameter in (layer.weight, layer.bias)]
+        out: Tensor
         if (
             x.dtype != torch.float32
             or x.device.type != "cpu"
@@ -49,9 +50,10 @@ class ReluChain(nn.Sequential):
             or x.requires_grad
             or torch.is_autocast_enabled("cpu")
         ):
-            return super().forward(x)
+            out = super().forward(x)  # type: ignore[no-untyped-call]
+            return out
         if torch.is_grad_enabled() and any(parameter.requires_grad for parameter in parameters):
-            out: Tensor = _Node.apply(self, x, *parameters)  # type: ignore[no-untyped-call]
+            out = _Node.apply(self, x, *parameters)  # type: ignore[no-untyped-call]
             return out
         memory = self._memory.take(self, x)
         with torch.no_grad():
@@ -171,7 +173,7 @@ class _Node(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         out, *parameters = ctx.saved_tensors
         buffers, ctx.buffers = ctx.buffers, None

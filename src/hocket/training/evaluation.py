@@ -137,6 +137,7 @@ class Judge:
         evaluator: plays the evaluations.
         every: ticks between two evaluations; None for none.
         good_enough: a mean return that ends the training, or None.
+        copies: environments that tick together; of each tick of one, so many have passed in all.
         on_evaluation: called with each evaluation.
 
     Attributes:
@@ -153,8 +154,10 @@ class Judge:
         evaluator: Evaluator,
         every: int | None,
         good_enough: float | None = None,
+        copies: int = 1,
         on_evaluation: Callable[[Evaluation], None] | None = None,
     ) -> None:
+        self._copies = copies
         self._learner = learner
         self._network = network
         self._evaluator = evaluator
@@ -173,13 +176,13 @@ class Judge:
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
         self._learner.ticked(moment)
-        self._tick = moment.tick
+        self._tick = moment.tick * self._copies
         self.evaluate_if_due()
 
     def evaluate_if_due(self) -> None:
-        """Evaluate the weights of this tick if it is one of ``every`` and has not been evaluated yet."""
+        """Evaluate the weights of this tick if one of ``every`` has come with it and has not been evaluated yet."""
         self.signal = None
-        if self._every is None or not self._tick or self._tick % self._every:
+        if self._every is None or self._tick // self._every == max(0, self._tick - self._copies) // self._every:
             return
         try:
             self._evaluate()

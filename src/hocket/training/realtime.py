@@ -239,6 +239,7 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
     landed_ns = history["time_ns"] - epoch_ns
     return TrainResult(
         run=result,
+        copies=[result],
         network=network,
         evaluations=[],
         final=final,

@@ -29,7 +29,9 @@ class TrainResult:
     """
 
     run: RunResult
-    """The training run; shorter than its ticks if an evaluation was good enough before."""
+    """The training run, of several copies the first one's; shorter if an evaluation was good enough before."""
+    copies: Sequence[RunResult] = field(repr=False)
+    """The run of each copy of the environment; one for ``envs=1``."""
     network: QNetwork
     """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]

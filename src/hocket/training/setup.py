@@ -21,9 +21,10 @@ from hocket.hooks.instrument import Instrument
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, TickCounter
-from hocket.learn.learners.options import Learners
-from hocket.learn.policy import LearnedPolicy, Unchanging, Weights, late_head_s
+from hocket.learn.learners.options import InLoop, Learners
+from hocket.learn.policy import HeadVersions, LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.copies import CopyReplay, ReplayOfCopies
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
@@ -37,10 +38,12 @@ from hocket.training.options import ActingOptions, Checkpoints, EvaluationOption
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """The arguments of `hocket.train`, checked, and an environment. ``evaluation`` is that under the clock."""
+    """The arguments of `hocket.train`, checked, and the environments. ``evaluation`` is that under the clock."""
 
     make_env: Callable[[], gym.Env[Any, Any]]
     env: gym.Env[Any, Any]
+    others: Sequence[gym.Env[Any, Any]] = ()
+    """More copies of it, which play in lockstep with it."""
     network: QNetwork
     algorithm: DeepQ
     rule: Rule
@@ -66,6 +69,8 @@ class TrainingSetup:
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "
                 "try q_network(..., pending=n), or late_binding=False"
             )
+        if self.others:
+            self._check_copies()
         check_spaces(self.env)
         if not isinstance(self.env.action_space, gym.spaces.Discrete):
             raise ConfigurationError(
@@ -84,6 +89,54 @@ class TrainingSetup:
                 f"frame_stack={frames}, and observations have the shape {shape}; stacks of so many frames "
                 "along the first axis are allowed; try hocket.envs.make_env(..., frame_stack=4), or leave it out"
             )
+
+    def _check_copies(self) -> None:
+        """Refuse copies that are one object, and what is of one environment."""
+        envs = self.environments
+        if len({id(env.unwrapped) for env in envs}) < len(envs):
+            raise ConfigurationError(
+                f"make_env returned the same {name_of(self.env)} object twice, and envs={len(envs)} copies play at the "
+                "same time; make_env must make a new one at each call; try lambda: gymnasium.make(...)"
+            )
+        for env in self.others:
+            for name in ("observation_space", "action_space"):
+                if getattr(env, name) != getattr(self.env, name):
+                    raise ConfigurationError(
+                        f"make_env made copies with {name} {getattr(self.env, name)} and {getattr(env, name)}; "
+                        "one for all is allowed; try a make_env that makes the same at each call"
+                    )
+        if isinstance(self.learner, InLoop):
+            raise ConfigurationError(
+                f"envs={len(envs)} with InLoop: a learner inside one loop has one environment; try hocket.RoundRobin(), "
+                "or envs=1"
+            )
+        if self.algorithm.alpha is not None:
+            raise ConfigurationError(
+                f"envs={len(envs)} with alpha={self.algorithm.alpha}: a replay of copies keeps no priorities; try "
+                "alpha=None, or envs=1"
+            )
+
+    @property
+    def environments(self) -> list[gym.Env[Any, Any]]:
+        """All copies."""
+        return [self.env, *self.others]
+
+    @property
+    def copies(self) -> int:
+        """How many there are."""
+        return 1 + len(self.others)
+
+    @property
+    def ticks_of_each(self) -> int:
+        """The ticks that each copy plays, at most: all together are the training's."""
+        return -(-int(self.ticks) // self.copies)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of each copy's run; that of the training if there is one."""
+        if self.copies == 1:
+            return [self.seed]
+        return [int(np.random.SeedSequence((self.seed, 1, copy)).generate_state(1)[0]) for copy in range(self.copies)]
 
     @property
     def stacked(self) -> bool:
@@ -124,19 +177,26 @@ class TrainingSetup:
 
     def empty_replay(self) -> Replay:
         """A replay for the environment's frames and the network's inputs; its transitions span n steps as they come."""
-        observations, algorithm = self.env.observation_space, self.algorithm
-        assert isinstance(observations, gym.spaces.Box)
-        return Replay(
-            self.replay.capacity,
-            observations.shape[1:] if self.stacked else observations.shape,
-            observations.dtype,
-            stack=self.replay.frame_stack if self.stacked else None,
-            pending=self.network.pending,
-            newest=self.network.newest is not None,
-            alpha=algorithm.alpha,
-        )
+        shape, options = self._frames()
+        return Replay(self.replay.capacity, *shape, **options, alpha=self.algorithm.alpha)
 
-    def collector(self, replay: Replay, *, first_tick: int = 0) -> Collector:
+    def empty_replay_of_copies(self) -> ReplayOfCopies:
+        """Likewise, of all copies."""
+        shape, options = self._frames()
+        return ReplayOfCopies(self.copies, self.replay.capacity, *shape, **options)
+
+    def _frames(self) -> tuple[tuple[Any, Any], dict[str, Any]]:
+        """The shape and type of one frame, and what else a replay keeps."""
+        observations = self.env.observation_space
+        assert isinstance(observations, gym.spaces.Box)
+        shape = observations.shape[1:] if self.stacked else observations.shape
+        return (shape, observations.dtype), {
+            "stack": self.replay.frame_stack if self.stacked else None,
+            "pending": self.network.pending,
+            "newest": self.network.newest is not None,
+        }
+
+    def collector(self, replay: Replay | CopyReplay, *, first_tick: int = 0) -> Collector:
         """Fills ``replay`` from a run that begins at ``first_tick`` of the training."""
         return Collector(
             replay,
@@ -158,7 +218,12 @@ class TrainingSetup:
         return EpsilonGreedy(actions=int(self.actions.n), epsilon=epsilon, ticks=ticks, seed=seed)
 
     def policy(
-        self, exploration: Exploration | None, weights: Weights | None = None, *, in_place: bool
+        self,
+        exploration: Exploration | None,
+        weights: Weights | None = None,
+        *,
+        in_place: bool,
+        heads: HeadVersions | None = None,
     ) -> LearnedPolicy:
         """By the network; see `LearnedPolicy`."""
         return LearnedPolicy(
@@ -170,15 +235,24 @@ class TrainingSetup:
             pending=self.network.pending,
             head_s=self.head_s,
             threads=self.threads,
+            heads=heads,
         )
 
-    def checked(self, policy: PolicyFactory) -> CheckedRun:
-        """The run of ``policy`` in this environment, checked.
+    def checked(self, policy: PolicyFactory, copy: int = 0) -> CheckedRun:
+        """The run of ``policy`` in the environment numbered ``copy``, checked.
 
         Raises:
             ConfigurationError: if something does not fit.
         """
-        return set_up(self.env, policy, self.rule, self.clock, ticks=self.ticks, default=self.default, seed=self.seed)
+        return set_up(
+            self.environments[copy],
+            policy,
+            self.rule,
+            self.clock,
+            ticks=self.ticks_of_each,
+            default=self.default,
+            seed=self.seeds[copy],
+        )
 
     def evaluator(self, policy: PolicyFactory, dispatcher: Dispatcher | None) -> Evaluator:
         """Plays ``policy`` under this rule and clock, and reports progress to ``dispatcher``."""

@@ -59,7 +59,7 @@ class QuickAdam(torch.optim.Adam):
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._begun = None  # the state's tensors are others now
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -84,7 +84,7 @@ class _SmoothL1(torch.autograd.Function):
         return _mean(functional.smooth_l1_loss(predicted, targets, reduction="none"), weights), errors
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         values, actions, errors, weights = ctx.saved_tensors
         slopes = errors.clamp(-1, 1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hocket.learn.algorithms.deep_q import DeepQ, UpdateResult
+from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.replay import Replay
 
 
@@ -48,7 +49,7 @@ class Updates:
         *,
         algorithm: DeepQ,
         network: nn.Module,
-        replay: Replay,
+        replay: Replay | ReplayOfCopies,
         seed: np.random.SeedSequence,
         batch_size: int | None = None,
     ) -> None:

@@ -1,0 +1,31 @@
+"""The collectors of several copies of an environment, counted as one: their ticks together are the training's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.copies import ReplayOfCopies
+
+
+class Collectors:
+    """As `Collector` for those who only count.
+
+    Args:
+        each: one a copy.
+        replay: of all copies.
+    """
+
+    def __init__(self, each: Sequence[Collector], replay: ReplayOfCopies) -> None:
+        self.each = tuple(each)
+        self.replay = replay
+
+    @property
+    def tick(self) -> int:
+        """How many ticks all copies have played together."""
+        return sum([collector.tick for collector in self.each])
+
+    @property
+    def error(self) -> str | None:
+        """The reason why no more ticks of a copy are kept, or None."""
+        return next((collector.error for collector in self.each if collector.error is not None), None)
