@@ -77,8 +77,9 @@ def test_locations_of_weights(command, trained):
     assert Trained.of(trained).weights == best
 
 
-def test_late_binding_is_kept(command):
-    late = ("--pending", "1", "--late-binding", "--rule", "tick-dispatch")
+@pytest.mark.parametrize("head", [("--pending", "1", "--head", "actions"), ("--head", "newest")])
+def test_late_binding_is_kept(command, head):
+    late = (*head, "--rule", "tick-dispatch")
     assert command(*QUICK, *late, "--out", "t")[0] == 0
     code, _, err = command(*RUN, "--policy", "t", "--json", "x.json")
     assert (code, err) == (0, "") and read("x.json")["binds"] > 30

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 
 from hocket.learn.exploration import EpsilonGreedy, OwnNoise  # noqa: E402
 from hocket.learn.policy import LearnedPolicy, greedy_policy  # noqa: E402
-from hocket.models.qnetwork import mlp_trunk, q_network  # noqa: E402
+from hocket.learn.weights.shared_weights import SharedWeights  # noqa: E402
+from hocket.models.qnetwork import mlp_trunk, newest_encoder, q_network  # noqa: E402
 
 SEEN, PENDING_ACTIONS = np.array([0.3, 0.8], np.float32), np.array([2, 1, 3])
 AS_INPUT = torch.from_numpy(SEEN)[None], torch.from_numpy(PENDING_ACTIONS)[None]
@@ -184,7 +185,100 @@ def test_a_used_policy_can_be_pickled(head_s, noisy):
     assert policy.trunk is not fresh.trunk if head_s else policy is not fresh
 
 
+DELAY, ALONE = np.array([3]), np.array([0])
+NEW = np.array([0.1, 0.9], np.float32)
+ALL_UNKNOWN = np.array([3, 3, 3])
+
+
+def seeing(**options):
+    return small(pending=3, newest=newest_encoder((2,), units=4), **options)
+
+
+def as_tensors(*arrays):
+    return [torch.from_numpy(array)[None] for array in arrays]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_head_that_sees_the_newest_observation(in_place):
+    network = seeing()
+    factory = LearnedPolicy(network=network, in_place=in_place, first_action=5, pending=3, head_s=0.001)
+    assert factory.newest and factory.tells_delay
+    answers = set()
+    for _ in range(30):
+        shake(network)
+        policy, alone = factory.build(), factory.build_alone()
+        seen, codes, newest = as_tensors(SEEN, PENDING_ACTIONS, NEW)
+        late = int(network(seen, codes, newest, torch.tensor([3])).argmax())
+        first = int(network(seen, torch.tensor([[3, 3, 3]]), newest, torch.tensor([0])).argmax())
+        assert policy.head(policy.trunk(SEEN), PENDING_ACTIONS, NEW, DELAY) == 5 + late
+        assert alone.head(None, ALL_UNKNOWN, NEW, ALONE) == 5 + first
+        answers |= {(late, first)}
+    assert len(answers) > 3
+    assert LearnedPolicy(network=small(pending=3), pending=3, head_s=0.001).build_alone() is None
+
+
+def test_a_head_alone_is_of_the_newest_version_and_has_no_trunk_of_its_own():
+    network, weights = seeing(), Counting()
+    alone = LearnedPolicy(network=network, weights=weights, pending=3, head_s=0.001).build_alone()
+    alone.head(None, ALL_UNKNOWN, NEW, ALONE)
+    assert alone.version == 1
+    alone.head(None, ALL_UNKNOWN, NEW, ALONE)
+    assert alone.version == 2
+    assert alone.head._network.trunk is network.trunk
+    assert alone.head._network.head is not network.head
+
+
+def test_a_head_alone_reads_its_own_part_of_shared_weights():
+    network = seeing()
+    weights = SharedWeights(network)
+    trained = copy.deepcopy(network)
+    shake(trained)
+    alone = LearnedPolicy(network=network, weights=weights, pending=3, head_s=0.001).build_alone()
+    with weights.writing() as (_, block):
+        for mine, theirs in zip(block.weights, weights.layout.matching(trained), strict=True):
+            mine.copy_(theirs.detach())
+    before = [value.clone() for value in network.state_dict().values()]
+    unknown, newest = as_tensors(ALL_UNKNOWN, NEW)
+    expected = int(trained.from_features(None, unknown, newest, torch.tensor([0])).argmax())
+    assert (alone.head(None, ALL_UNKNOWN, NEW, ALONE), alone.version) == (expected, 1)
+    acting = alone.head._network
+    for part in ("head", "newest"):
+        ours, theirs = getattr(acting, part).state_dict(), getattr(trained, part).state_dict()
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert all(torch.equal(a, b) for a, b in zip(before, network.state_dict().values(), strict=True))
+    weights.close()
+
+
+def test_a_head_alone_explores_by_random_numbers_of_its_own():
+    factory = LearnedPolicy(network=seeing(), in_place=True, exploration=by_chance(1.0), pending=3, head_s=0.001)
+    policy, alone = factory.build(), factory.build_alone()
+    factory.warm_up_alone(alone, ALL_UNKNOWN, NEW, ALONE)  # draws nothing
+    drawn = [alone.head(None, ALL_UNKNOWN, NEW, ALONE) for _ in range(300)]
+    assert np.bincount(drawn).min() > 60
+    assert drawn != [policy(SEEN, PENDING_ACTIONS, NEW, DELAY) for _ in range(300)]
+    again = factory.build_alone()
+    assert [again.head(None, ALL_UNKNOWN, NEW, ALONE) for _ in range(300)] == drawn
+
+
+def test_late_heads_that_see_the_newest_observation_keep_the_encoder_of_their_version():
+    network, weights = seeing(), Counting()
+    policy = LearnedPolicy(network=network, weights=weights, in_place=True, pending=3, head_s=0.001).build()
+    waiting, answers = [], set()
+    for _ in range(30):
+        waiting.append((policy.trunk(SEEN), copy.deepcopy(network)))
+        shake(network)
+        if len(waiting) > 3:
+            begun, snapshot = waiting.pop(0)
+            seen, codes, newest = as_tensors(SEEN, PENDING_ACTIONS, NEW)
+            expected = int(snapshot(seen, codes, newest, torch.tensor([3])).argmax())
+            assert policy.head(begun, PENDING_ACTIONS, NEW, DELAY) == expected
+            answers.add(expected)
+    assert len(answers) > 1
+
+
 def test_invalid_arguments_are_refused():
+    with pytest.raises(ConfigurationError, match=r"head_s=0 runs the network in one stage, and its head sees"):
+        LearnedPolicy(network=seeing(), pending=3)
     with pytest.raises(ConfigurationError, match="no noise"):
         LearnedPolicy(network=torch.nn.Linear(2, 3), exploration=OwnNoise())
     with pytest.raises(ConfigurationError, match="one stage"):

@@ -24,7 +24,7 @@ from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
 from hocket.learn.learners.tick_listener import LearningListener
-from hocket.models.qnetwork import mlp_trunk, q_network
+from hocket.models.qnetwork import mlp_trunk, newest_encoder, q_network
 from hocket.training.resumption import Checkpoints
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
@@ -75,6 +75,7 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
     algorithm = options.pop("algorithm", SMALL)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     torch.manual_seed(0)
+    newest = newest_encoder((4,), units=4) if options.pop("newest", False) else None
     known = {
         "learner": hocket.RoundRobin(1, **PACE),
         "replay": hocket.ReplayOptions(capacity=5000),
@@ -82,7 +83,9 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
     }
     return hocket.train(
         make_env,
-        q_network(*mlp_trunk(4, hidden=hidden), 2, pending=pending, support=support, noisy=algorithm.noisy),
+        q_network(
+            *mlp_trunk(4, hidden=hidden), 2, pending=pending, newest=newest, support=support, noisy=algorithm.noisy
+        ),
         algorithm,
         rule or hocket.TickDispatch(2),
         hocket.Realtime(hz=hz, executor=executor),
@@ -225,6 +228,29 @@ def test_late_binding_under_a_charge(tmp_path):
     records = records_of(tmp_path)
     known = (records["pending"] < 2).all(axis=1)  # 2 would be: unknown
     assert len(records) > 20 and known[10:].mean() > 0.3
+
+
+@pytest.mark.alone
+def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
+    """As above, and the head acts alone in the first two ticks: no tick is left to the default."""
+    result = live(
+        null,
+        hz=10,
+        ticks=60,
+        pending=2,
+        newest=True,
+        rule=hocket.TickDispatch(4),
+        acting=hocket.ActingOptions(charge=hocket.Constant(2.5 / 10)),
+        checkpoints=Checkpoints(tmp_path, every=10_000),
+    )
+    records = records_of(tmp_path)
+    assert result.updates > 0 and len(records) > 20
+    alone = records["delay"] == 0
+    assert 2 <= alone[:8].sum() and not alone[8:].any()
+    assert (records["pending"][alone] == 2).all()
+    assert (records["newest"] >= records["state"]).all() and (records["next_newest"] > records["newest"]).all()
+    late = records[~alone]
+    assert (late["delay"] == late["newest"] + 1 - late["state"]).all() and np.median(late["delay"]) == 3
 
 
 def test_evaluation_is_of_the_newest_weights_after_the_end():

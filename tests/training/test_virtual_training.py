@@ -17,7 +17,7 @@ from hocket.errors import CheckpointError, ConfigurationError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.algorithms.schedules import Linear
-from hocket.models.qnetwork import mlp_trunk, q_network
+from hocket.models.qnetwork import mlp_trunk, newest_encoder, q_network
 from hocket.training.options import Checkpoints
 from hocket.training.training import train
 
@@ -45,6 +45,7 @@ def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
     torch.manual_seed(seed)
     algorithm = algorithm or DQN(batch_size=8, target_every=20)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+    newest = newest_encoder((4,), units=4) if options.pop("newest", False) else None
     known = {
         "learner": hocket.RoundRobin(2, warm_up=50),
         "acting": hocket.ActingOptions(epsilon=EPSILON),
@@ -53,7 +54,7 @@ def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
     }
     return train(
         make_env,
-        q_network(*mlp_trunk(4, hidden=8), 2, pending=2, support=support, noisy=algorithm.noisy),
+        q_network(*mlp_trunk(4, hidden=8), 2, pending=2, newest=newest, support=support, noisy=algorithm.noisy),
         algorithm,
         hocket.TickDispatch(3),
         hocket.Virtual(hz=50, latency=hocket.LogNormal(0.04, 0.5), learning=hocket.Gamma(0.1, 4.0)),
@@ -96,16 +97,19 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("late", [False, True, "newest"])
 @pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
 def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
-    acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late)
-    whole = small(algorithm=algorithm, acting=acting)
-    first = small(algorithm=algorithm, acting=acting, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
+    newest = late == "newest"
+    acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late is True)
+    whole = small(algorithm=algorithm, acting=acting, newest=newest)
+    first = small(
+        algorithm=algorithm, acting=acting, newest=newest, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300)
+    )
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000600", "000000700"]
     assert first.run.record.ticks[-1] == 700
     for began in ("a", "a/000000600"):
-        result = small(algorithm=algorithm, acting=acting, resume=tmp_path / began)
+        result = small(algorithm=algorithm, acting=acting, newest=newest, resume=tmp_path / began)
         assert came_to(result) == came_to(whole)
     assert [each.tick for each in whole.evaluations] == [350, 700, 1050, 1200]
     assert whole.updates > 200 and sum(whole.stalenesses) > 0

@@ -193,8 +193,8 @@ class Trained:
         return LearnedPolicy(
             network=network.requires_grad_(False),
             first_action=int(env.action_space.start),
-            pending=trained.pending,
-            head_s=head_s if trained.late_binding else 0.0,
+            pending=trained.pending or 0,
+            head_s=head_s if trained.head in ("actions", "newest") else 0.0,
             threads=options.threads,
         )
 

@@ -24,6 +24,7 @@ from hocket.cli.options.acting import (
     rate_of,
     saved_options,
 )
+from hocket.cli.options.head import arranged
 from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.train import (
     NEEDS,
@@ -63,7 +64,7 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
             lambda result: save_training(options, result),
             lambda result: console.write_json(options.json, as_json(result)),
         ),
-        show=lambda result: show_training(options, result),
+        show=show_training,
     )
     if result.error is not None:
         raise HocketError(result.error)
@@ -77,7 +78,7 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
         return None
     run = run_of(result)
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
-    config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
+    config = {"options": kept_options(options), **run.config, "checkpoint": ended_at}
     config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
     kept = replace(run, config=config)
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
@@ -87,7 +88,7 @@ def save_training(options: TrainArguments, result: TrainResult | hocket.RunResul
     return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
 
 
-def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
+def show_training(result: TrainResult | hocket.RunResult) -> None:
     """Print the summary of the run and, if the training is complete, that of the learning."""
     console.say(str(run_of(result).summary()))
     if not isinstance(result, hocket.RunResult):
@@ -109,6 +110,7 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
         lasted = [b - a for a, b in zip(result.started_ns, result.landed_ns, strict=True)]
         figures["an update"] = f"{sum(lasted) / len(lasted) / 1e6:.3g} ms, loss {result.losses[-1]:.3g} in the end"
+    figures["head"] = str(run.config["head"])
     figures["evaluation"] = str(final)
     figures["mode"] = str(run.config["mode"])
     return figures
@@ -122,6 +124,8 @@ def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
     return {
         "run": asdict(result.run.summary()),
         "mode": result.run.config["mode"],
+        "head": result.run.config["options"]["head"],
+        "head_why": result.run.config["head"],
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
@@ -138,11 +142,7 @@ def execute(options: TrainArguments) -> TrainResult:
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
-    acting = hocket.ActingOptions(
-        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
-        late_binding=options.late_binding,
-        charge=charge_of(options),
-    )
+    charge = charge_of(options)
     replay = hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
@@ -154,14 +154,23 @@ def execute(options: TrainArguments) -> TrainResult:
     check_usual(
         hz=rate,
         workers=rule.initial_workers,
-        latency=(options.latency, acting.charge or latency),
+        latency=(options.latency, charge or latency),
         update_latency=(options.update_latency, update_latency),
     )
     check_learnable(options)
     algorithm = make_algorithm(options)
+    if latency is None and options.clock == "virtual":
+        latency = measured(options, algorithm)
+    arrangement = arranged(options, algorithm, hz=rate, law=charge or latency)
+    options = arrangement.options
+    acting = hocket.ActingOptions(
+        epsilon=None if options.epsilon_ticks is None else Linear(1.0, 0.05, options.epsilon_ticks),
+        late_binding=options.head == "actions",
+        charge=charge,
+    )
     network = make_network(options, algorithm)
     learn_from_demonstrations(options, network, algorithm)
-    clock = make_clock(options, rate, latency, lambda: measured(options, network))
+    clock = make_clock(options, rate, latency, lambda: measured(options, algorithm))
     if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
         clock = replace(clock, learning=update_latency)
@@ -181,7 +190,7 @@ def execute(options: TrainArguments) -> TrainResult:
             instruments.append(stack.enter_context(TensorBoardWriter(options.tensorboard)))
             instruments.append(stack.enter_context(TensorBoardPictures(options.tensorboard / "pictures")))
         say_starting(rule, clock)
-        return hocket.train(
+        result = hocket.train(
             lambda: make_world(options, drawn=drawn),
             network,
             algorithm,
@@ -200,6 +209,8 @@ def execute(options: TrainArguments) -> TrainResult:
             checkpoints=checkpoints,
             resume=options.resume,
         )
+    config = {**result.run.config, "head": str(arrangement), "options": kept_options(options)}
+    return replace(result, run=replace(result.run, config=config))
 
 
 def charge_of(options: TrainArguments) -> LatencyModel | None:
@@ -211,13 +222,14 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, network: QNetwork) -> hocket.analysis.Measured:
-    """Measure the inference times of ``network`` on this machine."""
+def measured(options: TrainArguments, algorithm: DeepQ) -> hocket.analysis.Measured:
+    """Measure the inference times of the network, in one stage, on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
+    network = make_network(replace(options, head="none", pending=0), algorithm)
     env = make_world(options)
     try:
-        return hocket.measure(env, LearnedPolicy(network=network, pending=options.pending, threads=options.threads))
+        return hocket.measure(env, LearnedPolicy(network=network, threads=options.threads))
     finally:
         env.close()
 

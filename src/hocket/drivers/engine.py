@@ -268,10 +268,10 @@ class Engine:
                 self._bind(command, event.time_ns)
             elif type(command) is c.ExecuteDefault:
                 self._executed = command
-                if self._alone is None:
-                    self._action = self._default(self._newest, self._action)
+                if self._tell_newest:
+                    self._act_unbound()
                 else:
-                    self._act_alone(self._alone)
+                    self._action = self._default(self._newest, self._action)
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.WakeAt:
@@ -283,9 +283,10 @@ class Engine:
             elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)
 
-    def _act_alone(self, alone: LoneHead) -> None:
+    def _act_unbound(self) -> None:
         """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
-        if not self._acts_alone:
+        alone = self._alone
+        if alone is None or not self._acts_alone:
             self._action, self._seen_newest = self._default(self._newest, self._action), -1
             return
         assert self._newest is not None

@@ -370,7 +370,7 @@ class _LearnedHead(Batching):
 
     def _values(self, network: Any, features: Tensor | None, late: list[Tensor]) -> Tensor:
         values: Tensor
-        if network.newest is None:
+        if getattr(network, "newest", None) is None:
             values = network.from_features(features, *late)
         else:
             *pending, newest, delays = late

@@ -29,6 +29,8 @@ from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
 
 _PICTURE_SIDE, _MINATAR = 64, (10, 10)
+UNITS = 32
+"""Outputs of an encoder of newest observations."""
 
 
 class QNetwork(nn.Module):
@@ -262,7 +264,7 @@ def q_network(
     return QNetwork(trunk, head, pending=pending, newest=encoder, byte_scale=byte_scale)
 
 
-def newest_encoder(shape: Sequence[int], *, units: int = 32) -> tuple[nn.Module, int]:
+def newest_encoder(shape: Sequence[int], *, units: int = UNITS) -> tuple[nn.Module, int]:
     """A small encoder of newest observations for `q_network`, and its number of outputs.
 
     It runs within the head's time, so it is as small as it can be: for stacks of pictures of at least 64 pixels a side

@@ -54,6 +54,51 @@ def test_ticks_of_a_resumed_run_count_on():
     assert records["reward"].tolist() == [1.0, 3.0 + GAMMA * 4.0]
 
 
+def test_decisions_of_a_head_that_sees_the_newest_observation():
+    """Delay 2 with pending actions: alone in tick 1, truncated in tick 3, all 100 ticks later; γ = 1/2."""
+    replay = Replay(10, (1,), pending=1, newest=True)
+    collector = Collector(replay, gamma=GAMMA, first_action=5, first_tick=100, unknown=2)
+
+    def told(tick, decided_on, pending, **options):
+        return replace(
+            moment(tick, decided_on=decided_on, reward=2.0**tick), newest=tick - 1, pending_actions=np.array([pending]),
+            **options,
+        )  # fmt: skip
+
+    end = {"truncated": True, "final_observation": np.array([33], np.uint8), "final_decided_on": 2, "final_newest": 3}
+    play(
+        collector,
+        told(1, -1, 2),
+        told(2, 0, 0),
+        told(3, 1, 1, **end, final_pending_actions=np.array([1])),
+        told(4, -1, 2),  # of the next episode, which begins in tick 3
+        told(5, 3, 0),
+    )
+    copied = replay.snapshot()
+    frames, records = copied["frames"][:, 0], copied["records"]
+    assert frames.tolist() == [0, 1, 2, 33, 3, 4, 5]
+    numbers = [[int(frames[n]) for n in records[name]] for name in ("state", "newest", "next_state", "next_newest")]
+    #         alone 1, 2, 3 | 4
+    assert numbers == [[0, 0, 1, 3], [0, 1, 2, 3], [0, 1, 2, 3], [1, 2, 33, 4]]
+    assert (records["delay"].tolist(), records["next_delay"].tolist()) == ([0, 2, 2, 0], [2, 2, 2, 2])
+    assert (records["pending"][:, 0].tolist(), records["next_pending"][:, 0].tolist()) == ([2, 0, 1, 2], [0, 1, 1, 0])
+    assert records["reward"].tolist() == [2.0, 4.0, 8.0, 16.0]
+    assert records["discount"].tolist() == [0.5] * 4
+
+
+@pytest.mark.parametrize(("ending", "kept"), [("terminated", 1), ("truncated", 0)])
+def test_an_end_whose_next_decision_cannot_be_known(ending, kept):
+    """Of a truncated episode the last transition is dropped; a terminated one needs no next decision."""
+    replay = Replay(10, (1,), newest=True)
+    collector = Collector(replay, gamma=GAMMA, first_action=5, unknown=2)
+    end = {"terminated": False, ending: True, "final_observation": np.array([33], np.uint8), "final_decided_on": -1}
+    play(collector, replace(moment(1, reward=1.0), newest=0), replace(moment(2, reward=4.0), **end))
+    assert len(replay) == kept
+    if kept:
+        batch = replay.sample(1, np.random.default_rng(0))
+        assert (batch.rewards.tolist(), batch.discounts.tolist(), batch.next_newest.tolist()) == ([3.0], [0.0], [[33]])
+
+
 def test_frames_of_the_run_before_are_no_part_of_it():
     """Its last frame may have the tick at which the new one begins, or be a tick ahead."""
     for ahead in (100, 101):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,70 @@ def test_one_transition_by_hand():
     assert (batch.weights.tolist(), batch.indices.tolist()) == ([1.0], [0])
     assert (batch.states.dtype, batch.actions.dtype, batch.pending.dtype) == (np.uint8, np.int64, np.int64)
     assert (batch.rewards.dtype, batch.discounts.dtype, batch.weights.dtype) == (np.float32,) * 3
+
+
+def test_newest_observations_by_hand():
+    """Delay 3 with stacks of two, alone in ticks 1 and 2, and truncated in tick 4: four stacks a transition."""
+    replay = small(stack=2, newest=True, pending=2, alpha=0.5)
+    for tick in range(5):
+        replay.add_frame(tick, frame(10 + tick))
+    told = [(0, 0, 0, (7, 7)), (0, 1, 0, (7, 7)), (0, 2, 3, (1, 2)), (1, 3, 3, (2, 3)), (2, 4, 3, (3, 4))]
+    for number, (before, after) in enumerate(pairwise(told)):
+        replay.add_transition(
+            before[0], number, reward=number, discount=0.5, next_tick=after[0],
+            pending=np.array(before[3]), next_pending=np.array(after[3]),
+            newest_tick=before[1], next_newest_tick=after[1], delay=before[2], next_delay=after[2],
+        )  # fmt: skip
+    replay.add_frame(4, frame(50), first=True)
+    batch = everything(replay)
+    assert batch.states[:, :, 0].tolist() == [[10, 10], [10, 10], [10, 10], [10, 11]]
+    assert batch.newest[:, :, 0].tolist() == [[10, 10], [10, 11], [11, 12], [12, 13]]
+    assert batch.next_states[:, :, 0].tolist() == [[10, 10], [10, 10], [10, 11], [11, 12]]
+    assert batch.next_newest[:, :, 0].tolist() == [[10, 11], [11, 12], [12, 13], [13, 14]]
+    assert (batch.delays.tolist(), batch.next_delays.tolist()) == ([0, 0, 3, 3], [0, 3, 3, 3])
+    assert (batch.pending.tolist(), batch.next_pending[-1].tolist()) == ([[7, 7], [7, 7], [1, 2], [2, 3]], [3, 4])
+    by_priority = replay.sample(64, np.random.default_rng(0), beta=0.4)
+    assert (by_priority.newest[:, 1, 0] == 10 + by_priority.actions).all()
+    again = small(stack=2, newest=True, pending=2, alpha=0.5)
+    again.restore(replay.snapshot())
+    for name in ("newest", "next_newest", "delays", "next_delays"):
+        assert np.array_equal(getattr(everything(again), name), getattr(batch, name))
+
+
+def test_a_frame_that_a_newest_observation_needs_is_kept():
+    """Transitions go when their oldest frame does, which is never the newest observation's."""
+    replay = Replay(100, (2,), frames=8, newest=True)
+    for tick in range(40):
+        replay.add_frame(tick, frame(tick))
+        if tick >= 4:
+            replay.add_transition(
+                tick - 4, tick, reward=0, discount=1, next_tick=tick - 3, newest_tick=tick - 1, next_newest_tick=tick
+            )
+    batch = everything(replay)
+    assert len(batch.actions) == 4
+    assert (batch.states[:, 0] == batch.actions - 4).all() and (batch.newest[:, 0] == batch.actions - 1).all()
+
+
+def test_newest_observations_that_do_not_fit():
+    replay, plain = small(newest=True), small()
+    for tick in range(4):
+        for each in (replay, plain):
+            each.add_frame(tick, frame(tick))
+    with pytest.raises(ConfigurationError, match=r"newest_tick=2 in a replay that keeps none; .*newest=True"):
+        plain.add_transition(0, 0, reward=0, discount=1, next_tick=1, newest_tick=2)
+    with pytest.raises(ConfigurationError, match=r"next_newest_tick=0 is older than its decision's own"):
+        replay.add_transition(0, 0, reward=0, discount=1, next_tick=1, newest_tick=0, next_newest_tick=0)
+    with pytest.raises(ConfigurationError, match=r"newest_tick=9 has no frame"):
+        replay.add_transition(0, 0, reward=0, discount=1, next_tick=1, newest_tick=9)
+    replay.add_transition(1, 0, reward=0, discount=1, next_tick=2)  # without features of its own: delay 1
+    batch = everything(replay)
+    assert (batch.newest.tolist(), batch.next_newest.tolist()) == ([[1, 1]], [[2, 2]])
+    assert everything(plain_with_one(plain)).newest.shape == (1, 0)
+
+
+def plain_with_one(replay):
+    replay.add_transition(0, 0, reward=0, discount=1, next_tick=1)
+    return replay
 
 
 def test_stacks_repeat_the_first_frame_and_end_with_their_episode():
@@ -171,6 +237,14 @@ def test_memory_and_length():
     )  # records of 32 bytes, a tree of two levels
     assert replay.bytes_per_transition == pytest.approx(expected / 1000, abs=1)
     assert len(replay) == 0
+
+
+def test_bytes_of_a_game_boy_transition_with_the_newest_observation():
+    """Two frame numbers and two delays more: 20 bytes a transition, not a frame."""
+    options = {"stack": 4, "pending": 7, "alpha": 0.5}
+    plain, newest = (Replay(10_000, (84, 84), newest=kept, **options).bytes_per_transition for kept in (False, True))
+    assert newest - plain == pytest.approx(20, abs=5)
+    assert newest <= 7500
 
 
 @pytest.mark.parametrize(

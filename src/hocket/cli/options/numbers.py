@@ -58,6 +58,7 @@ BOUNDS = {
     "warm_up": Bounds("1000", least=0),
     "epsilon_ticks": Bounds("20000", least=0),
     "pending": Bounds("0", least=0),
+    "newest_units": Bounds("32", least=1),
     "capacity": Bounds("100000", least=1),
     "gamma": Bounds("0.99", above=0, most=1),
     "learning_rate": Bounds("0.0001", above=0),

@@ -48,10 +48,15 @@ class TrainArguments(ActingArguments):
     """Ticks before the first update."""
     epsilon_ticks: int | None = None
     """Ticks in which the share of random actions falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
-    pending: int = 0
-    """Ticks of pending actions in the network's input."""
-    late_binding: bool = False
-    """Run the network's head just before its tick, on the pending actions known by then."""
+    head: Literal["auto", "none", "actions", "newest"] = "auto"
+    """What the network's head is told just before its tick (late binding): the actions executed since its observation,
+    or these and the newest observation; none runs the network in one stage. By default newest at a delay above 1 tick,
+    but for the classical loop (--rule sequential)."""
+    pending: int | None = None
+    """Ticks of pending actions in the network's input; by default as many as lie within the delay with a late head,
+    else 0."""
+    newest_units: int | None = None
+    """Units of the encoder of the newest observation; by default 32, or fewer if the head would be too slow."""
     capacity: int = 100_000
     """Transitions that the replay keeps."""
     gamma: float | None = None
@@ -177,7 +182,7 @@ def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
     import torch
 
     from hocket.learn.algorithms.rainbow import Rainbow
-    from hocket.models.qnetwork import impala_trunk, minatar_trunk, mlp_trunk, q_network
+    from hocket.models.qnetwork import UNITS, impala_trunk, minatar_trunk, mlp_trunk, newest_encoder, q_network
     from hocket.policies.devices import usable_device
 
     device = usable_device(options.device)
@@ -200,7 +205,8 @@ def make_network(options: TrainArguments, algorithm: DeepQ) -> QNetwork:
         trunk,
         features,
         int(space.n),
-        pending=options.pending,
+        pending=options.pending or 0,
+        newest=newest_encoder(shape, units=options.newest_units or UNITS) if options.head == "newest" else None,
         dueling=algorithm.dueling,
         noisy=algorithm.noisy,
         support=support,
