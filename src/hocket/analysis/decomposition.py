@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -28,7 +28,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
 from hocket.core.rules import Rule
 from hocket.core.rules.base import NOTHING, Schedule, Start
-from hocket.drivers.loop_thread import interruption
+from hocket.drivers.loop_thread import between_ticks, interruption
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import RunRecord
@@ -142,6 +142,9 @@ def decompose(
     Raises:
         ConfigurationError: if something does not fit.
         PolicyError: if the policy cannot be built or keeps failing.
+        KeyboardInterrupt: on Ctrl-C or another signal.
+
+    An error after two or more runs of each kind has their `Counterfactual` as its attribute ``result``.
     """
     if not isinstance(clock, Virtual):
         raise ConfigurationError(f"clock={clock!r} cannot repeat a run; try hocket.Virtual(hz=..., latency=...)")
@@ -151,40 +154,63 @@ def decompose(
     at_once = replace(clock, latency=Constant(0.0), head=Constant(0.0), learning=Constant(0.0))
     env = _SameEpisodes(make_env())
     prompt = factory if factory.chunk_length == 1 else _FirstOfChunk(factory, env.action_space)
-    rewards, episodes = np.zeros((runs, 3)), np.zeros((runs, 3))
-    fresh = 0
-    delays: list[NDArray[np.int64]] = []
+    played: list[_Played] = []
     try:
-        for run in range(runs):
+        with between_ticks() as interrupt:
+            for run in range(runs):
 
-            def play(rule: Rule, clock: Virtual, policy: PolicyFactory, run: int = run) -> RunRecord:
-                checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed + run)
-                record = clock.run(checked.setup(), ticks=checked.ticks)
-                if record.interrupted:
-                    raise interruption(record.signal)
-                return record
+                def play(rule: Rule, clock: Virtual, policy: PolicyFactory, run: int = run) -> RunRecord:
+                    checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed + run)
+                    record = clock.run(checked.setup(), ticks=checked.ticks)
+                    if interrupt.requested or record.interrupted:
+                        raise interruption(record.signal or interrupt.signal)
+                    return record
 
-            achieved = play(rule, clock, factory)
-            acted = Metrics(achieved)
-            when = acted.ticks.tick[acted.ticks.fresh]
-            free = play(At(range(1, ticks + 1)), at_once, prompt)
-            undelayed = play(At(when.tolist()), at_once, prompt)
-            rewards[run] = [sum(record.rewards) for record in (free, undelayed, achieved)]
-            episodes[run] = [_ended(record) for record in (free, undelayed, achieved)]
-            fresh += len(when)
-            delays.append(acted.delays)
-            if done is not None:
-                done(run + 1, runs)
+                achieved = play(rule, clock, factory)
+                acted = Metrics(achieved)
+                when = acted.ticks.tick[acted.ticks.fresh]
+                free = play(At(range(1, ticks + 1)), at_once, prompt)
+                undelayed = play(At(when.tolist()), at_once, prompt)
+                records = (free, undelayed, achieved)
+                played.append(
+                    _Played(
+                        [sum(record.rewards) for record in records],
+                        [_ended(record) for record in records],
+                        len(when),
+                        acted.delays,
+                    )
+                )
+                if done is not None:
+                    done(run + 1, runs)
+    except BaseException as error:
+        if len(played) > 1:
+            vars(error)["result"] = _counterfactual(played, ticks, seed)
+        raise
     finally:
         env.close()
-    every = np.concatenate(delays)
+    return _counterfactual(played, ticks, seed)
+
+
+class _Played(NamedTuple):
+    """The rewards and ended episodes of a run of each kind; the fresh ticks and delays of c."""
+
+    rewards: list[float]
+    episodes: list[int]
+    fresh: int
+    delays: NDArray[np.int64]
+
+
+def _counterfactual(played: Sequence[_Played], ticks: int, seed: int) -> Counterfactual:
+    rewards = np.array([run.rewards for run in played], np.float64)
+    episodes = np.array([run.episodes for run in played], np.float64)
+    delays = np.concatenate([run.delays for run in played])
     return Counterfactual(
         per_tick=_losses(rewards / ticks, seed),
         per_episode=_losses(rewards / episodes, seed) if episodes.all() else None,
-        coverage=fresh / (runs * ticks),
-        delay_mean=float(every.mean()) if len(every) else float("nan"),
+        coverage=sum(run.fresh for run in played) / (len(played) * ticks),
+        delay_mean=float(delays.mean()) if len(delays) else float("nan"),
         ticks=ticks,
-        runs=runs,
+        runs=len(played),
     )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from hocket.core.description import text
 from hocket.drivers.lockstep import Lockstep
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.loop_thread import Interrupt, between_ticks
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures
@@ -30,9 +30,9 @@ from hocket.learn.replay.collectors import Collectors
 from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
-from hocket.running.result import RunInterrupted, RunResult, attach_result
-from hocket.training.evaluation import Evaluation, Judge
-from hocket.training.result import TrainResult
+from hocket.running.result import RunResult
+from hocket.training.evaluation import Evaluation, Judge, unplayed
+from hocket.training.result import TrainResult, keeping_training
 from hocket.training.resumption import (
     PlayedRun,
     can_save_mid_episode,
@@ -60,6 +60,9 @@ class VirtualTraining:
         assert isinstance(clock, Virtual)
         self._training, self._replay = training, replay
         self._mid_episode = True
+        self._run: RunResult | None = None
+        self._copies: list[RunResult] = []
+        self._final: Evaluation | None = None
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector: Collector | Collectors
         if isinstance(replay, ReplayOfCopies):
@@ -111,11 +114,10 @@ class VirtualTraining:
             **training.options(),
         )
 
-    def play(self) -> tuple[list[RunResult], Evaluation]:
-        """Play the run to its end, or until `judge` ends it.
+    def play(self) -> TrainResult:
+        """Play the run to its end, or until `judge` ends it, and the evaluations after it.
 
-        Returns:
-            The result of each copy, and the final evaluation, whose weights the network has.
+        An error on the way has the result so far.
         """
         training = self._training
         checkpoints, ticks = training.checkpoints, self._checked.ticks
@@ -129,21 +131,51 @@ class VirtualTraining:
                     f"checkpoints of envs={training.copies} copies need environments that can be saved in the middle "
                     f"of an episode, and {self._checked.name} cannot; try envs=1, or no checkpoints"
                 )
-        with run.told(self._dispatcher, ticks):
-            with self._checked.keeping_result():
-                self._play_to_end(run)
-            of_copies = {"envs": training.copies} if training.copies > 1 else None
-            results = [
-                checked.result(each.record, of_copies)
-                for checked, each in zip(self._every_checked, run.runs, strict=True)
-            ]
-            return results, self._final(results[0])
+        # A signal while a checkpoint is being written, or between two evaluations, is noted too.
+        with run.told(self._dispatcher, ticks), between_ticks() as interrupt, keeping_training(self._result):
+            try:
+                with self._checked.keeping_result():
+                    self._play_to_end(run, interrupt)
+                of_copies = {"envs": training.copies} if training.copies > 1 else None
+                self._copies = [
+                    checked.result(each.record, of_copies)
+                    for checked, each in zip(self._every_checked, run.runs, strict=True)
+                ]
+                self._run = self._copies[0]
+            except BaseException as error:
+                self._run = vars(error).get("result")
+                raise
+            self.judge.conclude()
+            self._final = self.judge.final()
+            if interrupt.requested:
+                raise interrupt.error()
+        result = self._result()
+        assert result is not None
+        return result
 
-    def _play_to_end(self, run: PlayedRun) -> None:
+    def _result(self) -> TrainResult | None:
+        """The result so far; None before the run has begun."""
+        if self._run is None:
+            return None
+        log, best_tick = self.learners.log, self.judge.choose()
+        return TrainResult(
+            run=self._run,
+            copies=self._copies or [self._run],
+            network=self._training.network,
+            evaluations=self.judge.evaluations,
+            final=unplayed(best_tick) if self._final is None else self._final,
+            updates=len(log),
+            losses=log.losses,
+            stalenesses=log.stalenesses,
+            started_ns=log.started_ns,
+            landed_ns=log.landed_ns,
+            error=self.learners.error,
+        )
+
+    def _play_to_end(self, run: PlayedRun, interrupt: Interrupt) -> None:
         """Play and save ``run``. An error that ends it has the record so far attached."""
         judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
-        # A signal while a checkpoint is being written is noted too.
-        with run.kept_on_error(), between_ticks() as interrupt:
+        with run.kept_on_error():
             judge.evaluate_if_due()  # one that Ctrl-C ended before the checkpoint that is resumed
             if judge.enough(run.record):
                 pass
@@ -162,17 +194,6 @@ class VirtualTraining:
                 self._explain_absence(Path(checkpoints.folder), self._tick_of(run))
             record = run.end()
         record.signal = record.signal or judge.signal or interrupt.signal
-
-    def _final(self, result: RunResult) -> Evaluation:
-        """The evaluations after the run, whose ``result`` an error of theirs carries."""
-        try:
-            self.judge.conclude()
-            return self.judge.final()
-        except RunInterrupted as interrupted:
-            raise RunInterrupted(result, interrupted.signal) from None
-        except Exception as error:
-            attach_result(error, result)
-            raise
 
     def _explain_absence(self, folder: Path, tick: int) -> None:
         """If nothing has been saved, warn of it, and keep the reason in ``folder`` for a later resume."""
@@ -255,22 +276,6 @@ def train_virtual(training: TrainingSetup) -> TrainResult:
     torch.set_num_threads(training.threads)
     replay = training.empty_replay() if training.copies == 1 else training.empty_replay_of_copies()
     try:
-        played = VirtualTraining(training, replay)
-        results, final = played.play()
+        return VirtualTraining(training, replay).play()
     finally:
         replay.close()
-    learners, judge = played.learners, played.judge
-    log = learners.log
-    return TrainResult(
-        run=results[0],
-        copies=results,
-        network=training.network,
-        evaluations=judge.evaluations,
-        final=final,
-        updates=len(log),
-        losses=log.losses,
-        stalenesses=log.stalenesses,
-        started_ns=log.started_ns,
-        landed_ns=log.landed_ns,
-        error=learners.error,
-    )
