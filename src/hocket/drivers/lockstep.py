@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from hocket.drivers.executors.virtual import InferenceBatch
 from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
-from hocket.drivers.virtual import Virtual
+from hocket.drivers.virtual import Virtual, begin_run
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.record import RunRecord
 
@@ -38,7 +38,7 @@ class Lockstep:
 
     def __init__(self, clock: Virtual, setups: Sequence[RunSetup]) -> None:
         self._batch = InferenceBatch()
-        self.runs = [clock.begin(setup, self._batch) for setup in setups]
+        self.runs = [begin_run(clock, setup, self._batch) for setup in setups]
         self._batch.compute()
         self.tick = 0
         self.whole = True

@@ -72,29 +72,34 @@ class Virtual:
             run.play(ticks, until=until)
             return run.end()
 
-    def begin(self, setup: RunSetup, batch: InferenceBatch | None = None) -> VirtualRun:
-        """Make a run at tick 0, to be played in parts; ``batch``, as of `VirtualExecutor`, is the caller's to compute."""
-        cadence = Cadence(exact_hz(self.hz))
-        executor = VirtualExecutor(
-            setup,
-            latency=self.latency,
-            head=self.head,
-            learning=self.learning,
-            failures=FailureLog(self.failures),
-            batch=batch,
-        )
-        example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
-        engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
-        run = VirtualRun(
-            engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
-        )
-        with run.timed():
-            for _ in range(setup.rule.initial_workers):
-                executor.add_worker(cadence.epoch_ns)
-            executor.advance(cadence.epoch_ns, engine)
-            run.stepper.reset(setup.seed)
-            run.stepper.begin(engine, cadence.epoch_ns)
-        return run
+    def begin(self, setup: RunSetup) -> VirtualRun:
+        """Make a run at tick 0, to be played in parts."""
+        return begin_run(self, setup)
+
+
+def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = None) -> VirtualRun:
+    """`Virtual.begin` of a run among copies; ``batch``, as of `VirtualExecutor`, is the caller's to compute."""
+    cadence = Cadence(exact_hz(clock.hz))
+    executor = VirtualExecutor(
+        setup,
+        latency=clock.latency,
+        head=clock.head,
+        learning=clock.learning,
+        failures=FailureLog(clock.failures),
+        batch=batch,
+    )
+    example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
+    engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
+    run = VirtualRun(
+        engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
+    )
+    with run.timed():
+        for _ in range(setup.rule.initial_workers):
+            executor.add_worker(cadence.epoch_ns)
+        executor.advance(cadence.epoch_ns, engine)
+        run.stepper.reset(setup.seed)
+        run.stepper.begin(engine, cadence.epoch_ns)
+    return run
 
 
 class VirtualRun:

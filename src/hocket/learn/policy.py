@@ -80,7 +80,7 @@ class LearnedPolicy(PolicyFactory):
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`; those with an
             encoder of the newest observation need it.
         threads: torch threads of a worker's process; in place, the learner's setting holds.
-        heads: of a network in place, for the policies of copies of an environment, which share them; None makes some.
+        heads: `HeadVersions` of a network in place, which the policies of copies share; None makes some.
     """
 
     network: nn.Module = field(repr=False)
@@ -92,7 +92,7 @@ class LearnedPolicy(PolicyFactory):
     head_s: float = 0.0
 
     threads: int = 1
-    heads: HeadVersions | None = field(default=None, repr=False)
+    heads: Any = field(default=None, repr=False)
 
     newest: bool = field(init=False, repr=False)
     """True if the network has an encoder of the newest observation; its head is then told the delay as well."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from hocket.errors import ConfigurationError, MissingExtraError
 
@@ -27,6 +27,9 @@ from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
 from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
+
+if TYPE_CHECKING:
+    from hocket.models.hand_derived import HandDerived
 
 _PICTURE_SIDE, _MINATAR = 64, (10, 10)
 UNITS = 32
@@ -63,6 +66,7 @@ class QNetwork(nn.Module):
         self.trunk, self.head, self.newest = trunk, head, newest
         self.pending, self.unknown, self.byte_scale = pending, head.actions, byte_scale
         self._bfloat16, self._blocked = False, 0
+        self._by_hand: HandDerived | bool = True  # not known yet
         self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 
     def for_learning(self, *, bfloat16: bool = False) -> Self:
@@ -78,7 +82,7 @@ class QNetwork(nn.Module):
         on_cpu = all(weight.device.type == "cpu" for weight in self.parameters())
         if bfloat16 and on_cpu:
             warn_without_bfloat16("cpu")
-        self._bfloat16 = bfloat16
+        self._bfloat16, self._by_hand = bfloat16, True
         self._blocked = _blocked_layers(self.trunk) if on_cpu and not bfloat16 else 0
         if not self._blocked:
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -86,7 +90,7 @@ class QNetwork(nn.Module):
 
     def features(self, observation: Tensor) -> Tensor:
         """The trunk's features of observations, ``(batch, features)``. The slow stage."""
-        x = self._scaled(observation)
+        x = self.scaled(observation)
         dtype = x.dtype
         features: Tensor
         if self._blocked and x.dtype == torch.float32 and x.device.type == "cpu":
@@ -100,7 +104,21 @@ class QNetwork(nn.Module):
             features = self.trunk(x)
         return features.to(dtype)
 
-    def _scaled(self, observation: Tensor) -> Tensor:
+    def by_hand(self) -> HandDerived | None:
+        """Its values and gradients without autograd, which is quicker; None if it has not the parts for that."""
+        made = self._by_hand
+        if made is True:
+            from hocket.models.hand_derived import HandDerived
+
+            made = self._by_hand = HandDerived.of(self) or False
+        return made if not isinstance(made, bool) and made.suits() else None
+
+    @property
+    def in_bfloat16(self) -> bool:
+        """True if the trunk runs in bfloat16; see `for_learning`."""
+        return self._bfloat16
+
+    def scaled(self, observation: Tensor) -> Tensor:
         """An observation in the type of the weights; bytes are scaled."""
         dtype = next((weight.dtype for weight in self.head.parameters()), torch.float32)
         x = observation.to(dtype)
@@ -131,7 +149,7 @@ class QNetwork(nn.Module):
                     f"delays ({batch},): 0 without features, else the ticks from the observation to the action"
                 )
             parts.append(functional.one_hot(delays.long().clamp(max=self.pending + 2), self.pending + 3))
-            parts.append(self.newest(self._scaled(newest)))
+            parts.append(self.newest(self.scaled(newest)))
             if features is None:
                 parts.insert(0, parts[-1].new_zeros(batch, self.head.features - sum(part.shape[1] for part in parts)))
             else:

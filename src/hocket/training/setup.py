@@ -24,7 +24,7 @@ from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, TickC
 from hocket.learn.learners.options import InLoop, Learners
 from hocket.learn.policy import HeadVersions, LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
-from hocket.learn.replay.copies import CopyReplay, ReplayOfCopies
+from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
@@ -107,8 +107,8 @@ class TrainingSetup:
                     )
         if isinstance(self.learner, InLoop):
             raise ConfigurationError(
-                f"envs={len(envs)} with InLoop: a learner inside one loop has one environment; try hocket.RoundRobin(), "
-                "or envs=1"
+                f"envs={len(envs)} with InLoop: a learner inside one loop has one environment; try "
+                "hocket.RoundRobin(), or envs=1"
             )
         if self.algorithm.alpha is not None:
             raise ConfigurationError(
@@ -196,7 +196,7 @@ class TrainingSetup:
             "newest": self.network.newest is not None,
         }
 
-    def collector(self, replay: Replay | CopyReplay, *, first_tick: int = 0) -> Collector:
+    def collector(self, replay: Replay, *, first_tick: int = 0) -> Collector:
         """Fills ``replay`` from a run that begins at ``first_tick`` of the training."""
         return Collector(
             replay,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -66,7 +67,7 @@ class VirtualTraining:
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector: Collector | Collectors
         if isinstance(replay, ReplayOfCopies):
-            collector = Collectors([training.collector(part) for part in replay.parts], replay)
+            collector = Collectors([training.collector(cast(Replay, part)) for part in replay.parts], replay)
         else:
             collector = training.collector(replay)
         self._updates = Updates(

@@ -80,6 +80,14 @@ class Tensors(NamedTuple):
     weights: Tensor
 
 
+class Derived(NamedTuple):
+    """A loss whose gradient lies in the parameters: its value, each transition's error and its expected target."""
+
+    loss: float
+    errors: NDArray[np.float32]
+    targets: NDArray[np.float32]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
     """The figures of one update.
@@ -150,6 +158,13 @@ class DeepQ(ABC):
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """The loss, and each transition's expected target (B,)."""
 
+    def derive(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Derived | None:
+        """As `loss`, with the gradient written into ``online``'s parameters, by hand and without autograd.
+
+        None where the algorithm or the networks have no such way.
+        """
+        return None
+
     def target_of(self, online: Network) -> Network:
         """A copy of ``online`` that nothing is learned by."""
         return copy.deepcopy(online).requires_grad_(False)
@@ -182,26 +197,39 @@ class DeepQ(ABC):
         for network in (online, target):
             self.resample(network, generator)
         parameters = list(online.parameters())  # once: small networks are learned as fast as Python walks them
-        loss, targets = self.loss(online, target, as_tensors(batch, parameters[0].device))
-        value = loss.value.item()
-        if not math.isfinite(value):
-            raise DivergenceError(self._advice("loss", value))
-        present = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        if present:
-            torch._foreach_zero_(present)
-        loss.value.backward()  # type: ignore[no-untyped-call]
+        tensors = as_tensors(batch, parameters[0].device)
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        derived = self.derive(online, target, tensors)
+        if derived is None:
+            derived = self._derive_by_autograd(online, target, tensors, parameters)
+        elif not math.isfinite(derived.loss):
+            _forget_gradients(parameters)
+            raise DivergenceError(self._advice("loss", derived.loss))
         norm = _clip(parameters, self.max_grad_norm)
         if not math.isfinite(norm):
             _forget_gradients(parameters)
             raise DivergenceError(self._advice("gradient norm", norm))
-        low, high = targets.aminmax()
         return UpdateResult(
-            loss=value,
-            errors=loss.errors.cpu().numpy(),
+            loss=derived.loss,
+            errors=derived.errors,
             grad_norm=norm,
-            target_low=low.item(),
-            target_high=high.item(),
+            target_low=float(derived.targets.min()),
+            target_high=float(derived.targets.max()),
         )
+
+    def _derive_by_autograd(
+        self, online: nn.Module, target: nn.Module, batch: Tensors, parameters: list[nn.Parameter]
+    ) -> Derived:
+        loss, targets = self.loss(online, target, batch)
+        value = loss.value.item()
+        if not math.isfinite(value):
+            _forget_gradients(parameters)
+            raise DivergenceError(self._advice("loss", value))
+        torch._foreach_zero_([parameter.grad for parameter in parameters if parameter.grad is not None])
+        loss.value.backward()  # type: ignore[no-untyped-call]
+        return Derived(loss=value, errors=loss.errors.cpu().numpy(), targets=targets.cpu().numpy())
 
     def resample(self, network: nn.Module, generator: torch.Generator | None = None) -> None:
         """Draw new noise, if ``network`` is a noisy one."""
@@ -244,6 +272,23 @@ class DeepQ(ABC):
             f"the {what} of an update is {value}; only finite ones can be learned from; look for rewards or "
             f"observations that are not finite, else try a learning rate below {self.learning_rate:g}"
         )
+
+
+class ByHand(Protocol):
+    """The values and gradients of a network without autograd, such as `hocket.models.hand_derived.HandDerived`."""
+
+    def values(self, *inputs: Tensor, keep: bool = False) -> Tensor:
+        """As the network, called with ``inputs``; with ``keep`` for a `differentiate` that follows."""
+
+    def differentiate(self, slopes: Tensor) -> None:
+        """Write the gradients into the parameters' ``grad``, ``slopes`` being those of the values."""
+
+
+def derived_by_hand(network: nn.Module) -> ByHand | None:
+    """That of ``network``, if it has one."""
+    by_hand = getattr(network, "by_hand", None)
+    made: ByHand | None = None if by_hand is None else by_hand()
+    return made
 
 
 def _forget_gradients(parameters: list[nn.Parameter]) -> None:

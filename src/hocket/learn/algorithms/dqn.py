@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, Tensors
+from hocket.learn.algorithms import small_losses
+from hocket.learn.algorithms.deep_q import DeepQ, Derived, Tensors, derived_by_hand
 from hocket.learn.algorithms.losses import Loss, q_loss, td_targets
 
 
@@ -29,3 +30,17 @@ class DQN(DeepQ):
                 target(*batch.next_inputs),
                 next_selector=online(*batch.next_inputs) if self.double else None,
             )
+
+    def derive(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Derived | None:
+        """See `DeepQ.derive`: the slopes of `q_loss` are errors, clipped."""
+        learning, rating = derived_by_hand(online), derived_by_hand(target)
+        if learning is None or rating is None or type(self).loss is not DQN.loss:
+            return None
+        with torch.inference_mode():
+            selector = learning.values(*batch.next_inputs).numpy() if self.double else None
+            rated = rating.values(*batch.next_inputs).numpy()
+            targets = small_losses.td_targets(batch.rewards.numpy(), batch.discounts.numpy(), rated, selector)
+            values = learning.values(*batch.inputs, keep=True).numpy()
+            loss, errors, slopes = small_losses.q_loss(values, batch.actions.numpy(), targets, batch.weights.numpy())
+            learning.differentiate(torch.from_numpy(slopes))
+        return Derived(loss=loss, errors=errors, targets=targets)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
-from hocket.learn.replay.copies import CopyReplay
 from hocket.learn.replay.replay import Replay
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
 from hocket.spaces.codec import PendingActions
@@ -86,7 +85,7 @@ class Collector:
 
     def __init__(
         self,
-        replay: Replay | CopyReplay,
+        replay: Replay,
         *,
         gamma: float,
         first_action: int = 0,
