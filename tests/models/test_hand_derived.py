@@ -75,7 +75,7 @@ def gradients(network):
 def test_its_updates_are_those_of_autograd(shape, hidden, pending, newest, double):
     algorithm = DQN(double=double, max_grad_norm=1.0)
     learning, rating = (made(shape, pending, newest, hidden, seed) for seed in (1, 2))
-    assert HandDerived.of(learning) is not None and learning.by_hand() is not None
+    assert isinstance(learning.by_hand(), HandDerived)
     plain = Plain(copy.deepcopy(learning))
     for seed in range(2):  # the second time in memory that has been used
         sample = batch(shape, pending, newest, seed)

@@ -99,7 +99,7 @@ class EnvStepper:
             self.tell(moment)
 
     def observe(self, engine: Engine, tick: int, now_ns: int) -> Moment | None:
-        """Give ``engine`` the observation of tick ``tick``; the tick for `tell`, or None if there is nothing to call."""
+        """Give ``engine`` the observation of tick ``tick``; return what `tell` needs, if there is anything to call."""
         if self.listener is None and self.dispatcher is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
             return None

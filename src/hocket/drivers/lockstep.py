@@ -1,9 +1,9 @@
 """Several virtual runs of one agent in lockstep: copies of an environment that tick together.
 
-Each copy has its own schedule, episodes and record, those of a run of its own. What they share is their policy's network
+Each copy has its own schedule, episodes and record, those of a run of its own. The copies share their policy's network
 and what changes it: inferences that start at one instant are computed in one call, and learners see the copies' ticks
-in the order of their numbers. Nothing is computed from what a run of its own would not have had: an inference takes its
-inputs and the version of its weights when it starts.
+in the order of their numbers. An inference takes its inputs and the version of its weights when it starts, so nothing
+is computed from what a run of its own would not have had.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
+from hocket.learn.algorithms.deep_q import derived_by_hand
 from hocket.learn.exploration import Exploration, Explorer, OwnNoise, explorer
 from hocket.policies.base import Batching, Policy, PolicyFactory, Stages
 from hocket.policies.devices import device_of, own_stream
@@ -221,7 +222,9 @@ class Acting(Batching):
         """The actions."""
 
         def values(group: list[Prepared]) -> Tensor:
-            computed: Tensor = self._network(*_batches(group, self._device))
+            by_hand = derived_by_hand(self._network)
+            compute = self._network if by_hand is None else by_hand.values
+            computed: Tensor = compute(*_batches(group, self._device))
             return computed
 
         with self._stream, torch.inference_mode():

@@ -6,48 +6,47 @@ Where a `QNetwork` consists of `ReluChain` parts and a plain head, its gradient 
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from hocket.models.heads import ValueHead
-from hocket.models.qnetwork import QNetwork
+from hocket.models.heads import Head, ValueHead
 from hocket.models.relu_chain import Buffers, ReluChain
 
 _BACK = torch.ops.aten.threshold_backward
 
 
 class HandDerived:
-    """Values and gradients of ``network``, equal to autograd's to rounding, of float32 on a CPU. For one thread.
+    """Values and gradients of a Q-network, equal to autograd's to rounding, of float32 on a CPU. For one thread.
 
     Args:
-        network: one whose parts `of` accepts.
+        trunk, head, newest, pending: of the `hocket.models.qnetwork.QNetwork`; parts that `accepts` allows.
+        scaled: its method of this name.
     """
 
-    def __init__(self, network: QNetwork) -> None:
-        self._network = network
-        trunk, newest = network.trunk, network.newest
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: Head,
+        newest: nn.Module | None,
+        *,
+        pending: int,
+        scaled: Callable[[Tensor], Tensor],
+    ) -> None:
         assert isinstance(trunk, ReluChain) and (newest is None or isinstance(newest, ReluChain))
-        self._trunk, self._newest = trunk, newest
-        self._linear = [layer for layer in network.head.advantage if isinstance(layer, nn.Linear)]
+        self._trunk, self._newest, self._pending, self._scaled = trunk, newest, pending, scaled
+        self._unknown = head.actions
+        self._linear = [layer for layer in head.advantage if isinstance(layer, nn.Linear)]
         self._kept: tuple[Tensor, Buffers, Tensor | None, Buffers | None, list[Tensor], Tensor | None] | None = None
 
-    @classmethod
-    def of(cls, network: nn.Module) -> Self | None:
-        """The one of ``network``, or None if it has other parts."""
-        if type(network) is not QNetwork or network.in_bfloat16:
-            return None
-        head = network.head
-        if type(head) is not ValueHead or head.value is not None:
-            return None
-        chains = [network.trunk] if network.newest is None else [network.trunk, network.newest]
-        if not all(type(chain) is ReluChain for chain in chains):
-            return None
-        if not all(type(layer) in (nn.Linear, nn.ReLU) for layer in head.advantage):
-            return None
-        return cls(network)
+    @staticmethod
+    def accepts(trunk: nn.Module, head: Head, newest: nn.Module | None) -> bool:
+        """True if chains surround a head of linear layers."""
+        chains = type(trunk) is ReluChain and (newest is None or type(newest) is ReluChain)
+        plain = type(head) is ValueHead and head.value is None
+        return chains and plain and all(type(layer) in (nn.Linear, nn.ReLU) for layer in head.advantage)
 
     def suits(self) -> bool:
         """True if the weights are float32 on a CPU."""
@@ -65,19 +64,17 @@ class HandDerived:
         keep: bool = False,
     ) -> Tensor:
         """As ``network(…)``, without autograd; with ``keep`` for a `differentiate` that follows."""
-        network = self._network
-        x = network.scaled(observation)
-        features, buffers = self._trunk.keep(x)
+        features, buffers = self._trunk.keep(self._scaled(observation))
         parts, encoded, of_newest, told = [features], None, None, None
-        if network.pending:
+        if self._pending:
             assert pending is not None
-            parts.append(functional.one_hot(pending.long(), network.unknown + 1).flatten(1).float())
+            parts.append(functional.one_hot(pending.long(), self._unknown + 1).flatten(1).float())
         if self._newest is not None:
             assert newest is not None and delays is not None
             told = (delays > 0).unsqueeze(1).float()
             parts[0] = features * told
-            parts.append(functional.one_hot(delays.long().clamp(max=network.pending + 2), network.pending + 3).float())
-            encoded, of_newest = self._newest.keep(network.scaled(newest))
+            parts.append(functional.one_hot(delays.long().clamp(max=self._pending + 2), self._pending + 3).float())
+            encoded, of_newest = self._newest.keep(self._scaled(newest))
             parts.append(encoded)
         inputs = [features if len(parts) == 1 else torch.cat(parts, 1)]
         for layer in self._linear[:-1]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from hocket.errors import ConfigurationError, MissingExtraError
 
@@ -22,14 +22,12 @@ try:
 except ImportError as error:
     raise MissingExtraError("QNetwork (torch)", "train") from error
 
+from hocket.models.hand_derived import HandDerived
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
 from hocket.models.mlp import Mlp
 from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
-
-if TYPE_CHECKING:
-    from hocket.models.hand_derived import HandDerived
 
 _PICTURE_SIDE, _MINATAR = 64, (10, 10)
 UNITS = 32
@@ -106,17 +104,12 @@ class QNetwork(nn.Module):
 
     def by_hand(self) -> HandDerived | None:
         """Its values and gradients without autograd, which is quicker; None if it has not the parts for that."""
+        if self._by_hand is True:
+            parts = self.trunk, self.head, self.newest
+            suits = type(self) is QNetwork and not self._bfloat16 and HandDerived.accepts(*parts)
+            self._by_hand = HandDerived(*parts, pending=self.pending, scaled=self.scaled) if suits else False
         made = self._by_hand
-        if made is True:
-            from hocket.models.hand_derived import HandDerived
-
-            made = self._by_hand = HandDerived.of(self) or False
         return made if not isinstance(made, bool) and made.suits() else None
-
-    @property
-    def in_bfloat16(self) -> bool:
-        """True if the trunk runs in bfloat16; see `for_learning`."""
-        return self._bfloat16
 
     def scaled(self, observation: Tensor) -> Tensor:
         """An observation in the type of the weights; bytes are scaled."""
