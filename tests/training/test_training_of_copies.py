@@ -119,7 +119,7 @@ def test_learning_leaves_the_schedule_of_each_copy_as_it_is():
         assert commands(copy.record) == commands(alone.run.record)
 
 
-def test_ticks_count_those_of_all_copies():
+def test_ticks_count_those_of_all_copies(tmp_path):
     notes = Notes()
     result = small(
         ticks=1000, learner=hocket.RoundRobin(update_every=4, warm_up=60), instruments=[notes],
@@ -130,6 +130,8 @@ def test_ticks_count_those_of_all_copies():
     assert [each.tick for each in result.evaluations] == [351, 702, 1002]
     assert result.updates == (1000 - 60) // 4 + 1
     assert notes.progresses[-1].tick == 1002
+    result.save(tmp_path / "run")
+    assert [each.tick for each in hocket.load(tmp_path / "run").learning.evaluations] == [117, 234, 334]
     assert result.run.config["envs"] == 3 and result.run.config["ticks"] == 334
 
 
