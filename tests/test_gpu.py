@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),  # other packages' than the tested set may be there
 ]
 GPU = "cuda"
-ALGORITHMS = [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)]
+ALGORITHMS = [DQN(batch_size=8, target_ticks=20), Rainbow(batch_size=8, target_ticks=20)]
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +52,7 @@ BY_CHANCE = Linear(1.0, 1.0, 1)
 
 def learning(device, *, algorithm=None, **options):
     """`hocket.train` on CartPole, the same for every device but for rounding."""
-    algorithm = algorithm or DQN(batch_size=8, target_every=20)
+    algorithm = algorithm or DQN(batch_size=8, target_ticks=20)
     torch.manual_seed(3)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     network = q_network(*mlp_trunk(4, hidden=8), 2, pending=2, support=support, noisy=algorithm.noisy).to(device)
@@ -171,7 +171,7 @@ def learning_live(executor, *, learner, rule):
     return hocket.train(
         partial(gym.make, "CartPole-v1"),
         q_network(*mlp_trunk(4, hidden=8), 2, pending=2).to(GPU),
-        DQN(batch_size=8, target_every=20),
+        DQN(batch_size=8, target_ticks=20),
         rule,
         hocket.Realtime(hz=50, executor=executor),
         ticks=500,

@@ -130,6 +130,7 @@ OTHERS_PRIVATE = {  # of other packages, which have no public name for it
     "_replace": "named tuples: public by the documentation, so named to keep clear of fields",
     "_foreach_add_": "torch: one call for many tensors",
     "_foreach_copy_": "torch: likewise",
+    "_foreach_lerp_": "torch: likewise",
     "_foreach_mul_": "torch: likewise",
     "_foreach_norm": "torch: likewise",
     "_foreach_zero_": "torch: likewise",

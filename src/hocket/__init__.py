@@ -9,7 +9,7 @@ Default behaviours:     Default Fixed RepeatLast RandomDefault Fallback
 Inference times:        LatencyModel Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing Crowded
 Delay without workers:  InducedDelay
 Training:               train pretrain demonstrate Demonstrations InLoop RoundRobin ParallelBatch ActingOptions
-                        ReplayOptions EvaluationOptions Checkpoints TrainResult
+                        ReplayOptions DemonstrationOptions EvaluationOptions Checkpoints TrainResult
 Measuring and planning: measure measure_agent estimate_predictability decompose plan forecast Agent workers_needed
                         learners_needed
 Instruments:            Instrument LivePage
@@ -114,6 +114,7 @@ if TYPE_CHECKING:
     from hocket.training.demonstrations import demonstrate as demonstrate
     from hocket.training.options import ActingOptions as ActingOptions
     from hocket.training.options import Checkpoints as Checkpoints
+    from hocket.training.options import DemonstrationOptions as DemonstrationOptions
     from hocket.training.options import EvaluationOptions as EvaluationOptions
     from hocket.training.options import ReplayOptions as ReplayOptions
     from hocket.training.pretraining import pretrain as pretrain

@@ -53,7 +53,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.training.pretraining": "pretrain",
             "hocket.training.demonstrations": "demonstrate Demonstrations",
             "hocket.learn.learners.options": "InLoop RoundRobin ParallelBatch",
-            "hocket.training.options": "ActingOptions ReplayOptions EvaluationOptions Checkpoints",
+            "hocket.training.options": "ActingOptions ReplayOptions DemonstrationOptions EvaluationOptions Checkpoints",
             "hocket.training.result": "TrainResult",
         },
         "Measuring and planning": {
@@ -197,13 +197,16 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.learn.algorithms.dqn": "DQN",
             "hocket.learn.algorithms.rainbow": "Rainbow",
             "hocket.learn.algorithms.imitating_dqn": "ImitatingDQN",
-            "hocket.learn.algorithms.deep_q": "DeepQ Transitions Tensors UpdateResult",
+            "hocket.learn.algorithms.sac": "SAC ActorCriticNetwork SACLosses",
+            "hocket.learn.algorithms.deep_q": "DeepQ Tensors",
+            "hocket.learn.algorithms.algorithm": "Algorithm TargetSync Transitions UpdateResult",
             "hocket.learn.algorithms.schedules": "Linear constant",
         },
         "Losses": {
             "hocket.learn.algorithms.losses": (
                 "Loss td_targets q_loss margin_loss distribution_targets distribution_loss"
             ),
+            "hocket.learn.algorithms.entropy_losses": "soft_targets critics_loss actor_loss temperature_loss",
         },
         "Replay": {
             "hocket.learn.replay.replay": "Replay",
@@ -221,7 +224,12 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.models": {
         "Q-networks": {
-            "hocket.models.qnetwork": "q_network QNetwork impala_trunk mlp_trunk minatar_trunk",
+            "hocket.models.qnetwork": "q_network QNetwork newest_encoder impala_trunk mlp_trunk minatar_trunk",
+        },
+        "Actors and critics": {
+            "hocket.models.actor_and_critics": (
+                "actor_critic ActorCritic GaussianActor Critic TwinCritics vector_trunk squashed"
+            ),
         },
         "Networks": {
             "hocket.models.impala": "ImpalaNet parameter_count",
@@ -273,7 +281,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.training.training": "train",
             "hocket.training.pretraining": "pretrain",
             "hocket.training.demonstrations": "demonstrate Demonstrations",
-            "hocket.training.options": "ActingOptions ReplayOptions EvaluationOptions Checkpoints",
+            "hocket.training.options": "ActingOptions ReplayOptions DemonstrationOptions EvaluationOptions Checkpoints",
             "hocket.training.result": "TrainResult",
             "hocket.training.evaluation": "Evaluation",
         },

@@ -156,7 +156,7 @@ def test_without_pending_actions():
 @pytest.mark.parametrize("head_s", [0.001, 0.03], ids=["short", "longer than a tick"])
 @pytest.mark.parametrize("rule", [hocket.TickDispatch(5), hocket.TickDispatch(4, hold=False), hocket.Unstaggered(3)])
 def test_varying_delays_against_the_trace(rule, head_s):
-    """A head is told the newest observation that there is when it is called, and the delay of an action that follows."""
+    """A head is told the newest observation that there is when it is called, and the delay of the next tick's."""
     told = Told(pending=4, head_s=head_s)
     clock = hocket.Virtual(hz=HZ, latency=hocket.LogNormal(2.2 / HZ, 0.5), head=hocket.Constant(head_s / 2))
     result, heads, moments = play(rule, clock, ticks=600, told=told, length=90, seed=5)

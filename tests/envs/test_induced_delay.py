@@ -781,8 +781,6 @@ def test_options_that_cannot_work(options, message):
 
 
 def test_actions_that_do_not_fit():
-    with pytest.raises(ConfigurationError, match="Discrete actions, not Box"):
-        InducedDelay(gym.make("Pendulum-v1"), delay_ticks=2, pending_actions=True)
     with pytest.raises(ActionError, match="outside"):
         InducedDelay(Counting(), default=hocket.Fixed(9))
     env = InducedDelay(Counting())

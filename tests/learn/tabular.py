@@ -32,6 +32,7 @@ class Batch(NamedTuple):
     next_delays: np.ndarray
     weights: np.ndarray
     indices: np.ndarray
+    demonstrated: np.ndarray | None = None
 
 
 def batch_of(transitions, states=STATES):
@@ -67,10 +68,10 @@ def exact_values():
 
 
 def learn(algorithm, online, batch, updates):
-    """The target network and all results after so many updates."""
+    """The target network and all results after so many updates, one a tick."""
     target, optimizer = algorithm.target_of(online), algorithm.optimizer(online)
-    results = []
-    for count in range(1, updates + 1):
+    results, sync = [], algorithm.target_sync()
+    for tick in range(updates):
+        sync.before_update(online, target, tick, tick)
         results.append(algorithm.update(online, target, optimizer, batch))
-        algorithm.sync_target(online, target, count)
     return target, results

@@ -34,6 +34,7 @@ class Counting:
 
 class Far:
     tick = 10_000
+    interval_ticks = 1
 
 
 def small(**options):
@@ -90,6 +91,18 @@ def test_epsilon_is_that_of_the_tick():
     assert len({policy(SEEN) for _ in range(50)}) == 1
     clock.tick = 10
     assert len({policy(SEEN) for _ in range(50)}) == 3
+
+
+@pytest.mark.parametrize("interval_ticks", [1, 4, 8])
+def test_epsilon_is_a_rate_per_tick(interval_ticks):
+    """Of decisions that stand for m ticks 0.9^m are greedy: whatever m, 12,000 ticks without chance are as rare."""
+    network, clock = small(), Far()
+    clock.interval_ticks = interval_ticks
+    network.forward = lambda *inputs: torch.tensor([[0.0, 0.0, 1.0]])
+    options = EpsilonGreedy(actions=2, epsilon=by_chance(0.1).epsilon, ticks=clock, seed=np.random.SeedSequence(1))
+    policy = LearnedPolicy(network=network, in_place=True, exploration=options).build()
+    greedy = np.array([policy(SEEN) == 2 for _ in range(6000)])  # chance has actions 0 and 1 only
+    assert greedy.mean() == pytest.approx(0.9**interval_ticks, abs=0.02)  # the standard error is at most 0.0065
 
 
 def test_workers_of_their_own_have_weights_and_chances_of_their_own():

@@ -1,6 +1,7 @@
 """The gradient by hand is autograd's."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,8 @@ def batch(shape, pending, newest, seed=0):
         delays=rng.integers(6, size=SIZE),
         next_delays=rng.integers(6, size=SIZE),
         weights=rng.random(SIZE).astype(np.float32),
+        present=frames(False),
+        next_present=frames(False),
         indices=np.arange(SIZE),
     )
 
@@ -122,7 +125,8 @@ def test_other_networks_are_left_to_autograd(make):
 def test_another_loss_is_left_to_autograd():
     learning, rating = (made(ROW, 0, False, None, seed) for seed in (1, 2))
     sample = batch(ROW, 0, False)
-    with_margin = ImitatingDQN(margin=1.0).gradients(learning, rating, sample)
+    shown = replace(sample, demonstrated=np.ones(SIZE, bool))
+    with_margin = ImitatingDQN(margin=1.0).gradients(learning, rating, shown)
     without = DQN().gradients(learning, rating, sample)
     assert with_margin.loss > without.loss
 

@@ -156,6 +156,52 @@ def test_demonstrations_give_the_transitions_of_a_run_with_that_delay(delay):
         replay.close()
 
 
+@pytest.mark.parametrize("newest", [False, True])
+@pytest.mark.parametrize("delay", [1, 3, 5])
+def test_demonstrations_tell_a_late_head_what_a_run_tells_it(delay, newest):
+    """Every moment of a virtual run with late binding, but for those before the first decision of an episode."""
+    chance, space = np.random.default_rng(delay), spaces.Discrete(2)
+
+    class Kept(Noted):
+        def __init__(self):
+            super().__init__()
+            self.moments = []
+
+        def ticked(self, moment):
+            super().ticked(moment)
+            self.moments.append(moment)
+
+    kept = Kept()
+    hocket.run(
+        gym.make("CartPole-v1"),
+        hocket.TwoStage(
+            lambda observation: observation,
+            lambda features, *told: int(chance.integers(2)),
+            pending=3,
+            newest=newest,
+            tells_delay=newest,
+        ),
+        hocket.TickDispatch(delay),
+        hocket.Virtual(hz=50, latency=hocket.Constant((delay - 0.25) / 50)),
+        ticks=300,
+        default=hocket.RepeatLast(),
+        listener=kept,
+    )
+    ticks, shown = kept.demonstrations()
+    assert shown.episodes >= 4
+    compared = 0
+    for own, told in zip(kept.moments, shown.moments(delay, told=space, pending=3, newest=newest), strict=False):
+        assert (own.tick, own.action, own.decided_on) == (told.tick, told.action, told.decided_on)
+        if own.decided_on >= 0 or newest:
+            assert own.pending_actions.tolist() == told.pending_actions.tolist(), own.tick
+            assert own.newest == told.newest
+            compared += 1
+        if own.final_observation is not None and own.final_decided_on >= 0:
+            assert (own.final_decided_on, own.final_newest) == (told.final_decided_on, told.final_newest)
+            assert own.final_pending_actions.tolist() == told.final_pending_actions.tolist()
+    assert compared > ticks // 2
+
+
 def test_played_saved_and_read(tmp_path):
     env = gym.make("CartPole-v1")
     shown = hocket.demonstrate(env, lambda observation: int(observation[2] > 0), episodes=3, seed=4)

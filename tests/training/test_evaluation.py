@@ -54,13 +54,16 @@ def train(make_env=lambda: Paying(10), *, ticks=100, clock=None, warm_up=20, **o
 
 def test_the_weights_of_the_end_are_evaluated_too():
     result = train(ticks=250, evaluation=hocket.EvaluationOptions(every=100, episodes=2))
-    assert [each.tick for each in result.evaluations] == [100, 200, 250]
-    assert result.final.tick == 100  # all returns are 10, and the first of equals stays
+    assert [each.tick for each in result.evaluations] == [0, 100, 200, 250]
+    assert result.final.tick == 100  # all returns are 10: the first of equals stays, but for that of the beginning
 
 
 def test_a_training_shorter_than_the_interval_is_evaluated_at_its_end():
     result = train(ticks=60, evaluation=hocket.EvaluationOptions(episodes=3))
-    assert [(each.tick, each.returns.tolist()) for each in result.evaluations] == [(60, [10, 10, 10])]
+    assert [(each.tick, each.returns.tolist()) for each in result.evaluations] == [
+        (0, [10, 10, 10]),
+        (60, [10, 10, 10]),
+    ]
     assert result.final.tick == 60
     assert str(result.final) == "mean return 10 over 3 episodes, by the weights of tick 60"
 
@@ -92,23 +95,30 @@ class Learning:
         ({2: 5.0, 4: 3.0, 5: 4.0}, 2),
         ({2: math.nan, 4: 3.0, 5: 1.0}, 4),  # NaN is never the best
         ({2: math.nan, 4: math.nan, 5: math.nan}, 5),  # then the newest weights stay
+        ({0: 6.0, 2: 5.0, 4: 3.0, 5: 5.9}, 0),  # it began with better ones than it ever found
+        ({0: 6.0, 2: 5.0, 4: 6.0, 5: 6.0}, 4),  # as good is enough
+        ({0: math.nan, 2: 5.0, 4: 3.0, 5: 4.0}, 2),
     ],
 )
 def test_the_weights_returned_are_the_best_that_were_evaluated(means, best):
     learning = Learning()
+    torch.nn.init.zeros_(learning.network.weight)
     judge = module.Judge(learning, network=learning.network, evaluator=Rising(means), every=2)
+    if 0 in means:
+        judge.evaluate_if_due()
     for tick in range(1, 6):
         judge.ticked(type("Moment", (), {"tick": tick}))
     judge.conclude()
     final = judge.final()
     assert learning.network.weight.item() == final.tick == best
-    assert [each.tick for each in judge.evaluations] == [2, 4, 5]
+    assert [each.tick for each in judge.evaluations] == sorted(means)
 
 
 def test_episodes_that_never_end_are_cut():
     options = hocket.EvaluationOptions(every=80, episodes=5, max_ticks=30)
     result = train(Paying, ticks=100, evaluation=options)
     assert [(each.tick, each.returns.tolist(), each.cut) for each in result.evaluations] == [
+        (0, [30], True),
         (80, [30], True),
         (100, [30], True),
     ]
@@ -118,7 +128,7 @@ def test_episodes_that_never_end_are_cut():
 @pytest.mark.slow
 def test_by_default_an_evaluation_of_a_short_training_is_short():
     result = train(Paying, ticks=50)
-    assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[3600], [3600]]
+    assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[3600]] * 3
 
 
 def test_whole_episodes_count_where_there_are_some():
@@ -157,10 +167,12 @@ def test_instruments_get_each_evaluation(monkeypatch):
     watching = Watching()
     options = hocket.EvaluationOptions(episodes=2, max_ticks=500)
     train(ticks=40, evaluation=options, instruments=[watching])
-    assert len(watching.evaluating) == 2 * 20  # the evaluation of the end, and the final one, tick by tick
-    assert watching.evaluating[0] == EvaluationProgress(tick=40, episodes=0, ticks=1, episodes_wanted=2, tick_limit=500)
-    assert (watching.evaluating[19].episodes, watching.evaluating[19].ticks) == (2, 20)
-    assert watching.evaluations == [(40, 10.0)]
+    assert len(watching.evaluating) == 3 * 20  # those of the beginning and the end, and the final one, tick by tick
+    assert watching.evaluating[20] == EvaluationProgress(
+        tick=40, episodes=0, ticks=1, episodes_wanted=2, tick_limit=500
+    )
+    assert (watching.evaluating[39].episodes, watching.evaluating[39].ticks) == (2, 20)
+    assert watching.evaluations == [(0, 10.0), (40, 10.0)]
 
 
 def stopping(at, number=signal.SIGINT):
@@ -200,7 +212,19 @@ def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resume
     assert [path.name for path in tmp_path.iterdir()] == ["000000050"]
     resumed = train(stopping(-1), ticks=120, evaluation=options, resume=tmp_path)
     assert came_to(resumed) == came_to(train(stopping(-1), ticks=120, evaluation=options))
-    assert [each.tick for each in resumed.evaluations] == [50, 100, 120]
+    assert [each.tick for each in resumed.evaluations] == [0, 50, 100, 120]
+
+
+def test_a_training_that_is_interrupted_before_its_first_tick():
+    with pytest.raises(hocket.RunInterrupted) as info:
+        train(stopping(0), ticks=120)
+    assert len(info.value.result.record.ticks) == info.value.result.summary().ticks == 0
+
+
+def test_good_weights_at_the_beginning_do_not_end_it():
+    options = hocket.EvaluationOptions(every=30, episodes=2, good_enough=10.0)
+    result = train(ticks=120, evaluation=options)
+    assert [each.tick for each in result.evaluations] == [0, 30]
 
 
 def learned(result):

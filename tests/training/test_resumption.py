@@ -201,7 +201,7 @@ def test_another_environment_is_refused():
 # -- learning ----------------------------------------------------------------------------------------------------
 
 
-ALGORITHM = Rainbow(batch_size=8, target_every=20, learning_rate=3e-3)
+ALGORITHM = Rainbow(batch_size=8, target_ticks=20, learning_rate=3e-3)
 
 
 class TrainingLog:

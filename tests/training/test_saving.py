@@ -193,9 +193,10 @@ class Failing(Walk):
     ("at", "ticks", "played"),
     [
         (1, 50, 49),  # the training's own
-        (3, 5, 70),  # the first evaluation's
-        (4, 5, 100),  # that of the end
-        (5, 5, 100),  # the final one
+        (3, 5, 0),  # that of the evaluation at the beginning
+        (4, 5, 70),  # the second evaluation's
+        (5, 5, 100),  # that of the end
+        (6, 5, 100),  # the final one
     ],
 )
 def test_an_error_carries_the_training_up_to_there(at, ticks, played):
@@ -259,5 +260,5 @@ def test_harmless_differences_change_nothing(gives):
 )
 def test_invalid_values_of_environments_are_refused_by_name(gives, message):
     with pytest.raises(EnvError, match=message) as info:
-        train(lambda: Giving(**gives, from_tick=5), 100)
+        train(lambda: Giving(**gives, from_tick=5), 100, evaluation=hocket.EvaluationOptions(episodes=0))
     assert len(info.value.result.run.record.ticks) == 4

@@ -48,7 +48,7 @@ def learn(seed=0, **options):
     return hocket.train(
         Guess,
         q_network(*mlp_trunk(1, hidden=16), 2),
-        DQN(gamma=0.9, learning_rate=3e-3, target_every=50),
+        DQN(gamma=0.9, learning_rate=3e-3, target_ticks=50),
         hocket.TickDispatch(2),
         hocket.Virtual(hz=60, latency=hocket.Constant(0.01)),
         **{**known, **options},
@@ -61,7 +61,7 @@ def test_it_learns_to_say_it_back():
     # Delay 1: a policy that has learned is right on each of the ten ticks.
     assert result.final.mean == 10
     assert len(result.final.returns) == 5
-    assert [evaluation.tick for evaluation in result.evaluations] == [400, 800, 1200]
+    assert [evaluation.tick for evaluation in result.evaluations] == [0, 400, 800, 1200]
     assert result.updates == len(result.losses) == 1200 - 100 + 1  # one a tick from tick 100 on
     assert result.run.summary().coverage == 1
 
@@ -81,7 +81,7 @@ def test_good_enough_ends_it():
     evaluation = hocket.EvaluationOptions(every=400, episodes=5, good_enough=9.5)
     result = learn(ticks=100_000, evaluation=evaluation, instruments=[notes])
     assert result.evaluations[-1].mean >= 9.5
-    assert result.run.summary().ticks == result.evaluations[-1].tick < 100_000
+    assert 0 < result.run.summary().ticks == result.evaluations[-1].tick < 100_000
     assert notes.evaluations == [(each.tick, each.mean) for each in result.evaluations]
 
 

@@ -16,6 +16,8 @@ from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.algorithms.schedules import constant
 from hocket.learn.exploration import EpsilonGreedy
 from hocket.learn.policy import LearnedPolicy
+from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.replay import Replay
 from hocket.models.qnetwork import mlp_trunk, newest_encoder, q_network
 from hocket.training.options import Checkpoints
 from hocket.training.training import train
@@ -45,7 +47,7 @@ def small(*, envs=3, ticks=TICKS, make_env=cartpole, algorithm=None, kind="plain
     return train(
         make_env,
         network(kind),
-        algorithm or DQN(batch_size=8, target_every=20),
+        algorithm or DQN(batch_size=8, target_ticks=80),
         hocket.TickDispatch(3),
         hocket.Virtual(hz=50, latency=ODD, learning=learning or hocket.Gamma(0.1, 4.0)),
         ticks=ticks,
@@ -71,12 +73,6 @@ def seeds_of(copies, seed=3):
     return [int(np.random.SeedSequence((seed, 1, copy)).generate_state(1)[0]) for copy in range(copies)]
 
 
-class Still:
-    """The agent's tick, where ε does not depend on it."""
-
-    tick = 0
-
-
 @pytest.mark.parametrize("kind", ["plain", "late", "newest"])
 def test_each_copy_is_a_run_of_its_own_with_its_own_seed(kind):
     never = hocket.RoundRobin(warm_up=TICKS)
@@ -87,14 +83,17 @@ def test_each_copy_is_a_run_of_its_own_with_its_own_seed(kind):
     head_s = 0.0 if kind == "plain" else 0.001
     for copy, (seed, chance) in enumerate(zip(seeds_of(3), exploring.spawn(3), strict=True)):
         made = network(kind)
-        exploration = EpsilonGreedy(actions=2, epsilon=constant(0.2), ticks=Still(), seed=chance)
+        replay = Replay(400, (4,), np.float32, pending=made.pending, newest=kind == "newest")
+        collector = Collector(replay, gamma=0.99)
+        exploration = EpsilonGreedy(actions=2, epsilon=constant(0.2), ticks=collector, seed=chance)
         policy = LearnedPolicy(
             network=made, exploration=exploration, pending=made.pending, head_s=head_s, in_place=True
         )
         env = cartpole()
         clock = hocket.Virtual(hz=50, latency=ODD)
-        alone = hocket.run(env, policy, hocket.TickDispatch(3), clock, ticks=TICKS // 3, seed=seed)
+        alone = hocket.run(env, policy, hocket.TickDispatch(3), clock, ticks=TICKS // 3, seed=seed, listener=collector)
         env.close()
+        replay.close()
         record = result.copies[copy].record
         assert record.trace.rows.tobytes() == alone.record.trace.rows.tobytes()
         assert record.actions == alone.record.actions
@@ -127,18 +126,18 @@ def test_ticks_count_those_of_all_copies(tmp_path):
     )  # fmt: skip
     # A thousand ticks are no multiple of three: each copy plays 334. Updates are due at 60, 64, … 1000.
     assert [len(copy.record.ticks) for copy in result.copies] == [334] * 3
-    assert [each.tick for each in result.evaluations] == [351, 702, 1002]
+    assert [each.tick for each in result.evaluations] == [0, 351, 702, 1002]
     assert result.updates == (1000 - 60) // 4 + 1
     assert notes.progresses[-1].tick == 1002
     result.save(tmp_path / "run")
-    assert [each.tick for each in hocket.load(tmp_path / "run").learning.evaluations] == [117, 234, 334]
+    assert [each.tick for each in hocket.load(tmp_path / "run").learning.evaluations] == [0, 117, 234, 334]
     assert result.run.config["envs"] == 3 and result.run.config["ticks"] == 334
 
 
 def test_updates_in_no_time_are_those_of_one_environment_with_as_many_ticks():
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
     common = {"learner": hocket.RoundRobin(update_every=4, warm_up=60), "seed": 1, "ticks": 600}
-    algorithm, rule = DQN(batch_size=8, target_every=20), hocket.TickDispatch(1)
+    algorithm, rule = DQN(batch_size=8, target_ticks=80), hocket.TickDispatch(1)
     quiet = hocket.EvaluationOptions(episodes=0)
     one, two = (
         train(cartpole, network(), algorithm, rule, clock, envs=envs, evaluation=quiet, **common) for envs in (1, 4)

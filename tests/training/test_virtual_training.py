@@ -43,7 +43,7 @@ def closed():
 
 def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
     torch.manual_seed(seed)
-    algorithm = algorithm or DQN(batch_size=8, target_every=20)
+    algorithm = algorithm or DQN(batch_size=8, target_ticks=20)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     newest = newest_encoder((4,), units=4) if options.pop("newest", False) else None
     known = {
@@ -98,7 +98,7 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("late", [False, True, "newest"])
-@pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_every=20), Rainbow(batch_size=8, target_every=20)])
+@pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_ticks=20), Rainbow(batch_size=8, target_ticks=20)])
 def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     newest = late == "newest"
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late is True)
@@ -111,7 +111,7 @@ def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     for began in ("a", "a/000000600"):
         result = small(algorithm=algorithm, acting=acting, newest=newest, resume=tmp_path / began)
         assert came_to(result) == came_to(whole)
-    assert [each.tick for each in whole.evaluations] == [350, 700, 1050, 1200]
+    assert [each.tick for each in whole.evaluations] == [0, 350, 700, 1050, 1200]
     assert whole.updates > 200 and sum(whole.stalenesses) > 0
 
 

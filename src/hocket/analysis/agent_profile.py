@@ -88,7 +88,7 @@ def measure_agent(
     try:
         running.launch()
         workers = [child for child in multiprocessing.active_children() if child.pid not in before]
-        bench = _Bench(running, factory, space)
+        bench = _Bench(running, factory, space, codec)
         laws = {}
         busy_cores = float("nan")
         for number in numbers:
@@ -118,6 +118,7 @@ class _Bench:
     running: RealtimeExecutor
     policy: PolicyFactory
     space: gym.spaces.Box
+    codec: ActionCodec
     inference: int = 0
     began_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
     """By inference: its worker and its start."""
@@ -154,7 +155,7 @@ class _Bench:
         return durations_s
 
     def _inputs(self) -> tuple[NDArray[Any], ...]:
-        return (np.zeros(self.policy.pending, np.int64),) if self.policy.pending else ()
+        return (self.codec.unknown_actions(self.policy.pending),) if self.policy.pending else ()
 
     def _start(self, worker: int) -> None:
         inputs = (self.space.sample(), *(() if self.policy.head_s else self._inputs()))
@@ -164,7 +165,7 @@ class _Bench:
         self.inference += 1
 
     def _bind(self, inference: int, worker: int) -> None:
-        self.running.bind(inference, worker, late_inputs(self.policy, self.space.sample()), monotonic_ns())
+        self.running.bind(inference, worker, late_inputs(self.policy, self.codec, self.space.sample()), monotonic_ns())
 
 
 def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:

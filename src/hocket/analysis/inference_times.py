@@ -42,7 +42,7 @@ def measure(
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
     running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
-    pending_actions = (np.zeros(factory.pending, np.int64),) if factory.pending else ()
+    pending_actions = (codec.unknown_actions(factory.pending),) if factory.pending else ()
     durations_s: list[float] = []
     try:
         running.launch()
@@ -55,7 +55,7 @@ def measure(
             finished = _finished(running)
             durations_s.append((finished.time_ns - began_ns) / NS_PER_S)
             if isinstance(finished, TrunkFinished):
-                running.bind(number, WORKER, late_inputs(factory, observation), monotonic_ns())
+                running.bind(number, WORKER, late_inputs(factory, codec, observation), monotonic_ns())
                 _finished(running)
     finally:
         running.close()

@@ -268,7 +268,7 @@ def _bench(
         DQN(
             learning_rate=setting.learning_rate,
             batch_size=batch_size,
-            target_every=setting.target_every // EVERY,
+            target_ticks=setting.target_every,
             double=False,
             bfloat16=bfloat16,
         ),

@@ -118,6 +118,8 @@ def _bench(
         next_newest=np.zeros((batch_size, 0), np.uint8),
         delays=np.zeros(batch_size, np.int64),
         next_delays=np.zeros(batch_size, np.int64),
+        present=np.zeros((batch_size, 0), np.uint8),
+        next_present=np.zeros((batch_size, 0), np.uint8),
         weights=np.ones(batch_size, np.float32),
         indices=np.arange(batch_size),
     )

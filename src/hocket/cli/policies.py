@@ -18,7 +18,7 @@ import gymnasium as gym
 import hocket
 from hocket.cli.options.acting import OF_THE_ENV, RULE_NEEDS, ActingArguments, rate_of
 from hocket.cli.options.run import BY_WORD, RunArguments
-from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make_network
+from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make_network, with_algorithm
 from hocket.cli.options.typed import as_arguments, completing, options_in
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
@@ -178,7 +178,8 @@ class Trained:
 
         trained = self.options
         here = {name: getattr(options, name) for name in ("env", "env_args", "frame_stack", "device")}
-        network = make_network(replace(trained, **here), make_algorithm(trained))
+        settled = with_algorithm(replace(trained, **here))
+        network = make_network(settled, make_algorithm(settled))
         try:
             network.load_state_dict(load_file(self.weights))
         except (OSError, SafetensorError) as error:
@@ -188,12 +189,12 @@ class Trained:
                 f"{self.weights} fits no network for {options.env}: it was trained with --env {trained.env} "
                 f"--frame-stack {trained.frame_stack}; try that ({str(error).splitlines()[-1].strip()})"
             ) from error
-        assert isinstance(env.action_space, gym.spaces.Discrete)
+        space = env.action_space
         head_s = late_head_s(rate_of(options), realtime=options.clock == "realtime")
         return LearnedPolicy(
             network=network.requires_grad_(False),
-            first_action=int(env.action_space.start),
-            pending=trained.pending or 0,
+            first_action=int(space.start) if isinstance(space, gym.spaces.Discrete) else 0,
+            pending=network.pending,
             head_s=head_s if trained.head in ("actions", "newest") else 0.0,
             threads=options.threads,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +26,7 @@ from hocket.cli.options.acting import (
 )
 from hocket.cli.options.head import arranged
 from hocket.cli.options.live import check_live, live_page
+from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.train import (
     NEEDS,
     NOT_KEPT,
@@ -36,6 +37,8 @@ from hocket.cli.options.train import (
     make_learner,
     make_learning_rule,
     make_network,
+    make_replay_options,
+    with_algorithm,
 )
 from hocket.cli.outcome import conclude
 from hocket.errors import ConfigurationError, HocketError
@@ -47,7 +50,8 @@ from hocket.results.descriptions import default_fields
 from hocket.results.files import make_folder, write_json
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
     from hocket.training.result import TrainResult
 
@@ -58,6 +62,8 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
     hocket train --config FOLDER/config.json --resume FOLDER resumes a training.
     """
     console.check_writable(out=options.out, json=options.json)
+    check_numbers(options)
+    options = with_algorithm(options)
     result = conclude(
         lambda: execute(options),
         save=(
@@ -121,7 +127,7 @@ def as_json(result: TrainResult) -> dict[str, Any]:
         "updates": result.updates,
         "staleness_mean": sum(stale) / len(stale) if len(stale) else None,
         "staleness_max": max(stale) if len(stale) else None,
-        "final_mean_return": final.mean if len(final.returns) else None,
+        "final_mean": final.mean if len(final.returns) else None,
         "final_tick": final.tick,
         "evaluations": [{"tick": each.tick, "mean_return": each.mean} for each in result.evaluations],
         "error": result.error,
@@ -134,8 +140,7 @@ def execute(options: TrainArguments) -> TrainResult:
     check_acting(options, NEEDS)
     check_live(options.live, options.live_port, options.live_host)
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
-    charge = charge_of(options)
-    replay = hocket.ReplayOptions(capacity=options.capacity, frame_stack=options.frame_stack)
+    charge, replay = charge_of(options), make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
         every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )
@@ -161,7 +166,7 @@ def execute(options: TrainArguments) -> TrainResult:
         charge=charge,
     )
     network = make_network(options, algorithm)
-    learn_from_demonstrations(options, network, algorithm)
+    shown = learn_from_demonstrations(options, network, algorithm)
     clock = make_clock(options, rate, latency, lambda: measured(options, algorithm))
     if update_latency is not None:
         assert isinstance(clock, hocket.Virtual)
@@ -198,6 +203,7 @@ def execute(options: TrainArguments) -> TrainResult:
             threads=options.threads,
             seed=options.seed,
             instruments=instruments,
+            demonstrations=shown,
             checkpoints=checkpoints,
             resume=options.resume,
         )
@@ -214,7 +220,7 @@ def charge_of(options: TrainArguments) -> LatencyModel | None:
     return parse_latency(options.latency)
 
 
-def measured(options: TrainArguments, algorithm: DeepQ) -> hocket.analysis.Measured:
+def measured(options: TrainArguments, algorithm: Algorithm) -> hocket.analysis.Measured:
     """Measure the inference times of the network, in one stage, on this machine."""
     from hocket.learn.policy import LearnedPolicy
 
@@ -252,29 +258,44 @@ def kept_options(options: TrainArguments) -> dict[str, Any]:
     return saved_options(options, without=NOT_KEPT)
 
 
-def learn_from_demonstrations(options: TrainArguments, network: QNetwork, algorithm: DeepQ) -> None:
-    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was."""
-    if options.demonstrations is None or options.resume is not None:
-        return
-    from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
+def learn_from_demonstrations(
+    options: TrainArguments, network: QNetwork | ActorCritic, algorithm: Algorithm
+) -> hocket.DemonstrationOptions | None:
+    """Pre-train ``network`` if the options say so; skipped for a resumed training, which already was.
 
-    env = make_world(options)
-    env.close()
-    assert isinstance(env.action_space, gym.spaces.Discrete)
-    demonstrations = hocket.Demonstrations.load(options.demonstrations)
-    known = {field.name: getattr(algorithm, field.name) for field in fields(algorithm)}
-    losses = hocket.pretrain(
-        demonstrations,
-        network,
-        ImitatingDQN(**known, margin=options.margin, margin_weight=float(options.margin > 0)),
-        actions=env.action_space,
-        delay_ticks=options.pretrain_delay,
-        updates=options.pretrain_updates,
-        frame_stack=options.frame_stack,
-        threads=options.threads,
-        seed=options.seed,
+    Returns:
+        the demonstrations that the training keeps, or None.
+    """
+    if options.demonstrations is None:
+        return None
+    from hocket.learn.algorithms.dqn import DQN
+    from hocket.models.qnetwork import QNetwork
+
+    share = options.demonstration_share
+    shown = hocket.DemonstrationOptions(
+        hocket.Demonstrations.load(options.demonstrations),
+        delay_ticks=options.demonstration_delay,
+        interval_ticks=options.demonstration_interval,
+        **({"share": share} if share else {}),
     )
-    console.say(
-        f"pre-trained: {len(losses):,} updates on {demonstrations.episodes} episodes of mean return "
-        f"{demonstrations.returns.mean():.4g}; loss {losses[-1]:.3g} in the end"
-    )
+    if options.resume is None:
+        env = make_world(options)
+        env.close()
+        assert isinstance(env.action_space, gym.spaces.Discrete)
+        assert isinstance(network, QNetwork) and isinstance(algorithm, DQN)
+        losses = hocket.pretrain(
+            shown,
+            network,
+            algorithm,
+            actions=env.action_space,
+            updates=options.pretrain_updates,
+            replay=make_replay_options(options),
+            threads=options.threads,
+            seed=options.seed,
+        )
+        demonstrations = shown.demonstrations
+        console.say(
+            f"pre-trained: {len(losses):,} updates on {demonstrations.episodes} episodes of mean return "
+            f"{demonstrations.returns.mean():.4g}; loss {losses[-1]:.3g} in the end"
+        )
+    return shown if share else None

@@ -10,7 +10,6 @@ import traceback
 from typing import Any, Self
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from hocket.errors import PolicyError
@@ -29,7 +28,7 @@ class LoneHead:
         codec: of the action space.
 
     Attributes:
-        pending_actions: the codes that the head is given: all unknown.
+        pending_actions: as the head is given them: all unknown.
     """
 
     def __init__(self, policy: Stages, pending: int, codec: ActionCodec) -> None:
@@ -37,8 +36,7 @@ class LoneHead:
         self._codec = codec
         self.pending_actions: PendingActions = NOTHING_PENDING
         if pending:
-            assert isinstance(codec.space, spaces.Discrete)
-            self.pending_actions = np.full(pending, int(codec.space.n), np.int64)
+            self.pending_actions = codec.unknown_actions(pending)
 
     @classmethod
     def of(cls, factory: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> Self | None:

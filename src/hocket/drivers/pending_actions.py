@@ -1,18 +1,16 @@
 """The actions pending at the start of an inference: without future information, they make the delayed problem Markov.
 
-One code for each tick from the observation's next to the one before the inference's own target: the action that the
+One row for each tick from the observation's next to the one before the inference's own target: the action that the
 tick will execute, if the inference aimed at it had finished by now; the default's action, if no inference aims at the
-tick and that action can be foreseen; else ``unknown``, which is the number of actions. Both drivers use this class, so
-the policy's input is the same. Source: Katsikopoulos and Engelbrecht 2003 (state augmentation), with Definition 1 of
-Riemer et al. 2025.
+tick and that action can be foreseen; else ``unknown``. `hocket.spaces.codec.PendingActions` has the form of the rows.
+Both drivers use this class, so the policy's input is the same. Source: Katsikopoulos and Engelbrecht 2003 (state
+augmentation), with Definition 1 of Riemer et al. 2025.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
 from hocket.core.commands import StartInference
@@ -26,26 +24,21 @@ class PendingTracker:
 
     Args:
         rows: the number of ticks after the observation that a policy's input covers.
-        codec: of a Discrete action space.
+        codec: of the action space.
         default: the default behaviour; only a `Foreseeable` one has actions known in advance. None if a head acts in
             its place at times.
 
     Raises:
-        ConfigurationError: if actions are not Discrete, or come in chunks.
+        ConfigurationError: if actions come in chunks.
     """
 
     def __init__(self, rows: int, codec: ActionCodec, default: BoundDefault | None) -> None:
-        if not isinstance(codec.space, spaces.Discrete):
-            raise ConfigurationError(
-                f"pending={rows} needs Discrete actions, not {codec.space}; try pending=0 or a Discrete space"
-            )
         if codec.chunk_length > 1:
             raise ConfigurationError(
                 f"pending={rows} with chunk_length={codec.chunk_length} is not supported; try chunk_length=1"
             )
         self._rows = rows
-        self._first = int(codec.space.start)
-        self._all_unknown: PendingActions = np.full(rows, int(codec.space.n), np.int64)
+        self._codec = codec
         self._foresee = default if isinstance(default, Foreseeable) else None
         self._aimed: dict[int, list[tuple[int, int]]] = {}  # coming tick → (observation, inference) that aim at it
         self._aimless = 0  # inferences in flight that aim at no tick in particular
@@ -82,7 +75,7 @@ class PendingTracker:
     def pending_actions(
         self, observation: int, target: int, last_action: Any, answers: dict[int, NDArray[Any]]
     ) -> PendingActions:
-        """Return a new array of codes for an inference on ``observation`` that aims at tick ``target`` and starts now.
+        """Return new pending actions for an inference on ``observation`` that aims at tick ``target`` and starts now.
 
         Args:
             observation, target: by tick; ``target`` is -1 if it aims at none.
@@ -90,12 +83,12 @@ class PendingTracker:
             answers: by live inference, its answer; empty while it runs.
 
         Returns:
-            ``(rows,)``; ``unknown`` from the target on.
+            ``rows`` rows; unknown from the target on.
         """
         if last_action is None and self._foresee is not None:
             last_action = self._foresee.initial  # nothing has been executed yet
         self._late = [inference for inference in self._late if inference in answers]
-        rows = self._all_unknown.copy()
+        rows = self._codec.unknown_actions(self._rows)
         for row in range(self._rows):
             tick = observation + 1 + row
             if 0 <= target <= tick:
@@ -105,7 +98,7 @@ class PendingTracker:
             if action is None:
                 last_action = None
                 continue
-            rows[row] = int(action) - self._first
+            self._codec.note_known(rows, row, action)
             last_action = action
         return rows
 

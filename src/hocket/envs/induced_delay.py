@@ -7,6 +7,7 @@ scheduler: it executes, tick for tick, the same actions as the virtual driver wi
 
 from __future__ import annotations
 
+import math
 import warnings
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
@@ -79,12 +80,13 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         default: what fills the other ticks; the first action of a Discrete, zeros in a Box, if None.
         pending_actions: add to each observation what ticks o+1 ... o+``delay_ticks``-1 will execute, as far as it is
             known at tick o, or with ``newest`` what has executed since the late observation; this makes the problem
-            Markov again. One row a tick, one-hot over the actions and, last, ``unknown``: a decision whose inference
-            is still running, or a default that cannot be foreseen (random, or a function of later observations).
-            Fixed delays and Discrete actions only. A one-dimensional Box becomes a longer one of the same dtype, rows
-            appended (any MLP takes it); other observations become
-            ``Dict(observation=..., pending=Box(0, 1, (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending
-            and the observation is unchanged. None is False.
+            Markov again. One row a tick. Discrete actions: one-hot over the actions and, last, ``unknown``: a decision
+            whose inference is still running, or a default that cannot be foreseen (random, or a function of later
+            observations). Box actions: their elements and, last, 1; all 0 if unknown. Fixed delays only. A
+            one-dimensional Box becomes a longer one of the same dtype, rows appended (any MLP takes it); other
+            observations, and integers beside Box actions, become ``Dict(observation=..., pending=Box(...,
+            (delay_ticks - 1, n + 1)))``. With delay 1 nothing is pending and the observation is unchanged. None is
+            False.
         newest: decide by late binding on the newest observation as well; see above. A one-dimensional Box is followed
             by the rows of pending actions, if there are any, a number that is 1 if there are features and else 0, and
             the newest observation; other observations become a ``Dict`` with ``ready=Box(0, 1, (1,))`` and ``newest``.
@@ -260,6 +262,49 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
 
 
+class _Rows:
+    """Pending actions as rows of numbers: Discrete ones one-hot, elements of a Box with a mask."""
+
+    def __init__(self, actions: spaces.Space[Any], count: int) -> None:
+        self.box = isinstance(actions, spaces.Box)
+        low: Any = 0
+        high: Any = 1
+        self._first = 0
+        if isinstance(actions, spaces.Discrete):
+            self._first = int(actions.start)
+            size = int(actions.n)
+        else:
+            assert isinstance(actions, spaces.Box)
+            size = math.prod(actions.shape)
+            # The elements of an action, or zeros, and the mask.
+            low = np.append(np.minimum(actions.low, 0), 0)
+            high = np.append(np.maximum(actions.high, 0), 1)
+        self.shape = count, size + 1
+        self._ends = low, high
+
+    def space(self, dtype: Any) -> spaces.Box:
+        """Of the rows."""
+        low, high = (np.broadcast_to(np.asarray(end, dtype), self.shape) for end in self._ends)
+        return spaces.Box(low, high, dtype=dtype)
+
+    def of(self, actions: list[Any], dtype: Any) -> NDArray[Any]:
+        """The rows of ``actions``, None where unknown."""
+        rows = np.zeros(self.shape, dtype)
+        for row, action in zip(rows, actions, strict=True):
+            if not self.box:
+                row[-1 if action is None else action - self._first] = 1
+            elif action is not None:
+                row[:-1], row[-1] = np.ravel(action), 1
+        return rows
+
+
+def _is_flat(observations: spaces.Space[Any], rows: _Rows | None) -> bool:
+    """True for vectors that ``rows`` can be appended to."""
+    if not isinstance(observations, spaces.Box) or len(observations.shape) != 1:
+        return False
+    return rows is None or not rows.box or np.issubdtype(observations.dtype, np.floating)
+
+
 class _LateView:
     """What a head is told: a late observation, the actions executed since, whether it counts, and the newest one.
 
@@ -268,26 +313,24 @@ class _LateView:
     """
 
     def __init__(self, env: gym.Env[Any, Any], delay: int, rows: int) -> None:
-        self._delay, self._rows = delay, rows
-        inner, actions = env.observation_space, env.action_space
-        if rows:
-            assert isinstance(actions, spaces.Discrete)
-            self._first, self._unknown = int(actions.start), int(actions.n)
-        self._flat = isinstance(inner, spaces.Box) and len(inner.shape) == 1
+        self._delay, self._count = delay, rows
+        inner = env.observation_space
+        self._rows = _Rows(env.action_space, rows) if rows else None
+        self._flat = _is_flat(inner, self._rows)
         self.space: spaces.Space[Any]
         self._dtype: Any = np.float32
         if self._flat:
             assert isinstance(inner, spaces.Box)
             self._dtype = inner.dtype
-            entries = rows * (self._unknown + 1) + 1 if rows else 1
-            zeros, ones = np.zeros(entries, self._dtype), np.ones(entries, self._dtype)
-            low, high = (np.concatenate((end, some, end)) for end, some in ((inner.low, zeros), (inner.high, ones)))
+            between = [] if self._rows is None else [self._rows.space(self._dtype)]
+            parts = [inner, *between, spaces.Box(0, 1, (1,), self._dtype), inner]
+            low, high = (np.concatenate([getattr(part, end).ravel() for part in parts]) for end in ("low", "high"))
             self.space = spaces.Box(low, high, dtype=self._dtype)
         else:
             told: dict[str, spaces.Space[Any]] = {"observation": inner, "newest": inner}
             told["ready"] = spaces.Box(0, 1, (1,), self._dtype)
-            if rows:
-                told["pending"] = spaces.Box(0, 1, (rows, self._unknown + 1), self._dtype)
+            if self._rows is not None:
+                told["pending"] = self._rows.space(self._dtype)
             self.space = spaces.Dict(told)
 
     def view(self, history: list[Any], acted: list[Any]) -> Any:
@@ -296,10 +339,9 @@ class _LateView:
         late = history[-self._delay] if ready else history[0]
         flag = np.full(1, ready, self._dtype)
         rows = None
-        if self._rows:
-            rows = np.zeros((self._rows, self._unknown + 1), self._dtype)
-            codes = [int(action) - self._first for action in acted[-self._rows :]] if ready else None
-            rows[np.arange(self._rows), codes if codes is not None else self._unknown] = 1
+        if self._rows is not None:
+            known = acted[-self._count :] if ready else [None] * self._count
+            rows = self._rows.of(known, self._dtype)
         if not self._flat:
             told = {"observation": deepcopy(late), "newest": deepcopy(history[-1]), "ready": flag}
             return told if rows is None else {**told, "pending": rows}
@@ -312,41 +354,37 @@ class _PendingRows:
     """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
 
     def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
-        assert isinstance(env.action_space, spaces.Discrete)
-        self._first = int(env.action_space.start)
-        self._unknown = int(env.action_space.n)
-        self._shape = rows, self._unknown + 1
+        self._rows = _Rows(env.action_space, rows)
         self._inference_ticks = inference_ticks
         self._repeats = isinstance(default, RepeatLast)
         self.foreseeable = isinstance(default, Fixed | RepeatLast)
         inner = env.observation_space
-        self._flat = isinstance(inner, spaces.Box) and len(inner.shape) == 1
+        self._flat = _is_flat(inner, self._rows)
         self.space: spaces.Space[Any]
         self._dtype: Any = np.float32
         if self._flat:
             assert isinstance(inner, spaces.Box)
             self._dtype = inner.dtype
-            entries = rows * self._shape[1]
-            low = np.concatenate((inner.low, np.zeros(entries, self._dtype)))
-            high = np.concatenate((inner.high, np.ones(entries, self._dtype)))
+            added = self._rows.space(self._dtype)
+            low, high = np.append(inner.low, added.low), np.append(inner.high, added.high)
             self.space = spaces.Box(low, high, dtype=self._dtype)
         else:
-            self.space = spaces.Dict(observation=inner, pending=spaces.Box(0, 1, self._shape, self._dtype))
+            self.space = spaces.Dict(observation=inner, pending=self._rows.space(self._dtype))
 
     def add_to(self, observation: Any, tick: int, in_flight: list[tuple[int, int, Any]], foreseen: Any) -> Any:
-        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, if that can be known."""
-        beta = foreseen - self._first if self.foreseeable else self._unknown
+        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, None if unknown."""
         aimed = {target: (source, action) for target, source, action in in_flight}
-        rows = np.zeros(self._shape, self._dtype)
-        column = beta
-        for row in range(len(rows)):
+        known: list[Any] = []
+        coming = foreseen
+        for row in range(self._rows.shape[0]):
             if decision := aimed.get(tick + 1 + row):
                 source, action = decision
                 finished = source + self._inference_ticks <= tick
-                column = action - self._first if finished else self._unknown
+                coming = action if finished else None
             elif not self._repeats:  # what repeats the last action repeats the row before
-                column = beta
-            rows[row, column] = 1
+                coming = foreseen
+            known.append(coming)
+        rows = self._rows.of(known, self._dtype)
         if not self._flat:
             return {"observation": deepcopy(observation), "pending": rows}
         joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
@@ -399,10 +437,6 @@ def _pending(
         raise ConfigurationError(
             "pending_actions=True needs a fixed delay: under a law an answer executes as soon as it is ready, so "
             "none is known ahead; try delay_ticks=4, or pending_actions=False"
-        )
-    if not isinstance(env.action_space, spaces.Discrete):
-        raise ConfigurationError(
-            f"pending_actions=True needs Discrete actions, not {env.action_space}; try pending_actions=False"
         )
     lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
     if lasts > delay:

@@ -36,7 +36,7 @@ CELL = 12
 ROWS = SIDE // CELL
 TICKS = 12_000
 HZ = 60
-ALGORITHM = DQN(gamma=0.97, learning_rate=2.5e-4, batch_size=32, target_every=200, n_step=3)
+ALGORITHM = DQN(gamma=0.97, learning_rate=2.5e-4, batch_size=32, target_ticks=800, n_step=3)
 LEARNER = hocket.RoundRobin(update_every=4, warm_up=1000)
 ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.05, 6000))
 REPLAY = hocket.ReplayOptions(capacity=12_000)

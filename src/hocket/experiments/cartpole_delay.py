@@ -30,7 +30,7 @@ from hocket.training.training import train
 HZ = 50
 TICKS = 100_000
 SEEDS = (0, 1, 2)
-ALGORITHM = DQN(learning_rate=5e-4, batch_size=64, target_every=500, n_step=3)
+ALGORITHM = DQN(learning_rate=5e-4, batch_size=64, target_ticks=500, n_step=3)
 EPSILON = Linear(1.0, 0.04, 8000)
 
 

@@ -76,12 +76,14 @@ class LearnerFigures(NamedTuple):
         loss: of the last update.
         staleness: mean number of updates by others between an update's snapshot and its landing, so far.
         epsilon: of ε-greedy, now.
+        temperature: the weight of the entropy in soft actor-critic, now.
     """
 
     updates: int
     loss: float = NONE
     staleness: float = NONE
     epsilon: float = NONE
+    temperature: float = NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,7 @@ class Progress:
             "learning/updates": float(learner.updates),
             "learning/updates_per_s": self.updates_per_s,
             "learning/staleness": learner.staleness,
+            "learning/temperature": learner.temperature,
         }
         return {name: value for name, value in scalars.items() if not math.isnan(value)}
 

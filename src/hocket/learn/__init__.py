@@ -5,11 +5,17 @@ from typing import TYPE_CHECKING
 from hocket.public import exports
 
 if TYPE_CHECKING:
+    from hocket.learn.algorithms.algorithm import Algorithm as Algorithm
+    from hocket.learn.algorithms.algorithm import TargetSync as TargetSync
+    from hocket.learn.algorithms.algorithm import Transitions as Transitions
+    from hocket.learn.algorithms.algorithm import UpdateResult as UpdateResult
     from hocket.learn.algorithms.deep_q import DeepQ as DeepQ
     from hocket.learn.algorithms.deep_q import Tensors as Tensors
-    from hocket.learn.algorithms.deep_q import Transitions as Transitions
-    from hocket.learn.algorithms.deep_q import UpdateResult as UpdateResult
     from hocket.learn.algorithms.dqn import DQN as DQN
+    from hocket.learn.algorithms.entropy_losses import actor_loss as actor_loss
+    from hocket.learn.algorithms.entropy_losses import critics_loss as critics_loss
+    from hocket.learn.algorithms.entropy_losses import soft_targets as soft_targets
+    from hocket.learn.algorithms.entropy_losses import temperature_loss as temperature_loss
     from hocket.learn.algorithms.imitating_dqn import ImitatingDQN as ImitatingDQN
     from hocket.learn.algorithms.losses import Loss as Loss
     from hocket.learn.algorithms.losses import distribution_loss as distribution_loss
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
     from hocket.learn.algorithms.losses import q_loss as q_loss
     from hocket.learn.algorithms.losses import td_targets as td_targets
     from hocket.learn.algorithms.rainbow import Rainbow as Rainbow
+    from hocket.learn.algorithms.sac import SAC as SAC
+    from hocket.learn.algorithms.sac import ActorCriticNetwork as ActorCriticNetwork
+    from hocket.learn.algorithms.sac import SACLosses as SACLosses
     from hocket.learn.algorithms.schedules import Linear as Linear
     from hocket.learn.algorithms.schedules import constant as constant
     from hocket.learn.exploration import EpsilonGreedy as EpsilonGreedy

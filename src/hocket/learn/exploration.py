@@ -1,24 +1,39 @@
-"""Exploration of a learning agent: random actions, or the network's own noise. Options, and the explorer that each
-worker makes of them with random numbers of its own."""
+"""Exploration of a learning agent: random actions, the network's own noise, or an actor's distributions.
+
+Options, and the explorer that each worker makes of them with random numbers of its own.
+
+ε is a rate per tick, so that a sequential agent, which decides every d ticks, explores as much as a staggered one,
+which decides at every tick: see `hocket.learn.algorithms.schedules.over_ticks`. The ticks that a decision will stand
+for are unknown when it is made; those between the last two executed decisions are taken in their place. In the long
+run they are the same numbers, one decision later.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
 from torch import nn
 
-from hocket.learn.algorithms.schedules import Linear, by_chance
+from hocket.learn.algorithms.schedules import Linear, by_chance, over_ticks
 from hocket.learn.learners.split_update import torch_generator
 
 
 class TickCounter(Protocol):
-    """The agent's tick: a `hocket.learn.replay.collector.Collector`, or a number in shared memory."""
+    """The agent's tick, and the ticks between its last two executed decisions (1 before there are two).
+
+    A `hocket.learn.replay.collector.Collector`, or numbers in shared memory.
+    """
 
     @property
     def tick(self) -> int: ...
+    @property
+    def interval_ticks(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +42,8 @@ class EpsilonGreedy:
 
     Args:
         actions: how many there are.
-        epsilon: how often, by tick.
-        ticks: says which tick it is.
+        epsilon: how often per tick, by tick.
+        ticks: says which tick it is, and how far decisions are apart.
         seed: None takes each worker's from the system: in workers of their own they must differ.
     """
 
@@ -59,7 +74,28 @@ def _beside(seed: np.random.SeedSequence | None) -> np.random.SeedSequence | Non
     return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, 1))
 
 
-Exploration = EpsilonGreedy | OwnNoise
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Actions of a Box: any of them at first, then those that the actor draws from its distributions.
+
+    Args:
+        actions: the bounded action space.
+        random_ticks: until this tick actions are uniformly random.
+        ticks: says which tick it is.
+        seed: as `EpsilonGreedy`.
+    """
+
+    actions: spaces.Box
+    random_ticks: int
+    ticks: TickCounter
+    seed: np.random.SeedSequence | None = None
+
+    def beside(self) -> Drawn:
+        """See `EpsilonGreedy`."""
+        return replace(self, seed=_beside(self.seed))
+
+
+Exploration = EpsilonGreedy | OwnNoise | Drawn
 """A way of exploring."""
 
 
@@ -72,8 +108,12 @@ class Explorer:
 
     changes_network = False
 
-    def action(self) -> int | None:
-        """An action by chance, counted from 0, or None: the greedy one it is."""
+    def action(self) -> Any:
+        """An action by chance, of Discrete ones counted from 0, or None: the network's it is."""
+        return None
+
+    def noise(self) -> NDArray[np.float32] | None:
+        """The noise of an actor's next action, or None: the mean it is."""
         return None
 
     def prepare(self, network: nn.Module) -> None:
@@ -87,7 +127,8 @@ class _ByChance(Explorer):
 
     def action(self) -> int | None:
         options = self._options
-        return by_chance(options.actions, options.epsilon.at(options.ticks.tick), self._rng)
+        ticks = options.ticks
+        return by_chance(options.actions, over_ticks(options.epsilon.at(ticks.tick), ticks.interval_ticks), self._rng)
 
 
 class _ByNoise(Explorer):
@@ -100,8 +141,26 @@ class _ByNoise(Explorer):
         network.resample_noise(self._noise)  # type: ignore[operator]
 
 
+class _ByDrawing(Explorer):
+    def __init__(self, options: Drawn) -> None:
+        self._options = options
+        self._rng = np.random.default_rng(options.seed)
+        self._size = math.prod(options.actions.shape)
+
+    def action(self) -> NDArray[Any] | None:
+        options, space = self._options, self._options.actions
+        if options.ticks.tick >= options.random_ticks:
+            return None
+        return np.clip(self._rng.uniform(space.low, space.high).astype(space.dtype), space.low, space.high)
+
+    def noise(self) -> NDArray[np.float32]:
+        return self._rng.standard_normal(self._size, np.float32)
+
+
 def explorer(exploration: Exploration | None) -> Explorer:
     """For one worker; None explores nothing."""
     if exploration is None:
         return Explorer()
-    return _ByChance(exploration) if isinstance(exploration, EpsilonGreedy) else _ByNoise(exploration)
+    if isinstance(exploration, EpsilonGreedy):
+        return _ByChance(exploration)
+    return _ByDrawing(exploration) if isinstance(exploration, Drawn) else _ByNoise(exploration)

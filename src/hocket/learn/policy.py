@@ -67,15 +67,16 @@ class Unchanging:
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedPolicy(PolicyFactory):
-    """Acts by ``network``: the action of the highest value, unless it explores.
+    """Acts by ``network``: the action of the highest value, or that of an actor's mean, unless it explores.
 
     Args:
-        network: observations, and pending actions if ``pending``, to action values; on whatever device.
+        network: observations, and pending actions if ``pending``, to action values, or to what its ``action`` turns
+            into an action of a Box (`hocket.models.actor_and_critics.ActorCritic`); on whatever device.
         weights: where its weights come from.
         in_place: act by ``network`` itself, which learns in the same thread (virtual time), instead of a copy in each
             worker.
         exploration: None is greedy, and quiet if the network is noisy.
-        first_action: of the Discrete action space (its ``start``).
+        first_action: of a Discrete action space (its ``start``).
         pending: how many pending actions the network takes.
         head_s: late binding if above 0: the network's ``features`` as an inference starts, its ``from_features`` this
             many seconds before the tick. For networks with ``trunk`` and ``head``, such as `QNetwork`; those with an
@@ -125,7 +126,8 @@ class LearnedPolicy(PolicyFactory):
         if not self.in_place:
             torch.set_num_threads(self.threads)
             network = copy.deepcopy(network)
-        return self._built(network, self.weights.reader(), self.exploration)
+        parts = ACTOR_PARTS if hasattr(network, "critics") else ()
+        return self._built(network, self.weights.reader(parts), self.exploration)
 
     def build_alone(self) -> Stages | None:
         """The head and the encoder of the newest weights, without a trunk; on the CPU unless in place."""
@@ -175,6 +177,8 @@ class LearnedPolicy(PolicyFactory):
             policy.head.warm_up(inputs)
 
 
+ACTOR_PARTS = ("trunk", "head", "newest")
+"""The submodules of an actor with critics that it acts by."""
 LATE_PARTS = ("head", "newest")
 """The submodules of a network that run with its head."""
 
@@ -182,8 +186,8 @@ LATE_PARTS = ("head", "newest")
 class Prepared(NamedTuple):
     """An inference that has started; see `hocket.policies.base.Batching`."""
 
-    by_chance: int | None
-    """The action, if chance has it; then there is nothing else."""
+    by_chance: Any
+    """The action, if chance has it; then there is nothing else. None if not."""
     network: Any = None
     explorer: Explorer = Explorer()
     inputs: tuple[NDArray[Any], ...] = ()
@@ -218,22 +222,22 @@ class Acting(Batching):
             return Prepared(by_chance)
         return Prepared(None, self._network, self._explorer, inputs)
 
-    def answer(self, prepared: Sequence[Prepared]) -> list[int]:
+    def answer(self, prepared: Sequence[Prepared]) -> list[Any]:
         """The actions."""
 
-        def values(group: list[Prepared]) -> Tensor:
+        def outputs(group: list[Prepared]) -> Tensor:
             by_hand = derived_by_hand(self._network)
             compute = self._network if by_hand is None else by_hand.values
             computed: Tensor = compute(*_batches(group, self._device))
             return computed
 
         with self._stream, torch.inference_mode():
-            return _actions(prepared, values, self._first_action)
+            return _actions(prepared, outputs, self._first_action)
 
 
-def _actions(prepared: Sequence[Prepared], values: Callable[[list[Prepared]], Tensor], first_action: int) -> list[int]:
-    """The actions of inferences; ``values`` computes those that share a network, and its noise, in one call."""
-    actions = [0 if each.by_chance is None else first_action + each.by_chance for each in prepared]
+def _actions(prepared: Sequence[Prepared], outputs: Callable[[list[Prepared]], Tensor], first_action: int) -> list[Any]:
+    """The actions of inferences; ``outputs`` computes those that share a network, and its noise, in one call."""
+    actions: list[Any] = [None if each.by_chance is None else each.by_chance + first_action for each in prepared]
     groups: dict[tuple[int, ...], list[int]] = {}
     for number, each in enumerate(prepared):
         if each.by_chance is None:
@@ -242,9 +246,17 @@ def _actions(prepared: Sequence[Prepared], values: Callable[[list[Prepared]], Te
     for numbers in groups.values():
         group = [prepared[number] for number in numbers]
         group[0].explorer.prepare(group[0].network)
-        for number, best in zip(numbers, values(group).argmax(1).tolist(), strict=True):
-            actions[number] = first_action + best
+        for number, action in zip(numbers, _chosen(group, outputs(group), first_action), strict=True):
+            actions[number] = action
     return actions
+
+
+def _chosen(group: Sequence[Prepared], outputs: Tensor, first_action: int) -> list[Any]:
+    """The actions of inferences by one network: those of the highest values, or what an actor's ``action`` says."""
+    action = getattr(group[0].network, "action", None)
+    if action is None:
+        return [first_action + best for best in outputs.argmax(1).tolist()]
+    return [action(outputs[row : row + 1], each.explorer.noise()) for row, each in enumerate(group)]
 
 
 def greedy_policy(network: nn.Module, first_action: int = 0) -> Policy:
@@ -256,7 +268,7 @@ class Begun(NamedTuple):
     """The result of a trunk, for its head."""
 
     version: int
-    by_chance: int | None
+    by_chance: Any
     """The action, if chance has it; then there is nothing else."""
     features: Tensor | None = None
     kept: _Kept | None = None
@@ -351,16 +363,16 @@ class _LearnedHead(Batching):
             return Prepared(begun.by_chance)
         return Prepared(None, begun.kept.network, self._explorer, inputs[1:], begun.features, begun.kept)
 
-    def answer(self, prepared: Sequence[Prepared]) -> list[int]:
+    def answer(self, prepared: Sequence[Prepared]) -> list[Any]:
         """The actions."""
 
-        def values(group: list[Prepared]) -> Tensor:
+        def outputs(group: list[Prepared]) -> Tensor:
             features = [each.features for each in group if each.features is not None]
             late = _batches(group, self._device)
             return self._values(group[0].network, _joined(features), late)
 
         with self._stream, torch.inference_mode():
-            actions = _actions(prepared, values, self._first_action)
+            actions = _actions(prepared, outputs, self._first_action)
         for each in prepared:
             if each.kept is not None:
                 self._versions.give_back(each.kept)
@@ -425,7 +437,8 @@ class HeadVersions:
     def _copy(self) -> _Kept:
         network = self._network
         if not self._spare:
-            return _Kept(copy.deepcopy(network, {id(network.trunk): network.trunk}))
+            shared = [network.trunk, *([network.critics] if hasattr(network, "critics") else [])]
+            return _Kept(copy.deepcopy(network, {id(part): part for part in shared}))
         kept = self._spare.pop()
         with torch.no_grad():
             torch._foreach_copy_(_late_tensors(kept.network), _late_tensors(network))

@@ -20,7 +20,8 @@ from hocket.errors import ConfigurationError
 Policy = Callable[..., Any]
 """Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
 factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
-Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, ``(pending,)``.
+Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions
+(`hocket.spaces.codec.PendingActions`): of Discrete actions ``(pending,)``.
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
 Executors read it after each call; a run records it by inference (`Metrics.inferences`) and passes it to learners."""

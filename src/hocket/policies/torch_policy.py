@@ -61,7 +61,8 @@ class TorchPolicy(PolicyFactory):
         decide: turns the network's output for one observation, without the batch axis, into an action or a
             chunk: ``greedy``, ``continuous`` or a function of yours.
         chunk_length: the most actions that one answer may hold.
-        pending: how many pending actions the network is also called with, ``(1, pending)``.
+        pending: how many pending actions the network is also called with: ``(1, pending)`` of Discrete actions,
+            ``(1, pending, m + 1)`` of a Box of m elements (`hocket.spaces.codec.PendingActions`).
         head_s: late binding if above 0: the network's ``features(observation)`` as an inference starts, and this many
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.

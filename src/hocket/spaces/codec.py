@@ -17,12 +17,17 @@ from numpy.typing import NDArray
 from hocket.errors import ActionError, ConfigurationError
 from hocket.spaces.checked_env import name_of
 
-PendingActions = NDArray[np.int64]
-"""The actions of the next ticks, as far as they are known when an inference starts: ``(pending,)``, oldest first.
+PendingActions = NDArray[Any]
+"""The actions of the next ticks, as far as they are known when an inference starts, oldest first.
 
-Row r is for the tick r + 1 after the observation's. 0 … n − 1 counts the actions of ``Discrete(n)`` from its ``start``;
-n means unknown: the inference that decides that tick still runs, or the tick is the inference's own target or a later
-one, or the default that fills it cannot be foreseen. `hocket.InducedDelay` gives the same rows, one-hot.
+Row r is for the tick r + 1 after the observation's. An action is unknown if the inference that decides that tick still
+runs, or the tick is the inference's own target or a later one, or the default that fills it cannot be foreseen.
+
+- ``Discrete(n)``: int64 ``(pending,)``. 0 … n − 1 counts the actions from the space's ``start``; n means unknown.
+- Box of m elements: float32 ``(pending, m + 1)``. The action's elements in the environment's own units, then 1; where
+  the action is unknown, all are 0.
+
+`hocket.InducedDelay` gives the same rows, those of Discrete actions one-hot.
 """
 NOTHING_PENDING: PendingActions = np.empty(0, np.int64)
 """Where the default acted, or a policy is not told of pending actions."""
@@ -153,6 +158,20 @@ class ActionCodec:
         if self._first is not None:
             return int(row)
         return np.array(row, self.dtype)
+
+    def unknown_actions(self, rows: int) -> PendingActions:
+        """A new array of ``rows`` pending actions, all unknown."""
+        if self._first is not None:
+            return np.full(rows, self._last - self._first + 1, np.int64)
+        return np.zeros((rows, math.prod(self.shape[1:]) + 1), np.float32)
+
+    def note_known(self, pending_actions: PendingActions, row: int, action: Any) -> None:
+        """Write the known ``action`` into ``row`` of an array that `unknown_actions` made."""
+        if self._first is not None:
+            pending_actions[row] = int(action) - self._first
+        else:
+            pending_actions[row, :-1] = np.ravel(action)
+            pending_actions[row, -1] = 1
 
     def copied(self, action: Any) -> Any:
         """``action`` for a receiver that may keep and change it: itself for Discrete, a new array for Box."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hocket.training.evaluation import Evaluation as Evaluation
     from hocket.training.options import ActingOptions as ActingOptions
     from hocket.training.options import Checkpoints as Checkpoints
+    from hocket.training.options import DemonstrationOptions as DemonstrationOptions
     from hocket.training.options import EvaluationOptions as EvaluationOptions
     from hocket.training.options import ReplayOptions as ReplayOptions
     from hocket.training.pretraining import pretrain as pretrain

@@ -6,6 +6,7 @@ decided d ticks before it was executed, as in the transitions that the agent wil
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
@@ -21,12 +22,12 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
 from hocket.spaces.checked_env import CheckedEnv
-from hocket.spaces.codec import NOTHING_PENDING, check_spaces
+from hocket.spaces.codec import NOTHING_PENDING, PendingActions, check_spaces
 
 MOST_TICKS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Demonstrations:
     """Whole episodes, one after the other: T ticks in E episodes.
 
@@ -61,6 +62,12 @@ class Demonstrations:
                 f"{ticks + self.episodes}, of each episode the first one and then one a tick"
             )
 
+    def __repr__(self) -> str:
+        digest = hashlib.sha256()
+        for field in fields(self):
+            digest.update(np.ascontiguousarray(getattr(self, field.name)).data)
+        return f"Demonstrations({self.episodes} episodes, {len(self.actions)} ticks, {digest.hexdigest()[:12]})"
+
     @property
     def ended(self) -> NDArray[np.bool_]:
         """(T,): whether an episode ended here."""
@@ -78,32 +85,61 @@ class Demonstrations:
         sums: NDArray[np.float64] = np.add.reduceat(self.rewards, first)
         return sums
 
-    def moments(self, delay_ticks: int = 1) -> Iterator[Moment]:
+    def moments(
+        self, delay_ticks: int = 1, *, told: gym.spaces.Discrete | None = None, pending: int = 0, newest: bool = False
+    ) -> Iterator[Moment]:
         """Every tick as a learner sees it, if each action was decided ``delay_ticks`` ticks before it was executed.
 
-        The actions of an episode's first ``delay_ticks`` − 1 ticks count as not decided.
+        The actions of an episode's first ``delay_ticks`` − 1 ticks count as not decided, or with ``newest`` as those of
+        a head that acts alone.
+
+        Args:
+            delay_ticks: at least 1.
+            told: the action space, if the agent is told pending actions. Those between an observation and its action
+                are all known, as they are to a head that runs late.
+            pending: how many it is told.
+            newest: the agent's head sees the newest observation.
         """
         frame, first_tick = 0, 0
         last = len(self.actions)
+
+        def inputs(tick: int) -> tuple[int, PendingActions, int]:
+            """What the action of ``tick`` is computed from: an observation, pending actions, the newest observation."""
+            decided_on = tick - delay_ticks if tick - delay_ticks >= first_tick else -1
+            known = NOTHING_PENDING
+            if told is not None:
+                known = np.full(pending, int(told.n), np.int64)
+                if decided_on >= 0:
+                    between = self.actions[decided_on : tick - 1][:pending] - int(told.start)
+                    known[: len(between)] = between
+            return decided_on, known, tick - 1 if newest else -1
+
         for tick in range(1, last + 1):
             row = tick - 1
             frame += 1
             final = None
+            decided_on, known, seen = inputs(tick)
+            next_decided_on, next_known, next_seen = -1, NOTHING_PENDING, -1
             if self.ended[row]:
                 final = self.observations[frame].copy()
                 frame += tick < last  # after the very last episode its final observation stands in for the next first
-            decided_on = tick - delay_ticks
+                next_decided_on, next_known, next_seen = inputs(tick + 1)
+                if told is None and not newest:
+                    next_decided_on = tick  # of one stage: an inference that starts on the final observation
             yield Moment(
                 tick=tick,
-                decided_on=decided_on if decided_on >= first_tick else -1,
+                decided_on=decided_on,
                 action=int(self.actions[row]),
-                pending_actions=NOTHING_PENDING,
+                pending_actions=known,
                 reward=float(self.rewards[row]),
                 terminated=bool(self.terminated[row]),
                 truncated=bool(self.truncated[row]),
                 observation=(final if final is not None and tick == last else self.observations[frame]).copy(),
                 final_observation=final,
-                final_pending_actions=NOTHING_PENDING,
+                final_pending_actions=next_known,
+                newest=seen,
+                final_decided_on=None if final is None else next_decided_on,
+                final_newest=next_seen,
             )
             if final is not None:
                 first_tick = tick

@@ -136,12 +136,15 @@ class Evaluator:
 class Judge:
     """A listener that evaluates the weights every so many ticks and keeps the best ones.
 
+    The weights that the training begins with are evaluated too, and kept if it never finds better ones: a network that
+    was trained before is not lost.
+
     Args:
         learner: called first at every tick.
         network: whose weights are evaluated.
         evaluator: plays the evaluations.
         every: ticks between two evaluations; None for none.
-        good_enough: a mean return that ends the training, or None.
+        good_enough: a mean return that ends the training, or None. The weights that it begins with do not end it.
         copies: environments that tick together; of each tick of one, so many have passed in all.
         on_evaluation: called with each evaluation.
 
@@ -185,9 +188,10 @@ class Judge:
         self.evaluate_if_due()
 
     def evaluate_if_due(self) -> None:
-        """Evaluate the weights of this tick if one of ``every`` has come with it and has not been evaluated yet."""
+        """Evaluate the weights of this tick if one of ``every`` has come with it, as 0 has, and was not evaluated yet."""
         self.signal = None
-        if self._every is None or self._tick // self._every == max(0, self._tick - self._copies) // self._every:
+        every, before = self._every, self._tick - self._copies
+        if every is None or (self._tick and self._tick // every == before // every):
             return
         try:
             self._evaluate()
@@ -203,9 +207,8 @@ class Judge:
         """True if the last evaluation was good enough, or was interrupted."""
         if self.signal is not None:
             return True
-        return (
-            self._good_enough is not None and bool(self.evaluations) and self.evaluations[-1].mean >= self._good_enough
-        )
+        last = self.evaluations[-1] if self.evaluations else None
+        return self._good_enough is not None and last is not None and last.tick > 0 and last.mean >= self._good_enough
 
     def choose(self) -> int:
         """Put the best weights back, and return their tick.
@@ -227,7 +230,9 @@ class Judge:
         evaluation = self._evaluator.play(self._tick, len(self.evaluations))
         self.evaluations.append(evaluation)
         mean = evaluation.mean
-        if not math.isnan(mean) and (self._best is None or mean > self._best[0]):
+        # Weights that have learned replace those of the beginning also where they are but as good.
+        as_good = self._best is not None and not self._best_tick and mean >= self._best[0]
+        if not math.isnan(mean) and (self._best is None or mean > self._best[0] or as_good):
             weights = self._network.state_dict()
             self._best = mean, {name: value.clone() for name, value in weights.items()}
             self._best_tick = self._tick

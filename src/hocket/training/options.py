@@ -1,10 +1,10 @@
-"""Options of `hocket.train`: acting, replay, evaluation, checkpoints."""
+"""Options of `hocket.train`: acting, replay, demonstrations, evaluation, checkpoints."""
 
 from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,6 +13,8 @@ from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import LatencyModel
 from hocket.learn.algorithms.schedules import Linear
+from hocket.learn.replay.reward_scaling import RewardScaling
+from hocket.training.demonstrations import Demonstrations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,8 +22,9 @@ class ActingOptions:
     """Options of acting during a training.
 
     Args:
-        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. A noisy network
-            needs none.
+        epsilon: of ε-greedy, by tick; from 1 to 0.05 over a fifth of the training's ticks if None. It is a rate per
+            tick: a decision that stands for m ticks is random with probability 1 − (1 − ε)^m
+            (`hocket.learn.exploration`). A noisy network needs none.
         late_binding: the network's trunk runs as an inference starts, its head just before the inference's tick, on
             the pending actions as they are known then. A network whose head sees the newest observation always does.
         charge: on the wall clock, another network's inference times, which this one's workers are charged with
@@ -55,6 +58,8 @@ class ReplayOptions:
         capacity: transitions.
         frame_stack: observations are stacks of so many frames, oldest first, the first one of an episode repeated
             (`hocket.envs.make_env`, Gymnasium's ``FrameStackObservation``): the replay then keeps each frame once.
+        reward_scale, clip_reward: a tick's reward r is learned as ``reward_scale·r``, limited to
+            [−clip_reward, clip_reward] unless that is None. Records and evaluations keep the environment's own.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -62,10 +67,55 @@ class ReplayOptions:
 
     capacity: int = 100_000
     frame_stack: int = 1
+    reward_scale: float = 1.0
+    clip_reward: float | None = None
 
     def __post_init__(self) -> None:
         _check_whole("capacity", self.capacity, least=1, example="100_000")
         _check_whole("frame_stack", self.frame_stack, least=1, example="1 or 4")
+        RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
+
+    @property
+    def rewards(self) -> RewardScaling:
+        """How a tick's reward is learned."""
+        return RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
+
+
+@dataclass(frozen=True, slots=True)
+class DemonstrationOptions:
+    """Demonstrations, read as the decisions of an agent under delay, and their part in learning.
+
+    Give the same ones to `hocket.pretrain` and then to `hocket.train`, which keeps them in every batch:
+    `hocket.learn.algorithms.imitating_dqn.ImitatingDQN` needs that, or the agent's own play, of which the replay holds
+    little at first, undoes what was learned from them.
+
+    Args:
+        demonstrations: of the same environment.
+        delay_ticks: as if each action had been decided so long before it was executed.
+        interval_ticks: as if decisions were so far apart, as those of a sequential agent are: transitions span so many
+            ticks. Every tick of the demonstrations begins one.
+        share: of the demonstrations in every batch of a training, in (0, 1).
+
+    Raises:
+        ConfigurationError: if a value is not allowed.
+    """
+
+    demonstrations: Demonstrations
+    _: KW_ONLY
+    delay_ticks: int = 1
+    interval_ticks: int = 1
+    share: float = 0.25
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.demonstrations, Demonstrations):
+            raise ConfigurationError(
+                f"demonstrations={self.demonstrations!r} are none; try hocket.Demonstrations.load(FILE), or "
+                "hocket.demonstrate(env, policy, episodes=10)"
+            )
+        _check_whole("delay_ticks", self.delay_ticks, least=1, example="1, or the agent's delay")
+        _check_whole("interval_ticks", self.interval_ticks, least=1, example="1, or a sequential agent's delay")
+        if not 0 < self.share < 1:
+            raise ConfigurationError(f"share={self.share!r} must lie between 0 and 1, both excluded; try 0.25")
 
 
 LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 3600
@@ -77,11 +127,12 @@ class EvaluationOptions:
     """Evaluations of the greedy policy on separate episodes: how often, how long, and whether at all.
 
     Args:
-        every: ticks between two evaluations, 10,000 by default; there is one at the end too. In virtual time only: on
-            the wall clock the training cannot pause, and the final weights are evaluated once, after it.
+        every: ticks between two evaluations, 10,000 by default. The weights that the training begins with are evaluated
+            too, and those at its end. In virtual time only: on the wall clock the training cannot pause, and the final
+            weights are evaluated once, after it.
         episodes: per evaluation, and for the final one: 20 by default, 1 on the wall clock. 0 switches evaluations off:
             the newest weights are kept, and the final mean return is NaN.
-        good_enough: stop at the first evaluation whose mean return reaches this (virtual time).
+        good_enough: stop at the first evaluation after tick 0 whose mean return reaches this (virtual time).
         max_ticks: an evaluation ends after so many ticks, even if it has played fewer episodes. By default ``every``
             ticks, but at least 10,000 (3,600 if the training is shorter than ``every`` or on the wall clock), and as
             many as the training for the final one, so that no evaluation takes longer than what it evaluates.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
+from hocket.learn.algorithms.deep_q import DeepQ
+from hocket.learn.algorithms.sac import SAC
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
+from hocket.learn.head_time import head_time_s
 from hocket.learn.learners.board import UPDATE, LearnerBoard
 from hocket.learn.learners.in_loop import InLoopLearner
 from hocket.learn.learners.learner import Learner
@@ -33,6 +37,7 @@ from hocket.learn.learners.tick_listener import LearningListener, RunningLearner
 from hocket.learn.policy import Weights
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
+from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
 from hocket.running.result import RunResult
@@ -49,11 +54,13 @@ class RealtimeTraining:
     Args:
         training: its setup.
         replay: new and empty.
+        shown: the replay of demonstrations, or None.
         greedy: the policy of the final evaluation.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay, greedy: PolicyFactory) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay, shown: Replay | None, greedy: PolicyFactory) -> None:
         self._training, self._replay, self._greedy = training, replay, greedy
+        self._sampled = training.sampled(replay, shown)
         self._dispatcher: Dispatcher | None = None
         self._run: RunResult | None = None
         self._final: Evaluation | None = None
@@ -139,7 +146,7 @@ class RealtimeTraining:
 
     def _learning(self, weights: SharedWeights) -> RunningLearners:
         """The learners of ``weights``, not started."""
-        training, replay, learners = self._training, self._replay, self._training.learner
+        training, replay, learners = self._training, self._sampled, self._training.learner
         algorithm, threads, seed = training.algorithm, training.threads, training.seed + self._first_tick
         if isinstance(learners, InLoop):
             torch.set_num_threads(threads)
@@ -153,7 +160,7 @@ class RealtimeTraining:
             return InLoopLearner(learner, weights=weights, replay=replay, warm_up=learners.warm_up)
         count = learners.learners
         if isinstance(learners, ParallelBatch):
-            algorithm, threads, count = replace(algorithm, batch_size=algorithm.batch_size * count), threads * count, 1
+            algorithm, threads, count = algorithm.with_batch(algorithm.batch_size * count), threads * count, 1
         return LearnerProcesses(
             count,
             algorithm=algorithm,
@@ -184,8 +191,11 @@ class RealtimeTraining:
         """Play the run to its end; returns an error that is to be raised once the training has been saved."""
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
+        temperature = _temperature_of(training, weights)
         self._dispatcher = dispatcher = training_dispatcher(
-            lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self._first_tick
+            lambda: _figures(weights.version, learning, exploration, temperature()),
+            training.instruments,
+            first_tick=self._first_tick,
         )
         try:
             self._run = run(
@@ -229,13 +239,28 @@ class RealtimeTraining:
         )
 
 
-def _figures(updates: int, learning: RunningLearners, exploration: Exploration) -> LearnerFigures:
+def _temperature_of(training: TrainingSetup, weights: SharedWeights) -> Callable[[], float]:
+    """A function that returns the newest version's temperature; NaN where the algorithm has none."""
+    network, algorithm = training.network, training.algorithm
+    if not isinstance(algorithm, SAC):
+        return lambda: math.nan
+    reader = weights.reader(("log_temperature",))
+
+    def temperature() -> float:
+        reader.refresh(network)  # of no use to others while the training runs
+        return algorithm.temperature_of(network)
+
+    return temperature
+
+
+def _figures(updates: int, learning: RunningLearners, exploration: Exploration, temperature: float) -> LearnerFigures:
     status, tick = learning.status(), learning.board.tick
     return LearnerFigures(
         updates=updates,
         loss=math.nan if status.loss is None else status.loss,
         staleness=math.nan if status.staleness is None else status.staleness,
         epsilon=exploration.epsilon.at(tick) if isinstance(exploration, EpsilonGreedy) else math.nan,
+        temperature=temperature,
     )
 
 
@@ -246,14 +271,36 @@ def acting(training: TrainingSetup, exploration: Exploration | None, weights: We
     return policy if charge is None else Charged(policy, charge)
 
 
+def warn_of_slow_head(training: TrainingSetup) -> None:
+    """Warn if the head, with its encoder of the newest observation, takes longer on this machine than it is given."""
+    network, space = training.network, training.env.observation_space
+    if not isinstance(network, QNetwork) or network.newest is None:
+        return
+    example = np.zeros(space.shape or (), space.dtype)
+    took_s = head_time_s(network, example)
+    if took_s > training.head_s:
+        warnings.warn(
+            f"the head takes {took_s * 1e3:.3g} ms on this machine, and is called {training.head_s * 1e3:.3g} ms before "
+            "its tick: most of its actions will be too late; try a smaller newest_encoder(shape, units=8), or fewer "
+            "hidden units",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
 def train_realtime(training: TrainingSetup) -> TrainResult:
     """`hocket.train` on the wall clock."""
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
     training.checked(greedy)
-    training.network.for_learning(bfloat16=training.algorithm.bfloat16)
-    replay = training.empty_replay()
-    try:
-        return RealtimeTraining(training, replay, greedy).play()
-    finally:
-        replay.close()
+    warn_of_slow_head(training)
+    if isinstance(training.algorithm, DeepQ):
+        assert isinstance(training.network, QNetwork)
+        training.network.for_learning(bfloat16=training.algorithm.bfloat16)
+    with ExitStack() as stack:
+        replay = training.empty_replay()
+        stack.callback(replay.close)
+        shown = training.demonstration_replay()
+        if shown is not None:
+            stack.callback(shown.close)
+        return RealtimeTraining(training, replay, shown, greedy).play()

@@ -17,6 +17,7 @@ from hocket.running.result import RunResult, with_result
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
 WEIGHTS = "weights.safetensors"
@@ -34,7 +35,7 @@ class TrainResult:
     before, or an error ended it."""
     copies: Sequence[RunResult] = field(repr=False)
     """The run of each copy of the environment; only ``run`` for ``envs=1``, or if an error or a signal ended it."""
-    network: QNetwork
+    network: QNetwork | ActorCritic
     """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
     """During the training and at its end, on separate episodes; none on the wall clock."""

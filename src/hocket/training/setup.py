@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,14 +19,18 @@ from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import Instrument
+from hocket.learn.algorithms.algorithm import Algorithm
 from hocket.learn.algorithms.deep_q import DeepQ
+from hocket.learn.algorithms.sac import SAC
 from hocket.learn.algorithms.schedules import Linear
-from hocket.learn.exploration import EpsilonGreedy, Exploration, OwnNoise, TickCounter
+from hocket.learn.exploration import Drawn, EpsilonGreedy, Exploration, OwnNoise, TickCounter
 from hocket.learn.learners.options import InLoop, Learners
 from hocket.learn.policy import HeadVersions, LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.copies import ReplayOfCopies
+from hocket.learn.replay.mixed_replay import MixedReplay, Samples
 from hocket.learn.replay.replay import Replay
+from hocket.models.actor_and_critics import ActorCritic, check_bounded
 from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
 from hocket.running.setup import CheckedRun, set_up
@@ -33,7 +38,8 @@ from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import check_spaces
 from hocket.spaces.defaults import Default
 from hocket.training.evaluation import Evaluator
-from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
+from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOptions, EvaluationOptions, ReplayOptions
+from hocket.training.pretraining import demonstration_replay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +50,8 @@ class TrainingSetup:
     env: gym.Env[Any, Any]
     others: Sequence[gym.Env[Any, Any]] = ()
     """More copies of it, which play in lockstep with it."""
-    network: QNetwork
-    algorithm: DeepQ
+    network: QNetwork | ActorCritic
+    algorithm: Algorithm
     rule: Rule
     clock: Virtual | Realtime
     ticks: int
@@ -57,6 +63,7 @@ class TrainingSetup:
     threads: int
     seed: int
     instruments: Sequence[Instrument]
+    demonstrations: DemonstrationOptions | None
     checkpoints: Checkpoints | None
     resume: str | os.PathLike[str] | None
 
@@ -67,15 +74,12 @@ class TrainingSetup:
         if self.acting.late_binding and not self.network.pending and self.network.newest is None:
             raise ConfigurationError(
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "
-                "try q_network(..., pending=n), or late_binding=False"
+                "try a network with pending=n, or late_binding=False"
             )
         if self.others:
             self._check_copies()
         check_spaces(self.env)
-        if not isinstance(self.env.action_space, gym.spaces.Discrete):
-            raise ConfigurationError(
-                f"learning needs Discrete actions, not {self.env.action_space}; try an environment that has them"
-            )
+        self._check_algorithm()
         if self.ticks <= self.learner.warm_up:
             warnings.warn(
                 f"ticks={self.ticks} end before learning begins, which takes warm_up={self.learner.warm_up} ticks: the "
@@ -138,6 +142,53 @@ class TrainingSetup:
             return [self.seed]
         return [int(np.random.SeedSequence((self.seed, 1, copy)).generate_state(1)[0]) for copy in range(self.copies)]
 
+    def _check_algorithm(self) -> None:
+        """Refuse an algorithm that does not fit the actions, and a network that does not fit it."""
+        space, algorithm, network = self.env.action_space, self.algorithm, self.network
+        if isinstance(algorithm, SAC):
+            if not isinstance(network, ActorCritic):
+                raise ConfigurationError(
+                    f"SAC learns an ActorCritic, not a {type(network).__name__}; try "
+                    "hocket.models.actor_critic(lambda: vector_trunk(n), env.action_space)"
+                )
+            space = check_bounded(space)
+            if (network.low.tolist(), network.high.tolist()) != (space.low.tolist(), space.high.tolist()):
+                raise ConfigurationError(
+                    f"the network was made for actions from {network.low} to {network.high}, not for {space}; try "
+                    "actor_critic(..., env.action_space)"
+                )
+            late = (0, False) if algorithm.undelayed_critic else (network.pending, network.newest is not None)
+            if network.critics.late_inputs != late:
+                raise ConfigurationError(
+                    f"undelayed_critic={algorithm.undelayed_critic} needs critics of "
+                    f"{'the observation alone' if algorithm.undelayed_critic else 'all that the actor takes'}, and "
+                    f"these are others; try actor_critic(..., undelayed={algorithm.undelayed_critic})"
+                )
+            if self.demonstrations is not None:
+                raise ConfigurationError(
+                    "demonstrations are of Discrete actions, and SAC learns those of a Box; leave them out"
+                )
+            if self.acting.epsilon is not None:
+                raise ConfigurationError(
+                    f"epsilon={self.acting.epsilon!r} has no effect with SAC, whose actor draws its actions; leave it "
+                    "out"
+                )
+        elif isinstance(algorithm, DeepQ):
+            if not isinstance(space, gym.spaces.Discrete):
+                raise ConfigurationError(
+                    f"{type(algorithm).__name__} needs Discrete actions, not {space}; try hocket.learn.SAC for a Box, "
+                    "or an environment that has them"
+                )
+            if not isinstance(network, QNetwork):
+                raise ConfigurationError(
+                    f"{type(algorithm).__name__} learns a QNetwork, not a {type(network).__name__}; try "
+                    "hocket.models.q_network(...)"
+                )
+        else:
+            raise ConfigurationError(
+                f"algorithm={algorithm!r} is no algorithm of hocket.learn; try hocket.learn.DQN() or hocket.learn.SAC()"
+            )
+
     @property
     def stacked(self) -> bool:
         """True if observations are stacks of frames."""
@@ -154,10 +205,18 @@ class TrainingSetup:
         return late_head_s(float(self.clock.hz), realtime=isinstance(self.clock, Realtime))
 
     @property
-    def actions(self) -> gym.spaces.Discrete:
-        """The environment's."""
-        assert isinstance(self.env.action_space, gym.spaces.Discrete)
-        return self.env.action_space
+    def _unknown(self) -> int | None:
+        """As of `TransitionBuilder`: None where critics see what happened, whatever the policy was told."""
+        space = self.env.action_space
+        if self.algorithm.needs_present:
+            return None
+        return int(space.n) if isinstance(space, gym.spaces.Discrete) else 0
+
+    @property
+    def first_action(self) -> int:
+        """The number that Discrete actions begin with; 0 for those of a Box."""
+        space = self.env.action_space
+        return int(space.start) if isinstance(space, gym.spaces.Discrete) else 0
 
     def check_env_is_new(self) -> None:
         """Refuse a ``make_env`` that returns the training's environment again: evaluations and checks would play it.
@@ -187,35 +246,65 @@ class TrainingSetup:
 
     def _frames(self) -> tuple[tuple[Any, Any], dict[str, Any]]:
         """The shape and type of one frame, and what else a replay keeps."""
-        observations = self.env.observation_space
+        observations, actions = self.env.observation_space, self.env.action_space
         assert isinstance(observations, gym.spaces.Box)
         shape = observations.shape[1:] if self.stacked else observations.shape
         return (shape, observations.dtype), {
             "stack": self.replay.frame_stack if self.stacked else None,
             "pending": self.network.pending,
             "newest": self.network.newest is not None,
+            "present": self.algorithm.needs_present,
+            "action_size": math.prod(actions.shape) if isinstance(actions, gym.spaces.Box) else 0,
         }
+
+    def demonstration_replay(self) -> Replay | None:
+        """The replay of the demonstrations, if there are any."""
+        shown = self.demonstrations
+        if shown is None:
+            return None
+        space, frames = self.env.observation_space, shown.demonstrations.observations
+        if frames.shape[1:] != space.shape or frames.dtype != space.dtype:
+            raise ConfigurationError(
+                f"demonstrations of {frames.dtype} {frames.shape[1:]} observations do not fit {name_of(self.env)}, "
+                f"whose observations are {space.dtype} {space.shape}; give demonstrations of the same environment"
+            )
+        actions = self.env.action_space
+        assert isinstance(actions, gym.spaces.Discrete) and isinstance(self.network, QNetwork)
+        assert isinstance(self.algorithm, DeepQ)
+        return demonstration_replay(shown, self.network, self.algorithm, actions=actions, options=self.replay)
+
+    def sampled(self, replay: Samples, shown: Replay | None) -> Samples:
+        """What learners sample: ``replay``, and with it a share of the demonstrations in ``shown``."""
+        if shown is None:
+            return replay
+        assert self.demonstrations is not None
+        return MixedReplay(replay, shown, self.demonstrations.share)
 
     def collector(self, replay: Replay, *, first_tick: int = 0) -> Collector:
         """Fills ``replay`` from a run that begins at ``first_tick`` of the training."""
         return Collector(
             replay,
             gamma=self.algorithm.gamma,
-            first_action=int(self.actions.start),
+            first_action=self.first_action,
             stacked=self.stacked,
             first_tick=first_tick,
+            rewards=self.replay.rewards,
             n_step=self.algorithm.n_step,
-            unknown=int(self.actions.n),
+            unknown=self._unknown,
         )
 
     def exploration(self, ticks: TickCounter, seed: np.random.SeedSequence | None) -> Exploration:
-        """By the network's own noise if it has any, else ε-greedy."""
+        """By the actor's distributions, by the network's own noise if it has any, else ε-greedy."""
+        space = self.env.action_space
+        if isinstance(space, gym.spaces.Box):
+            return Drawn(actions=space, random_ticks=self.learner.warm_up, ticks=ticks, seed=seed)
         if self.algorithm.noisy:
             return OwnNoise(seed=seed)
         epsilon = self.acting.epsilon
         if epsilon is None:
             epsilon = Linear(1.0, 0.05, max(1, self.ticks // 5))
-        return EpsilonGreedy(actions=int(self.actions.n), epsilon=epsilon, ticks=ticks, seed=seed)
+        assert isinstance(space, gym.spaces.Discrete)
+        return EpsilonGreedy(actions=int(space.n), epsilon=epsilon, ticks=ticks, seed=seed)
 
     def policy(
         self,
@@ -231,7 +320,7 @@ class TrainingSetup:
             weights=Unchanging() if weights is None else weights,
             in_place=in_place,
             exploration=exploration,
-            first_action=int(self.actions.start),
+            first_action=self.first_action,
             pending=self.network.pending,
             head_s=self.head_s,
             threads=self.threads,
@@ -276,4 +365,6 @@ class TrainingSetup:
 
         The usual ``epsilon`` depends on ``ticks``, in which a checkpoint need not agree; it stays None here.
         """
-        return {name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation")}
+        return {
+            name: text(getattr(self, name)) for name in ("learner", "acting", "replay", "evaluation", "demonstrations")
+        }

@@ -15,27 +15,27 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import Instrument
 from hocket.learn.learners.options import Learners, RoundRobin, check_learners
 from hocket.spaces.defaults import Default
-from hocket.training.options import ActingOptions, Checkpoints, EvaluationOptions, ReplayOptions
+from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOptions, EvaluationOptions, ReplayOptions
 from hocket.training.result import TrainResult
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
+    from hocket.models.actor_and_critics import ActorCritic
     from hocket.models.qnetwork import QNetwork
 
-_ONE = RoundRobin(1)
 _ACTING, _REPLAY, _EVALUATION = ActingOptions(), ReplayOptions(), EvaluationOptions()
 
 
 def train(
     make_env: Callable[[], gym.Env[Any, Any]],
-    network: QNetwork,
-    algorithm: DeepQ,
+    network: QNetwork | ActorCritic,
+    algorithm: Algorithm,
     rule: Rule,
     clock: Virtual | Realtime,
     *,
     ticks: int,
     envs: int = 1,
-    learner: Learners = _ONE,
+    learner: Learners | None = None,
     acting: ActingOptions = _ACTING,
     replay: ReplayOptions = _REPLAY,
     evaluation: EvaluationOptions = _EVALUATION,
@@ -43,6 +43,7 @@ def train(
     threads: int = 1,
     seed: int = 0,
     instruments: Sequence[Instrument] = (),
+    demonstrations: DemonstrationOptions | None = None,
     checkpoints: Checkpoints | None = None,
     resume: str | os.PathLike[str] | None = None,
 ) -> TrainResult:
@@ -53,9 +54,11 @@ def train(
     The policy sees as many pending actions as ``network`` was made for.
 
     Args:
-        make_env: makes a new environment at each call, for the training and for each evaluation. Discrete actions.
-        network: see `hocket.models.qnetwork.q_network`; trained in place, on the device where it is.
-        algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow`.
+        make_env: makes a new environment at each call, for the training and for each evaluation.
+        network: see `hocket.models.qnetwork.q_network` and `hocket.models.actor_and_critics.actor_critic`; trained in
+            place, on the device where it is.
+        algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow` for Discrete actions,
+            `hocket.learn.algorithms.sac.SAC` for those of a bounded Box.
         rule, clock, default: as for `hocket.run`.
         ticks: how many at most, of all copies together.
         envs: copies of the environment in one training, in virtual time: they tick in lockstep, each with a schedule,
@@ -63,13 +66,15 @@ def train(
             ``update_every``, ``warm_up``, ``every``, …) count those of all copies; inferences that start at one instant
             are computed in one call. Each is saved in the middle of its episode.
         learner: the kind and number of learners, and their pace: `RoundRobin` or `ParallelBatch`, beside the acting;
-            `InLoop` with a `Sequential` rule that learns.
+            `InLoop` with a `Sequential` rule that learns. By default one, with an update every 4 ticks, every tick for
+            SAC. SAC's actions are random during the ``warm_up``.
         acting: exploration, late binding, and charged inference times; see `ActingOptions`.
         replay: its capacity, and stacked frames; see `ReplayOptions`.
         evaluation: of the greedy policy, during the training and at its end; see `EvaluationOptions`.
         threads: torch threads of this process, or of each worker and learner; small networks are slower with more.
         seed: of all random numbers. Evaluations have other episodes than the training.
         instruments: as for `hocket.run`; called every second with the progress of training, and with each evaluation.
+        demonstrations: kept in every batch; see `DemonstrationOptions`, and `hocket.pretrain` to begin with them.
         checkpoints: the folder, and how often to save. In virtual time, an environment that cannot be saved in the
             middle of an episode is saved where the next one begins, with a seed of its own; a warning at the start
             names the reason.
@@ -95,6 +100,8 @@ def train(
 
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
+    if learner is None:
+        learner = RoundRobin(1, update_every=getattr(algorithm, "update_every", 4))
     check_learners(learner, rule)
     for name, value, kind in (
         ("acting", acting, ActingOptions),
@@ -104,6 +111,11 @@ def train(
         if not isinstance(value, kind):
             raise ConfigurationError(f"{name}={value!r} must be {kind.__name__}(...); try hocket.{kind.__name__}()")
     evaluation = evaluation.under(clock)
+    if demonstrations is not None and not isinstance(demonstrations, DemonstrationOptions):
+        raise ConfigurationError(
+            f"demonstrations={demonstrations!r} must be DemonstrationOptions(...); try "
+            "hocket.DemonstrationOptions(hocket.Demonstrations.load(FILE))"
+        )
     if acting.charge is not None and isinstance(clock, Virtual):
         raise ConfigurationError(
             f"charge={acting.charge!r}: virtual time charges its own law; try hocket.Virtual(hz=..., latency=charge)"
@@ -145,6 +157,7 @@ def train(
             threads=threads,
             seed=seed,
             instruments=instruments,
+            demonstrations=demonstrations,
             checkpoints=checkpoints,
             resume=resume,
         )

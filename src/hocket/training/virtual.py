@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -21,7 +23,7 @@ from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_absence
 from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
 from hocket.learn.checkpoints.training_state import Kept
-from hocket.learn.exploration import EpsilonGreedy
+from hocket.learn.exploration import EpsilonGreedy, TickCounter
 from hocket.learn.learners.options import ParallelBatch
 from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
@@ -50,39 +52,42 @@ class VirtualTraining:
     Args:
         training: its setup.
         replay: new and empty.
+        shown: the replay of demonstrations, or None.
 
     Attributes:
         judge, learners: of the run as it is played: after `play` they may be others than before.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay | ReplayOfCopies) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay | ReplayOfCopies, shown: Replay | None) -> None:
         clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
         evaluation, copies = training.evaluation, training.copies
         assert isinstance(clock, Virtual)
-        self._training, self._replay = training, replay
+        self._training, self._replay, self._shown = training, replay, shown
         self._mid_episode = True
         self._run: RunResult | None = None
         self._copies: list[RunResult] = []
         self._final: Evaluation | None = None
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector: Collector | Collectors
+        counters: Sequence[TickCounter]
         if isinstance(replay, ReplayOfCopies):
             collector = Collectors([training.collector(cast(Replay, part)) for part in replay.parts], replay)
+            counters = collector.counters
         else:
             collector = training.collector(replay)
+            counters = [collector]
         self._updates = Updates(
             algorithm=algorithm,
             network=network,
-            replay=replay,
+            replay=training.sampled(replay, shown),
             seed=sampling,
             batch_size=algorithm.batch_size * (learner.learners if isinstance(learner, ParallelBatch) else 1),
         )
         self.learners = VirtualLearners(
             learner, updates=self._updates, collector=collector, durations=clock.learning, seed=durations
         )
-        explorations = [
-            training.exploration(collector, seed) for seed in ([exploring] if copies == 1 else exploring.spawn(copies))
-        ]
+        seeds = [exploring] if copies == 1 else exploring.spawn(copies)
+        explorations = [training.exploration(*each) for each in zip(counters, seeds, strict=True)]
         self._exploration = explorations[0]
         heads = HeadVersions(network, in_place=True)
         policies = [
@@ -240,13 +245,14 @@ class VirtualTraining:
 
     def _kept(self) -> Kept:
         # The updates themselves are part of the pickled run, with these in their places.
+        more = {} if self._shown is None else {"shown": self._shown}
         return Kept(
             belongs_to=self._belongs_to,
             network=self._training.network,
             target=self._updates.target,
             optimizer=self._updates.optimizer,
             replay=self._replay,
-            more={"training": self, "evaluator": self._evaluator, **self._parts()},
+            more={"training": self, "evaluator": self._evaluator, **more, **self._parts()},
         )
 
     def _parts(self) -> dict[str, object]:
@@ -265,6 +271,7 @@ class VirtualTraining:
             loss=log.losses[-1] if len(log) else math.nan,
             staleness=sum(log.stalenesses) / len(log) if len(log) else math.nan,
             epsilon=exploration.epsilon.at(tick) if isinstance(exploration, EpsilonGreedy) else math.nan,
+            temperature=self._training.algorithm.temperature_of(self._training.network),
         )
 
     def _evaluated(self, evaluation: Evaluation) -> None:
@@ -275,8 +282,10 @@ class VirtualTraining:
 def train_virtual(training: TrainingSetup) -> TrainResult:
     """`hocket.train` in virtual time."""
     torch.set_num_threads(training.threads)
-    replay = training.empty_replay() if training.copies == 1 else training.empty_replay_of_copies()
-    try:
-        return VirtualTraining(training, replay).play()
-    finally:
-        replay.close()
+    with ExitStack() as stack:
+        replay = training.empty_replay() if training.copies == 1 else training.empty_replay_of_copies()
+        stack.callback(replay.close)
+        shown = training.demonstration_replay()
+        if shown is not None:
+            stack.callback(shown.close)
+        return VirtualTraining(training, replay, shown).play()

@@ -6,8 +6,7 @@ import tabular
 import torch
 from torch import nn
 
-from hocket.errors import ConfigurationError, HocketError
-from hocket.learn.algorithms.deep_q import DivergenceError
+from hocket.errors import ConfigurationError, DivergenceError, HocketError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.models.qnetwork import mlp_trunk, q_network
 
@@ -38,7 +37,7 @@ def gradient_of(network):
 @pytest.mark.parametrize(("double", "dueling"), [(False, False), (True, True)])
 def test_a_table_learns_the_exact_values(batch, double, dueling):
     online = table(dueling=dueling)
-    tabular.learn(DQN(learning_rate=0.03, target_every=20, double=double), online, batch, 1500)
+    tabular.learn(DQN(learning_rate=0.03, target_ticks=20, double=double), online, batch, 1500)
     learned = online(torch.eye(tabular.STATES)).detach().numpy()
     assert learned == pytest.approx(tabular.exact_values(), abs=0.02)
 
@@ -48,7 +47,7 @@ def test_n_step_transitions_lead_to_the_same_values():
     # One action, rewards 1, 2, 3 and the end: V = 1 + 0.8·V₁, V₁ = 2 + 0.8·3 = 4.4. In two steps at once:
     two_steps = [(0, 0, 1 + 0.8 * 2, 2, 2), (1, 0, 2 + 0.8 * 3, 2, None), (2, 0, 3.0, 1, None)]
     online = q_network(nn.Identity(), 3, 1)
-    tabular.learn(DQN(learning_rate=0.03, target_every=20, n_step=2), online, tabular.batch_of(two_steps), 1000)
+    tabular.learn(DQN(learning_rate=0.03, target_ticks=20, n_step=2), online, tabular.batch_of(two_steps), 1000)
     assert online(torch.eye(3)).flatten().tolist() == pytest.approx([1 + 0.8 * 4.4, 4.4, 3.0], abs=0.02)
 
 
@@ -119,23 +118,34 @@ def test_weights_scale_what_a_transition_teaches(batch):
     torch.testing.assert_close(weighted, gradient_of(online) / 3)
 
 
-def test_the_target_follows_every_so_many_updates(batch):
-    algorithm = DQN(target_every=3)
+def test_the_target_follows_once_in_a_period(batch):
+    """Periods of 3 ticks, two updates a tick: before the first update at ticks 0, 3, 6 and 9."""
+    algorithm = DQN(target_ticks=3)
     online = table()
     target = algorithm.target_of(online)
-    optimizer = algorithm.optimizer(online)
+    optimizer, sync = algorithm.optimizer(online), algorithm.target_sync()
     copied = []
     x = torch.eye(tabular.STATES)
-    for updates in range(1, 11):
+    for number in range(20):
+        tick = number // 2
+        before = target(x)
+        if sync.before_update(online, target, tick, number):
+            copied.append(number)
+            assert torch.equal(target(x), online(x))
+        else:
+            assert torch.equal(target(x), before)
         before = target(x)
         algorithm.update(online, target, optimizer, batch)
         assert torch.equal(target(x), before)
-        if algorithm.sync_target(online, target, updates):
-            copied.append(updates)
-            assert torch.equal(target(x), online(x))
-    assert copied == [3, 6, 9]
-    assert not algorithm.sync_target(online, target, 0)
+    assert copied == [0, 6, 12, 18]
     assert not any(weights.requires_grad for weights in target.parameters())
+
+
+def test_a_period_without_an_update_is_made_up_for_once():
+    online, sync = table(), DQN(target_ticks=10).target_sync()
+    target = DQN().target_of(online)
+    ticks = (9_000, 9_009, 9_055, 9_056, 9_060)
+    assert [tick for tick in ticks if sync.before_update(online, target, tick, 0)] == [9_000, 9_055, 9_060]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -170,7 +180,7 @@ def test_pending_actions_and_arrays_that_may_not_be_written(batch):
     online = q_network(*mlp_trunk(3, hidden=8), 2, pending=2)
     pending = np.array([[0, 1], [2, 2]] * 3)
     with_pending = batch._replace(pending=pending, next_pending=pending[::-1].copy())
-    for array in with_pending:
+    for array in filter(lambda each: each is not None, with_pending):
         array.flags.writeable = False
     algorithm = DQN()
     target = algorithm.target_of(online)
@@ -204,7 +214,7 @@ def test_noise_is_fresh_in_every_update_and_the_generators(batch):
         {"max_grad_norm": -1.0},
         {"adam_epsilon": float("inf")},
         {"batch_size": 0},
-        {"target_every": 0},
+        {"target_ticks": 0},
         {"n_step": 0},
         {"alpha": 1.5},
     ],

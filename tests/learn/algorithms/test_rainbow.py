@@ -10,7 +10,7 @@ from hocket.errors import ConfigurationError
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.models.qnetwork import q_network
 
-CALM = Rainbow(noisy=False, dueling=False, learning_rate=0.03, target_every=20)
+CALM = Rainbow(noisy=False, dueling=False, learning_rate=0.03, target_ticks=20)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def table(states=tabular.STATES, actions=tabular.ACTIONS, support=(-5.0, 5.0), *
 @pytest.mark.slow
 @pytest.mark.parametrize(("double", "dueling"), [(False, False), (True, True)])
 def test_a_table_learns_the_exact_values(double, dueling):
-    algorithm = Rainbow(noisy=False, double=double, dueling=dueling, learning_rate=0.03, target_every=20)
+    algorithm = Rainbow(noisy=False, double=double, dueling=dueling, learning_rate=0.03, target_ticks=20)
     online = table(dueling=dueling)
     tabular.learn(algorithm, online, tabular.batch_of(tabular.TRANSITIONS), 1500)
     learned = online(torch.eye(tabular.STATES)).detach().numpy()
@@ -38,7 +38,7 @@ def test_a_table_learns_the_exact_values(double, dueling):
 
 @pytest.mark.slow
 def test_with_noise_the_means_learn_them_too_and_the_noise_dies_down():
-    algorithm = Rainbow(learning_rate=0.03, target_every=20)
+    algorithm = Rainbow(learning_rate=0.03, target_ticks=20)
     online = table(dueling=True, noisy=True)
     batch = tabular.batch_of(tabular.TRANSITIONS)
     tabular.learn(algorithm, online, batch, 1500)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.schedules import Linear, by_chance, constant
+from hocket.learn.algorithms.schedules import Linear, by_chance, constant, over_ticks
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,12 @@ def test_chance_at_its_ends_and_equal_draws():
     assert {by_chance(3, 0.0, one) for _ in range(100)} == {None}
     assert {by_chance(3, 1.0, other) for _ in range(100)} == {0, 1, 2}
     assert one.random() == other.random()
+
+
+def test_decisions_of_any_length_explore_alike_a_tick():
+    """With 0.1 a tick: 1 − 0.9² = 0.19, 1 − 0.9⁴ = 0.3439; of 8 ticks 0.9⁸ = 0.43 is free of chance in each way."""
+    assert over_ticks(0.1, 1) == pytest.approx(0.1) and over_ticks(0.1, 2) == pytest.approx(0.19)
+    assert over_ticks(0.1, 4) == pytest.approx(0.3439)
+    for ticks in (1, 2, 4, 8):
+        assert (1 - over_ticks(0.1, ticks)) ** (8 // ticks) == pytest.approx(0.43046721)
+    assert over_ticks(0.0, 70) == 0.0 and over_ticks(1.0, 70) == 1.0

@@ -9,7 +9,7 @@ from hocket.learn.learners.in_loop import InLoopLearner
 from hocket.learn.learners.learner import Learner
 from hocket.learn.weights.shared_weights import SharedWeights
 
-CALM = DQN(learning_rate=0.03, target_every=20, batch_size=8)
+CALM = DQN(learning_rate=0.03, target_ticks=20, batch_size=8)
 
 
 def case(algorithm=CALM, *, replay=None, warm_up=5):

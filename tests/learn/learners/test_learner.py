@@ -12,7 +12,7 @@ from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.learners.learner import Learner
 from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
 
-CALM = DQN(learning_rate=0.03, target_every=20)
+CALM = DQN(learning_rate=0.03, target_ticks=20)
 
 
 @pytest.fixture(autouse=True)
@@ -34,15 +34,16 @@ def learner(weights, replay, algorithm=CALM, network=None, seed=0):
 
 
 def test_one_alone_is_plain_learning():
-    """Bit for bit `DeepQ.update` and `sync_target` on the batches that it draws; never stale."""
+    """Bit for bit `DeepQ.update` with its target sync on the batches that it draws; never stale."""
     replay, network = tabular_replay(), table()
     target, optimizer = CALM.target_of(network), CALM.optimizer(network)
     weights = SharedWeights(network)
     alone, rng = learner(weights, replay), np.random.default_rng(np.random.SeedSequence(0).spawn(2)[0])
+    sync = CALM.target_sync()
     for number in range(100):
         update = alone.update(number)
+        sync.before_update(network, target, number, number)
         result = CALM.update(network, target, optimizer, replay.sample(CALM.batch_size, rng))
-        CALM.sync_target(network, target, number + 1)
         assert (update.number, update.staleness) == (number, 0)
         assert update.result.loss == result.loss
     acting = table()
@@ -73,9 +74,9 @@ def test_staleness_is_how_many_came_in_between(shared):
     assert weights.version == 4
 
 
-def test_the_target_is_of_the_first_version_past_a_multiple():
+def test_the_target_is_of_the_first_update_in_a_period_of_ticks():
     replay, weights = tabular_replay(), SharedWeights(table())
-    algorithm = DQN(learning_rate=0.03, target_every=3)
+    algorithm = DQN(learning_rate=0.03, target_ticks=3)
     watched, other = learner(weights, replay, algorithm), learner(weights, replay, algorithm, seed=1)
 
     def target():
@@ -89,13 +90,17 @@ def test_the_target_is_of_the_first_version_past_a_multiple():
 
     other.update(0)
     of_version_1 = newest()
-    for _ in range(2):  # on versions 1 and 2
-        watched.update(0)
+    for tick in (1, 2):  # on versions 1 and 2
+        watched.update(tick)
         assert equal(target(), of_version_1)
-    other.update(0)
+    other.update(4)
     of_version_4 = newest()
-    watched.update(0)
-    assert equal(target(), of_version_4), "it first looked after version 3"
+    for tick in (5, 5, 5, 5):  # as many updates a tick as there may be
+        watched.update(tick)
+        assert equal(target(), of_version_4), "the first one at tick 3 or later"
+    of_version_8 = newest()
+    watched.update(9)
+    assert equal(target(), of_version_8)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from hocket.policies.failures import FailureLimits
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
-CALM = DQN(learning_rate=0.03, adam_epsilon=0.01, target_every=20)
+CALM = DQN(learning_rate=0.03, adam_epsilon=0.01, target_ticks=20)
 """With Adam's usual epsilon stale gradients keep the values circling by about the learning rate times ten."""
 ALWAYS = Pace(update_every=None, warm_up=0)
 
@@ -34,7 +34,7 @@ class Case:
     """Learners of the tabular problem, and their shared memory."""
 
     def __init__(self, count, algorithm=CALM, *, shared=False, pace=ALWAYS, replay=None, **options):
-        self.weights = SharedWeights(table(), shared=shared)
+        self.weights, self.pace = SharedWeights(table(), shared=shared), pace
         self.replay = replay if replay is not None else tabular_replay(alpha=algorithm.alpha)
         self.learners = LearnerProcesses(
             count,
@@ -47,9 +47,12 @@ class Case:
         )
 
     def reach(self, updates, seconds=60.0):
-        assert eventually(lambda: self.learners.log.updates >= updates or self.learners.error, seconds), (
-            self.learners.status()
-        )
+        def done():
+            if self.pace is ALWAYS:
+                self.learners.board.tick = self.learners.log.updates  # about one update a tick
+            return self.learners.log.updates >= updates or self.learners.error
+
+        assert eventually(done, seconds), self.learners.status()
         assert self.learners.error is None, self.learners.error
 
     def values(self):
@@ -146,11 +149,12 @@ def test_learners_killed_from_outside_are_replaced():
 
 def test_one_killed_in_the_middle_of_writing(tmp_path):
     """Its half-written weights, with NaN, never become a version; no update is lost or counted twice."""
-    algorithm = Deadly(learning_rate=0.03, adam_epsilon=0.01, target_every=20, flag=str(tmp_path / "dead"))
+    algorithm = Deadly(learning_rate=0.03, adam_epsilon=0.01, target_ticks=20, flag=str(tmp_path / "dead"))
     case = Case(2, algorithm, pace=Pace(update_every=1, warm_up=1))
     with case.learners as learners:
-        learners.board.tick = 2000
-        case.reach(2000)
+        for tick in range(20, 2001, 20):
+            learners.board.tick = tick
+            case.reach(tick)
         time.sleep(0.1)
         assert learners.log.updates == 2000
     assert len(learners.failures) == 1 and "exit code -9" in learners.failures[0]

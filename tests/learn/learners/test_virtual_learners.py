@@ -60,7 +60,7 @@ def in_turn(learners, *, update_every=1, warm_up=3):
 
 def learn(ticks, learner, learning_s, *, latency_s=0.5, rule=None, make_env=Noise, network=None, **options):
     """A tick a second; the first update may start at tick 3."""
-    algorithm = options.pop("algorithm", DQN(batch_size=4, learning_rate=1e-2, target_every=5))
+    algorithm = options.pop("algorithm", DQN(batch_size=4, learning_rate=1e-2, target_ticks=5))
     known = {
         "replay": hocket.ReplayOptions(capacity=500),
         "evaluation": hocket.EvaluationOptions(every=1000, episodes=1),
@@ -194,11 +194,12 @@ def test_no_time_is_the_plain_loop(monkeypatch):
 
     monkeypatch.setattr(Replay, "sample", sampled)
     result = learn(200, in_turn(1, update_every=4, warm_up=50), 0.0)
-    algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_every=5), small()
+    algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_ticks=5), small()
     target, optimizer, losses = algorithm.target_of(online), algorithm.optimizer(online), []
-    for number, batch in enumerate(batches, 1):
+    sync = algorithm.target_sync()
+    for tick, batch in zip(range(52, 201, 4), batches, strict=True):
+        sync.before_update(online, target, tick, len(losses))
         losses.append(algorithm.update(online, target, optimizer, batch).loss)
-        algorithm.sync_target(online, target, number)
     assert list(result.losses) == losses
     assert list(result.started_ns) == list(result.landed_ns) == [tick * SECOND for tick in range(52, 201, 4)]
     assert set(result.stalenesses) == {0}
@@ -248,6 +249,26 @@ def test_a_gradient_is_of_the_weights_of_its_start():
     for ours, theirs in zip(network.parameters(), shared.parameters(), strict=True):
         assert torch.equal(ours, theirs)
     assert updates.landed == 2
+
+
+@pytest.mark.parametrize("ticks_between", [1, 4, 33])
+def test_the_target_is_renewed_as_often_at_any_pace(ticks_between):
+    """In 300 ticks with periods of 50: at the first update at or past 0, 50, ..., 250."""
+    algorithm, network = DQN(batch_size=4, learning_rate=1e-2, target_ticks=50), small()
+    collector = filled(network, algorithm)
+    updates = Updates(algorithm=algorithm, network=network, replay=collector.replay, seed=np.random.SeedSequence(5))
+    copied = []
+    for tick in range(0, 300, ticks_between):
+        before = [weights.clone() for weights in updates.target.parameters()]
+        newest = [weights.clone() for weights in network.parameters()]
+        updates.land(updates.gradient(tick))
+        after = list(updates.target.parameters())
+        if all(map(torch.equal, after, newest)):
+            copied.append(tick)
+        else:
+            assert all(map(torch.equal, after, before))
+    expected = [next(tick for tick in range(0, 300, ticks_between) if tick >= due) for due in range(0, 300, 50)]
+    assert copied == expected and len(copied) == 6
 
 
 def test_priorities_and_the_support_change_at_the_landing():

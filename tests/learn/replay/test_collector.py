@@ -8,6 +8,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.learn.replay.collector import Collector, StackCheck
 from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.reward_scaling import RewardScaling
 from hocket.spaces.codec import NOTHING_PENDING
 
 GAMMA = 0.5
@@ -113,6 +114,18 @@ def test_frames_of_the_run_before_are_no_part_of_it():
         assert not any({98, 99} & set(pair) and {0, 1, 2} & set(pair) for pair in pairs)
 
 
+def test_the_interval_is_between_executed_decisions_of_one_episode():
+    collector = Collector(Replay(20, (1,)), gamma=GAMMA, first_action=5, first_tick=100)
+    collector.began(np.array([0], np.uint8))
+    seen = []
+    decided = {2: 0, 3: 1, 7: 3, 8: -1, 9: 8, 12: 9}  # by tick; the episode ends at tick 8
+    for tick in range(1, 13):
+        collector.ticked(moment(tick, decided_on=decided.get(tick, -1), final=80 if tick == 8 else None))
+        seen.append(collector.interval_ticks)
+    #               1  2  3  4  5  6  7  8  9 10 11 12
+    assert seen == [1, 1, 1, 1, 1, 1, 4, 4, 4, 4, 4, 3]
+
+
 @pytest.mark.parametrize("reward", [math.nan, -math.inf, 4e38])
 def test_a_reward_that_is_no_number_of_32_bits_ends_it(reward):
     replay = Replay(10, (1,))
@@ -174,3 +187,42 @@ def test_a_buffer_that_the_environment_reuses_is_compared_with_what_it_held():
         buffer[:-1] = buffer[1:].copy()
         buffer[-1] = newest
         check.ticked(newest, replace(moment(1), observation=buffer))
+
+
+def rewards_kept(**options):
+    """Of rewards 3, −1 and 400, one decision a tick, the last one open."""
+    replay = Replay(10, (1,))
+    collector = Collector(replay, gamma=GAMMA, rewards=RewardScaling(**options))
+    play(collector, *(moment(t, decided_on=t - 1, action=0, reward=r) for t, r in ((1, 3.0), (2, -1.0), (3, 400.0))))
+    collector.ticked(moment(4, decided_on=3, action=0))
+    assert collector.error is None
+    return replay.snapshot()["records"]["reward"].tolist()
+
+
+def test_rewards_are_scaled_then_clipped():
+    assert rewards_kept() == [3.0, -1.0, 400.0]
+    assert rewards_kept(scale=0.25) == [0.75, -0.25, 100.0]
+    assert rewards_kept(clip=1.0) == [1.0, -1.0, 1.0]
+    assert rewards_kept(scale=0.5, clip=1.0) == [1.0, -0.5, 1.0]
+
+
+def test_every_tick_is_scaled_before_the_sum():
+    """One decision for three ticks of 400: with γ = 1/2 it is 1 + 1/2 + 1/4, not a clipped sum."""
+    replay = Replay(10, (1,))
+    collector = Collector(replay, gamma=GAMMA, rewards=RewardScaling(clip=1.0))
+    ticks = [moment(1, decided_on=0, reward=400.0), moment(2, reward=400.0), moment(3, reward=400.0)]
+    play(collector, *ticks, moment(4, decided_on=3))
+    assert replay.snapshot()["records"]["reward"].tolist() == [1.75]
+
+
+@pytest.mark.parametrize("reward", [math.nan, math.inf])
+def test_clipping_hides_no_reward_that_is_no_number(reward):
+    collector = Collector(Replay(10, (1,)), gamma=GAMMA, rewards=RewardScaling(clip=1.0))
+    play(collector, moment(1, decided_on=0, reward=reward))
+    assert collector.error.startswith(f"tick 1 paid a reward of {reward}")
+
+
+@pytest.mark.parametrize("options", [{"scale": 0.0}, {"scale": math.nan}, {"clip": 0.0}, {"clip": math.inf}])
+def test_invalid_scalings_are_refused(options):
+    with pytest.raises(ConfigurationError, match=r"(reward_scale|clip_reward)=.* greater than 0; try 1.0"):
+        RewardScaling(**options)

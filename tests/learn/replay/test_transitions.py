@@ -10,7 +10,9 @@ from hocket.learn.replay.transitions import Decided, TransitionBuilder
 
 
 def decision(tick, observation, action=0, pending=()):
-    return Decided(tick=tick, observation=observation, action=action, pending=np.array(pending, np.int64))
+    """Executed at ``tick``, on the observation of the tick before as the newest."""
+    pending_actions = np.array(pending, np.int64)
+    return Decided(tick=tick, observation=observation, action=action, pending=pending_actions, present=tick - 1)
 
 
 def plain(closed):
@@ -43,7 +45,16 @@ def test_gaps_of_default_ticks():
     made = builder((1, 5.0, None), (2, 1.0, first), (3, 2.0, None), (4, 4.0, None))
     # 1 + 2/2 + 4/4; tick 1 came before the first decision, tick 5 belongs to the next.
     assert plain(made.tick(5, 8.0, decided=decision(5, 3, pending=(7, 1)))) == [
-        dict(decided=first, reward=3.0, discount=0.125, ticks=3, next_observation=3, next_pending=(7, 1), final=False)
+        dict(
+            decided=first,
+            reward=3.0,
+            discount=0.125,
+            ticks=3,
+            next_observation=3,
+            next_pending=(7, 1),
+            next_present=4,
+            final=False,
+        )
     ]
 
 
@@ -51,7 +62,16 @@ def test_decisions_in_consecutive_ticks():
     first = decision(4, 1, pending=(1,))
     made = builder((4, 8.0, first))
     assert plain(made.tick(5, 16.0, decided=decision(5, 2, pending=(0,)))) == [
-        dict(decided=first, reward=8.0, discount=0.5, ticks=1, next_observation=2, next_pending=(0,), final=False)
+        dict(
+            decided=first,
+            reward=8.0,
+            discount=0.5,
+            ticks=1,
+            next_observation=2,
+            next_pending=(0,),
+            next_present=4,
+            final=False,
+        )
     ]
     (second,) = made.tick(6, 1.0, decided=decision(6, 3))
     assert (second.reward, second.discount, second.ticks, second.next_observation) == (16.0, 0.5, 1, 3)
@@ -77,7 +97,16 @@ def test_an_end_in_a_default_tick(ending, discount):
     made = builder((2, 1.0, last), (3, -2.0, None))
     # 1 − 2/2 + 8/4: the tick that ends is one of the three.
     assert plain(made.tick(4, 8.0, final_pending=np.array([2, 2]), **ending)) == [
-        dict(decided=last, reward=2.0, discount=discount, ticks=3, next_observation=4, next_pending=(2, 2), final=True)
+        dict(
+            decided=last,
+            reward=2.0,
+            discount=discount,
+            ticks=3,
+            next_observation=4,
+            next_pending=(2, 2),
+            next_present=4,
+            final=True,
+        )
     ]
 
 
@@ -86,8 +115,26 @@ def test_a_decision_on_the_tick_that_ends(ending, discount):
     before, last = decision(2, 1), decision(4, 3, pending=(1,))
     made = builder((2, 1.0, before), (3, 2.0, None))
     assert plain(made.tick(4, 8.0, decided=last, final_pending=np.array([0]), **{ending: True})) == [
-        dict(decided=before, reward=2.0, discount=0.25, ticks=2, next_observation=3, next_pending=(1,), final=False),
-        dict(decided=last, reward=8.0, discount=discount, ticks=1, next_observation=4, next_pending=(0,), final=True),
+        dict(
+            decided=before,
+            reward=2.0,
+            discount=0.25,
+            ticks=2,
+            next_observation=3,
+            next_pending=(1,),
+            next_present=3,
+            final=False,
+        ),
+        dict(
+            decided=last,
+            reward=8.0,
+            discount=discount,
+            ticks=1,
+            next_observation=4,
+            next_pending=(0,),
+            next_present=4,
+            final=True,
+        ),
     ]
 
 

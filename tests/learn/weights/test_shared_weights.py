@@ -116,7 +116,7 @@ def test_tied_weights_are_one():
     network(torch.ones(1, 3)).sum().backward()
     with writer.next_version() as making:
         making.step(network)
-    torch.optim.Adam(network.parameters(), lr=0.1, fused=True).step()
+    torch.optim.Adam(network.parameters(), lr=0.1, eps=DQN().adam_epsilon, fused=True).step()
     WeightsReader(weights).refresh(acting)
     assert same(acting, network)
     assert acting[0].weight is acting[1].weight

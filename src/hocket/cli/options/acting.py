@@ -61,8 +61,8 @@ class ActingArguments:
     """Inference times in virtual time: seconds, lognormal:MEAN:SIGMA, gamma:MEAN:SHAPE,
     heavy:MEAN[:SHARE:FACTOR], a file (of seconds, or a saved run's inferences.npz), or measured: the times of
     this network on this machine."""
-    default: Literal["noop", "repeat", "random"] = "noop"
-    """Action of a tick without a fresh action."""
+    default: Literal["noop", "repeat", "random"] | None = None
+    """Action of a tick without a fresh action; noop if not given, when sac trains repeat."""
     frame_stack: int = 1
     """Observations that the policy gets at once."""
     repeat_action_probability: float = 0.0
@@ -285,7 +285,7 @@ def parse_latency(text: str, name: str = "latency") -> LatencyModel:
 
 def make_default(options: ActingArguments) -> hocket.Default | None:
     """The default behaviour that the options name; None is the neutral action."""
-    return {"noop": None, "repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}[options.default]
+    return {"repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}.get(options.default or "noop")
 
 
 def saved_options(options: ActingArguments, without: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from hocket.errors import ConfigurationError
 from hocket.latency.laws import Independent, LatencyModel
 
 if TYPE_CHECKING:
-    from hocket.learn.algorithms.deep_q import DeepQ
+    from hocket.learn.algorithms.algorithm import Algorithm
 
 DRAWS, QUANTILE = 10_000, 0.95
 UNITS = (32, 16, 8)
@@ -44,7 +44,7 @@ class Arrangement:
         return f"{told}; {self.why}"
 
 
-def arranged(options: TrainArguments, algorithm: DeepQ, *, hz: float, law: LatencyModel | None) -> Arrangement:
+def arranged(options: TrainArguments, algorithm: Algorithm, *, hz: float, law: LatencyModel | None) -> Arrangement:
     """Choose what ``options`` leave open: a head on the newest observation at a delay above 1 tick.
 
     Args:
@@ -59,7 +59,8 @@ def arranged(options: TrainArguments, algorithm: DeepQ, *, hz: float, law: Laten
     from hocket.learn.policy import late_head_s
 
     options = _of_the_resumed(options)
-    if options.head != "auto" and options.pending is not None and options.newest_units is not None:
+    sized = options.algorithm == "sac"  # its head gets vectors as they are
+    if options.head != "auto" and options.pending is not None and (sized or options.newest_units is not None):
         return Arrangement(options=options, why="as given")
     cadence, realtime = Cadence(exact_hz(hz)), options.clock == "realtime"
     if options.head == "none":
@@ -85,7 +86,7 @@ def arranged(options: TrainArguments, algorithm: DeepQ, *, hz: float, law: Laten
             f"--head actions: {took}, so no action is pending; try --head none, or --pending with the ticks to tell of"
         )
     options = _with(options, head, pending)
-    if head == "newest" and options.newest_units is None:
+    if head == "newest" and options.newest_units is None and not sized:
         # In virtual time the clock says how long a head takes, and the network must not depend on the machine.
         head_s = late_head_s(hz, realtime=realtime)
         options = _sized(options, algorithm, head_s) if realtime else replace(options, newest_units=UNITS[0])
@@ -120,7 +121,7 @@ def _example(options: TrainArguments) -> np.ndarray[Any, Any]:
     return example
 
 
-def _measured_trunk_s(options: TrainArguments, algorithm: DeepQ) -> float:
+def _measured_trunk_s(options: TrainArguments, algorithm: Algorithm) -> float:
     import torch
 
     from hocket.cli.options.train import make_network
@@ -131,17 +132,20 @@ def _measured_trunk_s(options: TrainArguments, algorithm: DeepQ) -> float:
     return trunk_time_s(network, _example(options))
 
 
-def _sized(options: TrainArguments, algorithm: DeepQ, head_s: float) -> TrainArguments:
+def _sized(options: TrainArguments, algorithm: Algorithm, head_s: float) -> TrainArguments:
     """``options`` with the largest encoder whose head ends within its time on this machine, or else the smallest."""
     import torch
 
     from hocket.cli.options.train import make_network
     from hocket.learn.head_time import head_time_s
+    from hocket.models.qnetwork import QNetwork
 
     torch.set_num_threads(options.threads)
     example = _example(options)
     for units in UNITS:
         sized = replace(options, newest_units=units)
-        if head_time_s(make_network(sized, algorithm), example) <= HEAD_SHARE * head_s:
+        network = make_network(sized, algorithm)
+        assert isinstance(network, QNetwork)
+        if head_time_s(network, example) <= HEAD_SHARE * head_s:
             break
     return sized

@@ -60,12 +60,12 @@ class WorkerJob:
     def warm_up(self, policy: Policy) -> None:
         """Do in advance what makes a first call slow, if the factory has a warm-up."""
         example = np.zeros(self.observation_shape, self.observation_dtype)
-        self.policy.warm_up(policy, example, *late_inputs(self.policy, example))
+        self.policy.warm_up(policy, example, *late_inputs(self.policy, self.codec, example))
 
 
-def late_inputs(policy: PolicyFactory, example: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     """Zeros in the place of what ``policy`` takes beside an observation like ``example``."""
-    pending_actions = (np.zeros(policy.pending, np.int64),) if policy.pending else ()
+    pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
     newest = (np.zeros_like(example),) if policy.newest else ()
     delay = (np.zeros(1, np.int64),) if policy.tells_delay else ()
     return (*pending_actions, *newest, *delay)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hocket.ipc.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
+from hocket.spaces.codec import PendingActions
 
 STOP = -2
 READY = -3
@@ -45,7 +46,7 @@ class Mailbox:
         observation_dtype: np.dtype[Any],
         answer_shape: tuple[int, ...],
         answer_dtype: np.dtype[Any],
-        pending: int,
+        unknown_actions: PendingActions,
         newest: bool,
     ) -> None:
         number, byte = np.dtype(np.int64), np.dtype(np.uint8)
@@ -54,7 +55,7 @@ class Mailbox:
                 {
                     **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length", "version")},
                     "observations": ((slots, *observation_shape), observation_dtype),
-                    "pending": ((slots, pending), number),
+                    "pending": ((slots, *unknown_actions.shape), unknown_actions.dtype),
                     "delay": ((slots, 1), number),
                     "newest": ((slots if newest else 0, *observation_shape), observation_dtype),
                     "answers": ((slots, *answer_shape), answer_dtype),

@@ -71,7 +71,7 @@ class ProcessExecutor(RealtimeExecutor):
             job.observation_dtype,
             job.codec.shape,
             job.codec.dtype,
-            job.policy.pending,
+            job.codec.unknown_actions(job.policy.pending),
             job.policy.newest,
         )
         self._mailbox.reply[:] = NONE

@@ -4,22 +4,29 @@ An algorithm is a value; all state is in what is passed to it. It knows no repla
 networks that map ``(states)``, ``(states, pending)`` or ``(states, pending, newest, delays)`` to action values, such
 as `hocket.models.qnetwork.QNetwork`.
 
-`DeepQ.update` is one whole step. Learners that compute a gradient on a snapshot and apply it elsewhere use its parts:
-`DeepQ.gradients`, then the optimiser's ``step``, then `DeepQ.adapt`.
+How learners use it: `hocket.learn.algorithms.algorithm.Algorithm`.
 """
 
 from __future__ import annotations
 
-import copy
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.errors import ConfigurationError, DivergenceError, MissingExtraError
+from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.learn.algorithms.algorithm import (
+    Algorithm,
+    TargetSync,
+    Transitions,
+    UpdateResult,
+    clip_gradients,
+    forget_gradients,
+    zero_gradients,
+)
 from hocket.learn.algorithms.losses import Loss
 from hocket.learn.algorithms.schedules import Linear
 
@@ -29,48 +36,14 @@ try:
 except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
-from hocket.learn.algorithms.adam import QuickAdam
-
-Network = TypeVar("Network", bound=nn.Module)
-
-
 _BETA = Linear(0.4, 1.0, 100_000)
 
 
-class Transitions(Protocol):
-    """The fields of a batch that an update reads, such as those of `hocket.learn.replay.assembly.Batch`.
-
-    Arrays with B rows each.
-    """
-
-    @property
-    def states(self) -> NDArray[Any]: ...
-    @property
-    def actions(self) -> NDArray[np.int64]: ...
-    @property
-    def rewards(self) -> NDArray[np.float32]: ...
-    @property
-    def discounts(self) -> NDArray[np.float32]: ...
-    @property
-    def next_states(self) -> NDArray[Any]: ...
-    @property
-    def pending(self) -> NDArray[np.int64]: ...
-    @property
-    def next_pending(self) -> NDArray[np.int64]: ...
-    @property
-    def newest(self) -> NDArray[Any]: ...
-    @property
-    def next_newest(self) -> NDArray[Any]: ...
-    @property
-    def delays(self) -> NDArray[np.int64]: ...
-    @property
-    def next_delays(self) -> NDArray[np.int64]: ...
-    @property
-    def weights(self) -> NDArray[np.float32]: ...
-
-
 class Tensors(NamedTuple):
-    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with."""
+    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with.
+
+    ``demonstrated`` says which rows are demonstrations; None if there are none.
+    """
 
     inputs: tuple[Tensor, ...]
     actions: Tensor
@@ -78,6 +51,7 @@ class Tensors(NamedTuple):
     discounts: Tensor
     next_inputs: tuple[Tensor, ...]
     weights: Tensor
+    demonstrated: Tensor | None = None
 
 
 class Derived(NamedTuple):
@@ -89,33 +63,17 @@ class Derived(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateResult:
-    """The figures of one update.
-
-    Attributes:
-        loss: before the step.
-        errors: (B,), what prioritised replay takes: TD errors, or divergences where returns are distributions.
-        grad_norm: of all gradients together, before clipping.
-        target_low, target_high: the least and the largest expected target in the batch.
-    """
-
-    loss: float
-    errors: NDArray[np.float32]
-    grad_norm: float
-    target_low: float
-    target_high: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeepQ(ABC):
-    """Options of deep Q-learning; units of time are ticks and updates.
+class DeepQ(Algorithm):
+    """Options of deep Q-learning; the unit of time is the agent's tick.
 
     Args:
         gamma: discount per tick, in (0, 1].
         learning_rate: of Adam.
-        adam_epsilon: of Adam.
+        adam_epsilon: of Adam. The reference implementations on Atari and MinAtar use 1.5e-4 to 3.1e-4, not 1e-8: where
+            rewards are rare, gradients are small, and steps of full size follow their noise.
         batch_size: transitions in one update.
-        target_every: updates between two copies of the online network to the target network.
+        target_ticks: ticks between two copies of the online network to the target network, as the reference
+            implementations count them (agent steps), however many updates there are between; see `PeriodicCopy`.
         max_grad_norm: gradients are scaled down to this global norm if theirs is larger.
         n_step: decisions that one sample spans; more where the policy is not told what it has done since (see
             `hocket.learn.replay.transitions`).
@@ -129,9 +87,9 @@ class DeepQ(ABC):
 
     gamma: float = 0.99
     learning_rate: float = 1e-3
-    adam_epsilon: float = 1e-8
+    adam_epsilon: float = 3.125e-4
     batch_size: int = 32
-    target_every: int = 10_000
+    target_ticks: int = 1000
     max_grad_norm: float = 10.0
     n_step: int = 1
     double: bool = True
@@ -148,7 +106,7 @@ class DeepQ(ABC):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ConfigurationError(f"{name}={value!r} must be a finite number greater than 0")
-        for name in ("batch_size", "target_every", "n_step"):
+        for name in ("batch_size", "target_ticks", "n_step"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must be at least 1")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
@@ -165,20 +123,9 @@ class DeepQ(ABC):
         """
         return None
 
-    def target_of(self, online: Network) -> Network:
-        """A copy of ``online`` that nothing is learned by."""
-        return copy.deepcopy(online).requires_grad_(False)
-
-    def sync_target(self, online: nn.Module, target: nn.Module, updates: int) -> bool:
-        """Copy ``online`` to ``target`` if this was the ``updates``-th update and it is time; whether it was."""
-        due = updates > 0 and updates % self.target_every == 0
-        if due:
-            target.load_state_dict(online.state_dict())
-        return due
-
-    def optimizer(self, online: nn.Module) -> torch.optim.Adam:
-        """Adam over ``online``, with torch's fused step."""
-        return QuickAdam(online.parameters(), lr=self.learning_rate, eps=self.adam_epsilon)
+    def target_sync(self) -> TargetSync:
+        """See `PeriodicCopy`."""
+        return PeriodicCopy(self.target_ticks)
 
     def gradients(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
@@ -205,12 +152,12 @@ class DeepQ(ABC):
         if derived is None:
             derived = self._derive_by_autograd(online, target, tensors, parameters)
         elif not math.isfinite(derived.loss):
-            _forget_gradients(parameters)
-            raise DivergenceError(self._advice("loss", derived.loss))
-        norm = _clip(parameters, self.max_grad_norm)
+            forget_gradients(parameters)
+            raise self.divergence("loss", derived.loss)
+        norm = clip_gradients(parameters, self.max_grad_norm)
         if not math.isfinite(norm):
-            _forget_gradients(parameters)
-            raise DivergenceError(self._advice("gradient norm", norm))
+            forget_gradients(parameters)
+            raise self.divergence("gradient norm", norm)
         return UpdateResult(
             loss=derived.loss,
             errors=derived.errors,
@@ -225,9 +172,9 @@ class DeepQ(ABC):
         loss, targets = self.loss(online, target, batch)
         value = loss.value.item()
         if not math.isfinite(value):
-            _forget_gradients(parameters)
-            raise DivergenceError(self._advice("loss", value))
-        torch._foreach_zero_([parameter.grad for parameter in parameters if parameter.grad is not None])
+            forget_gradients(parameters)
+            raise self.divergence("loss", value)
+        zero_gradients(parameters)
         loss.value.backward()  # type: ignore[no-untyped-call]
         return Derived(loss=value, errors=loss.errors.cpu().numpy(), targets=targets.cpu().numpy())
 
@@ -237,41 +184,29 @@ class DeepQ(ABC):
         if resample is not None:
             resample(generator)
 
-    def adapt(self, online: nn.Module, target: nn.Module, result: UpdateResult) -> bool:
-        """Change, in place, what the networks can express if ``result`` says that they must; whether they did."""
-        return False
 
-    def align(self, online: nn.Module, target: nn.Module) -> bool:
-        """Change ``target``, in place, if ``online`` can express more since it was copied; whether it did.
+class PeriodicCopy(TargetSync):
+    """Copies an online network to a target network before the first update in each period of ``target_ticks`` ticks.
 
-        For learners that share weights: another one may have changed them by `adapt`, this one's target it has not.
-        """
-        return False
+    Counted in the ticks of the training, which every learner is told and every checkpoint holds: the target is renewed
+    as often with one update a tick as with one in a hundred, with many learners as with one, and after a resumption.
 
-    def update(
-        self,
-        online: nn.Module,
-        target: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        batch: Transitions,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> UpdateResult:
-        """One step on one batch: `gradients`, the optimiser's step, `adapt`.
+    Args:
+        target_ticks: the length of a period; the first one begins at tick 0.
+    """
 
-        Raises:
-            DivergenceError: as `gradients`.
-        """
-        result = self.gradients(online, target, batch, generator=generator)
-        optimizer.step()
-        self.adapt(online, target, result)
-        return result
+    def __init__(self, target_ticks: int) -> None:
+        self._target_ticks = target_ticks
+        self._period = -1
 
-    def _advice(self, what: str, value: float) -> str:
-        return (
-            f"the {what} of an update is {value}; only finite ones can be learned from; look for rewards or "
-            f"observations that are not finite, else try a learning rate below {self.learning_rate:g}"
-        )
+    def before_update(self, online: nn.Module, target: nn.Module, tick: int, version: int) -> bool:
+        """Copy ``online`` to ``target`` if no update was made in the period of ``tick`` yet; whether it was so."""
+        period = tick // self._target_ticks
+        if period == self._period:
+            return False
+        self._period = period
+        target.load_state_dict(online.state_dict())
+        return True
 
 
 class ByHand(Protocol):
@@ -279,6 +214,7 @@ class ByHand(Protocol):
 
     def values(self, *inputs: Tensor, keep: bool = False) -> Tensor:
         """As the network, called with ``inputs``; with ``keep`` for a `differentiate` that follows."""
+        ...
 
     def differentiate(self, slopes: Tensor) -> None:
         """Write the gradients into the parameters' ``grad``, ``slopes`` being those of the values."""
@@ -289,21 +225,6 @@ def derived_by_hand(network: nn.Module) -> ByHand | None:
     by_hand = getattr(network, "by_hand", None)
     made: ByHand | None = None if by_hand is None else by_hand()
     return made
-
-
-def _forget_gradients(parameters: list[nn.Parameter]) -> None:
-    for parameter in parameters:
-        parameter.grad = None
-
-
-def _clip(parameters: list[nn.Parameter], max_norm: float) -> float:
-    """As `torch.nn.utils.clip_grad_norm_`, to the last bit, in half the time; the norm before."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    value: float = norm.item()
-    if value + 1e-6 > max_norm:
-        torch._foreach_mul_(gradients, torch.clamp(max_norm / (norm + 1e-6), max=1.0))
-    return value
 
 
 def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
@@ -327,4 +248,5 @@ def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
         tensor(batch.discounts),
         inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays),
         tensor(batch.weights),
+        None if batch.demonstrated is None else tensor(batch.demonstrated),
     )

@@ -14,7 +14,11 @@ from hocket.learn.algorithms.losses import Loss, q_loss, td_targets
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DQN(DeepQ):
-    """Smooth-L1 on temporal-difference errors. Options as `DeepQ`; every part can be switched on by itself."""
+    """Smooth-L1 on temporal-difference errors. Options as `DeepQ`; every part can be switched on by itself.
+
+    ``target_ticks`` and ``adam_epsilon`` as in DQN on MinAtar (Young & Tian 2019: a target network every 1,000 frames;
+    Obando-Ceron & Castro 2021: Adam with ε = 3.125e-4).
+    """
 
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """See `td_targets` and `q_loss`."""

@@ -1,4 +1,8 @@
-"""Learning from demonstrations: DQN that keeps the values of other actions below the demonstrated one's."""
+"""Learning from demonstrations: DQN that keeps the values of other actions below the demonstrated one's.
+
+Which transitions of a batch are demonstrations is the replay's to say (`hocket.learn.replay.mixed_replay`). To the
+agent's own the margin does not apply: they are learned from as DQN does.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,11 @@ from hocket.learn.algorithms.losses import Loss, margin_loss, q_loss
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImitatingDQN(DQN):
-    """DQN with a large-margin loss beside its own (Hester et al. 2018, *Deep Q-learning from Demonstrations*).
+    """DQN with a large-margin loss of demonstrations beside its own.
+
+    Hester et al. 2018, *Deep Q-learning from Demonstrations*, for pre-training and for the training that follows, with
+    `hocket.DemonstrationOptions` in both. Unlike theirs, the temporal-difference loss is of n steps alone, not of one
+    step as well, and weights do not decay.
 
     Args:
         margin: by how much the demonstrated action's value is to lead.
@@ -35,5 +43,7 @@ class ImitatingDQN(DQN):
         targets = self.targets(online, target, batch)
         values = online(*batch.inputs)
         loss = q_loss(values, batch.actions, targets, weights=batch.weights)
-        lead = margin_loss(values, batch.actions, self.margin, weights=batch.weights)
+        if batch.demonstrated is None:
+            return loss, targets
+        lead = margin_loss(values, batch.actions, self.margin, weights=batch.weights * batch.demonstrated)
         return Loss(loss.value + self.margin_weight * lead, loss.errors), targets

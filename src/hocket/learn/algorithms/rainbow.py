@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.deep_q import DeepQ, Tensors, UpdateResult
+from hocket.learn.algorithms.algorithm import UpdateResult
+from hocket.learn.algorithms.deep_q import DeepQ, Tensors
 from hocket.learn.algorithms.losses import Loss, distribution_loss, distribution_targets, expected_values, taken
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.algorithms.value_support import Support
@@ -25,6 +26,9 @@ _MARGIN = 1 / 20
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rainbow(DeepQ):
     """Cross-entropy between categorical distributions of returns. Options as `DeepQ`, with Rainbow's own defaults.
+
+    ``target_ticks`` as Obando-Ceron & Castro 2021, *Revisiting Rainbow*, on small problems; on Atari at frame skip 4
+    Hessel et al. have 8,000 agent steps.
 
     Args:
         atoms: an option of the network, read where it is built.

@@ -37,6 +37,15 @@ def constant(value: float) -> Linear:
     return Linear(value, value, 0)
 
 
+def over_ticks(epsilon: float, ticks: int) -> float:
+    """The ε of a decision that stands for ``ticks`` ticks: 1 − (1 − ε)^ticks.
+
+    So a stretch of T ticks is free of random actions with probability (1 − ε)^T, however many decisions it has: agents
+    that decide at different intervals explore alike for each tick.
+    """
+    return 1 - (1 - epsilon) ** ticks
+
+
 def by_chance(actions: int, epsilon: float, rng: np.random.Generator) -> int | None:
     """With probability ``epsilon`` any of ``actions``, the greedy one included; else None: the greedy one it is.
 

@@ -54,6 +54,7 @@ class LearnerBoard:
             SharedArrays(
                 {
                     "tick": ((1,), number),
+                    "interval": ((1,), number),
                     "stop": ((1,), number),
                     "most_stale": ((1,), number),
                     "busy": ((learners,), number),
@@ -69,6 +70,7 @@ class LearnerBoard:
         self._tick, self._stop, self._busy = arrays["tick"], arrays["stop"], arrays["busy"]
         self._most_stale, self._errors, self._history = arrays["most_stale"], arrays["errors"], arrays["history"]
         self.states = arrays["states"]
+        self._interval = arrays["interval"]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _attached, (self._arrays,)
@@ -81,6 +83,15 @@ class LearnerBoard:
     @tick.setter
     def tick(self, tick: int) -> None:
         self._tick[0] = tick
+
+    @property
+    def interval_ticks(self) -> int:
+        """The ticks between the agent's last two decisions; 1 before there are two."""
+        return max(1, int(self._interval[0]))
+
+    @interval_ticks.setter
+    def interval_ticks(self, ticks: int) -> None:
+        self._interval[0] = ticks
 
     @property
     def stopped(self) -> bool:

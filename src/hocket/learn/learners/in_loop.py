@@ -15,7 +15,7 @@ from hocket.learn.learners.board import READY, LearnerBoard
 from hocket.learn.learners.learner import Learner, Update
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.status import LearningLog, LearningStatus
-from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_weights import SharedWeights
 
 
@@ -36,7 +36,7 @@ class InLoopLearner:
 
     failures: Sequence[str] = ()
 
-    def __init__(self, learner: Learner, *, weights: SharedWeights, replay: Replay, warm_up: int) -> None:
+    def __init__(self, learner: Learner, *, weights: SharedWeights, replay: Samples, warm_up: int) -> None:
         self._learner, self._replay, self._warm_up = learner, replay, warm_up
         self.board = LearnerBoard(1)
         self.board.states[0] = READY

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, UpdateResult
-from hocket.learn.replay.replay import Replay
+from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
+from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_step import WeightsWriter
 from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
 
@@ -41,24 +41,24 @@ class Learner:
     """A learner with a target network and random numbers of its own.
 
     Args:
-        algorithm: `DQN` or `Rainbow`.
+        algorithm: of learning.
         network: of the weights' kind, as the forward and backward passes are to run (`QNetwork.for_learning`). Taken
             over.
         weights: what is learned.
         replay: what is learned from; needs a transition at the first update.
         seed: of sampling and noise.
 
-    The target network is the first snapshot that this learner takes, and then the first one of a version at or past
-    each multiple of ``algorithm.target_every``: other learners' targets may be some versions apart from it.
+    The target network is renewed by the snapshots that this learner takes, as the algorithm's `TargetSync` says: other
+    learners' targets may be some versions apart from it.
     """
 
     def __init__(
         self,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
         weights: SharedWeights,
-        replay: Replay,
+        replay: Samples,
         seed: np.random.SeedSequence,
     ) -> None:
         self._algorithm, self._replay = algorithm, replay
@@ -67,7 +67,7 @@ class Learner:
         sampling, noise = seed.spawn(2)
         self._sampling = np.random.default_rng(sampling)
         self._noise = torch.Generator().manual_seed(int(noise.generate_state(1, np.uint64)[0] >> 1))
-        self._period = -1
+        self._sync = algorithm.target_sync()
 
     def update(
         self,
@@ -79,7 +79,7 @@ class Learner:
         """One update.
 
         Args:
-            tick: of the run, for β of prioritised replay.
+            tick: of the training, for the target network and β of prioritised replay.
             landing: told of the update before readers can see it; none other lands meanwhile.
             stopped: asked when its turn has come; if so, nothing changes and the answer is None.
 
@@ -91,9 +91,7 @@ class Learner:
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(algorithm.batch_size, self._sampling, beta=beta)
         snapshot = self._reader.refresh(online)
-        if snapshot // algorithm.target_every != self._period:
-            self._period = snapshot // algorithm.target_every
-            target.load_state_dict(online.state_dict())
+        self._sync.before_update(online, target, tick, snapshot)
         algorithm.align(online, target)
         result = algorithm.gradients(online, target, batch, generator=self._noise)
         try:

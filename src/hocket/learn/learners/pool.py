@@ -27,12 +27,12 @@ from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import WithEnvironment, end_children, preload
 from hocket.ipc.process_limits import check_room
-from hocket.learn.algorithms.deep_q import DeepQ
+from hocket.learn.algorithms.algorithm import Algorithm
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.process import LearnerJob, learn
 from hocket.learn.learners.status import LearningLog, LearningStatus
-from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits, restart_pause_s
 
@@ -52,7 +52,7 @@ class LearnerProcesses:
     Args:
         count: of learners. For one synchronous batch n times larger take one learner, ``dataclasses.replace(algorithm,
             batch_size=n * algorithm.batch_size)`` and ``threads=n``.
-        algorithm: `DQN` or `Rainbow`.
+        algorithm: of learning.
         network: of the weights' kind, as the forward and backward passes are to run (`QNetwork.for_learning`). Copied.
         weights: what is learned.
         replay: what is learned from.
@@ -75,10 +75,10 @@ class LearnerProcesses:
         self,
         count: int,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
         weights: SharedWeights,
-        replay: Replay,
+        replay: Samples,
         pace: Pace,
         nice: int = 10,
         threads: int = 1,

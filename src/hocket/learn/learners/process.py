@@ -15,7 +15,7 @@ from hocket.ipc.child_processes import begin_as_child
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, LearnerBoard
 from hocket.learn.learners.learner import Learner, Update
 from hocket.learn.learners.pace import Pace
-from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.mixed_replay import Samples
 from hocket.learn.weights.shared_weights import SharedWeights
 
 PAUSE_S = 0.002
@@ -33,7 +33,7 @@ class LearnerJob:
 
     pickled: bytes
     weights: SharedWeights
-    replay: Replay
+    replay: Samples
     board: LearnerBoard
     pace: Pace
     nice: int

@@ -13,9 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, UpdateResult
-from hocket.learn.replay.copies import ReplayOfCopies
-from hocket.learn.replay.replay import Replay
+from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
+from hocket.learn.replay.mixed_replay import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +31,14 @@ class Updates:
     """Computes gradients of batches from ``replay`` and applies them to ``network``.
 
     Args:
-        algorithm: `DQN` or `Rainbow`.
-        network: that learns, in place: observations, and pending actions if it takes any, to action values.
+        algorithm: of learning.
+        network: that learns, in place.
         replay: to sample from.
         batch_size: transitions in one gradient; the algorithm's own if None.
         seed: of sampling and, by a generator of its own, of the noise of noisy networks.
 
     Attributes:
-        target: the target network.
+        target: the target network, renewed as `TargetSync` says.
         optimizer: Adam.
         landed: how many gradients have been applied; the version of the weights.
     """
@@ -47,9 +46,9 @@ class Updates:
     def __init__(
         self,
         *,
-        algorithm: DeepQ,
+        algorithm: Algorithm,
         network: nn.Module,
-        replay: Replay | ReplayOfCopies,
+        replay: Samples,
         seed: np.random.SeedSequence,
         batch_size: int | None = None,
     ) -> None:
@@ -62,6 +61,7 @@ class Updates:
         self._batch_size = algorithm.batch_size if batch_size is None else batch_size
         self._rng = np.random.default_rng(seed)
         self._noise = torch_generator(seed)
+        self._sync = algorithm.target_sync()
         self._spare: list[list[Tensor]] = []  # memory of gradients that have landed
         self.landed = 0
 
@@ -75,6 +75,7 @@ class Updates:
             DivergenceError: if it is not finite.
         """
         algorithm = self._algorithm
+        self._sync.before_update(self._network, self.target, tick, self.landed)
         beta = algorithm.beta.at(tick) if algorithm.alpha is not None else None
         batch = self._replay.sample(self._batch_size, self._rng, beta=beta)
         values = self._spare.pop() if self._spare else [torch.zeros_like(each) for each in self._parameters]
@@ -94,7 +95,6 @@ class Updates:
         if algorithm.alpha is not None:
             self._replay.update_priorities(gradient.indices, gradient.result.errors)
         self.landed += 1
-        algorithm.sync_target(self._network, self.target, self.landed)
 
 
 def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:

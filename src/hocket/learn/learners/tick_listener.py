@@ -62,7 +62,7 @@ class LearningListener:
         """See `hocket.hooks.record.Listener`."""
         self._collector.ticked(moment)
         board = self.learning.board
-        board.tick = self._collector.tick
+        board.tick, board.interval_ticks = self._collector.tick, self._collector.interval_ticks
         if self._collector.error is not None:
             board.stop()
         if moment.tick % LOOK_TICKS == 0:

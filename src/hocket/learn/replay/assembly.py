@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hocket.ipc.shared_memory import fence
 from hocket.learn.replay.ring import NEWEST, Arrays
+from hocket.spaces.codec import PendingActions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,33 +24,42 @@ class Batch:
 
     Attributes:
         states: ``(size, *frame_shape)``, or ``(size, stack, *frame_shape)`` with the oldest frame first.
-        actions: int64 ``(size,)``.
+        actions: int64 ``(size,)``; of a Box float32 ``(size, action_size)``.
         rewards: float32 ``(size,)``: the discounted sum over the transition's ticks (n-step: over all its steps).
         discounts: float32 ``(size,)``: what the value of ``next_states`` counts; 0 where the episode terminated.
         next_states: like ``states``.
-        pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``.
+        pending: int64 ``(size, pending)``: pending actions that the policy was told beside ``states``; of a Box
+            float32 ``(size, pending, action_size + 1)``.
         next_pending: likewise for ``next_states``.
         newest: like ``states``: the newest observations that the policy's head was given; ``(size, 0)`` of a replay
             that keeps none.
         delays: int64 ``(size,)``: the delays that the head was told, 0 where it had no features.
         next_newest, next_delays: likewise for ``next_states``.
+        present: like ``states``: the newest observations when the actions were executed, whatever the policy was told;
+            ``(size, 0)`` of a replay that keeps none.
+        next_present: likewise when the next decisions were executed.
         weights: float32 ``(size,)``: importance weights, the largest 1; all 1 under uniform sampling.
         indices: int64 ``(size,)``: for `Replay.update_priorities`.
+        demonstrated: bool ``(size,)``: which rows are demonstrations; None without any
+            (`hocket.learn.replay.mixed_replay`).
     """
 
     states: NDArray[Any]
-    actions: NDArray[np.int64]
+    actions: NDArray[Any]
     rewards: NDArray[np.float32]
     discounts: NDArray[np.float32]
     next_states: NDArray[Any]
-    pending: NDArray[np.int64]
-    next_pending: NDArray[np.int64]
+    pending: PendingActions
+    next_pending: PendingActions
     newest: NDArray[Any]
     next_newest: NDArray[Any]
     delays: NDArray[np.int64]
     next_delays: NDArray[np.int64]
+    present: NDArray[Any]
+    next_present: NDArray[Any]
     weights: NDArray[np.float32]
     indices: NDArray[np.int64]
+    demonstrated: NDArray[np.bool_] | None = None
 
 
 class Assembly:
@@ -66,7 +76,12 @@ class Assembly:
         self._frames, self._ages = arrays["frames"], arrays["ages"]
         self._back = None if stack is None else np.arange(stack - 1, -1, -1)
         self._steps = np.arange(n_step)
-        self._newest = "newest" in (self._records.dtype.names or ())
+        kinds = ("action", "pending", "next_pending")
+        self._as_sampled = {
+            kind: np.dtype(np.float32 if self._records.dtype[kind].base.kind == "f" else np.int64) for kind in kinds
+        }
+        names = self._records.dtype.names or ()
+        self._newest, self._present = "newest" in names, "present" in names
 
     def copy(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between."""
@@ -76,27 +91,27 @@ class Assembly:
         else:
             first, last, rewards, discounts = self._over_steps(indices)
         size = len(indices)
-        numbers = [first["state"], last["next_state"]]
+        numbers = {"states": first["state"], "next_states": last["next_state"]}
         if self._newest:
-            numbers += [first["newest"], last["next_newest"]]
-        observations = self._observations(np.concatenate(numbers))
-        newest = next_newest = np.empty((size, 0), self._frames.dtype)
+            numbers |= {"newest": first["newest"], "next_newest": last["next_newest"]}
+        if self._present:
+            numbers |= {"present": first["present"], "next_present": last["next_present"]}
+        observations = np.split(self._observations(np.concatenate(list(numbers.values()))), len(numbers))
+        nothing = np.empty((size, 0), self._frames.dtype)
         delays = next_delays = np.zeros(size, np.int64)
         if self._newest:
-            newest, next_newest = observations[2 * size : 3 * size], observations[3 * size :]
             delays, next_delays = first["delay"].astype(np.int64), last["next_delay"].astype(np.int64)
+        kinds = self._as_sampled
         return {
-            "states": observations[:size],
-            "next_states": observations[size : 2 * size],
-            "newest": newest,
-            "next_newest": next_newest,
+            **dict.fromkeys(("newest", "next_newest", "present", "next_present"), nothing),
+            **dict(zip(numbers, observations, strict=True)),
             "delays": delays,
             "next_delays": next_delays,
-            "actions": first["action"].astype(np.int64),
+            "actions": first["action"].astype(kinds["action"]),
             "rewards": rewards,
             "discounts": discounts,
-            "pending": first["pending"].astype(np.int64),
-            "next_pending": last["next_pending"].astype(np.int64),
+            "pending": first["pending"].astype(kinds["pending"]),
+            "next_pending": last["next_pending"].astype(kinds["next_pending"]),
         }
 
     def _over_steps(self, indices: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:

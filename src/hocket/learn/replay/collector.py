@@ -5,6 +5,7 @@ It knows no network and no learner.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import Moment
 from hocket.learn.replay.replay import Replay
+from hocket.learn.replay.reward_scaling import UNSCALED, RewardScaling
 from hocket.learn.replay.transitions import Decided, TransitionBuilder
 from hocket.spaces.codec import PendingActions
 
@@ -70,13 +72,15 @@ class Collector:
     Args:
         replay: new and empty, for the environment's frames and the policy's pending actions; this process writes to it.
         gamma: discount per tick.
-        first_action: of the Discrete action space (its ``start``); the replay counts actions from 0.
+        first_action: of a Discrete action space (its ``start``); the replay counts actions from 0. 0 for a Box.
         stacked: observations are stacks of frames, oldest first, and the replay keeps the newest one of each.
         first_tick: of the training, at which this run begins: 0, or the tick of the checkpoint that it resumes.
+        rewards: how a tick's reward is learned.
         n_step, unknown: as of `TransitionBuilder`, of a replay whose own ``n_step`` is 1.
 
     Attributes:
         tick: the last one, of the training.
+        interval_ticks: between the last two decisions that were executed in one episode; 1 before there are two.
         error: the reason why no more ticks are kept, a reward that is no number of 32 bits; else None.
 
     Raises:
@@ -91,11 +95,15 @@ class Collector:
         first_action: int = 0,
         stacked: bool = False,
         first_tick: int = 0,
+        rewards: RewardScaling = UNSCALED,
         n_step: int = 1,
         unknown: int | None = None,
     ) -> None:
         self.replay = replay
+        self._rewards = rewards
         self.tick = first_tick
+        self.interval_ticks = 1
+        self._last_decision: int | None = None
         self.error: str | None = None
         self._first_action = first_action
         self._first_tick = first_tick
@@ -112,12 +120,15 @@ class Collector:
 
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
+        present = self.tick
         self.tick = tick = self._first_tick + moment.tick
+        self._measure_interval(moment)
         if self._stacks is not None:
             self._stacks.ticked(tick, moment)
         if self.error is not None:
             return
-        if not abs(moment.reward) <= LARGEST_REWARD:
+        reward = self._rewards(moment.reward)
+        if not (abs(moment.reward) < math.inf and abs(reward) <= LARGEST_REWARD):
             self.error = (
                 f"tick {tick} paid a reward of {moment.reward}; only finite ones can be learned from, in 32 bits; look "
                 "at the environment's rewards"
@@ -127,12 +138,13 @@ class Collector:
         decided = final = None
         if moment.decided_on >= 0 or moment.newest >= 0:
             action = moment.action - self._first_action
-            decided = self._decided(tick, moment.decided_on, moment.newest, moment.pending_actions, action)
+            decided = self._decided(tick, moment.decided_on, moment.newest, moment.pending_actions, action, present)
         if ended and moment.final_decided_on is not None:
-            final = self._decided(tick, moment.final_decided_on, moment.final_newest, moment.final_pending_actions, 0)
+            newest, told = moment.final_newest, moment.final_pending_actions
+            final = self._decided(tick, moment.final_decided_on, newest, told, 0, tick)
         closed = self._builder.tick(
             tick,
-            moment.reward,
+            reward,
             decided=decided,
             terminated=moment.terminated,
             truncated=moment.truncated,
@@ -155,19 +167,39 @@ class Collector:
                 next_newest_tick=transition.next_newest if transition.next_newest >= 0 else None,
                 delay=decided.delay,
                 next_delay=transition.next_delay,
+                present_tick=decided.present,
+                next_present_tick=transition.next_present,
             )
         if ended:
             self._episode_tick = tick
         self.replay.add_frame(tick, moment.observation[self._newest], first=ended)
 
-    def _decided(self, tick: int, decided_on: int, newest: int, pending: PendingActions, action: int) -> Decided:
+    def _measure_interval(self, moment: Moment) -> None:
+        if moment.decided_on >= 0 or moment.newest >= 0:
+            if self._last_decision is not None:
+                self.interval_ticks = self.tick - self._last_decision
+            self._last_decision = self.tick
+        if moment.final_observation is not None:
+            self._last_decision = None
+
+    def _decided(
+        self, tick: int, decided_on: int, newest: int, pending: PendingActions, action: Any, present: int
+    ) -> Decided:
         """A decision of tick ``tick``, by the ticks of its run; without features if ``decided_on`` is -1."""
-        if newest < 0:
-            observation = self._first_tick + decided_on if decided_on >= 0 else -1
-            return Decided(tick=tick, observation=observation, action=action, pending=pending)
-        newest += self._first_tick
-        if decided_on < 0:
-            return Decided(tick=tick, observation=self._episode_tick, action=action, pending=pending, newest=newest)
-        observation = self._first_tick + decided_on
-        delay = newest + 1 - observation
-        return Decided(tick=tick, observation=observation, action=action, pending=pending, newest=newest, delay=delay)
+        observation = self._first_tick + decided_on if decided_on >= 0 else -1
+        delay = 0
+        if newest >= 0:
+            newest += self._first_tick
+            if decided_on < 0:
+                observation = self._episode_tick
+            else:
+                delay = newest + 1 - observation
+        return Decided(
+            tick=tick,
+            observation=observation,
+            action=action,
+            pending=pending,
+            newest=newest,
+            delay=delay,
+            present=present,
+        )

@@ -26,6 +26,28 @@ class Collectors:
         return sum([collector.tick for collector in self.each])
 
     @property
+    def counters(self) -> list[CopyCounter]:
+        """Of each copy, for its exploration."""
+        return [CopyCounter(self, collector) for collector in self.each]
+
+    @property
     def error(self) -> str | None:
         """The reason why no more ticks of a copy are kept, or None."""
         return next((collector.error for collector in self.each if collector.error is not None), None)
+
+
+class CopyCounter:
+    """A copy's `hocket.learn.exploration.TickCounter`: the training's tick, and the interval of its own decisions."""
+
+    def __init__(self, together: Collectors, own: Collector) -> None:
+        self._together, self._own = together, own
+
+    @property
+    def tick(self) -> int:
+        """See `Collectors`."""
+        return self._together.tick
+
+    @property
+    def interval_ticks(self) -> int:
+        """See `Collector`."""
+        return self._own.interval_ticks

@@ -48,7 +48,7 @@ class CopyReplay:
     def add_transition(
         self,
         tick: int,
-        action: int,
+        action: Any,
         *,
         reward: float,
         discount: float,
@@ -59,9 +59,12 @@ class CopyReplay:
         next_newest_tick: int | None = None,
         delay: int = 0,
         next_delay: int = 0,
+        present_tick: int | None = None,
+        next_present_tick: int | None = None,
     ) -> None:
         """See `hocket.learn.replay.replay.Replay.add_transition`."""
-        inputs, next_inputs = Inputs(pending, newest_tick, delay), Inputs(next_pending, next_newest_tick, next_delay)
+        inputs = Inputs(pending, newest_tick, delay, present_tick)
+        next_inputs = Inputs(next_pending, next_newest_tick, next_delay, next_present_tick)
         self._writer.add_transition(tick, action, reward, discount, next_tick, inputs, next_inputs)
 
     def restore(self, copied: Mapping[str, ArrayLike]) -> None:
@@ -75,7 +78,7 @@ class ReplayOfCopies:
     Args:
         copies: how many.
         capacity: transitions kept at most, of all copies together, rounded up to a multiple of ``copies``.
-        frame_shape, frame_dtype, stack, pending, newest: as of `hocket.learn.replay.replay.Replay`.
+        frame_shape, frame_dtype, stack, pending, newest, present, action_size: as of `hocket.learn.replay.replay.Replay`.
 
     Attributes:
         parts: of each copy.
@@ -91,12 +94,14 @@ class ReplayOfCopies:
         stack: int | None = None,
         pending: int = 0,
         newest: bool = False,
+        present: bool = False,
+        action_size: int = 0,
     ) -> None:
         each = -(-capacity // copies)
         frames, shape, dtype = each + each // 64 + ROOM, tuple(frame_shape), np.dtype(frame_dtype)
-        parts = ring_parts(each * copies, frames * copies, shape, dtype, pending, newest)
+        parts = ring_parts(each * copies, frames * copies, shape, dtype, pending, newest, present, action_size)
         self._shared = SharedArrays({**parts, "counters": ((copies, *parts["counters"][0]), np.dtype(np.int64))})
-        self._options = repr((copies, capacity, shape, dtype.str, stack, pending, newest))
+        self._options = repr((copies, capacity, shape, dtype.str, stack, pending, newest, present, action_size))
         counters = self._shared["counters"]
         self._oldest, self._newest = counters[:, OLDEST], counters[:, NEWEST]
         self.parts = [

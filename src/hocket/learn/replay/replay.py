@@ -49,6 +49,9 @@ class Replay:
         stack: frames in a state, at tick rate; None gives the newest one without an axis for it.
         n_step: consecutive transitions that one sample spans; fewer at an episode's end and at the newest transition.
         pending: how many pending actions a policy is told.
+        action_size: elements of an action of a Box; 0 for Discrete actions, which are numbers.
+        present: give samples also the observations that were newest when the actions were executed
+            (`Batch.present`): without delay they are the states themselves.
         newest: True if a policy's head is given the newest observation, and the delay of its features: transitions
             then refer to four frames.
         frames: frames kept; about frames ÷ (ticks between decisions) transitions are. By default enough for
@@ -70,6 +73,8 @@ class Replay:
         n_step: int = 1,
         pending: int = 0,
         newest: bool = False,
+        present: bool = False,
+        action_size: int = 0,
         frames: int | None = None,
         alpha: float | None = None,
         epsilon: float = 1e-6,
@@ -77,6 +82,7 @@ class Replay:
         _at_least("capacity", capacity, 1, "100_000")
         _at_least("n_step", n_step, 1, "1 or 3")
         _at_least("pending", pending, 0, "0, or the delay in ticks − 1")
+        _at_least("action_size", action_size, 0, "0, or the number of elements of an action")
         if stack is not None:
             _at_least("stack", stack, 1, "4")
             if stack > LARGEST_AGE + 1:
@@ -94,9 +100,9 @@ class Replay:
                 "uint8 (84, 84)"
             )
         options = {"capacity": capacity, "frames": frames, "frame_shape": shape, "frame_dtype": dtype.str}
-        options |= {"stack": stack, "n_step": n_step, "pending": pending, "newest": newest}
-        options |= {"alpha": alpha, "epsilon": epsilon}
-        parts = ring_parts(capacity, frames, shape, dtype, pending, newest)
+        options |= {"stack": stack, "n_step": n_step, "pending": pending, "newest": newest, "present": present}
+        options |= {"action_size": action_size, "alpha": alpha, "epsilon": epsilon}
+        parts = ring_parts(capacity, frames, shape, dtype, pending, newest, present, action_size)
         if alpha is not None:
             parts |= Priorities.parts(capacity)
         self._map(options, SharedArrays(parts))
@@ -145,7 +151,7 @@ class Replay:
     def add_transition(
         self,
         tick: int,
-        action: int,
+        action: Any,
         *,
         reward: float,
         discount: float,
@@ -156,12 +162,14 @@ class Replay:
         next_newest_tick: int | None = None,
         delay: int = 0,
         next_delay: int = 0,
+        present_tick: int | None = None,
+        next_present_tick: int | None = None,
     ) -> None:
         """Keep a transition of the current episode; its frames have been added, the next episode's first has not.
 
         Args:
             tick: of the observation that the decision was computed from.
-            action: what was decided.
+            action: what was decided: a number counted from 0, or an array of a Box's elements.
             reward: Σ γ^i·r over the ticks up to the next decision or the episode's end.
             discount: γ^ticks, or 0 if the episode terminated.
             next_tick: of the observation that the next decision was computed from, or of the final one.
@@ -170,13 +178,16 @@ class Replay:
                 ``tick``.
             delay: the delay that the head was told; 0 if it had no features. ``tick`` is that of the episode's first
                 observation then.
-            next_pending, next_newest_tick, next_delay: likewise for the next decision.
+            present_tick: of the newest observation when ``action`` was executed, with ``present`` only; None is
+                ``tick``.
+            next_pending, next_newest_tick, next_delay, next_present_tick: likewise for the next decision. At an
+                episode's end the present observation is the final one.
 
         Raises:
             ConfigurationError: if an argument does not fit.
         """
-        inputs = Inputs(pending, newest_tick, delay)
-        next_inputs = Inputs(next_pending, next_newest_tick, next_delay)
+        inputs = Inputs(pending, newest_tick, delay, present_tick)
+        next_inputs = Inputs(next_pending, next_newest_tick, next_delay, next_present_tick)
         self._as_writer().add_transition(tick, action, reward, discount, next_tick, inputs, next_inputs)
 
     def sample(self, size: int, rng: np.random.Generator, *, beta: float | None = None) -> Batch:

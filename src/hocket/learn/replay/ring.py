@@ -37,15 +37,18 @@ class Arrays(Protocol):
 LONGEST_DELAY = int(np.iinfo(np.int16).max)
 
 
-def record_dtype(pending: int, newest: bool = False) -> np.dtype[Any]:
-    """One transition: the numbers of its two frames, with ``newest`` of its four, and all else that belongs to it."""
-    fields: list[tuple[Any, ...]] = [("state", np.int64), ("next_state", np.int64)]
-    if newest:
-        fields += [("newest", np.int64), ("next_newest", np.int64)]
-    fields += [("action", np.int32), ("reward", np.float32), ("discount", np.float32)]
+def record_dtype(pending: int, *, newest: bool, present: bool, action_size: int) -> np.dtype[Any]:
+    """One transition: the numbers of its frames, and all else that belongs to it. Arguments as of `Replay`."""
+    one: tuple[Any, ...] = (np.float32, (action_size,)) if action_size else (np.int32,)
+    several: Any = (np.float32, (pending, action_size + 1)) if action_size else (np.int16, (pending,))
+    numbers = ["state", "next_state"]
+    numbers += ["newest", "next_newest"] if newest else []
+    numbers += ["present", "next_present"] if present else []
+    fields: list[tuple[Any, ...]] = [(name, np.int64) for name in numbers]
+    fields += [("action", *one), ("reward", np.float32), ("discount", np.float32)]
     if newest:
         fields += [("delay", np.int16), ("next_delay", np.int16)]
-    fields += [("pending", np.int16, (pending,)), ("next_pending", np.int16, (pending,))]
+    fields += [("pending", *several), ("next_pending", *several)]
     return np.dtype(fields, align=True)
 
 
@@ -53,11 +56,13 @@ class Inputs(NamedTuple):
     """What a decision was computed from, beside its observation; zeros where the policy is not told."""
 
     pending: PendingActions | None = None
-    """Codes of pending actions."""
+    """Pending actions."""
     newest_tick: int | None = None
     """The newest observation, by its tick."""
     delay: int = 0
     """The delay that the head was told; 0 without features."""
+    present_tick: int | None = None
+    """The newest observation when the action was executed, by its tick, whatever the policy was told."""
 
 
 def ring_parts(
@@ -66,12 +71,14 @@ def ring_parts(
     frame_shape: tuple[int, ...],
     frame_dtype: np.dtype[Any],
     pending: int,
-    newest: bool = False,
+    newest: bool,
+    present: bool,
+    action_size: int,
 ) -> dict[str, Part]:
     """The arrays of both rings. A frame's age counts the frames before it in its episode, up to LARGEST_AGE."""
     return {
         "counters": ((5,), np.dtype(np.int64)),
-        "records": ((capacity,), record_dtype(pending, newest)),
+        "records": ((capacity,), record_dtype(pending, newest=newest, present=present, action_size=action_size)),
         "frames": ((frames, *frame_shape), frame_dtype),
         "ages": ((frames,), np.dtype(np.uint8)),
         "ticks": ((frames,), np.dtype(np.int64)),
@@ -92,9 +99,10 @@ class RingWriter:
         self._reach = reach
         self._frame_shape, self._frame_dtype = self._frames.shape[1:], self._frames.dtype
         self._capacity, self._room = len(self._records), len(self._frames)
-        self._pending: int = self._records.dtype["pending"].shape[0]
+        self._present = "present" in (self._records.dtype.names or ())
+        self._action_shape = self._records.dtype["action"].shape
         self._keeps_newest = "newest" in (self._records.dtype.names or ())
-        self._nothing_pending: PendingActions = np.zeros(self._pending, np.int64)
+        self._nothing_pending: PendingActions = np.zeros_like(self._records["pending"][0])
         self.resume(first_frame=0)
 
     def resume(self, *, first_frame: int) -> None:
@@ -150,7 +158,7 @@ class RingWriter:
     def add_transition(
         self,
         tick: int,
-        action: int,
+        action: Any,
         reward: float,
         discount: float,
         next_tick: int,
@@ -158,13 +166,7 @@ class RingWriter:
         next_inputs: Inputs,
     ) -> None:
         """See `Replay.add_transition`."""
-        try:
-            action = operator.index(action)
-        except TypeError:
-            raise ConfigurationError(
-                f"action={action!r} is no whole number; Discrete actions are allowed; try an environment or a wrapper "
-                "with a Discrete action space"
-            ) from None
+        action = self._action(action)
         if not 0 <= discount <= 1 or not abs(reward) < float("inf"):
             raise ConfigurationError(
                 f"reward={reward!r}, discount={discount!r}: a finite reward and a discount in [0, 1] are allowed; try "
@@ -183,12 +185,18 @@ class RingWriter:
                 f"a transition from tick={tick} to next_tick={next_tick} after one from frame {self._newest_state}: "
                 "times that never go back are allowed; try adding transitions in the order of their decisions"
             )
+        numbers: tuple[int, ...] = (state, next_state)
+        if self._keeps_newest:
+            numbers = (*numbers, newest, next_newest)
+        if self._present:
+            acting = self._later(inputs.present_tick, state, "present_tick")
+            numbers = (*numbers, acting, self._later(next_inputs.present_tick, next_state, "next_present_tick"))
         if self._newest - self._oldest == self._capacity:
             self._retire(self._oldest + 1, self._frame_count - self._room)
-        record: tuple[Any, ...] = (state, next_state, action, reward, discount, first_pending, last_pending)
+        delays: tuple[int, ...] = ()
         if self._keeps_newest:
             delays = (min(inputs.delay, LONGEST_DELAY), min(next_inputs.delay, LONGEST_DELAY))
-            record = (state, next_state, newest, next_newest, action, reward, discount, *delays, *record[5:])
+        record = (*numbers, action, reward, discount, *delays, first_pending, last_pending)
         self._records[self._newest % self._capacity] = record
         if self._oldest == self._newest:
             self._oldest_state = state
@@ -196,6 +204,24 @@ class RingWriter:
         self._newest += 1
         fence()
         self._counters[NEWEST] = self._newest
+
+    def _action(self, action: Any) -> Any:
+        """``action`` as a record keeps it."""
+        if not self._action_shape:
+            try:
+                return operator.index(action)
+            except TypeError:
+                raise ConfigurationError(
+                    f"action={action!r} is no whole number; Discrete actions are allowed; try "
+                    "Replay(action_size=...) for those of a Box"
+                ) from None
+        array = np.ravel(action)
+        if array.shape != self._action_shape or not np.isfinite(array).all():
+            raise ConfigurationError(
+                f"action={action!r} does not fit a replay of {self._action_shape[0]} elements an action; as many "
+                "finite numbers are allowed; try an action of the environment's Box"
+            )
+        return array
 
     def _state_of(self, index: int) -> int:
         return int(self._states[index % self._capacity])
@@ -219,6 +245,18 @@ class RingWriter:
             "the frame first, and an episode's last transition before the next one's first frame"
         )
 
+    def _later(self, tick: int | None, state: int, name: str) -> int:
+        """The frame number of ``tick``, which is that of ``state`` or a later one; ``state`` if None."""
+        if tick is None:
+            return state
+        number = self._number_at(tick, name)
+        if number < state:
+            raise ConfigurationError(
+                f"{name}={tick} is older than its decision's own observation; a later or the same tick is allowed; try "
+                "that of the tick before the action's"
+            )
+        return number
+
     def _newest_number(self, inputs: Inputs, state: int, name: str) -> int:
         """The frame number of the newest observation that a decision on frame ``state`` was given; -1 without any."""
         if not self._keeps_newest:
@@ -240,10 +278,11 @@ class RingWriter:
     def _checked(self, pending: PendingActions | None, name: str) -> PendingActions:
         if pending is None:
             return self._nothing_pending
-        if len(pending) != self._pending:
+        if pending.shape != self._nothing_pending.shape:
             raise ConfigurationError(
-                f"{name}={pending!r} has {len(pending)} pending actions; exactly {self._pending} are allowed; try "
-                f"Replay(pending={len(pending)}) or padding"
+                f"{name}={pending!r} has {len(pending)} pending actions; exactly {len(self._nothing_pending)} are "
+                f"allowed, an array of shape {self._nothing_pending.shape}; try Replay(pending={len(pending)}) or "
+                "padding"
             )
         return pending
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from hocket.errors import ConfigurationError
 from hocket.spaces.codec import NOTHING_PENDING, PendingActions
@@ -30,12 +31,15 @@ class Decided:
     """The tick that executed it."""
     observation: int
     """The observation that it was computed from, by its tick; the episode's first one if ``delay`` is 0."""
-    action: int
+    action: Any
+    """A Discrete one counted from 0, or an array of a Box."""
     pending: PendingActions = field(default_factory=lambda: NOTHING_PENDING)
     newest: int = -1
     """The newest observation that its head was given, by its tick; -1 if none was."""
     delay: int = 0
     """The delay that its head was told; 0 if it had no features, or is told none."""
+    present: int = -1
+    """The newest observation when the action was executed, by its tick; -1: not noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,6 +62,8 @@ class Transition:
     """The newest observation of the later decision's head; -1 if none was given."""
     next_delay: int = 0
     """The delay that the later decision's head was told."""
+    next_present: int = -1
+    """The newest observation when the later decision was executed, or the episode's final one; -1: not noted."""
 
 
 @dataclass(slots=True)
@@ -78,9 +84,10 @@ class TransitionBuilder:
     Args:
         discount: γ a tick, in (0, 1].
         n_step: decisions that a transition spans at least, but for an episode's end.
-        unknown: the code of an unknown pending action, which is the number of actions: a transition then ends at the
-            first decision whose inputs show its action. None: at the next decision, which is the same for policies
-            that are told of all their actions.
+        unknown: the code of an unknown pending action, which is the number of Discrete actions; any number for those
+            of a Box, whose rows have a mask. A transition then ends at the first decision whose inputs show its action.
+            None: at the next decision, which is the same for policies that are told of all their actions, and right for
+            critics that see what happened.
     """
 
     def __init__(self, discount: float, *, n_step: int = 1, unknown: int | None = None) -> None:
@@ -135,7 +142,7 @@ class TransitionBuilder:
             each.ticks += 1
         if terminated or truncated:
             if final is None or (terminated and final.observation < 0):
-                final = Decided(tick=tick, observation=tick, action=0, pending=final_pending)
+                final = Decided(tick=tick, observation=tick, action=0, pending=final_pending, present=tick)
             if final.observation >= 0:
                 closed += [_closed(each, final, final=True, terminated=terminated) for each in waiting]
             self.discard()
@@ -150,7 +157,10 @@ class TransitionBuilder:
         if self._unknown is None or decided.observation >= tick or decided.newest >= tick:
             return True
         row = tick - decided.observation - 1
-        return row < len(decided.pending) and int(decided.pending[row]) != self._unknown
+        if row >= len(decided.pending):
+            return False
+        entry = decided.pending[row]
+        return bool(entry[-1]) if decided.pending.ndim > 1 else int(entry) != self._unknown
 
 
 def _closed(each: _Open, after: Decided, *, final: bool, terminated: bool = False) -> Transition:
@@ -163,5 +173,6 @@ def _closed(each: _Open, after: Decided, *, final: bool, terminated: bool = Fals
         next_pending=after.pending,
         next_newest=after.newest,
         next_delay=after.delay,
+        next_present=after.present,
         final=final,
     )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from hocket.learn.algorithms.deep_q import DeepQ
+from hocket.learn.algorithms.algorithm import Algorithm
 from hocket.learn.weights.shared_weights import Block, SharedWeights
 
 
@@ -52,7 +52,7 @@ class WeightsWriter:
         algorithm: whose optimiser to use.
     """
 
-    def __init__(self, weights: SharedWeights, network: nn.Module, algorithm: DeepQ) -> None:
+    def __init__(self, weights: SharedWeights, network: nn.Module, algorithm: Algorithm) -> None:
         self._weights = weights
         self._makings: dict[int, NextVersion] = {}
         for block in weights.blocks:
@@ -67,7 +67,7 @@ class WeightsWriter:
             yield making
 
 
-def _making(weights: SharedWeights, block: Block, network: nn.Module, algorithm: DeepQ) -> NextVersion:
+def _making(weights: SharedWeights, block: Block, network: nn.Module, algorithm: Algorithm) -> NextVersion:
     weights.attach(network, block)
     optimizer = algorithm.optimizer(network)
     state = zip(network.parameters(), block.steps, block.first, block.second, strict=True)
