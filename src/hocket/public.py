@@ -234,6 +234,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         "Networks": {
             "hocket.models.impala": "ImpalaNet parameter_count",
             "hocket.models.mlp": "Mlp between",
+            "hocket.models.hand_derived": "HandDerived",
         },
         "Heads": {
             "hocket.models.heads": "Head ValueHead DistributionalHead NoisyLinear",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hocket.models.actor_and_critics import actor_critic as actor_critic
     from hocket.models.actor_and_critics import squashed as squashed
     from hocket.models.actor_and_critics import vector_trunk as vector_trunk
+    from hocket.models.hand_derived import HandDerived as HandDerived
     from hocket.models.heads import DistributionalHead as DistributionalHead
     from hocket.models.heads import Head as Head
     from hocket.models.heads import NoisyLinear as NoisyLinear

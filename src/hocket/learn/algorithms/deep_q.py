@@ -116,7 +116,7 @@ class DeepQ(Algorithm):
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """The loss, and each transition's expected target (B,)."""
 
-    def derive(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Derived | None:
+    def _derive(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Derived | None:
         """As `loss`, with the gradient written into ``online``'s parameters, by hand and without autograd.
 
         None where the algorithm or the networks have no such way.
@@ -148,7 +148,7 @@ class DeepQ(Algorithm):
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        derived = self.derive(online, target, tensors)
+        derived = self._derive(online, target, tensors)
         if derived is None:
             derived = self._derive_by_autograd(online, target, tensors, parameters)
         elif not math.isfinite(derived.loss):

@@ -35,8 +35,8 @@ class DQN(DeepQ):
                 next_selector=online(*batch.next_inputs) if self.double else None,
             )
 
-    def derive(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Derived | None:
-        """See `DeepQ.derive`: the slopes of `q_loss` are errors, clipped."""
+    def _derive(self, online: nn.Module, target: nn.Module, batch: Tensors) -> Derived | None:
+        """By hand: the slopes of `q_loss` are errors, clipped."""
         learning, rating = derived_by_hand(online), derived_by_hand(target)
         if learning is None or rating is None or type(self).loss is not DQN.loss:
             return None

@@ -78,7 +78,8 @@ class ReplayOfCopies:
     Args:
         copies: how many.
         capacity: transitions kept at most, of all copies together, rounded up to a multiple of ``copies``.
-        frame_shape, frame_dtype, stack, pending, newest, present, action_size: as of `hocket.learn.replay.replay.Replay`.
+        frame_shape, frame_dtype, stack, pending, newest, present, action_size: as of
+            `hocket.learn.replay.replay.Replay`.
 
     Attributes:
         parts: of each copy.
