@@ -188,7 +188,7 @@ class Judge:
         self.evaluate_if_due()
 
     def evaluate_if_due(self) -> None:
-        """Evaluate the weights of this tick if one of ``every``, as 0 is, has come with it and was not evaluated yet."""
+        """Evaluate the weights of this tick if one of ``every``, as 0 is, has come with it and is not evaluated yet."""
         self.signal = None
         every, before = self._every, self._tick - self._copies
         if every is None or (self._tick and self._tick // every == before // every):
