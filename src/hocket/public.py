@@ -109,12 +109,12 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         "Events": {
             "hocket.core.events": (
                 "Event WorkerJoined WorkerLost DeadlineReached Ticked InferenceFinished TrunkFinished InferenceFailed "
-                "TimerDue LearningFinished PredictabilityEstimated RunEnded"
+                "InferenceCancelled TimerDue LearningFinished PredictabilityEstimated RunEnded"
             ),
         },
         "Commands": {
             "hocket.core.commands": (
-                "Command StartInference BindHead Execute ExecuteDefault EndInference Outcome StartLearning WakeAt "
+                "Command StartInference BindHead Cancel Execute ExecuteDefault EndInference Outcome StartLearning WakeAt "
                 "AddWorker RetireWorker"
             ),
         },
@@ -189,6 +189,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
                 "LatencyModel Independent Sampler Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing"
             ),
             "hocket.latency.contention": "Crowded",
+            "hocket.latency.sharing": "ProcessorSharing",
             "hocket.latency.stratified": "Typical",
         },
     },

@@ -33,13 +33,14 @@ class _WatchedSchedule(Schedule):
         super().__init__(cadence)
         self._inner = inner = rule.schedule(cadence)
         self._most_workers = rule.most_workers
-        vars(self).update(learns=inner.learns, defers=inner.defers, wakes=inner.wakes)
+        vars(self).update(learns=inner.learns, defers=inner.defers, cancels=inner.cancels, wakes=inner.wakes)
         self._name = type(inner).__name__
         self.worker_joined = inner.worker_joined  # type: ignore[method-assign]
         self.worker_lost = inner.worker_lost  # type: ignore[method-assign]
         self.ticked = inner.ticked  # type: ignore[method-assign]
         self.inference_finished = inner.inference_finished  # type: ignore[method-assign]
         self.inference_failed = inner.inference_failed  # type: ignore[method-assign]
+        self.inference_cancelled = inner.inference_cancelled  # type: ignore[method-assign]
         self.inference_ended = inner.inference_ended  # type: ignore[method-assign]
         self.learning_finished = inner.learning_finished  # type: ignore[method-assign]
         self.learning_due = inner.learning_due  # type: ignore[method-assign]
@@ -72,6 +73,11 @@ class _WatchedSchedule(Schedule):
         assert due == offered, f"{self._name}.choose changed `due`; only the scheduler may"
         assert choice is None or choice in offered, f"{self._name}.choose gave {choice}; offered were {offered}"
         return choice
+
+    def useless_until(self, tick: int) -> int:
+        until = self._inner.useless_until(tick)
+        assert type(until) is int and until <= tick, f"{self._name}.useless_until({tick}) gave {until!r}"
+        return until
 
     def wake_ns(self) -> int | None:
         wake_ns = self._inner.wake_ns()

@@ -53,6 +53,8 @@ class Schedule(ABC):
     """True if the scheduler is to call ``learning_due``."""
     defers: ClassVar[bool] = False
     """True if ``release_tick`` of an inference may rise while it is held."""
+    cancels: ClassVar[bool] = False
+    """True if the scheduler is to call ``useless_until``, and to cancel the slower copies of what has an answer."""
     wakes: ClassVar[bool] = False
     """True if the scheduler is to call ``wake_ns``."""
 
@@ -73,6 +75,9 @@ class Schedule(ABC):
 
     def inference_failed(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
         """``inference`` raised and its worker is idle."""
+
+    def inference_cancelled(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
+        """``inference`` was cancelled, has stopped without an answer, and its worker is idle."""
 
     def inference_ended(self, inference: Inference) -> None:  # noqa: B027
         """``inference`` has its outcome."""
@@ -104,6 +109,14 @@ class Schedule(ABC):
         ``due`` is ordered by observation; all are newer than the last executed.
         """
         return due[-1] if due else None
+
+    def useless_until(self, tick: int) -> int:
+        """The newest observation of which no answer is wanted any more, nor of older ones; -1: none.
+
+        Called once observation ``tick`` exists. Running inferences of observations up to this one are cancelled if
+        they are no newer than the last executed one.
+        """
+        return -1
 
     def wake_ns(self) -> int | None:
         """The time at which ``starts`` must be called again even without an event."""

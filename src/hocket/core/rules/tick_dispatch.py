@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from hocket.core.cadence import Cadence
 from hocket.core.commands import Outcome
@@ -282,7 +282,9 @@ class QuantileSchedule(DispatchSchedule):
 
 
 class LeastRegretSchedule(DispatchSchedule):
-    """Minimises J_ρ over deadline, hold or release, queueing and hedging."""
+    """Minimises J_ρ over deadline, hold or release, queueing, hedging and cancelling."""
+
+    cancels: ClassVar[bool] = True
 
     def __init__(self, rule: TickDispatch, cadence: Cadence) -> None:
         super().__init__(rule, cadence)
@@ -299,6 +301,15 @@ class LeastRegretSchedule(DispatchSchedule):
             observation > self._playout.last_observation
             and now_ns - self.cadence.deadline_ns(observation) < self._patience_ns
         )
+
+    def freshened(self, observation: int, tick: int, now_ns: int) -> int:
+        if self._stride == 1:
+            return observation
+        self._next_served = tick + self._stride
+        return tick
+
+    def useless_until(self, tick: int) -> int:
+        return self._playout.useless_until
 
     def queue_limit(self) -> int:
         return max(1, self._workers)
@@ -318,7 +329,10 @@ class LeastRegretSchedule(DispatchSchedule):
         super().inference_finished(inference)
         missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
         if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
-            self._playout.answered(inference.observation, inference.usable_tick)
+            self._playout.answered(inference.observation, inference.usable_tick, inference.length)
+
+    def inference_cancelled(self, inference: Inference, now_ns: int) -> None:
+        self._load.add(now_ns - inference.started_ns)
 
     def predictability_estimated(self, predictability: float) -> None:
         self._predictability = predictability

@@ -7,8 +7,9 @@ released only when it ends.
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,16 @@ from hocket.drivers.failures import FailureLog
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
 from hocket.latency.laws import LatencyModel
+from hocket.latency.sharing import ProcessorSharing, SharedProcessors
 from hocket.policies.base import Stages, built
+
+End = e.InferenceFinished | e.TrunkFinished | e.InferenceFailed
+
+
+class SharedEnd(NamedTuple):
+    """The next end of an inference on shared processors, unless one starts or stops before: then it is void."""
+
+    inference: int
 
 
 class VirtualExecutor(Executor):
@@ -57,8 +67,12 @@ class VirtualExecutor(Executor):
         self._learn = setup.learn
         self.background = setup.background
         self._workers = 0
+        self._cancelled: set[int] = set()  # their ends are still in the heap
+        self._shared = SharedProcessors(latency.capacity) if isinstance(latency, ProcessorSharing) else None
+        self._shared_ends: dict[int, tuple[End, NDArray[Any] | str | None]] = {}  # by inference on shared processors
+        self._next_shared: SharedEnd | None = None
         self._sequence = 0
-        self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
+        self._heap: list[tuple[int, int, Event | SharedEnd, NDArray[Any] | str | None]] = []
 
     def post(self, event: Event, extra: NDArray[Any] | str | None = None) -> None:
         """Schedule ``event`` at its own time."""
@@ -73,14 +87,51 @@ class VirtualExecutor(Executor):
         try:
             if isinstance(policy, Stages):
                 self._features[worker] = policy.trunk(inputs[0].copy())
-                self.post(e.TrunkFinished(done_ns, inference))
+                self._post_end(e.TrunkFinished(done_ns, inference), None, now_ns)
                 return
             answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # the policy may keep or change its inputs
             version = int(getattr(policy, "version", 0))
         except Exception:
-            self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
+            self._post_end(e.InferenceFailed(done_ns, inference), traceback.format_exc(), now_ns)
         else:
-            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
+            self._post_end(e.InferenceFinished(done_ns, inference, len(answer), version), answer, now_ns)
+
+    def _post_end(self, event: End, extra: NDArray[Any] | str | None, now_ns: int) -> None:
+        """Schedule the end of an inference: at its own time, or when the shared processors have done its work."""
+        if self._shared is None:
+            self.post(event, extra)
+            return
+        self._shared_ends[event.inference] = event, extra
+        self._shared.start(event.inference, event.time_ns - now_ns, now_ns)
+        self._post_shared_end(self._shared)
+
+    def _post_shared_end(self, shared: SharedProcessors) -> None:
+        self._next_shared = None
+        following = shared.next_end()
+        if following is not None:
+            time_ns, inference = following
+            self._next_shared = SharedEnd(inference)
+            self._sequence += 1
+            heappush(self._heap, (time_ns, self._sequence, self._next_shared, None))
+
+    def _take_shared_end(self, end: SharedEnd, now_ns: int) -> None:
+        """Post the end of an inference on shared processors, which has come, unless it is void."""
+        if end is self._next_shared:
+            assert self._shared is not None
+            self._shared.stop(end.inference, now_ns)
+            event, extra = self._shared_ends.pop(end.inference)
+            self.post(replace(event, time_ns=now_ns), extra)
+            self._post_shared_end(self._shared)
+
+    def cancel(self, inference: int, worker: int, now_ns: int) -> None:
+        if inference in self._shared_ends and self._shared is not None:
+            self._shared.stop(inference, now_ns)
+            del self._shared_ends[inference]
+            self._post_shared_end(self._shared)
+        else:
+            self._cancelled.add(inference)
+        self._features.pop(worker, None)
+        self.post(e.InferenceCancelled(now_ns, inference))
 
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         done_ns = now_ns + self._head_duration(worker, now_ns)
@@ -113,18 +164,30 @@ class VirtualExecutor(Executor):
                 failure = traceback.format_exc()
         self.post(e.LearningFinished(ended_ns), failure)
 
+    def _is_void(self, event: Event | SharedEnd) -> bool:
+        """Return whether ``event`` is the end of an inference that was stopped before; each is asked about once."""
+        if isinstance(event, End) and event.inference in self._cancelled:
+            self._cancelled.remove(event.inference)
+            return True
+        return False
+
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""
         heap = self._heap
         while True:
             wake_ns = engine.wake_ns
             if heap and heap[0][0] <= until_ns and (wake_ns is None or heap[0][0] <= wake_ns):
-                _, _, event, extra = heappop(heap)
+                time_ns, _, event, extra = heappop(heap)
+                if self._cancelled and self._is_void(event):
+                    continue
                 if type(event) is e.InferenceFinished:
                     assert isinstance(extra, np.ndarray)
                     self.failures.success()
                     engine.finished(event, extra)
+                elif type(event) is SharedEnd:
+                    self._take_shared_end(event, time_ns)
                 else:
+                    assert not isinstance(event, SharedEnd)
                     engine.feed(event)
                     if isinstance(extra, str):
                         self.failures.failure(extra, event.time_ns, engine.scheduler.workers)
