@@ -114,8 +114,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Commands": {
             "hocket.core.commands": (
-                "Command StartInference BindHead Cancel Execute ExecuteDefault EndInference Outcome StartLearning WakeAt "
-                "AddWorker RetireWorker"
+                "Command StartInference BindHead Cancel Execute ExecuteDefault EndInference Outcome StartLearning "
+                "WakeAt AddWorker RetireWorker"
             ),
         },
     },
@@ -238,6 +238,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
             "hocket.policies.charged": "Charged",
         },
+        "Cancelling": {
+            "hocket.policies.cancellation": "cancelled stop_if_cancelled sleep_until_cancelled CancelledError",
+        },
     },
     "hocket.results": {
         "Runs": {
@@ -289,6 +292,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.theory.delayed": "DelayedPolicy InducedDelayedSemiMDP Solution",
             "hocket.theory.regret": "Achieved Decomposition achieved_in exact_decomposition",
             "hocket.theory.bounds": "delay_order inaction_order inaction_share learning_order",
+            "hocket.theory.clairvoyant": "clairvoyant_bound workload_bound",
         },
     },
 }

@@ -40,11 +40,17 @@ class CancelAllSchedule(Schedule):
     def __init__(self, rule, cadence):
         super().__init__(cadence)
         self.rule = rule
-        self.started = -1
+        self.started = self.executed = -1
         self.stopped = []
 
-    def useless_until(self, tick):
-        return tick
+    def cancellations(self, tick, running, answered, idle):
+        last = self.executed
+        return [one for one in running if one.observation <= last or one.observation in answered]
+
+    def choose(self, tick, due):
+        choice = super().choose(tick, due)
+        self.executed = choice.observation if choice else self.executed
+        return choice
 
     def inference_cancelled(self, inference, now_ns):
         self.stopped.append((inference.id, now_ns - inference.started_ns))
@@ -90,7 +96,7 @@ def test_what_is_older_than_the_last_action_is_cancelled():
         c.StartInference(2, 1, observation=2, target=-1),
     ]
     assert scheduler.outcomes[Outcome.CANCELLED] == 1
-    # Observation 2 is newer than what ran last: it stays, however much the rule would cancel.
+    # Observation 2 is newer than what ran last: it stays.
     assert tick(scheduler, 3) == [c.ExecuteDefault(3)]
 
 

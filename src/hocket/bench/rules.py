@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 import hocket
 from hocket.bench.laws import Autoregressive, Regimes, Weibull
+from hocket.core.cadence import NS_PER_S
 from hocket.core.rules import Rule
 from hocket.envs.null import NullEnv
-from hocket.latency.laws import LatencyModel
+from hocket.latency.laws import Independent, LatencyModel
 from hocket.latency.sharing import ProcessorSharing
+from hocket.theory.clairvoyant import clairvoyant_bound, workload_bound
 
 MEAN_S = 0.2
 PREDICTABILITIES = (0.9, 0.95, 0.99, 0.999)
@@ -32,6 +34,8 @@ CHUNKS = ((4, 3), (4, 4), (16, 1), (16, 2))
 SHARED_FOR = 1.2
 """Workers that a shared device serves at full speed, as a multiple of the mean inference time in ticks."""
 STRAGGLER = 3.0
+BOUND_TICKS = 300
+"""Ticks that a clairvoyant schedule is found for."""
 ALLOWED = 0.002
 """J_ρ above that of the best other rule which counts as noise."""
 
@@ -212,6 +216,62 @@ def row(cell: Cell, seeds: list[Figures]) -> dict[str, Any]:
             str(rho): 1 - float((counts[1:] * rho ** (delays[1:] - 1.0)).sum()) / elapsed for rho in PREDICTABILITIES
         },
     }
+
+
+def _drawn_ticks(place: Place, observations: int, copies: int) -> NDArray[np.float64] | None:
+    """Inference times under the law of a place, by observation and copy; None where other things matter as well."""
+    law, hz, _, chunk = place
+    model = law_of(law, hz)
+    if chunk > 1 or isinstance(model, ProcessorSharing | hocket.PerWorker):
+        return None
+    sample, period_ns = model.checked_sampler(np.random.default_rng(0)), NS_PER_S / hz
+    drawn = [[sample(0, int(k * period_ns)) / period_ns for _ in range(copies)] for k in range(observations)]
+    return np.array(drawn)
+
+
+def bounds_of(place: Place, predictability: float, ticks: int = BOUND_TICKS) -> dict[str, float | None]:
+    """The least J_ρ of a place without cancelling: for rules that know the times in advance, and for those that do not.
+
+    None where a law's times depend on more than the observation, or on each other.
+    """
+    law, hz, workers, _ = place
+    mean = MEAN_S * hz
+    longest_delay = round(3.75 * mean)
+    drawn = _drawn_ticks(place, ticks + longest_delay, 1 if workers <= mean else 2)
+    clairvoyant = None
+    if drawn is not None:
+        clairvoyant = clairvoyant_bound(drawn, workers, predictability, longest_delay=longest_delay)
+    model = law_of(law, hz)
+    workload = None
+    if isinstance(model, Independent) and place[3] == 1:
+        sample = model.draw_s(np.random.default_rng(0), 200_000) * hz
+        workload = workload_bound(sample, workers, predictability)
+    return {"clairvoyant": clairvoyant, "workload": workload}
+
+
+def bench_bounds(
+    rows: list[dict[str, Any]], done: Callable[[int, int], None] | None = None
+) -> list[tuple[Margin, float, dict[str, float | None]]]:
+    """For each cell of the rule that is tuned to ρ: its margin, its J_ρ and the bounds."""
+    margins = worst_margins(rows)
+    tasks = [((margin.law, margin.hz, margin.workers, margin.chunk), margin.predictability) for margin in margins]
+    regrets = {
+        (row["law"], row["hz"], row["workers"], row["chunk"], rho): row["regret_per_tick"][str(rho)]
+        for row in rows
+        if (rho := row["predictability"]) is not None
+    }
+    found = []
+    with multiprocessing.get_context("forkserver").Pool(len(os.sched_getaffinity(0))) as pool:
+        for finished, bounds in enumerate(pool.imap(_bounds_of, tasks), 1):
+            margin = margins[finished - 1]
+            found.append((margin, regrets[margin[1:6]], bounds))
+            if done is not None:
+                done(finished, len(tasks))
+    return found
+
+
+def _bounds_of(task: tuple[Place, float]) -> dict[str, float | None]:
+    return bounds_of(*task)
 
 
 def bench_rules(

@@ -158,7 +158,7 @@ class Scheduler:
         schedule = self.schedule
         schedule.ticked(tick, event.time_ns, event.episode_ended)
         if schedule.cancels:
-            self._cancel(min(schedule.useless_until(tick), self.last[0]), out)
+            self._cancel(out)
         self._staff(out)
 
     def _run_ended(self, event: e.RunEnded, out: list[Command]) -> None:
@@ -199,13 +199,12 @@ class Scheduler:
         self.schedule.inference_failed(inference, event.time_ns)
         self._fail(inference, out)
 
-    def _cancel(self, until: int, out: list[Command]) -> None:
-        """Cancel what runs in vain: inferences of observations up to ``until``, and of those that have an answer."""
-        answered = self._answered
-        for inference in list(self._running.values()):
-            if inference.state is RUNNING and (inference.observation <= until or inference.observation in answered):
-                self._end(inference, Outcome.CANCELLED, out)
-                out.append(c.Cancel(inference.id, inference.worker))
+    def _cancel(self, out: list[Command]) -> None:
+        """Cancel what the rule says, none of which any tick can lose."""
+        running = [inference for inference in self._running.values() if inference.state is RUNNING]
+        for inference in self.schedule.cancellations(self.tick, running, self._answered, bool(self._idle)):
+            self._end(inference, Outcome.CANCELLED, out)
+            out.append(c.Cancel(inference.id, inference.worker))
 
     def _inference_cancelled(self, event: e.InferenceCancelled, out: list[Command]) -> None:
         inference = self._running.get(event.inference)

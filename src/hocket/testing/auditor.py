@@ -167,9 +167,10 @@ class Auditor:
             assert id not in self.length, f"{command}: it has an answer"
         if command.outcome is Outcome.CANCELLED:
             observation = self.observation[id]
-            answered = any(self.observation[other] == observation for other in self.length.keys() | self.trunk_done)
             assert id not in self.length, f"{command}: it has an answer"
-            assert observation <= self.last[0] or answered, f"{command}: its answer could still be executed"
+            copies = [other for other, of in self.observation.items() if of == observation and other != id]
+            others = [other for other in copies if other in self.length or other not in self.outcome]
+            assert observation <= self.last[0] or others, f"{command}: nothing else will answer observation {observation}"
         if command.outcome is Outcome.SUPERSEDED:
             assert id in self.length, f"{command}: it has no answer"
         if command.outcome in (Outcome.DROPPED, Outcome.DUPLICATE):

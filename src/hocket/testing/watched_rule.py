@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
@@ -74,10 +74,16 @@ class _WatchedSchedule(Schedule):
         assert choice is None or choice in offered, f"{self._name}.choose gave {choice}; offered were {offered}"
         return choice
 
-    def useless_until(self, tick: int) -> int:
-        until = self._inner.useless_until(tick)
-        assert type(until) is int and until <= tick, f"{self._name}.useless_until({tick}) gave {until!r}"
-        return until
+    def cancellations(
+        self, tick: int, running: Sequence[Inference], answered: Set[int], idle: bool
+    ) -> Sequence[Inference]:
+        known = list(running)
+        cancelled = self._inner.cancellations(tick, running, answered, idle)
+        assert running == known, f"{self._name}.cancellations changed `running`; only the scheduler may"
+        for inference in cancelled:
+            assert inference in known, f"{self._name}.cancellations gave {inference}, which does not run, or gave it twice"
+            known.remove(inference)
+        return cancelled
 
     def wake_ns(self) -> int | None:
         wake_ns = self._inner.wake_ns()

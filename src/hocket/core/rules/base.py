@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import ClassVar, NamedTuple
 
 from hocket.core.cadence import Cadence
@@ -54,7 +54,7 @@ class Schedule(ABC):
     defers: ClassVar[bool] = False
     """True if ``release_tick`` of an inference may rise while it is held."""
     cancels: ClassVar[bool] = False
-    """True if the scheduler is to call ``useless_until``, and to cancel the slower copies of what has an answer."""
+    """True if the scheduler is to call ``cancellations``."""
     wakes: ClassVar[bool] = False
     """True if the scheduler is to call ``wake_ns``."""
 
@@ -110,13 +110,16 @@ class Schedule(ABC):
         """
         return due[-1] if due else None
 
-    def useless_until(self, tick: int) -> int:
-        """The newest observation of which no answer is wanted any more, nor of older ones; -1: none.
+    def cancellations(
+        self, tick: int, running: Sequence[Inference], answered: Set[int], idle: bool
+    ) -> Sequence[Inference]:
+        """Which of ``running`` to cancel; called once observation ``tick`` exists, before anything starts on it.
 
-        Called once observation ``tick`` exists. Running inferences of observations up to this one are cancelled if
-        they are no newer than the last executed one.
+        Only what no tick can lose: inferences of observations that are no newer than the last executed one, or that
+        are in ``answered``, and copies of others that run on. ``running`` is ordered by start, and ``idle`` is True if
+        a worker is idle.
         """
-        return -1
+        return ()
 
     def wake_ns(self) -> int | None:
         """The time at which ``starts`` must be called again even without an event."""

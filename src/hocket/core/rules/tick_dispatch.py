@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from math import sqrt
 from typing import ClassVar, Literal
 
 from hocket.core.cadence import Cadence
@@ -13,7 +15,9 @@ from hocket.core.commands import Outcome
 from hocket.core.inference import Inference
 from hocket.core.rules.base import NOTHING, Rule, Schedule, Start, check_workers
 from hocket.core.rules.capacity import busy, patience, reserve, workers_needed
+from hocket.core.rules.copies import CopyTrials
 from hocket.core.rules.playout import Playout
+from hocket.core.rules.staff import Staff
 from hocket.core.window import Window
 from hocket.errors import ConfigurationError
 
@@ -105,9 +109,19 @@ class TickDispatch(Rule):
 
 REESTIMATE_TICKS = 10
 QUEUE = 6
+CHANGED = 12
+"""As many inference times in a row beyond nearly all that are remembered mean that they have changed."""
+UNLIKE = 0.9
+SPELL = 48
+"""After as many inferences in a row on one side of the median, patience is for the last RECENT ones."""
+RECENT = 64
 FEWEST = 20
 """The least number of known inference times for hedging."""
 ASSUMED_PREDICTABILITY = 0.99
+CLIFF, CLIFF_ERRORS = 1.5, 2.0
+"""A quantile that so many standard errors move by this factor is on a cliff."""
+SIDE = 0.02
+"""The difference in J_ρ that makes D go to the other side of a cliff."""
 
 
 class DispatchSchedule(Schedule):
@@ -124,7 +138,9 @@ class DispatchSchedule(Schedule):
         self._length = 1  # of the last answer
         self._ticked_ns = -1
         self._workers = 0
-        self._wanted = rule.initial_workers
+        self._staff = Staff(rule.initial_workers)
+        self._tick = -1
+        self._shift = 0  # inferences in a row, nearly, above or below nearly all that are remembered
         self._hedges = rule.hedges
         self._reserve = rule.most_workers
 
@@ -140,20 +156,24 @@ class DispatchSchedule(Schedule):
         """The observation to serve in place of ``observation``, the last in the queue; ``tick`` is the newest."""
         return observation
 
+    def hedged(self, start: Start) -> None:  # noqa: B027
+        """The observation of ``start`` goes to other workers as well."""
+
     @abstractmethod
     def queue_limit(self) -> int:
         """The most observations that may queue."""
 
-    def estimate(self) -> None:
+    def estimate(self, now_ns: int) -> None:
         """Bring the estimates up to date; the window holds at least one inference time."""
         # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
         self._stride = max(1.0, min(self._length, busy(self._load, self.cadence) / max(1, self._workers)))
-        if self._hedges and len(self._window) >= FEWEST:
-            self._reserve = reserve(self._load, self.cadence, self._workers)
         rule = self._rule
+        if rule.hedges and len(self._window) >= FEWEST:
+            self._reserve = reserve(self._load, self.cadence, self._workers)
         if rule.workers == "auto":
-            wanted = workers_needed(self._load, self.cadence, self._wanted)
-            self._wanted = min(max(wanted, rule.min_workers), rule.max_workers)
+            needed = workers_needed(self._load, self.cadence, self._staff.wanted)
+            needed = min(max(needed, rule.min_workers), rule.max_workers)
+            self._staff.decide(needed, self._workers, self._tick, now_ns)
 
     def worker_joined(self, worker: int, now_ns: int) -> None:
         self._workers += 1
@@ -163,6 +183,7 @@ class DispatchSchedule(Schedule):
 
     def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
         self._ticked_ns = now_ns
+        self._tick = tick
         queue = self._queue
         if episode_ended:
             queue.clear()
@@ -172,17 +193,41 @@ class DispatchSchedule(Schedule):
             if len(queue) > self.queue_limit():
                 queue.popleft()
         if tick % REESTIMATE_TICKS == 0 and len(self._window):
-            self.estimate()
+            self.estimate(now_ns)
 
     def inference_finished(self, inference: Inference) -> None:
+        self._detect_change(inference.elapsed_ns)
         self._window.add(inference.elapsed_ns)
+        self._staff.finished(inference.started_ns, inference.elapsed_ns)
         if inference.ready_ns >= 0:
             if self._load is self._window:
                 self._load = Window(self._rule.window)
             self._load.add(inference.occupied_ns)
         self._length = inference.length
         if len(self._window) <= REESTIMATE_TICKS:
-            self.estimate()
+            self.estimate(inference.finished_ns)
+
+    def _detect_change(self, elapsed_ns: int) -> None:
+        """Forget what was before inference times changed for good: when a run of them is unlike nearly all before."""
+        window = self._window
+        size = len(window)
+        if size < 2 * CHANGED:
+            return
+        if elapsed_ns > window.quantile(UNLIKE):
+            self._shift = max(1, self._shift + 1)
+        elif elapsed_ns < window.quantile(1 - UNLIKE):
+            self._shift = min(-1, self._shift - 1)
+        else:
+            self._shift = 0
+        if abs(self._shift) >= CHANGED:
+            self._shift = 0
+            window.keep(CHANGED)
+            self._load.keep(CHANGED)
+            self._staff.changed(self._tick)
+            self.estimates_changed()
+
+    def estimates_changed(self) -> None:  # noqa: B027
+        """Inference times have changed for good; the windows have forgotten those before."""
 
     def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
         queue = self._queue
@@ -201,15 +246,17 @@ class DispatchSchedule(Schedule):
             target = self.target(observation)
             started.append(Start(next(workers), observation, target))
             free -= 1
-            if new and self._hedges:
+            if new and self._hedges and self._stride == 1:
                 # Half of what exceeds the reserve, which spreads the copies over the ticks.
                 copies = max(0, (free + 1 - self._reserve) // 2)
+                if copies:
+                    self.hedged(started[-1])
                 started.extend(Start(next(workers), observation, target) for _ in range(copies))
                 free -= copies
         return started
 
     def workers_wanted(self) -> int:
-        return self._wanted
+        return self._staff.wanted
 
     def oldest_needed(self, tick: int) -> int:
         return self._queue[0] if self._queue else tick
@@ -226,6 +273,7 @@ class QuantileSchedule(DispatchSchedule):
         # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
         self._aim = rule.min_delay_ticks if rule.min_delay_ticks > 1 else 0
         self._least = rule.min_delay_ticks
+        self._above = False  # the side of a cliff
         self._typical_ns = 0
 
     def target(self, observation: int) -> int:
@@ -267,15 +315,37 @@ class QuantileSchedule(DispatchSchedule):
         self._step_ns = max(0, now_ns - self.cadence.deadline_ns(tick))
         super().ticked(tick, now_ns, episode_ended)
 
-    def estimate(self) -> None:
-        super().estimate()
-        needed_ns = self._window.quantile(self._quantile) + self._step_ns
+    def estimate(self, now_ns: int) -> None:
+        super().estimate(now_ns)
+        needed_ns = self._quantile_ns() + self._step_ns
         aim = max(self._least, self.cadence.ticks(needed_ns))
         # Up at once; down only when it would stay down if inference times rose by a tenth of a tick.
         cautious = max(self._least, self.cadence.ticks(needed_ns + self.cadence.period_ns / 10))
         if aim > self._aim or cautious < self._aim:
             self._aim = aim
         self._typical_ns = self._window.quantile(0.5)
+
+    def _quantile_ns(self) -> int:
+        """The quantile of the inference times; where that is a cliff, the side of it with the lower J_ρ.
+
+        A cliff is where the error of the estimate makes much of a difference: every few inferences would move D from
+        one side to the other, and each time up costs as many blanks. So the side changes only for a clearly lower J_ρ.
+        """
+        window, q = self._window, self._quantile
+        error = CLIFF_ERRORS * sqrt(q * (1 - q) / len(window))
+        low, high = window.quantile(max(0.0, q - error)), window.quantile(min(1.0, q + error))
+        if high < CLIFF * low or len(window) < FEWEST:
+            self._above = False
+            return window.quantile(q)
+        below, above = (self._value(ns) for ns in (low, high))
+        self._above = above > below + (-SIDE if self._above else SIDE)
+        return high if self._above else low
+
+    def _value(self, needed_ns: int) -> float:
+        """1 − J_ρ if answers of up to ``needed_ns`` are waited for."""
+        ascending = self._window.ascending
+        share = bisect_right(ascending, needed_ns) / len(ascending)
+        return share * ASSUMED_PREDICTABILITY ** (self.cadence.ticks(needed_ns + self._step_ns) - 1)
 
     def release_tick(self, inference: Inference) -> int:
         return max(inference.usable_tick, inference.target) if self._hold else inference.usable_tick
@@ -291,6 +361,16 @@ class LeastRegretSchedule(DispatchSchedule):
         self._predictability = rule.predictability or ASSUMED_PREDICTABILITY
         self._playout = Playout(self._predictability, rule.window)
         self._patience_ns = cadence.period_ns
+        self._recent = Window(RECENT)
+        self._spell = 0  # inferences in a row that took longer than usual; negative: shorter
+        self._trials = CopyTrials()
+        self._may_hedge = self._hedges
+        self._behind = False  # too few workers to serve every observation
+        self._stopped = self._ran_out = 0  # cancelled inferences
+        self._span = 0
+
+    def hedged(self, start: Start) -> None:
+        self._trials.started(start.observation, start.worker)
 
     def target(self, observation: int) -> int:
         ahead = self._playout.target
@@ -303,13 +383,35 @@ class LeastRegretSchedule(DispatchSchedule):
         )
 
     def freshened(self, observation: int, tick: int, now_ns: int) -> int:
-        if self._stride == 1:
+        if not self._behind:
             return observation
         self._next_served = tick + self._stride
         return tick
 
-    def useless_until(self, tick: int) -> int:
-        return self._playout.useless_until
+    def cancellations(
+        self, tick: int, running: Sequence[Inference], answered: Set[int], idle: bool
+    ) -> Sequence[Inference]:
+        useless_until = self._playout.useless_until
+        cancelled: list[Inference] = []
+        by_observation: dict[int, list[Inference]] = {}
+        for inference in running:
+            observation = inference.observation
+            if observation <= useless_until or observation in answered:
+                cancelled.append(inference)
+            else:
+                by_observation.setdefault(observation, []).append(inference)
+        if self._may_hedge and not self._hedges:
+            for same in by_observation.values():
+                cancelled.extend(same[1:])
+        elif self._queue and not idle and not cancelled and self._stops:
+            most = max(by_observation.values(), key=len, default=[])
+            cancelled.extend(most[1:][-1:])  # a copy makes room for the newest observation
+        return cancelled
+
+    @property
+    def _stops(self) -> bool:
+        """True if what is cancelled usually stops."""
+        return self._stopped > self._ran_out
 
     def queue_limit(self) -> int:
         return max(1, self._workers)
@@ -317,21 +419,43 @@ class LeastRegretSchedule(DispatchSchedule):
     def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
         if episode_ended:
             self._playout.restart(tick)
+        if self._may_hedge and self._span:
+            self._trials.ticked(tick, self._span, self._playout.last_observation)
+            self._hedges = self._trials.allowed
         super().ticked(tick, now_ns, episode_ended)
 
-    def estimate(self) -> None:
-        super().estimate()
+    def estimate(self, now_ns: int) -> None:
+        super().estimate(now_ns)
+        self._behind = self._stride > 1
+        if self._workers == 1:
+            self._stride = 1.0  # nothing to space
+        if self._stops:
+            self._reserve = min(self._reserve, 1)
         if len(self._window) >= FEWEST:
-            ticks = patience(self._load, self.cadence, self._workers, self._predictability)
+            self._span = self.cadence.ticks(self._window.quantile(0.75)) + 2
+            times = self._recent if abs(self._spell) >= SPELL else self._load
+            ticks = patience(times, self.cadence, self._workers, self._predictability)
             self._patience_ns = ticks * self.cadence.period_ns
 
     def inference_finished(self, inference: Inference) -> None:
         super().inference_finished(inference)
+        occupied_ns = inference.occupied_ns
+        self._recent.add(occupied_ns)
+        if occupied_ns > self._load.quantile(0.5):
+            self._spell = max(1, self._spell + 1)
+        else:
+            self._spell = min(-1, self._spell - 1)
+        if inference.outcome is Outcome.CANCELLED:
+            self._ran_out += 1
+        elif self._may_hedge:
+            self._trials.answered(inference.observation, inference.worker, inference.elapsed_ns)
         missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
         if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
             self._playout.answered(inference.observation, inference.usable_tick, inference.length)
 
     def inference_cancelled(self, inference: Inference, now_ns: int) -> None:
+        self._stopped += 1
+        self._recent.add(now_ns - inference.started_ns)
         self._load.add(now_ns - inference.started_ns)
 
     def predictability_estimated(self, predictability: float) -> None:

@@ -15,6 +15,8 @@ STOP = -2
 READY = -3
 BROKEN = -4
 NONE = -1
+FAILED, STOPPED = -1, -2
+NUMBERS = ("request", "reply", "time_ns", "length", "version", "cancelled")
 
 
 def stage(inference: int, *, last: bool) -> int:
@@ -33,7 +35,8 @@ class Mailbox:
         time_ns: by slot, the time of the reply.
         pending: by slot, the pending actions; empty if the policy does not take them.
         newest: by slot, the newest observation for a head; no slots if the policy does not take it.
-        length: by slot, the number of actions in the answer, or -1 if the inference raised.
+        length: by slot, the number of actions in the answer, FAILED if the inference raised, or STOPPED.
+        cancelled: by slot, the last inference that its worker was told to stop, or NONE.
         version: by slot, the version of the weights that computed the answer.
     """
 
@@ -51,7 +54,7 @@ class Mailbox:
         self._attach(
             SharedArrays(
                 {
-                    **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length", "version")},
+                    **{name: ((slots,), number) for name in NUMBERS},
                     "observations": ((slots, *observation_shape), observation_dtype),
                     "pending": ((slots, pending), number),
                     "newest": ((slots if newest else 0, *observation_shape), observation_dtype),
@@ -65,6 +68,7 @@ class Mailbox:
         self._arrays = arrays
         self.request, self.reply = arrays["request"], arrays["reply"]
         self.time_ns, self.length, self.version = arrays["time_ns"], arrays["length"], arrays["version"]
+        self.cancelled = arrays["cancelled"]
         self.observations, self.answers = arrays["observations"], arrays["answers"]
         self.pending, self.newest = arrays["pending"], arrays["newest"]
         self._errors = arrays["errors"]
