@@ -21,7 +21,7 @@ TEN_MS = Cadence(100)
 
 @dataclass(frozen=True)
 class CancelAll(Rule):
-    """Every tick's observation goes to the worker idle longest, and to ``copies`` more; all that may be is cancelled."""
+    """Each tick's observation goes to the worker idle longest and ``copies`` more; all that may be is cancelled."""
 
     workers: int
     copies: int = 0

@@ -18,7 +18,9 @@ def best_by_integer_program(ticks, workers, rho, longest_delay, longest_wait, ce
         for j in range(copies):
             for place in range((longest_wait + 1) * cells):
                 over = o + place / cells + ticks[o, j]
-                occupied = range(min(o * cells + place + 1, count * cells), min(int(over * cells + 1e-9), count * cells))
+                occupied = range(
+                    min(o * cells + place + 1, count * cells), min(int(over * cells + 1e-9), count * cells)
+                )
                 starts.append((o, j, max(o + 1, int(np.ceil(over - 1e-9))), occupied))
         executes.extend((o, e) for e in range(max(longest_delay, o + 1), min(o + longest_delay + 1, count)))
     size, rows, uppers = len(starts) + len(executes), [], []
@@ -43,7 +45,9 @@ def best_by_integer_program(ticks, workers, rho, longest_delay, longest_wait, ce
             at_most(0 if j else 1, **named(own), **named(before, -1.0))
         at_most(1, **named(index for (of, _), index in by_execution.items() if of == o))
     for (o, e), index in by_execution.items():
-        at_most(0, **named([index]), **named((i for i, start in enumerate(starts) if start[0] == o and start[2] <= e), -1.0))
+        at_most(
+            0, **named([index]), **named((i for i, start in enumerate(starts) if start[0] == o and start[2] <= e), -1.0)
+        )
         for (other, at), second in by_execution.items():
             if (at == e and other > o) or (other < o and at > e):
                 at_most(1, **named([index, second]))
@@ -108,5 +112,5 @@ def test_bounds_refuse_what_makes_no_sense():
         lambda: clairvoyant_bound(np.ones(5), 1, 0.9, longest_delay=2),
         lambda: clairvoyant_bound(np.ones((5, 1)), 1, 0.9, longest_delay=5),
     ):
-        with pytest.raises(ConfigurationError, match="must|needed"):
+        with pytest.raises(ConfigurationError, match=r"must|needed"):
             call()

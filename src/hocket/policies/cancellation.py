@@ -1,6 +1,7 @@
 """Lets a policy notice, while it computes, that its answer is not wanted any more.
 
-A worker that runs a policy says how to ask (`watch`); elsewhere nothing is ever cancelled. Each thread has its own answer.
+A worker that runs a policy says how to ask (`watch`); elsewhere nothing is ever cancelled. Each thread has its own
+answer.
 """
 
 from __future__ import annotations

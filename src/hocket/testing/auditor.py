@@ -170,7 +170,9 @@ class Auditor:
             assert id not in self.length, f"{command}: it has an answer"
             copies = [other for other, of in self.observation.items() if of == observation and other != id]
             others = [other for other in copies if other in self.length or other not in self.outcome]
-            assert observation <= self.last[0] or others, f"{command}: nothing else will answer observation {observation}"
+            assert observation <= self.last[0] or others, (
+                f"{command}: nothing else will answer observation {observation}"
+            )
         if command.outcome is Outcome.SUPERSEDED:
             assert id in self.length, f"{command}: it has no answer"
         if command.outcome in (Outcome.DROPPED, Outcome.DUPLICATE):

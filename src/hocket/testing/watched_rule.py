@@ -81,7 +81,9 @@ class _WatchedSchedule(Schedule):
         cancelled = self._inner.cancellations(tick, running, answered, idle)
         assert running == known, f"{self._name}.cancellations changed `running`; only the scheduler may"
         for inference in cancelled:
-            assert inference in known, f"{self._name}.cancellations gave {inference}, which does not run, or gave it twice"
+            assert inference in known, (
+                f"{self._name}.cancellations gave {inference}, which does not run, or gave it twice"
+            )
             known.remove(inference)
         return cancelled
 

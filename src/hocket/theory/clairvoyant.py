@@ -1,7 +1,7 @@
 """How low J_ρ can be: bounds for any rule that lets every inference that it starts run to its end.
 
-`workload_bound` is for rules that do not know how long an inference will take; `clairvoyant_bound` is for those that know
-all of it in advance. Rules that cancel may lie below both: an inference that is stopped costs less than its time.
+`workload_bound` is for rules that do not know how long an inference will take; `clairvoyant_bound` is for those that
+know all of it in advance. Rules that cancel may lie below both: an inference that is stopped costs less than its time.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def clairvoyant_bound(
     """A lower bound on J_ρ of any schedule of the given inferences, even of one that knows all times in advance.
 
     Row o of ``inference_ticks`` holds the times of the first, second, ... inference of observation o. They start within
-    ``longest_wait`` ticks of it, run to their ends, and execute at most ``longest_delay`` ticks after it. The bound is for
-    the ticks from ``longest_delay`` on. Each cell of 1/``cells`` of a tick of a worker has a price; for any prices, the
-    best schedule that may use as many workers as it pays for earns at least as much as the best that has ``workers``
-    (Lagrange). It is found exactly, and the prices by descent. Starts and ends are rounded in its favour.
+    ``longest_wait`` ticks of it, run to their ends, and execute at most ``longest_delay`` ticks after it. The bound is
+    for the ticks from ``longest_delay`` on. Each cell of 1/``cells`` of a tick of a worker has a price; for any prices,
+    the best schedule that may use as many workers as it pays for earns at least as much as the best that has
+    ``workers`` (Lagrange). It is found exactly, and the prices by descent. Starts and ends are rounded in its favour.
     """
     ticks = np.asarray(inference_ticks, np.float64)
     _check(ticks.ravel(), workers, predictability)

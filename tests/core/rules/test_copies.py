@@ -13,7 +13,7 @@ MS = 1_000_000
 
 
 def follow(ticks, without_ms, with_ms, copy_wins=lambda tick: True, trials=None, begin=0):
-    """Play a stream: one answer a tick, of that duration, won by a copy where there are any; return where copies ran."""
+    """Play a stream of one answer a tick, won by a copy where there are any; return the ticks with copies as well."""
     trials = trials or CopyTrials()
     hedged = []
     for tick in range(begin, begin + ticks):
@@ -39,7 +39,7 @@ def test_times_that_rise_end_them_after_three_comparisons():
     pair = 5 * LEAST_SPAN
     assert len(hedged) == 3 * 3 * LEAST_SPAN and hedged[-1] == 3 * pair - 1
     # One comparison confirms it later.
-    trials, first = follow(3 * pair + LONG_GAP, lambda tick: random.gauss(100, 5), lambda tick: random.gauss(160, 5))
+    trials, _ = follow(3 * pair + LONG_GAP, lambda tick: random.gauss(100, 5), lambda tick: random.gauss(160, 5))
     _, again = follow(2 * pair, lambda _: 100, lambda _: 160, trials=trials, begin=3 * pair + LONG_GAP)
     assert len(again) == 3 * LEAST_SPAN
 

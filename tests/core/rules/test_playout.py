@@ -10,8 +10,8 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.rules import ExpectedTime, MaxTime, TickDispatch, Unstaggered
+from hocket.core.rules.least_regret import LeastRegretSchedule
 from hocket.core.rules.playout import Playout, _play, _step
-from hocket.core.rules.tick_dispatch import LeastRegretSchedule
 from hocket.core.scheduler import Scheduler
 
 MS = 1_000_000

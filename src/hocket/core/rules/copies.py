@@ -1,8 +1,8 @@
 """Whether hedges pay: only while copies win, and while inference times do not rise with the number of workers that run.
 
-Surplus workers are free only where they do not slow the others down. A trial alternates between ticks without copies and
-ticks with them, and compares the times of the first answers. Copies can only shorten these, unless the workers share
-something: where the times rise in each of several pairs, copies end, and are tried again later.
+Surplus workers are free only where they do not slow the others down. A trial alternates between ticks without copies
+and ticks with them, and compares the times of the first answers. Copies can only shorten these, unless the workers
+share something: where the times rise in each of several pairs, copies end, and are tried again later.
 """
 
 from __future__ import annotations

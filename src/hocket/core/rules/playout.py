@@ -119,7 +119,10 @@ class Playout:
                 player.score = player.mark = player.recent = 0.0
 
     def answered(self, observation: int, usable_tick: int, length: int = 1) -> None:
-        """``observation`` has an answer of ``length`` actions, usable from ``usable_tick`` on; only the first counts."""
+        """``observation`` has an answer of ``length`` actions, usable from ``usable_tick`` on.
+
+        Only its first answer counts.
+        """
         self._arrived.append((usable_tick, observation))
         self._length = length
 

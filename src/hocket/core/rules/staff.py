@@ -18,7 +18,7 @@ FEWEST, MOST = 8, 200
 FEW = 0.5
 """A growth by less is one by a few workers."""
 SHARE = 0.75
-"""The share of the promised throughput that many new workers must add; of few, for which noise weighs more, half of it."""
+"""The share of the promised throughput that many new workers must add; half of it is enough of few: noise."""
 SETTLING_TICKS = 120
 """Inference times that change within as many ticks of a verdict do so because of it."""
 PAUSE_TICKS, LONGEST_PAUSE_TICKS = 600, 20_000

@@ -125,7 +125,9 @@ class ThreadExecutor(RealtimeExecutor):
         inbox = self._inboxes[worker] = SimpleQueue()
         ticket = self._tickets[worker] = _Ticket()
         pause_s = restart_pause_s(self._losses, self._job.workers)
-        thread = Thread(target=self._serve, args=(worker, inbox, ticket, pause_s), name=f"hocket-worker-{worker}", daemon=True)
+        thread = Thread(
+            target=self._serve, args=(worker, inbox, ticket, pause_s), name=f"hocket-worker-{worker}", daemon=True
+        )
         self._threads = [*filter(Thread.is_alive, self._threads), thread]
         thread.start()
 
