@@ -110,7 +110,7 @@ def test_rules_in_words():
         assert " ".join(rule_words(rule)) == words
 
 
-DECOMPOSE = ("decompose", "--latency", "0.05", "--runs", "2", "--seconds", "10")
+DECOMPOSE = ("decompose", "--latency", "0.05", "--runs", "5", "--seconds", "4")
 
 
 def test_decompose(command, tmp_path):
@@ -121,7 +121,7 @@ def test_decompose(command, tmp_path):
     figures = read("d.json")
     # The policy always gives the default action: no loss to inaction or delay.
     assert figures["per_episode"]["realtime_regret"] == {"mean": 0, "low": 0, "high": 0}
-    assert figures["ticks"] == 500 and figures["runs"] == 2
+    assert figures["ticks"] == 200 and figures["runs"] == 5 and figures["unfinished"] == 0
     json.dumps(figures, allow_nan=False)
 
 
@@ -137,7 +137,7 @@ def test_decompose_a_network(command, rule):
     ("options", "words"),
     [
         (("--seconds", "0"), ("--seconds 0.0",)),
-        (("--runs", "1"), ("runs=1",)),
+        (("--runs", "2"), ("runs=2", "at least 5", "try 20")),
         (("--latency", "x"), ("latency file x",)),
         (("--policy", "mine.py:NOTHING"), ("NOTHING is 3",)),
         (("--policy", "mine.py:absent"), ("absent is None",)),
