@@ -63,7 +63,6 @@ if TYPE_CHECKING:
     from hocket.drivers.engine import Decision as Decision
     from hocket.drivers.executors.processes import Processes as Processes
     from hocket.drivers.executors.threads import Threads as Threads
-    from hocket.drivers.failures import FailureLimits as FailureLimits
     from hocket.drivers.loop_thread import realtime_priority as realtime_priority
     from hocket.drivers.realtime import Overrun as Overrun
     from hocket.drivers.realtime import Realtime as Realtime
@@ -100,6 +99,7 @@ if TYPE_CHECKING:
     from hocket.policies.base import Stages as Stages
     from hocket.policies.base import TwoStage as TwoStage
     from hocket.policies.charged import Charged as Charged
+    from hocket.policies.failures import FailureLimits as FailureLimits
     from hocket.policies.torch_policy import TorchPolicy as TorchPolicy
     from hocket.running.result import RunInterrupted as RunInterrupted
     from hocket.running.result import RunResult as RunResult

@@ -12,7 +12,7 @@ class HocketError(Exception):
     """Base of all exceptions that hocket raises on purpose.
 
     Attributes:
-        result: of one that ended a run, the `RunResult` up to there; else None.
+        result: of one that ended a run or a training, the `RunResult` or `TrainResult` up to there; else None.
     """
 
     result: Any = None

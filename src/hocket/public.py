@@ -20,7 +20,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.drivers.realtime": "Realtime Overrun",
             "hocket.drivers.executors.processes": "Processes",
             "hocket.drivers.executors.threads": "Threads",
-            "hocket.drivers.failures": "FailureLimits",
+            "hocket.policies.failures": "FailureLimits",
             "hocket.drivers.loop_thread": "realtime_priority",
         },
         "Your own loop": {
@@ -190,6 +190,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
                 "LatencyModel Independent Sampler Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing"
             ),
             "hocket.latency.contention": "Crowded",
+            "hocket.latency.replayed": "Replayed law_of_file",
             "hocket.latency.stratified": "Typical",
         },
     },

@@ -1,3 +1,5 @@
+import signal
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -272,3 +274,28 @@ def test_mismatches_are_refused(more, words):
     options = {"rule": hocket.Sequential(), "clock": at(2), **more}
     with pytest.raises(ConfigurationError, match=words):
         hocket.decompose(lambda: TabularEnv(ring(3, 1.0)), same, **options)
+
+
+@pytest.mark.parametrize("finished", [0, 1, 4, 5, 6])
+@pytest.mark.parametrize("ends", ["signal", "error"])
+def test_whatever_ends_it_keeps_the_finished_runs(finished, ends):
+    class Ending(gym.Wrapper):
+        resets = 0
+
+        def reset(self, **options):
+            self.resets += 1
+            if self.resets == 3 * finished + 2:  # in the second of the next three
+                if ends == "error":
+                    raise RuntimeError("unplugged")
+                signal.raise_signal(signal.SIGTERM)
+            return super().reset(**options)
+
+    def found(make_env, runs):
+        return hocket.decompose(make_env, same, hocket.TickDispatch(2), at(2), ticks=50, runs=runs)
+
+    with pytest.raises(KeyboardInterrupt if ends == "signal" else RuntimeError) as caught:
+        found(lambda: Ending(TabularEnv(ring(4, 1.0))), 7)
+    if ends == "signal":
+        assert caught.value.signal is signal.SIGTERM
+    kept = getattr(caught.value, "result", None)
+    assert kept == (found(lambda: TabularEnv(ring(4, 1.0)), finished) if finished > 4 else None)

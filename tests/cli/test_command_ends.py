@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 
+import gymnasium as gym
 import pytest
 from command_output import read
 
 import hocket
 from hocket.cli import run_command
-from hocket.cli.outcome import conclude, uninterrupted
+from hocket.cli.outcome import conclude
 from hocket.cli.output import Output, shown
 from hocket.errors import ConfigurationError, HocketError, PolicyError
 
@@ -120,8 +121,6 @@ def test_a_lost_stream_drops_what_is_written_and_keeps_the_reason():
 
 @pytest.fixture
 def result():
-    import gymnasium as gym
-
     env, clock = gym.make("CartPole-v1"), hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
     return hocket.run(env, lambda observation: 0, hocket.TickDispatch(2), clock, ticks=7, config={"mode": "delay-only"})
 
@@ -153,13 +152,29 @@ def test_the_exit_status_names_the_signal(command, monkeypatch, result, number):
 
 
 def test_a_training_that_is_interrupted_keeps_its_run(command, monkeypatch, result, tmp_path):
-    from hocket.cli import train_command
+    import torch
 
-    monkeypatch.setattr(train_command, "execute", ended_by(hocket.RunInterrupted(result), result))
+    from hocket.cli import train_command
+    from hocket.training.evaluation import unplayed
+
+    training = hocket.TrainResult(
+        run=result,
+        network=torch.nn.Linear(2, 2),
+        evaluations=[],
+        final=unplayed(7),
+        updates=1,
+        losses=[0.5],
+        stalenesses=[0],
+        started_ns=[0],
+        landed_ns=[10],
+    )
+    monkeypatch.setattr(train_command, "execute", ended_by(hocket.RunInterrupted(result), training))
     code, out, _ = command("train", "--env", "CartPole-v1", "--out", "t", "--json", "x.json")
-    assert code == 130 and "Saved in t, without a checkpoint" in out
-    assert len(hocket.load(tmp_path / "t/run-000000000").record.ticks) == 7
-    assert read("x.json")["run"]["ticks"] == 7
+    assert code == 130 and "Saved in t, without a checkpoint" in out and "none: the training ended before" in out
+    saved = hocket.load(tmp_path / "t/run-000000000")
+    assert len(saved.record.ticks) == 7 and saved.learning.losses.tolist() == [0.5]
+    assert (tmp_path / "t/run-000000000/weights.safetensors").is_file()
+    assert read("x.json")["run"]["ticks"] == 7 and read("x.json")["final_mean_return"] is None
 
 
 def test_signals_wait_until_all_is_saved():
@@ -171,9 +186,42 @@ def test_signals_wait_until_all_is_saved():
 
     with pytest.raises(KeyboardInterrupt):
         conclude(lambda: 3, save=[save, save], show=lambda result: saved.append("shown"))
-    assert saved == [3, 3]
-    with uninterrupted():
-        pass
+    assert saved == [3, 3, "shown"]
+
+
+def test_a_signal_before_the_first_run_ends_the_work_at_once():
+    def work():
+        signal.raise_signal(signal.SIGTERM)
+        done.append("more")
+
+    done = []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        conclude(work, save=[done.append], show=done.append)
+    assert done == [] and caught.value.signal is signal.SIGTERM
+
+
+@pytest.mark.parametrize("ends", ["at its end", "by Ctrl-C"])
+def test_a_signal_after_the_run_waits_until_all_is_saved(ends):
+    """While, for example, the live page ends, or the environment closes."""
+    env, clock = gym.make("CartPole-v1"), hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
+
+    def until(record):
+        if ends == "by Ctrl-C" and len(record.ticks) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return len(record.ticks) == 7
+
+    def work():
+        try:
+            return hocket.run(env, lambda observation: 0, hocket.TickDispatch(2), clock, ticks=9, until=until)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            done.append("closed")
+
+    done = []
+    with pytest.raises(KeyboardInterrupt) as caught:
+        conclude(work, save=[lambda result: done.append(len(result.record.ticks))], show=lambda result: None)
+    assert done == ["closed", 7 if ends == "at its end" else 6]
+    assert caught.value.signal is (signal.SIGTERM if ends == "at its end" else signal.SIGINT)
 
 
 def test_a_failed_save_does_not_prevent_the_others(capsys):

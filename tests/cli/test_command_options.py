@@ -410,7 +410,27 @@ def test_cheap_refusals_come_before_torch(tmp_path):
         "train --env CartPole-v1 --demonstrations nowhere.npz",
         "plan --env CartPole-v1 --policy nowhere.py:act",
         "decompose --env CartPole-v1 --latency words",
+        *(
+            f"run --policy {folder} {rest}"
+            for folder in ("ended", "saved", "empty")
+            for rest in ("--seed -1", "--hz 0")
+        ),
+        "run --policy saved --clock virtual --latency lognormal:x",
+        "run --policy saved --rule sequential --workers 3",
+        "run --policy saved --width 2",
+        "run --policy saved --live-port 80",
+        "run --policy saved --env CartPool-v1 --hz 50",
+        "decompose --policy saved --latency words",
+        "decompose --policy saved --latency 0.1 --env CartPool-v1 --hz 50",
+        "plan --policy saved --latency 0.1",
     ]
+    options = json.dumps({"options": {"env": "CartPole-v1", "algorithm": "dqn"}})
+    for folder, weights in (("saved", "000000100"), ("ended", "run-000000000")):
+        (tmp_path / folder / weights).mkdir(parents=True)
+        for file in ("weights.safetensors", "state.json"):
+            (tmp_path / folder / weights / file).write_bytes(b"")
+        (tmp_path / folder / "config.json").write_text(options)
+    (tmp_path / "empty").mkdir()
     for line, (code, err, loaded) in endings(REFUSALS, lines, tmp_path):
         assert code == 2 and err.startswith("hocket: "), (line, err)
         assert not loaded, line

@@ -125,6 +125,24 @@ def test_decompose(command, tmp_path):
     json.dumps(figures, allow_nan=False)
 
 
+def test_a_decomposition_that_is_interrupted_shows_the_finished_runs(command, tmp_path):
+    interrupting = """
+import signal
+calls = []
+def still(observation):
+    calls.append(1)
+    if len(calls) == 170:
+        signal.raise_signal(signal.SIGTERM)
+    return 0
+"""
+    (tmp_path / "mine.py").write_text(interrupting)
+    arguments = ("decompose", "--latency", "0.01", "--runs", "9", "--seconds", "0.1", "--policy", "mine.py:still")
+    code, out, err = command(*arguments, "--json", "d.json")
+    assert (code, err) == (143, "")  # 5 to 10 ticks a run, three runs of each
+    runs = read("d.json")["runs"]
+    assert 5 <= runs <= 8 and f"{runs} runs of 5 ticks each" in out
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", ["tick-dispatch", "sequential"])
 def test_decompose_a_network(command, rule):

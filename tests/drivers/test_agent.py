@@ -289,3 +289,12 @@ def test_two_agents_at_once(executor):
 def test_bad_options_are_refused(options):
     with pytest.raises(ValueError):
         agent_of(answer_after(0.001), **options)
+
+
+def test_a_slow_loop_is_warned_of():
+    slow = pytest.warns(RuntimeWarning, match=r"does not hold 50 Hz: \d+ cycles .* ticks were missed")
+    with slow as told, agent_of(answer_after(0.0)) as agent:
+        for _ in range(20):
+            agent.act(observation(0))
+            time.sleep(1.6 * TICK_S)
+    assert len(told) == 1

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from gymnasium.spaces import Discrete
 
 import hocket
@@ -150,3 +151,18 @@ def test_actions_are_kept_for_heads_and_no_longer():
     assert [inputs for _, _, _, inputs in executor.orders] == [[[0, 0, 0]]] * 3
     # No head has answered, so their workers are busy; inference 3, discarded at tick 100, is no reason to keep more.
     assert engine._unbound == {} and len(engine._pending._executed) <= 6
+
+
+def test_an_event_whose_handling_was_interrupted_is_settled_from_the_trace_if_there_is_one(monkeypatch):
+    class Interrupting(Noting):
+        def start(self, inference, worker, inputs, now_ns):
+            raise KeyboardInterrupt
+
+    for keep_trace in (True, False):
+        engine, executor = engine_of(hocket.Unstaggered(1), keep_trace=keep_trace)
+        monkeypatch.setattr(executor, "start", Interrupting().start)
+        with pytest.raises(KeyboardInterrupt):
+            engine.observed(0, 0, np.array([5]))
+        engine.scheduler.handle = None  # what it left may fail
+        engine.end(TICK_NS)
+        assert len(engine.trace) == (5 if keep_trace else 0)  # joined, ticked, started; ended, discarded

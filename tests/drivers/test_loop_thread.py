@@ -83,6 +83,14 @@ def test_a_signal_while_there_is_nothing_to_lose_interrupts_at_once():
     assert interrupt.signal is signal.SIGTERM
 
 
+def test_a_loop_that_begins_ends_the_time_without_anything_to_lose():
+    with between_ticks() as interrupt, interrupt.at_once():
+        with between_ticks():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)  # the loop is over, and its record is not saved yet
+    assert interrupt.signal is signal.SIGINT
+
+
 def test_an_interrupt_that_raises_names_its_signal_and_does_not_last():
     with pytest.raises(KeyboardInterrupt) as info, between_ticks():
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT):

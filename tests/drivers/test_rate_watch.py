@@ -3,7 +3,7 @@ import warnings
 import pytest
 
 from hocket.core.cadence import Cadence, exact_hz
-from hocket.drivers.rate_watch import RateWatch
+from hocket.drivers.rate_watch import CycleWatch, RateWatch
 
 PERIOD_NS = 20_000_000  # 50 Hz
 
@@ -68,3 +68,52 @@ def test_a_slow_beginning_is_not_the_whole_run():
 
 def test_too_few_ticks_give_no_warning():
     assert play(lambda tick: 3, 9, skips=False) == []
+
+
+def cycle(lengths):
+    """A loop of the user's whose cycles have these lengths in periods; its warnings, each with its cycle."""
+    watch, said, now, tick = CycleWatch(Cadence(exact_hz(50))), [], 0.0, 0
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for number, length in enumerate([*lengths, None]):
+            tick = max(tick + 1, round(now))
+            watch.acted(tick, int(now * PERIOD_NS))
+            now += length or 0
+            said += [(number, str(w.message)) for w in caught]
+            caught.clear()
+        watch.ended()
+        said += [("end", str(w.message)) for w in caught]
+    return said
+
+
+@pytest.mark.parametrize(
+    ("length", "cycles"),
+    [(1.5, 101), (1.1, 505), (3, 26)],  # the first n with round(length·n) − 1 − n ≥ 50; tick 1 is at time 0
+)
+def test_a_loop_of_the_users_that_is_too_slow_is_warned_of_once_it_has_missed_a_second(length, cycles):
+    ((number, message),) = cycle([length] * 2000)
+    assert number == pytest.approx(cycles, abs=1)
+    assert f"does not hold 50 Hz: {number} cycles took {number * length / 50:.3g} s ({50 / length:.3g} Hz)" in message
+    missed = round(length * number) - 1 - number
+    assert f"{missed} ticks were missed; try a lower hz, or less work in the loop" in message
+
+
+def test_a_short_loop_of_the_users_is_warned_of_at_its_end():
+    ((when, message),) = cycle([1.5] * 30)
+    assert when == "end" and "30 cycles took 0.9 s (33.3 Hz)" in message
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        [1.0] * 2000,
+        [0.8, 1.2] * 1000,
+        [0.5, 0.5, 2.0] * 700,
+        ([0.999] * 200 + [30.0]) * 10,  # stalls
+        [1.5] * 9,
+        [],
+    ],
+    ids=["exact", "uneven", "in bursts", "stalls", "too few", "none"],
+)
+def test_a_loop_of_the_users_that_holds_its_rate_on_the_whole_is_not_warned_of(lengths):
+    assert cycle(lengths) == []

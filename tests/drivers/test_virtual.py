@@ -1,4 +1,7 @@
+import dataclasses
 import signal
+import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -7,6 +10,7 @@ from slow_policies import BrokenBuild
 
 import hocket
 from hocket.core.commands import Outcome
+from hocket.drivers.engine import Engine
 from hocket.errors import ActionError, ConfigurationError, PolicyError
 from hocket.testing import replay
 
@@ -144,7 +148,26 @@ def test_learning_that_fails_is_recorded_and_survived(null_run):
 
     result = null_run(hocket.Sequential(hocket.Learn.AFTER_INFERENCE), virtual(0.5), 20, learn=learn)
     assert result.summary().coverage > 0.9
-    assert "diverged" in result.record.errors[-1]
+    assert "diverged" in result.record.learning_errors[-1] and result.record.errors == []
+
+
+def test_failed_learning_is_no_failed_inference():
+    """Each failed step of learning is followed by a failed inference: two failures a round, one of them counts."""
+
+    def policy(observation):
+        raise RuntimeError("no network")
+
+    def learn():
+        raise RuntimeError("diverged")
+
+    clock = dataclasses.replace(virtual(0.5), failures=hocket.FailureLimits(outage_s=0, rounds=4))
+    rule = hocket.Sequential(hocket.Learn.BEFORE_INFERENCE)
+    with pytest.raises(hocket.PolicyError, match="4 inferences failed in a row") as info:
+        hocket.run(Shown(), policy, rule, clock, ticks=40, learn=learn)
+    errors = info.value.result.record.errors
+    assert len(errors) == 4 and all("no network" in error for error in errors)
+    learning = info.value.result.record.learning_errors
+    assert len(learning) >= 3 and all("diverged" in error for error in learning)
 
 
 def test_single_failures_are_counted_and_survived():
@@ -218,6 +241,49 @@ def test_a_signal_ends_between_ticks(number):
     assert caught.value.signal is number and number.name in str(caught.value)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def interrupted_at(line):
+    """Interrupt a run at the given line of its scheduler's code, as a third signal may.
+
+    Returns:
+        The error, or the number of lines if there are fewer.
+    """
+    seen, counting = 0, False
+
+    def tracer(frame, kind, argument):
+        nonlocal seen, counting
+        if frame.f_code in (Engine.deadline.__code__, Engine.end.__code__):
+            counting = frame.f_code is Engine.deadline.__code__
+        if Path(frame.f_code.co_filename).parent.name not in ("core", "rules") and frame.f_code is not FEED:
+            return None
+        if kind == "line" and counting:
+            seen += 1
+            if seen == line:
+                raise KeyboardInterrupt
+        return tracer
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        hocket.run(Shown(), lambda o: 1, hocket.MaxTime(3), virtual(2.5), ticks=8)
+    except hocket.RunInterrupted as error:
+        return error
+    finally:
+        sys.settrace(before)
+    return seen
+
+
+FEED = Engine.feed.__code__
+
+
+def test_an_interrupt_in_the_middle_of_an_event_leaves_a_whole_record():
+    lines = interrupted_at(-1)
+    assert lines > 500
+    for line in range(1, lines, 17):
+        result = interrupted_at(line).result
+        assert -1 not in result.metrics().inferences.outcome
+        replay(result.record.trace, validate=True)
 
 
 def test_nothing_of_a_run_ends_twice_or_never(null_run):

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from hocket.errors import ConfigurationError
-from hocket.ipc.child_processes import GROUP_SIGNALS, WithEnvironment, begin_as_child, check_children, preload
+from hocket.ipc.child_processes import WithEnvironment, begin_as_child, check_children, preload
+from hocket.ipc.signals import GROUP_SIGNALS
 
 CONTEXT = multiprocessing.get_context("spawn")
 

@@ -65,6 +65,26 @@ class Broken(DQN):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recovering(DQN):
+    """Fails until the file ``flag`` exists."""
+
+    flag: str = ""
+
+    def loss(self, online, target, batch):
+        if not Path(self.flag).exists():
+            raise ConnectionError("an outage")
+        return DQN.loss(self, online, target, batch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmade(DQN):
+    """Learners that have it fail before they are up."""
+
+    def target_of(self, network):
+        raise RuntimeError("it cannot be made")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Endless(DQN):
     """Never finishes its first gradient."""
 

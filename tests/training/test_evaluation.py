@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from recording_instruments import Notes
+from safetensors.torch import load_file
 
 import hocket
 from hocket.errors import ConfigurationError
@@ -195,18 +196,68 @@ def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resume
     options = hocket.EvaluationOptions(every=50, episodes=2)
     with pytest.raises(hocket.RunInterrupted) as info:
         train(stopping(50), ticks=120, evaluation=options, checkpoints=hocket.Checkpoints(tmp_path))
-    assert len(info.value.result.record.ticks) == 50
+    assert len(info.value.result.run.record.ticks) == 50
     assert [path.name for path in tmp_path.iterdir()] == ["000000050"]
     resumed = train(stopping(-1), ticks=120, evaluation=options, resume=tmp_path)
     assert came_to(resumed) == came_to(train(stopping(-1), ticks=120, evaluation=options))
     assert [each.tick for each in resumed.evaluations] == [50, 100, 120]
 
 
-def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation():
+def learned(result):
+    """Everything of a training but its final evaluation."""
+    actions, losses, evaluations, weights = came_to(result)
+    return actions, losses, evaluations[:-1], weights
+
+
+def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation(tmp_path):
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every=50, episodes=2)}
     with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
-        train(stopping(70, signal.SIGTERM), ticks=70, evaluation=hocket.EvaluationOptions(episodes=2))
-    assert len(info.value.result.record.ticks) == 70
-    assert info.value.signal == signal.SIGTERM and not info.value.result.record.interrupted
+        train(stopping(70, signal.SIGTERM), **options)
+    result = info.value.result
+    assert info.value.signal == signal.SIGTERM and not result.run.record.interrupted
+    # The signal came in the evaluation of the last tick: of those before, the best one's weights are put back.
+    assert [each.tick for each in result.evaluations] == [50] and result.final.tick == 50
+    assert str(result.final) == "none: the training ended before"
+    result.save(tmp_path)
+    saved = hocket.load(tmp_path)
+    assert len(saved.record.ticks) == 70 and saved.learning.updates == result.updates > 0
+    weights = load_file(tmp_path / "weights.safetensors")
+    assert all(value.equal(weights[name]) for name, value in result.network.state_dict().items())
+
+
+class Signalling(Paying):
+    """Sends a signal at a call of ``close``: after its evaluation, outside of any run."""
+
+    closes = 0
+
+    def close(self):
+        type(self).closes += 1
+        if type(self).closes == 3:  # one was made to see if environments are new, one played the evaluation before
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().close()
+
+
+def test_a_signal_after_the_final_evaluation_loses_nothing(monkeypatch):
+    monkeypatch.setattr(Signalling, "closes", 0)
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every=70, episodes=2)}
+    with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
+        train(lambda: Signalling(10), **options)
+    assert came_to(info.value.result) == came_to(train(lambda: Paying(10), **options))
+
+
+def test_ctrl_c_while_an_evaluation_is_set_up_loses_nothing():
+    made = []
+
+    def make():
+        made.append(None)
+        if len(made) == 4:  # the training's, one to compare with it, the evaluation of the end's, the final one's
+            raise KeyboardInterrupt
+        return Paying(10)
+
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(episodes=2)}
+    with pytest.raises(hocket.RunInterrupted, match="SIGINT") as info:
+        train(make, **options)
+    assert learned(info.value.result) == learned(train(lambda: Paying(10), **options))
 
 
 def test_one_environment_for_training_and_evaluation_is_refused(tmp_path):

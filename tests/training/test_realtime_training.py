@@ -72,6 +72,7 @@ PACE = {"update_every": 10, "warm_up": 20}
 
 
 def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor="threads", rule=None, **options):
+    clock = hocket.Realtime(hz=hz, executor=executor, failures=options.pop("failures", hocket.FailureLimits()))
     algorithm = options.pop("algorithm", SMALL)
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     torch.manual_seed(0)
@@ -85,7 +86,7 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
         q_network(*mlp_trunk(4, hidden=hidden), 2, pending=pending, support=support, noisy=algorithm.noisy),
         algorithm,
         rule or hocket.TickDispatch(2),
-        hocket.Realtime(hz=hz, executor=executor),
+        clock,
         ticks=ticks,
         **{**known, **options},
     )
@@ -164,7 +165,9 @@ def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed)
     assert 37 <= result.updates <= 39
     assert {len(column) for column in columns(result)} == {result.updates}
     assert np.isfinite(result.losses).all()
-    assert all(0 <= stale < learner.learners for stale in result.stalenesses)
+    # One learner that is kept waiting may miss many updates of another, but a landing is missed by the others only.
+    assert min(result.stalenesses) >= 0
+    assert sum(result.stalenesses) <= (learner.learners - 1) * result.updates
     assert list(result.landed_ns) == sorted(result.landed_ns)
     in_the_loop = np.array(result.landed_ns) <= result.run.record.wall_s * 1e9
     assert (~in_the_loop).sum() <= learner.learners  # those that were under way at the end
@@ -279,7 +282,7 @@ def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, 
 def test_an_invalid_reward_ends_the_run_and_loses_nothing(tmp_path):
     with pytest.raises(EnvError, match="reward inf of CartPole-v1 is not a finite number") as info:
         live(lambda: Told(100, reward=math.inf), checkpoints=Checkpoints(tmp_path))
-    assert len(info.value.result.record.ticks) == 99
+    assert len(info.value.result.run.record.ticks) == 99
     assert ticks_saved(tmp_path) == [99]
 
 
@@ -293,8 +296,11 @@ def test_learners_that_always_raise(train, watch):
     def stopped():
         return watch().error is not None
 
+    limits = {} if train is in_loop else {"failures": hocket.FailureLimits(outage_s=0.5)}
     with pytest.warns(RuntimeWarning) as told:  # five learners have to fail
-        result = train(lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_every=20))
+        result = train(
+            lambda: Told(until={200: stopped}), ticks=300, algorithm=Raising(batch_size=8, target_every=20), **limits
+        )
     assert "RuntimeError: the learner's own words" in result.error
     assert "learning stopped by tick" in str(told[-1].message)
     assert result.updates == 0 and len(result.run.record.ticks) == 300
@@ -428,7 +434,7 @@ if __name__ == "__main__":
             checkpoints=hocket.Checkpoints({folder!r}, every=100),
         )
     except hocket.RunInterrupted as interrupted:
-        print("interrupted", len(interrupted.result.record.ticks), flush=True)
+        print("interrupted", len(interrupted.result.run.record.ticks), flush=True)
 """
 
 
@@ -501,9 +507,11 @@ def test_interrupted_in_the_evaluation():
         return made[-1]
 
     with pytest.raises(hocket.RunInterrupted) as info:
-        live(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
-    assert len(info.value.result.record.ticks) == 60
-    assert info.value.result.config["mode"] == "true-size, realtime"
+        in_loop(make, ticks=60, evaluation=hocket.EvaluationOptions(episodes=10))
+    result = info.value.result
+    assert len(result.run.record.ticks) == 60
+    assert result.updates == len(result.losses) > 0 and result.final.tick == 60 and result.final.cut
+    assert info.value.result.run.config["mode"] == "true-size, realtime"
 
 
 # -- arguments -----------------------------------------------------------------------------------------------

@@ -202,8 +202,13 @@ def test_an_error_carries_the_training_up_to_there(at, ticks, played):
     numbers = iter(range(1, 9))
     with pytest.raises(RuntimeError, match="own words") as info:
         train(lambda: Failing(next(numbers), at, ticks), 100)
-    assert len(info.value.result.record.ticks) == played
-    assert info.value.result.config["mode"] == "delay-only, virtual"
+    result = info.value.result
+    assert len(result.run.record.ticks) == played
+    assert result.run.config["mode"] == "delay-only, virtual"
+    assert result.updates == len(result.losses) > 0
+    assert [note for note in info.value.__notes__ if "hocket" in note] == [
+        f"hocket: the run so far ({played} ticks) is in .result of this error"
+    ]
 
 
 # -- values of environments ------------------------------------------------------------------------------------
@@ -255,4 +260,4 @@ def test_harmless_differences_change_nothing(gives):
 def test_invalid_values_of_environments_are_refused_by_name(gives, message):
     with pytest.raises(EnvError, match=message) as info:
         train(lambda: Giving(**gives, from_tick=5), 100)
-    assert len(info.value.result.record.ticks) == 4
+    assert len(info.value.result.run.record.ticks) == 4

@@ -82,7 +82,7 @@ OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
 
 def test_a_checkpoint_of_an_older_version_is_refused_by_name():
     message = (
-        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 3 "
+        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 4 "
         "only; train anew, or use the version that wrote it"
     )
     with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):
@@ -176,7 +176,7 @@ def test_an_interrupted_training_is_saved_and_can_be_resumed(tmp_path, monkeypat
     monkeypatch.setattr(training.training_dispatcher, "__kwdefaults__", {**usual, "every_s": 1e-9})
     with pytest.raises(hocket.RunInterrupted) as interrupted:
         small(checkpoints=Checkpoints(tmp_path), instruments=[Interrupting()])
-    played = interrupted.value.result.record.ticks[-1]
+    played = interrupted.value.result.run.record.ticks[-1]
     assert played < TICKS and (tmp_path / f"{played:09d}").is_dir()
     assert came_to(small(resume=tmp_path)) == came_to(small())
 

@@ -33,13 +33,13 @@ from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
 from hocket.core.rules import Rule
 from hocket.core.rules.base import NOTHING, Schedule, Start
-from hocket.drivers.loop_thread import interruption
+from hocket.drivers.loop_thread import between_ticks, interruption
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant
 from hocket.policies.base import Policy, PolicyFactory, as_factory, built
-from hocket.results.metrics import Metrics
+from hocket.results.metrics import Metrics, TickColumns
 from hocket.running.setup import set_up
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import Default
@@ -143,6 +143,9 @@ def decompose(
     Raises:
         ConfigurationError: if something does not fit.
         PolicyError: if the policy cannot be built or keeps failing.
+        KeyboardInterrupt: on Ctrl-C or another signal.
+
+    An error after five or more runs of each kind has their `Counterfactual` as its attribute ``result``.
     """
     if not isinstance(clock, Virtual):
         raise ConfigurationError(f"clock={clock!r} cannot repeat a run; try hocket.Virtual(hz=..., latency=...)")
@@ -156,50 +159,39 @@ def decompose(
     env = _SameEpisodes(make_env())
     prompt = factory if factory.chunk_length == 1 else _FirstOfChunk(factory, env.action_space)
     ledger = _Ledger(ticks, None if env.spec is None else env.spec.max_episode_steps)
-    fresh = 0
-    delays: list[NDArray[np.int64]] = []
     try:
-        for run in range(runs):
-            played = ticks + ledger.overtime
+        with between_ticks() as interrupt:
+            for run in range(runs):
+                played = ticks + ledger.overtime
 
-            def play(
-                rule: Rule,
-                clock: Virtual,
-                policy: PolicyFactory,
-                until: Callable[[RunRecord], bool] | None = None,
-                run: int = run,
-                played: int = played,
-            ) -> RunRecord:
-                checked = set_up(env, policy, rule, clock, ticks=played, default=default, seed=seed + run)
-                record = clock.run(checked.setup(), ticks=played, until=until)
-                if record.interrupted:
-                    raise interruption(record.signal)
-                return record
+                def play(
+                    rule: Rule,
+                    clock: Virtual,
+                    policy: PolicyFactory,
+                    until: Callable[[RunRecord], bool] | None = None,
+                    run: int = run,
+                    played: int = played,
+                ) -> RunRecord:
+                    checked = set_up(env, policy, rule, clock, ticks=played, default=default, seed=seed + run)
+                    record = clock.run(checked.setup(), ticks=played, until=until)
+                    if interrupt.requested or record.interrupted:
+                        raise interruption(record.signal or interrupt.signal)
+                    return record
 
-            achieved = play(rule, clock, factory)
-            acted = Metrics(achieved).ticks
-            when, within = acted.tick[acted.fresh], acted.fresh & (acted.tick <= ticks)
-            free = play(At(range(1, played + 1)), at_once, prompt, ledger.complete)
-            undelayed = play(At(when.tolist()), at_once, prompt, ledger.complete)
-            ledger.add(free, undelayed, achieved)
-            fresh += int(within.sum())
-            delays.append(acted.delay_ticks[within])
-            if done is not None:
-                done(run + 1, runs)
+                achieved = play(rule, clock, factory)
+                acted = Metrics(achieved).ticks
+                free = play(At(range(1, played + 1)), at_once, prompt, ledger.complete)
+                undelayed = play(At(acted.tick[acted.fresh].tolist()), at_once, prompt, ledger.complete)
+                ledger.add((free, undelayed, achieved), acted)
+                if done is not None:
+                    done(run + 1, runs)
+    except BaseException as error:
+        if ledger.runs >= FEWEST_RUNS:
+            vars(error)["result"] = ledger.counterfactual()
+        raise
     finally:
         env.close()
-    every = np.concatenate(delays)
-    return Counterfactual(
-        per_tick=ledger.per_tick(),
-        per_episode=ledger.per_episode() if ledger.episodic else None,
-        coverage=fresh / (runs * ticks),
-        delay_mean=float(every.mean()) if len(every) else float("nan"),
-        ticks=ticks,
-        runs=runs,
-        episodes=ledger.episodes,
-        unfinished=ledger.unfinished,
-        cautions=ledger.cautions(),
-    )
+    return ledger.counterfactual()
 
 
 class _Ledger:
@@ -225,6 +217,8 @@ class _Ledger:
         """By run and kind, the reward of each episode that counts."""
         self._pays: list[tuple[float, float]] = []
         """The lowest and the highest reward of a tick, of each run and kind."""
+        self._delays: list[NDArray[np.int64]] = []
+        """By run, the delays of c's fresh ticks."""
         self._same = [True] * KINDS
         """By pair, (a, b), (b, c) and (a, c), whether both have taken the same actions at every tick."""
 
@@ -237,9 +231,15 @@ class _Ledger:
         """True once the episodes that began within the run have ended."""
         return len(record.ticks) >= self._ticks and bool(record.terminated[-1] or record.truncated[-1])
 
-    def add(self, *records: RunRecord) -> None:
-        """Enter one run of each kind."""
+    @property
+    def runs(self) -> int:
+        """The number of runs that were entered, of each kind."""
+        return len(self._rewards)
+
+    def add(self, records: tuple[RunRecord, RunRecord, RunRecord], acted: TickColumns) -> None:
+        """Enter one run of each kind; ``acted`` tells when c was fresh."""
         ticks = self._ticks
+        self._delays.append(acted.delay_ticks[acted.fresh & (acted.tick <= ticks)])
         rewards = [np.asarray(record.rewards, np.float64) for record in records]
         self._rewards.append([float(own[:ticks].sum()) for own in rewards])
         self._pays += [(float(own[:ticks].min()), float(own[:ticks].max())) for own in rewards]
@@ -266,11 +266,10 @@ class _Ledger:
 
     def per_tick(self) -> Losses:
         """The reward of a tick."""
-        runs = len(self._rewards)
         kinds = [
             Earnings(
                 earned=np.array([run[kind] for run in self._rewards]),
-                units=np.full(runs, float(self._ticks)),
+                units=np.full(self.runs, float(self._ticks)),
                 largest=max(abs(pay) for pays in self._pays[kind::KINDS] for pay in pays),
             )
             for kind in range(KINDS)
@@ -294,6 +293,21 @@ class _Ledger:
             for kind in range(KINDS)
         ]
         return self._losses(kinds)
+
+    def counterfactual(self) -> Counterfactual:
+        """The figures of all runs so far."""
+        delays = np.concatenate(self._delays)
+        return Counterfactual(
+            per_tick=self.per_tick(),
+            per_episode=self.per_episode() if self.episodic else None,
+            coverage=len(delays) / (self.runs * self._ticks),
+            delay_mean=float(delays.mean()) if len(delays) else float("nan"),
+            ticks=self._ticks,
+            runs=self.runs,
+            episodes=self.episodes,
+            unfinished=self.unfinished,
+            cautions=self.cautions(),
+        )
 
     def cautions(self) -> tuple[str, ...]:
         """Sentences about what the figures cannot say."""

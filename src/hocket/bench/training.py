@@ -16,6 +16,7 @@ from typing import Any
 import gymnasium as gym
 
 from hocket.bench.stable_baselines import check_installed, dqn
+from hocket.bench.update import check_bfloat16
 
 LEARNING_RATE = 1e-4
 EPSILON = 0.05
@@ -56,9 +57,12 @@ def bench_train(
         ``steps_per_s`` and ``sb3_steps_per_s``.
 
     Raises:
+        ConfigurationError: if bfloat16 is asked for, and the device has none.
         HocketError: without Stable-Baselines3 or torch.
     """
     check_installed("hocket bench train")
+    if bfloat16:
+        check_bfloat16(device)
     import torch
 
     before = torch.get_num_threads()

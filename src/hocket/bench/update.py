@@ -17,6 +17,7 @@ import numpy as np
 
 from hocket.bench.stable_baselines import check_installed, dqn
 from hocket.envs.null import NullEnv
+from hocket.errors import ConfigurationError
 
 LEARNING_RATE = 1e-4
 COMPARED = 5
@@ -30,6 +31,7 @@ def bench_update(
     actions: int = 18,
     threads: int = 2,
     repeats: int = 20,
+    bfloat16: bool = False,
     device: str = "cpu",
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -41,46 +43,55 @@ def bench_update(
         actions: actions of the net.
         threads: torch threads.
         repeats: updates that are timed.
+        bfloat16: also time updates with bfloat16 trunks.
         device: the device that both learn on.
         seed: seed of weights and transitions.
 
     Returns:
-        ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks (None where the device has no
-        bfloat16), ``update_double_s`` in float32 with double selection, which Stable-Baselines3 lacks,
-        ``sb3_update_s``, and ``loss_difference`` and ``loss_difference_bfloat16``: the largest relative difference
-        from Stable-Baselines3's over the first updates.
+        ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks, ``update_double_s`` in float32
+        with double selection, which Stable-Baselines3 lacks, ``sb3_update_s``, and ``loss_difference`` and
+        ``loss_difference_bfloat16``: the largest relative difference from Stable-Baselines3's over the first updates.
+        Those with bfloat16 are there if it was asked for.
 
     Raises:
+        ConfigurationError: if bfloat16 is asked for, and the device has none.
         HocketError: without Stable-Baselines3 or torch.
     """
     check_installed("hocket bench update")
+    if bfloat16:
+        check_bfloat16(device)
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return _bench(width, batch_size, actions, repeats, device, seed)
+        return _bench(width, batch_size, actions, repeats, bfloat16, device, seed)
     finally:
         torch.set_num_threads(before)
 
 
-def computes_bfloat16(device: str) -> bool:
-    """True if ``device`` computes in bfloat16.
+def check_bfloat16(device: str) -> None:
+    """Refuse ``device`` if it does not compute in bfloat16.
 
     Raises:
-        HocketError: without Stable-Baselines3 or torch, or if the device cannot be used.
+        ConfigurationError: if it does not, or cannot be used.
     """
-    check_installed("hocket bench update")
     import torch
 
     from hocket.models.qnetwork import has_bfloat16
     from hocket.policies.devices import usable_device
 
     usable_device(device)
-    return torch.cuda.is_bf16_supported() if device.startswith("cuda") else has_bfloat16()
+    if not (torch.cuda.is_bf16_supported() if device.startswith("cuda") else has_bfloat16()):
+        raise ConfigurationError(
+            f"bfloat16=True: {device} does not compute in bfloat16; a GPU, or a processor with AVX512-BF16 or AMX "
+            "does; try device='cuda' (--device cuda), or leave bfloat16 out"
+        )
 
 
-def _bench(width: float, batch_size: int, actions: int, repeats: int, device: str, seed: int) -> dict[str, Any]:
+def _bench(
+    width: float, batch_size: int, actions: int, repeats: int, bfloat16: bool, device: str, seed: int
+) -> dict[str, Any]:
     import torch
 
     from hocket.learn.replay.assembly import Batch
@@ -125,7 +136,7 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, device: st
         "update_double": ours(double=True),
     }
     on_gpu = device.startswith("cuda")
-    if computes_bfloat16(device):
+    if bfloat16:
         arms["update_bfloat16"] = ours(double=False, bfloat16=True)
     losses: dict[str, list[float]] = {name: [] for name in arms}
     seconds: dict[str, list[float]] = {name: [] for name in arms}
@@ -137,14 +148,14 @@ def _bench(width: float, batch_size: int, actions: int, repeats: int, device: st
                 torch.cuda.synchronize()
             seconds[name].append(perf_counter() - began)
 
-    def difference(name: str) -> float | None:
-        pairs = zip(losses.get(name, [])[:COMPARED], losses["sb3_update"], strict=False)
-        return max((abs(loss - theirs) / abs(theirs) for loss, theirs in pairs), default=None)
+    def difference(name: str) -> float:
+        pairs = zip(losses[name][:COMPARED], losses["sb3_update"], strict=False)
+        return max(abs(loss - theirs) / abs(theirs) for loss, theirs in pairs)
 
-    figures: dict[str, Any] = {"update_bfloat16_s": None}
-    figures |= {f"{name}_s": median(times[COMPARED:]) for name, times in seconds.items()}
+    figures: dict[str, Any] = {f"{name}_s": median(times[COMPARED:]) for name, times in seconds.items()}
     figures["loss_difference"] = difference("update")
-    figures["loss_difference_bfloat16"] = difference("update_bfloat16")
+    if bfloat16:
+        figures["loss_difference_bfloat16"] = difference("update_bfloat16")
     return figures
 
 

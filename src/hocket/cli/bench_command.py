@@ -197,21 +197,20 @@ def replay(*, entries: int = 300_000, json: Path | None = None) -> None:
     console.say(f"{figures['bytes_per_transition']:,.0f} bytes per transition")
 
 
-def update(*, repeats: int = 20, device: str = "cpu", json: Path | None = None) -> None:
+def update(*, repeats: int = 20, bfloat16: bool = False, device: str = "cpu", json: Path | None = None) -> None:
     """One DQN update of the IMPALA net, beside Stable-Baselines3's.
 
     Args:
         repeats: updates that are timed.
+        bfloat16: also with bfloat16 trunks, on a device that has it.
         device: device of both: cpu, cuda, ...
         json: also write the figures to this file.
     """
-    from hocket.bench.update import bench_update, computes_bfloat16
+    from hocket.bench.update import bench_update
 
     at_least_one(repeats=repeats)
     console.check_writable(json=json)
-    if not computes_bfloat16(device):
-        console.say(f"{device} has no bfloat16: n/a below")
-    figures = bench_update(repeats=repeats, device=device)
+    figures = bench_update(repeats=repeats, bfloat16=bfloat16, device=device)
     console.write_json(json, figures)
     rows = [(name, console.milliseconds(value)) for name, value in figures.items() if name.endswith("_s")]
     console.table(f"One update, batch of 32, {_on(device)}, 0.9 million parameters", ("what", "median"), rows)
@@ -224,7 +223,7 @@ def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", jso
 
     Args:
         repeats: blocks of 100 steps of each, alternating.
-        bfloat16: run hocket's trunks in bfloat16.
+        bfloat16: run hocket's trunks in bfloat16, on a device that has it.
         device: device of both: cpu, cuda, ...
         json: also write the figures to this file.
     """

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import gymnasium as gym
 import tyro
 from rich.progress import Progress
 
 import hocket
+from hocket.analysis import Counterfactual
 from hocket.cli import console
 from hocket.cli.cautions import check_usual
 from hocket.cli.options.acting import RULE_NEEDS, make_default, make_rule, make_world, parse_latency, rate_of
 from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.run import UNTRAINED, RunArguments
 from hocket.cli.options.typed import check_needs
-from hocket.cli.policies import chosen_policy, made_policy
+from hocket.cli.outcome import conclude
+from hocket.cli.policies import Trained, chosen_policy, made_policy
+from hocket.policies.base import PolicyFactory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,18 +98,32 @@ def decompose(options: Annotated[DecomposeArguments, tyro.conf.arg(name="")]) ->
     rule, latency, chosen = make_rule(acting), parse_latency(options.latency), chosen_policy(options.policy)
     check_usual(hz=rate, workers=rule.initial_workers, latency=(options.latency, latency))
     env = make_world(acting)
+    conclude(
+        lambda: measured(options, acting, env, rule, hocket.Virtual(hz=rate, latency=latency), chosen),
+        save=[lambda found: console.write_json(options.json, asdict(found))],
+        show=lambda found: console.say(str(found)),
+    )
+
+
+def measured(
+    options: DecomposeArguments,
+    acting: RunArguments,
+    env: gym.Env[Any, Any],
+    rule: hocket.Rule,
+    clock: hocket.Virtual,
+    chosen: Trained | PolicyFactory | None,
+) -> Counterfactual:
+    """Play the runs, with a progress bar on a terminal."""
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("decompose", total=options.runs)
-        found = hocket.decompose(
+        return hocket.decompose(
             lambda: env,
             made_policy(chosen, acting, env),
             rule,
-            hocket.Virtual(hz=rate, latency=latency),
-            ticks=max(1, round(options.seconds * rate)),
+            clock,
+            ticks=max(1, round(options.seconds * float(clock.hz))),
             runs=options.runs,
             default=make_default(acting),
             seed=options.seed,
             done=lambda number, of: progress.update(task, completed=number, total=of),
         )
-    console.write_json(options.json, asdict(found))
-    console.say(str(found))

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hocket.cli import console
+from hocket.drivers.loop_thread import between_ticks
 from hocket.errors import HocketError
-
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Delay Ctrl-C and the other signals that end a process until the end of this context."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+from hocket.ipc.signals import delayed_signals
 
 
 def conclude(
@@ -28,7 +16,8 @@ def conclude(
 ) -> Any:
     """Do ``work``, save its result, then print it.
 
-    An error with a ``result``, such as `RunInterrupted`, is raised again after its result was saved and printed.
+    An error with a ``result``, such as `RunInterrupted`, is raised again after its result was saved and printed. A
+    signal ends the work at once until its first run begins, then as it ends a run; after the run it waits for all this.
 
     Args:
         work: makes the result.
@@ -37,28 +26,33 @@ def conclude(
 
     Raises:
         HocketError: if it could not be saved, or ``work`` called `sys.exit`.
+        KeyboardInterrupt: after a signal.
     """
     error: BaseException | None = None
-    try:
-        result = work()
-    except BaseException as caught:
-        error = caught
-        if isinstance(caught, SystemExit):
-            error = HocketError(f"the policy or the environment called sys.exit({caught.code!r}); try without that")
-        result = getattr(caught, "result", None)
-        if result is None:
-            raise error from caught
     lines: list[str] = []
     problems: list[HocketError] = []
-    with uninterrupted():
-        for each in save:
-            try:
-                lines += filter(None, [each(result)])
-            except HocketError as refused:
-                problems.append(refused)
-    show(result)
-    for line in lines:
-        console.say(line)
+    with between_ticks() as interrupt:
+        try:
+            with interrupt.at_once():
+                result = work()
+        except BaseException as caught:
+            error = caught
+            if isinstance(caught, SystemExit):
+                error = HocketError(f"the policy or the environment called sys.exit({caught.code!r}); try without that")
+            result = getattr(caught, "result", None)
+            if result is None:
+                raise error from caught
+        with delayed_signals():
+            for each in save:
+                try:
+                    lines += filter(None, [each(result)])
+                except HocketError as refused:
+                    problems.append(refused)
+        show(result)
+        for line in lines:
+            console.say(line)
+        if error is None and interrupt.requested:
+            error = interrupt.error()
     for problem in problems if error is not None else problems[1:]:
         console.warn(str(problem))
     if error is not None:

@@ -69,41 +69,35 @@ def train(options: Annotated[TrainArguments, tyro.conf.arg(name="")] = USUAL) ->
         raise HocketError(result.error)
 
 
-def save_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> str | None:
+def save_training(options: TrainArguments, result: TrainResult) -> str | None:
     """Write the run beside the checkpoints into the folder of --out; returns a line for the user."""
     from hocket.learn.checkpoints.checkpoint import checkpoints
 
     if options.out is None:
         return None
-    run = run_of(result)
+    run = result.run
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
     config = {**run.config, "options": kept_options(options), "checkpoint": ended_at}
     config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
-    kept = replace(run, config=config)
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
-    (kept if isinstance(result, hocket.RunResult) else replace(result, run=kept)).save(folder)
+    replace(result, run=replace(run, config=config)).save(folder)
     if ended_at is None:
         return f"Saved in {options.out}, without a checkpoint"
     return f"Saved in {options.out}; resume it with --resume {options.out}, or run hocket run --policy {options.out}"
 
 
-def show_training(options: TrainArguments, result: TrainResult | hocket.RunResult) -> None:
-    """Print the summary of the run and, if the training is complete, that of the learning."""
-    console.say(str(run_of(result).summary()))
-    if not isinstance(result, hocket.RunResult):
-        console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
-
-
-def run_of(result: TrainResult | hocket.RunResult) -> hocket.RunResult:
-    """The run of a training that is complete, or that an error or a signal has ended."""
-    return result if isinstance(result, hocket.RunResult) else result.run
+def show_training(options: TrainArguments, result: TrainResult) -> None:
+    """Print the summary of the run and that of the learning."""
+    console.say(str(result.run.summary()))
+    console.say("\n".join(f"{name:<12}{text}" for name, text in learning_figures(result).items()))
 
 
 def learning_figures(result: TrainResult) -> dict[str, str]:
     """The summary of the learning, to print below that of the run."""
     final, run = result.final, result.run
     seconds = len(run.record.ticks) / float(run.record.trace.cadence.hz)
-    figures = {"updates": f"{result.updates:,}, {result.updates / seconds:.3g} a second of the environment's time"}
+    rate = f", {result.updates / seconds:.3g} a second of the environment's time" if seconds else ""
+    figures = {"updates": f"{result.updates:,}{rate}"}
     if result.updates:
         stale = result.stalenesses
         figures["staleness"] = f"mean {sum(stale) / len(stale):.3g}, at most {max(stale)} updates"
@@ -114,10 +108,8 @@ def learning_figures(result: TrainResult) -> dict[str, str]:
     return figures
 
 
-def as_json(result: TrainResult | hocket.RunResult) -> dict[str, Any]:
+def as_json(result: TrainResult) -> dict[str, Any]:
     """The same as plain values, with the evaluations during the training."""
-    if isinstance(result, hocket.RunResult):
-        return {"run": asdict(result.summary()), "mode": result.config.get("mode")}
     final, stale = result.final, result.stalenesses
     return {
         "run": asdict(result.run.summary()),

@@ -102,6 +102,10 @@ _FROM_ROW: dict[int, Callable[[Any], Any]] = {
 }
 
 
+class TraceVersionError(TraceError):
+    """A whole trace in another version of the format."""
+
+
 class Trace:
     """Rows in the order in which they happened; each event is followed by the commands it led to.
 
@@ -177,7 +181,7 @@ class Trace:
         With ``unknown``, a rule of your own need not be passed: the trace can then be read but not replayed.
 
         Raises:
-            TraceError: if the file is not a trace, has another version, or is truncated.
+            TraceError: if the file is not a trace, has another version (`TraceVersionError`), or is truncated.
         """
         with open(path, "rb") as file:
             first = file.readline(1 << 16)
@@ -188,7 +192,7 @@ class Trace:
         except (ValueError, KeyError, TypeError) as error:
             raise TraceError(f"{path} is not a hocket trace; give a trace.bin that a run saved") from error
         if not known or header.get("version") != VERSION:
-            raise TraceError(
+            raise (TraceVersionError if known else TraceError)(
                 f"{path} has format {header['format']!r} version {header.get('version')!r}; "
                 f"this hocket reads {FORMAT!r} version {VERSION} only; run it again, or use the version that wrote it"
             )

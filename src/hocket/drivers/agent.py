@@ -20,12 +20,13 @@ from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
-from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
+from hocket.drivers.rate_watch import CycleWatch
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.spaces.checked_env import ObservationCheck
 from hocket.spaces.codec import ActionCodec, check_observation_space
 from hocket.spaces.defaults import Default
@@ -45,7 +46,7 @@ class StaggeredAgent:
     call a cycle, ``act(observation)``. Neither ever waits for a worker.
 
     The tick of a call is the one nearest in time, and always a new one: a loop that runs slower than ``hz`` misses
-    ticks, and they are counted.
+    ticks, and they are counted. If most of its cycles are longer than a period, a RuntimeWarning says so once.
 
     Args:
         policy: a function of one observation, or a `PolicyFactory`.
@@ -99,6 +100,7 @@ class StaggeredAgent:
         self._tick = 0
         self._observed = -1
         self._lock = Lock()
+        self._cycles: CycleWatch | None = None
         self._policy_error: PolicyError | None = None  # for the next `act`
         self._failure: Exception | None = None  # ends the agent
         self._closed = False
@@ -134,6 +136,8 @@ class StaggeredAgent:
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
             action = engine.deadline(self._tick, now_ns)
             error, self._policy_error = self._policy_error, None
+        if self._cycles is not None:
+            self._cycles.acted(self._tick, now_ns)
         if error is not None:
             raise error
         return action
@@ -175,6 +179,8 @@ class StaggeredAgent:
                 self._engine.end(monotonic_ns())
         finally:
             self._executor.close()
+        if self._cycles is not None:
+            self._cycles.ended()
 
     def __enter__(self) -> Self:
         return self
@@ -208,6 +214,7 @@ class StaggeredAgent:
             failures=self._failures,
             keep_trace=False,
         )
+        self._cycles = CycleWatch(engine.cadence)
         self._servant = Thread(target=self._serve, args=(engine,), name="hocket-agent", daemon=True)
         self._servant.start()
         return engine

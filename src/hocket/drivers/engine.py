@@ -86,6 +86,7 @@ class Engine:
         self.scheduler = Scheduler(rule, cadence, head_ns)
         self.trace = Trace(rule, cadence, head_ns)
         self._keep_trace = keep_trace
+        self._handling = False  # an event; still True if an exception interrupted it
         self.cadence = cadence
         self._executed: c.Execute | c.ExecuteDefault = c.ExecuteDefault(0)
         self._version = -1  # of the executed action's weights
@@ -156,7 +157,17 @@ class Engine:
         self.feed(e.TimerDue(due_ns))
 
     def end(self, now_ns: int) -> None:
-        """End the run: the scheduler settles what is in flight, and the trace keeps the outcomes."""
+        """End the run: the scheduler settles what is in flight, and the trace keeps the outcomes.
+
+        If an exception, such as that of a signal, interrupted the handling of an event, the scheduler is made anew from
+        the trace; without a trace nothing is settled.
+        """
+        if self._handling:
+            if not self._keep_trace:
+                return
+            self.scheduler = Scheduler(self.trace.rule, self.cadence, self.head_ns)
+            for handled, _ in self.trace.steps():
+                self.scheduler.handle(handled)
         event = e.RunEnded(now_ns)
         # Its commands are not carried out: after an error, some of those before may not have been either.
         commands = self.scheduler.handle(event)
@@ -169,6 +180,7 @@ class Engine:
 
     def feed(self, event: Event) -> None:
         """Feed the scheduler, append to the trace, carry out the commands."""
+        self._handling = True
         commands = self.scheduler.handle(event)
         if self._keep_trace:
             self.trace.add(event, commands)
@@ -217,6 +229,7 @@ class Engine:
                 self._executor.add_worker(event.time_ns)
             elif type(command) is c.RetireWorker:
                 self._executor.retire(command.worker)
+        self._handling = False
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a suspended run: without the dispatcher."""

@@ -14,13 +14,12 @@ from time import monotonic_ns
 from types import FrameType
 
 from hocket.errors import ConfigurationError
+from hocket.ipc.signals import GROUP_SIGNALS
 
 PR_SET_TIMERSLACK = 29
 YOUNG_EVERY, MIDDLE_EVERY = 64, 4096
 USUAL_HANDLERS = {
-    signal.SIGINT: signal.default_int_handler,
-    signal.SIGTERM: signal.SIG_DFL,
-    signal.SIGHUP: signal.SIG_DFL,
+    number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL for number in GROUP_SIGNALS
 }
 THIRD = 3
 
@@ -87,14 +86,18 @@ class Interrupt:
         if self.signal is None:
             self.signal = signal.Signals(number)
 
+    def defer(self) -> None:
+        """Begin a loop: from now on the first two signals only request its end."""
+        self._at_once = False
+
     @contextlib.contextmanager
     def at_once(self) -> Iterator[None]:
-        """Inside, the first signal raises `KeyboardInterrupt`: no work can be lost yet."""
+        """Inside, the first signal raises `KeyboardInterrupt`, until a loop begins: no work can be lost yet."""
         self._at_once = True
         try:
             yield
         finally:
-            self._at_once = False
+            self.defer()
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal: request the end of the loop.
@@ -120,14 +123,16 @@ def between_ticks() -> Iterator[Interrupt]:
     """Let Ctrl-C, SIGTERM and SIGHUP end a loop between two ticks, where the state is consistent.
 
     The first two signals only request the end, so that a second one during a clean end loses nothing; the third raises
-    `KeyboardInterrupt`. A nested `between_ticks` yields the same interrupt. A signal that is ignored or has a handler
-    of the user's keeps it, and signals are not handled in other threads than the main one.
+    `KeyboardInterrupt`. A nested `between_ticks` yields the same interrupt, and ends its `Interrupt.at_once`. A signal
+    that is ignored or has a handler of the user's keeps it, and signals are not handled in other threads than the main
+    one.
     """
     global _interrupt
     if current_thread() is not main_thread():
         yield Interrupt()
         return
     if _interrupt is not None:
+        _interrupt.defer()
         yield _interrupt
         return
     usual = {number: handler for number, handler in USUAL_HANDLERS.items() if signal.getsignal(number) == handler}

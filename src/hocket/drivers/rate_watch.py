@@ -1,4 +1,4 @@
-"""Warns when a loop on the wall clock has ticks that take longer than its rate allows."""
+"""Warnings of loops on the wall clock, hocket's or the user's, that do not hold their rate."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from hocket.core.cadence import NS_PER_S, Cadence
 
 FEWEST = 10
 """Number of ticks before the first verdict."""
+TOLERANCE = 1.01
+"""The length of a cycle, in periods, above which it is too long."""
 
 
 class RateWatch:
@@ -68,4 +70,53 @@ class RateWatch:
             f"{fault}; try a lower hz or a faster environment{skip}",
             RuntimeWarning,
             stacklevel=2,
+        )
+
+
+class CycleWatch:
+    """Warns once if most cycles of a loop that the user owns are longer than a period, so that it misses ticks.
+
+    Cycles that differ in length, or a stall now and then, cause no warning.
+
+    Args:
+        cadence: that the loop should hold.
+    """
+
+    def __init__(self, cadence: Cadence) -> None:
+        self._cadence = cadence
+        self._cycles = self._longer = self._first = self._tick = 0
+        self._began_ns = self._now_ns = -1
+        self._warned = False
+
+    def acted(self, tick: int, now_ns: int) -> None:
+        """Record that a cycle took its action at ``now_ns``, that of ``tick``."""
+        if self._began_ns < 0:
+            self._began_ns, self._first = now_ns, tick
+        else:
+            self._cycles += 1
+            self._longer += now_ns - self._now_ns > TOLERANCE * self._cadence.period_ns
+        self._tick, self._now_ns = tick, now_ns
+        if not self._warned and self._missed >= self._cadence.hz:
+            self._judge()
+
+    def ended(self) -> None:
+        """Judge the loop, which has ended."""
+        if not self._warned and 10 * self._missed >= self._cycles > 0:
+            self._judge()
+
+    @property
+    def _missed(self) -> int:
+        return self._tick - self._first - self._cycles if self._cycles else 0
+
+    def _judge(self) -> None:
+        if self._cycles < FEWEST or 2 * self._longer <= self._cycles:
+            return
+        self._warned = True
+        took_s = (self._now_ns - self._began_ns) / NS_PER_S
+        warnings.warn(
+            f"the loop around this agent does not hold {float(self._cadence.hz):g} Hz: {self._cycles} cycles took "
+            f"{took_s:.3g} s ({self._cycles / took_s:.3g} Hz), and {self._missed} ticks were missed; try a lower hz, "
+            "or less work in the loop",
+            RuntimeWarning,
+            stacklevel=4,
         )

@@ -13,7 +13,6 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
-from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.drivers.loop_thread import (
     Interrupt,
     between_ticks,
@@ -31,6 +30,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.spaces.checked_env import CheckedEnv
 
 
@@ -58,6 +58,8 @@ class Realtime:
         priority: the tick loop's real-time priority (``SCHED_FIFO``), 1 to 99, where the system grants it; 0 for an
             ordinary thread. Without it other threads may make ticks late by milliseconds. The record has the priority
             granted.
+        failures: the limits of failures in a row, above which the run ends; of the learners of a training, above which
+            it continues without learning.
     """
 
     hz: float
@@ -160,6 +162,7 @@ class Realtime:
         record.loop_cpu_s = cpu_s
         record.wall_s = (now_ns - engine.cadence.epoch_ns) / NS_PER_S
         record.errors = engine.failures.tracebacks
+        record.learning_errors = engine.failures.learning_tracebacks
         engine.end(now_ns)
 
     def _next_tick(self, cadence: Cadence, tick: int, ticks: int, watch: RateWatch) -> int:

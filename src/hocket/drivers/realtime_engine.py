@@ -11,7 +11,7 @@ from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import RealtimeExecutor, Report
-from hocket.drivers.failures import FailureLimits, FailureLog
+from hocket.policies.failures import FailureLimits, FailureLog
 
 
 class RealtimeEngine(Engine):
@@ -72,6 +72,10 @@ class RealtimeEngine(Engine):
                 self.finished(event, report.answer)
             elif event is not None:
                 self.feed(event)
-            if report.traceback is not None:
+            if report.traceback is None:
+                continue
+            if type(event) is e.LearningFinished:
+                self.failures.learning_failure(report.traceback)
+            else:
                 now_ns = monotonic_ns() if event is None else event.time_ns
                 self.failures.failure(report.traceback, now_ns, workers)

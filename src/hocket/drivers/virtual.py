@@ -14,7 +14,6 @@ from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.virtual import VirtualExecutor
-from hocket.drivers.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
@@ -22,6 +21,7 @@ from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.latency.laws import Constant, LatencyModel
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.spaces.checked_env import CheckedEnv
 
 INSTANT = Constant(0.0)
@@ -145,6 +145,7 @@ class VirtualRun:
         # Ctrl-C may have interrupted the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
         self.record.errors = self.executor.failures.tracebacks
+        self.record.learning_errors = self.executor.failures.learning_tracebacks
         self.engine.end(now_ns)
         if not self.record.interrupted:
             self.executor.failures.check_end()

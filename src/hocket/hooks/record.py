@@ -77,6 +77,7 @@ class RunRecord:
         actions: the executed actions.
         final_observations: the last observation of each episode, by the tick that ended it.
         errors: the tracebacks of the most recent failed inferences.
+        learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
         notes: requests that the system denied the run, and how to grant them.
         counts: the totals of what ``env.metadata["counts"]`` lists, such as battles won, over all episodes.
     """
@@ -92,6 +93,7 @@ class RunRecord:
         self.actions: list[Any] = []
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
+        self.learning_errors: list[str] = []
         self.notes: list[str] = []
         self.counts: dict[str, int] = {}
         self.signal: Signals | None = None

@@ -18,11 +18,10 @@ from types import FrameType
 from typing import Any
 
 from hocket.errors import ConfigurationError
+from hocket.ipc.signals import GROUP_SIGNALS, delayed_signals
 from hocket.ipc.temp_folder import claim_temp_folder
 
 FURTHEST = 19
-GROUP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Terminals and schedulers send these to all processes of a run at once."""
 OWN = "hocket-"
 """The beginning of the names of hocket's processes."""
 FORK_SERVER = "hocket.ipc.fork_server"
@@ -79,9 +78,16 @@ def preload(modules: Iterable[str]) -> None:
                 "full name, or preload=()"
             )
     get_context("forkserver").set_forkserver_preload([FORK_SERVER, *names])
-    resource_tracker.ensure_running()  # before the mask: its start unblocks SIGINT and SIGTERM
-    with _blocked(GROUP_SIGNALS):  # inherited by the fork server, which must not end before its children
+    with signals_blocked_in_children():  # the fork server must not end before its children
         ensure_running()
+
+
+@contextmanager
+def signals_blocked_in_children() -> Iterator[None]:
+    """In the parent: inside, signals are delayed, and processes start with them blocked until `begin_as_child`."""
+    resource_tracker.ensure_running()  # before: its start unblocks SIGINT and SIGTERM
+    with delayed_signals():
+        yield
 
 
 def _is_module(name: str) -> bool:
@@ -151,16 +157,6 @@ def lower_priority(nice: int, *, idle: bool = False) -> str | None:
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     pass
-
-
-@contextmanager
-def _blocked(signals: Iterable[signal.Signals]) -> Iterator[None]:
-    """Inside, ``signals`` are blocked in this thread and in the threads and processes that it starts."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_with_parent() -> None:

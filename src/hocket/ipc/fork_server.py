@@ -10,7 +10,8 @@ import signal
 from multiprocessing import current_process
 from multiprocessing.util import register_after_fork
 
-from hocket.ipc.child_processes import GROUP_SIGNALS, OWN
+from hocket.ipc.child_processes import OWN
+from hocket.ipc.signals import GROUP_SIGNALS
 
 
 def unblock_for_others(_: object) -> None:

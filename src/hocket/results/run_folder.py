@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.core.rules import Rule
-from hocket.core.trace import KIND, SECOND, WIDTH, Trace, UnknownRule
+from hocket.core.trace import KIND, SECOND, WIDTH, Trace, TraceVersionError, UnknownRule
 from hocket.errors import ConfigurationError, HocketError, TraceError
 from hocket.hooks.record import RunRecord
 from hocket.results.files import make_folder, replacing, unwritable, write_json
@@ -58,6 +58,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "hz": (str, int, float),
     "epoch_ns": int,
     "errors": list,
+    "learning_errors": list,
     "interrupted": bool,
     "failed": bool,
     "wall_s": (int, float),
@@ -132,6 +133,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "failed": record.failed,
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
+        "learning_errors": record.learning_errors,
         "notes": record.notes,
         "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
@@ -153,7 +155,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     """Read as much as possible of the run folder ``path``; the rest is listed in ``problems``.
 
     Raises:
-        TraceError: if it is not a run folder, was written by a newer hocket, or cannot be read at all.
+        TraceError: if it is not a run folder, has another version of a format, or cannot be read at all.
     """
     if not path.is_dir():
         raise _UnreadableError(
@@ -203,7 +205,7 @@ def read_runs(folders: Sequence[Path], names: Sequence[str]) -> list[SavedRun]:
     """Call `read_run` on each folder; an unreadable one becomes a run with its problem only.
 
     Raises:
-        TraceError: if no folder can be read, or a newer hocket has written one.
+        TraceError: if no folder can be read, or one has another version of a format.
     """
     runs, failures = [], []
     for path, name in zip(folders, names, strict=True):
@@ -253,9 +255,11 @@ class _Reader:
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
-        """Turn the errors of reading damaged files into a problem."""
+        """Turn the errors of reading damaged files, but not of whole ones in another version, into a problem."""
         try:
             yield
+        except TraceVersionError:
+            raise
         except FileNotFoundError:
             self.problems.append(f"{name} is missing")
         except OSError as error:
@@ -340,6 +344,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     if episodes is not None:
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
+    record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
     record.notes = [str(note) for note in index.get("notes", ())]
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))

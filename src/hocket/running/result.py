@@ -1,4 +1,4 @@
-"""The result of a run: saved in a folder, and read back from it."""
+"""The result of a run: attached to the error that ended it, saved in a folder, and read back from it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,35 @@ class RunInterrupted(KeyboardInterrupt):
     """Ctrl-C or another signal ended a run cleanly.
 
     Attributes:
-        result: of the ticks until then.
+        result: of the ticks until then: a `RunResult`, or a `TrainResult` of a training.
         signal: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM`` (of schedulers) or ``SIGHUP`` (of a closed terminal).
     """
 
     def __init__(self, result: RunResult, signal: Signals | None = None) -> None:
-        self.result = result
+        self.result: Any = result
         self.signal = signal or result.record.signal or Signals.SIGINT
         super().__init__(f"the run was interrupted ({self.signal.name}); .result holds the record until then")
 
 
-def attach_result(error: BaseException, result: RunResult) -> None:
-    """Set ``error.result``, for an error that ended a run, and say so in a note."""
-    vars(error)["result"] = result
-    error.add_note(f"hocket: the run so far ({len(result.record.ticks)} ticks) is in .result of this error")
+NOTE = "hocket: the run so far"
+
+
+def with_result(error: BaseException, run: RunResult, result: Any = None) -> BaseException:
+    """Return the error that ended ``run``, with ``result`` (by default the run) as its attribute ``result``.
+
+    A `KeyboardInterrupt` becomes a `RunInterrupted`. Another error has a note of its result, and only of this one.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        if not isinstance(error, RunInterrupted):
+            error = RunInterrupted(run, vars(error).get("signal")).with_traceback(error.__traceback__)
+        error.result = run if result is None else result
+        return error
+    notes = [note for note in vars(error).get("__notes__", ()) if not note.startswith(NOTE)]
+    vars(error).update(
+        result=run if result is None else result,
+        __notes__=[*notes, f"{NOTE} ({len(run.record.ticks)} ticks) is in .result of this error"],
+    )
+    return error
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,7 @@ def load(folder: str | os.PathLike[str], rule: Rule | None = None) -> RunResult:
         rule: of your own, if the run was made under one and is to be replayed.
 
     Raises:
-        TraceError: if something is missing or damaged, by name; or a newer hocket has written it.
+        TraceError: if something is missing or damaged, by name; or it has another version of a format.
     """
     path = Path(folder)
     saved = read_run(path, rule)

@@ -14,7 +14,6 @@ import numpy as np
 
 from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
-from hocket.drivers.failures import FailureLimits
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
@@ -23,9 +22,10 @@ from hocket.hooks.record import Background, Listener, RunRecord, attached_record
 from hocket.latency.laws import LatencyModel, describe_latency
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.charged import Charged
+from hocket.policies.failures import FailureLimits
 from hocket.results.descriptions import default_fields, described
 from hocket.running.mode import mode_of
-from hocket.running.result import RunInterrupted, RunResult, attach_result
+from hocket.running.result import RunInterrupted, RunResult, with_result
 from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
 from hocket.spaces.defaults import Default, Fixed, neutral
@@ -106,9 +106,10 @@ class CheckedRun:
             result = self._result(record, config)
             if isinstance(error, KeyboardInterrupt):
                 record.signal = record.signal or Signals.SIGINT
-                raise RunInterrupted(result) from error
-            attach_result(error, result)
-            raise
+            carrier = with_result(error, result)
+            if carrier is error:
+                raise
+            raise carrier from error
 
 
 def set_up(

@@ -40,7 +40,7 @@ class Evaluation:
     returns: NDArray[np.float64]
     """(episodes,): of whole episodes. If none ended within the limit in ticks, the return of the ticks played."""
     cut: bool = False
-    """True if the limit in ticks ended it before it had played all its episodes."""
+    """True if it has not played all its episodes: its limit in ticks ended it, or the training ended before it."""
 
     @property
     def mean(self) -> float:
@@ -49,10 +49,15 @@ class Evaluation:
 
     def __str__(self) -> str:
         if not len(self.returns):
-            return "none: switched off by 0 episodes"
+            return "none: the training ended before" if self.cut else "none: switched off by 0 episodes"
         episodes = f"{len(self.returns)} episode{'s' * (len(self.returns) > 1)}"
         cut = ", ended by its limit in ticks" if self.cut else ""
         return f"mean return {self.mean:.4g} over {episodes}, by the weights of tick {self.tick:,}{cut}"
+
+
+def unplayed(tick: int) -> Evaluation:
+    """The final evaluation of the weights of ``tick``, in a training that ended before it."""
+    return Evaluation(tick, np.empty(0), cut=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,15 +204,19 @@ class Judge:
             self._good_enough is not None and bool(self.evaluations) and self.evaluations[-1].mean >= self._good_enough
         )
 
-    def final(self) -> Evaluation:
-        """Put the best weights back, and evaluate them on episodes that had no part in choosing them.
+    def choose(self) -> int:
+        """Put the best weights back, and return their tick.
 
         Where no evaluation has chosen, the weights stay those of the last tick.
         """
         if self._best is None:
-            return self._evaluator.play(self._tick, FINAL)
+            return self._tick
         self._network.load_state_dict(self._best[1])
-        return self._evaluator.play(self._best_tick, FINAL)
+        return self._best_tick
+
+    def final(self) -> Evaluation:
+        """Evaluate the weights that `choose` puts back, on episodes that had no part in choosing them."""
+        return self._evaluator.play(self.choose(), FINAL)
 
     def _evaluate(self) -> None:
         if self.evaluations and self.evaluations[-1].tick == self._tick:

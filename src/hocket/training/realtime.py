@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.core.description import text
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.loop_thread import Interrupt, between_ticks
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
@@ -23,7 +23,7 @@ from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
 from hocket.learn.checkpoints.saver import RealtimeState, Saver, restore_realtime_state
 from hocket.learn.exploration import EpsilonGreedy, Exploration
-from hocket.learn.learners.board import LearnerBoard
+from hocket.learn.learners.board import UPDATE, LearnerBoard
 from hocket.learn.learners.in_loop import InLoopLearner
 from hocket.learn.learners.learner import Learner
 from hocket.learn.learners.options import InLoop, ParallelBatch
@@ -35,11 +35,11 @@ from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.policies.base import PolicyFactory
 from hocket.policies.charged import Charged
-from hocket.running.result import RunInterrupted, RunResult, attach_result
+from hocket.running.result import RunResult
 from hocket.running.run import run
 from hocket.spaces.checked_env import name_of
-from hocket.training.evaluation import FINAL
-from hocket.training.result import TrainResult
+from hocket.training.evaluation import FINAL, Evaluation, unplayed
+from hocket.training.result import TrainResult, keeping_training
 from hocket.training.setup import TrainingSetup
 
 
@@ -49,19 +49,14 @@ class RealtimeTraining:
     Args:
         training: its setup.
         replay: new and empty.
-
-    Attributes:
-        dispatcher: of the run, or None without instruments.
-        first_tick: of the training, at which this run begins.
-        last_tick: of the training, at which it ended.
-        updates: of this run.
-        history: of the last 100,000 of them, as `hocket.learn.learners.pace.UPDATE`.
-        error: the reason why learning stopped before the end, or None.
+        greedy: the policy of the final evaluation.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay) -> None:
-        self._training, self._replay = training, replay
-        self.dispatcher: Dispatcher | None = None
+    def __init__(self, training: TrainingSetup, replay: Replay, greedy: PolicyFactory) -> None:
+        self._training, self._replay, self._greedy = training, replay, greedy
+        self._dispatcher: Dispatcher | None = None
+        self._run: RunResult | None = None
+        self._final: Evaluation | None = None
         self._belongs_to = belonging(
             name_of(training.env),
             training.algorithm,
@@ -71,66 +66,81 @@ class RealtimeTraining:
             default=text(training.default),
             **training.options(),
         )
-        self.first_tick = self.last_tick = self.updates = 0
-        self.history: NDArray[Any] = np.empty(0)
-        self.error: str | None = None
+        self._first_tick = self._last_tick = self._updates = 0
+        self._history: NDArray[Any] = np.empty(0, UPDATE)
+        self._error: str | None = None
 
-    def play(self) -> RunResult:
-        """Play the run to its end, Ctrl-C or an error; then save it, if there are checkpoints."""
-        weights = SharedWeights(self._training.network)
-        try:
+    def play(self) -> TrainResult:
+        """Play the run to its end, Ctrl-C or an error; save it, if there are checkpoints; evaluate its last weights.
+
+        An error on the way has the result so far.
+        """
+        # A signal after the last tick, or a second one, is noted until the training has been saved.
+        with between_ticks() as interrupt, keeping_training(self._result):
+            weights = SharedWeights(self._training.network)
+            try:
+                self._learn(weights, interrupt)
+            finally:
+                weights.close()
+            if interrupt.requested:
+                raise interrupt.error()
+            self._final = self._training.evaluator(self._greedy, self._dispatcher).play(self._last_tick, FINAL)
+            if interrupt.requested:
+                raise interrupt.error()
+        result = self._result()
+        assert result is not None
+        return result
+
+    def _learn(self, weights: SharedWeights, interrupt: Interrupt) -> None:
+        """Play and save the run. An error that ends it is raised once the training has been saved."""
+        with interrupt.at_once():
             self._resume(weights)
             learning = self._learning(weights)
-            learning.board.tick = self.first_tick
+            learning.board.tick = self._first_tick
             saver = self._saver(weights, learning.board)
-            collector = self._training.collector(self._replay, first_tick=self.first_tick)
+            collector = self._training.collector(self._replay, first_tick=self._first_tick)
             watch = LearningListener(collector, learning, saver)
-            # A signal after the last tick, or a second one, is noted until the training has been saved.
-            with between_ticks() as interrupt:
-                with ExitStack() as stack:
-                    with interrupt.at_once():
-                        stack.callback(learning.close)
-                        learning.start()
-                        if saver is not None:
-                            stack.callback(saver.close)
-                            saver.start()
-                        learning.wait()
-                    stack.callback(learning.board.stop)
-                    result, error = self._run(weights, watch)
-                self.updates, self.history = learning.log.updates, learning.history()
-                self.error, self.last_tick = watch.error, learning.board.tick
-                weights.reader().refresh(self._training.network)
-                if saver is not None:
-                    saver.save_last()
-                watch.look()
+        try:
+            with ExitStack() as stack:
+                with interrupt.at_once():
+                    stack.callback(learning.close)
+                    learning.start()
+                    if saver is not None:
+                        stack.callback(saver.close)
+                        saver.start()
+                    learning.wait()
+                stack.callback(learning.board.stop)
+                error = self._play(weights, watch)
         finally:
-            weights.close()
-        if error is None and interrupt.requested:
-            error = RunInterrupted(result, interrupt.signal)
+            self._updates, self._history = learning.log.updates, learning.history()
+            self._error, self._last_tick = watch.error, learning.board.tick
+            weights.reader().refresh(self._training.network)
+        if saver is not None:
+            saver.save_last()
+        watch.look()
         if error is not None:
             raise error
-        return result
 
     def _resume(self, weights: SharedWeights) -> None:
         """Restore weights and replay from the checkpoint, if one is resumed."""
         training = self._training
         if training.resume is not None:
             path = Path(training.resume)
-            self.first_tick = restore_realtime_state(path, self._belongs_to, weights, self._replay)
+            self._first_tick = restore_realtime_state(path, self._belongs_to, weights, self._replay)
             weights.reader().refresh(training.network)
-            if training.ticks <= self.first_tick:
+            if training.ticks <= self._first_tick:
                 raise ConfigurationError(
-                    f"ticks={training.ticks} have passed at the checkpoint, which is of tick {self.first_tick}; "
+                    f"ticks={training.ticks} have passed at the checkpoint, which is of tick {self._first_tick}; "
                     "give more to continue"
                 )
         if training.checkpoints is not None:
-            resumed_tick = self.first_tick if training.resume is not None else -1
+            resumed_tick = self._first_tick if training.resume is not None else -1
             check_free(Path(training.checkpoints.folder), resumed_tick=resumed_tick)
 
     def _learning(self, weights: SharedWeights) -> RunningLearners:
         """The learners of ``weights``, not started."""
         training, replay, learners = self._training, self._replay, self._training.learner
-        algorithm, threads, seed = training.algorithm, training.threads, training.seed + self.first_tick
+        algorithm, threads, seed = training.algorithm, training.threads, training.seed + self._first_tick
         if isinstance(learners, InLoop):
             torch.set_num_threads(threads)
             learner = Learner(
@@ -152,6 +162,7 @@ class RealtimeTraining:
             replay=replay,
             pace=Pace(update_every=learners.update_every, warm_up=learners.warm_up),
             threads=threads,
+            limits=training.clock.failures,
             seed=seed,
         )
 
@@ -169,33 +180,52 @@ class RealtimeTraining:
         )
         return Saver(state, checkpoints.every)
 
-    def _run(self, weights: SharedWeights, watch: LearningListener) -> tuple[RunResult, BaseException | None]:
-        """The run, to its end or to an error that is to be raised once the training has been saved."""
+    def _play(self, weights: SharedWeights, watch: LearningListener) -> BaseException | None:
+        """Play the run to its end; returns an error that is to be raised once the training has been saved."""
         training, learning = self._training, watch.learning
         exploration = training.exploration(learning.board, None)
-        self.dispatcher = dispatcher = training_dispatcher(
-            lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self.first_tick
+        self._dispatcher = dispatcher = training_dispatcher(
+            lambda: _figures(weights.version, learning, exploration), training.instruments, first_tick=self._first_tick
         )
         try:
-            result = run(
+            self._run = run(
                 training.env,
                 acting(training, exploration, weights),
                 training.rule,
                 training.clock,
-                ticks=training.ticks - self.first_tick,
+                ticks=training.ticks - self._first_tick,
                 default=training.default,
-                seed=training.seed + self.first_tick,
+                seed=training.seed + self._first_tick,
                 learn=learning.learn if isinstance(learning, InLoopLearner) else None,
                 listener=watch,
                 instruments=() if dispatcher is None else dispatcher,
-                config={"first_tick": self.first_tick},
+                config={"first_tick": self._first_tick},
             )
         except BaseException as error:
-            played = vars(error).get("result")
-            if not isinstance(played, RunResult):
+            self._run = vars(error).get("result")
+            if self._run is None:
                 raise  # nothing has been played
-            return played, error
-        return result, None
+            return error
+        return None
+
+    def _result(self) -> TrainResult | None:
+        """The result so far; None before the run has begun."""
+        if self._run is None:
+            return None
+        history, epoch_ns = self._history, self._run.record.trace.cadence.epoch_ns
+        landed_ns = history["time_ns"] - epoch_ns
+        return TrainResult(
+            run=self._run,
+            network=self._training.network,
+            evaluations=[],
+            final=unplayed(self._last_tick) if self._final is None else self._final,
+            updates=self._updates,
+            losses=history["loss"].tolist(),
+            stalenesses=history["staleness"].tolist(),
+            started_ns=(landed_ns - (history["seconds"] * NS_PER_S).astype(np.int64)).tolist(),
+            landed_ns=landed_ns.tolist(),
+            error=self._error,
+        )
 
 
 def _figures(updates: int, learning: RunningLearners, exploration: Exploration) -> LearnerFigures:
@@ -220,32 +250,9 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
     greedy = acting(training, None)
     # What cannot be run is refused before anything is started.
     training.checked(greedy)
-    network = training.network.for_learning(bfloat16=training.algorithm.bfloat16)
+    training.network.for_learning(bfloat16=training.algorithm.bfloat16)
     replay = training.empty_replay()
-    played = RealtimeTraining(training, replay)
     try:
-        result = played.play()
+        return RealtimeTraining(training, replay, greedy).play()
     finally:
         replay.close()
-    evaluator = training.evaluator(greedy, played.dispatcher)
-    try:
-        final = evaluator.play(played.last_tick, FINAL)
-    except RunInterrupted as interrupted:
-        raise RunInterrupted(result, interrupted.signal) from None
-    except Exception as error:
-        attach_result(error, result)
-        raise
-    history, epoch_ns = played.history, result.record.trace.cadence.epoch_ns
-    landed_ns = history["time_ns"] - epoch_ns
-    return TrainResult(
-        run=result,
-        network=network,
-        evaluations=[],
-        final=final,
-        updates=played.updates,
-        losses=history["loss"].tolist(),
-        stalenesses=history["staleness"].tolist(),
-        started_ns=(landed_ns - (history["seconds"] * NS_PER_S).astype(np.int64)).tolist(),
-        landed_ns=landed_ns.tolist(),
-        error=played.error,
-    )

@@ -1,9 +1,10 @@
-"""The result of a training."""
+"""The result of a training, complete or up to the error that ended it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import numpy as np
 
 from hocket.results.files import replacing
 from hocket.results.training_log import Evaluated, TrainingLog
-from hocket.running.result import RunResult
+from hocket.running.result import RunResult, with_result
 from hocket.training.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ class TrainResult:
     """
 
     run: RunResult
-    """The training run; shorter than its ticks if an evaluation was good enough before."""
+    """The training run; shorter than its ticks if an evaluation was good enough before, or an error ended it."""
     network: QNetwork
     """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
     """During the training and at its end, on separate episodes; none on the wall clock."""
     final: Evaluation
-    """Of ``network``, on episodes that had no part in choosing it; without returns if evaluations are switched off."""
+    """Of ``network``, on episodes that had no part in choosing it; without returns if evaluations are switched off, or
+    an error ended the training before its end."""
     updates: int
     """The number of updates that landed."""
     losses: Sequence[float] = field(repr=False)
@@ -75,3 +77,25 @@ class TrainResult:
             first_tick=int(self.run.config.get("first_tick", 0)),
             error=self.error,
         )
+
+
+@contextmanager
+def keeping_training(result: Callable[[], TrainResult | None]) -> Iterator[None]:
+    """Inside, an error that ends a training leaves with its ``result`` as the attribute ``result``.
+
+    Args:
+        result: returns that of the ticks played and the updates made so far; None before the run has begun.
+
+    Raises:
+        RunInterrupted: for a `KeyboardInterrupt`, once the run has begun.
+    """
+    try:
+        yield
+    except BaseException as error:
+        training = result()
+        if training is None:
+            raise
+        carrier = with_result(error, training.run, training)
+        if carrier is error:
+            raise
+        raise carrier from error

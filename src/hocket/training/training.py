@@ -80,6 +80,9 @@ def train(
         CheckpointError: if there is no checkpoint to resume; in virtual time also if one cannot be written.
         EnvError: if the environment gives something else than it declares; with ``result``.
         RunInterrupted: on Ctrl-C, with ``result``; the training is saved before if there are checkpoints.
+
+    Whatever ends the training once its run has begun leaves with the `TrainResult` so far as its attribute ``result``;
+    if it was the final evaluation that was ended, only that is missing there.
     """
     from hocket.training.realtime import train_realtime
     from hocket.training.setup import TrainingSetup

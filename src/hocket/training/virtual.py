@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hocket.core.description import text
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.loop_thread import Interrupt, between_ticks
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.hooks.instrument import LearnerFigures
 from hocket.hooks.record import RunRecord
@@ -24,9 +24,9 @@ from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
 from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
-from hocket.running.result import RunInterrupted, RunResult, attach_result
-from hocket.training.evaluation import Evaluation, Judge
-from hocket.training.result import TrainResult
+from hocket.running.result import RunResult
+from hocket.training.evaluation import Evaluation, Judge, unplayed
+from hocket.training.result import TrainResult, keeping_training
 from hocket.training.resumption import can_save_mid_episode, play_with_checkpoints, resume_run, suspend_run
 from hocket.training.setup import TrainingSetup
 
@@ -48,6 +48,8 @@ class VirtualTraining:
         assert isinstance(clock, Virtual)
         self._training, self._replay = training, replay
         self._mid_episode = True
+        self._run: RunResult | None = None
+        self._final: Evaluation | None = None
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
         collector = training.collector(replay)
         self._updates = Updates(
@@ -84,25 +86,56 @@ class VirtualTraining:
             **training.options(),
         )
 
-    def play(self) -> tuple[RunResult, Evaluation]:
-        """Play the run to its end, or until `judge` ends it; the final evaluation, whose weights the network has."""
+    def play(self) -> TrainResult:
+        """Play the run to its end, or until `judge` ends it, and the evaluations after it.
+
+        An error on the way has the result so far.
+        """
         training = self._training
         checkpoints, ticks = training.checkpoints, self._checked.ticks
         run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
             check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
             self._mid_episode = can_save_mid_episode(training.make_env, self._checked.name)
-        with run.told(self._dispatcher, ticks):
-            with self._checked.keeping_result():
-                record = self._play_to_end(run)
-            result = self._checked.result(record)
-            return result, self._final(result)
+        # A signal while a checkpoint is being written, or between two evaluations, is noted too.
+        with run.told(self._dispatcher, ticks), between_ticks() as interrupt, keeping_training(self._result):
+            try:
+                with self._checked.keeping_result():
+                    record = self._play_to_end(run, interrupt)
+                self._run = self._checked.result(record)
+            except BaseException as error:
+                self._run = vars(error).get("result")
+                raise
+            self.judge.conclude()
+            self._final = self.judge.final()
+            if interrupt.requested:
+                raise interrupt.error()
+        result = self._result()
+        assert result is not None
+        return result
 
-    def _play_to_end(self, run: VirtualRun) -> RunRecord:
+    def _result(self) -> TrainResult | None:
+        """The result so far; None before the run has begun."""
+        if self._run is None:
+            return None
+        log, best_tick = self.learners.log, self.judge.choose()
+        return TrainResult(
+            run=self._run,
+            network=self._training.network,
+            evaluations=self.judge.evaluations,
+            final=unplayed(best_tick) if self._final is None else self._final,
+            updates=len(log),
+            losses=log.losses,
+            stalenesses=log.stalenesses,
+            started_ns=log.started_ns,
+            landed_ns=log.landed_ns,
+            error=self.learners.error,
+        )
+
+    def _play_to_end(self, run: VirtualRun, interrupt: Interrupt) -> RunRecord:
         """Play and save ``run``. An error that ends it has the record so far attached."""
         judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
-        # A signal while a checkpoint is being written is noted too.
-        with run.kept_on_error(), between_ticks() as interrupt:
+        with run.kept_on_error():
             judge.evaluate_if_due()  # one that Ctrl-C ended before the checkpoint that is resumed
             if judge.enough(run.record):
                 pass
@@ -122,17 +155,6 @@ class VirtualTraining:
             record = run.end()
         record.signal = record.signal or judge.signal or interrupt.signal
         return record
-
-    def _final(self, result: RunResult) -> Evaluation:
-        """The evaluations after the run, whose ``result`` an error of theirs carries."""
-        try:
-            self.judge.conclude()
-            return self.judge.final()
-        except RunInterrupted as interrupted:
-            raise RunInterrupted(result, interrupted.signal) from None
-        except Exception as error:
-            attach_result(error, result)
-            raise
 
     def _explain_absence(self, folder: Path, tick: int) -> None:
         """If nothing has been saved, warn of it, and keep the reason in ``folder`` for a later resume."""
@@ -197,21 +219,6 @@ def train_virtual(training: TrainingSetup) -> TrainResult:
     torch.set_num_threads(training.threads)
     replay = training.empty_replay()
     try:
-        played = VirtualTraining(training, replay)
-        result, final = played.play()
+        return VirtualTraining(training, replay).play()
     finally:
         replay.close()
-    learners, judge = played.learners, played.judge
-    log = learners.log
-    return TrainResult(
-        run=result,
-        network=training.network,
-        evaluations=judge.evaluations,
-        final=final,
-        updates=len(log),
-        losses=log.losses,
-        stalenesses=log.stalenesses,
-        started_ns=log.started_ns,
-        landed_ns=log.landed_ns,
-        error=learners.error,
-    )

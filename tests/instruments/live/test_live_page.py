@@ -1,9 +1,11 @@
 """The page's process, its viewers, and faults of either. The run continues."""
 
+import multiprocessing
 import os
 import signal
 import socket
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +22,7 @@ from websockets.sync.client import connect
 import hocket
 from hocket.errors import ConfigurationError, MissingExtraError
 from hocket.instruments.live.board import ENDED
+from hocket.ipc.signals import GROUP_SIGNALS
 
 pytestmark = pytest.mark.realtime
 
@@ -339,6 +342,23 @@ def test_nothing_is_left(tmp_path):
     assert page._board.phase == ENDED
     page.close()
     assert not alive(pid) and named_memory() <= before
+
+
+@pytest.mark.parametrize("number", GROUP_SIGNALS)
+def test_signals_to_the_process_group_do_not_end_it_while_it_starts(number):
+    sent, before, give_up = [], set(multiprocessing.active_children()), time.monotonic() + 30
+
+    def send():
+        while not sent and time.monotonic() < give_up:
+            for process in set(multiprocessing.active_children()) - before:
+                os.kill(process.pid, number)
+                sent.append(process.pid)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with hocket.LivePage(0) as page:
+        thread.join()
+        assert sent == [page._process.pid] and alive(page._process.pid)
 
 
 def test_a_script_without_the_main_guard(tmp_path):

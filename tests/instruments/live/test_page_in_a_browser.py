@@ -90,6 +90,11 @@ class Shown:
         width, height, content = values
         return np.array(content, np.uint8).reshape(height, width, 4)
 
+    def lanes_rest(self):
+        before = self.pixels("lanes")
+        time.sleep(0.3)
+        return (self.pixels("lanes") == before).all()
+
     def moment(self):
         return self.number("lanes", "moment")
 
@@ -173,6 +178,7 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: shown.moment() * HZ > seen + 4)
         shown.press("pause")
         assert eventually(lambda: shown.state() == "paused")
+        assert eventually(shown.lanes_rest)  # the inferences of that moment have ended, and the page has heard of it
         moment, lanes, coverage = shown.moment(), shown.pixels("lanes"), shown.text("ticks")
         time.sleep(0.6)
         assert shown.moment() == moment and (shown.pixels("lanes") == lanes).all()

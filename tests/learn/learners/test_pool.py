@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tabular
 import torch
 from initial_imports import imported_in_a_child, stop_fork_server
 from leftover_processes import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
-from sharing import Broken, Deadly, Endless, HangsOnce, table, tabular_replay
+from sharing import Broken, Deadly, Endless, HangsOnce, Recovering, Unmade, table, tabular_replay
 
 from hocket.errors import ConfigurationError
 from hocket.learn.algorithms.dqn import DQN
@@ -20,6 +21,7 @@ from hocket.learn.learners import process
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.pool import LearnerProcesses
 from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
+from hocket.policies.failures import FailureLimits
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
@@ -166,7 +168,7 @@ def test_one_that_hangs_is_replaced(tmp_path):
 
 
 def test_learners_that_always_fail_stop_with_their_own_words():
-    case = Case(2, Broken(), failure_limit=4)
+    case = Case(2, Broken(), limits=FailureLimits(outage_s=0, rounds=2))
     with case.learners as learners:
         assert eventually(lambda: learners.error, 30)
         assert "4 learners failed in a row" in learners.error
@@ -174,6 +176,36 @@ def test_learners_that_always_fail_stop_with_their_own_words():
         assert eventually(lambda: not workers_of_ours())
     assert len(learners.failures) <= 5  # the other may have been at its last
     assert case.weights.version == 0
+
+
+def test_an_outage_is_survived(tmp_path):
+    """A learner that fails in every update until the outage is over, in more rounds than the limit has."""
+    flag = tmp_path / "over"
+    case = Case(1, Recovering(flag=str(flag)), limits=FailureLimits(outage_s=60, rounds=3))
+    with case.learners as learners:
+        assert eventually(lambda: len(learners.failures) >= 5 or learners.error, 60)
+        began = time.monotonic()
+        assert eventually(lambda: len(learners.failures) >= 6 or learners.error, 60)
+        assert time.monotonic() - began > 0.3  # the pauses are 0, 0.1, 0.2, 0.4 and 0.8 s
+        flag.touch()
+        case.reach(100)
+        assert learners.error is None
+
+
+def test_an_outage_without_end_ends_learning():
+    case = Case(1, Broken(), limits=FailureLimits(outage_s=1.0, rounds=1))
+    with case.learners as learners:
+        assert eventually(lambda: learners.error, 60)
+    assert 2 <= len(learners.failures) <= 6  # with pauses of 0, 0.1, 0.2, 0.4 and 0.8 s; without any, hundreds
+    seconds = float(re.search("failed in a row within (.*) s,", learners.error)[1])
+    assert seconds >= 1
+
+
+def test_learners_that_never_come_up_stop_without_an_outage():
+    case = Case(1, Unmade(), limits=FailureLimits(outage_s=60, rounds=2))
+    with case.learners as learners:
+        assert eventually(lambda: learners.error, 30)
+    assert len(learners.failures) == 2 and "cannot be made" in learners.error
 
 
 def test_a_divergence_stops_all_and_changes_nothing():
@@ -239,10 +271,14 @@ def test_learning_resumes_where_it_was():
 def test_invalid_arguments_are_refused():
     with pytest.raises(ConfigurationError, match="count=0"):
         Case(0)
+    with pytest.raises(ConfigurationError, match="1000000 learner processes cannot be started here"):
+        Case(1_000_000)
     with pytest.raises(ConfigurationError, match="nice=20"):
         Case(1, nice=20)
     with pytest.raises(ConfigurationError, match=r"hang_s=0.*try 300"):
         Case(1, hang_s=0)
+    with pytest.raises(ConfigurationError, match=r"failures=5.*try hocket.FailureLimits"):
+        Case(1, limits=5)
     weights = SharedWeights(table(dueling=True))
     with pytest.raises(ConfigurationError, match="do not fit"):
         LearnerProcesses(1, algorithm=CALM, network=table(), weights=weights, replay=tabular_replay(), pace=ALWAYS)

@@ -176,6 +176,16 @@ def test_texts_from_outside_are_escaped():
         assert found.count("script") == text.count("<script") and "<script>alert" not in text
 
 
+def test_errors_of_inferences_and_of_learning_are_told_apart():
+    record = by_hand.story()
+    record.learning_errors = ["diverged"]
+    said = Page(page([saved(record)])).check().said
+    assert "Errors of failed learning diverged" in " ".join(said.split()) and "failed inferences" not in said
+    record.errors = ["no network"]
+    said = " ".join(Page(page([saved(record)])).check().said.split())
+    assert said.index("Errors of failed inferences no network") < said.index("Errors of failed learning diverged")
+
+
 def test_problems_are_reported_and_the_rest_is_shown(tmp_path):
     folder = played().save(tmp_path / "x")
     (folder / "trace.bin").unlink()

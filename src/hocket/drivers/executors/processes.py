@@ -22,12 +22,12 @@ from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
 from hocket.drivers.executors.supervisor import WorkerProcess, WorkerSupervisor
 from hocket.drivers.executors.worker_process import serve, spin
-from hocket.drivers.failures import restart_pause_s
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.ipc.child_processes import WithEnvironment, end_children, preload
 from hocket.ipc.process_limits import check_room
 from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
+from hocket.policies.failures import restart_pause_s
 
 DYING_SLOTS = 8
 GOODBYE_S = 0.5

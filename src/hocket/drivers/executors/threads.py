@@ -21,10 +21,10 @@ from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
-from hocket.drivers.failures import restart_pause_s
 from hocket.errors import PolicyError
 from hocket.ipc.child_processes import lower_priority
 from hocket.policies.base import Stages, built
+from hocket.policies.failures import restart_pause_s
 
 GOODBYE_S = 0.5
 

@@ -17,11 +17,11 @@ from hocket.core import events as e
 from hocket.core.events import Event
 from hocket.drivers.engine import Engine
 from hocket.drivers.executors.base import Executor
-from hocket.drivers.failures import FailureLog
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
 from hocket.latency.laws import LatencyModel
 from hocket.policies.base import Stages, built
+from hocket.policies.failures import FailureLog
 
 
 class VirtualExecutor(Executor):
@@ -30,7 +30,7 @@ class VirtualExecutor(Executor):
     Args:
         setup: of the run.
         latency, head, learning: the laws of the durations of inferences (or trunks), heads and sequential learning.
-        failures: counts successes and failures.
+        failures: counts successes and failures of inferences, and keeps those of learning.
     """
 
     def __init__(
@@ -111,7 +111,9 @@ class VirtualExecutor(Executor):
                 self._learn()
             except Exception:
                 failure = traceback.format_exc()
-        self.post(e.LearningFinished(ended_ns), failure)
+        if failure is not None:
+            self.failures.learning_failure(failure)
+        self.post(e.LearningFinished(ended_ns))
 
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""

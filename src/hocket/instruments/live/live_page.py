@@ -19,7 +19,7 @@ from hocket.hooks.record import Moment
 from hocket.instruments.live.board import RUNNING, STARTING, LiveBoard
 from hocket.instruments.live.camera import Camera
 from hocket.instruments.live.lateness import bin_of
-from hocket.ipc.child_processes import check_children, end_children
+from hocket.ipc.child_processes import check_children, end_children, signals_blocked_in_children
 
 NONE = float("nan")
 USUAL_PORT = 8765
@@ -101,7 +101,8 @@ class LivePage(Instrument):
             process = get_context("spawn").Process(
                 target=_serve, args=(self._board, listening, self._token, self._nice), name="hocket-live", daemon=True
             )
-            process.start()
+            with signals_blocked_in_children():  # one to the process group must not end it while it starts
+                process.start()
         self._process = process
         give_up = monotonic() + START_S
         while not self._board.ready:

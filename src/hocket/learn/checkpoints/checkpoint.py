@@ -35,7 +35,6 @@ from hocket.learn.checkpoints.atomic_folder import INDEX, new_folder, read_index
 
 try:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file, save
 except ImportError as error:
     raise MissingExtraError("Checkpoints (safetensors)", "train") from error
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FORMAT, FORMAT_VERSION = "hocket checkpoint", 3
+FORMAT, FORMAT_VERSION = "hocket checkpoint", 4
 """Raise the version whenever a class that a run's state refers to moves, or means something else by its attributes."""
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
@@ -102,6 +101,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = KEPT) -
     Raises:
         CheckpointError: if the disk refuses; the checkpoints before are kept, nothing is left of this one.
     """
+    from safetensors.torch import save  # here: checkpoints can be listed without torch
+
     if keep < 1:
         raise ConfigurationError(f"keep={keep!r} must be at least 1; try {KEPT}")
     path = folder / f"{checkpoint.tick:09d}"
@@ -202,6 +203,8 @@ def load_checkpoint(path: Path, belongs_to: Mapping[str, Any]) -> Checkpoint:
         CheckpointError: if it is missing, damaged, another run's, or of another version: by file, with what was
             expected, what was found and what to do.
     """
+    from safetensors.torch import load_file
+
     path = newest_checkpoint(path)
     index = read_index(path, format=FORMAT, version=FORMAT_VERSION)
     _check_belonging(path, index.get("belongs_to"), belongs_to)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from multiprocessing.connection import Connection, Pipe, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -25,6 +26,7 @@ from torch import nn
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import WithEnvironment, end_children, preload
+from hocket.ipc.process_limits import check_room
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.learners.board import BROKEN, DIVERGED, READY, STARTING, LearnerBoard
 from hocket.learn.learners.pace import Pace
@@ -32,6 +34,7 @@ from hocket.learn.learners.process import LearnerJob, learn
 from hocket.learn.learners.status import LearningLog, LearningStatus
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits, restart_pause_s
 
 GOODBYE_S = 1.0
 START_S = 120.0
@@ -57,7 +60,8 @@ class LearnerProcesses:
         nice: added to the niceness of learners, 0 to 19, so that the tick loop runs first.
         threads: torch threads of each.
         hang_s: a learner that is at an update for longer is killed and replaced.
-        failure_limit: learners that die in a row, without an update between, before learning stops.
+        limits: of learners that die in a row, without an update between, before learning stops. Until the first one
+            has been up, only ``rounds`` counts. Dead learners are replaced after growing pauses.
         seed: of sampling and noise.
 
     Attributes:
@@ -79,16 +83,18 @@ class LearnerProcesses:
         nice: int = 10,
         threads: int = 1,
         hang_s: float = 300.0,
-        failure_limit: int = 5,
+        limits: FailureLimits = USUAL_LIMITS,
         seed: int = 0,
     ) -> None:
         if not (math.isfinite(hang_s) and hang_s > 0):
             raise ConfigurationError(f"hang_s={hang_s!r} must be a finite number of seconds above 0; try 300")
-        for name, value in (("count", count), ("threads", threads), ("failure_limit", failure_limit)):
+        for name, value in (("count", count), ("threads", threads)):
             if value < 1:
                 raise ConfigurationError(f"{name}={value!r} must be at least 1")
         if not 0 <= nice <= 19:
             raise ConfigurationError(f"nice={nice!r} must be from 0 to 19; try 10")
+        check_failure_limits(limits)
+        check_room(count, of="learner")
         weights.layout.matching(network)
         try:
             pickled = cloudpickle.dumps((algorithm, network))
@@ -98,7 +104,7 @@ class LearnerProcesses:
                 "of modules and plain functions"
             ) from error
         self._board = LearnerBoard(count)
-        self._weights, self._failure_limit, self._hang_s = weights, failure_limit, hang_s
+        self._weights, self._count, self._hang_s = weights, count, hang_s
         self._job = LearnerJob(
             pickled=pickled,
             weights=weights,
@@ -111,10 +117,11 @@ class LearnerProcesses:
         self._seeds = np.random.SeedSequence(seed)
         self._version_at_failure = weights.version
         self.log = LearningLog(self._board, weights, pace)
-        self._in_a_row = 0
+        self._log_of_failures = FailureLog(limits, of="learners")
+        self._begun = False  # a learner has been up
         self._context = multiprocessing.get_context("forkserver")
         self._running: dict[int, tuple[int, BaseProcess]] = {}  # by sentinel: the learner's number and its process
-        self._wanted = list(range(count))
+        self._wanted = [(0.0, number) for number in range(count)]  # heap of (time to start it in seconds, number)
         self._failures: list[str] = []
         self._error: str | None = None
         self._closing = self._closed = False
@@ -195,10 +202,13 @@ class LearnerProcesses:
 
     def _watch(self) -> None:
         while not self._closing:
+            pause_s = min(1.0, self._hang_s)
             if self._wanted and not self._board.stopped:
-                self._start(self._wanted.pop())
-                continue
-            for rung in wait([self._bell, *self._running], timeout=min(1.0, self._hang_s)):
+                pause_s = min(pause_s, self._wanted[0][0] - monotonic())
+                if pause_s <= 0:
+                    self._start(heappop(self._wanted)[1])
+                    continue
+            for rung in wait([self._bell, *self._running], timeout=pause_s):
                 if isinstance(rung, Connection):
                     return
                 assert isinstance(rung, int)
@@ -233,6 +243,7 @@ class LearnerProcesses:
         number, process = self._running.pop(sentinel)
         process.join()
         state = int(self._board.states[number])
+        self._begun = self._begun or state == READY or self._board.busy_since_ns(number) > 0
         pid, exitcode = process.pid, process.exitcode
         process.close()
         self._board.release(number)
@@ -248,13 +259,17 @@ class LearnerProcesses:
 
     def _failed(self, number: int, text: str) -> None:
         self._failures.append(text)
-        version = self._weights.version
-        self._in_a_row = self._in_a_row + 1 if version == self._version_at_failure else 1
+        log, version = self._log_of_failures, self._weights.version
+        if version != self._version_at_failure:
+            log.success()
         self._version_at_failure = version
-        if self._in_a_row >= self._failure_limit:
-            self._stop(f"{self._in_a_row} learners failed in a row, the last one with:\n{text}")
+        log.failure(text, monotonic_ns(), self._count)
+        pause_s = restart_pause_s(log.in_a_row, self._count)
+        verdict = log.verdict() if self._begun else log.verdict(outage_s=0.0)
+        if verdict is not None:
+            self._stop(verdict)
         else:
-            self._wanted.append(number)
+            heappush(self._wanted, (monotonic() + pause_s, number))
 
     def _stop(self, error: str) -> None:
         self._board.stop()

@@ -63,7 +63,7 @@ class LearningLog:
         return self._weights.version - self._first
 
     def history(self) -> NDArray[Any]:
-        """Every update, oldest first, as `hocket.learn.learners.pace.UPDATE`; the last 100,000."""
+        """Every update, oldest first, as `hocket.learn.learners.board.UPDATE`; the last 100,000."""
         return self._board.history(self._first, self._weights.version)
 
     def status(self, *, failures: int = 0, error: str | None = None) -> LearningStatus:

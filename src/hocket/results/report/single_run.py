@@ -54,9 +54,12 @@ def one(run: SavedRun) -> str:
         parts.append(section("Over time", *along))
         parts.append(section("Distributions", *figures.distributions(run.metrics)))
     parts.append(section("Setting", *settings(run)))
-    if run.metrics is not None and run.metrics.record.errors:
-        told = "".join(f"<pre>{escape(error)}</pre>" for error in run.metrics.record.errors)
-        parts.append(section("Errors of failed inferences", told, kind="wide"))
+    if run.metrics is not None:
+        record = run.metrics.record
+        for title, errors in (("inferences", record.errors), ("learning", record.learning_errors)):
+            if errors:
+                told = "".join(f"<pre>{escape(error)}</pre>" for error in errors)
+                parts.append(section(f"Errors of failed {title}", told, kind="wide"))
     return "".join(parts)
 
 

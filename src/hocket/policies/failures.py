@@ -1,4 +1,4 @@
-"""Limits of failures: a run survives those of inferences and workers within the limits. Reads no clock."""
+"""Limits of failures: a run survives those of inferences, workers and learners within them. Reads no clock."""
 
 from __future__ import annotations
 
@@ -47,32 +47,45 @@ def check_failure_limits(limits: object) -> None:
 class FailureLog:
     """Counts failures in a row; a success resets the count.
 
+    Args:
+        limits: of failures in a row.
+        of: the things that fail, in words.
+
     Attributes:
+        in_a_row: failures since the last success.
         tracebacks: of the most recent failures.
+        learning_tracebacks: of the most recent failures of sequential learning, which no limit counts.
     """
 
-    def __init__(self, limits: FailureLimits) -> None:
+    def __init__(self, limits: FailureLimits, of: str = "inferences") -> None:
         self._limits = limits
-        self._in_a_row = 0
+        self._of = of
+        self.in_a_row = 0
         self._since_ns = self._now_ns = 0
         self._workers = 1
         self._succeeded = False
         self.tracebacks: list[str] = []
+        self.learning_tracebacks: list[str] = []
 
     def success(self) -> None:
-        """Record that an inference finished."""
-        self._in_a_row = 0
+        """Record that one has not failed."""
+        self.in_a_row = 0
         self._succeeded = True
 
     def failure(self, traceback: str, now_ns: int, workers: int) -> None:
-        """Record a failed inference or a lost worker, at ``now_ns`` on the run's clock; ``workers`` are left."""
-        if not self._in_a_row:
+        """Record a failure, or a lost worker, at ``now_ns`` on the run's clock; ``workers`` are left."""
+        if not self.in_a_row:
             self._since_ns = now_ns
-        self._in_a_row += 1
+        self.in_a_row += 1
         self._now_ns = now_ns
         self._workers = max(self._workers, workers)
         self.tracebacks.append(traceback)
         del self.tracebacks[:-KEPT]
+
+    def learning_failure(self, traceback: str) -> None:
+        """Record a failed step of sequential learning: acting continues, however many there are."""
+        self.learning_tracebacks.append(traceback)
+        del self.learning_tracebacks[:-KEPT]
 
     def check(self) -> None:
         """Raise if the failures in a row have passed both limits, and reset the count.
@@ -80,8 +93,8 @@ class FailureLog:
         Raises:
             PolicyError: with the last traceback.
         """
-        if self._rounds_passed() and self._now_ns - self._since_ns >= self._limits.outage_s * NS_PER_S:
-            raise self._error()
+        if (verdict := self.verdict()) is not None:
+            raise PolicyError(verdict)
 
     def check_end(self) -> None:
         """Check the limits at the end of the run.
@@ -89,17 +102,22 @@ class FailureLog:
         Raises:
             PolicyError: if every inference has failed, and more of them than the limit of rounds.
         """
-        if not self._succeeded and self._rounds_passed():
-            raise self._error()
+        if not self._succeeded and (verdict := self.verdict(outage_s=0.0)) is not None:
+            raise PolicyError(verdict)
 
-    def _rounds_passed(self) -> bool:
-        return self._in_a_row >= self._limits.rounds * self._workers
+    def verdict(self, *, outage_s: float | None = None) -> str | None:
+        """Describe failures in a row that have passed both limits, and reset the count; None if they have not.
 
-    def _error(self) -> PolicyError:
-        count, seconds = self._in_a_row, (self._now_ns - self._since_ns) / NS_PER_S
-        self._in_a_row = 0
-        return PolicyError(
-            f"{count} inferences failed in a row within {seconds:.3g} s, and none succeeded between; the last one:\n"
+        Args:
+            outage_s: in place of the limit of that name.
+        """
+        count, seconds = self.in_a_row, (self._now_ns - self._since_ns) / NS_PER_S
+        limit_s = self._limits.outage_s if outage_s is None else outage_s
+        if count < self._limits.rounds * self._workers or seconds < limit_s:
+            return None
+        self.in_a_row = 0
+        return (
+            f"{count} {self._of} failed in a row within {seconds:.3g} s, and none succeeded between; the last one:\n"
             f"{self.tracebacks[-1]}"
         )
 
