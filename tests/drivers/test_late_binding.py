@@ -305,6 +305,7 @@ def test_heads_are_given_the_same_under_both_drivers(executor, tmp_path, nothing
     assert np.median(again.durations_s) == pytest.approx(2.5 / hz, rel=0.2), "the trunk's, not the worker's"
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @both
 def test_waiting_is_not_hanging(executor, nothing_left):

@@ -102,6 +102,7 @@ class Listening:
         self.moments.append((moment.tick, moment.decided_on, moment.action.tolist(), told, final))
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @pytest.mark.parametrize("executor", [hocket.Threads(), hocket.Processes()], ids=["threads", "processes"])
 @pytest.mark.parametrize("late", [False, True], ids=["one stage", "two stages"])

@@ -51,6 +51,7 @@ def seldom(step):
     return 3.2 if step in (10, 25) else 0
 
 
+@pytest.mark.alone
 @realtime
 def test_catch_up_runs_every_tick(nothing_left):
     passed = []
@@ -63,6 +64,7 @@ def test_catch_up_runs_every_tick(nothing_left):
     replay(result.record.trace, validate=True)
 
 
+@pytest.mark.alone
 @realtime
 def test_skip_counts_what_it_missed(nothing_left):
     passed = []
@@ -97,6 +99,7 @@ def test_an_environment_that_is_always_too_slow(overrun, nothing_left):
     replay(result.record.trace, validate=True)
 
 
+@pytest.mark.alone
 @realtime
 def test_skip_acts_if_steps_are_slightly_longer_than_a_tick(nothing_left):
     clock = hocket.Realtime(hz=HZ, executor=threads, overrun=hocket.Overrun.SKIP)
