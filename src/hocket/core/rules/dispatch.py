@@ -139,7 +139,9 @@ class DispatchSchedule(Schedule):
         started: list[Start] = []
         workers = iter(idle)
         free = len(idle)
-        while queue and free:
+        if self._sizes:
+            free -= max(0, self._workers - self._staff.wanted)  # those are to go
+        while queue and free > 0:
             observation = queue.popleft()
             if observation < tick and not queue:
                 observation = self.freshened(observation, tick, now_ns)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from hocket.core.rules.tick_dispatch import TickDispatch
 
 QUEUE = 6
-CLIFF, CLIFF_ERRORS = 1.5, 2.0
-"""A quantile that so many standard errors move by this factor is on a cliff."""
+CLIFF, CLIFF_ERRORS, LEAVE_ERRORS = 1.5, 2.0, 4.0
+"""A quantile that so many standard errors move by this factor is on a cliff, and off it if not even more of them do."""
 SIDE = 0.02
 """The difference in J_ρ that makes D go to the other side of a cliff."""
 
@@ -31,7 +31,8 @@ class QuantileSchedule(DispatchSchedule):
         # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
         self._aim = rule.min_delay_ticks if rule.min_delay_ticks > 1 else 0
         self._least = rule.min_delay_ticks
-        self._above = False  # the side of a cliff
+        self._on_cliff = False
+        self._above = False  # the side of it
         self._typical_ns = 0
 
     def target(self, observation: int) -> int:
@@ -90,9 +91,10 @@ class QuantileSchedule(DispatchSchedule):
         one side to the other, and each time up costs as many blanks. So the side changes only for a clearly lower J_ρ.
         """
         window, q = self._window, self._quantile
-        error = CLIFF_ERRORS * sqrt(q * (1 - q) / len(window))
+        error = (LEAVE_ERRORS if self._on_cliff else CLIFF_ERRORS) * sqrt(q * (1 - q) / len(window))
         low, high = window.quantile(max(0.0, q - error)), window.quantile(min(1.0, q + error))
-        if high < CLIFF * low or len(window) < FEWEST:
+        self._on_cliff = high >= CLIFF * low and len(window) >= FEWEST
+        if not self._on_cliff:
             self._above = False
             return window.quantile(q)
         below, above = (self._value(ns) for ns in (low, high))

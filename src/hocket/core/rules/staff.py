@@ -61,7 +61,8 @@ class Staff:
             self.wanted = self._proven = needed
             self._before_ns = 0.0
         elif tick >= self._paused_until and self._recent:
-            self._proven, self.wanted = self.wanted, needed
+            most = needed if self._pause == PAUSE_TICKS else ceil((1 + FEW) * self.wanted)  # a smaller disturbance
+            self._proven, self.wanted = self.wanted, min(needed, most)
             self._before_ns = max(1.0, median(self._recent))
             self._since_ns = -1
             self._after.clear()
@@ -72,13 +73,13 @@ class Staff:
         growth = self.wanted / self._proven - 1
         if len(self._after) < min(max(FEWEST, int(4 / growth**2)), MOST):
             return
-        slower = median(self._after) / self._before_ns
+        slower = max(1.0, median(self._after)) / self._before_ns
         self._before_ns = 0.0
         self._judged_tick = tick
         if (1 + growth) / slower >= 1 + growth * (SHARE if growth >= FEW else SHARE / 2):
             self._pause = PAUSE_TICKS
             return
         # As many as would give this throughput if they did not slow each other.
-        self.wanted = min(max(self._proven, ceil(self.wanted / slower - 0.25)), self.wanted)
+        self.wanted = min(max(self._proven, round(self.wanted / slower)), self.wanted)
         self._paused_until = tick + self._pause
         self._pause = min(2 * self._pause, LONGEST_PAUSE_TICKS)
