@@ -1,8 +1,7 @@
 """Networks for continuous actions: a Gaussian actor squashed into the bounds, and two critics.
 
-An actor has two stages, as a `hocket.models.qnetwork.QNetwork`: the trunk gets the observation, the head gets the
-trunk's features, the pending actions, each with its mask, and if there is an encoder for it the newest observation and
-the delay of the features. Critics get the same and the action. Actors draw and critics rate actions scaled to −1 … 1;
+An actor has two stages, as a `hocket.models.qnetwork.QNetwork`; its head takes each pending action with a mask. Critics
+get the same and the action. Actors draw and critics rate actions scaled to −1 … 1;
 `ActorCritic` translates from and to the environment's own units, in which pending actions come.
 
 Source: Haarnoja et al. 2018, *Soft Actor-Critic Algorithms and Applications* (arXiv:1812.05905), appendix C for the
@@ -19,14 +18,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from hocket.errors import ConfigurationError, MissingExtraError
+from hocket.errors import ConfigurationError, MissingExtraError, check_whole
 
 try:
     import torch
     from torch import Tensor, nn
-    from torch.nn import functional
 except ImportError as error:
     raise MissingExtraError("ActorCritic (torch)", "train") from error
+
+from hocket.models.late_inputs import LateInputs, TwoStages
 
 LOG_STD = -20.0, 2.0
 """The range of the logarithm of the standard deviation."""
@@ -62,17 +62,17 @@ def perceptron(inputs: int, outputs: int, hidden: tuple[int, ...]) -> nn.Sequent
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
 
-class _Inputs(nn.Module):
-    """Turns what a policy sees into the input of a head, and actions of the environment's units into −1 … 1.
+class BoxInputs(LateInputs):
+    """Inputs of a head for bounded Box actions, which it takes and gives scaled to −1 … 1.
 
     Args:
-        trunk: observation ``(batch, …)`` to ``(batch, features)``.
+        trunk, pending, newest, byte_scale: as of `hocket.models.late_inputs.LateInputs`.
         head: takes what `joined` gives.
-        actions: the environment's, bounded.
-        features: how many there are.
-        pending: entries of the pending-action input; 0 for none.
-        newest: a small encoder of the newest observation, which runs with the head.
-        byte_scale: factor of uint8 observations. Floats are not scaled.
+        actions: the environment's.
+        features: how many the trunk gives.
+
+    Raises:
+        ConfigurationError: if the actions are not floats within finite bounds, or a number is not allowed.
     """
 
     centre: Tensor
@@ -89,64 +89,24 @@ class _Inputs(nn.Module):
         newest: nn.Module | None = None,
         byte_scale: float = 1 / 255,
     ) -> None:
-        super().__init__()
-        if pending < 0 or features < 1:
-            raise ConfigurationError(f"pending={pending!r} must be 0 or more, features={features!r} at least 1")
+        check_bounded(actions)
+        check_whole("features", features, example="the trunk's")
+        super().__init__(trunk, head, pending=pending, newest=newest, byte_scale=byte_scale)
+        self.low, self.high = actions.low, actions.high
         low, high = (torch.from_numpy(np.ravel(end).astype(np.float32)) for end in (actions.low, actions.high))
-        self.trunk, self.head, self.newest = trunk, head, newest
-        self.pending, self.byte_scale = pending, byte_scale
         self.size, self._features = len(low), features
         half = high / 2 - low / 2
         self.register_buffer("centre", low / 2 + high / 2, persistent=False)
         self.register_buffer("half_range", torch.where(half > 0, half, 1.0), persistent=False)
 
-    def features(self, observation: Tensor) -> Tensor:
-        """The trunk's features of observations, ``(batch, features)``. The slow stage."""
-        features: Tensor = self.trunk(self._as_floats(observation))
-        return features
-
     def scaled(self, actions: Tensor) -> Tensor:
         """Actions ``(…, n)`` in the environment's units, scaled to −1 … 1."""
         return (actions - self.centre.to(actions.device)) / self.half_range.to(actions.device)
 
-    def joined(
-        self,
-        features: Tensor | None,
-        pending: Tensor | None,
-        newest: Tensor | None,
-        delays: Tensor | None,
-        *more: Tensor,
-    ) -> Tensor:
-        """Features, pending actions with their masks, the delay one-hot, the encoded newest observation, and ``more``.
+    def feature_count(self, beside: int) -> int:
+        return self._features
 
-        Features are zeros where the delay is 0.
-
-        Raises:
-            ConfigurationError: if something has not the shape that the network was made for.
-        """
-        parts = []
-        batch = len(features) if features is not None else len(newest) if newest is not None else 0
-        if self.pending:
-            parts.append(self._rows(pending, batch))
-        if self.newest is not None:
-            if newest is None or delays is None or len(newest) != batch or delays.shape != (batch,):
-                got = ", ".join(
-                    f"{name} {'none' if given is None else tuple(given.shape)}"
-                    for name, given in (("newest", newest), ("delays", delays))
-                )
-                raise ConfigurationError(
-                    f"{got}; a head that sees the newest observation needs ({batch}, …) of them and their delays "
-                    f"({batch},): 0 without features, else the ticks from the observation to the action"
-                )
-            codes = functional.one_hot(delays.long().clamp(max=self.pending + 2), self.pending + 3)
-            encoded: Tensor = self.newest(self._as_floats(newest))
-            parts += [codes.to(encoded.dtype), encoded]
-            known = (delays > 0).unsqueeze(1)
-            features = encoded.new_zeros(batch, self._features) if features is None else features * known
-        assert features is not None
-        return torch.cat((features, *parts, *more), dim=1) if parts or more else features
-
-    def _rows(self, pending: Tensor | None, batch: int) -> Tensor:
+    def codes(self, pending: Tensor | None, batch: int) -> Tensor:
         """Pending actions ``(batch, pending, n + 1)`` scaled to −1 … 1, with their masks."""
         if pending is None or pending.shape != (batch, self.pending, self.size + 1):
             got = "none" if pending is None else f"shape {tuple(pending.shape)}"
@@ -157,33 +117,13 @@ class _Inputs(nn.Module):
         known = pending[:, :, -1:]
         return torch.cat((self.scaled(pending[:, :, :-1]) * known, known), dim=2).flatten(1)
 
-    def _as_floats(self, observation: Tensor) -> Tensor:
-        """An observation in the type of the weights; bytes are scaled."""
-        x = observation.to(self.half_range.dtype)
-        return x * self.byte_scale if observation.dtype == torch.uint8 else x
 
-
-class GaussianActor(_Inputs):
+class GaussianActor(BoxInputs, TwoStages):
     """Observations, pending actions and newest observations to a Gaussian for each element of an action.
 
-    Its head gives 2n numbers for actions of n elements: means, then logarithms of standard deviations. Two stages, as
-    a `hocket.models.qnetwork.QNetwork`; `actor_critic` makes heads that fit.
+    Its head gives 2n numbers for actions of n elements: means, then logarithms of standard deviations. `actor_critic`
+    makes heads that fit.
     """
-
-    def __init__(
-        self,
-        trunk: nn.Module,
-        head: nn.Module,
-        actions: spaces.Box,
-        *,
-        features: int,
-        pending: int = 0,
-        newest: nn.Module | None = None,
-        byte_scale: float = 1 / 255,
-    ) -> None:
-        check_bounded(actions)
-        super().__init__(trunk, head, actions, features=features, pending=pending, newest=newest, byte_scale=byte_scale)
-        self.low, self.high = actions.low, actions.high
 
     def from_features(
         self,
@@ -192,27 +132,10 @@ class GaussianActor(_Inputs):
         newest: Tensor | None = None,
         delays: Tensor | None = None,
     ) -> Tensor:
-        """Parameters ``(batch, 2, n)`` of features and of what is known as late as the action is due; see `squashed`.
-
-        Args:
-            features: ``(batch, features)``; None if there are none yet, with ``delays`` of 0.
-            pending: pending actions, ``(batch, pending, n + 1)``, in the environment's units.
-            newest: newest observations, ``(batch, …)``.
-            delays: the ticks from the features' observation to the action, ``(batch,)``; 0 without features.
-        """
+        """Parameters ``(batch, 2, n)``, see `squashed`; arguments as of `TwoStages`."""
         parameters: Tensor = self.head(self.joined(features, pending, newest, delays)).view(-1, 2, self.size)
         mean, log_std = parameters.unbind(1)
         return torch.stack((mean, log_std.clamp(*LOG_STD)), dim=1)
-
-    def forward(
-        self,
-        observation: Tensor,
-        pending: Tensor | None = None,
-        newest: Tensor | None = None,
-        delays: Tensor | None = None,
-    ) -> Tensor:
-        """Both stages in a row."""
-        return self.from_features(self.features(observation), pending, newest, delays)
 
     def sample(self, parameters: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """See `squashed`: actions between −1 and 1, as critics take them, and the logarithms of their densities."""
@@ -233,7 +156,7 @@ class GaussianActor(_Inputs):
         return within
 
 
-class Critic(_Inputs):
+class Critic(BoxInputs):
     """Observations, pending actions, newest observations and an action to its value. Its head gives one number."""
 
     def forward(

@@ -24,6 +24,7 @@ except ImportError as error:
 
 from hocket.models.heads import DistributionalHead, Head, NoisyLinear, ValueHead
 from hocket.models.impala import ImpalaNet, ResidualBlock
+from hocket.models.late_inputs import TwoStages
 from hocket.models.mlp import Mlp
 from hocket.models.relu_chain import ChannelsFirst, ReluChain
 from hocket.policies.bfloat16 import computes_bfloat16, warn_without_bfloat16
@@ -33,7 +34,7 @@ UNITS = 32
 """Outputs of an encoder of newest observations."""
 
 
-class QNetwork(nn.Module):
+class QNetwork(TwoStages):
     """Action values of an observation, its pending actions and the newest observation.
 
     Args:
@@ -44,9 +45,9 @@ class QNetwork(nn.Module):
         newest: a small encoder of the newest observation, such as `newest_encoder`: it runs with the head, and must end
             within the head's time.
         byte_scale: factor of uint8 observations. Floats are not scaled.
-
-    The delay is a one-hot code as well: 0 without features, 1 to ``pending`` + 1, and one for all that is longer.
     """
+
+    head: Head
 
     def __init__(
         self,
@@ -57,11 +58,8 @@ class QNetwork(nn.Module):
         newest: nn.Module | None = None,
         byte_scale: float = 1 / 255,
     ) -> None:
-        super().__init__()
-        if pending < 0:
-            raise ConfigurationError(f"pending={pending!r} must be 0 or more; try 0")
-        self.trunk, self.head, self.newest = trunk, head, newest
-        self.pending, self.unknown, self.byte_scale = pending, head.actions, byte_scale
+        super().__init__(trunk, head, pending=pending, newest=newest, byte_scale=byte_scale)
+        self.unknown = head.actions
         self._bfloat16, self._blocked = False, 0
         self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 
@@ -86,7 +84,7 @@ class QNetwork(nn.Module):
 
     def features(self, observation: Tensor) -> Tensor:
         """The trunk's features of observations, ``(batch, features)``. The slow stage."""
-        x = self._scaled(observation)
+        x = self.as_floats(observation)
         dtype = x.dtype
         features: Tensor
         if self._blocked and x.dtype == torch.float32 and x.device.type == "cpu":
@@ -100,47 +98,10 @@ class QNetwork(nn.Module):
             features = self.trunk(x)
         return features.to(dtype)
 
-    def _scaled(self, observation: Tensor) -> Tensor:
-        """An observation in the type of the weights; bytes are scaled."""
-        dtype = next((weight.dtype for weight in self.head.parameters()), torch.float32)
-        x = observation.to(dtype)
-        return x.mul_(self.byte_scale) if observation.dtype == torch.uint8 else x
+    def feature_count(self, beside: int) -> int:
+        return self.head.features - beside
 
-    def _joined(
-        self,
-        features: Tensor | None,
-        pending: Tensor | None = None,
-        newest: Tensor | None = None,
-        delays: Tensor | None = None,
-    ) -> Tensor:
-        """All inputs of the head side by side."""
-        parts = []
-        if features is not None:
-            parts.append(features)
-        batch = len(features) if features is not None else len(newest) if newest is not None else 0
-        if self.pending:
-            parts.append(self._codes(pending, batch))
-        if self.newest is not None:
-            if newest is None or delays is None or len(newest) != batch or delays.shape != (batch,):
-                got = [
-                    f"{name} {'none' if x is None else tuple(x.shape)}"
-                    for name, x in (("newest", newest), ("delays", delays))
-                ]
-                raise ConfigurationError(
-                    f"{', '.join(got)}; a head that sees the newest observation needs ({batch}, …) of them and their "
-                    f"delays ({batch},): 0 without features, else the ticks from the observation to the action"
-                )
-            parts.append(functional.one_hot(delays.long().clamp(max=self.pending + 2), self.pending + 3))
-            parts.append(self.newest(self._scaled(newest)))
-            if features is None:
-                parts.insert(0, parts[-1].new_zeros(batch, self.head.features - sum(part.shape[1] for part in parts)))
-            else:
-                parts[0] = features * (delays > 0).unsqueeze(1)
-        if len(parts) == 1:
-            return parts[0]
-        return torch.cat([part.to(parts[0].dtype) for part in parts], dim=1)
-
-    def _codes(self, pending: Tensor | None, batch: int) -> Tensor:
+    def codes(self, pending: Tensor | None, batch: int) -> Tensor:
         """Pending actions ``(batch, pending)`` as one-hot codes."""
         if pending is None or pending.shape != (batch, self.pending):
             got = "none" if pending is None else f"shape {tuple(pending.shape)}"
@@ -157,34 +118,9 @@ class QNetwork(nn.Module):
         newest: Tensor | None = None,
         delays: Tensor | None = None,
     ) -> Tensor:
-        """Values ``(batch, actions)`` of features and of what is known as late as the action is due. The fast stage.
-
-        Args:
-            features: ``(batch, features)``; None if there are none yet, with ``delays`` of 0.
-            pending: pending actions, ``(batch, pending)``.
-            newest: newest observations, ``(batch, …)``.
-            delays: the ticks from the features' observation to the action, ``(batch,)``; features count as zeros where
-                it is 0.
-
-        Raises:
-            ConfigurationError: if something has not the shape that the network was made for.
-        """
-        values: Tensor = self.head(self._joined(features, pending, newest, delays))
+        """Values ``(batch, actions)``; see `TwoStages`."""
+        values: Tensor = self.head(self.joined(features, pending, newest, delays))
         return values
-
-    def forward(
-        self,
-        observation: Tensor,
-        pending: Tensor | None = None,
-        newest: Tensor | None = None,
-        delays: Tensor | None = None,
-    ) -> Tensor:
-        """Values ``(batch, actions)``; arguments as of `from_features`.
-
-        Raises:
-            ConfigurationError: if something has not the shape that the network was made for.
-        """
-        return self.from_features(self.features(observation), pending, newest, delays)
 
     def log_probabilities(
         self,
@@ -203,7 +139,7 @@ class QNetwork(nn.Module):
                 f"a {type(self.head).__name__} has no distributions; DistributionalHead has; "
                 "try q_network(..., support=(v_min, v_max))"
             )
-        return self.head.log_probabilities(self._joined(self.features(observation), pending, newest, delays))
+        return self.head.log_probabilities(self.joined(self.features(observation), pending, newest, delays))
 
     def resample_noise(self, generator: torch.Generator | None = None) -> None:
         """New noise in every `NoisyLinear`, if there is any: before each update and, to explore, each inference."""
