@@ -198,8 +198,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.learn.algorithms.rainbow": "Rainbow",
             "hocket.learn.algorithms.imitating_dqn": "ImitatingDQN",
             "hocket.learn.algorithms.sac": "SAC ActorCriticNetwork SACLosses",
-            "hocket.learn.algorithms.deep_q": "DeepQ Tensors",
-            "hocket.learn.algorithms.algorithm": "Algorithm TargetSync Transitions UpdateResult",
+            "hocket.learn.algorithms.deep_q": "DeepQ",
+            "hocket.learn.algorithms.tensors": "Tensors Transitions",
+            "hocket.learn.algorithms.algorithm": "Algorithm TargetSync UpdateResult",
             "hocket.learn.algorithms.schedules": "Linear constant",
         },
         "Losses": {

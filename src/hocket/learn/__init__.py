@@ -7,10 +7,8 @@ from hocket.public import exports
 if TYPE_CHECKING:
     from hocket.learn.algorithms.algorithm import Algorithm as Algorithm
     from hocket.learn.algorithms.algorithm import TargetSync as TargetSync
-    from hocket.learn.algorithms.algorithm import Transitions as Transitions
     from hocket.learn.algorithms.algorithm import UpdateResult as UpdateResult
     from hocket.learn.algorithms.deep_q import DeepQ as DeepQ
-    from hocket.learn.algorithms.deep_q import Tensors as Tensors
     from hocket.learn.algorithms.dqn import DQN as DQN
     from hocket.learn.algorithms.entropy_losses import actor_loss as actor_loss
     from hocket.learn.algorithms.entropy_losses import critics_loss as critics_loss
@@ -29,6 +27,8 @@ if TYPE_CHECKING:
     from hocket.learn.algorithms.sac import SACLosses as SACLosses
     from hocket.learn.algorithms.schedules import Linear as Linear
     from hocket.learn.algorithms.schedules import constant as constant
+    from hocket.learn.algorithms.tensors import Tensors as Tensors
+    from hocket.learn.algorithms.tensors import Transitions as Transitions
     from hocket.learn.exploration import EpsilonGreedy as EpsilonGreedy
     from hocket.learn.exploration import Exploration as Exploration
     from hocket.learn.exploration import OwnNoise as OwnNoise

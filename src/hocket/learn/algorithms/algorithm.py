@@ -14,7 +14,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,49 +24,12 @@ from hocket.learn.algorithms.schedules import Linear, constant
 
 try:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
 from hocket.learn.algorithms.adam import QuickAdam
-
-
-class Transitions(Protocol):
-    """The fields of a batch that an update reads, such as those of `hocket.learn.replay.assembly.Batch`.
-
-    Arrays with B rows each.
-    """
-
-    @property
-    def states(self) -> NDArray[Any]: ...
-    @property
-    def actions(self) -> NDArray[Any]: ...
-    @property
-    def rewards(self) -> NDArray[np.float32]: ...
-    @property
-    def discounts(self) -> NDArray[np.float32]: ...
-    @property
-    def next_states(self) -> NDArray[Any]: ...
-    @property
-    def pending(self) -> NDArray[Any]: ...
-    @property
-    def next_pending(self) -> NDArray[Any]: ...
-    @property
-    def newest(self) -> NDArray[Any]: ...
-    @property
-    def next_newest(self) -> NDArray[Any]: ...
-    @property
-    def delays(self) -> NDArray[np.int64]: ...
-    @property
-    def next_delays(self) -> NDArray[np.int64]: ...
-    @property
-    def present(self) -> NDArray[Any]: ...
-    @property
-    def next_present(self) -> NDArray[Any]: ...
-    @property
-    def weights(self) -> NDArray[np.float32]: ...
-    @property
-    def demonstrated(self) -> NDArray[np.bool_] | None: ...
+from hocket.learn.algorithms.tensors import Transitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +161,50 @@ class Algorithm(ABC):
         self.adapt(online, target, result)
         return result
 
+    def descend(
+        self,
+        parameters: list[nn.Parameter],
+        total: Tensor,
+        *,
+        errors: Tensor,
+        targets: Tensor,
+        max_norm: float = math.inf,
+        shown: Tensor | None = None,
+    ) -> UpdateResult:
+        """Put the gradient of ``total`` into ``parameters``, clipped, in the memory of any that is there.
+
+        Args:
+            parameters: all that learn.
+            total: the loss.
+            errors: (B,) of the transitions.
+            targets: (B,) expected targets.
+            max_norm: gradients are scaled down to this global norm if theirs is larger.
+            shown: the loss in the result, if it is not ``total``.
+
+        Raises:
+            DivergenceError: if the loss or the gradient is not finite.
+        """
+        value = total.item()
+        if not math.isfinite(value):
+            raise self.divergence("loss", value)
+        present = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        if present:
+            torch._foreach_zero_(present)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = _clip(parameters, max_norm)
+        if not math.isfinite(norm):
+            for parameter in parameters:
+                parameter.grad = None
+            raise self.divergence("gradient norm", norm)
+        low, high = targets.aminmax()
+        return UpdateResult(
+            loss=value if shown is None else shown.item(),
+            errors=errors.cpu().numpy(),
+            grad_norm=norm,
+            target_low=low.item(),
+            target_high=high.item(),
+        )
+
     def with_batch(self, batch_size: int) -> Self:
         """The same algorithm with another ``batch_size``."""
         options: Any = self
@@ -212,20 +219,7 @@ class Algorithm(ABC):
         )
 
 
-def zero_gradients(parameters: list[nn.Parameter]) -> None:
-    """Make the gradients that are there zeros, for a backward pass to add to."""
-    present = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if present:
-        torch._foreach_zero_(present)
-
-
-def forget_gradients(parameters: list[nn.Parameter]) -> None:
-    """Drop what the last backward pass left."""
-    for parameter in parameters:
-        parameter.grad = None
-
-
-def clip_gradients(parameters: list[nn.Parameter], max_norm: float) -> float:
+def _clip(parameters: list[nn.Parameter], max_norm: float) -> float:
     """As `torch.nn.utils.clip_grad_norm_`, to the last bit, in half the time; the norm before."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))

@@ -12,23 +12,12 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError, MissingExtraError
-from hocket.learn.algorithms.algorithm import (
-    Algorithm,
-    TargetSync,
-    Transitions,
-    UpdateResult,
-    clip_gradients,
-    forget_gradients,
-    zero_gradients,
-)
+from hocket.learn.algorithms.algorithm import Algorithm, TargetSync, UpdateResult
 from hocket.learn.algorithms.losses import Loss
 from hocket.learn.algorithms.schedules import Linear
+from hocket.learn.algorithms.tensors import Tensors, Transitions, as_tensors
 
 try:
     import torch
@@ -37,21 +26,6 @@ except ImportError as error:
     raise MissingExtraError("Learning (torch)", "train") from error
 
 _BETA = Linear(0.4, 1.0, 100_000)
-
-
-class Tensors(NamedTuple):
-    """A batch on the network's device. ``inputs`` and ``next_inputs`` are what a network is called with.
-
-    ``demonstrated`` says which rows are demonstrations; None if there are none.
-    """
-
-    inputs: tuple[Tensor, ...]
-    actions: Tensor
-    rewards: Tensor
-    discounts: Tensor
-    next_inputs: tuple[Tensor, ...]
-    weights: Tensor
-    demonstrated: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,23 +104,7 @@ class DeepQ(Algorithm):
             self.resample(network, generator)
         parameters = list(online.parameters())  # once: small networks are learned as fast as Python walks them
         loss, targets = self.loss(online, target, as_tensors(batch, parameters[0].device))
-        value = loss.value.item()
-        if not math.isfinite(value):
-            raise self.divergence("loss", value)
-        zero_gradients(parameters)
-        loss.value.backward()  # type: ignore[no-untyped-call]
-        norm = clip_gradients(parameters, self.max_grad_norm)
-        if not math.isfinite(norm):
-            forget_gradients(parameters)
-            raise self.divergence("gradient norm", norm)
-        low, high = targets.aminmax()
-        return UpdateResult(
-            loss=value,
-            errors=loss.errors.cpu().numpy(),
-            grad_norm=norm,
-            target_low=low.item(),
-            target_high=high.item(),
-        )
+        return self.descend(parameters, loss.value, errors=loss.errors, targets=targets, max_norm=self.max_grad_norm)
 
     def resample(self, network: nn.Module, generator: torch.Generator | None = None) -> None:
         """Draw new noise, if ``network`` is a noisy one."""
@@ -177,28 +135,3 @@ class PeriodicCopy(TargetSync):
         self._period = period
         target.load_state_dict(online.state_dict())
         return True
-
-
-def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
-    """``batch`` on ``device``; on a CPU in the arrays' own memory."""
-
-    def inputs(
-        states: NDArray[Any], pending: NDArray[np.int64], newest: NDArray[Any], delays: NDArray[np.int64]
-    ) -> tuple[Tensor, ...]:
-        # A network that was made for no pending actions or newest observations need not know of any.
-        if newest.size:
-            return tensor(states), tensor(pending), tensor(newest), tensor(delays)
-        return (tensor(states), tensor(pending)) if pending.size else (tensor(states),)
-
-    def tensor(array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
-
-    return Tensors(
-        inputs(batch.states, batch.pending, batch.newest, batch.delays),
-        tensor(batch.actions),
-        tensor(batch.rewards),
-        tensor(batch.discounts),
-        inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays),
-        tensor(batch.weights),
-        None if batch.demonstrated is None else tensor(batch.demonstrated),
-    )

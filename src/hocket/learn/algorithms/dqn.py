@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.deep_q import DeepQ, Tensors
+from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.losses import Loss, q_loss, td_targets
+from hocket.learn.algorithms.tensors import Tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.deep_q import Tensors
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.losses import Loss, margin_loss, q_loss
+from hocket.learn.algorithms.tensors import Tensors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

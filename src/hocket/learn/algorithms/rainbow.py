@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
 from hocket.learn.algorithms.algorithm import UpdateResult
-from hocket.learn.algorithms.deep_q import DeepQ, Tensors
+from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.losses import Loss, distribution_loss, distribution_targets, expected_values, taken
 from hocket.learn.algorithms.schedules import Linear
+from hocket.learn.algorithms.tensors import Tensors
 from hocket.learn.algorithms.value_support import Support
 
 _BETA = Linear(0.6, 1.0, 100_000)

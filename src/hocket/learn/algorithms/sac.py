@@ -12,21 +12,12 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, cast
-
-from numpy.typing import NDArray
+from typing import ClassVar, NamedTuple, Protocol, cast
 
 from hocket.errors import ConfigurationError, MissingExtraError
-from hocket.learn.algorithms.algorithm import (
-    Algorithm,
-    TargetSync,
-    Transitions,
-    UpdateResult,
-    clip_gradients,
-    forget_gradients,
-    zero_gradients,
-)
+from hocket.learn.algorithms.algorithm import Algorithm, TargetSync, UpdateResult
 from hocket.learn.algorithms.entropy_losses import actor_loss, critics_loss, soft_targets, temperature_loss
+from hocket.learn.algorithms.tensors import Transitions, as_tensor, as_tensors
 
 try:
     import torch
@@ -36,7 +27,7 @@ except ImportError as error:
 
 
 class ActorCriticNetwork(Protocol):
-    """What SAC needs of a network, such as `hocket.models.actor_and_critics.ActorCritic`.
+    """The part of a network that SAC uses, such as that of `hocket.models.actor_and_critics.ActorCritic`.
 
     Attributes:
         critics: ``(actions, observations[, pending[, newest, delays]])`` to values (2, B).
@@ -146,22 +137,7 @@ class SAC(Algorithm):
         losses = self.losses(online, target, batch, generator=generator)
         # Each of them depends on weights that no other one does: one backward pass gives the gradients of all.
         total = losses.critics + losses.actor + losses.temperature
-        if not math.isfinite(total.item()):
-            raise self.divergence("loss", total.item())
-        zero_gradients(parameters)
-        total.backward()  # type: ignore[no-untyped-call]
-        norm = clip_gradients(parameters, math.inf)
-        if not math.isfinite(norm):
-            forget_gradients(parameters)
-            raise self.divergence("gradient norm", norm)
-        low, high = losses.targets.aminmax()
-        return UpdateResult(
-            loss=losses.critics.item(),
-            errors=losses.errors.cpu().numpy(),
-            grad_norm=norm,
-            target_low=low.item(),
-            target_high=high.item(),
-        )
+        return self.descend(parameters, total, errors=losses.errors, targets=losses.targets, shown=losses.critics)
 
     def losses(
         self, online: nn.Module, target: nn.Module, batch: Transitions, *, generator: torch.Generator | None = None
@@ -171,21 +147,12 @@ class SAC(Algorithm):
         weights, log_temperature = list(network.critics.parameters()), network.log_temperature
         device = log_temperature.device
 
-        def tensor(array: NDArray[Any]) -> Tensor:
-            return torch.from_numpy(array if array.flags.writeable else array.copy()).to(device)
-
-        def inputs(*arrays: NDArray[Any]) -> tuple[Tensor, ...]:
-            states, pending, newest, _ = map(tensor, arrays)
-            if newest.numel():
-                return tuple(map(tensor, arrays))
-            return (states, pending) if pending.numel() else (states,)
-
-        seen = inputs(batch.states, batch.pending, batch.newest, batch.delays)
-        next_seen = inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays)
+        told = as_tensors(batch, device)
+        seen, next_seen = told.inputs, told.next_inputs
         rated, next_rated = seen, next_seen
         if self.undelayed_critic:
-            rated, next_rated = (tensor(batch.present),), (tensor(batch.next_present),)
-        taken = network.scaled(tensor(batch.actions))
+            rated, next_rated = (as_tensor(batch.present, device),), (as_tensor(batch.next_present, device),)
+        taken = network.scaled(told.actions)
         noise = torch.randn((2, *taken.shape), generator=generator).to(device)
         if self.temperature is None:
             temperature = log_temperature.detach().exp()
@@ -194,8 +161,8 @@ class SAC(Algorithm):
         with torch.no_grad():
             next_actions, next_densities = network.sample(network(*next_seen), noise[1])
             targets = soft_targets(
-                tensor(batch.rewards),
-                tensor(batch.discounts),
+                told.rewards,
+                told.discounts,
                 target(next_actions, *next_rated),
                 next_densities,
                 temperature,
