@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import hocket
 from hocket.experiments.figures import draw_learning_curves
 from hocket.experiments.tables import by_arm
-from hocket.experiments.tasks import Row, command, write_rows
+from hocket.experiments.tasks import OneSeed, Row, command, write_rows
 from hocket.experiments.training_rows import COLUMNS, rows_of
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.schedules import Linear
@@ -78,7 +78,7 @@ class Catch(gym.Env[NDArray[np.uint8], Any]):
 
 
 @dataclass(frozen=True)
-class CatchRun:
+class CatchRun(OneSeed):
     """One seed of one arm."""
 
     arm: str
@@ -88,10 +88,6 @@ class CatchRun:
     @property
     def cell(self) -> str:
         return self.arm
-
-    @property
-    def name(self) -> str:
-        return f"{self.arm}-seed{self.seed}"
 
     def play(self) -> list[Row]:
         torch.manual_seed(self.seed)

@@ -48,7 +48,7 @@ from hocket.envs.registration import BLOCKS_ID
 from hocket.experiments.blocks_demonstrations import expert_demonstrations, expert_policy
 from hocket.experiments.figures import draw_against_delay
 from hocket.experiments.tables import KINDS, against_delay
-from hocket.experiments.tasks import Row, command, write_rows
+from hocket.experiments.tasks import OneSeed, Row, command, write_rows
 from hocket.experiments.training_rows import COLUMNS as TRAINING_COLUMNS
 from hocket.experiments.training_rows import rows_of
 from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
@@ -135,7 +135,7 @@ def rule_of(arm: str, delay: int) -> Rule:
 
 
 @dataclass(frozen=True)
-class BlocksRun:
+class BlocksRun(OneSeed):
     """One seed of one learning arm."""
 
     delay: int
@@ -147,10 +147,6 @@ class BlocksRun:
     @property
     def cell(self) -> str:
         return f"{self.delay}-{self.arm}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.cell}-seed{self.seed}"
 
     @property
     def shown(self) -> hocket.DemonstrationOptions:
@@ -234,7 +230,7 @@ class BlocksRun:
 
 
 @dataclass(frozen=True)
-class Mark:
+class Mark(OneSeed):
     """One seed of a reference, without learning and delay."""
 
     arm: str
@@ -244,10 +240,6 @@ class Mark:
     @property
     def cell(self) -> str:
         return f"any-{self.arm}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.cell}-seed{self.seed}"
 
     def play(self) -> list[Row]:
         env = make_game()

@@ -26,7 +26,7 @@ from hocket.experiments.minatar import (
     make_game,
     network_for,
 )
-from hocket.experiments.tasks import Row, command, write_rows
+from hocket.experiments.tasks import OneSeed, Row, command, write_rows
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.schedules import Linear
 from hocket.results.intervals import interval
@@ -57,7 +57,7 @@ TABLE = Path("docs/results/learners_table.csv")
 
 
 @dataclass(frozen=True)
-class LearnersRun:
+class LearnersRun(OneSeed):
     """One seed of one kind and number of learners."""
 
     kind: str
@@ -68,10 +68,6 @@ class LearnersRun:
     @property
     def cell(self) -> str:
         return f"{self.kind}-{self.n}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.cell}-seed{self.seed}"
 
     def play(self) -> list[Row]:
         torch.manual_seed(self.seed)

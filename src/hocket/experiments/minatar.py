@@ -46,7 +46,7 @@ import hocket
 from hocket.experiments import breakout_by_hand
 from hocket.experiments.figures import draw_against_delay, draw_learning_curves
 from hocket.experiments.tables import KINDS, against_delay, by_arm
-from hocket.experiments.tasks import Row, command, write_rows
+from hocket.experiments.tasks import OneSeed, Row, command, write_rows
 from hocket.experiments.training_rows import COLUMNS, rows_of
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
@@ -123,7 +123,7 @@ def network_for(game: str, *, arm: str = "no delay", delay: int = 1) -> QNetwork
 
 
 @dataclass(frozen=True)
-class MinAtarRun:
+class MinAtarRun(OneSeed):
     """One seed of one learning arm. ``delay`` is 1 for arms without one of their own."""
 
     game: str
@@ -135,10 +135,6 @@ class MinAtarRun:
     @property
     def cell(self) -> str:
         return f"{self.game}-{self.shown_delay}-{self.arm.replace(' ', '_')}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.cell}-seed{self.seed}"
 
     @property
     def shown_delay(self) -> str:
@@ -166,7 +162,7 @@ class MinAtarRun:
 
 
 @dataclass(frozen=True)
-class Mark:
+class Mark(OneSeed):
     """One seed of a reference without learning."""
 
     game: str
@@ -178,10 +174,6 @@ class Mark:
     @property
     def cell(self) -> str:
         return f"{self.game}-{self.delay or ANY}-{self.arm.replace(' ', '_')}"
-
-    @property
-    def name(self) -> str:
-        return f"{self.cell}-seed{self.seed}"
 
     def play(self) -> list[Row]:
         known = {"game": self.game, "delay": str(self.delay or ANY), "arm": self.arm, "seed": self.seed}

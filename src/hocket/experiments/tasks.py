@@ -11,6 +11,7 @@ import csv
 import multiprocessing
 import os
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from fnmatch import fnmatch
@@ -36,6 +37,22 @@ class Task(Protocol):
 
     def play(self) -> list[Row]:
         """Run the task. All rows have the same keys."""
+
+
+class OneSeed(ABC):
+    """A task that is one seed of its cell, and is named by both."""
+
+    seed: int
+
+    @property
+    @abstractmethod
+    def cell(self) -> str:
+        """See `Task`."""
+
+    @property
+    def name(self) -> str:
+        """See `Task`."""
+        return f"{self.cell}-seed{self.seed}"
 
 
 def write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:

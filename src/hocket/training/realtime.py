@@ -296,10 +296,5 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
     if isinstance(training.algorithm, DeepQ):
         assert isinstance(training.network, QNetwork)
         training.network.for_learning(bfloat16=training.algorithm.bfloat16)
-    with ExitStack() as stack:
-        replay = training.empty_replay()
-        stack.callback(replay.close)
-        shown = training.demonstration_replay()
-        if shown is not None:
-            stack.callback(shown.close)
+    with training.replays() as (replay, shown):
         return RealtimeTraining(training, replay, shown, greedy).play()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,8 +197,18 @@ class TrainingSetup:
             alpha=algorithm.alpha,
         )
 
-    def demonstration_replay(self) -> Replay | None:
-        """The replay of the demonstrations, if there are any."""
+    @contextmanager
+    def replays(self) -> Iterator[tuple[Replay, Replay | None]]:
+        """Inside, an empty replay, and that of the demonstrations if there are any; both are closed afterwards."""
+        with ExitStack() as stack:
+            replay = self.empty_replay()
+            stack.callback(replay.close)
+            shown = self._demonstration_replay()
+            if shown is not None:
+                stack.callback(shown.close)
+            yield replay, shown
+
+    def _demonstration_replay(self) -> Replay | None:
         shown = self.demonstrations
         if shown is None:
             return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -221,10 +220,5 @@ class VirtualTraining:
 def train_virtual(training: TrainingSetup) -> TrainResult:
     """`hocket.train` in virtual time."""
     torch.set_num_threads(training.threads)
-    with ExitStack() as stack:
-        replay = training.empty_replay()
-        stack.callback(replay.close)
-        shown = training.demonstration_replay()
-        if shown is not None:
-            stack.callback(shown.close)
+    with training.replays() as (replay, shown):
         return VirtualTraining(training, replay, shown).play()
