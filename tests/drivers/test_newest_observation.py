@@ -105,7 +105,7 @@ def test_a_constant_delay_by_hand():
 
 @pytest.mark.parametrize("length", [1, 2, 3, 6])
 def test_the_end_of_an_episode_leads_to_what_the_next_head_would_have_been_told(length):
-    """As in a run that goes on: the same head is called one tick later."""
+    """The head that a longer run calls one tick later gets the same."""
     rule = hocket.TickDispatch(3, min_delay_ticks=3)  # which knows at what tick its first inferences aim
     _, endless, _ = play(rule, virtual(2.6), ticks=12)
     _, _, moments = play(rule, virtual(2.6), ticks=length, length=length)

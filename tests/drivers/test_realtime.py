@@ -81,6 +81,7 @@ def test_skip_counts_what_it_missed(nothing_left):
     replay(result.record.trace, validate=True)
 
 
+@pytest.mark.alone
 @realtime
 @pytest.mark.parametrize("overrun", hocket.Overrun)
 def test_an_environment_that_is_always_too_slow(overrun, nothing_left):

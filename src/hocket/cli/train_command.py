@@ -85,7 +85,7 @@ def save_training(options: TrainArguments, result: TrainResult) -> str | None:
         return None
     run = result.run
     ended_at = next((path.name for path in reversed(checkpoints(options.out))), None)
-    config = {"options": kept_options(options), **run.config, "checkpoint": ended_at}
+    config = {**run.config, "checkpoint": ended_at}
     config["default_fields"] = [*config["default_fields"], *(f"options.{name}" for name in default_fields(options))]
     folder = options.out / f"run-{run.config.get('first_tick', 0):09d}"
     replace(result, run=replace(run, config=config)).save(folder)

@@ -52,7 +52,7 @@ class Decision(NamedTuple):
 
 
 class NextInputs(NamedTuple):
-    """What a decision would be computed from: observations by tick, -1 where it gets none."""
+    """The inputs that a decision would have: observations by tick, -1 where it gets none."""
 
     observation: int
     newest: int
@@ -175,7 +175,7 @@ class Engine:
         return self._pending.pending_actions(observation, target, self._action, self._answers)
 
     def next_inputs(self, tick: int) -> NextInputs:
-        """What the action of tick ``tick`` + 1 would be computed from if the episode, which ``tick`` ended, went on.
+        """The inputs that the action of tick ``tick`` + 1 would have, had ``tick`` not ended the episode.
 
         Called after the deadline of ``tick``, before its observation. Of one stage: an inference that starts on that
         observation. Of two: the head for the next tick, given what has been executed; if nothing is aimed at that tick

@@ -61,7 +61,7 @@ class LoneHead:
         return int(getattr(self._policy, "version", 0))
 
     def inputs(self, newest: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-        """What the head gets beside None for features."""
+        """The head's inputs beside None for features."""
         pending_actions = (self.pending_actions.copy(),) if len(self.pending_actions) else ()
         return (*pending_actions, newest.copy(), NO_DELAY.copy())
 

@@ -7,7 +7,6 @@ scheduler: it executes, tick for tick, the same actions as the virtual driver wi
 
 from __future__ import annotations
 
-import math
 import warnings
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
@@ -17,17 +16,16 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
-from numpy.typing import NDArray
 
 from hocket.core.cadence import Cadence, exact_hz
+from hocket.envs.delayed_views import LateView, PendingView
 from hocket.errors import ConfigurationError, check_whole
 from hocket.latency.laws import LatencyModel, PerWorker
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault, Default, Fixed, RepeatLast, neutral
+from hocket.spaces.defaults import BoundDefault, Default, Fixed, neutral
 
 INFO_KEY = "induced_delay"
 
@@ -142,7 +140,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._behaviour = Fixed(neutral(env.action_space)) if default is None else default
         wanted = bool(pending_actions)
         self._pending = _pending(env, self._behaviour, self._delay, inference_ticks, wanted=wanted)
-        self._late: _LateView | None = None
+        self._late: LateView | None = None
         if newest:
             self._late = _late_view(env, self._delay, inference_ticks, rows=self._delay - 1 if wanted else 0)
             self.observation_space = self._late.space
@@ -176,10 +174,9 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._executed: Any = None
         self._decided_on = -1  # the observation of the last executed decision
         self._in_flight: list[tuple[int, int, Any]] = []  # heap of (usable tick, observation, action)
-        self._history: list[
-            Any
-        ] = []  # of late binding: this episode's newest observations, at most as many as the delay
-        self._acted: list[Any] = []  # and the actions that led from each to the next
+        # Of late binding: this episode's newest observations, at most as many as the delay, and the actions between.
+        self._history: list[Any] = []
+        self._acted: list[Any] = []
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode; decisions in flight are discarded."""
@@ -259,136 +256,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if self._pending is None:
             return deepcopy(self._newest)
         last = self._default(None, self._executed) if self._pending.foreseeable else None
-        return self._pending.add_to(self._newest, self._tick, self._in_flight, last)
-
-
-class _Rows:
-    """Pending actions as rows of numbers: Discrete ones one-hot, elements of a Box with a mask."""
-
-    def __init__(self, actions: spaces.Space[Any], count: int) -> None:
-        self.box = isinstance(actions, spaces.Box)
-        low: Any = 0
-        high: Any = 1
-        self._first = 0
-        if isinstance(actions, spaces.Discrete):
-            self._first = int(actions.start)
-            size = int(actions.n)
-        else:
-            assert isinstance(actions, spaces.Box)
-            size = math.prod(actions.shape)
-            # The elements of an action, or zeros, and the mask.
-            low = np.append(np.minimum(actions.low, 0), 0)
-            high = np.append(np.maximum(actions.high, 0), 1)
-        self.shape = count, size + 1
-        self._ends = low, high
-
-    def space(self, dtype: Any) -> spaces.Box:
-        """Of the rows."""
-        low, high = (np.broadcast_to(np.asarray(end, dtype), self.shape) for end in self._ends)
-        return spaces.Box(low, high, dtype=dtype)
-
-    def of(self, actions: list[Any], dtype: Any) -> NDArray[Any]:
-        """The rows of ``actions``, None where unknown."""
-        rows = np.zeros(self.shape, dtype)
-        for row, action in zip(rows, actions, strict=True):
-            if not self.box:
-                row[-1 if action is None else action - self._first] = 1
-            elif action is not None:
-                row[:-1], row[-1] = np.ravel(action), 1
-        return rows
-
-
-def _is_flat(observations: spaces.Space[Any], rows: _Rows | None) -> bool:
-    """True for vectors that ``rows`` can be appended to."""
-    if not isinstance(observations, spaces.Box) or len(observations.shape) != 1:
-        return False
-    return rows is None or not rows.box or np.issubdtype(observations.dtype, np.floating)
-
-
-class _LateView:
-    """What a head is told: a late observation, the actions executed since, whether it counts, and the newest one.
-
-    Args:
-        rows: of pending actions; 0 to tell none.
-    """
-
-    def __init__(self, env: gym.Env[Any, Any], delay: int, rows: int) -> None:
-        self._delay, self._count = delay, rows
-        inner = env.observation_space
-        self._rows = _Rows(env.action_space, rows) if rows else None
-        self._flat = _is_flat(inner, self._rows)
-        self.space: spaces.Space[Any]
-        self._dtype: Any = np.float32
-        if self._flat:
-            assert isinstance(inner, spaces.Box)
-            self._dtype = inner.dtype
-            between = [] if self._rows is None else [self._rows.space(self._dtype)]
-            parts = [inner, *between, spaces.Box(0, 1, (1,), self._dtype), inner]
-            low, high = (np.concatenate([getattr(part, end).ravel() for part in parts]) for end in ("low", "high"))
-            self.space = spaces.Box(low, high, dtype=self._dtype)
-        else:
-            told: dict[str, spaces.Space[Any]] = {"observation": inner, "newest": inner}
-            told["ready"] = spaces.Box(0, 1, (1,), self._dtype)
-            if self._rows is not None:
-                told["pending"] = self._rows.space(self._dtype)
-            self.space = spaces.Dict(told)
-
-    def view(self, history: list[Any], acted: list[Any]) -> Any:
-        """What the head of the next tick is told, after an episode's last observations and the actions between them."""
-        ready = len(history) >= self._delay
-        late = history[-self._delay] if ready else history[0]
-        flag = np.full(1, ready, self._dtype)
-        rows = None
-        if self._rows is not None:
-            known = acted[-self._count :] if ready else [None] * self._count
-            rows = self._rows.of(known, self._dtype)
-        if not self._flat:
-            told = {"observation": deepcopy(late), "newest": deepcopy(history[-1]), "ready": flag}
-            return told if rows is None else {**told, "pending": rows}
-        between = (flag,) if rows is None else (rows.ravel(), flag)
-        ends = [np.asarray(observation, self._dtype) for observation in (late, history[-1])]
-        return np.concatenate((ends[0], *between, ends[1]))
-
-
-class _PendingRows:
-    """Adds to an observation what the ticks before its own decision's will execute, as far as is known."""
-
-    def __init__(self, env: gym.Env[Any, Any], default: Default, rows: int, inference_ticks: int) -> None:
-        self._rows = _Rows(env.action_space, rows)
-        self._inference_ticks = inference_ticks
-        self._repeats = isinstance(default, RepeatLast)
-        self.foreseeable = isinstance(default, Fixed | RepeatLast)
-        inner = env.observation_space
-        self._flat = _is_flat(inner, self._rows)
-        self.space: spaces.Space[Any]
-        self._dtype: Any = np.float32
-        if self._flat:
-            assert isinstance(inner, spaces.Box)
-            self._dtype = inner.dtype
-            added = self._rows.space(self._dtype)
-            low, high = np.append(inner.low, added.low), np.append(inner.high, added.high)
-            self.space = spaces.Box(low, high, dtype=self._dtype)
-        else:
-            self.space = spaces.Dict(observation=inner, pending=self._rows.space(self._dtype))
-
-    def add_to(self, observation: Any, tick: int, in_flight: list[tuple[int, int, Any]], foreseen: Any) -> Any:
-        """``observation`` of ``tick`` with its pending actions; ``foreseen`` is β's next one, None if unknown."""
-        aimed = {target: (source, action) for target, source, action in in_flight}
-        known: list[Any] = []
-        coming = foreseen
-        for row in range(self._rows.shape[0]):
-            if decision := aimed.get(tick + 1 + row):
-                source, action = decision
-                finished = source + self._inference_ticks <= tick
-                coming = action if finished else None
-            elif not self._repeats:  # what repeats the last action repeats the row before
-                coming = foreseen
-            known.append(coming)
-        rows = self._rows.of(known, self._dtype)
-        if not self._flat:
-            return {"observation": deepcopy(observation), "pending": rows}
-        joined: NDArray[Any] = np.concatenate((np.asarray(observation, self._dtype), rows.ravel()))
-        return joined
+        return self._pending.view(self._newest, self._tick, self._in_flight, last)
 
 
 def _ticks(name: str, value: Any) -> int:
@@ -425,7 +293,7 @@ def _asks_for_worker(law: LatencyModel) -> bool:
 
 def _pending(
     env: gym.Env[Any, Any], default: Default, delay: int, inference_ticks: int | None, *, wanted: bool
-) -> _PendingRows | None:
+) -> PendingView | None:
     if not wanted:
         if inference_ticks is not None:
             raise ConfigurationError(
@@ -440,10 +308,10 @@ def _pending(
     lasts = 1 if inference_ticks is None else _ticks("inference_ticks", inference_ticks)
     if lasts > delay:
         raise ConfigurationError(f"inference_ticks={lasts} exceeds delay_ticks={delay}; at most that many are allowed")
-    return _PendingRows(env, default, delay - 1, lasts) if delay > 1 else None
+    return PendingView(env, default, delay - 1, lasts) if delay > 1 else None
 
 
-def _late_view(env: gym.Env[Any, Any], delay: int, inference_ticks: int | None, *, rows: int) -> _LateView:
+def _late_view(env: gym.Env[Any, Any], delay: int, inference_ticks: int | None, *, rows: int) -> LateView:
     if delay == 0:
         raise ConfigurationError(
             "newest=True needs a fixed delay, so that it is known which observation has features; try delay_ticks=4"
@@ -453,4 +321,4 @@ def _late_view(env: gym.Env[Any, Any], delay: int, inference_ticks: int | None, 
             f"inference_ticks={inference_ticks!r} has no effect with newest=True: a head knows the executed actions; "
             "leave it out"
         )
-    return _LateView(env, delay, rows)
+    return LateView(env, delay, rows)

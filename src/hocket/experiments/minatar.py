@@ -4,7 +4,7 @@
     python -m hocket.experiments.minatar --out FOLDER --collect   tables and figures of the finished tasks
 
 Tasks run in the order of `PLAN`, the cheapest and most telling first; ``--minutes`` and ``--only`` run a part of them,
-and the next call goes on with the rest. ``--collect`` may be called at any time: one row a finished run, and the
+and the next call runs the rest. ``--collect`` may be called at any time: one row a finished run, and the
 learning curves, both as CSV.
 
 Arms, all with one update of 32 transitions every 4 ticks beside the acting (none waits for learning), the same ε per

@@ -52,7 +52,7 @@ class Batching(ABC):
 
     @abstractmethod
     def prepare(self, *inputs: Any) -> Any:
-        """What belongs to the start of an inference: its inputs, copied, the weights' version, chance."""
+        """The state of an inference at its start: its inputs, copied, the weights' version, chance."""
 
     @abstractmethod
     def answer(self, prepared: Sequence[Any]) -> list[Any]:

@@ -104,7 +104,7 @@ class Demonstrations:
         last = len(self.actions)
 
         def inputs(tick: int) -> tuple[int, PendingActions, int]:
-            """What the action of ``tick`` is computed from: an observation, pending actions, the newest observation."""
+            """The inputs of the action of ``tick``: an observation, pending actions, the newest observation."""
             decided_on = tick - delay_ticks if tick - delay_ticks >= first_tick else -1
             known = NOTHING_PENDING
             if told is not None:

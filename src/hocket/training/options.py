@@ -77,7 +77,7 @@ class ReplayOptions:
 
     @property
     def rewards(self) -> RewardScaling:
-        """How a tick's reward is learned."""
+        """The map from a tick's reward to the learned one."""
         return RewardScaling(scale=self.reward_scale, clip=self.clip_reward)
 
 

@@ -224,7 +224,7 @@ class TrainingSetup:
         return demonstration_replay(shown, self.network, self.algorithm, actions=actions, options=self.replay)
 
     def sampled(self, replay: Replay, shown: Replay | None) -> Samples:
-        """What learners sample: ``replay``, and with it a share of the demonstrations in ``shown``."""
+        """The source of the learners' batches: ``replay``, and with it a share of the demonstrations in ``shown``."""
         if shown is None:
             return replay
         assert self.demonstrations is not None

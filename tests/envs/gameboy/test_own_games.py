@@ -110,7 +110,7 @@ def test_each_continues_from_a_snapshot(id):
     "clock",
     [
         hocket.Virtual(hz=59.7275, latency=hocket.Constant(0.03)),
-        pytest.param(hocket.Realtime(hz=240, executor="threads"), marks=pytest.mark.realtime),
+        pytest.param(hocket.Realtime(hz=240, executor="threads"), marks=[pytest.mark.realtime, pytest.mark.alone]),
     ],
 )
 @pytest.mark.parametrize("id", OWN)

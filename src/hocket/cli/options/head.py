@@ -1,4 +1,4 @@
-"""What the head of a trained network is told: nothing, the executed actions, or these and the newest observation."""
+"""``--head``: a network's head is told nothing, the executed actions, or these and the newest observation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HEAD_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:
-    """What a head is told, and why."""
+    """The inputs of a head, and the reason for them."""
 
     options: TrainArguments
     """Those of the command, with ``head``, ``pending`` and ``newest_units`` chosen."""

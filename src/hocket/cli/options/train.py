@@ -58,7 +58,7 @@ class TrainArguments(ActingArguments):
     epsilon_ticks: int | None = None
     """Ticks in which the share of random actions falls from 1 to 0.05 (dqn); a fifth of --ticks by default."""
     head: Literal["auto", "none", "actions", "newest"] = "auto"
-    """What the network's head is told just before its tick (late binding): the actions executed since its observation,
+    """Inputs of the network's head just before its tick (late binding): the actions executed since its observation,
     or these and the newest observation; none runs the network in one stage. By default newest at a delay above 1 tick,
     but for the classical loop (--rule sequential)."""
     pending: int | None = None

@@ -117,7 +117,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def target_sync(self) -> TargetSync:
-        """What renews one learner's target network."""
+        """The synchronisation of one learner's target network."""
 
     def target_of(self, online: nn.Module) -> nn.Module:
         """A network that nothing is learned by: a copy of ``online``, or of the part that rates next states."""

@@ -53,7 +53,7 @@ def record_dtype(pending: int, *, newest: bool, present: bool, action_size: int)
 
 
 class Inputs(NamedTuple):
-    """What a decision was computed from, beside its observation; zeros where the policy is not told."""
+    """The inputs of a decision beside its observation; zeros where the policy is not told."""
 
     pending: PendingActions | None = None
     """Pending actions."""

@@ -118,7 +118,7 @@ class TransitionBuilder:
             reward: of its ``env.step``.
             decided: the decision that it executed.
             terminated, truncated: whether it ended the episode. Terminated wins.
-            final: what the next tick's action would have been computed from, had the episode gone on; its own tick and
+            final: the inputs that the next tick's action would have, had the episode not ended; its own tick and
                 action are not read. None: the final observation and ``final_pending``. One with an ``observation`` of
                 -1 cannot be known: a truncated episode's open transitions are dropped then, as their values would be
                 those of inputs that no decision ever had.
