@@ -10,7 +10,7 @@ pytest.importorskip("minatar")
 
 from hocket.experiments import breakout_by_hand
 from hocket.experiments import minatar as experiment
-from hocket.experiments.minatar import ANY, MARKS, RUN_COLUMNS, UNDER_DELAY, Mark, MinAtarRun, collect, tasks
+from hocket.experiments.minatar import ANY, MARKS, RUN_COLUMNS, Mark, MinAtarRun, collect, tasks
 
 COLUMNS = [*experiment.KNOWN, *experiment.COLUMNS]
 
@@ -18,32 +18,36 @@ COLUMNS = [*experiment.KNOWN, *experiment.COLUMNS]
 @pytest.fixture
 def quick(monkeypatch):
     monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))
-    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=2))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=20))
+    monkeypatch.setattr(experiment, "GREEDY_EPISODES", 30)
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 250)
 
 
 def test_every_cell_is_there_once():
     every = tasks()
     assert len({task.name for task in every}) == len(every)
     trainings = [task for task in every if isinstance(task, MinAtarRun)]
-    # Breakout: 3 arms at 3 delays, and 3 without, 5 seeds each; SpaceInvaders 3 × 3 + 2; unsticky 3 × 2 + 2; two games
-    # of 3 + 2; 3 seeds each.
-    assert len(trainings) == 5 * 12 + 3 * (11 + 8 + 5 + 5)
-    assert {task.ticks for task in trainings if task.game == "breakout"} == {1_000_000}
-    assert {task.ticks for task in trainings if task.game != "breakout"} == {500_000}
+    # Breakout: 5 main arms at 4 and 3 at 8, 5 seeds each; 3 arms at 4, 3 at 2, 1 at 8 and Rainbow, 3 seeds each;
+    # SpaceInvaders 3 × 3 + 2; unsticky 3 × 2 + 2; two games of 3 + 2; 3 seeds each.
+    assert len(trainings) == 5 * 8 + 3 * (3 + 3 + 1 + 1) + 3 * (11 + 8 + 5 + 5)
+    assert {task.ticks for task in trainings} == {500_000}
 
 
-def test_breakout_at_a_delay_of_4_comes_first():
+def test_the_main_comparison_comes_first():
     trainings = [task for task in tasks() if isinstance(task, MinAtarRun)]
-    first = trainings[:5]
-    assert [(task.arm, task.shown_delay, task.seed) for task in first] == [
-        ("no delay", ANY, 0),
-        ("sequential", "4", 0),
-        ("actions", "4", 0),
-        ("newest", "4", 0),
-        ("head alone", ANY, 0),
+    arms = [("newest", "4"), ("sequential", "4"), ("sequential greedier", "4"), ("head alone", ANY), ("no delay", ANY)]
+    assert [(task.arm, task.shown_delay, task.seed) for task in trainings[:15]] == [
+        (*arm, seed) for seed in (0, 1, 2) for arm in arms
     ]
-    assert {task.seed for task in trainings[:25]} == {0, 1, 2, 3, 4}
-    assert {task.game for task in trainings[:25]} == {"breakout"}
+
+
+def test_the_rates_of_exploration():
+    def last(arm, delay):
+        return MinAtarRun("breakout", delay, arm, 0).epsilon.at(100_000)
+
+    assert last("sequential", 4) == last("newest", 8) == 0.1
+    # Random decisions are one in ten where each stands for 4 ticks: 1 - 0.9 ** (1 / 4).
+    assert last("sequential greedier", 4) == pytest.approx(0.025996, abs=1e-6)
 
 
 def test_the_head_alone_has_the_size_of_that_of_newest():
@@ -65,16 +69,26 @@ def test_the_head_alone_has_the_size_of_that_of_newest():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "delay", "coverage"),
-    [("sequential", 4, 0.25), ("actions", 4, 1.0), ("newest", 4, 1.0), ("no delay", 1, 1.0), ("head alone", 1, 1.0)],
+    [
+        ("sequential", 4, 0.25),
+        ("sequential greedier", 4, 0.25),
+        ("sequential repeating", 4, 0.25),
+        ("one worker", 4, 0.25),
+        ("actions", 4, 1.0),
+        ("newest", 4, 1.0),
+        ("no delay", 1, 1.0),
+        ("head alone", 1, 1.0),
+    ],
 )
 def test_an_arm_plays(quick, arm, delay, coverage):
     rows = MinAtarRun("freeway", delay, arm, seed=0, ticks=700).play()
-    assert [list(row) for row in rows] == [COLUMNS] * len(rows)
+    assert all(row.keys() == set(COLUMNS) for row in rows)
     kinds = [row["kind"] for row in rows]
     assert kinds == [*["choosing"] * 4, *["tenth"] * 10, "training", "final"]
     assert [row["tick"] for row in rows if row["kind"] == "choosing"] == [0, 300, 600, 700]
     assert [row["tick"] for row in rows if row["kind"] == "tenth"] == list(range(70, 701, 70))
     last = rows[-1]
+    assert last["episodes"] == 3 and last["episode_ticks"] == 250
     assert last["delay_mean"] == delay and last["updates"] == (700 - 100) // 4 + 1
     assert last["coverage"] == pytest.approx(coverage, abs=0.02)
 
@@ -96,7 +110,7 @@ def test_the_references_never_run_a_policy(monkeypatch):
     monkeypatch.setattr(experiment, "DEFAULT_ONLY_TICKS", 500)
     for arm in MARKS:
         (row,) = Mark("breakout", arm, 0).play()
-        assert list(row) == COLUMNS
+        assert row.keys() == set(COLUMNS)
         assert row["coverage"] == 0 and row["episodes"] > 10
 
 
@@ -109,7 +123,7 @@ def test_a_hand_loses_little_to_a_short_delay(monkeypatch):
     assert undelayed > 10 and late > 0.8 * undelayed and later < undelayed
     monkeypatch.setattr(experiment, "BY_HAND_EPISODES", 3)
     (row,) = Mark(experiment.UNSTICKY, "by hand", 0, 4).play()
-    assert list(row) == COLUMNS and row["delay"] == "4" and row["mean_return"] > 10
+    assert row.keys() == set(COLUMNS) and row["delay"] == "4" and row["mean_return"] > 10
 
 
 @pytest.mark.slow
@@ -123,9 +137,10 @@ def test_tables_and_figures(tmp_path, monkeypatch):
     def add(arm, delay, kind, tick, value):
         figures = {"coverage": "1.0", "delay_mean": "4", "updates": "9", "ticks": "1000", "episodes": "2"}
         known = {"game": "breakout", "delay": delay, "arm": arm, "seed": "0"}
-        rows.append({**known, "kind": kind, "tick": str(tick), "mean_return": str(value), **figures})
+        greedy = {"return_sd": "1.0", "zero_share": "0.5", "episode_ticks": "60"} if kind == "final" else {}
+        rows.append({**known, "kind": kind, "tick": str(tick), "mean_return": str(value), **figures, **greedy})
 
-    for arm, delay in ((UNDER_DELAY[0], "4"), (UNDER_DELAY[2], "4"), ("no delay", ANY)):
+    for arm, delay in (("sequential", "4"), ("newest", "4"), ("no delay", ANY)):
         for tick in (0, 500, 1000):
             add(arm, delay, "choosing", tick, 1 + tick / 1000)
         add(arm, delay, "tenth", 1000, 1.5)
@@ -140,7 +155,8 @@ def test_tables_and_figures(tmp_path, monkeypatch):
         "sequential", "newest", "no delay", "random", "by hand",
     ]  # fmt: skip
     assert (runs[1]["training_return"], runs[1]["final_return"], runs[1]["final_tick"]) == ("1.5", "2.5", "500")
-    assert runs[3]["training_return"] == ""
+    assert (runs[1]["late_return"], runs[1]["zero_share"]) == ("2.0", "0.5")  # of the evaluation at tick 1000 only
+    assert runs[3]["training_return"] == runs[3]["late_return"] == ""
     with experiment.CURVES.open(newline="") as file:
         assert [float(row["mean_return"]) for row in csv.DictReader(file) if row["arm"] == "newest"] == [1, 1.5, 2, 1.5]
     assert all(path.stat().st_size > 5000 for path in (experiment.FIGURE, experiment.CURVES_FIGURE))
@@ -166,3 +182,13 @@ def test_tenths_are_of_the_episodes_that_end_in_them(ticks):
     bounds = [ticks * part // 10 for part in range(11)]
     assert counts == [high // 50 - low // 50 for low, high in pairwise(bounds)]
     assert rows[-2]["kind"] == "training" and rows[-2]["episodes"] == counts[-1]
+
+
+def test_the_main_comparison_is_with_the_better_baseline():
+    def rows(arm, *values):
+        known = {"game": "breakout", "delay": "4", "arm": arm, "kind": "final"}
+        return [{**known, "mean_return": value, "seed": str(seed)} for seed, value in enumerate(values)]
+
+    every = [*rows("newest", 6, 7, 8), *rows("sequential", 2, 2, 2), *rows("sequential greedier", 3, 4, 5)]
+    # Welch: 3 ± t(0.975, 4) · √(1/3 + 1/3) = 2.776 · 0.8165.
+    assert experiment.main_comparisons(every) == "Breakout at 4: newest - sequential greedier = 3.00 ± 2.27 (3 seeds)"
