@@ -16,7 +16,7 @@ COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 
 def test_every_cell_is_there_once():
     every = tasks()
-    assert len({task.name for task in every}) == len(every) == len(SEEDS) * (2 * len(DELAYS) + len(MARKS))
+    assert len({task.name for task in every}) == len(every) == len(SEEDS) * (3 * len(DELAYS) - 1 + len(MARKS))
     assert [task.seed for task in every] == sorted(task.seed for task in every)
 
 
@@ -41,7 +41,7 @@ def test_an_arm_plays(arm, delay, coverage, monkeypatch):
 
 
 def test_arms_learn_from_decisions_of_their_own(monkeypatch):
-    monkeypatch.setattr(experiment, "demonstrated", lambda seed: DEMONSTRATED)
+    monkeypatch.setattr(experiment, "demonstrated", lambda seed, interval_ticks: DEMONSTRATED)
     sequential, newest = BlocksRun(8, "sequential", 0).shown, BlocksRun(8, "newest", 0).shown
     assert (sequential.delay_ticks, sequential.interval_ticks) == (8, 8)
     assert (newest.delay_ticks, newest.interval_ticks) == (8, 1)
@@ -106,3 +106,16 @@ def test_marks_and_the_table(tmp_path, monkeypatch):
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert len(lines) == 1 + len(rows) + 1 and sum(line.startswith("blocks,1,") for line in lines) == 2
     assert (tmp_path / "f.png").stat().st_size > 5000
+
+
+def test_decisions_are_random_equally_often():
+    sequential, newest = (BlocksRun(70, arm, 0).epsilon.at(120_000) for arm in ("sequential", "newest"))
+    assert newest == pytest.approx(0.01) and (1 - sequential) ** 70 == pytest.approx(0.99)
+
+
+def test_a_seldom_expert_scores_less():
+    seldom, every = (
+        Mark(arm, 0, interval, episodes=1).play()[0] for arm, interval in ((experiment.SELDOM, 70), ("expert", 1))
+    )
+    assert seldom["delay"] == "70" and every["delay"] == "any"
+    assert seldom[experiment.RATE] < every[experiment.RATE] / 2

@@ -86,6 +86,19 @@ def test_values_of_the_environment_are_checked():
 def test_with_a_delay_the_first_ticks_have_no_decision():
     assert [m.decided_on for m in two_episodes().moments(2)] == [-1, 0, -1, 2, 3]
     assert [m.decided_on for m in two_episodes().moments(3)] == [-1, -1, -1, -1, 2]
+    assert [m.decided_on for m in two_episodes().moments(2, interval_ticks=2)] == [-1, 0, -1, 2, -1]
+
+
+def test_an_expert_that_acts_seldom():
+    env = gym.wrappers.TimeLimit(gym.make("CartPole-v1"), 5)
+    shown = hocket.demonstrate(env, lambda observation: 1, episodes=2, interval_ticks=2)
+    assert shown.actions.tolist() == [0, 1, 0, 1, 0] * 2
+    every = hocket.demonstrate(env, lambda observation: 0, episodes=1, interval_ticks=3, between=1)
+    assert every.actions.tolist() == [1, 1, 0, 1, 1]
+    with pytest.raises(ConfigurationError, match=r"between=2 is not in Discrete\(2\)"):
+        hocket.demonstrate(env, lambda observation: 0, episodes=1, between=2)
+    with pytest.raises(ConfigurationError, match="interval_ticks=0"):
+        hocket.demonstrate(env, lambda observation: 0, episodes=1, interval_ticks=0)
 
 
 class Noted:

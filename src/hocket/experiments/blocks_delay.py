@@ -11,12 +11,15 @@ ticks, with the large margin of Hester et al. 2018; then 240,000 ticks of its ow
 arm, with a quarter of demonstrations in every batch and the margin on them. Rewards are learned in units of 40 points,
 so that a single row at level 0 pays 1.
 
-- *sequential*: one worker; demonstrations are read with its delay and its interval, which is the delay;
+- *sequential*: one worker; its demonstrations are of an expert that acts as seldom as it does, and presses nothing
+  between. ε falls from 0.05 to 0.01 per decision, in *newest* per tick, which is the same: with equal ε per tick nearly
+  all decisions at a delay of 70 would be random;
 - *newest*: d staggered workers; the head is told the actions executed since, and sees the newest frame;
 - *forgotten* (delay 1): as *newest*, but the demonstrations are no part of the training after the first updates.
 
 At a delay of 1 the first two are identical and are played once. No button, chance and the expert, all without delay,
-are references.
+are references, and so is *seldom expert*, which acts every d ticks only. At 70 the sequential agent makes some 3,400
+transitions and learns from each about 400 times, as updates are equal per tick.
 
 A repeated action presses its button again (``fresh_press=True``): if a button had to be released first, one frame
 would not determine the expert's next action.
@@ -64,6 +67,7 @@ SEEDS = (0, 1, 2)
 ARMS = ("sequential", "newest")
 FORGOTTEN = "forgotten"
 MARKS = ("noop", "random", "expert")
+SELDOM = "seldom expert"
 TICKS = 240_000
 EPISODE_TICKS = 3600
 """A minute: the longest episode of a training, and the whole one of an evaluation."""
@@ -79,7 +83,7 @@ PRETRAIN_UPDATES = 4000
 SHOWN_EPISODES, RANDOM_SHARE = 4, 0.05
 SHARE = 0.25
 LEARNER = hocket.RoundRobin(update_every=4, warm_up=2000)
-ACTING = hocket.ActingOptions(epsilon=Linear(0.05, 0.01, 120_000))
+EPSILON, EPSILON_TICKS = (0.05, 0.01), 120_000
 REPLAY = hocket.ReplayOptions(capacity=100_000, reward_scale=1 / SCORE)
 EVALUATION = hocket.EvaluationOptions(every=24_000, episodes=5, max_ticks=1_000_000)
 RATE, LINES = "points_per_minute", "lines_cleared"
@@ -117,10 +121,15 @@ def small_network(*, delay: int = 1, newest: bool = False) -> QNetwork:
     return q_network(trunk, 32 * 9 * 9, len(PLAYED), hidden=256, **told)
 
 
-def demonstrated(seed: int) -> Demonstrations:
-    """Minutes of the expert's play."""
+def demonstrated(seed: int, interval_ticks: int) -> Demonstrations:
+    """Minutes of the play of an expert that acts every ``interval_ticks`` ticks."""
     return expert_demonstrations(
-        SHOWN_EPISODES, ticks=EPISODE_TICKS, seed=1000 + seed, random_share=RANDOM_SHARE, fresh_press=True
+        SHOWN_EPISODES,
+        ticks=EPISODE_TICKS,
+        seed=1000 + seed,
+        random_share=RANDOM_SHARE,
+        fresh_press=True,
+        interval_ticks=interval_ticks,
     )
 
 
@@ -151,12 +160,17 @@ class BlocksRun(OneSeed):
     @property
     def shown(self) -> hocket.DemonstrationOptions:
         """The demonstrations, as this arm would have decided them."""
+        interval = self.delay if self.arm == "sequential" else 1
         return hocket.DemonstrationOptions(
-            demonstrated(self.seed),
-            delay_ticks=self.delay,
-            interval_ticks=self.delay if self.arm == "sequential" else 1,
-            share=SHARE,
+            demonstrated(self.seed, interval), delay_ticks=self.delay, interval_ticks=interval, share=SHARE
         )
+
+    @property
+    def epsilon(self) -> Linear:
+        """By tick; of *sequential* so much that its decisions are random as often as those of *newest*."""
+        ticks = self.delay if self.arm == "sequential" else 1
+        first, last = (1 - (1 - rate) ** (1 / ticks) for rate in EPSILON)
+        return Linear(first, last, EPSILON_TICKS)
 
     @property
     def late(self) -> bool:
@@ -184,7 +198,7 @@ class BlocksRun(OneSeed):
             self.clock,
             ticks=self.ticks,
             learner=LEARNER,
-            acting=replace(ACTING, late_binding=self.late),
+            acting=hocket.ActingOptions(epsilon=self.epsilon, late_binding=self.late),
             replay=REPLAY,
             evaluation=EVALUATION,
             default=hocket.Fixed(NONE),
@@ -235,11 +249,18 @@ class Mark(OneSeed):
 
     arm: str
     seed: int
+    interval: int = 1
+    """Ticks between two actions, for the *seldom expert*: what a sequential agent could reach without delay."""
     episodes: int = MARK_EPISODES
 
     @property
     def cell(self) -> str:
-        return f"any-{self.arm}"
+        return f"{self.shown_delay}-{self.arm}"
+
+    @property
+    def shown_delay(self) -> str:
+        """As it is entered into the table."""
+        return "any" if self.interval == 1 else str(self.interval)
 
     def play(self) -> list[Row]:
         env = make_game()
@@ -248,10 +269,14 @@ class Mark(OneSeed):
             "noop": lambda observation: NONE,
             "random": lambda observation: int(rng.integers(len(PLAYED))),
             "expert": expert_policy(env),
+            SELDOM: expert_policy(env),
         }
-        shown = hocket.demonstrate(env, policies[self.arm], episodes=self.episodes, seed=self.seed)
+        shown = hocket.demonstrate(
+            env, policies[self.arm], episodes=self.episodes, seed=self.seed, interval_ticks=self.interval, between=NONE
+        )
         env.close()
-        known = {"game": GAME, "delay": "any", "arm": self.arm, "seed": self.seed, "kind": "final", "tick": 0}
+        known = {"game": GAME, "delay": self.shown_delay, "arm": self.arm, "seed": self.seed}
+        known |= {"kind": "final", "tick": 0}
         figures = {"mean_return": round(float(shown.returns.mean()), 4), "episodes": shown.episodes}
         run = {"coverage": 1.0, "delay_mean": 1.0, "updates": 0, "ticks": len(shown.actions)}
         rate = points_per_minute(float(shown.rewards.sum()), len(shown.rewards))
@@ -265,6 +290,7 @@ def tasks() -> list[BlocksRun | Mark]:
         every += [BlocksRun(1, "newest", seed), BlocksRun(1, FORGOTTEN, seed)]
         every += [BlocksRun(delay, arm, seed) for delay in DELAYS[1:] for arm in ARMS]
         every += [Mark(arm, seed) for arm in MARKS]
+        every += [Mark(SELDOM, seed, delay) for delay in DELAYS[1:]]
     return every
 
 
@@ -272,11 +298,11 @@ def collect(rows: list[Row]) -> None:
     """Write the table and draw the figure."""
     alike = [row for row in rows if row["delay"] == "1" and row["arm"] == "newest"]
     every = [*rows, *({**row, "arm": "sequential"} for row in alike)]
-    delays, arms = [*map(str, DELAYS), "any"], [*ARMS, FORGOTTEN, *MARKS]
+    delays, arms = [*map(str, DELAYS), "any"], [*ARMS, SELDOM, FORGOTTEN, *MARKS]
     every.sort(key=lambda row: (delays.index(row["delay"]), arms.index(row["arm"])))
     write_rows(TABLE, every, ("game", "delay", "arm", "seed", *COLUMNS))
     title = "Hocket Blocks (delay-only, virtual)"
-    shown: dict[str, Any] = {"arms": ARMS, "references": MARKS, "games": (GAME,), "column": RATE}
+    shown: dict[str, Any] = {"arms": (*ARMS, SELDOM), "references": MARKS, "games": (GAME,), "column": RATE}
     draw_against_delay(every, FIGURE, title=title, meaning="points a minute", **shown)
     for kind in KINDS:
         print(against_delay(every, **shown, kind=kind), end="\n\n")

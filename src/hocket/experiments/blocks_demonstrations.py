@@ -20,7 +20,7 @@ import hocket
 from hocket.envs import make_env
 from hocket.envs.gameboy import GameBoyEnv
 from hocket.envs.gameboy.blocks_expert import BlocksExpert
-from hocket.envs.gameboy.buttons import PLAYED
+from hocket.envs.gameboy.buttons import NONE, PLAYED
 from hocket.envs.registration import BLOCKS_ID
 from hocket.errors import ConfigurationError
 
@@ -57,7 +57,13 @@ def expert_policy(env: gym.Env[Any, Any], *, random_share: float = 0.0, seed: in
 
 
 def expert_demonstrations(
-    episodes: int, *, ticks: int = TICKS, seed: int = 0, random_share: float = 0.0, fresh_press: bool = False
+    episodes: int,
+    *,
+    ticks: int = TICKS,
+    seed: int = 0,
+    random_share: float = 0.0,
+    fresh_press: bool = False,
+    interval_ticks: int = 1,
 ) -> hocket.Demonstrations:
     """Record episodes of the expert.
 
@@ -67,6 +73,7 @@ def expert_demonstrations(
         seed: seed of the first reset and of the random actions.
         random_share: see `expert_policy`.
         fresh_press: option of the environment.
+        interval_ticks: as of `hocket.demonstrate`; the other ticks press nothing.
 
     Raises:
         ConfigurationError: if a number is out of range.
@@ -76,7 +83,9 @@ def expert_demonstrations(
     env = gym.wrappers.TimeLimit(make_env(BLOCKS_ID, fresh_press=fresh_press), ticks)
     try:
         policy = expert_policy(env, random_share=random_share, seed=seed)
-        return hocket.demonstrate(env, policy, episodes=episodes, seed=seed)
+        return hocket.demonstrate(
+            env, policy, episodes=episodes, seed=seed, interval_ticks=interval_ticks, between=NONE
+        )
     finally:
         env.close()
 
@@ -89,6 +98,7 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=TICKS, help="most ticks of an episode")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--random-share", type=float, default=0.0, help="share of ticks with a random action instead")
+    parser.add_argument("--interval", type=int, default=1, help="ticks between two actions, for --rule sequential")
     parser.add_argument("--fresh-press", action="store_true", help="with --env-args fresh_press=True in training")
     options = parser.parse_args()
     try:
@@ -98,6 +108,7 @@ def main() -> None:
             seed=options.seed,
             random_share=options.random_share,
             fresh_press=options.fresh_press,
+            interval_ticks=options.interval,
         )
         shown.save(options.out)
     except ConfigurationError as error:

@@ -86,7 +86,13 @@ class Demonstrations:
         return sums
 
     def moments(
-        self, delay_ticks: int = 1, *, told: gym.spaces.Discrete | None = None, pending: int = 0, newest: bool = False
+        self,
+        delay_ticks: int = 1,
+        *,
+        interval_ticks: int = 1,
+        told: gym.spaces.Discrete | None = None,
+        pending: int = 0,
+        newest: bool = False,
     ) -> Iterator[Moment]:
         """Every tick as a learner sees it, if each action was decided ``delay_ticks`` ticks before it was executed.
 
@@ -95,6 +101,7 @@ class Demonstrations:
 
         Args:
             delay_ticks: at least 1.
+            interval_ticks: only an episode's ticks that are multiples of it execute a decision.
             told: the action space, if the agent is told pending actions. Those between an observation and its action
                 are all known, as they are to a head that runs late.
             pending: how many it is told.
@@ -105,7 +112,8 @@ class Demonstrations:
 
         def inputs(tick: int) -> tuple[int, PendingActions, int]:
             """The inputs of the action of ``tick``: an observation, pending actions, the newest observation."""
-            decided_on = tick - delay_ticks if tick - delay_ticks >= first_tick else -1
+            due = not (tick - first_tick) % interval_ticks and tick - delay_ticks >= first_tick
+            decided_on = tick - delay_ticks if due else -1
             known = NOTHING_PENDING
             if told is not None:
                 known = np.full(pending, int(told.n), np.int64)
@@ -181,6 +189,8 @@ def demonstrate(
     episodes: int,
     seed: int = 0,
     most_ticks: int = MOST_TICKS,
+    interval_ticks: int = 1,
+    between: int | None = None,
 ) -> Demonstrations:
     """Play whole episodes, an action for every observation. The world waits.
 
@@ -190,16 +200,23 @@ def demonstrate(
         episodes: how many.
         seed: of the first reset.
         most_ticks: after so many ticks the episode is truncated, and no other begins.
+        interval_ticks: only an episode's ticks that are multiples of it execute the policy's action, as those of a
+            sequential agent do. The policy is called in all of them.
+        between: the action of the other ticks; the first of the action space if None.
 
     Raises:
         ConfigurationError: if something does not fit.
         EnvError: if the environment gives something else than it declares.
     """
     check_spaces(env)
-    for name, value in (("episodes", episodes), ("most_ticks", most_ticks)):
+    for name, value in (("episodes", episodes), ("most_ticks", most_ticks), ("interval_ticks", interval_ticks)):
         check_whole(name, value, example=1, numpy=True)
     if not isinstance(env.action_space, gym.spaces.Discrete):
         raise ConfigurationError(f"demonstrations are of Discrete actions, not {env.action_space}")
+    if between is None:
+        between = int(env.action_space.start)
+    elif not env.action_space.contains(between):
+        raise ConfigurationError(f"between={between!r} is not in {env.action_space}; give an action, or leave it out")
     observations: list[Any] = []
     rows: list[tuple[int, float, bool, bool]] = []
     checked = CheckedEnv(env)
@@ -207,8 +224,11 @@ def demonstrate(
         observation, _ = checked.reset(seed=seed if episode == 0 else None)
         observations.append(np.array(observation))
         ended = False
+        tick = 0
         while not ended:
+            tick += 1
             action = int(policy(np.array(observation)))  # the environment's own buffer, which a policy may change
+            action = between if tick % interval_ticks else action
             observation, reward, terminated, truncated, _ = checked.step(action)
             truncated = truncated or len(rows) + 1 == most_ticks
             ended = terminated or truncated

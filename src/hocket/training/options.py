@@ -92,8 +92,9 @@ class DemonstrationOptions:
     Args:
         demonstrations: of the same environment.
         delay_ticks: as if each action had been decided so long before it was executed.
-        interval_ticks: as if decisions were so far apart, as those of a sequential agent are: transitions span so many
-            ticks. Every tick of the demonstrations begins one.
+        interval_ticks: as if decisions were so far apart, as those of a sequential agent are: only an episode's ticks
+            that are multiples of it execute one. Record them so (`hocket.demonstrate` with ``interval_ticks``): the
+            values learned from actions of every tick are those of an agent that decides at every tick.
         share: of the demonstrations in every batch of a training, in (0, 1).
 
     Raises:

@@ -92,7 +92,7 @@ def demonstration_replay(
 ) -> Replay:
     """A replay of the transitions that an agent with ``network`` would have made of ``shown``; to be closed.
 
-    Each tick begins a transition, of ``algorithm.n_step`` intervals.
+    Each decision begins a transition, of ``algorithm.n_step`` decisions.
 
     Raises:
         ConfigurationError: if the demonstrations do not fit the environment, or hold no transition.
@@ -121,12 +121,19 @@ def demonstration_replay(
             first_action=int(actions.start),
             stacked=stacked,
             rewards=options.rewards,
-            n_step=algorithm.n_step * shown.interval_ticks,
+            n_step=algorithm.n_step,
             unknown=int(actions.n),
         )
         collector.began(observations[0])
         told = actions if network.pending else None
-        for moment in demonstrations.moments(shown.delay_ticks, told=told, pending=network.pending, newest=newest):
+        moments = demonstrations.moments(
+            shown.delay_ticks,
+            interval_ticks=shown.interval_ticks,
+            told=told,
+            pending=network.pending,
+            newest=newest,
+        )
+        for moment in moments:
             collector.ticked(moment)
         if collector.error is not None:
             raise ConfigurationError(collector.error)

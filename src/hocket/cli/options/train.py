@@ -91,7 +91,8 @@ class TrainArguments(ActingArguments):
     demonstration_delay: int = 1
     """Delay in ticks that --demonstrations are read with, as if they had been played under it."""
     demonstration_interval: int = 1
-    """Ticks between two decisions that --demonstrations are read with: the delay for --rule sequential."""
+    """Ticks between two decisions that --demonstrations are read with: the delay for --rule sequential, if they were
+    recorded so."""
     demonstration_share: float = 0.25
     """Share of --demonstrations in every batch of the training; 0 forgets them after the pre-training."""
     pretrain_updates: int = 16_000
