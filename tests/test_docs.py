@@ -256,6 +256,14 @@ def test_links_lead_somewhere(page):
             assert there.is_relative_to(ROOT / "docs"), f"{target} is no part of the site"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_are_included_by_marks_that_mkdocs_reads(page):
+    for line in page.read_text().splitlines():
+        if line.strip().startswith("--8"):
+            assert (match := re.fullmatch(r'--8<-- "(.+)"', line)), line
+            assert (ROOT / match[1]).exists()
+
+
 @pytest.mark.parametrize("script", sorted((ROOT / "docs" / "diagrams").glob("*.py")), ids=name)
 def test_diagrams_are_what_the_code_does(script):
     """The committed pictures equal those that their script draws."""

@@ -55,6 +55,7 @@ def draw_against_delay(
     column: str = "mean_return",
     meaning: str = "mean return of an episode",
     ceiling: str | None = None,
+    hz: int = 60,
 ) -> None:
     """Returns against delay: a column a game, greedy play above and training below.
 
@@ -65,6 +66,7 @@ def draw_against_delay(
         column: the column that is drawn.
         meaning: its label.
         ceiling: an arm that does not learn, drawn for the games that have it, on a logarithmic axis.
+        hz: ticks a second.
     """
     plt = _pyplot()
     delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
@@ -106,7 +108,7 @@ def draw_against_delay(
             if place == 0:
                 axis.set_ylabel(f"{meaning}\n({circumstances})")
             if line == 1:
-                axis.set_xlabel("delay of an inference, ticks of 1/60 s")
+                axis.set_xlabel(f"delay of an inference, ticks of 1/{hz} s")
     axes[0][0].legend(fontsize=8)
     seeds = len({row["seed"] for row in rows if row["arm"] in arms})
     figure.suptitle(f"{title}\nmean and 95 % interval, {_seeds(seeds)}", fontsize=11)
