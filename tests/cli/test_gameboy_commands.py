@@ -26,10 +26,10 @@ from cartridge import HELD, cartridge
 from hocket import Demonstrations
 from hocket.cli.options.acting import parse_env_args
 from hocket.cli.player import play_command, terminal
+from hocket.cli.player.game_window import GameWindow
 from hocket.cli.player.play_command import PlayArguments
 from hocket.cli.player.recording import Recording
 from hocket.cli.player.screens import Keys
-from hocket.cli.player.window import Window
 from hocket.envs.gameboy import Button, GameBoyEnv, Tetris
 from hocket.envs.gameboy.buttons import NONE
 from hocket.errors import ConfigurationError
@@ -255,7 +255,7 @@ def display(monkeypatch):
 
 
 def test_a_window_reads_the_pressed_keys(display):
-    screen = Window()
+    screen = GameWindow()
     sdl = screen._sdl
 
     def key(kind, code, repeat=0):
@@ -281,7 +281,7 @@ def test_a_window_reads_the_pressed_keys(display):
 
 
 def test_a_window_shows_the_picture(display):
-    screen = Window()
+    screen = GameWindow()
     with screen:
         picture = np.random.default_rng(0).choice(np.array([0, 85, 255], np.uint8), (144, 160))
         screen.draw(picture, "score")

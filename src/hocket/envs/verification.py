@@ -69,7 +69,7 @@ def verify_snapshot(make_env: Callable[[], Env], *, steps: int = 50, seed: int =
         return None
     finally:
         for env in made:
-            with contextlib.suppress(Exception):  # an environment that fails to close tells nothing of its snapshots
+            with contextlib.suppress(Exception):  # an environment may fail to close, and its snapshots be right
                 env.close()
         set_global_states(chance)
 

@@ -98,7 +98,7 @@ def make_game() -> gym.Env[Any, Any]:
 
 
 class GameAfterGame(gym.Wrapper[Any, Any, Any, Any]):
-    """Goes on with the next game where one is over."""
+    """Begins the next game where one is over."""
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         observation, reward, over, truncated, info = super().step(action)

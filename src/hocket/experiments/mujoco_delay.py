@@ -5,8 +5,8 @@
 
 InvertedDoublePendulum-v5 (100,000 ticks) and HalfCheetah-v5 (300,000) at their own 20 Hz, with delays of 1, 5 and 25
 ticks; a worker a tick, so every tick but an episode's first d - 1 has an action of the network. In those β applies no
-force, or in *newest* the head acts alone. Soft actor-critic with the published settings (Haarnoja et al. 2018: two layers of 256 units, batches
-of 256, an update a tick), after 5,000 ticks at random. Arms at a delay of d ticks:
+force, or in *newest* the head acts alone. Soft actor-critic with the published settings (Haarnoja et al. 2018: two
+layers of 256 units, batches of 256, an update a tick), after 5,000 ticks at random. Arms at a delay of d ticks:
 
 - *blind*: the actor sees the observation of d ticks ago and nothing else, and so do the critics;
 - *actions*: the head is told the d - 1 actions executed since (late binding): the augmented state of the literature;

@@ -182,13 +182,13 @@ def test_lost_workers_come_back_after_pauses_that_grow(monkeypatch):
     """One worker that ends at each call is replaced at once, then after 0.1 s and 0.2 s."""
     executor = hocket.Processes().executor(job(Trouble("exits"), workers=1), None)
     ordered = []
-    order = executor._keeper.order
+    order = executor._supervisor.order
 
     def ordering(worker, pause_s):
         ordered.append(pause_s)
         order(worker, pause_s)
 
-    monkeypatch.setattr(executor._keeper, "order", ordering)
+    monkeypatch.setattr(executor._supervisor, "order", ordering)
     try:
         executor.launch()
         for inference in range(3):

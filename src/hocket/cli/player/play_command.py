@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from hocket.cli import console
 from hocket.cli.options.acting import parse_env_args
 from hocket.cli.player import terminal
+from hocket.cli.player.game_window import GameWindow, has_display
 from hocket.cli.player.recording import Recording
 from hocket.cli.player.screens import Screen
-from hocket.cli.player.window import Window, has_display
 from hocket.core.cadence import exact_hz
 from hocket.drivers.loop_thread import Interrupt, between_ticks
 from hocket.envs import make_env
@@ -119,7 +119,7 @@ def _screen(options: PlayArguments) -> Screen:
     if terminal.is_terminal() and not options.window:
         return terminal.Terminal()
     if has_display():
-        return Window()
+        return GameWindow()
     raise ConfigurationError(
         "hocket play needs a terminal or a display: here "
         + ("there is no display" if options.window else "input or output is no terminal, and there is no display")

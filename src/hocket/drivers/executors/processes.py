@@ -92,7 +92,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._closed = False
         self._next = 0
         self._losses = 0  # workers lost since the last answer
-        self._keeper = WorkerSupervisor(
+        self._supervisor = WorkerSupervisor(
             spawn=self._spawn,
             starting=self._starting,
             failed=self._failed,
@@ -168,7 +168,7 @@ class ProcessExecutor(RealtimeExecutor):
     def add_worker(self, now_ns: int) -> None:
         worker = self._next
         self._next += 1
-        self._keeper.order(worker, restart_pause_s(self._losses, self._job.workers))
+        self._supervisor.order(worker, restart_pause_s(self._losses, self._job.workers))
 
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
@@ -299,7 +299,7 @@ class ProcessExecutor(RealtimeExecutor):
             return
         self._closed = True
         self._learning.close()
-        self._keeper.close()
+        self._supervisor.close()
         processes = [worker.process for worker in self._by_slot.values()]
         for worker in self._by_slot.values():
             self._mailbox.request[worker.slot] = STOP

@@ -80,7 +80,7 @@ class WorkerSupervisor:
         self._watched: dict[int, WorkerProcess] = {}  # by sentinel
         self._bell, self._ring = Pipe(duplex=False)
         self._closing = False
-        self._thread = Thread(target=self._keep, name="hocket-keeper", daemon=True)
+        self._thread = Thread(target=self._keep, name="hocket-supervisor", daemon=True)
 
     def order(self, worker: int, pause_s: float = 0.0) -> None:
         """Start a process for ``worker`` in ``pause_s`` seconds."""

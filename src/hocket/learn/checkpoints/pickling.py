@@ -62,7 +62,7 @@ class _Pickler(pickle.Pickler):
     def __init__(self, file: io.BytesIO, apart: Mapping[str, object]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._names = {id(value): name for name, value in apart.items()}
-        self._kept = dict(apart)  # an id says nothing of an object that is gone
+        self._kept = dict(apart)  # the id of an object that is gone may be another's
 
     def persistent_id(self, value: Any) -> str | None:
         return self._names.get(id(value))

@@ -120,7 +120,7 @@ class Saver:
         except CheckpointError as error:
             self.failures.append(str(error))
 
-    # -- the keeper's thread ---------------------------------------------------------------------------------
+    # -- the supervisor's thread -----------------------------------------------------------------------------
 
     def _keep(self) -> None:
         while not self._one_process():

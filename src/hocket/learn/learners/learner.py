@@ -1,7 +1,7 @@
 """One learner of weights that others learn as well: sample, snapshot, gradient, and the step in its turn.
 
 Asynchronous: between snapshot and step others may have taken theirs. How many is the update's *staleness*. One alone
-is never stale. It runs in a process of its own (``learner_processes.py``) or wherever else `Learner.update` is called.
+is never stale. It runs in a process of its own (``process.py``) or wherever else `Learner.update` is called.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ class LearnerProcesses:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # -- the keeper's thread ---------------------------------------------------------------------------------
+    # -- the supervisor's thread -----------------------------------------------------------------------------
 
     def _keep(self) -> None:
         try:

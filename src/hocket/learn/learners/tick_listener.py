@@ -71,7 +71,7 @@ class LearningListener:
     def look(self) -> None:
         """Warn of new failures."""
         if self.error is not None:
-            self._warn(self.error, f"learning stopped by tick {self._collector.tick}, acting went on: {self.error}")
+            self._warn(self.error, f"learning stopped by tick {self._collector.tick}, acting continues: {self.error}")
         for text in (*self.learning.failures, *(self._saver.failures if self._saver is not None else ())):
             self._warn(text, text)
 

@@ -6,7 +6,7 @@ rewards included), γ^n, and the next state as the policy saw it.
 
 **The later decision** is the next one whose inputs show the action: an observation that is not older than the tick that
 executed it, a newest observation that is not, or its code among the pending actions. The value of an earlier decision
-cannot depend on the action, so it says nothing of what the action led to. A policy that is told the executed actions
+cannot depend on the action, so it does not show what the action led to. A policy that is told the executed actions
 (late binding) or the newest observation, and the sequential loop, learn from one decision to the next. One that is told
 neither learns over as many decisions as its delay has ticks.
 

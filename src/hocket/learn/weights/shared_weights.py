@@ -9,7 +9,7 @@ only one that writes there again, the copy is whole; else it copies anew. Reader
 for them. Writers exclude each other with a lock of the kernel's, which a dead one gives back; what it left
 half-done is no version, and the next writer makes it anew.
 
-How a step of an optimiser is taken on these blocks is in ``steps.py``.
+How a step of an optimiser is taken on these blocks is in ``shared_step.py``.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def has_display() -> bool:
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"))
 
 
-class Window(AbstractContextManager["Window"]):
+class GameWindow(AbstractContextManager["GameWindow"]):
     """The screen, four times as large, the text in the title.
 
     Raises:
