@@ -48,6 +48,16 @@ def _fork_server(request):
 
 
 @pytest.fixture
+def short_race(monkeypatch):
+    """Plans that end long before their time limit, so that they are the same on a busy machine."""
+    from hocket.analysis import race
+
+    monkeypatch.setattr(race, "LOOK_TICKS", 400)
+    monkeypatch.setattr(race, "PROMISING_TICKS", 1000)
+    monkeypatch.setattr(race, "FINALS", ((4, 2000), (2, 4000)))
+
+
+@pytest.fixture
 def programs(monkeypatch):
     """The programs that the test has started with `subprocess`."""
     started, usual = [], subprocess.Popen.__init__

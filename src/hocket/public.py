@@ -88,7 +88,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.latency.laws": "Measured",
             "hocket.analysis.plan": "Plan Source",
             "hocket.analysis.forecast": "Forecast",
-            "hocket.analysis.decomposition": "Counterfactual Losses Estimate",
+            "hocket.analysis.decomposition": "Counterfactual Losses",
+            "hocket.analysis.estimates": "Estimate",
             "hocket.analysis.predictability": "Predictability",
         },
     },
@@ -189,6 +190,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
                 "LatencyModel Independent Sampler Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing"
             ),
             "hocket.latency.contention": "Crowded",
+            "hocket.latency.replayed": "Replayed law_of_file",
             "hocket.latency.stratified": "Typical",
         },
     },

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 import hocket
-from hocket.analysis.decomposition import At, _losses
+from hocket.analysis import Estimate
+from hocket.analysis.decomposition import At
 from hocket.envs import make_env
+from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 from hocket.results.metrics import Metrics
 from hocket.running.setup import set_up
@@ -19,6 +21,10 @@ def at(ticks, hz=10):
 
 def same(observation):
     return int(observation[0])
+
+
+def balanced(o):
+    return int(o[2] + 0.3 * o[3] + 0.02 * o[0] + 0.05 * o[1] > 0)
 
 
 def test_a_ring_without_chance_by_hand():
@@ -71,10 +77,7 @@ def _blind(table, actions, pending):
 @pytest.mark.slow
 def test_losses_per_episode():
     # A late push loses a cart's balance, though every tick pays 1.
-    def balance(o):
-        return int(o[2] + 0.3 * o[3] + 0.02 * o[0] + 0.05 * o[1] > 0)
-
-    found = hocket.decompose(lambda: make_env("CartPole-v1"), balance, hocket.Sequential(), at(3, 50), runs=3)
+    found = hocket.decompose(lambda: make_env("CartPole-v1"), balanced, hocket.Sequential(), at(3, 50), runs=5)
     assert found.per_tick.realtime_regret.mean == 0
     assert found.per_episode.free.mean == 500 and found.per_episode.achieved.mean < 20
     assert found.per_episode.inaction_regret.mean > 400
@@ -90,7 +93,7 @@ def test_chance_is_the_same_in_all_three():
             return super().reset(seed=seed, options=options)
 
     hocket.decompose(
-        lambda: Watched(make_env("CartPole-v1")), lambda o: 1, hocket.Sequential(), at(2, 50), ticks=100, runs=2
+        lambda: Watched(make_env("CartPole-v1")), lambda o: 1, hocket.Sequential(), at(2, 50), ticks=100, runs=5
     )
     starts = [i for i, seed in enumerate(seeds) if seed == seeds[0]]
     assert len(starts) == 3  # each of the three starts the first run alike
@@ -103,7 +106,7 @@ def test_chance_is_the_same_in_all_three():
 @pytest.mark.slow
 def test_instant_inference_loses_nothing():
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.001))
-    found = hocket.decompose(lambda: make_env("Pendulum-v1"), lambda o: [o[1]], hocket.TickDispatch(1), clock, runs=2)
+    found = hocket.decompose(lambda: make_env("Pendulum-v1"), lambda o: [o[1]], hocket.TickDispatch(1), clock, runs=5)
     assert found.per_tick.realtime_regret.mean == 0 and found.coverage == 1
     assert found.per_episode.realtime_regret.mean == 0
 
@@ -111,7 +114,7 @@ def test_instant_inference_loses_nothing():
 def test_of_a_chunk_the_first_action_is_prompt():
     world = ring(4, 1.0)
     policy = hocket.FunctionPolicy(lambda o: [(same(o) + step) % 4 for step in range(3)], chunk_length=3)
-    found = hocket.decompose(lambda: TabularEnv(world), policy, hocket.TickDispatch(1), at(2), ticks=100, runs=2)
+    found = hocket.decompose(lambda: TabularEnv(world), policy, hocket.TickDispatch(1), at(2), ticks=100, runs=5)
     assert found.per_tick.free.mean == 1 and 0 < found.coverage < 1
     # Fresh at the same ticks; of the others some are right by chance.
     assert found.per_tick.undelayed.mean >= found.coverage
@@ -123,13 +126,13 @@ def test_pending_actions():
         return same(observation)
 
     policy = hocket.FunctionPolicy(wary, pending=2)
-    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(2), at(2), ticks=100, runs=2)
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(2), at(2), ticks=100, runs=5)
     assert found.per_tick.free.mean == 1
 
 
 def test_two_stages():
     policy = hocket.TwoStage(same, lambda features: features, head_s=0.01)
-    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(3), at(2), ticks=200, runs=2)
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(3), at(2), ticks=200, runs=5)
     assert found.per_tick.free.mean == 1 and found.per_tick.undelayed.mean > 0.97
 
 
@@ -140,18 +143,130 @@ def test_the_rule_acts_at_its_ticks():
     assert ran.tick[ran.fresh].tolist() == list(ticks) and set(ran.delay_ticks[ran.fresh]) == {1}
 
 
-def test_intervals_by_hand():
-    # Two runs, paired differences 1 and 3: resamples have means 1, 2 and 3, the outer ones a quarter of the time each.
-    found = _losses(np.array([[2.0, 1.0, 1.0], [6.0, 3.0, 3.0]]), seed=0)
-    assert (found.inaction_regret.mean, found.inaction_regret.low, found.inaction_regret.high) == (2, 1, 3)
-    assert (found.delay_regret.mean, found.delay_regret.low, found.delay_regret.high) == (0, 0, 0)
+def lands_late(lengths):
+    """A world that pays 1 a tick; its k-th episode lasts ``lengths[k % len(lengths)]`` ticks."""
+
+    class World(NullEnv):
+        def __init__(self):
+            super().__init__()
+            self.number, self.left = -1, 0
+
+        def reset(self, *, seed=None, options=None):
+            self.number += 1
+            self.left = lengths[self.number % len(lengths)]
+            return super().reset(seed=seed, options=options)
+
+        def step(self, action):
+            self.left -= 1
+            observation, _, _, _, info = super().step(action)
+            return observation, 1.0, self.left == 0, False, info
+
+    return World
+
+
+def prompt_losses(make, ticks, runs=5, **more):
+    return hocket.decompose(make, lambda o: 0, hocket.TickDispatch(1), at(1), ticks=ticks, runs=runs, **more)
+
+
+def test_only_episodes_that_ended_count():
+    # 3 + 3 ticks have ended by tick 8. The third began by then, so it is played to its end; a fourth would be too late.
+    found = prompt_losses(lands_late([3]), ticks=8)
+    assert found.episodes == (15, 15, 15) and found.unfinished == 0
+    assert found.per_episode.free.mean == found.per_episode.achieved.mean == 3
+    assert found.per_tick.free.mean == 1 and found.ticks == 8
+
+
+def test_an_episode_that_does_not_end_is_left_out_and_said():
+    # 2 ticks, then 1000: eight more ticks are not enough.
+    found = prompt_losses(lands_late([2, 1000]), ticks=8)
+    assert found.episodes == (5, 5, 5) and found.unfinished == 15
+    assert found.per_episode.free.mean == 2
+    assert "Left out: 15 episodes" in str(found)
+
+
+def test_without_an_end_there_are_no_figures_by_episode():
+    found = prompt_losses(lands_late([1000]), ticks=8)
+    assert found.per_episode is None and "No figures an episode" in str(found)
+
+
+def test_a_cart_cannot_exceed_its_limit():
+    # 700 ticks are one episode of 500 and a part of the next, which is played to its end.
+    found = hocket.decompose(
+        lambda: make_env("CartPole-v1"), balanced, hocket.TickDispatch(1), at(1, 50), ticks=700, runs=5
+    )
+    assert found.per_episode.free.mean == 500 and found.episodes == (10, 10, 10)
+    assert found.per_episode.achieved.mean <= 500
+    # Ten episodes that were alike do not prove that no other falls short: 0.05^(1/10) = 0.741.
+    assert found.per_episode.free.low == pytest.approx(500 * 0.741, abs=0.1)
+    assert found.per_episode.free.high == 500
+    # But the three took the same actions at every tick.
+    assert found.per_episode.realtime_regret == found.per_tick.realtime_regret == Estimate(0, 0, 0)
+    assert "Every tick paid +1" in str(found)
+
+
+def climbing(o):
+    return 2 if o[1] > 0 else 0
+
+
+def across_the_lake(o):
+    return (0, 3, 3, 3, 0, 0, 0, 0, 3, 1, 0, 0, 0, 2, 1, 0)[int(np.argmax(o))]
+
+
+def leaning(o):
+    return int(o[2] > 0)
+
+
+# The policy, the ticks of a run, and the episodes that give the environment's own mean reward.
+WORLDS = {
+    "CartPole-v1": (leaning, 100, 4000),
+    "MountainCar-v0": (climbing, 200, 1000),
+    "FrozenLake-v1": (across_the_lake, 100, 8000),
+}
+
+
+def world(name):
+    env = gym.make(name)
+    return gym.wrappers.FlattenObservation(env) if name == "FrozenLake-v1" else env
+
+
+def own_reward(env, policy, episodes):
+    """The mean reward of an episode, played step by step."""
+    total = 0.0
+    for seed in range(episodes):
+        observation, _ = env.reset(seed=10**6 + seed)
+        over = False
+        while not over:
+            observation, reward, terminated, truncated, _ = env.step(policy(observation))
+            total += reward
+            over = terminated or truncated
+    return total / episodes
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_interval_of_an_episode_holds_the_truth_in_93_of_100(name):
+    policy, ticks, episodes = WORLDS[name]
+    truth = own_reward(world(name), policy, episodes)
+    held = 0
+    for number in range(100):
+        found = hocket.decompose(
+            lambda: world(name), policy, hocket.Sequential(), at(2, 50), ticks=ticks, runs=5, seed=100 * number
+        )
+        held += found.per_episode.free.low <= truth <= found.per_episode.free.high
+        assert found.unfinished == 0
+    assert held >= 93
+
+
+def test_few_runs_are_refused_with_the_reason():
+    with pytest.raises(ConfigurationError, match="runs=2 must be a whole number from 5; try 20"):
+        prompt_losses(lands_late([3]), ticks=8, runs=2)
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"clock": hocket.Realtime(hz=60)}, "cannot repeat a run"),
-        ({"runs": 1}, "runs=1"),
+        ({"runs": 4}, "runs=4"),
         ({"ticks": 0}, "ticks=0"),
     ],
 )
@@ -161,7 +276,7 @@ def test_mismatches_are_refused(more, words):
         hocket.decompose(lambda: TabularEnv(ring(3, 1.0)), same, **options)
 
 
-@pytest.mark.parametrize("finished", [0, 1, 2, 3])
+@pytest.mark.parametrize("finished", [0, 1, 4, 5, 6])
 @pytest.mark.parametrize("ends", ["signal", "error"])
 def test_whatever_ends_it_keeps_the_finished_runs(finished, ends):
     class Ending(gym.Wrapper):
@@ -169,7 +284,7 @@ def test_whatever_ends_it_keeps_the_finished_runs(finished, ends):
 
         def reset(self, **options):
             self.resets += 1
-            if self.resets == 3 * finished + 2:  # in the second of three runs
+            if self.resets == 3 * finished + 2:  # in the second of the next three
                 if ends == "error":
                     raise RuntimeError("unplugged")
                 signal.raise_signal(signal.SIGTERM)
@@ -179,8 +294,8 @@ def test_whatever_ends_it_keeps_the_finished_runs(finished, ends):
         return hocket.decompose(make_env, same, hocket.TickDispatch(2), at(2), ticks=50, runs=runs)
 
     with pytest.raises(KeyboardInterrupt if ends == "signal" else RuntimeError) as caught:
-        found(lambda: Ending(TabularEnv(ring(4, 1.0))), 4)
+        found(lambda: Ending(TabularEnv(ring(4, 1.0))), 7)
     if ends == "signal":
         assert caught.value.signal is signal.SIGTERM
     kept = getattr(caught.value, "result", None)
-    assert kept == (found(lambda: TabularEnv(ring(4, 1.0)), finished) if finished > 1 else None)
+    assert kept == (found(lambda: TabularEnv(ring(4, 1.0)), finished) if finished > 4 else None)

@@ -1,35 +1,38 @@
 import math
 import time
+from functools import partial
 
 import pytest
 
 import hocket
+from hocket.bench.laws import Autoregressive
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 
 
-def quick(source, hz=60, **more):
-    return hocket.plan(source, hz, limit_s=2, **more)
+@pytest.fixture
+def quick(short_race):
+    return partial(hocket.plan, hz=60, limit_s=60)
 
 
 @pytest.mark.slow
-def test_constant_times():
+def test_constant_times(quick):
     made = quick(hocket.Constant(0.195), update_s=0.09)  # 11.7 ticks
     assert made.workers_needed == 12 and made.recommended.workers == 12
     assert made.recommended.coverage > 0.99 and made.recommended.delay_mean == pytest.approx(12, abs=0.1)
     assert made.learners == 6  # 5.4 ticks of updates, an action a tick
     assert "N = 12" in str(made) and "Regret 0.10" in made.why  # 1 − 0.99^11
-    assert {one.workers for one in made.forecasts} == {1, 12, 13, 15, 18, 24}
+    assert {one.workers for one in made.forecasts} >= {1, 12, 13, 15, 18, 24}
 
 
 @pytest.mark.slow
-def test_inferences_within_a_tick_need_nothing_special():
+def test_inferences_within_a_tick_need_nothing_special(quick):
     made = quick(hocket.Constant(0.01))
     assert isinstance(made.recommended.rule, hocket.Sequential) and made.recommended.regret_per_tick == 0
 
 
 @pytest.mark.slow
-def test_budgets_and_numbers():
+def test_budgets_and_numbers(quick):
     made = quick(hocket.Constant(0.195), workers=(6, 12), cores=7)
     assert made.recommended.workers == 6 and "exceed the budget" in made.why
     assert {one.workers for one in made.forecasts} == {1, 6, 12}
@@ -38,21 +41,53 @@ def test_budgets_and_numbers():
 
 
 @pytest.mark.slow
-def test_rules_of_ones_own():
+def test_rules_of_ones_own(quick):
     made = quick(hocket.Constant(0.195), workers=(12,), rules=lambda n: [hocket.TickDispatch(n, hold=False)])
     assert [one.rule for one in made.forecasts] == [hocket.TickDispatch(12, hold=False)]
 
 
 @pytest.mark.slow
-def test_a_file_of_times(tmp_path):
+def test_a_file_of_times(quick, tmp_path):
     (tmp_path / "times.txt").write_text("0.1\n0.11\n0.12\n")
     made = quick(tmp_path / "times.txt", workers=(7,))
     assert made.inference[""]["longest_s"] == pytest.approx(0.12)
     assert made.workers_needed == 8  # 7.2 ticks
 
 
+def test_a_time_limit_is_kept(tmp_path):
+    # One inference takes 60,000 ticks, so that the forecasts are for up to 600 workers.
+    (tmp_path / "times.txt").write_text("0.001\n" * 999 + "1000\n")
+    began_s = time.process_time()
+    made = hocket.plan(tmp_path / "times.txt", 60, limit_s=2)
+    assert time.process_time() - began_s < 4
+    assert "One time, 1000 s, is 100% of the sum" in str(made)
+
+
+def staggered(workers):
+    return [hocket.TickDispatch(workers)]
+
+
 @pytest.mark.slow
-def test_rows_hold_plain_values():
+def test_workers_have_a_price(quick):
+    law = Autoregressive(0.2, 0.6, 0.95)  # each of 40 workers saves something
+    cheap = quick(law, rules=staggered, worker_price=0.0)
+    knee = quick(law, rules=staggered)
+    dear = quick(law, rules=staggered, worker_price=0.02)
+    assert cheap.recommended.workers > knee.recommended.workers > dear.recommended.workers
+    assert knee.worker_price == pytest.approx(0.01 / 12, rel=0.1) and "a worker must save 0.02" in dear.why
+    with pytest.raises(ConfigurationError, match="worker_price=-1"):
+        quick(hocket.Constant(0.1), worker_price=-1)
+
+
+@pytest.mark.slow
+def test_where_more_workers_bring_nothing_the_knee_is_recommended(quick):
+    # The longest inference takes 185 ticks.
+    made = quick(hocket.HeavyTail(0.2, 0.02, 20.0))
+    assert made.workers_needed > 150 and made.recommended.workers < 40
+
+
+@pytest.mark.slow
+def test_rows_hold_plain_values(quick):
     made = quick(hocket.Constant(1e6), workers=(1,))
     rows = made.rows()
     assert len(rows) == 8 and rows[0]["rule"] == {"name": "Sequential", "learn": "never"}
@@ -61,7 +96,7 @@ def test_rows_hold_plain_values():
 
 
 @pytest.mark.slow
-def test_progress_and_the_same_seed():
+def test_progress_and_the_same_seed(quick):
     progress = []
     first = quick(hocket.Constant(0.03), workers=(2,), done=lambda *so_far: progress.append(so_far))
     assert progress[0] == (1, 15) and progress[-1] == (15, 15)
@@ -71,7 +106,7 @@ def test_progress_and_the_same_seed():
 
 
 @pytest.mark.slow
-def test_it_draws(tmp_path):
+def test_it_draws(quick, tmp_path):
     made = quick(hocket.Constant(0.05), workers=(2, 40))
     made.draw(tmp_path / "plan.png")
     assert (tmp_path / "plan.png").read_bytes()[:4] == b"\x89PNG"
@@ -90,7 +125,7 @@ def test_a_policy_is_measured():
     assert made.recommended.memory_bytes > 0
 
 
-def test_a_policy_without_an_environment():
+def test_a_policy_without_an_environment(quick):
     with pytest.raises(ConfigurationError, match=r"try plan\(\.\.\., env="):
         hocket.plan(waits, 50)
     with pytest.raises(ConfigurationError, match="neither a latency model"):

@@ -76,6 +76,7 @@ def test_flags_have_no_value(command, flags, value):
         (("plan", "--latency", "1", "--hz", "60", "--frame-stack", "1"), "--frame-stack 1 needs --env"),
         (("decompose", "--latency", "1", "--rule", "sequential", "--workers", "2"), "--workers 2 needs a rule"),
         (("states", "--policy", "noop", "--hold", "8"), "--hold 8 needs --policy random"),
+        (("bench", "plan", "--files", "--cases", "200"), "--cases has no effect with --files"),
         (("bench", "plan", "--realtime", "--cases", "200"), "--cases has no effect with --realtime"),
         (("bench", "plan", "--seconds", "15"), "--seconds has no effect without --realtime"),
     ],

@@ -2,14 +2,16 @@
 
 import json
 from contextlib import closing
+from functools import partial
 
 import pytest
 from command_output import read, refused
 
 import hocket
+from hocket.bench import planner_files
 from hocket.cli.plan_command import rule_words
 
-TIMES = ("plan", "--latency", "0.195", "--hz", "60", "--limit-seconds", "1")
+TIMES = ("plan", "--latency", "0.195", "--hz", "60", "--limit-seconds", "60")
 POLICY = "def still(observation):\n    return 0\n\nNOTHING = 3\n"
 
 
@@ -21,7 +23,7 @@ def test_it_explains_itself_in_80_columns(command, arguments):
 
 
 @pytest.mark.slow
-def test_a_plan_for_times(command, tmp_path):
+def test_a_plan_for_times(command, short_race, tmp_path):
     code, out, err = command(*TIMES, "--json", "p.json", "--out", "p.png", "--update-latency", "0.05")
     assert (code, err) == (0, "")
     assert "N*          12 workers" in out and "N_L*" in out and "recommended" in out
@@ -29,11 +31,12 @@ def test_a_plan_for_times(command, tmp_path):
     assert (tmp_path / "p.png").exists()
     figures = read("p.json")
     assert figures["recommended"]["workers"] == 12 and figures["workers_needed"] == 12
-    assert figures["predictability"] == 0.99 and len(figures["forecasts"]) == 8 + 5 * 7
+    assert figures["predictability"] == 0.99 and len(figures["forecasts"]) > 8 + 5 * 7
+    assert figures["worker_price"] == pytest.approx(0.01 / 11.7) and figures["recommended"]["ticks"] >= 4000
 
 
 @pytest.mark.slow
-def test_the_line_it_prints_runs(command):
+def test_the_line_it_prints_runs(command, short_race):
     code, out, _ = command(*TIMES, "--env", "CartPole-v1", "--predictability", "0.9")
     assert code == 0
     line = next(line for line in out.splitlines() if line.startswith("hocket run"))
@@ -110,7 +113,7 @@ def test_rules_in_words():
         assert " ".join(rule_words(rule)) == words
 
 
-DECOMPOSE = ("decompose", "--latency", "0.05", "--runs", "2", "--seconds", "10")
+DECOMPOSE = ("decompose", "--latency", "0.05", "--runs", "5", "--seconds", "4")
 
 
 def test_decompose(command, tmp_path):
@@ -121,7 +124,7 @@ def test_decompose(command, tmp_path):
     figures = read("d.json")
     # The policy always gives the default action: no loss to inaction or delay.
     assert figures["per_episode"]["realtime_regret"] == {"mean": 0, "low": 0, "high": 0}
-    assert figures["ticks"] == 500 and figures["runs"] == 2
+    assert figures["ticks"] == 200 and figures["runs"] == 5 and figures["unfinished"] == 0
     json.dumps(figures, allow_nan=False)
 
 
@@ -131,16 +134,16 @@ import signal
 calls = []
 def still(observation):
     calls.append(1)
-    if len(calls) == 60:
+    if len(calls) == 170:
         signal.raise_signal(signal.SIGTERM)
     return 0
 """
     (tmp_path / "mine.py").write_text(interrupting)
     arguments = ("decompose", "--latency", "0.01", "--runs", "9", "--seconds", "0.1", "--policy", "mine.py:still")
     code, out, err = command(*arguments, "--json", "d.json")
-    assert (code, err) == (143, "")  # 5 ticks a run, three runs of each: 60 calls in the fourth or fifth
+    assert (code, err) == (143, "")  # 5 to 10 ticks a run, three runs of each
     runs = read("d.json")["runs"]
-    assert 2 <= runs <= 5 and f"{runs} runs of 5 ticks each" in out
+    assert 5 <= runs <= 8 and f"{runs} runs of 5 ticks each" in out
 
 
 @pytest.mark.slow
@@ -155,7 +158,7 @@ def test_decompose_a_network(command, rule):
     ("options", "words"),
     [
         (("--seconds", "0"), ("--seconds 0.0",)),
-        (("--runs", "1"), ("runs=1",)),
+        (("--runs", "2"), ("runs=2", "from 5", "try 20")),
         (("--latency", "x"), ("latency file x",)),
         (("--policy", "mine.py:NOTHING"), ("NOTHING is 3",)),
         (("--policy", "mine.py:absent"), ("absent is None",)),
@@ -174,3 +177,16 @@ def test_bench_plan(command):
     assert (code, err) == (0, "") and "of 2 within bounds" in out
     rows = read("b.json")
     assert [row["case"] for row in rows] == [0, 1] and {"within", "seconds", "coverage"} <= rows[0].keys()
+
+
+def test_bench_plan_from_files(command, monkeypatch):
+    few = [planner_files.FileCase("one", hocket.Constant(0.05), 200, limit_s=2), planner_files.FILES[-1]]
+    monkeypatch.setattr(planner_files, "bench_plan_files", partial(planner_files.bench_plan_files, files=few))
+    code, out, err = command("bench", "plan", "--files", "--ticks", "500", "--json", "b.json")
+    assert (code, err) == (0, "")
+    assert "1 of 1 within 3 points" in out and "2 of 2 plans hold" in out and "nothing is known about" in out
+    assert [row["file"] for row in read("b.json")] == ["one", "one time"]
+
+
+def test_bench_plan_is_of_files_or_in_realtime(command):
+    refused(command("bench", "plan", "--files", "--realtime"), "--files and --realtime exclude each other")

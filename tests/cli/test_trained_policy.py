@@ -93,7 +93,7 @@ def test_in_realtime(command, trained):
 
 def test_the_planner_and_the_decomposition_take_it_too(command, trained):
     world = ("--policy", "t", "--env", "CartPole-v1")
-    assert command("decompose", *world, "--latency", "0.03", "--seconds", "1", "--runs", "2")[0] == 0
+    assert command("decompose", *world, "--latency", "0.03", "--seconds", "1", "--runs", "5")[0] == 0
     refused(command("plan", *world, "--latency", "0.03"), "--policy t needs a network that is measured")
 
 

@@ -6,8 +6,8 @@ from hocket.public import exports
 
 if TYPE_CHECKING:
     from hocket.analysis.decomposition import Counterfactual as Counterfactual
-    from hocket.analysis.decomposition import Estimate as Estimate
     from hocket.analysis.decomposition import Losses as Losses
+    from hocket.analysis.estimates import Estimate as Estimate
     from hocket.analysis.forecast import Forecast as Forecast
     from hocket.analysis.plan import Plan as Plan
     from hocket.analysis.plan import Source as Source

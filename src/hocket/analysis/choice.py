@@ -12,7 +12,7 @@ from hocket.core.rules import ExpectedTime, MaxTime, Rule, Sequential, TickDispa
 from hocket.errors import ConfigurationError
 
 WORTH = 0.01
-"""More workers must save at least this much regret per tick."""
+"""As many workers again as the mean inference time needs must save at least this much regret per tick."""
 
 
 def rules_of(workers: int, predictability: float) -> tuple[Rule, ...]:
@@ -60,28 +60,47 @@ class Choice:
     why: str
 
 
+def worker_price_of(mean_ticks: float) -> float:
+    """The regret per tick that each worker must save, unless a price is given, for inferences of ``mean_ticks``.
+
+    It finds the knee of regret against workers, in the scale of the workers that the mean inference time needs.
+    """
+    return WORTH / max(1.0, mean_ticks)
+
+
+def rank_of(one: Forecast, worker_price: float) -> tuple[float, int, float]:
+    """What a recommendation minimises: J_ρ + ``worker_price``·workers, then workers, then processors."""
+    return round(one.regret_per_tick + worker_price * one.workers, 6), one.workers, round(one.cores, 2)
+
+
+def fits(one: Forecast, cores: float | None, memory_bytes: int | None) -> bool:
+    """True if a forecast is within the budget."""
+    return (cores is None or one.cores <= cores) and (
+        memory_bytes is None or one.memory_bytes is None or one.memory_bytes <= memory_bytes
+    )
+
+
 def recommend(
-    forecasts: Sequence[Forecast], predictability: float, cores: float | None, memory_bytes: int | None
+    forecasts: Sequence[Forecast],
+    predictability: float,
+    cores: float | None,
+    memory_bytes: int | None,
+    worker_price: float,
 ) -> Choice:
-    """The fewest workers whose J_ρ is within 0.01 of the least that fits the budget.
+    """The forecast with the least J_ρ + ``worker_price``·workers that fits the budget; the first of equal ones.
 
     Raises:
         ConfigurationError: if nothing fits the budget.
     """
-    fitting = [
-        one
-        for one in forecasts
-        if (cores is None or one.cores <= cores)
-        and (memory_bytes is None or one.memory_bytes is None or one.memory_bytes <= memory_bytes)
-    ]
+    fitting = [one for one in forecasts if fits(one, cores, memory_bytes)]
     if not fitting:
         raise ConfigurationError(
             f"nothing fits cores={cores}, memory_bytes={memory_bytes}: the least needs "
             f"{min(one.cores for one in forecasts):.2f} cores; try a smaller policy or a larger budget"
         )
-    best = min(fitting, key=lambda one: one.regret_per_tick)
-    close = [one for one in fitting if one.regret_per_tick <= best.regret_per_tick + WORTH]
-    chosen = min(close, key=lambda one: (one.workers, one.cores > best.cores, one.regret_per_tick))
+
+    chosen = min(fitting, key=lambda one: rank_of(one, worker_price))
+    best = min(fitting, key=lambda one: round(one.regret_per_tick, 6))
     parts = [
         f"Regret {chosen.regret_per_tick:.3f} a tick at ρ = {predictability:g}: {chosen.inaction_regret:.3f} lost "
         f"to inaction, {chosen.delay_regret:.3f} to delay."
@@ -90,8 +109,8 @@ def recommend(
         parts.append("No other forecast within the budget has less.")
     else:
         parts.append(
-            f"The least is {best.regret_per_tick:.3f} ({label(best.rule)}, {_workers(best.workers)}); "
-            f"{chosen.workers} is the fewest within {WORTH:g} of it."
+            f"The least is {best.regret_per_tick:.3f} ({label(best.rule)}, {_workers(best.workers)}); a worker must "
+            f"save {worker_price:.2g} a tick."
         )
     sequential = [one for one in forecasts if isinstance(one.rule, Sequential)]
     if sequential and not isinstance(chosen.rule, Sequential):

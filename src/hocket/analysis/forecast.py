@@ -5,33 +5,42 @@ The environment is a null environment. No formula depends on the rule, so users'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from math import isfinite
+from math import ceil, inf, isfinite
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.cadence import NS_PER_S
+from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.core.rules import Rule
 from hocket.drivers.loop_thread import interruption
-from hocket.drivers.virtual import Virtual
+from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
 from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant, LatencyModel
 from hocket.latency.stratified import Typical
 from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
+from hocket.results.intervals import interval
 from hocket.results.metrics import Metrics
 from hocket.running.setup import set_up
 
 TICKS = 20_000
 LIMIT_S = 1.5
 MOST_RUNS = 4
-STRETCH = 500
+LEAST_TICKS = 500
+STRETCH = 100
 """Ticks between two checks of the time limit."""
+START_UP_TICKS = 300
+START_UP_INFERENCES = 3
+PARTS = 10
+COVERAGE_WITHIN = 0.03
+DELAY_WITHIN_TICKS = 1.0
+DELAY_WITHIN_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +81,13 @@ class Forecast:
     Attributes:
         agent, rule: what was forecast.
         workers: the largest number of workers at once.
-        coverage: from the first tick that an inference could reach.
+        coverage: after the start-up of each run.
         inaction_regret, delay_regret: the parts of J_ρ: 1 − coverage, and the mean of fresh·(1 − ρ^(delay−1)).
         busy: the mean number of concurrent inferences.
         cores: the mean number of processors that they keep busy.
         memory_bytes: of all workers, or None if unknown.
         ticks, runs: the length of the forecast, in ``runs`` runs of different seeds together.
+        cautions: sentences about why it may be wrong by more than 3 points of coverage, or a tick and 5 % of delay.
     """
 
     agent: Agent
@@ -95,6 +105,7 @@ class Forecast:
     memory_bytes: int | None
     ticks: int
     runs: int
+    cautions: tuple[str, ...] = ()
 
     @property
     def regret_per_tick(self) -> float:
@@ -126,20 +137,15 @@ def forecast(
     Raises:
         ConfigurationError: if an argument is invalid.
     """
-    if not isinstance(agent, Agent):
-        agent = Agent(latency=agent)
-    check_predictability(predictability)
     if not (isfinite(limit_s) and limit_s > 0):
         raise ConfigurationError(f"limit_s={limit_s!r} must be a finite number of seconds above 0; try {LIMIT_S}")
-    began = perf_counter()
-    runs: list[Metrics] = []
-    while len(runs) < MOST_RUNS:
-        record = _play(agent, rule, hz, ticks, began + limit_s, episode_ticks, seed + len(runs))
-        whole = Metrics(record)
-        runs.append(Metrics(record, max(0, whole.first_due() - 1)))
-        if (perf_counter() - began) * (len(runs) + 1) / len(runs) > limit_s:
-            break
-    return _pooled(agent, rule, runs, predictability)
+    until_s = perf_counter() + limit_s
+    playing = Playing(
+        agent, rule, hz, predictability=predictability, ticks=ticks, episode_ticks=episode_ticks, seed=seed
+    )
+    playing.play(min(LEAST_TICKS, ticks))
+    playing.play(MOST_RUNS * ticks, until_s)
+    return playing.forecast()
 
 
 def check_predictability(predictability: float) -> None:
@@ -148,20 +154,111 @@ def check_predictability(predictability: float) -> None:
         raise ConfigurationError(f"predictability={predictability!r} must lie in (0, 1]; try 0.99")
 
 
-def _play(
-    agent: Agent, rule: Rule, hz: float, ticks: int, until: float, episode_ticks: int | None, seed: int
-) -> RunRecord:
-    env = NullEnv(episode_ticks=episode_ticks)
-    clock = Virtual(hz=hz, latency=Typical(agent.latency), head=Constant(0.0))
-    run = clock.begin(set_up(env, agent.idle(), rule, clock, ticks=ticks, seed=seed).setup())
-    while run.tick < ticks and not run.record.interrupted:
-        run.play(min(ticks, run.tick + STRETCH))
-        if perf_counter() > until:
-            break
-    record = run.end()
-    if record.interrupted:
-        raise interruption(record.signal)
-    return record
+class Playing:
+    """A forecast in progress, which can be played on.
+
+    Args:
+        ticks: of each run; after it, another begins with the next seed.
+        more: see `forecast`.
+
+    Raises:
+        ConfigurationError: if an argument is invalid.
+    """
+
+    def __init__(
+        self,
+        agent: Agent | LatencyModel,
+        rule: Rule,
+        hz: float,
+        *,
+        predictability: float = 0.99,
+        ticks: int = TICKS,
+        episode_ticks: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        check_predictability(predictability)
+        self.agent = agent if isinstance(agent, Agent) else Agent(latency=agent)
+        self.rule = rule
+        self._hz, self._predictability = hz, predictability
+        self._length, self._episode_ticks, self._seed = ticks, episode_ticks, seed
+        self._runs: list[VirtualRun] = []
+        self._start_up = start_up_ticks(self.agent.latency, float(exact_hz(hz)))
+
+    @property
+    def ticks(self) -> int:
+        """The number of ticks played so far, in all runs together."""
+        return sum(run.tick for run in self._runs)
+
+    def play(self, to_ticks: int, until_s: float = inf) -> None:
+        """Play on up to ``to_ticks`` ticks in all, or until ``until_s`` on the clock of `time.perf_counter`."""
+        while self.ticks < to_ticks and perf_counter() < until_s:
+            if not self._runs or self._runs[-1].tick == self._length:
+                self._begin()
+            run = self._runs[-1]
+            run.play(run.tick + min(STRETCH, self._length - run.tick, to_ticks - self.ticks))
+            if run.record.interrupted:
+                raise interruption(run.record.signal)
+
+    def forecast(self) -> Forecast:
+        """The forecast of what has been played."""
+        runs = [settled(run.record, self._start_up) for run in self._runs]
+        found = _pooled(self.agent, self.rule, runs, self._predictability)
+        return replace(found, cautions=(*self._of_start_up(), *_of_parts(runs)))
+
+    def _begin(self) -> None:
+        clock = Virtual(hz=self._hz, latency=Typical(self.agent.latency), head=Constant(0.0))
+        checked = set_up(
+            NullEnv(episode_ticks=self._episode_ticks),
+            self.agent.idle(),
+            self.rule,
+            clock,
+            ticks=self._length,
+            seed=self._seed + len(self._runs),
+        )
+        self._runs.append(clock.begin(checked.setup()))
+
+    def _of_start_up(self) -> tuple[str, ...]:
+        longest = max(run.tick for run in self._runs)
+        if longest >= 2 * self._start_up or longest == self._length:
+            return ()
+        return (
+            f"It has played {longest} ticks, and its start-up may take {self._start_up}: more time is needed for a "
+            "forecast of what follows.",
+        )
+
+
+def start_up_ticks(law: LatencyModel, hz: float) -> int:
+    """The length of a run's start-up: 300 ticks and three long inferences."""
+    long_s = latency_figures(law, count=1000)["p99_s"]
+    return START_UP_TICKS + ceil(min(START_UP_INFERENCES * long_s * hz, float(TICKS)))
+
+
+def settled(record: RunRecord, start_up: int) -> Metrics:
+    """The metrics of a run without its start-up of ``start_up`` ticks, or the first half of it if that is less."""
+    return Metrics(record, max(Metrics(record).first_due() - 1, min(start_up, len(record.ticks) // 2)))
+
+
+def _of_parts(runs: Sequence[Metrics]) -> tuple[str, ...]:
+    """A caution where the parts of a forecast differ so much that another run may be out of its bounds."""
+    coverages, delays = [], []
+    for run in runs:
+        ticks = run.ticks
+        count = max(1, PARTS // len(runs))
+        for fresh, delay in zip(
+            np.array_split(ticks.fresh, count), np.array_split(ticks.delay_ticks, count), strict=True
+        ):
+            if len(fresh):
+                coverages.append(float(fresh.mean()))
+            if fresh.any():
+                delays.append(float(delay[fresh].mean()))
+    coverage_off, delay_off = interval(coverages)[1], interval(delays)[1]
+    within = max(DELAY_WITHIN_TICKS, DELAY_WITHIN_SHARE * float(np.mean(delays))) if delays else inf
+    if not (coverage_off > COVERAGE_WITHIN or delay_off > within):
+        return ()
+    return (
+        f"Its parts differ: coverage is certain to ± {coverage_off:.2g}, mean delay to ± {delay_off:.2g} ticks; runs "
+        "of some minutes will differ as well.",
+    )
 
 
 def _pooled(agent: Agent, rule: Rule, runs: list[Metrics], predictability: float) -> Forecast:

@@ -6,30 +6,38 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from time import perf_counter
+from math import inf, isfinite
 from typing import Any
 
 import gymnasium as gym
 
 from hocket.analysis.agent_profile import measure_agent, processors, variants
-from hocket.analysis.choice import WORTH, label, learners_needed, recommend, rules_of, worker_counts, workers_needed
+from hocket.analysis.cautions import cautions_of
+from hocket.analysis.choice import (
+    fits,
+    label,
+    learners_needed,
+    rank_of,
+    recommend,
+    rules_of,
+    worker_counts,
+    worker_price_of,
+    workers_needed,
+)
 from hocket.analysis.figure import draw_frontier
-from hocket.analysis.forecast import TICKS, Agent, Forecast, check_predictability, forecast, latency_figures
+from hocket.analysis.forecast import Agent, Forecast, Playing, check_predictability, latency_figures
+from hocket.analysis.race import Race
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import Rule
 from hocket.core.rules.base import check_workers
 from hocket.core.trace import describe_rule
 from hocket.errors import ConfigurationError
 from hocket.latency.contention import Crowded
-from hocket.latency.laws import Empirical, LatencyModel
+from hocket.latency.laws import LatencyModel
+from hocket.latency.replayed import law_of_file
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 
 LIMIT_S = 18.0
-REFINE_S = 1.5
-REFINE_SHARE = 0.3
-REFINED = 4
-"""The number of best forecasts that are played again for longer, so that no recommendation rests on a short run."""
 MOST_WORKERS = 600
 
 Source = LatencyModel | Agent | PolicyFactory | Policy | str | os.PathLike[str]
@@ -44,17 +52,21 @@ class Plan:
         hz, predictability: as given to `plan`.
         inference: by agent's name, the mean, p50, p99 and maximum in seconds of an inference that runs alone.
         forecasts: one for each agent, rule and number of workers.
-        recommended: one of the forecasts, played longer than the others.
+        recommended: one of the forecasts, that with the least J_ρ + worker_price·workers.
+        worker_price: the regret per tick that each worker must save.
         why: the reason, as text.
+        cautions: sentences about what the plan cannot know.
         learners: N_L* under the recommended rule, or None without ``update_s``.
     """
 
     hz: float
     predictability: float
+    worker_price: float
     inference: dict[str, dict[str, float]]
     forecasts: tuple[Forecast, ...]
     recommended: Forecast
     why: str
+    cautions: tuple[str, ...] = ()
     learners: int | None = None
 
     @property
@@ -73,15 +85,14 @@ class Plan:
         return [row(one) for one in self.forecasts]
 
     def shortlist(self) -> list[Forecast]:
-        """For the recommended agent, each rule with the fewest workers within 0.01 of the rule's least regret."""
+        """For the recommended agent, each rule with its best number of workers at their price."""
         own = [one for one in self.forecasts if one.agent is self.recommended.agent]
         chosen = []
         for kind in dict.fromkeys(label(one.rule) for one in own):
             alike = [one for one in own if label(one.rule) == kind]
-            least = min(one.regret_per_tick for one in alike)
-            close = [one for one in alike if one.regret_per_tick <= least + WORTH]
             mine = label(self.recommended.rule) == kind
-            chosen.append(self.recommended if mine else min(close, key=lambda one: one.workers))
+            best = min(alike, key=lambda one: rank_of(one, self.worker_price))
+            chosen.append(self.recommended if mine else best)
         return chosen
 
     def __str__(self) -> str:
@@ -95,17 +106,21 @@ class Plan:
         lines.append(f"N*          {self.workers_needed} workers for the longest inference to cover every tick")
         if self.learners is not None:
             lines.append(f"N_L*        {self.learners} learners for one update an action")
-        table = [f"{'rule':<28} {'N':>4} {'coverage':>9} {'delay':>7} {'p99':>6} {'J':>6} {'cores':>6} {'memory':>8}"]
+        table = [
+            f"{'rule':<28} {'N':>4} {'coverage':>9} {'delay':>7} {'p99':>6} {'J':>6} {'cores':>6} {'ticks':>6} "
+            f"{'memory':>8}"
+        ]
         for one in self.shortlist():
             memory = "" if one.memory_bytes is None else f"{one.memory_bytes / 1e6:.0f} MB"
             table.append(
                 f"{label(one.rule):<28} {one.workers:>4} {one.coverage:>9.3f} {one.delay_mean:>7.1f} "
-                f"{one.delay_p99:>6.0f} {one.regret_per_tick:>6.3f} {one.cores:>6.2f} {memory:>8}"
+                f"{one.delay_p99:>6.0f} {one.regret_per_tick:>6.3f} {one.cores:>6.2f} {one.ticks:>6} {memory:>8}"
             )
         recommended = f"recommended {label(chosen.rule)}, N = {chosen.workers}"
         if chosen.agent.name:
             recommended += f", {chosen.agent.name}"
-        return "\n".join([*lines, "", *table, "", recommended, self.why])
+        cautions = [f"caution     {caution}" for caution in self.cautions]
+        return "\n".join([*lines, "", *table, "", recommended, self.why, *cautions])
 
 
 def plan(
@@ -119,6 +134,7 @@ def plan(
     cores: float | None = None,
     memory_bytes: int | None = None,
     most_workers: int | None = None,
+    worker_price: float | None = None,
     update_s: float | None = None,
     episode_ticks: int | None = None,
     try_variants: bool = True,
@@ -129,8 +145,8 @@ def plan(
     """Forecast every rule and number of workers for ``source`` at ``hz``, and recommend one.
 
     Args:
-        source: a law of inference times; a file of them (`Empirical.from_file`); an `Agent`; or a policy, which is
-            measured in worker processes on this machine, with several inferences at once.
+        source: a law of inference times; a file of them (`hocket.latency.law_of_file`); an `Agent`; or a policy, which
+            is measured in worker processes on this machine, with several inferences at once.
         env: the environment that a policy is measured on; required with a policy.
         predictability: ρ of the environment, in (0, 1] (`hocket.estimate_predictability`).
         workers: the numbers of workers to forecast; chosen from the inference times if None.
@@ -139,6 +155,8 @@ def plan(
             server, and all processors for a measured policy.
         memory_bytes: the memory that all workers together may use.
         most_workers: the largest number of workers to forecast.
+        worker_price: the regret per tick that each worker must save. If None, 0.01 divided by the number of workers
+            that the mean inference time needs: the knee of regret against workers.
         update_s: seconds of one learning update, to compute the number of learners.
         episode_ticks: ticks of a typical episode, whose end discards inferences in flight; None: episodes never end.
         try_variants: measure a `TorchPolicy` also with other numbers of threads, and in bfloat16 where that is faster.
@@ -165,37 +183,65 @@ def plan(
         for number in _numbers(workers, figures[agent.name], rate, most_workers, rules is not None):
             kinds = rules_of(number, predictability) if rules is None else tuple(rules(number))
             work += [(agent, kind) for kind in kinds if (agent, kind) not in work]
-    forecasts: list[Forecast] = []
-    play = partial(forecast, hz=rate, predictability=predictability, episode_ticks=episode_ticks, seed=seed)
-    until = perf_counter() + limit_s * (1 - REFINE_SHARE)
-    for number, (agent, rule) in enumerate(work):
-        left_s = max(0.01, (until - perf_counter()) / (len(work) - number))
-        forecasts.append(play(agent, rule, limit_s=min(left_s, REFINE_S)))
-        if done is not None:
-            done(number + 1, len(work))
-    choice = recommend(forecasts, predictability, cores, memory_bytes)
-    promising = sorted(forecasts, key=lambda one: (one is not choice.forecast, one.regret_per_tick))[:REFINED]
-    for one in promising:
-        if one.ticks < TICKS:
-            longer = play(one.agent, one.rule, limit_s=min(REFINE_S, REFINE_SHARE * limit_s / REFINED))
-            forecasts[forecasts.index(one)] = longer
-    choice = recommend(forecasts, predictability, cores, memory_bytes)
+    price = _price(worker_price, figures, rate)
+
+    def begin(agent: Agent, rule: Rule) -> Playing:
+        return Playing(agent, rule, rate, predictability=predictability, episode_ticks=episode_ticks, seed=seed)
+
+    def rank(one: Forecast) -> tuple[float, int, float]:
+        return rank_of(one, price) if fits(one, cores, memory_bytes) else (inf, one.workers, one.cores)
+
+    race = Race(begin, rank, limit_s)
+    race.look(work, done)
+    if workers is None:
+        race.search(partial(rules_of, predictability=predictability) if rules is None else rules, most_workers)
+    race.finish()
+    forecasts = race.forecasts
+    choice = recommend(forecasts, predictability, cores, memory_bytes, price)
     chosen = choice.forecast
     learners = None if update_s is None else learners_needed(update_s, chosen.interval_mean / rate)
     return Plan(
         hz=rate,
         predictability=predictability,
+        worker_price=price,
         inference=figures,
-        forecasts=tuple(forecasts),
+        forecasts=forecasts,
         recommended=chosen,
         why=choice.why,
+        cautions=(*cautions_of(chosen, figures[chosen.agent.name], rate), *_of_race(race, chosen, limit_s)),
         learners=learners,
     )
 
 
+def _price(given: float | None, figures: dict[str, dict[str, float]], hz: float) -> float:
+    if given is None:
+        return worker_price_of(min(own["mean_s"] for own in figures.values()) * hz)
+    if not (isinstance(given, int | float) and isfinite(given) and given >= 0):
+        raise ConfigurationError(
+            f"worker_price={given!r} must be a finite number from 0, the regret per tick that a worker must save; "
+            "try 0.001"
+        )
+    return float(given)
+
+
+def _of_race(race: Race, chosen: Forecast, limit_s: float) -> tuple[str, ...]:
+    said = list(chosen.cautions)
+    if race.skipped:
+        said.append(
+            f"{race.skipped} rules and numbers of workers were not forecast, for lack of time; try more than "
+            f"{limit_s:g} s."
+        )
+    unsettled = sum(bool(one.cautions) for one in race.forecasts if one is not chosen)
+    if unsettled:
+        said.append(
+            f"{unsettled} of the other {len(race.forecasts) - 1} forecasts are rough; rows() has the cautions of each."
+        )
+    return tuple(said)
+
+
 def _agents(source: Source, env: gym.Env[Any, Any] | None, try_variants: bool) -> list[Agent]:
     if isinstance(source, str | os.PathLike):
-        source = Empirical.from_file(Path(source))
+        source = law_of_file(source)
     if isinstance(source, LatencyModel):
         return [Agent(latency=source)]
     if isinstance(source, Agent):
@@ -246,4 +292,5 @@ def row(one: Forecast) -> dict[str, Any]:
     ):
         value = getattr(one, name)
         values[name] = None if value != value else value
+    values["cautions"] = list(one.cautions)
     return values

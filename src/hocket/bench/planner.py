@@ -14,7 +14,7 @@ import numpy as np
 
 import hocket
 from hocket.analysis.forecast import LIMIT_S as FORECAST_S
-from hocket.analysis.forecast import forecast
+from hocket.analysis.forecast import forecast, settled, start_up_ticks
 from hocket.bench.rules import idle_policy
 from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
@@ -89,12 +89,13 @@ def compare(
     began = perf_counter()
     predicted = forecast(case.law, case.rule, case.hz, ticks=ticks, limit_s=limit_s)
     took_s = perf_counter() - began
-    coverages, delays = [], []
+    coverages, delays, start_up = [], [], start_up_ticks(case.law, case.hz)
     for seed in range(FIRST_OTHER_SEED, FIRST_OTHER_SEED + others):
         clock = hocket.Virtual(hz=case.hz, latency=case.law)
-        measured = hocket.run(NullEnv(), idle_policy, case.rule, clock, ticks=ticks, seed=seed).summary()
-        coverages.append(measured.steady_coverage)
-        delays.append(measured.delay_mean)
+        result = hocket.run(NullEnv(), idle_policy, case.rule, clock, ticks=ticks, seed=seed)
+        measured = settled(result.record, start_up)
+        coverages.append(measured.coverage)
+        delays.append(float(measured.delays.mean()) if len(measured.delays) else float("nan"))
     coverage, delay = float(np.mean(coverages)), float(np.mean(delays))
     law = describe_latency(case.law)
     law.pop("durations_s", None)

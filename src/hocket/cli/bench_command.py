@@ -11,7 +11,6 @@ from rich.progress import Progress
 import hocket
 from hocket.cli import console
 from hocket.cli.cautions import check_usual
-from hocket.cli.options.typed import was_typed
 from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import ConfigurationError
 
@@ -241,66 +240,3 @@ def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", jso
 
 def _on(device: str) -> str:
     return "two threads" if device == "cpu" else device
-
-
-def plan(
-    *, cases: int = 200, ticks: int = 20_000, realtime: bool = False, seconds: float = 15.0, json: Path | None = None
-) -> None:
-    """The planner's forecasts beside virtual runs, or runs on the wall clock.
-
-    Args:
-        cases: random combinations of law, rule, rate and number of workers.
-        ticks: length of each run.
-        realtime: forecast and play the arms of the demo instead, on the wall clock.
-        seconds: length of each arm.
-        json: also write the figures to this file.
-    """
-    from hocket.bench import planner as bench
-    from hocket.bench.planner_realtime import bench_plan_realtime
-
-    at_least_one(cases=cases, ticks=ticks)
-    positive(seconds=seconds)
-    for name in ("cases", "ticks") if realtime else ("seconds",):
-        if was_typed(name):
-            raise ConfigurationError(f"--{name} has no effect with{'' if realtime else 'out'} --realtime; leave it out")
-    console.check_writable(json=json)
-    if realtime:
-        rows = bench_plan_realtime(seconds=seconds, tell=console.say, watch=console.progress)
-    else:
-        with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
-            task = progress.add_task("plan", total=cases)
-            rows = bench.bench_plan(cases=cases, ticks=ticks, done=lambda n, of: progress.update(task, completed=n))
-    console.write_json(json, rows)
-    if realtime:
-        console.table(
-            "\nCoverage: forecast from times measured alone, from the run's own times, and measured (realtime)",
-            ("arm", "N", "forecast", "from own times", "measured"),
-            [
-                (
-                    row["rule"],
-                    str(row["workers"]),
-                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_from_own_times", "coverage_measured")),
-                )
-                for row in rows
-            ],
-        )
-        own = sum(row["own_within"] for row in rows)
-        console.say(f"within 5 points: {sum(row['within'] for row in rows)} of {len(rows)}; from their own times {own}")
-    else:
-        console.table(
-            "Forecast and measured: the cases out of bounds (virtual)",
-            ("rule", "N", "coverage", "measured", "delay", "measured"),
-            [
-                (
-                    row["rule"]["name"],
-                    str(row["workers"]),
-                    *(f"{row[key]:.3f}" for key in ("coverage", "coverage_measured")),
-                    *(console.number(row[key], ".2f") for key in ("delay_mean", "delay_mean_measured")),
-                )
-                for row in rows
-                if not row["within"]
-            ],
-        )
-        agree = sum(row["seeds_agree"] for row in rows)
-        console.say(f"{sum(row['within'] for row in rows)} of {len(rows)} within bounds; {bench.worst_seconds(rows)}")
-        console.say(f"The driver's own seeds are within these bounds of each other in {agree}.")

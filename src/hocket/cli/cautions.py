@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 import hocket
+from hocket.analysis.forecast import latency_figures
 from hocket.cli import console
 from hocket.cli.options.typed import flag
 from hocket.core.rules import Rule
-from hocket.latency.laws import Independent, LatencyModel
+from hocket.latency.laws import LatencyModel
 
-DRAWS = 10_000
-"""Samples of a law that estimate its mean."""
 MANY_WORKERS = 8
 """From this number on, worker processes take long to start."""
 
@@ -41,8 +38,7 @@ LATENCY = Usual(10, "seconds in the mean", "0.001 to 10", "; 50 ms is 0.05")
 
 def mean_s(law: LatencyModel) -> float:
     """The mean of a law of durations, in seconds."""
-    assert isinstance(law, Independent)
-    return float(law.draw_s(np.random.default_rng(0), DRAWS).mean())
+    return latency_figures(law)["mean_s"]
 
 
 def check_usual(

@@ -64,6 +64,8 @@ class PlanArguments:
     """Processors that workers may use; by default all if the network is measured, else no limit."""
     memory_gb: float | None = None
     """Memory that workers may take."""
+    worker_price: float | None = None
+    """Regret per tick that each worker must save; by default 0.01 divided by the workers that the mean needs."""
     max_workers: int | None = None
     """The largest number of workers to forecast."""
     update_latency: str | None = None
@@ -141,11 +143,13 @@ def plain(made: Plan) -> dict[str, Any]:
     return {
         "hz": made.hz,
         "predictability": made.predictability,
+        "worker_price": made.worker_price,
         "inference": made.inference,
         "workers_needed": made.workers_needed,
         "learners": made.learners,
         "recommended": recommended,
         "why": made.why,
+        "cautions": list(made.cautions),
         "forecasts": made.rows(),
     }
 
@@ -228,6 +232,7 @@ def _plan(
             "cores": options.cores,
             "memory_bytes": None if options.memory_gb is None else round(options.memory_gb * 1e9),
             "most_workers": options.max_workers,
+            "worker_price": options.worker_price,
             "update_s": None if update is None else mean_s(update),
             "limit_s": options.limit_seconds,
             "seed": options.seed,

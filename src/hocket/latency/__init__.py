@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hocket.latency.laws import LogNormal as LogNormal
     from hocket.latency.laws import PerWorker as PerWorker
     from hocket.latency.laws import Sampler as Sampler
+    from hocket.latency.replayed import Replayed as Replayed
+    from hocket.latency.replayed import law_of_file as law_of_file
     from hocket.latency.stratified import Typical as Typical
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, final
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from hocket.core.cadence import NS_PER_S
 from hocket.core.description import describe, text
 from hocket.errors import ConfigurationError
+from hocket.latency.files import read_times
 
 Sampler = Callable[[int, int], int]
 """``(worker, now_ns) -> duration_ns``, in whole nanoseconds from 0. A picklable one makes the run resumable."""
@@ -222,28 +220,16 @@ class Empirical(Independent):
     def from_file(cls, path: str | PathLike[str]) -> Empirical:
         """Read seconds: one per line, a JSON list, or the ``inferences.npz`` of a saved run (its trunks, if any).
 
+        Their order is not kept; see `hocket.latency.law_of_file`.
+
         Raises:
             ConfigurationError: if the file is missing or empty, or contains anything but positive numbers.
         """
-        file = Path(path)
+        durations_s, _ = read_times(path)
         try:
-            if file.suffix == ".npz":
-                with file.open("rb") as opened, np.load(opened) as saved:
-                    started, finished = saved["started_ns"], saved["finished_ns"]
-                    trunk = saved["trunk_ns"] if "trunk_ns" in saved else np.full_like(finished, -1)
-                durations_ns = np.where(trunk >= 0, trunk, finished) - started
-                values = (durations_ns[finished >= 0] / NS_PER_S).tolist()
-            else:
-                text = file.read_text()
-                values = json.loads(text) if text.lstrip().startswith("[") else text.split()
-            return cls(tuple(float(value) for value in values))
+            return cls(durations_s)
         except ConfigurationError as error:
-            raise ConfigurationError(f"latency file {file}: {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-            raise ConfigurationError(
-                f"latency file {file} cannot be read ({error}); try seconds, one per line, a JSON list of them, "
-                "or the inferences.npz of a saved run"
-            ) from error
+            raise ConfigurationError(f"latency file {path}: {error}") from error
 
     def draw_s(self, rng: np.random.Generator, count: int) -> NDArray[np.float64]:
         return rng.choice(np.asarray(self.durations_s), count)

@@ -22,6 +22,7 @@ from hocket.envs import make_env, natural_hz
 from hocket.errors import ConfigurationError
 from hocket.instruments.live.live_page import LOOPBACK, USUAL_PORT
 from hocket.latency.laws import LatencyModel
+from hocket.latency.replayed import law_of_file
 
 MEASURED = "measured"
 RGB = "rgb_array"
@@ -279,7 +280,7 @@ def parse_latency(text: str, name: str = "latency") -> LatencyModel:
     try:
         seconds = float(text)
     except ValueError:
-        return hocket.Empirical.from_file(text)
+        return law_of_file(text)
     return hocket.Constant(seconds)
 
 

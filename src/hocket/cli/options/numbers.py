@@ -78,6 +78,7 @@ BOUNDS = {
     "save_every": Bounds("10000", least=1),
     "cores": Bounds("2", above=0),
     "memory_gb": Bounds("2", above=0),
+    "worker_price": Bounds("0.001", least=0),
     "max_workers": Bounds("16", least=1),
     "count": Bounds("20", least=1),
     "every": Bounds("600", least=1),
