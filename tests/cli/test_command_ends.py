@@ -160,6 +160,7 @@ def test_a_training_that_is_interrupted_keeps_its_run(command, monkeypatch, resu
 
     training = hocket.TrainResult(
         run=replace(result, config={**result.config, "head": "none", "options": {"head": "none"}}),
+        copies=[],
         network=torch.nn.Linear(2, 2),
         evaluations=[],
         final=unplayed(7),

@@ -63,6 +63,17 @@ def test_a_resumed_training_equals_an_uninterrupted_one(command, tmp_path):
     assert events.Scalars("learning/updates")[-1].value > 0
 
 
+def test_copies_in_lockstep(command, tmp_path):
+    code, _, err = command(*QUICK, "--envs", 3, "--out", "a", "--json", "a.json")
+    assert (code, err) == (0, "")
+    ticks = json.loads((tmp_path / "a/config.json").read_text())["options"]["ticks"]
+    made = json.loads((tmp_path / "a.json").read_text())
+    assert made["run"]["ticks"] == -(-ticks // 3) and made["updates"] > 0
+    assert json.loads((tmp_path / "a/config.json").read_text())["options"]["envs"] == 3
+    code, _, err = command("train", "--config", "a/config.json", "--resume", "a", "--out", "a", "--ticks", 2 * ticks)
+    assert (code, err) == (0, "")
+
+
 def test_another_runs_folder_is_left_alone(command, tmp_path):
     assert command(*QUICK, "--out", "a")[0] == 0
     kept = (tmp_path / "a/config.json").read_text()
@@ -126,6 +137,8 @@ def test_the_classical_loop(command):
         (("--env", "Pendulum-v1", "--hz", "20", "--target-ticks", "9"), ("--target-ticks 9 needs --algorithm dqn or",)),
         (("--width", "0"), ("--width 0",)),
         (("--clock", "realtime", "--update-latency", "0.1"), ("needs --clock virtual",)),
+        (("--clock", "realtime", "--envs", "8"), ("--envs", "needs --clock virtual")),
+        (("--envs", "0"), ("envs=0 must be a whole number from 1", "try envs=8")),
         (("--algorithm", "rainbow", "--epsilon-ticks", "9"), ("--epsilon-ticks 9 needs --algorithm dqn",)),
         (("--gamma", "2"), ("--gamma 2.0 must be greater than 0 and at most 1; try --gamma 0.99",)),
         (("--device", "nowhere"), ("device='nowhere' cannot be used", "try 'cpu'")),

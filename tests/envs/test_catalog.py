@@ -121,3 +121,19 @@ def test_without_the_extra_the_catalogue_names_it(monkeypatch):
     assert natural_hz("ALE/Boxing-v5") == 60
     with pytest.raises(MissingExtraError, match="hocket"):
         make_env("ALE/Boxing-v5")
+
+
+@pytest.mark.parametrize(("game", "actions", "channels"), [("breakout", 3, 4), ("space_invaders", 4, 6)])
+def test_minatar_games_by_name(game, actions, channels):
+    pytest.importorskip("minatar")
+    env = make_env(f"minatar/{game}")
+    observation, _ = env.reset(seed=0)
+    assert observation.shape == (10, 10, channels) and observation.dtype == bool
+    assert env.action_space == gym.spaces.Discrete(actions)
+    env.close()
+
+
+def test_an_unknown_minatar_game_lists_those_there_are():
+    pytest.importorskip("minatar")
+    with pytest.raises(ConfigurationError, match="'minatar/pong' is no game of MinAtar; asterix, breakout, freeway"):
+        make_env("minatar/pong")

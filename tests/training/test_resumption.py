@@ -79,7 +79,7 @@ CHILD = """
 import pickle, sys
 import test_resumption as t
 
-run = t.resume_run(open(sys.argv[1], "rb").read(), t.make_env("CartPole-v1"), {})
+run = t.resume_run(open(sys.argv[1], "rb").read(), [t.make_env("CartPole-v1")], {})
 run.play(2000)
 pickle.dump(t.what_happened(run.end()), open(sys.argv[2], "wb"))
 """
@@ -115,7 +115,7 @@ def test_every_rule_and_law(rule, law):
     run = begin(law, rule, default)
     for tick in (1, 333, 800, 1500):
         run.play(tick)
-        run = resume_run(suspend_run(run, {}), make_env("CartPole-v1"), {})
+        run = resume_run(suspend_run(run, {}), [make_env("CartPole-v1")], {})
     assert what_happened(run.end()) == what_happened(whole.end())
 
 
@@ -138,7 +138,7 @@ def test_an_unsavable_environment_resumes_from_the_beginning_of_an_episode():
 
     whole, first = half(), half()
     whole.play(1500)
-    second = resume_run(suspend_run(first, {}), closed_env(), {})
+    second = resume_run(suspend_run(first, {}), [closed_env()], {})
     second.play(1500)
     assert what_happened(second.end()) == what_happened(whole.end())
 
@@ -173,7 +173,7 @@ def test_an_environment_that_ignores_its_seed_is_found_out(monkeypatch):
         monkeypatch.setattr(each.unwrapped, "reset", Forgetful().reset)
     run = begin(env=env)
     with pytest.raises(CheckpointError, match="does not begin an episode alike for the same seed"):
-        resume_run(suspend_run(run, {}), other, {})
+        resume_run(suspend_run(run, {}), [other], {})
 
 
 def test_a_run_that_broke_off_is_not_suspended():
@@ -195,7 +195,7 @@ def test_a_run_that_broke_off_is_not_suspended():
 def test_another_environment_is_refused():
     run = begin()
     with pytest.raises(CheckpointError, match="AcrobotEnv"):
-        resume_run(suspend_run(run, {}), make_env("Acrobot-v1"), {})
+        resume_run(suspend_run(run, {}), [make_env("Acrobot-v1")], {})
 
 
 # -- learning ----------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def save_learning(folder, run, learning):
 def resume_learning(folder, algorithm=ALGORITHM):
     fresh = TrainingLog(weights_seed=5, algorithm=algorithm)
     kept = fresh.kept()
-    return resume_run(kept.load(folder).state, make_env("CartPole-v1"), kept.apart()), fresh.network
+    return resume_run(kept.load(folder).state, [make_env("CartPole-v1")], kept.apart()), fresh.network
 
 
 def learned(run, network):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
 from hocket.errors import HocketError, MissingExtraError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 def check_installed(command: str) -> None:
@@ -25,33 +29,35 @@ def check_installed(command: str) -> None:
         raise MissingExtraError(command, "train")
 
 
-def dqn(env: gym.Env[Any, Any], *, width: float, device: str = "cpu", **options: Any) -> Any:
-    """Its ``DQN`` on ``env``, the network an IMPALA trunk of ``width`` and one linear layer.
+def dqn(
+    env: gym.Env[Any, Any], *, trunk: Callable[[], tuple[nn.Module, int]], device: str = "cpu", **options: Any
+) -> Any:
+    """Its ``DQN`` on ``env``, the network of ``trunk`` and one linear layer, layer by layer.
 
     Args:
-        env: an environment with pictures (1, 84, 84).
-        width: the width of `hocket.models.qnetwork.impala_trunk`.
+        env: an environment whose observations the trunk takes.
+        trunk: makes the trunk; returns its number of features, too.
         device: the device that it learns and acts on.
         options: further options of its ``DQN``.
     """
-    import torch
-
-    from hocket.models.qnetwork import impala_trunk
+    from torch import nn
 
     extractors = import_module("stable_baselines3.common.torch_layers")
 
     class Extractor(extractors.BaseFeaturesExtractor):  # type: ignore[name-defined, misc]
         def __init__(self, space: gym.Space[Any]) -> None:
-            trunk, features = impala_trunk(width)
+            layers, features = trunk()
             super().__init__(space, features)
-            self.trunk = trunk
+            assert isinstance(layers, nn.Sequential)
+            self.trunk = nn.Sequential(*layers)  # without what hocket's own subclasses make of it
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            out: torch.Tensor = self.trunk(x)
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = self.trunk(x)
             return out
 
+    pictures = env.observation_space.dtype == "uint8"
     return import_module("stable_baselines3").DQN(
-        "CnnPolicy",
+        "CnnPolicy" if pictures else "MlpPolicy",
         env,
         policy_kwargs={"features_extractor_class": Extractor, "net_arch": []},
         device=device,

@@ -171,11 +171,13 @@ def _stable_baselines(
     """One ``DQN.train`` step of Stable-Baselines3 on ``batch``, its own sampling excluded."""
     import torch
 
+    from hocket.models.qnetwork import impala_trunk
+
     samples = import_module("stable_baselines3.common.buffers").ReplayBufferSamples
     logger = import_module("stable_baselines3.common.logger").Logger(None, [])
     model = dqn(
         NullEnv(observation_shape=(1, 84, 84), actions=actions),
-        width=width,
+        trunk=lambda: impala_trunk(width),
         device=device,
         buffer_size=1,
         batch_size=len(batch.actions),

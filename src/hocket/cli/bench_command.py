@@ -14,7 +14,12 @@ from hocket.cli.cautions import check_usual
 from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import ConfigurationError
 
-TRAINERS = {"hocket.train (virtual)": "steps_per_s", "Stable-Baselines3's DQN": "sb3_steps_per_s"}
+TRAINERS = {
+    "hocket.train (virtual)": "steps_per_s",
+    "Stable-Baselines3's DQN": "sb3_steps_per_s",
+    "CleanRL's DQN": "cleanrl_steps_per_s",
+}
+RATIOS = {"Stable-Baselines3's": "sb3_ratio", "CleanRL's": "cleanrl_ratio"}
 JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_share")
 
 
@@ -217,25 +222,36 @@ def update(*, repeats: int = 20, bfloat16: bool = False, device: str = "cpu", js
     console.table("Largest relative difference to Stable-Baselines3's loss", ("what", "difference"), rows)
 
 
-def train(*, repeats: int = 10, bfloat16: bool = False, device: str = "cpu", json: Path | None = None) -> None:
-    """Virtual training on Boxing with the IMPALA net, beside Stable-Baselines3's DQN.
+def train(
+    *,
+    env: str = "ALE/Boxing-v5",
+    envs: int = 1,
+    repeats: int = 10,
+    bfloat16: bool = False,
+    device: str = "cpu",
+    json: Path | None = None,
+) -> None:
+    """Virtual training of DQN, beside Stable-Baselines3's DQN and CleanRL's with the same network.
 
     Args:
-        repeats: blocks of 100 steps of each, alternating.
-        bfloat16: run hocket's trunks in bfloat16, on a device that has it.
-        device: device of both: cpu, cuda, ...
+        env: environment; the IMPALA net for Atari, the net of its paper for MinAtar, such as minatar/breakout.
+        envs: copies of the environment in hocket's training.
+        repeats: blocks of steps of each, alternating: of 100 for Atari, else of 800.
+        bfloat16: run hocket's trunks in bfloat16.
+        device: device of all: cpu, cuda, ...
         json: also write the figures to this file.
     """
     from hocket.bench.training import bench_train
 
-    at_least_one(repeats=repeats)
+    at_least_one(repeats=repeats, envs=envs)
     console.check_writable(json=json)
-    figures = bench_train(repeats=repeats, bfloat16=bfloat16, device=device)
+    figures = bench_train(env=env, envs=envs, repeats=repeats, bfloat16=bfloat16, device=device)
     console.write_json(json, figures)
-    rows = [(name, console.number(figures[key], ".1f")) for name, key in TRAINERS.items()]
-    title = f"Boxing, an update of 32 transitions every four steps, {_on(device)}"
+    rows = [(name, console.number(figures[key], ",.0f")) for name, key in TRAINERS.items()]
+    title = f"{env}, {envs} at a time in hocket, an update of 32 transitions every four steps, {device}"
     console.table(title, ("", "environment steps per second"), rows)
-    console.say(f"{figures['steps_per_s'] / figures['sb3_steps_per_s']:.2f} times as many")
+    others = [f"{figures[key]:.2f} times {name}" for name, key in RATIOS.items() if figures[key] is not None]
+    console.say(f"hocket: {', '.join(others)}")
 
 
 def _on(device: str) -> str:

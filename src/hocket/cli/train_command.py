@@ -201,6 +201,7 @@ def execute(options: TrainArguments) -> TrainResult:
             rule,
             clock,
             ticks=options.ticks,
+            envs=options.envs,
             learner=learner,
             acting=acting,
             replay=replay,

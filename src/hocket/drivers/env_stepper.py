@@ -93,17 +93,23 @@ class EnvStepper:
             self.listener.began(self.observation.copy())
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
-        """Give ``engine`` the observation of tick ``tick``."""
+        """Give ``engine`` the observation of tick ``tick``, and tell of the tick."""
+        moment = self.observe(engine, tick, now_ns)
+        if moment is not None:
+            self.tell(moment)
+
+    def observe(self, engine: Engine, tick: int, now_ns: int) -> Moment | None:
+        """Give ``engine`` the observation of tick ``tick``; return what `tell` needs, if there is anything to call."""
         if self.listener is None and self.dispatcher is None:
             engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
-            return
+            return None
         decision, final = engine.last, None
         if self.episode_ended:
             final = engine.next_inputs(tick)
         engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
         record = self.record
         shows_pending = engine.pending > 0 and (decision.fresh or decision.newest >= 0)
-        moment = Moment(
+        return Moment(
             tick=tick,
             deadline_ns=engine.cadence.deadline_ns(tick),
             lateness_ns=record.lateness_ns[-1],
@@ -122,6 +128,9 @@ class EnvStepper:
             final_decided_on=None if final is None else final.observation,
             final_newest=-1 if final is None else final.newest,
         )
+
+    def tell(self, moment: Moment) -> None:
+        """Call the listener and the dispatcher."""
         if self.listener is not None:
             self.listener.ticked(moment)
         if self.dispatcher is not None:

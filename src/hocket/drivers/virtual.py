@@ -5,7 +5,7 @@ An hour of realtime takes only its computation time. A run can be played in part
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
@@ -15,7 +15,7 @@ import numpy as np
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
-from hocket.drivers.executors.virtual import VirtualExecutor
+from hocket.drivers.executors.virtual import InferenceBatch, VirtualExecutor
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
@@ -74,26 +74,32 @@ class Virtual:
 
     def begin(self, setup: RunSetup) -> VirtualRun:
         """Make a run at tick 0, to be played in parts."""
-        cadence = Cadence(exact_hz(self.hz))
-        executor = VirtualExecutor(
-            setup,
-            latency=self.latency,
-            head=self.head,
-            learning=self.learning,
-            failures=FailureLog(self.failures),
-        )
-        example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
-        engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
-        run = VirtualRun(
-            engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
-        )
-        with run.timed():
-            for _ in range(setup.rule.initial_workers):
-                executor.add_worker(cadence.epoch_ns)
-            executor.advance(cadence.epoch_ns, engine)
-            run.stepper.reset(setup.seed)
-            run.stepper.begin(engine, cadence.epoch_ns)
-        return run
+        return begin_run(self, setup)
+
+
+def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = None) -> VirtualRun:
+    """`Virtual.begin` of a run among copies; ``batch``, as of `VirtualExecutor`, is the caller's to compute."""
+    cadence = Cadence(exact_hz(clock.hz))
+    executor = VirtualExecutor(
+        setup,
+        latency=clock.latency,
+        head=clock.head,
+        learning=clock.learning,
+        failures=FailureLog(clock.failures),
+        batch=batch,
+    )
+    example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
+    engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
+    run = VirtualRun(
+        engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
+    )
+    with run.timed():
+        for _ in range(setup.rule.initial_workers):
+            executor.add_worker(cadence.epoch_ns)
+        executor.advance(cadence.epoch_ns, engine)
+        run.stepper.reset(setup.seed)
+        run.stepper.begin(engine, cadence.epoch_ns)
+    return run
 
 
 class VirtualRun:
@@ -112,6 +118,11 @@ class VirtualRun:
         self.engine, self.executor, self.stepper = engine, executor, stepper
         self.tick = 0
         self.whole = True
+
+    @property
+    def runs(self) -> Sequence[VirtualRun]:
+        """Itself: the one run, as of a `hocket.drivers.lockstep.Lockstep` all."""
+        return (self,)
 
     @property
     def record(self) -> RunRecord:

@@ -12,6 +12,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
 from typing import Any
 
 import gymnasium as gym
@@ -51,6 +52,7 @@ class RealtimeSpec:
 
 
 _ALE = "ALE/"
+_MINATAR = "minatar/"
 _VERSION = re.compile(r"-v\d+$")
 _ATARI_EXTRA = "hocket[atari]"
 _GAMEBOY_EXTRA = "hocket[gameboy]"
@@ -114,7 +116,8 @@ def make_env(
     Pictures of 84x84 of Game Boy games get the axis of the frames that Atari's have.
 
     Args:
-        id: ``"CartPole-v1"``, ``"ALE/Boxing-v5"`` or ``"Boxing"``, ``"package:Name-v0"`` and so on.
+        id: ``"CartPole-v1"``, ``"ALE/Boxing-v5"`` or ``"Boxing"``, ``"package:Name-v0"``, ``"minatar/breakout"`` (of
+            MinAtar, with the game's own actions only) and so on.
         frame_stack: more than 1 puts that many observations into one, ``(frame_stack, *shape)``, oldest
             first. Observations of Atari and Game Boy games always have that axis, others only then.
         repeat_action_probability: Atari only.
@@ -206,7 +209,26 @@ def _is_atari(id: str) -> bool:
     return f"{_ALE}{id}-v5" in atari_games()
 
 
+def _make_minatar(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    game = id.removeprefix(_MINATAR)
+    try:
+        base = import_module("minatar.gym").BaseEnv
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"id={id!r} needs MinAtar, which is not installed: {error}; try pip install MinAtar"
+        ) from error
+    try:
+        env: gym.Env[Any, Any] = base(game=game, use_minimal_action_set=True, **kwargs)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"id={id!r} is no game of MinAtar; asterix, breakout, freeway, seaquest and space_invaders are"
+        ) from error
+    return env
+
+
 def _make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    if id.startswith(_MINATAR):
+        return _make_minatar(id, **kwargs)
     if id not in gym.registry:
         with contextlib.suppress(MissingExtraError):
             atari_games()  # importing ale-py registers its ids

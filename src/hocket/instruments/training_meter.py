@@ -19,6 +19,7 @@ def training_dispatcher(
     *,
     every_s: float = 1.0,
     first_tick: int = 0,
+    copies: int = 1,
     now_s: Callable[[], float] = monotonic,
 ) -> Dispatcher | None:
     """Dispatches the events of a training's run, and its state every ``every_s`` seconds and at the end.
@@ -28,6 +29,8 @@ def training_dispatcher(
         instruments: the instruments to call; if there are none, None is returned.
         every_s: seconds of the wall clock between two progresses.
         first_tick: the training tick at which the run starts.
+        copies: environments that tick together, of which the instruments see the first; ticks of the training are
+            counted over all.
         now_s: a clock in seconds.
 
     Raises:
@@ -37,20 +40,20 @@ def training_dispatcher(
         raise ConfigurationError(f"every_s={every_s!r} must be greater than 0; try 1.0")
     if Dispatcher(instruments).or_none() is None:
         return None
-    meter = Meter(figures, every_s=every_s, first_tick=first_tick, now_s=now_s)
-    meter.dispatcher = _TrainingDispatcher((meter, *instruments), first_tick)
+    meter = Meter(figures, every_s=every_s, first_tick=first_tick, copies=copies, now_s=now_s)
+    meter.dispatcher = _TrainingDispatcher((meter, *instruments), first_tick, copies)
     return meter.dispatcher
 
 
 class _TrainingDispatcher(Dispatcher):
     """Adds the training tick at which the run starts to its `RunView`."""
 
-    def __init__(self, instruments: Iterable[Instrument], first_tick: int) -> None:
+    def __init__(self, instruments: Iterable[Instrument], first_tick: int, copies: int) -> None:
         super().__init__(instruments)
-        self._first_tick = first_tick
+        self._first_tick, self._copies = first_tick, copies
 
     def started(self, run: RunView) -> None:
-        super().started(replace(run, resumed_tick=self._first_tick + run.first_tick))
+        super().started(replace(run, resumed_tick=self._first_tick + run.first_tick * self._copies))
 
 
 class Meter(Instrument):
@@ -59,8 +62,15 @@ class Meter(Instrument):
     dispatcher: Dispatcher
 
     def __init__(
-        self, figures: Callable[[], LearnerFigures], *, every_s: float, first_tick: int, now_s: Callable[[], float]
+        self,
+        figures: Callable[[], LearnerFigures],
+        *,
+        every_s: float,
+        first_tick: int,
+        copies: int,
+        now_s: Callable[[], float],
     ) -> None:
+        self._copies = copies
         self._figures, self._every_s, self._now_s = figures, every_s, now_s
         self._return, self._episodes = 0.0, 0
         self._first_tick = self._tick = first_tick
@@ -74,7 +84,7 @@ class Meter(Instrument):
 
     def on_tick(self, moment: Moment) -> None:
         """See `Instrument`."""
-        self._tick = self._first_tick + moment.tick
+        self._tick = self._first_tick + moment.tick * self._copies
         self._ticks += 1
         if moment.decided_on >= 0:
             self._fresh += 1

@@ -88,6 +88,13 @@ class SharedArrays:
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._arrays[name]
 
+    def stretch(self, at: Mapping[str, Any]) -> SharedArrays:
+        """Parts of these arrays, each by its index or slice, in the same memory; not to be sent to other processes."""
+        part = SharedArrays.__new__(SharedArrays)
+        part._fd, part._arrays = -1, {name: self._arrays[name][index] for name, index in at.items()}
+        part._parts = {name: (array.shape, array.dtype) for name, array in part._arrays.items()}
+        return part
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the arrays' lock against other processes (not against other threads of this process).

@@ -40,6 +40,7 @@ class LateInputs(nn.Module):
             raise ConfigurationError(f"pending={pending!r} must be 0 or more; try 0")
         self.trunk, self.head, self.newest = trunk, head, newest
         self.pending, self.byte_scale = pending, byte_scale
+        self._weights = tuple(head.parameters())  # looked up once: a walk through modules takes as long as a layer
 
     def features(self, observation: Tensor) -> Tensor:
         """The trunk's features of observations, ``(batch, features)``. The slow stage."""
@@ -48,7 +49,7 @@ class LateInputs(nn.Module):
 
     def as_floats(self, observation: Tensor) -> Tensor:
         """An observation in the type of the weights; bytes are scaled."""
-        dtype = next((weight.dtype for weight in self.head.parameters()), torch.float32)
+        dtype = self._weights[0].dtype if self._weights else torch.float32
         x = observation.to(dtype)
         return x.mul_(self.byte_scale) if observation.dtype == torch.uint8 else x
 

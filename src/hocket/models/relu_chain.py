@@ -7,7 +7,6 @@ few matrix products into memory that is kept: a convolution multiplies the filte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from hocket.errors import MissingExtraError
@@ -43,46 +42,24 @@ class ReluChain(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         """``(batch, …)`` to ``(batch, features)``."""
         out: Tensor
-        parameters = self._in_order()
-        if x.requires_grad or not self.suits(x):
+        parameters: list[Any] = [parameter for layer in self._learned for parameter in (layer.weight, layer.bias)]
+        if (
+            x.dtype != torch.float32
+            or x.device.type != "cpu"
+            or parameters[0].dtype != torch.float32
+            or x.requires_grad
+            or torch.is_autocast_enabled("cpu")
+        ):
             out = super().forward(x)  # type: ignore[no-untyped-call]
             return out
         if torch.is_grad_enabled() and any(parameter.requires_grad for parameter in parameters):
             out = _Node.apply(self, x, *parameters)  # type: ignore[no-untyped-call]
             return out
-        buffers = self._memory.take(self, x)
+        memory = self._memory.take(self, x)
         with torch.no_grad():
-            out = buffers.forward(x, parameters)
-        self._memory.give_back(buffers)
+            out = memory.forward(x, parameters)
+        self._memory.give_back(memory)
         return out
-
-    def _in_order(self) -> list[Any]:
-        """Weight and bias of each layer."""
-        return [parameter for layer in self._learned for parameter in (layer.weight, layer.bias)]
-
-    def suits(self, x: Tensor) -> bool:
-        """True if inputs like ``x`` go the short way."""
-        return (
-            x.dtype == torch.float32
-            and x.device.type == "cpu"
-            and self._learned[0].weight.dtype == torch.float32
-            and not torch.is_autocast_enabled("cpu")
-        )
-
-    def keep(self, x: Tensor) -> tuple[Tensor, Buffers]:
-        """The features of an input that it suits, without autograd, and what `differentiate` needs."""
-        buffers = self._memory.take(self, x)
-        return buffers.forward(x, self._in_order()), buffers
-
-    def differentiate(self, out: Tensor, buffers: Buffers, gradient: Tensor) -> None:
-        """Write the gradients of the parameters into their ``grad``, ``gradient`` being that of ``out``."""
-        parameters = self._in_order()
-        buffers.backward(out, gradient, parameters, [parameter.grad for parameter in parameters])
-        self._memory.give_back(buffers)
-
-    def release(self, buffers: Buffers) -> None:
-        """Take back what `keep` gave, without a gradient."""
-        self._memory.give_back(buffers)
 
 
 class ChannelsFirst(nn.Module):
@@ -100,17 +77,17 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._free: dict[tuple[int, ...], list[Buffers]] = {}
+        self._free: dict[tuple[int, ...], list[_Buffers]] = {}
 
-    def take(self, chain: ReluChain, x: Tensor) -> Buffers:
+    def take(self, chain: ReluChain, x: Tensor) -> _Buffers:
         """For an input like ``x``."""
         free = self._free.get(tuple(x.shape))
         if free:
             return free.pop()
         with torch.inference_mode(False):
-            return Buffers(chain, tuple(x.shape))
+            return _Buffers(chain, tuple(x.shape))
 
-    def give_back(self, buffers: Buffers) -> None:
+    def give_back(self, buffers: _Buffers) -> None:
         """They are free for the next pass."""
         self._free.setdefault(buffers.shape, []).append(buffers)
 
@@ -121,7 +98,7 @@ class Memory:
         return Memory, ()
 
 
-class Buffers:
+class _Buffers:
     """Activations and their gradients, for one shape of the input."""
 
     def __init__(self, chain: ReluChain, shape: tuple[int, ...]) -> None:
@@ -133,7 +110,6 @@ class Buffers:
         self._inputs = [torch.empty(batch, layer.in_features) for layer in self._linear]
         """The input of each linear layer; the first one is the picture itself if there is no convolution."""
         self._gradients: list[Tensor] = []
-        self._back: list[Tensor] = []
         if convolution is not None:
             channels_first = not isinstance(chain[0], ChannelsFirst)
             index = torch.arange(shape[1] * shape[2] * shape[3])
@@ -148,7 +124,7 @@ class Buffers:
             self._convolved = self._inputs[0].view(batch, filters, places)
             self._filters_of_each = torch.empty(batch, filters, taps)
 
-    def forward(self, x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    def forward(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
         """The features, in memory of their own."""
         batch = len(x)
         flat = x.reshape(batch, -1)
@@ -166,20 +142,12 @@ class Buffers:
             torch.addmm(bias, self._inputs[number], weight.t(), out=self._inputs[number + 1]).relu_()
         return torch.addmm(rest[-1], self._inputs[last], rest[-2].t()).relu_()
 
-    def backward(
-        self, out: Tensor, gradient: Tensor, parameters: Sequence[Tensor], into: Sequence[Tensor | None] = ()
-    ) -> list[Tensor]:
-        """The gradients of the parameters, in ``into`` or else in memory that the next pass overwrites."""
-        if not self._back:
-            with torch.inference_mode(False):
-                self._back = [torch.empty(each.shape) for each in self._inputs]
-        gradients = [each for each in into if each is not None and each.is_contiguous()]
-        if len(gradients) != len(parameters):
-            if not self._gradients:
-                with torch.inference_mode(False):
-                    self._gradients = [torch.empty(parameter.shape) for parameter in parameters]
-            gradients = self._gradients
-        first = 0 if self._convolution is None else 2
+    def backward(self, out: Tensor, gradient: Tensor, parameters: list[Tensor]) -> list[Tensor]:
+        """The gradients of the parameters, in memory that the next pass overwrites."""
+        if not self._gradients:
+            self._gradients = [torch.empty(parameter.shape) for parameter in parameters]
+            self._back = [torch.empty_like(each) for each in self._inputs]
+        gradients, first = self._gradients, 0 if self._convolution is None else 2
         gradient = _SCALED_DOWN(gradient, out, 0)
         for number in reversed(range(len(self._linear))):
             inputs, at = self._inputs[number], first + 2 * number
@@ -193,10 +161,6 @@ class Buffers:
             torch.bmm(planes, self._patches.transpose(1, 2), out=self._filters_of_each)
             torch.sum(self._filters_of_each, 0, out=gradients[0].view(len(gradients[0]), -1))
             torch.sum(planes, (0, 2), out=gradients[1])
-        if gradients is self._gradients:
-            for target, value in zip(into, gradients, strict=False):
-                if target is not None:
-                    target.copy_(value)
         return gradients
 
 

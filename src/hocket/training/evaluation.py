@@ -145,6 +145,7 @@ class Judge:
         evaluator: plays the evaluations.
         every: ticks between two evaluations; None for none.
         good_enough: a mean return that ends the training, or None. The weights that it begins with do not end it.
+        copies: environments that tick together; of each tick of one, so many have passed in all.
         on_evaluation: called with each evaluation.
 
     Attributes:
@@ -161,8 +162,10 @@ class Judge:
         evaluator: Evaluator,
         every: int | None,
         good_enough: float | None = None,
+        copies: int = 1,
         on_evaluation: Callable[[Evaluation], None] | None = None,
     ) -> None:
+        self._copies = copies
         self._learner = learner
         self._network = network
         self._evaluator = evaluator
@@ -181,13 +184,14 @@ class Judge:
     def ticked(self, moment: Moment) -> None:
         """See `hocket.hooks.record.Listener`."""
         self._learner.ticked(moment)
-        self._tick = moment.tick
+        self._tick = moment.tick * self._copies
         self.evaluate_if_due()
 
     def evaluate_if_due(self) -> None:
-        """Evaluate the weights of this tick if it is one of ``every``, as 0 is, and has not been evaluated yet."""
+        """Evaluate the weights of this tick if one of ``every``, as 0 is, has come with it and is not evaluated yet."""
         self.signal = None
-        if self._every is None or self._tick % self._every:
+        every, before = self._every, self._tick - self._copies
+        if every is None or (self._tick and self._tick // every == before // every):
             return
         try:
             self._evaluate()

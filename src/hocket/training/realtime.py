@@ -226,6 +226,7 @@ class RealtimeTraining:
         landed_ns = history["time_ns"] - epoch_ns
         return TrainResult(
             run=self._run,
+            copies=[self._run],
             network=self._training.network,
             evaluations=[],
             final=unplayed(self._last_tick) if self._final is None else self._final,
@@ -297,4 +298,5 @@ def train_realtime(training: TrainingSetup) -> TrainResult:
         assert isinstance(training.network, QNetwork)
         training.network.for_learning(bfloat16=training.algorithm.bfloat16)
     with training.replays() as (replay, shown):
+        assert isinstance(replay, Replay)
         return RealtimeTraining(training, replay, shown, greedy).play()

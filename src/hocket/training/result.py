@@ -31,7 +31,10 @@ class TrainResult:
     """
 
     run: RunResult
-    """The training run; shorter than its ticks if an evaluation was good enough before, or an error ended it."""
+    """The training run, of several copies the first one's; shorter than its ticks if an evaluation was good enough
+    before, or an error ended it."""
+    copies: Sequence[RunResult] = field(repr=False)
+    """The run of each copy of the environment; only ``run`` for ``envs=1``, or if an error or a signal ended it."""
     network: QNetwork | ActorCritic
     """With the best weights by ``evaluations``; without any (on the wall clock, or switched off) with the newest."""
     evaluations: list[Evaluation]
@@ -52,6 +55,8 @@ class TrainResult:
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the run as `RunResult.save` does, with the training log: its report has learning curves.
 
+        Of several copies it is the first one's, with the ticks of evaluations counted as its own.
+
         ``weights.safetensors`` holds the network's; ``network.load_state_dict(safetensors.torch.load_file(path))``
         gives them to one that is made alike.
 
@@ -67,9 +72,14 @@ class TrainResult:
         return path
 
     def _learning(self) -> TrainingLog:
+        copies = int(self.run.config.get("envs", 1))  # the log is of the first one's run, and so are its ticks
+
+        def evaluated(each: Evaluation) -> Evaluated:
+            return Evaluated(each.tick // copies, each.returns)
+
         return TrainingLog(
-            evaluations=tuple(Evaluated(each.tick, each.returns) for each in self.evaluations),
-            final=Evaluated(self.final.tick, self.final.returns) if len(self.final.returns) else None,
+            evaluations=tuple(map(evaluated, self.evaluations)),
+            final=evaluated(self.final) if len(self.final.returns) else None,
             updates=self.updates,
             losses=np.asarray(self.losses, np.float64),
             stalenesses=np.asarray(self.stalenesses, np.int64),

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from hocket.drivers.lockstep import Lockstep
 from hocket.drivers.virtual import VirtualRun
 from hocket.envs.state import restore, snapshot
 from hocket.envs.verification import verify_snapshot
@@ -27,6 +28,9 @@ from hocket.training.options import Checkpoints
 
 ENV = "env"
 
+PlayedRun = VirtualRun | Lockstep
+"""A run in virtual time, or several copies in lockstep."""
+
 
 def episode_seed(seed: int, tick: int) -> int:
     """Of the episode that begins first after ``tick``, in a run of ``seed``."""
@@ -34,20 +38,22 @@ def episode_seed(seed: int, tick: int) -> int:
 
 
 def play_with_checkpoints(
-    run: VirtualRun,
+    run: PlayedRun,
     to_tick: int,
     *,
     seed: int,
     until: Callable[[RunRecord], bool],
     checkpoints: Checkpoints,
-    save: Callable[[VirtualRun, Path, int], None],
+    save: Callable[[PlayedRun, Path, int], None],
     mid_episode: bool,
 ) -> None:
     """Play up to ``to_tick``, or until ``until`` is true of the record, or Ctrl-C, and call ``save`` on the way.
 
     ``save`` gets the run, the folder, and how many checkpoints to keep; it is called at the end too, if the run can be
-    suspended there. ``mid_episode`` is whether the environment can be saved in the middle of an episode.
+    suspended there. ``mid_episode`` is whether the environment can be saved in the middle of an episode. Ticks of the
+    checkpoints are those of all copies together, ``to_tick`` is one copy's.
     """
+    copies = len(run.runs)
     ended, saved = False, -1
 
     def over(record: RunRecord) -> bool:
@@ -56,7 +62,7 @@ def play_with_checkpoints(
         return ended
 
     while run.tick < to_tick and not ended and not run.record.interrupted:
-        due = checkpoints.next_tick(run.tick)
+        due = -(-checkpoints.next_tick(run.tick * copies) // copies)
         run.play(min(to_tick, due), until=over)
         continues = run.whole and not ended and not run.record.interrupted and run.tick == due
         if continues and play_to_suspendable(
@@ -68,7 +74,7 @@ def play_with_checkpoints(
         save(run, Path(checkpoints.folder), checkpoints.keep)
 
 
-def suspend_run(run: VirtualRun, apart: Mapping[str, object], *, mid_episode: bool = True) -> bytes:
+def suspend_run(run: PlayedRun, apart: Mapping[str, object], *, mid_episode: bool = True) -> bytes:
     """``run`` and all that belongs to it as bytes, without what is ``apart``: by name, what the resumed run has anew.
 
     ``mid_episode`` is whether the environment may be saved in the middle of an episode.
@@ -78,32 +84,36 @@ def suspend_run(run: VirtualRun, apart: Mapping[str, object], *, mid_episode: bo
     """
     if not run.whole:
         raise CheckpointError(f"the run broke off in the middle of tick {run.tick + 1} and cannot be resumed")
-    env = run.stepper.env
-    state = snapshot(env) if mid_episode else None
-    if state is None and not can_suspend(run, mid_episode=mid_episode):
+    envs = [each.stepper.env for each in run.runs]
+    states = [snapshot(env) if mid_episode else None for env in envs]
+    if None in states and not can_suspend(run, mid_episode=mid_episode):
         raise CheckpointError(
-            f"{env} cannot be saved in the middle of an episode; "
+            f"{envs[0]} cannot be saved in the middle of an episode; "
             "try hocket.training.resumption.play_to_suspendable(run, ...) before"
         )
-    return dump((run, state), {**apart, ENV: env})
+    return dump((run, states), {**apart, **_named(envs)})
 
 
-def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object]) -> VirtualRun:
+def resume_run(data: bytes, envs: Sequence[gym.Env[Any, Any]], apart: Mapping[str, object]) -> PlayedRun:
     """The run that `suspend_run` gave as ``data``.
 
     Args:
         data: from a place you trust.
-        env: new, made like the run's own.
+        envs: new, made like the run's own, one for each copy.
         apart: by the names of `suspend_run`, the objects that the run has anew.
 
     Raises:
-        CheckpointError: if it cannot be read, or ``env`` is of another kind.
+        CheckpointError: if it cannot be read, or an environment is of another kind.
     """
-    run, state = load(data, {**apart, ENV: env})
-    assert isinstance(run, VirtualRun)
-    if state is not None:
-        restore(env, state)
+    run, states = load(data, {**apart, **_named(envs)})
+    assert isinstance(run, VirtualRun | Lockstep)
+    for env, state in zip(envs, states, strict=True):
+        if state is not None:
+            restore(env, state)
+    if None not in states:
         return run
+    assert isinstance(run, VirtualRun)
+    (env,) = envs
     observation, _ = CheckedEnv(env).reset(seed=run.stepper.episode_seed)
     if not np.array_equal(observation, run.stepper.observation):
         raise CheckpointError(
@@ -113,8 +123,13 @@ def resume_run(data: bytes, env: gym.Env[Any, Any], apart: Mapping[str, object])
     return run
 
 
+def _named(envs: Sequence[gym.Env[Any, Any]]) -> dict[str, object]:
+    """The environments of a run by the names that its pickle has for them."""
+    return {f"{ENV}.{copy}" if copy else ENV: env for copy, env in enumerate(envs)}
+
+
 def play_to_suspendable(
-    run: VirtualRun,
+    run: PlayedRun,
     to_tick: int,
     *,
     seed: int,
@@ -129,17 +144,23 @@ def play_to_suspendable(
     Returns:
         Whether the run can be suspended now.
     """
-    if mid_episode and snapshot(run.stepper.env) is not None:
+    if mid_episode and all(snapshot(each.stepper.env) is not None for each in run.runs):
         return run.whole
+    assert isinstance(run, VirtualRun), "copies are only saved in the middle of their episodes"
     run.stepper.next_seed = seed
     run.play(to_tick, until=lambda record: run.stepper.episode_ended or (until is not None and until(record)))
     return can_suspend(run, mid_episode=mid_episode)
 
 
-def can_suspend(run: VirtualRun, *, mid_episode: bool = True) -> bool:
+def can_suspend(run: PlayedRun, *, mid_episode: bool = True) -> bool:
     """True if `suspend_run` would take ``run`` as it is."""
-    seeded = run.stepper.episode_seed is not None and (run.tick == 0 or run.stepper.episode_ended)
-    return run.whole and (seeded or (mid_episode and snapshot(run.stepper.env) is not None))
+    if not run.whole:
+        return False
+    if isinstance(run, VirtualRun):
+        stepper = run.stepper
+        if stepper.episode_seed is not None and (run.tick == 0 or stepper.episode_ended):
+            return True
+    return mid_episode and all(snapshot(each.stepper.env) is not None for each in run.runs)
 
 
 def can_save_mid_episode(make_env: Callable[[], gym.Env[Any, Any]], name: str) -> bool:

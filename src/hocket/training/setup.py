@@ -25,9 +25,10 @@ from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.sac import SAC
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.exploration import Drawn, EpsilonGreedy, Exploration, OwnNoise, TickCounter
-from hocket.learn.learners.options import Learners
-from hocket.learn.policy import LearnedPolicy, Unchanging, Weights, late_head_s
+from hocket.learn.learners.options import InLoop, Learners
+from hocket.learn.policy import HeadVersions, LearnedPolicy, Unchanging, Weights, late_head_s
 from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.mixed_replay import MixedReplay, Samples
 from hocket.learn.replay.replay import Replay
 from hocket.models.actor_and_critics import ActorCritic, check_bounded
@@ -44,10 +45,12 @@ from hocket.training.pretraining import demonstration_replay
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSetup:
-    """The arguments of `hocket.train`, checked, and an environment. ``evaluation`` is that under the clock."""
+    """The arguments of `hocket.train`, checked, and the environments. ``evaluation`` is that under the clock."""
 
     make_env: Callable[[], gym.Env[Any, Any]]
     env: gym.Env[Any, Any]
+    others: Sequence[gym.Env[Any, Any]] = ()
+    """More copies of it, which play in lockstep with it."""
     network: QNetwork | ActorCritic
     algorithm: Algorithm
     rule: Rule
@@ -73,6 +76,8 @@ class TrainingSetup:
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "
                 "try a network with pending=n, or late_binding=False"
             )
+        if self.others:
+            self._check_copies()
         check_spaces(self.env)
         self._check_algorithm()
         if self.ticks <= self.learner.warm_up:
@@ -88,6 +93,54 @@ class TrainingSetup:
                 f"frame_stack={frames}, and observations have the shape {shape}; stacks of so many frames "
                 "along the first axis are allowed; try hocket.envs.make_env(..., frame_stack=4), or leave it out"
             )
+
+    def _check_copies(self) -> None:
+        """Refuse copies that are one object, and what is of one environment."""
+        envs = self.environments
+        if len({id(env.unwrapped) for env in envs}) < len(envs):
+            raise ConfigurationError(
+                f"make_env returned the same {name_of(self.env)} object twice, and envs={len(envs)} copies play at the "
+                "same time; make_env must make a new one at each call; try lambda: gymnasium.make(...)"
+            )
+        for env in self.others:
+            for name in ("observation_space", "action_space"):
+                if getattr(env, name) != getattr(self.env, name):
+                    raise ConfigurationError(
+                        f"make_env made copies with {name} {getattr(self.env, name)} and {getattr(env, name)}; "
+                        "one for all is allowed; try a make_env that makes the same at each call"
+                    )
+        if isinstance(self.learner, InLoop):
+            raise ConfigurationError(
+                f"envs={len(envs)} with InLoop: a learner inside one loop has one environment; try "
+                "hocket.RoundRobin(), or envs=1"
+            )
+        if self.algorithm.alpha is not None:
+            raise ConfigurationError(
+                f"envs={len(envs)} with alpha={self.algorithm.alpha}: a replay of copies keeps no priorities; try "
+                "alpha=None, or envs=1"
+            )
+
+    @property
+    def environments(self) -> list[gym.Env[Any, Any]]:
+        """All copies."""
+        return [self.env, *self.others]
+
+    @property
+    def copies(self) -> int:
+        """How many there are."""
+        return 1 + len(self.others)
+
+    @property
+    def ticks_of_each(self) -> int:
+        """The ticks that each copy plays, at most: all together are the training's."""
+        return -(-int(self.ticks) // self.copies)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of each copy's run; that of the training if there is one."""
+        if self.copies == 1:
+            return [self.seed]
+        return [int(np.random.SeedSequence((self.seed, 1, copy)).generate_state(1)[0]) for copy in range(self.copies)]
 
     def _check_algorithm(self) -> None:
         """Refuse an algorithm that does not fit the actions, and a network that does not fit it."""
@@ -181,27 +234,27 @@ class TrainingSetup:
             )
         other.close()
 
-    def empty_replay(self) -> Replay:
+    def _empty_replay(self) -> Replay | ReplayOfCopies:
         """A replay for the environment's frames and the network's inputs; its transitions span n steps as they come."""
         observations, actions, algorithm = self.env.observation_space, self.env.action_space, self.algorithm
         assert isinstance(observations, gym.spaces.Box)
-        return Replay(
-            self.replay.capacity,
-            observations.shape[1:] if self.stacked else observations.shape,
-            observations.dtype,
-            stack=self.replay.frame_stack if self.stacked else None,
-            pending=self.network.pending,
-            newest=self.network.newest is not None,
-            present=algorithm.needs_present,
-            action_size=math.prod(actions.shape) if isinstance(actions, gym.spaces.Box) else 0,
-            alpha=algorithm.alpha,
-        )
+        capacity, shape = self.replay.capacity, observations.shape[1:] if self.stacked else observations.shape
+        options: dict[str, Any] = {
+            "stack": self.replay.frame_stack if self.stacked else None,
+            "pending": self.network.pending,
+            "newest": self.network.newest is not None,
+            "present": algorithm.needs_present,
+            "action_size": math.prod(actions.shape) if isinstance(actions, gym.spaces.Box) else 0,
+        }
+        if self.copies > 1:
+            return ReplayOfCopies(self.copies, capacity, shape, observations.dtype, **options)
+        return Replay(capacity, shape, observations.dtype, **options, alpha=algorithm.alpha)
 
     @contextmanager
-    def replays(self) -> Iterator[tuple[Replay, Replay | None]]:
+    def replays(self) -> Iterator[tuple[Replay | ReplayOfCopies, Replay | None]]:
         """Inside, an empty replay, and that of the demonstrations if there are any; both are closed afterwards."""
         with ExitStack() as stack:
-            replay = self.empty_replay()
+            replay = self._empty_replay()
             stack.callback(replay.close)
             shown = self._demonstration_replay()
             if shown is not None:
@@ -223,7 +276,7 @@ class TrainingSetup:
         assert isinstance(self.algorithm, DeepQ)
         return demonstration_replay(shown, self.network, self.algorithm, actions=actions, options=self.replay)
 
-    def sampled(self, replay: Replay, shown: Replay | None) -> Samples:
+    def sampled(self, replay: Samples, shown: Replay | None) -> Samples:
         """The source of the learners' batches: ``replay``, and with it a share of the demonstrations in ``shown``."""
         if shown is None:
             return replay
@@ -257,7 +310,12 @@ class TrainingSetup:
         return EpsilonGreedy(actions=int(space.n), epsilon=epsilon, ticks=ticks, seed=seed)
 
     def policy(
-        self, exploration: Exploration | None, weights: Weights | None = None, *, in_place: bool
+        self,
+        exploration: Exploration | None,
+        weights: Weights | None = None,
+        *,
+        in_place: bool,
+        heads: HeadVersions | None = None,
     ) -> LearnedPolicy:
         """By the network; see `LearnedPolicy`."""
         return LearnedPolicy(
@@ -269,15 +327,24 @@ class TrainingSetup:
             pending=self.network.pending,
             head_s=self.head_s,
             threads=self.threads,
+            heads=heads,
         )
 
-    def checked(self, policy: PolicyFactory) -> CheckedRun:
-        """The run of ``policy`` in this environment, checked.
+    def checked(self, policy: PolicyFactory, copy: int = 0) -> CheckedRun:
+        """The run of ``policy`` in the environment numbered ``copy``, checked.
 
         Raises:
             ConfigurationError: if something does not fit.
         """
-        return set_up(self.env, policy, self.rule, self.clock, ticks=self.ticks, default=self.default, seed=self.seed)
+        return set_up(
+            self.environments[copy],
+            policy,
+            self.rule,
+            self.clock,
+            ticks=self.ticks_of_each,
+            default=self.default,
+            seed=self.seeds[copy],
+        )
 
     def evaluator(self, policy: PolicyFactory, dispatcher: Dispatcher | None) -> Evaluator:
         """Plays ``policy`` under this rule and clock, and reports progress to ``dispatcher``."""

@@ -34,6 +34,7 @@ def train(
     clock: Virtual | Realtime,
     *,
     ticks: int,
+    envs: int = 1,
     learner: Learners | None = None,
     acting: ActingOptions = _ACTING,
     replay: ReplayOptions = _REPLAY,
@@ -59,7 +60,11 @@ def train(
         algorithm: `hocket.learn.algorithms.dqn.DQN` or `hocket.learn.algorithms.rainbow.Rainbow` for Discrete actions,
             `hocket.learn.algorithms.sac.SAC` for those of a bounded Box.
         rule, clock, default: as for `hocket.run`.
-        ticks: how many at most.
+        ticks: how many at most, of all copies together.
+        envs: copies of the environment in one training, in virtual time: they tick in lockstep, each with a schedule,
+            a seed and episodes of its own, and share network, replay and learners. All numbers of ticks (``ticks``,
+            ``update_every``, ``warm_up``, ``every``, …) count those of all copies; inferences that start at one instant
+            are computed in one call. Each is saved in the middle of its episode.
         learner: the kind and number of learners, and their pace: `RoundRobin` or `ParallelBatch`, beside the acting;
             `InLoop` with a `Sequential` rule that learns. By default one, with an update every 4 ticks, every tick for
             SAC. SAC's actions are random during the ``warm_up``.
@@ -119,15 +124,26 @@ def train(
         raise ConfigurationError(
             f"make_env={make_env!r} must be a function that makes an environment; try lambda: gymnasium.make(...)"
         )
-    env = make_env()
-    if not isinstance(env, gym.Env):
+    if isinstance(envs, bool) or not isinstance(envs, int) or envs < 1:
+        raise ConfigurationError(f"envs={envs!r} must be a whole number from 1; try envs=8")
+    if envs > 1 and isinstance(clock, Realtime):
         raise ConfigurationError(
-            f"make_env returned {env!r}, which is no gymnasium.Env; try lambda: gymnasium.make('CartPole-v1')"
+            f"envs={envs}: on the wall clock a training has one environment, whose ticks do not wait for others; try "
+            "hocket.Virtual(hz=..., latency=...), or envs=1"
         )
+    made: list[gym.Env[Any, Any]] = []
     try:
+        for _ in range(envs):
+            env = make_env()
+            if not isinstance(env, gym.Env):
+                raise ConfigurationError(
+                    f"make_env returned {env!r}, which is no gymnasium.Env; try lambda: gymnasium.make('CartPole-v1')"
+                )
+            made.append(env)
         training = TrainingSetup(
             make_env=make_env,
-            env=env,
+            env=made[0],
+            others=made[1:],
             network=network,
             algorithm=algorithm,
             rule=rule,
@@ -149,4 +165,5 @@ def train(
             training.check_env_is_new()
         return train_realtime(training) if isinstance(clock, Realtime) else train_virtual(training)
     finally:
-        env.close()
+        for env in made:
+            env.close()

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from hocket.core.description import text
+from hocket.drivers.lockstep import Lockstep
 from hocket.drivers.loop_thread import Interrupt, between_ticks
-from hocket.drivers.virtual import Virtual, VirtualRun
+from hocket.drivers.virtual import Virtual
+from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures
-from hocket.hooks.record import RunRecord
+from hocket.hooks.record import Listener
 from hocket.instruments.training_meter import training_dispatcher
 from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_absence
 from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
 from hocket.learn.checkpoints.training_state import Kept
-from hocket.learn.exploration import EpsilonGreedy
+from hocket.learn.exploration import EpsilonGreedy, TickCounter
 from hocket.learn.learners.options import ParallelBatch
 from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
+from hocket.learn.policy import HeadVersions
+from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.collectors import Collectors
+from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
 from hocket.running.result import RunResult
 from hocket.training.evaluation import Evaluation, Judge, unplayed
 from hocket.training.result import TrainResult, keeping_training
-from hocket.training.resumption import can_save_mid_episode, play_with_checkpoints, resume_run, suspend_run
+from hocket.training.resumption import (
+    PlayedRun,
+    can_save_mid_episode,
+    play_with_checkpoints,
+    resume_run,
+    suspend_run,
+)
 from hocket.training.setup import TrainingSetup
 
 
@@ -43,16 +56,24 @@ class VirtualTraining:
         judge, learners: of the run as it is played: after `play` they may be others than before.
     """
 
-    def __init__(self, training: TrainingSetup, replay: Replay, shown: Replay | None) -> None:
+    def __init__(self, training: TrainingSetup, replay: Replay | ReplayOfCopies, shown: Replay | None) -> None:
         clock, algorithm, network, learner = training.clock, training.algorithm, training.network, training.learner
-        evaluation = training.evaluation
+        evaluation, copies = training.evaluation, training.copies
         assert isinstance(clock, Virtual)
         self._training, self._replay, self._shown = training, replay, shown
         self._mid_episode = True
         self._run: RunResult | None = None
+        self._copies: list[RunResult] = []
         self._final: Evaluation | None = None
         exploring, sampling, durations = np.random.SeedSequence(training.seed).spawn(3)
-        collector = training.collector(replay)
+        collector: Collector | Collectors
+        counters: Sequence[TickCounter]
+        if isinstance(replay, ReplayOfCopies):
+            collector = Collectors([training.collector(part) for part in replay.parts], replay)
+            counters = collector.counters
+        else:
+            collector = training.collector(replay)
+            counters = [collector]
         self._updates = Updates(
             algorithm=algorithm,
             network=network,
@@ -63,16 +84,22 @@ class VirtualTraining:
         self.learners = VirtualLearners(
             learner, updates=self._updates, collector=collector, durations=clock.learning, seed=durations
         )
-        self._exploration = training.exploration(collector, exploring)
-        self._checked = training.checked(training.policy(self._exploration, self.learners, in_place=True))
-        self._dispatcher = training_dispatcher(self._figures, training.instruments)
+        seeds = [exploring] if copies == 1 else exploring.spawn(copies)
+        explorations = [training.exploration(*each) for each in zip(counters, seeds, strict=True)]
+        self._exploration = explorations[0]
+        heads = HeadVersions(network, in_place=True)
+        policies = [training.policy(each, self.learners, in_place=True, heads=heads) for each in explorations]
+        self._every_checked = [training.checked(policy, copy) for copy, policy in enumerate(policies)]
+        self._checked = self._every_checked[0]
+        self._dispatcher = training_dispatcher(self._figures, training.instruments, copies=copies)
         self._evaluator = training.evaluator(training.policy(None, self.learners, in_place=True), self._dispatcher)
         self.judge = Judge(
-            self.learners,
+            self.learners.listeners()[-1],
             network=network,
             evaluator=self._evaluator,
             every=evaluation.every,
             good_enough=evaluation.good_enough,
+            copies=copies,
             on_evaluation=self._evaluated,
         )
         self._belongs_to = belonging(
@@ -84,6 +111,7 @@ class VirtualTraining:
             default=text(self._checked.default),
             seed=str(training.seed),
             device=device_of(network).type,
+            envs=str(copies),
             **training.options(),
         )
 
@@ -96,14 +124,25 @@ class VirtualTraining:
         checkpoints, ticks = training.checkpoints, self._checked.ticks
         run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
-            check_free(Path(checkpoints.folder), resumed_tick=-1 if training.resume is None else run.tick)
+            resumed_tick = -1 if training.resume is None else self._tick_of(run)
+            check_free(Path(checkpoints.folder), resumed_tick=resumed_tick)
             self._mid_episode = can_save_mid_episode(training.make_env, self._checked.name)
+            if not self._mid_episode and training.copies > 1:
+                raise ConfigurationError(
+                    f"checkpoints of envs={training.copies} copies need environments that can be saved in the middle "
+                    f"of an episode, and {self._checked.name} cannot; try envs=1, or no checkpoints"
+                )
         # A signal while a checkpoint is being written, or between two evaluations, is noted too.
         with run.told(self._dispatcher, ticks), between_ticks() as interrupt, keeping_training(self._result):
             try:
                 with self._checked.keeping_result():
-                    record = self._play_to_end(run, interrupt)
-                self._run = self._checked.result(record)
+                    self._play_to_end(run, interrupt)
+                of_copies = {"envs": training.copies} if training.copies > 1 else None
+                self._copies = [
+                    checked.result(each.record, of_copies)
+                    for checked, each in zip(self._every_checked, run.runs, strict=True)
+                ]
+                self._run = self._copies[0]
             except BaseException as error:
                 self._run = vars(error).get("result")
                 raise
@@ -122,6 +161,7 @@ class VirtualTraining:
         log, best_tick = self.learners.log, self.judge.choose()
         return TrainResult(
             run=self._run,
+            copies=self._copies or [self._run],
             network=self._training.network,
             evaluations=self.judge.evaluations,
             final=unplayed(best_tick) if self._final is None else self._final,
@@ -133,7 +173,7 @@ class VirtualTraining:
             error=self.learners.error,
         )
 
-    def _play_to_end(self, run: VirtualRun, interrupt: Interrupt) -> RunRecord:
+    def _play_to_end(self, run: PlayedRun, interrupt: Interrupt) -> None:
         """Play and save ``run``. An error that ends it has the record so far attached."""
         judge, checkpoints, ticks = self.judge, self._training.checkpoints, self._checked.ticks
         with run.kept_on_error():
@@ -152,10 +192,9 @@ class VirtualTraining:
                     save=self._save,
                     mid_episode=self._mid_episode,
                 )
-                self._explain_absence(Path(checkpoints.folder), run.tick)
+                self._explain_absence(Path(checkpoints.folder), self._tick_of(run))
             record = run.end()
         record.signal = record.signal or judge.signal or interrupt.signal
-        return record
 
     def _explain_absence(self, folder: Path, tick: int) -> None:
         """If nothing has been saved, warn of it, and keep the reason in ``folder`` for a later resume."""
@@ -172,23 +211,32 @@ class VirtualTraining:
             stacklevel=2,
         )
 
-    def _begin(self) -> VirtualRun:
+    def _tick_of(self, run: PlayedRun) -> int:
+        """How many ticks all copies have played together."""
+        return run.tick * self._training.copies
+
+    def _begin(self) -> PlayedRun:
         clock = self._training.clock
         assert isinstance(clock, Virtual)
-        return clock.begin(self._checked.setup(listener=self.judge, background=self.learners))
+        listeners: list[Listener] = [*self.learners.listeners()[:-1], self.judge]  # after a tick of the last copy
+        setups = [
+            checked.setup(listener=listener, background=self.learners)
+            for checked, listener in zip(self._every_checked, listeners, strict=True)
+        ]
+        return clock.begin(setups[0]) if len(setups) == 1 else Lockstep(clock, setups)
 
-    def _resume(self, path: Path) -> VirtualRun:
+    def _resume(self, path: Path) -> PlayedRun:
         kept = self._kept()
-        run = resume_run(kept.load(path).state, self._training.env, kept.apart())
-        judge, learners = run.stepper.listener, run.executor.background
+        run = resume_run(kept.load(path).state, self._training.environments, kept.apart())
+        judge, learners = run.runs[-1].stepper.listener, run.runs[0].executor.background
         assert isinstance(judge, Judge) and isinstance(learners, VirtualLearners)
         self.judge, self.learners = judge, learners
         return run
 
-    def _save(self, run: VirtualRun, folder: Path, keep: int) -> None:
+    def _save(self, run: PlayedRun, folder: Path, keep: int) -> None:
         kept = self._kept()
         state = suspend_run(run, kept.apart(), mid_episode=self._mid_episode)
-        kept.save(folder, tick=run.tick, updates=len(self.learners.log), state=state, keep=keep)
+        kept.save(folder, tick=self._tick_of(run), updates=len(self.learners.log), state=state, keep=keep)
 
     def _kept(self) -> Kept:
         # The updates themselves are part of the pickled run, with these in their places.
@@ -199,8 +247,13 @@ class VirtualTraining:
             target=self._updates.target,
             optimizer=self._updates.optimizer,
             replay=self._replay,
-            more={"training": self, "evaluator": self._evaluator, **more},
+            more={"training": self, "evaluator": self._evaluator, **more, **self._parts()},
         )
+
+    def _parts(self) -> dict[str, object]:
+        """The replays of copies by name."""
+        parts = self._replay.parts if isinstance(self._replay, ReplayOfCopies) else ()
+        return {f"replay.{copy}": part for copy, part in enumerate(parts)}
 
     def _figures(self) -> LearnerFigures:
         log, tick, exploration = self.learners.log, self.learners.collector.tick, self._exploration

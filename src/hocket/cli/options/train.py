@@ -41,6 +41,8 @@ class TrainArguments(ActingArguments):
 
     ticks: int = 100_000
     """Greatest length of the training in ticks."""
+    envs: int = 1
+    """Copies of the environment that tick in lockstep (virtual); all numbers of ticks count those of all copies."""
     algorithm: Literal["dqn", "rainbow", "sac"] | None = None
     """Double DQN, Rainbow with distributions, noise and priorities, or for Box actions soft actor-critic; dqn or sac
     if not given, as the actions are."""
@@ -121,6 +123,7 @@ SEVERAL_LEARNERS = need("learner", "round-robin", "parallel-batch", agreeing=(1,
 NEEDS = {
     **{name: condition for name, condition in ACTING_NEEDS.items() if name != "latency"},
     "update_latency": need("clock", "virtual"),
+    "envs": need("clock", "virtual", agreeing=(1,)),
     "evaluate_every": need("clock", "virtual"),
     "good_enough": need("clock", "virtual"),
     "epsilon_ticks": need("algorithm", "dqn"),

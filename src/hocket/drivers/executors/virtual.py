@@ -7,6 +7,8 @@ released only when it ends.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
@@ -20,8 +22,65 @@ from hocket.drivers.executors.base import Executor
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
 from hocket.latency.laws import LatencyModel
-from hocket.policies.base import Stages, built
+from hocket.policies.base import Batching, Stages, built
 from hocket.policies.failures import FailureLog
+
+
+@dataclass(slots=True)
+class _Started:
+    """An inference, or a stage of one, that has started and is not computed yet."""
+
+    stage: Batching
+    prepared: Any
+    take: Callable[[Any, str | None], None]
+    """Called with its result, or with the traceback of what it raised."""
+
+
+@dataclass(slots=True)
+class InferenceBatch:
+    """Collects the inferences of several runs that start at one instant, and computes them together.
+
+    Each is prepared when it starts, with the weights of that moment: `compute` must be called before anything else
+    happens. Stages of one kind must be of the same network.
+    """
+
+    _started: list[_Started] = field(default_factory=list)
+
+    def add(self, stage: Batching, inputs: tuple[Any, ...], take: Callable[[Any, str | None], None]) -> None:
+        """Prepare an inference; its result is passed to ``take``, or the traceback of what it raised."""
+        try:
+            prepared = stage.prepare(*inputs)
+        except Exception:
+            take(None, traceback.format_exc())
+        else:
+            self._started.append(_Started(stage, prepared, take))
+
+    def compute(self) -> None:
+        """Compute all that have been added, the stages of each kind in one call."""
+        if not self._started:
+            return
+        kinds: dict[type, list[_Started]] = {}
+        for each in self._started:
+            kinds.setdefault(type(each.stage), []).append(each)
+        self._started.clear()
+        for group in kinds.values():
+            try:
+                results = group[0].stage.answer([each.prepared for each in group])
+            except Exception:
+                self._compute_singly(group)
+            else:
+                for each, result in zip(group, results, strict=True):
+                    each.take(result, None)
+
+    def _compute_singly(self, group: list[_Started]) -> None:
+        """One at a time, to find those that raise."""
+        for each in group:
+            try:
+                (result,) = each.stage.answer((each.prepared,))
+            except Exception:
+                each.take(None, traceback.format_exc())
+            else:
+                each.take(result, None)
 
 
 class VirtualExecutor(Executor):
@@ -31,6 +90,7 @@ class VirtualExecutor(Executor):
         setup: of the run.
         latency, head, learning: the laws of the durations of inferences (or trunks), heads and sequential learning.
         failures: counts successes and failures of inferences, and keeps those of learning.
+        batch: of a run among copies whose policy is `Batching`: computes its inferences with theirs.
     """
 
     def __init__(
@@ -41,6 +101,7 @@ class VirtualExecutor(Executor):
         head: LatencyModel,
         learning: LatencyModel,
         failures: FailureLog,
+        batch: InferenceBatch | None = None,
     ) -> None:
         seeds = np.random.SeedSequence(setup.seed).spawn(3)
         inference_rng, learning_rng, head_rng = (np.random.default_rng(s) for s in seeds)
@@ -49,6 +110,7 @@ class VirtualExecutor(Executor):
             self._policy = built(setup.policy)
         except Exception as error:
             raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
+        self._batch = batch
         self._encode = setup.codec.encode
         self._features: dict[int, Any] = {}  # by worker, of the trunk that it ran last
         self._duration = latency.checked_sampler(inference_rng)
@@ -70,6 +132,12 @@ class VirtualExecutor(Executor):
             self.background.advance(now_ns)
         done_ns = now_ns + self._duration(worker, now_ns)
         policy = self._policy
+        if self._batch is not None:
+            if isinstance(policy, Stages):
+                self._add(policy.trunk, inputs, inference, done_ns, worker)
+            else:
+                self._add(policy, inputs, inference, done_ns, -1)
+            return
         try:
             if isinstance(policy, Stages):
                 self._features[worker] = policy.trunk(inputs[0].copy())
@@ -86,6 +154,9 @@ class VirtualExecutor(Executor):
         done_ns = now_ns + self._head_duration(worker, now_ns)
         policy = self._policy
         assert isinstance(policy, Stages)
+        if self._batch is not None:
+            self._add(policy.head, (self._features.pop(worker), *inputs), inference, done_ns, -1)
+            return
         try:
             answer = self._encode(policy.head(self._features.pop(worker), *(array.copy() for array in inputs)))
             version = int(getattr(policy, "version", 0))
@@ -93,6 +164,33 @@ class VirtualExecutor(Executor):
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
         else:
             self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
+
+    def _add(self, stage: Any, inputs: tuple[Any, ...], inference: int, done_ns: int, trunk_of: int) -> None:
+        """Compute an inference with those of other copies; ``trunk_of`` is the worker whose trunk it is, or -1."""
+        assert self._batch is not None
+        # What happens at one time happens in the order of starts, whenever the results come.
+        self._sequence += 1
+        sequence, version = self._sequence, 0
+
+        def take(result: Any, failure: str | None) -> None:
+            event: Event
+            extra: NDArray[Any] | str | None = failure
+            if failure is None and trunk_of >= 0:
+                self._features[trunk_of] = result
+                event = e.TrunkFinished(done_ns, inference)
+            elif failure is None:
+                try:
+                    extra = self._encode(result)
+                    event = e.InferenceFinished(done_ns, inference, len(extra), version)
+                except Exception:
+                    extra = traceback.format_exc()
+                    event = e.InferenceFailed(done_ns, inference)
+            else:
+                event = e.InferenceFailed(done_ns, inference)
+            heappush(self._heap, (done_ns, sequence, event, extra))
+
+        self._batch.add(stage, inputs, take)
+        version = int(getattr(self._policy, "version", 0))
 
     def add_worker(self, now_ns: int) -> None:
         self.post(e.WorkerJoined(now_ns, self._workers))
@@ -117,21 +215,29 @@ class VirtualExecutor(Executor):
 
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""
-        heap = self._heap
-        while True:
-            wake_ns = engine.wake_ns
-            if heap and heap[0][0] <= until_ns and (wake_ns is None or heap[0][0] <= wake_ns):
-                _, _, event, extra = heappop(heap)
-                if type(event) is e.InferenceFinished:
-                    assert isinstance(extra, np.ndarray)
-                    self.failures.success()
-                    engine.finished(event, extra)
-                else:
-                    engine.feed(event)
-                    if isinstance(extra, str):
-                        self.failures.failure(extra, event.time_ns, engine.scheduler.workers)
-                        self.failures.check()
-            elif wake_ns is not None and wake_ns < until_ns:
-                engine.timer_due()
-            else:
-                return
+        while self.next_ns(until_ns, engine) is not None:
+            self.step(engine)
+
+    def next_ns(self, until_ns: int, engine: Engine) -> int | None:
+        """The time of the next event or timer, or None if there is none up to ``until_ns``."""
+        heap, wake_ns = self._heap, engine.wake_ns
+        if heap and heap[0][0] <= until_ns and (wake_ns is None or heap[0][0] <= wake_ns):
+            return heap[0][0]
+        return wake_ns if wake_ns is not None and wake_ns < until_ns else None
+
+    def step(self, engine: Engine) -> None:
+        """Process the event or timer that `next_ns` has found."""
+        heap, wake_ns = self._heap, engine.wake_ns
+        if wake_ns is not None and not (heap and heap[0][0] <= wake_ns):
+            engine.timer_due()
+            return
+        _, _, event, extra = heappop(heap)
+        if type(event) is e.InferenceFinished:
+            assert isinstance(extra, np.ndarray)
+            self.failures.success()
+            engine.finished(event, extra)
+            return
+        engine.feed(event)
+        if isinstance(extra, str):
+            self.failures.failure(extra, event.time_ns, engine.scheduler.workers)
+            self.failures.check()

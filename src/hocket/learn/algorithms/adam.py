@@ -66,3 +66,6 @@ class QuickAdam(torch.optim.Adam):
         """See ``torch.optim.Optimizer``."""
         super().load_state_dict(state_dict)
         self._begun = None
+
+
+QuickAdam.step.hooked = True  # type: ignore[attr-defined]  # torch then calls it as it is, without profiler and hooks

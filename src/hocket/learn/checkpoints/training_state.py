@@ -27,6 +27,7 @@ from hocket.learn.checkpoints.checkpoint import (
     save_checkpoint,
 )
 from hocket.learn.checkpoints.pickling import module_parts
+from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.replay import Replay
 
 TARGET, OPTIMIZER = "target", "optimizer"
@@ -47,7 +48,7 @@ class Kept:
     network: nn.Module
     target: nn.Module
     optimizer: torch.optim.Optimizer
-    replay: Replay
+    replay: Replay | ReplayOfCopies
     more: Mapping[str, object] = field(default_factory=dict)
 
     def apart(self) -> dict[str, object]:

@@ -18,11 +18,12 @@ import numpy as np
 from torch import nn
 
 from hocket.errors import ConfigurationError, DivergenceError
-from hocket.hooks.record import Moment
+from hocket.hooks.record import Listener, Moment
 from hocket.latency.laws import Constant, LatencyModel
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
 from hocket.learn.learners.split_update import Gradient, Updates
 from hocket.learn.replay.collector import Collector
+from hocket.learn.replay.collectors import Collectors
 
 
 class UpdateLog:
@@ -47,7 +48,7 @@ class UpdateLog:
 
 
 class VirtualLearners:
-    """Listens to every tick and learns from them; `hocket.hooks.record.Background` of the same run.
+    """Learns from the ticks of a run, or of several copies; `hocket.hooks.record.Background` of the same run.
 
     An update that is due while every learner is busy waits for the first one that is free. At one instant, landings
     come before inferences, and a tick's observation before the updates that start at it. Of several landings the
@@ -56,7 +57,7 @@ class VirtualLearners:
     Args:
         learners: how many there are, how they share the work, and when updates are due.
         updates: the weights that they share; for `ParallelBatch`, with a batch that is as many times larger.
-        collector: that fills the replay which ``updates`` sample from.
+        collector: that fills the replay which ``updates`` sample from; those of several copies count as one.
         durations: the law of what one learner takes for one update. An update of `ParallelBatch` takes as long as
             its slowest learner. `InLoop` does not ask: its clock says how long.
         seed: of the durations.
@@ -71,7 +72,7 @@ class VirtualLearners:
         learners: Learners,
         *,
         updates: Updates,
-        collector: Collector,
+        collector: Collector | Collectors,
         durations: LatencyModel,
         seed: np.random.SeedSequence,
     ) -> None:
@@ -108,19 +109,30 @@ class VirtualLearners:
         return self.version
 
     def began(self, observation: Any) -> None:
-        """See `hocket.hooks.record.Listener`."""
+        """See `hocket.hooks.record.Listener`, of one environment."""
+        assert not isinstance(self.collector, Collectors)
         self.collector.began(observation)
 
     def ticked(self, moment: Moment) -> None:
-        """See `hocket.hooks.record.Listener`: keep what happened, and start what is due."""
+        """See `hocket.hooks.record.Listener`, of one environment: keep what happened, and start what is due."""
+        assert not isinstance(self.collector, Collectors)
         self.collector.ticked(moment)
+        self.collected()
+
+    def listeners(self) -> list[Listener]:
+        """The listener of each environment: of copies each has its own."""
+        collector = self.collector
+        return [_OfCopy(self, each) for each in collector.each] if isinstance(collector, Collectors) else [self]
+
+    def collected(self) -> None:
+        """Start what is due after a tick that has been kept."""
         if self.collector.error is not None:
             self._stop(self.collector.error)
         if self._in_loop or not self._warm:
             return
         if self._update_every is None:
             self._due = math.inf
-        elif moment.tick % self._update_every == 0:
+        elif self.collector.tick % self._update_every == 0:
             self._due += 1
         self._start_due(self._now_ns)
         self.advance(self._now_ns)
@@ -175,3 +187,17 @@ class VirtualLearners:
         if not self._in_loop:
             heappush(self._idle, learner)
             self._start_due(landed_ns)
+
+
+class _OfCopy(Listener):
+    """Keeps the ticks of one copy, and starts what is due."""
+
+    def __init__(self, learners: VirtualLearners, collector: Collector) -> None:
+        self._learners, self._collector = learners, collector
+
+    def began(self, observation: Any) -> None:
+        self._collector.began(observation)
+
+    def ticked(self, moment: Moment) -> None:
+        self._collector.ticked(moment)
+        self._learners.collected()

@@ -68,14 +68,16 @@ class Assembly:
     Args:
         arrays: of `ring_parts`.
         stack: frames in a state; None for one without an axis of its own.
-        n_step: transitions that one sample spans at most.
+        n_step: transitions that one sample spans at most; 1 of several copies.
+        copies: equal stretches that the rings are of, each a ring of its own.
     """
 
-    def __init__(self, arrays: Arrays, stack: int | None, n_step: int) -> None:
+    def __init__(self, arrays: Arrays, stack: int | None, n_step: int, *, copies: int = 1) -> None:
         self._counters, self._records = arrays["counters"], arrays["records"]
         self._frames, self._ages = arrays["frames"], arrays["ages"]
         self._back = None if stack is None else np.arange(stack - 1, -1, -1)
         self._steps = np.arange(n_step)
+        self._capacity, self._room = len(self._records) // copies, len(self._frames) // copies
         kinds = ("action", "pending", "next_pending")
         self._as_sampled = {
             kind: np.dtype(np.float32 if self._records.dtype[kind].base.kind == "f" else np.int64) for kind in kinds
@@ -83,10 +85,16 @@ class Assembly:
         names = self._records.dtype.names or ()
         self._newest, self._present = "newest" in names, "present" in names
 
-    def copy(self, indices: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between."""
+    def copy(self, indices: NDArray[np.int64], copies: NDArray[np.int64] | None = None) -> dict[str, NDArray[Any]]:
+        """All of `Batch` but weights and indices. Rubbish, but no error, where the writer got in between.
+
+        Args:
+            indices: of the transitions.
+            copies: the copy that each one is of, if there are several.
+        """
         if len(self._steps) == 1:
-            first = last = self._records.take(indices % len(self._records))
+            slots = indices % self._capacity
+            first = last = self._records.take(slots if copies is None else slots + copies * self._capacity)
             rewards, discounts = first["reward"].copy(), first["discount"].copy()
         else:
             first, last, rewards, discounts = self._over_steps(indices)
@@ -96,7 +104,8 @@ class Assembly:
             numbers |= {"newest": first["newest"], "next_newest": last["next_newest"]}
         if self._present:
             numbers |= {"present": first["present"], "next_present": last["next_present"]}
-        observations = np.split(self._observations(np.concatenate(list(numbers.values()))), len(numbers))
+        begins = 0 if copies is None else np.concatenate([copies * self._room] * len(numbers))
+        observations = np.split(self._observations(np.concatenate(list(numbers.values())), begins), len(numbers))
         nothing = np.empty((size, 0), self._frames.dtype)
         delays = next_delays = np.zeros(size, np.int64)
         if self._newest:
@@ -118,7 +127,7 @@ class Assembly:
         newest = int(self._counters[NEWEST])
         fence()
         following = indices[:, None] + self._steps
-        steps = self._records.take(following % len(self._records))
+        steps = self._records.take(following % self._capacity)
         # A step belongs to the sum if it starts where the one before ended: the final frame of an episode, and the last
         # one before a discarded stretch, start nothing.
         belongs = following < newest
@@ -130,9 +139,10 @@ class Assembly:
         last = steps[np.arange(len(indices)), belongs.sum(axis=1) - 1]
         return steps[:, 0], last, rewards.astype(np.float32), products[:, -1].astype(np.float32)
 
-    def _observations(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
-        room = len(self._frames)
+    def _observations(self, numbers: NDArray[np.int64], begins: NDArray[np.int64] | int) -> NDArray[Any]:
+        """Those of the frames ``numbers`` of rings that begin at the slots ``begins``."""
         if self._back is not None:
-            ages = self._ages.take(numbers % room)
+            ages = self._ages.take(begins + numbers % self._room)
             numbers = numbers[:, None] - np.minimum(self._back, ages[:, None])
-        return self._frames.take(numbers % room, axis=0)
+            begins = begins if isinstance(begins, int) else begins[:, None]
+        return self._frames.take(begins + numbers % self._room, axis=0)

@@ -117,7 +117,7 @@ class Replay:
             self._priorities = Priorities(arrays, options["capacity"], options["alpha"], options["epsilon"])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attach, (self._options, self._arrays)
+        return attached, (self._options, self._arrays)
 
     def __len__(self) -> int:
         """Transitions that can be sampled."""
@@ -301,10 +301,11 @@ class Replay:
         return rng.integers(min(oldest, newest - 1), newest, count), np.ones(count)
 
 
-def _attach(options: dict[str, Any], arrays: SharedArrays) -> Replay:
+def attached(options: dict[str, Any], arrays: SharedArrays, *, writes: bool = False) -> Replay:
+    """A replay in ``arrays`` that are there, for reading, or as their one writer; ``options`` as `Replay` has them."""
     replay = Replay.__new__(Replay)
     replay._map(options, arrays)
-    replay._writer = None
+    replay._writer = RingWriter(arrays, (options["stack"] or 1) - 1) if writes else None
     return replay
 
 
