@@ -58,10 +58,10 @@ def learning(device, *, algorithm=None, **options):
     network = q_network(*mlp_trunk(4, hidden=8), 2, pending=2, support=support, noisy=algorithm.noisy).to(device)
     known = {
         "ticks": 600,
-        "learner": hocket.RoundRobin(1, warm_up=50),
+        "learner": hocket.RoundRobin(1, warm_up_ticks=50),
         "acting": hocket.ActingOptions(epsilon=BY_CHANCE),
         "replay": hocket.ReplayOptions(capacity=400),
-        "evaluation": hocket.EvaluationOptions(every=300, episodes=2),
+        "evaluation": hocket.EvaluationOptions(every_ticks=300, episodes=2),
         "seed": 3,
     }
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.03), learning=hocket.Constant(0.05))
@@ -115,7 +115,7 @@ def test_learning_in_virtual_time_is_that_of_the_cpu(algorithm, late_binding, tm
 
 def test_a_checkpoint_resumes_on_the_gpu(tmp_path):
     whole = learning(GPU)
-    learning(GPU, ticks=300, checkpoints=Checkpoints(tmp_path, every=300))
+    learning(GPU, ticks=300, checkpoints=Checkpoints(tmp_path, every_ticks=300))
     result = learning(GPU, resume=tmp_path)
     assert result.losses == pytest.approx(whole.losses, rel=1e-3)
     assert list(result.stalenesses) == list(whole.stalenesses)
@@ -153,7 +153,7 @@ def forty_ticks(alpha):
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
-@pytest.mark.parametrize("learner", [hocket.RoundRobin(2, warm_up=50), hocket.InLoop(warm_up=50)])
+@pytest.mark.parametrize("learner", [hocket.RoundRobin(2, warm_up_ticks=50), hocket.InLoop(warm_up_ticks=50)])
 def test_learning_on_the_wall_clock(executor, learner):
     in_loop = isinstance(learner, hocket.InLoop)
     result = learning_live(

@@ -284,7 +284,19 @@ def test_arguments_come_in_one_order():
             assert ordered == sorted(ordered, key=ORDER.index), (name, function.__qualname__, given)
 
 
-TIMES = {"delay", "seconds", "duration", "interval", "deadline", "latency_s", "timeout", "minutes", "ms", "time"}
+TIMES = {
+    "every",
+    "delay",
+    "seconds",
+    "duration",
+    "interval",
+    "deadline",
+    "latency_s",
+    "timeout",
+    "minutes",
+    "ms",
+    "time",
+}
 """Names of times without a unit."""
 
 
@@ -302,4 +314,4 @@ def test_names_of_times_have_a_unit():
 
 def bare_time(name):
     last = name.rpartition("_")[2]
-    return last in TIMES - {"ticks"} and not name.startswith("_")
+    return last in TIMES and not name.startswith("_")

@@ -25,8 +25,8 @@ def test_every_cell_is_there_once():
     ("arm", "delay", "coverage"), [("sequential", 5, 0.2), ("newest", 5, 0.98), ("newest", 1, 1.0), (FORGOTTEN, 1, 1.0)]
 )
 def test_an_arm_plays(arm, delay, coverage, monkeypatch):
-    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))
-    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=1))
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up_ticks=100))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=300, episodes=1))
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
     monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
     rows = BlocksRun(delay, arm, 0, ticks=500, pretrain_updates=20).play()

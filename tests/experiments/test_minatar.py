@@ -17,8 +17,8 @@ COLUMNS = [*experiment.KNOWN, *experiment.COLUMNS]
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=100))
-    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=300, episodes=20))
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up_ticks=100))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=300, episodes=20))
     monkeypatch.setattr(experiment, "GREEDY_EPISODES", 30)
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 250)
 

@@ -35,7 +35,7 @@ def test_networks_of_the_arms():
 @pytest.mark.slow
 @pytest.mark.parametrize(("arm", "delay"), [("blind", 5), ("newest, undelayed critic", 5), ("no delay", 1)])
 def test_an_arm_plays(monkeypatch, arm, delay):
-    monkeypatch.setattr(experiment, "LEARNER", hocket.RoundRobin(update_every=1, warm_up=280))
+    monkeypatch.setattr(experiment, "LEARNER", hocket.RoundRobin(update_every_ticks=1, warm_up_ticks=280))
     monkeypatch.setattr(experiment, "EVALUATIONS", 1)
     monkeypatch.setattr(experiment, "EPISODES", 2)
     rows = MujocoRun(PENDULUM, delay, arm, seed=0, ticks=300).play()

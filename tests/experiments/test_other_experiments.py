@@ -9,8 +9,8 @@ from hocket.experiments import learners_table
 
 
 def shorten(monkeypatch, experiment):
-    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up=200))
-    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every=500, episodes=2))
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up_ticks=200))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=500, episodes=2))
 
 
 @pytest.mark.slow

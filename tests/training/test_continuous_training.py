@@ -49,9 +49,9 @@ def learn(*, ticks=400, algorithm=None, pending=2, newest=False, make_env=Aim, s
     torch.manual_seed(seed)
     algorithm = algorithm or SAC(batch_size=16, learning_rate=1e-3)
     known = {
-        "learner": hocket.RoundRobin(2, update_every=2, warm_up=50),
+        "learner": hocket.RoundRobin(2, update_every_ticks=2, warm_up_ticks=50),
         "replay": hocket.ReplayOptions(capacity=300),
-        "evaluation": hocket.EvaluationOptions(every=150, episodes=2),
+        "evaluation": hocket.EvaluationOptions(every_ticks=150, episodes=2),
         "rule": hocket.TickDispatch(4),
         "clock": hocket.Virtual(hz=HZ, latency=hocket.LogNormal(0.04, 0.5), learning=hocket.Gamma(0.1, 4.0)),
     }
@@ -91,8 +91,8 @@ def test_it_learns_to_aim_without_delay(undelayed):
         pending=0,
         rule=hocket.TickDispatch(1),
         clock=hocket.Virtual(hz=HZ, latency=hocket.Constant(0.001)),
-        learner=hocket.RoundRobin(1, update_every=1, warm_up=100),
-        evaluation=hocket.EvaluationOptions(every=500, episodes=8),
+        learner=hocket.RoundRobin(1, update_every_ticks=1, warm_up_ticks=100),
+        evaluation=hocket.EvaluationOptions(every_ticks=500, episodes=8),
     )
     # A drift of at most 0.5 units a tick, seen before the action: the middle of the range would miss by 2.5.
     assert result.final.mean > -25 * 0.6
@@ -109,7 +109,7 @@ def test_a_resumed_training_has_the_same_result(tmp_path, head, undelayed):
         "newest": head == "newest",
     }
     whole = learn(**options)
-    learn(**options, ticks=250, checkpoints=Checkpoints(tmp_path, every=120))
+    learn(**options, ticks=250, checkpoints=Checkpoints(tmp_path, every_ticks=120))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000240", "000000250"]
     for began in (tmp_path, tmp_path / "000000240"):
         assert came_to(learn(**options, resume=began)) == came_to(whole)
@@ -117,7 +117,11 @@ def test_a_resumed_training_has_the_same_result(tmp_path, head, undelayed):
 
 
 @pytest.mark.parametrize(
-    "learner", [hocket.ParallelBatch(2, update_every=4, warm_up=50), hocket.RoundRobin(3, update_every=3, warm_up=50)]
+    "learner",
+    [
+        hocket.ParallelBatch(2, update_every_ticks=4, warm_up_ticks=50),
+        hocket.RoundRobin(3, update_every_ticks=3, warm_up_ticks=50),
+    ],
 )
 def test_learners_share_the_work(learner):
     result = learn(ticks=150, learner=learner, evaluation=hocket.EvaluationOptions(episodes=0))
@@ -140,7 +144,7 @@ def test_instruments_see_the_temperature():
 def test_the_classical_loop():
     result = learn(
         ticks=300,
-        learner=hocket.InLoop(warm_up=50),
+        learner=hocket.InLoop(warm_up_ticks=50),
         rule=hocket.Sequential(hocket.Learn.AFTER_INFERENCE),
         pending=0,
         evaluation=hocket.EvaluationOptions(episodes=0),
@@ -165,11 +169,11 @@ def test_evaluations_have_no_noise_and_training_has():
     result = learn(
         ticks=60,
         make_env=Keeping,
-        learner=hocket.RoundRobin(1, update_every=100, warm_up=20),
+        learner=hocket.RoundRobin(1, update_every_ticks=100, warm_up_ticks=20),
         pending=0,
         rule=hocket.TickDispatch(1),
         clock=hocket.Virtual(hz=HZ, latency=hocket.Constant(0.001)),
-        evaluation=hocket.EvaluationOptions(every=1000, episodes=1),
+        evaluation=hocket.EvaluationOptions(every_ticks=1000, episodes=1),
     )
     (trained,) = (each for each in played if len(each) == 60)
     evaluated = [each for each in played if each][-1]
@@ -195,7 +199,7 @@ def test_on_the_wall_clock(tmp_path, newest):
         "clock": hocket.Realtime(hz=HZ, executor="threads"),
         "evaluation": hocket.EvaluationOptions(episodes=1, max_ticks=60),
     }
-    result = learn(**options, ticks=150, checkpoints=Checkpoints(tmp_path, every=100), instruments=[notes])
+    result = learn(**options, ticks=150, checkpoints=Checkpoints(tmp_path, every_ticks=100), instruments=[notes])
     assert result.error is None and 10 <= result.updates <= 51
     # Adam moves its logarithm by about the learning rate at each update, down from 0.
     temperature = notes.progresses[-1].learner.temperature
@@ -213,7 +217,7 @@ def test_a_head_that_sees_the_newest_observation_acts_from_the_first_tick():
         newest=True,
         pending=3,
         clock=hocket.Virtual(hz=HZ, latency=hocket.Constant(3.8 / HZ)),
-        learner=hocket.RoundRobin(1, update_every=4, warm_up=10),
+        learner=hocket.RoundRobin(1, update_every_ticks=4, warm_up_ticks=10),
         evaluation=hocket.EvaluationOptions(episodes=0),
     )
     assert result.updates > 10 and np.isfinite(result.losses).all()

@@ -38,7 +38,7 @@ class Paying(gym.Env):
         return self.np_random.random(3, np.float32), 1.0, False, self._ticks == self._length, {}
 
 
-def train(make_env=lambda: Paying(10), *, ticks=100, clock=None, warm_up=20, **options):
+def train(make_env=lambda: Paying(10), *, ticks=100, clock=None, warm_up_ticks=20, **options):
     torch.manual_seed(0)
     return hocket.train(
         make_env,
@@ -47,13 +47,13 @@ def train(make_env=lambda: Paying(10), *, ticks=100, clock=None, warm_up=20, **o
         hocket.TickDispatch(1),
         clock or hocket.Virtual(hz=50, latency=hocket.Constant(0.01)),
         ticks=ticks,
-        learner=hocket.RoundRobin(1, warm_up=warm_up),
+        learner=hocket.RoundRobin(1, warm_up_ticks=warm_up_ticks),
         **options,
     )
 
 
 def test_the_weights_of_the_end_are_evaluated_too():
-    result = train(ticks=250, evaluation=hocket.EvaluationOptions(every=100, episodes=2))
+    result = train(ticks=250, evaluation=hocket.EvaluationOptions(every_ticks=100, episodes=2))
     assert [each.tick for each in result.evaluations] == [0, 100, 200, 250]
     assert result.final.tick == 100  # all returns are 10: the first of equals stays, but for that of the beginning
 
@@ -115,7 +115,7 @@ def test_the_weights_returned_are_the_best_that_were_evaluated(means, best):
 
 
 def test_episodes_that_never_end_are_cut():
-    options = hocket.EvaluationOptions(every=80, episodes=5, max_ticks=30)
+    options = hocket.EvaluationOptions(every_ticks=80, episodes=5, max_ticks=30)
     result = train(Paying, ticks=100, evaluation=options)
     assert [(each.tick, each.returns.tolist(), each.cut) for each in result.evaluations] == [
         (0, [30], True),
@@ -205,7 +205,7 @@ def came_to(result):
 
 @pytest.mark.slow
 def test_an_evaluation_that_is_interrupted_is_made_anew_when_the_training_resumes(tmp_path):
-    options = hocket.EvaluationOptions(every=50, episodes=2)
+    options = hocket.EvaluationOptions(every_ticks=50, episodes=2)
     with pytest.raises(hocket.RunInterrupted) as info:
         train(stopping(50), ticks=120, evaluation=options, checkpoints=hocket.Checkpoints(tmp_path))
     assert len(info.value.result.run.record.ticks) == 50
@@ -223,7 +223,7 @@ def test_a_training_that_is_interrupted_before_its_first_tick():
 
 
 def test_good_weights_at_the_beginning_do_not_end_it():
-    options = hocket.EvaluationOptions(every=30, episodes=2, good_enough=10.0)
+    options = hocket.EvaluationOptions(every_ticks=30, episodes=2, good_enough=10.0)
     result = train(ticks=120, evaluation=options)
     assert [each.tick for each in result.evaluations] == [0, 30]
 
@@ -235,7 +235,7 @@ def learned(result):
 
 
 def test_the_result_of_a_training_outlives_an_interrupted_final_evaluation(tmp_path):
-    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every=50, episodes=2)}
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every_ticks=50, episodes=2)}
     with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
         train(stopping(70, signal.SIGTERM), **options)
     result = info.value.result
@@ -264,7 +264,7 @@ class Signalling(Paying):
 
 def test_a_signal_after_the_final_evaluation_loses_nothing(monkeypatch):
     monkeypatch.setattr(Signalling, "closes", 0)
-    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every=70, episodes=2)}
+    options = {"ticks": 70, "evaluation": hocket.EvaluationOptions(every_ticks=70, episodes=2)}
     with pytest.raises(hocket.RunInterrupted, match="SIGTERM") as info:
         train(lambda: Signalling(10), **options)
     assert came_to(info.value.result) == came_to(train(lambda: Paying(10), **options))
@@ -305,6 +305,6 @@ def test_invalid_make_env_is_refused():
 @pytest.mark.slow
 @pytest.mark.parametrize("ticks", [999, 1000])
 def test_a_training_that_ends_before_it_learns_warns(ticks):
-    message = rf"ticks={ticks} end before learning begins, which takes warm_up=1000 ticks"
+    message = rf"ticks={ticks} end before learning begins, which takes warm_up_ticks=1000 ticks"
     with pytest.warns(RuntimeWarning, match=message):
-        train(ticks=ticks, warm_up=1000, evaluation=hocket.EvaluationOptions(episodes=0))
+        train(ticks=ticks, warm_up_ticks=1000, evaluation=hocket.EvaluationOptions(episodes=0))

@@ -22,7 +22,7 @@ VIRTUAL = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
         (ReplayOptions, {"capacity": 1e5}, "capacity=100000.0 must be a whole number"),
         (ReplayOptions, {"frame_stack": 0}, "frame_stack=0 must be a whole number from 1; try"),
         (ReplayOptions, {"frame_stack": True}, "frame_stack=True must be a whole number"),
-        (EvaluationOptions, {"every": 0}, "every=0 must be a whole number from 1; try 10_000"),
+        (EvaluationOptions, {"every_ticks": 0}, "every_ticks=0 must be a whole number from 1; try 10_000"),
         (EvaluationOptions, {"episodes": -1}, "episodes=-1 must be a whole number from 0; try 20"),
         (EvaluationOptions, {"episodes": 2.0}, "episodes=2.0 must be a whole number"),
         (EvaluationOptions, {"max_ticks": 0}, "max_ticks=0 must be a whole number from 1; try 10_000"),
@@ -38,7 +38,7 @@ def test_invalid_options_are_refused_when_made(make, options, message):
 def test_valid_options_are_kept():
     assert ActingOptions(epsilon=Linear(1.0, 0.1, 10), charge=hocket.Constant(0.1)).epsilon.end == 0.1
     assert ReplayOptions(capacity=np.int64(5), frame_stack=4).capacity == 5
-    assert EvaluationOptions(every=1, episodes=1, good_enough=-3).good_enough == -3
+    assert EvaluationOptions(every_ticks=1, episodes=1, good_enough=-3).good_enough == -3
 
 
 @pytest.mark.parametrize("options", [ActingOptions(), ReplayOptions(), EvaluationOptions()])
@@ -51,16 +51,16 @@ def test_they_cannot_be_changed(options):
 
 
 def test_evaluations_have_the_usual_values_of_their_clock():
-    assert EvaluationOptions().under(VIRTUAL) == EvaluationOptions(every=10_000, episodes=20)
-    assert EvaluationOptions().under(REALTIME) == EvaluationOptions(every=None, episodes=1)
-    given = EvaluationOptions(every=7, episodes=3, good_enough=2.0)
+    assert EvaluationOptions().under(VIRTUAL) == EvaluationOptions(every_ticks=10_000, episodes=20)
+    assert EvaluationOptions().under(REALTIME) == EvaluationOptions(every_ticks=None, episodes=1)
+    given = EvaluationOptions(every_ticks=7, episodes=3, good_enough=2.0)
     assert given.under(VIRTUAL) == given
     assert EvaluationOptions(episodes=0).under(REALTIME).episodes == 0
 
 
 def test_a_clock_refuses_evaluations_that_it_cannot_have():
     for options, message in (
-        ({"every": 5}, "every=5: a training on the wall clock"),
+        ({"every_ticks": 5}, "every_ticks=5: a training on the wall clock"),
         ({"good_enough": 0.0}, "good_enough=0"),
     ):
         with pytest.raises(ConfigurationError, match=message):
@@ -70,7 +70,7 @@ def test_a_clock_refuses_evaluations_that_it_cannot_have():
 def test_no_episodes_switch_evaluations_off_under_either_clock():
     off = EvaluationOptions(episodes=0)
     assert off.under(VIRTUAL) == off.under(REALTIME) == off
-    for given in ({"every": 5}, {"good_enough": 1.0}, {"max_ticks": 7}):
+    for given in ({"every_ticks": 5}, {"good_enough": 1.0}, {"max_ticks": 7}):
         with pytest.raises(ConfigurationError, match=r"=\S+ has no effect with episodes=0, which switches evaluations"):
             EvaluationOptions(episodes=0, **given)
 
@@ -81,8 +81,8 @@ def test_no_episodes_switch_evaluations_off_under_either_clock():
         ({}, 1_000_000, 10_000, 1_000_000),
         ({}, 50, 3600, 3600),  # shorter than `every`
         ({}, 9_999, 9_999, 9_999),
-        ({"every": 50_000}, 200_000, 50_000, 200_000),
-        ({"every": 100}, 500, 10_000, 10_000),
+        ({"every_ticks": 50_000}, 200_000, 50_000, 200_000),
+        ({"every_ticks": 100}, 500, 10_000, 10_000),
         ({"max_ticks": 70}, 1_000_000, 70, 70),
     ],
 )

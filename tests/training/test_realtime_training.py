@@ -68,7 +68,7 @@ class Told(gym.Wrapper):
         return observation, reward, *others
 
 
-PACE = {"update_every": 10, "warm_up": 20}
+PACE = {"update_every_ticks": 10, "warm_up_ticks": 20}
 
 
 def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor="threads", rule=None, **options):
@@ -97,7 +97,7 @@ def live(make_env=cartpole, *, ticks=400, hz=200, hidden=8, pending=0, executor=
 
 def in_loop(make_env=cartpole, order=hocket.Learn.AFTER_INFERENCE, **options):
     """Its only process is the saver's, if there is one."""
-    return live(make_env, rule=hocket.Sequential(order), learner=hocket.InLoop(warm_up=20), **options)
+    return live(make_env, rule=hocket.Sequential(order), learner=hocket.InLoop(warm_up_ticks=20), **options)
 
 
 def columns(result):
@@ -162,7 +162,7 @@ def test_updates_follow_the_pace(tmp_path, executor, learner, algorithm, landed)
         executor=executor,
         learner=learner,
         algorithm=algorithm,
-        checkpoints=Checkpoints(tmp_path, every=10_000),
+        checkpoints=Checkpoints(tmp_path, every_ticks=10_000),
     )
     assert result.error is None and len(result.run.record.ticks) == 400
     assert 37 <= result.updates <= 39
@@ -217,7 +217,7 @@ def test_late_binding_under_a_charge(tmp_path):
         pending=2,
         rule=hocket.TickDispatch(4),
         acting=hocket.ActingOptions(late_binding=True, charge=hocket.Constant(2.5 / 10)),
-        checkpoints=Checkpoints(tmp_path, every=10_000),
+        checkpoints=Checkpoints(tmp_path, every_ticks=10_000),
     )
     assert result.run.config["mode"] == "delay-only, realtime"
     after = result.run.metrics(after_tick=20)
@@ -242,7 +242,7 @@ def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
         newest=True,
         rule=hocket.TickDispatch(4),
         acting=hocket.ActingOptions(charge=hocket.Constant(2.5 / 10)),
-        checkpoints=Checkpoints(tmp_path, every=10_000),
+        checkpoints=Checkpoints(tmp_path, every_ticks=10_000),
     )
     records = records_of(tmp_path)
     assert result.updates > 0 and len(records) > 20
@@ -257,7 +257,7 @@ def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
 def test_a_head_that_takes_longer_than_it_is_given_is_warned_of(monkeypatch):
     monkeypatch.setattr("hocket.training.realtime.head_time_s", lambda network, example: 0.0027)
     with pytest.warns(RuntimeWarning, match=r"the head takes 2\.7 ms on this machine, and is called 2\.5 ms before"):
-        live(ticks=5, hz=100, newest=True, learner=hocket.RoundRobin(1, update_every=None, warm_up=1))
+        live(ticks=5, hz=100, newest=True, learner=hocket.RoundRobin(1, update_every_ticks=None, warm_up_ticks=1))
 
 
 def test_evaluation_is_of_the_newest_weights_after_the_end():
@@ -293,13 +293,13 @@ def test_non_finite_values_end_learning_and_not_acting(spoiled, message, train, 
     def stopped_and_saved():
         return watch().error is not None and any(tick > 100 for tick in ticks_saved(tmp_path))
 
-    options = {} if train is in_loop else {"learner": hocket.RoundRobin(1, update_every=1, warm_up=20)}
+    options = {} if train is in_loop else {"learner": hocket.RoundRobin(1, update_every_ticks=1, warm_up_ticks=20)}
     with pytest.warns(RuntimeWarning, match="learning stopped by tick") as told:
         result = train(
             # The checkpoint of tick 200 is skipped where that of tick 100 is still being written.
             lambda: Told(100, **spoiled, until={190: lambda: ticks_saved(tmp_path), 290: stopped_and_saved}),
             ticks=300,
-            checkpoints=Checkpoints(tmp_path, every=100, keep=10),
+            checkpoints=Checkpoints(tmp_path, every_ticks=100, keep=10),
             replay=hocket.ReplayOptions(capacity=100),
             **options,
         )
@@ -356,7 +356,7 @@ def test_a_full_disk_costs_no_checkpoint_and_no_run(tmp_path, watch):
             result = in_loop(
                 lambda: Told(350, fill, until={350: saved_once, 590: failed_once}),
                 ticks=600,
-                checkpoints=Checkpoints(tmp_path, every=100),
+                checkpoints=Checkpoints(tmp_path, every_ticks=100),
             )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -382,7 +382,7 @@ def test_a_saver_that_is_killed_is_replaced(tmp_path):
         result = in_loop(
             lambda: Told(250, kill_one, until={250: lambda: ticks_saved(tmp_path), **slowly}),
             ticks=500,
-            checkpoints=Checkpoints(tmp_path, every=20, keep=30),
+            checkpoints=Checkpoints(tmp_path, every_ticks=20, keep=30),
         )
     assert result.error is None
     saved = ticks_saved(tmp_path)
@@ -395,7 +395,7 @@ def test_a_saver_that_is_killed_is_replaced(tmp_path):
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
-    live(ticks=200, checkpoints=Checkpoints(folder, every=10_000))
+    live(ticks=200, checkpoints=Checkpoints(folder, every_ticks=10_000))
     return folder
 
 
@@ -405,7 +405,7 @@ def test_a_resumed_training_continues(saved, tmp_path, landed):
         lambda: Told(until={290: landed(20)}),
         ticks=500,
         resume=saved,
-        checkpoints=Checkpoints(tmp_path, every=10_000),
+        checkpoints=Checkpoints(tmp_path, every_ticks=10_000),
         instruments=[notes],
     )
     after = index_of(tmp_path)
@@ -463,7 +463,7 @@ if __name__ == "__main__":
     try:
         tests.live(
             lambda: tests.Told(every=10), ticks=100_000, executor="processes",
-            checkpoints=hocket.Checkpoints({folder!r}, every=100),
+            checkpoints=hocket.Checkpoints({folder!r}, every_ticks=100),
         )
     except hocket.RunInterrupted as interrupted:
         print("interrupted", len(interrupted.result.run.record.ticks), flush=True)
@@ -510,7 +510,7 @@ def test_killed_altogether(tmp_path):
     index = index_of(folder)
     assert newest <= index["tick"] <= tick + 10
     result = live(
-        lambda: Told(), resume=folder, ticks=index["tick"] + 200, checkpoints=Checkpoints(folder, every=10_000)
+        lambda: Told(), resume=folder, ticks=index["tick"] + 200, checkpoints=Checkpoints(folder, every_ticks=10_000)
     )
     after = index_of(folder)
     assert after["tick"] == index["tick"] + 200
@@ -552,7 +552,10 @@ def test_interrupted_in_the_evaluation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"evaluation": hocket.EvaluationOptions(every=100)}, "every=100: a training on the wall clock cannot pause"),
+        (
+            {"evaluation": hocket.EvaluationOptions(every_ticks=100)},
+            "every=100: a training on the wall clock cannot pause",
+        ),
         ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a training"),
         ({"ticks": 0}, "ticks=0 must be a whole number"),
         ({"ticks": 1.5}, "ticks=1.5 must be a whole number"),

@@ -218,7 +218,7 @@ class TrainingLog:
         exploring, sampling, durations = np.random.SeedSequence(4).spawn(3)
         self.updates = Updates(algorithm=algorithm, network=self.network, replay=self.replay, seed=sampling)
         self.learners = VirtualLearners(
-            RoundRobin(3, warm_up=100),
+            RoundRobin(3, warm_up_ticks=100),
             updates=self.updates,
             collector=collector,
             durations=hocket.LogNormal(0.15, 0.5),

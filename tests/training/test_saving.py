@@ -89,9 +89,9 @@ def train(make_env, ticks, clock=hocket.Virtual(hz=50, latency=hocket.Constant(0
         hocket.TickDispatch(1),
         clock,
         ticks=ticks,
-        learner=hocket.RoundRobin(1, warm_up=20),
+        learner=hocket.RoundRobin(1, warm_up_ticks=20),
         acting=hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 100)),
-        **{"evaluation": hocket.EvaluationOptions(every=70, episodes=2), **options},
+        **{"evaluation": hocket.EvaluationOptions(every_ticks=70, episodes=2), **options},
     )
 
 
@@ -141,21 +141,21 @@ def test_a_checkpoint_does_not_belong_to_addresses(tmp_path):
 def test_a_function_made_in_reset_is_named_at_the_start_and_saved_around(tmp_path):
     """Due at tick 50, saved where the next episode begins, at tick 60."""
     message = r"^MadeInReset cannot be saved in the middle of an episode: MadeInReset.pay is a function"
-    saving = {"checkpoints": hocket.Checkpoints(tmp_path / "a", every=50)}
+    saving = {"checkpoints": hocket.Checkpoints(tmp_path / "a", every_ticks=50)}
     with pytest.warns(RuntimeWarning, match=message):
         train(MadeInReset, 70, **saving)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["000000060"]
     with pytest.warns(RuntimeWarning, match=message):
         resumed = train(MadeInReset, 140, resume=tmp_path / "a", **saving)
     with pytest.warns(RuntimeWarning, match=message):
-        whole = train(MadeInReset, 140, checkpoints=hocket.Checkpoints(tmp_path / "b", every=50))
+        whole = train(MadeInReset, 140, checkpoints=hocket.Checkpoints(tmp_path / "b", every_ticks=50))
     assert came_to(resumed) == came_to(whole)
 
 
 @pytest.mark.slow
 def test_a_training_without_any_checkpoint_is_reported(tmp_path):
     with pytest.warns(RuntimeWarning) as warned:
-        train(Endless, 60, checkpoints=hocket.Checkpoints(tmp_path, every=30))
+        train(Endless, 60, checkpoints=hocket.Checkpoints(tmp_path, every_ticks=30))
     first, last = (str(warning.message) for warning in warned)
     assert first.startswith("Endless cannot be saved in the middle of an episode: Endless.window of type generator")
     assert first.endswith("begins, with a seed of its own, and none at the end of the training")
@@ -171,7 +171,7 @@ def test_system_randomness_is_not_promised_to_repeat(tmp_path):
         r"two episodes of Unseeded with the same seed differ after 0 steps; try drawing all chance from self.np_random"
     )
     with pytest.warns(RuntimeWarning, match=message):
-        train(Unseeded, 70, checkpoints=hocket.Checkpoints(tmp_path, every=40))
+        train(Unseeded, 70, checkpoints=hocket.Checkpoints(tmp_path, every_ticks=40))
     with pytest.raises(CheckpointError, match="does not begin an episode alike for the same seed"):
         train(Unseeded, 140, resume=tmp_path)
 

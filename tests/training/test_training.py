@@ -41,8 +41,8 @@ def learn(seed=0, **options):
     torch.manual_seed(seed)
     known = {
         "ticks": 1200,
-        "learner": hocket.RoundRobin(1, update_every=1, warm_up=100),
-        "evaluation": hocket.EvaluationOptions(every=400, episodes=5),
+        "learner": hocket.RoundRobin(1, update_every_ticks=1, warm_up_ticks=100),
+        "evaluation": hocket.EvaluationOptions(every_ticks=400, episodes=5),
         "seed": seed,
     }
     return hocket.train(
@@ -68,7 +68,7 @@ def test_it_learns_to_say_it_back():
 
 @pytest.mark.slow
 def test_the_same_seed_learns_the_same():
-    evaluation = hocket.EvaluationOptions(every=300, episodes=5)
+    evaluation = hocket.EvaluationOptions(every_ticks=300, episodes=5)
     first, again = learn(ticks=600, evaluation=evaluation), learn(ticks=600, evaluation=evaluation)
     assert first.losses == again.losses
     assert first.run.record.actions == again.run.record.actions
@@ -78,7 +78,7 @@ def test_the_same_seed_learns_the_same():
 @pytest.mark.slow
 def test_good_enough_ends_it():
     notes = Notes()
-    evaluation = hocket.EvaluationOptions(every=400, episodes=5, good_enough=9.5)
+    evaluation = hocket.EvaluationOptions(every_ticks=400, episodes=5, good_enough=9.5)
     result = learn(ticks=100_000, evaluation=evaluation, instruments=[notes])
     assert result.evaluations[-1].mean >= 9.5
     assert 0 < result.run.summary().ticks == result.evaluations[-1].tick < 100_000
@@ -111,9 +111,9 @@ def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
             hocket.TickDispatch(2),
             clock,
             ticks=300,
-            learner=hocket.RoundRobin(1, warm_up=60),
+            learner=hocket.RoundRobin(1, warm_up_ticks=60),
             replay=hocket.ReplayOptions(frame_stack=frame_stack),
-            evaluation=hocket.EvaluationOptions(every=200, episodes=1),
+            evaluation=hocket.EvaluationOptions(every_ticks=200, episodes=1),
         )
 
     whole, once = played(1), played(3)
@@ -143,6 +143,10 @@ def test_frames_of_a_stack_are_kept_once_and_nothing_changes():
 def test_observations_that_are_no_stacks_are_refused(make_env, message, clock):
     width = int(np.prod(make_env().observation_space.shape))
     network = q_network(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(width, 8)), 8, 2)
-    options = {"ticks": 50, "learner": hocket.RoundRobin(1, warm_up=10), "replay": hocket.ReplayOptions(frame_stack=4)}
+    options = {
+        "ticks": 50,
+        "learner": hocket.RoundRobin(1, warm_up_ticks=10),
+        "replay": hocket.ReplayOptions(frame_stack=4),
+    }
     with pytest.raises(ConfigurationError, match=message):
         hocket.train(make_env, network, DQN(), hocket.TickDispatch(2), clock, **options)

@@ -45,10 +45,10 @@ def network(kind="plain", seed=3):
 
 def small(*, envs=3, ticks=TICKS, make_env=cartpole, algorithm=None, kind="plain", seed=3, learning=None, **options):
     known = {
-        "learner": hocket.RoundRobin(2, warm_up=60),
+        "learner": hocket.RoundRobin(2, warm_up_ticks=60),
         "acting": hocket.ActingOptions(epsilon=constant(0.2), late_binding=kind != "plain"),
         "replay": hocket.ReplayOptions(capacity=400),
-        "evaluation": hocket.EvaluationOptions(every=350, episodes=2),
+        "evaluation": hocket.EvaluationOptions(every_ticks=350, episodes=2),
     }
     return train(
         make_env,
@@ -81,7 +81,7 @@ def seeds_of(copies, seed=3):
 
 @pytest.mark.parametrize("kind", ["plain", "late", "newest"])
 def test_each_copy_is_a_run_of_its_own_with_its_own_seed(kind):
-    never = hocket.RoundRobin(warm_up=TICKS)
+    never = hocket.RoundRobin(warm_up_ticks=TICKS)
     with pytest.warns(RuntimeWarning, match="end before learning begins"):
         result = small(learner=never, kind=kind, evaluation=hocket.EvaluationOptions(episodes=0))
     assert len(result.copies) == 3 and result.run is result.copies[0]
@@ -127,8 +127,8 @@ def test_learning_leaves_the_schedule_of_each_copy_as_it_is():
 def test_ticks_count_those_of_all_copies(tmp_path):
     notes = Notes()
     result = small(
-        ticks=1000, learner=hocket.RoundRobin(update_every=4, warm_up=60), instruments=[notes],
-        evaluation=hocket.EvaluationOptions(every=350, episodes=1), learning=hocket.Constant(0.0),
+        ticks=1000, learner=hocket.RoundRobin(update_every_ticks=4, warm_up_ticks=60), instruments=[notes],
+        evaluation=hocket.EvaluationOptions(every_ticks=350, episodes=1), learning=hocket.Constant(0.0),
     )  # fmt: skip
     # A thousand ticks are no multiple of three: each copy plays 334. Updates are due at 60, 64, … 1000.
     assert [len(copy.record.ticks) for copy in result.copies] == [334] * 3
@@ -142,7 +142,7 @@ def test_ticks_count_those_of_all_copies(tmp_path):
 
 def test_updates_in_no_time_are_those_of_one_environment_with_as_many_ticks():
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
-    common = {"learner": hocket.RoundRobin(update_every=4, warm_up=60), "seed": 1, "ticks": 600}
+    common = {"learner": hocket.RoundRobin(update_every_ticks=4, warm_up_ticks=60), "seed": 1, "ticks": 600}
     algorithm, rule = DQN(batch_size=8, target_ticks=80), hocket.TickDispatch(1)
     quiet = hocket.EvaluationOptions(episodes=0)
     one, two = (
@@ -175,7 +175,7 @@ def test_one_copy_in_lockstep_is_the_training_of_one_environment(monkeypatch, ki
 @pytest.mark.parametrize("kind", ["plain", "newest"])
 def test_a_resumed_training_has_the_same_result(tmp_path, kind):
     whole = small(kind=kind)
-    small(kind=kind, ticks=600, checkpoints=Checkpoints(tmp_path, every=250))
+    small(kind=kind, ticks=600, checkpoints=Checkpoints(tmp_path, every_ticks=250))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000501", "000000600"]
     for began in (tmp_path, tmp_path / "000000501"):
         assert came_to(small(kind=kind, resume=began)) == came_to(whole)
@@ -200,9 +200,9 @@ def test_copies_with_continuous_actions(tmp_path, undelayed):
             **{"ticks": 240, **options},
             envs=3,
             seed=3,
-            learner=hocket.RoundRobin(update_every=3, warm_up=90),
+            learner=hocket.RoundRobin(update_every_ticks=3, warm_up_ticks=90),
             replay=hocket.ReplayOptions(capacity=200),
-            evaluation=hocket.EvaluationOptions(every=120, episodes=1),
+            evaluation=hocket.EvaluationOptions(every_ticks=120, episodes=1),
         )
 
     whole = once()

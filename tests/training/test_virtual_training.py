@@ -47,10 +47,10 @@ def small(*, ticks=TICKS, make_env=cartpole, algorithm=None, seed=3, **options):
     support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
     newest = newest_encoder((4,), units=4) if options.pop("newest", False) else None
     known = {
-        "learner": hocket.RoundRobin(2, warm_up=50),
+        "learner": hocket.RoundRobin(2, warm_up_ticks=50),
         "acting": hocket.ActingOptions(epsilon=EPSILON),
         "replay": hocket.ReplayOptions(capacity=400),
-        "evaluation": hocket.EvaluationOptions(every=350, episodes=2),
+        "evaluation": hocket.EvaluationOptions(every_ticks=350, episodes=2),
     }
     return train(
         make_env,
@@ -104,7 +104,11 @@ def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late is True)
     whole = small(algorithm=algorithm, acting=acting, newest=newest)
     first = small(
-        algorithm=algorithm, acting=acting, newest=newest, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300)
+        algorithm=algorithm,
+        acting=acting,
+        newest=newest,
+        ticks=700,
+        checkpoints=Checkpoints(tmp_path / "a", every_ticks=300),
     )
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000600", "000000700"]
     assert first.run.record.ticks[-1] == 700
@@ -117,7 +121,7 @@ def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
 
 @pytest.mark.slow
 def test_saving_changes_nothing(tmp_path):
-    saved = small(checkpoints=Checkpoints(tmp_path, every=100))
+    saved = small(checkpoints=Checkpoints(tmp_path, every_ticks=100))
     assert came_to(saved) == came_to(small())
     assert sorted(p.name for p in tmp_path.iterdir()) == ["000001100", "000001200"]
 
@@ -128,13 +132,15 @@ def test_an_environment_that_cannot_be_saved_is_saved_between_two_episodes(tmp_p
         r"^CartPole-v1 cannot be saved in the middle of an episode: Closed.window of type generator cannot be saved"
     )
     with pytest.warns(RuntimeWarning, match=message):
-        whole = small(make_env=closed, checkpoints=Checkpoints(tmp_path / "whole", every=300))
+        whole = small(make_env=closed, checkpoints=Checkpoints(tmp_path / "whole", every_ticks=300))
     with pytest.warns(RuntimeWarning, match=message):
-        small(make_env=closed, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every=300))
+        small(make_env=closed, ticks=700, checkpoints=Checkpoints(tmp_path / "a", every_ticks=300))
     (name,) = (p.name for p in (tmp_path / "a").iterdir() if int(p.name) > 600)
     assert whole.run.record.terminated[int(name) - 1] or whole.run.record.truncated[int(name) - 1]
     with pytest.warns(RuntimeWarning, match=message):
-        resumed = small(make_env=closed, resume=tmp_path / "a", checkpoints=Checkpoints(tmp_path / "a", every=300))
+        resumed = small(
+            make_env=closed, resume=tmp_path / "a", checkpoints=Checkpoints(tmp_path / "a", every_ticks=300)
+        )
     assert came_to(resumed) == came_to(whole)
 
 

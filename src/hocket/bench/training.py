@@ -285,7 +285,7 @@ def _bench(
         Virtual(hz=HZ, latency=Constant(LATENCY_S)),
         ticks=block * (1 + repeats),
         envs=envs,
-        learner=RoundRobin(update_every=EVERY, warm_up=block // 2),
+        learner=RoundRobin(update_every_ticks=EVERY, warm_up_ticks=block // 2),
         acting=ActingOptions(epsilon=constant(EPSILON)),
         replay=ReplayOptions(capacity=setting.kept),
         evaluation=EvaluationOptions(episodes=0),

@@ -143,7 +143,7 @@ def execute(options: TrainArguments) -> TrainResult:
     rule, learner, default = make_learning_rule(options), make_learner(options), make_default(options)
     charge, replay = charge_of(options), make_replay_options(options)
     evaluation = hocket.EvaluationOptions(
-        every=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
+        every_ticks=options.evaluate_every, episodes=options.evaluation_episodes, good_enough=options.good_enough
     )
     latency = check_latency(options)
     update_latency = None if options.update_latency is None else parse_latency(options.update_latency, "update_latency")
@@ -174,7 +174,7 @@ def execute(options: TrainArguments) -> TrainResult:
         clock = replace(clock, learning=update_latency)
     checkpoints = None
     if options.out is not None:
-        checkpoints = hocket.Checkpoints(options.out, every=options.save_every)
+        checkpoints = hocket.Checkpoints(options.out, every_ticks=options.save_every)
         prepare_folder(options.out, options)
 
     def described(result: TrainResult) -> TrainResult:

@@ -37,10 +37,10 @@ ROWS = SIDE // CELL
 TICKS = 12_000
 HZ = 60
 ALGORITHM = DQN(gamma=0.97, learning_rate=2.5e-4, batch_size=32, target_ticks=800, n_step=3)
-LEARNER = hocket.RoundRobin(update_every=4, warm_up=1000)
+LEARNER = hocket.RoundRobin(update_every_ticks=4, warm_up_ticks=1000)
 ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.05, 6000))
 REPLAY = hocket.ReplayOptions(capacity=12_000)
-EVALUATION = hocket.EvaluationOptions(every=2000, episodes=30)
+EVALUATION = hocket.EvaluationOptions(every_ticks=2000, episodes=30)
 ARMS = ("float32", "bfloat16")
 TABLE = Path("docs/results/bfloat16_catch.csv")
 FIGURE = Path("docs/images/bfloat16_catch.png")

@@ -82,10 +82,10 @@ PRETRAINING = replace(IMITATION, target_ticks=250)
 PRETRAIN_UPDATES = 4000
 SHOWN_EPISODES, RANDOM_SHARE = 4, 0.05
 SHARE = 0.25
-LEARNER = hocket.RoundRobin(update_every=4, warm_up=2000)
+LEARNER = hocket.RoundRobin(update_every_ticks=4, warm_up_ticks=2000)
 EPSILON, EPSILON_TICKS = (0.05, 0.01), 120_000
 REPLAY = hocket.ReplayOptions(capacity=100_000, reward_scale=1 / SCORE)
-EVALUATION = hocket.EvaluationOptions(every=24_000, episodes=5, max_ticks=1_000_000)
+EVALUATION = hocket.EvaluationOptions(every_ticks=24_000, episodes=5, max_ticks=1_000_000)
 RATE, LINES = "points_per_minute", "lines_cleared"
 COLUMNS = (*TRAINING_COLUMNS, RATE, LINES)
 TABLE = Path("docs/results/blocks_delay.csv")

@@ -69,10 +69,10 @@ def play(task: tuple[CartPoleArm, int]) -> list[dict[str, Any]]:
         arm.rule,
         hocket.Virtual(hz=HZ, latency=hocket.Constant(arm.inference_s)),
         ticks=TICKS,
-        learner=hocket.RoundRobin(update_every=1),
+        learner=hocket.RoundRobin(update_every_ticks=1),
         acting=hocket.ActingOptions(epsilon=EPSILON, late_binding=arm.late_binding),
         replay=hocket.ReplayOptions(capacity=50_000),
-        evaluation=hocket.EvaluationOptions(every=5000, good_enough=495),
+        evaluation=hocket.EvaluationOptions(every_ticks=5000, good_enough=495),
         default=hocket.Fixed(0),
         seed=seed,
     )

@@ -35,7 +35,7 @@ from hocket.training.training import train
 GAME = "breakout"
 TICKS = 100_000
 UPDATE_TICKS = 33
-EVALUATION = hocket.EvaluationOptions(every=50_000, episodes=20)
+EVALUATION = hocket.EvaluationOptions(every_ticks=50_000, episodes=20)
 ACTING = hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 50_000))
 NUMBERS = (1, 3, 33)
 SEEDS = (0, 1, 2)
@@ -85,7 +85,7 @@ class LearnersRun(OneSeed):
                 learning=hocket.Constant((UPDATE_TICKS - 0.25) / HZ),
             ),
             ticks=self.ticks,
-            learner=kind(self.n, update_every=every, warm_up=LEARNER.warm_up),
+            learner=kind(self.n, update_every_ticks=every, warm_up_ticks=LEARNER.warm_up_ticks),
             acting=ACTING,
             replay=REPLAY,
             evaluation=EVALUATION,

@@ -137,10 +137,10 @@ ALGORITHM = DQN(**DQN_OPTIONS, n_step=3, adam_epsilon=3.125e-4)
 RAINBOW = Rainbow(**DQN_OPTIONS, n_step=3, adam_epsilon=3.125e-4, alpha=0.5, beta=Linear(0.4, 1.0, TICKS))
 SUPPORT = (0.0, 20.0)
 """Of Rainbow's first distributions: Breakout pays +1 a brick, one brick every five ticks; it grows if it must."""
-LEARNER = hocket.RoundRobin(update_every=4, warm_up=5000)
+LEARNER = hocket.RoundRobin(update_every_ticks=4, warm_up_ticks=5000)
 EPSILON, EPSILON_TICKS = 0.1, 100_000
 REPLAY = hocket.ReplayOptions(capacity=100_000)
-EVALUATION = hocket.EvaluationOptions(every=50_000, episodes=50, max_ticks=50_000)
+EVALUATION = hocket.EvaluationOptions(every_ticks=50_000, episodes=50, max_ticks=50_000)
 GREEDY_EPISODES = 200
 LONG_GAMES_SHARE = 0.1
 """Freeway plays a tenth of the episodes: all of them have `EPISODE_TICKS`."""

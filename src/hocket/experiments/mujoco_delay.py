@@ -56,7 +56,7 @@ SEEDS = (0, 1, 2)
 UNITS, NEWEST_UNITS = 256, 32
 RANDOM_TICKS = 20_000
 
-LEARNER = hocket.RoundRobin(update_every=1, warm_up=5000)
+LEARNER = hocket.RoundRobin(update_every_ticks=1, warm_up_ticks=5000)
 REPLAY = hocket.ReplayOptions(capacity=300_000)
 EVALUATIONS, EPISODES = 20, 10
 """Evaluations in a training, and the episodes of each."""
@@ -133,7 +133,7 @@ class MujocoRun(OneSeed):
             learner=LEARNER,
             acting=hocket.ActingOptions(late_binding=network.pending > 0),
             replay=REPLAY,
-            evaluation=hocket.EvaluationOptions(every=self.ticks // EVALUATIONS, episodes=EPISODES),
+            evaluation=hocket.EvaluationOptions(every_ticks=self.ticks // EVALUATIONS, episodes=EPISODES),
             default=hocket.Fixed(np.zeros_like(network.low)),
             seed=self.seed,
         )

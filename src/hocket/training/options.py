@@ -130,28 +130,29 @@ class EvaluationOptions:
     """Evaluations of the greedy policy on separate episodes: how often, how long, and whether at all.
 
     Args:
-        every: ticks between two evaluations, 10,000 by default. The weights that the training begins with are evaluated
+        every_ticks: between two evaluations, 10,000 by default. The weights that the training begins with are evaluated
             too, and those at its end. In virtual time only: on the wall clock the training cannot pause, and the final
             weights are evaluated once, after it.
         episodes: per evaluation, and for the final one: 20 by default, 1 on the wall clock. 0 switches evaluations off:
             the newest weights are kept, and the final mean return is NaN.
         good_enough: stop at the first evaluation after tick 0 whose mean return reaches this (virtual time).
-        max_ticks: an evaluation ends after so many ticks, even if it has played fewer episodes. By default ``every``
-            ticks, but at least 10,000 (3,600 if the training is shorter than ``every`` or on the wall clock), and as
-            many as the training for the final one, so that no evaluation takes longer than what it evaluates.
+        max_ticks: an evaluation ends after so many ticks, even if it has played fewer episodes. By default
+            ``every_ticks``, but at least 10,000 (3,600 if the training is shorter than ``every_ticks`` or on the wall
+            clock), and as many as the training for the final one, so that no evaluation takes longer than what it
+            evaluates.
 
     Raises:
         ConfigurationError: if a value is not allowed.
     """
 
-    every: int | None = None
+    every_ticks: int | None = None
     episodes: int | None = None
     good_enough: float | None = None
     max_ticks: int | None = None
 
     def __post_init__(self) -> None:
-        if self.every is not None:
-            check_whole("every", self.every, least=1, example="10_000, or None", numpy=True)
+        if self.every_ticks is not None:
+            check_whole("every_ticks", self.every_ticks, least=1, example="10_000, or None", numpy=True)
         if self.episodes is not None:
             check_whole("episodes", self.episodes, least=0, example="20, or None", numpy=True)
         if self.max_ticks is not None:
@@ -160,7 +161,7 @@ class EvaluationOptions:
         if wanted is not None and (isinstance(wanted, bool) or not isinstance(wanted, Real) or math.isnan(wanted)):
             raise ConfigurationError(f"good_enough={wanted!r} must be a mean return or None; try 195.0")
         if self.episodes == 0:
-            for name in ("every", "good_enough", "max_ticks"):
+            for name in ("every_ticks", "good_enough", "max_ticks"):
                 if getattr(self, name) is not None:
                     raise ConfigurationError(
                         f"{name}={getattr(self, name)!r} has no effect with episodes=0, which switches evaluations "
@@ -174,7 +175,7 @@ class EvaluationOptions:
             ConfigurationError: if ``clock`` does not allow these evaluations.
         """
         if isinstance(clock, Realtime):
-            for name, value in (("every", self.every), ("good_enough", self.good_enough)):
+            for name, value in (("every_ticks", self.every_ticks), ("good_enough", self.good_enough)):
                 if value is not None:
                     raise ConfigurationError(
                         f"{name}={value!r}: a training on the wall clock cannot pause for evaluations; leave it out, "
@@ -185,7 +186,7 @@ class EvaluationOptions:
             return self
         return replace(
             self,
-            every=10_000 if self.every is None else self.every,
+            every_ticks=10_000 if self.every_ticks is None else self.every_ticks,
             episodes=20 if self.episodes is None else self.episodes,
         )
 
@@ -196,9 +197,9 @@ class EvaluationOptions:
         """
         if self.max_ticks is not None:
             return self.max_ticks
-        if self.every is None or ticks < self.every:
+        if self.every_ticks is None or ticks < self.every_ticks:
             return max(ticks, LEAST_TICKS_OF_SHORT)
-        return max(ticks if final else self.every, LEAST_EVALUATION_TICKS)
+        return max(ticks if final else self.every_ticks, LEAST_EVALUATION_TICKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +208,7 @@ class Checkpoints:
 
     Args:
         folder: has a folder for each checkpoint, ``000010000`` for that of tick 10,000.
-        every: ticks between two.
+        every_ticks: between two.
         keep: the number of checkpoints kept, the newest.
 
     Raises:
@@ -215,13 +216,13 @@ class Checkpoints:
     """
 
     folder: str | os.PathLike[str]
-    every: int = 10_000
+    every_ticks: int = 10_000
     keep: int = 2
 
     def __post_init__(self) -> None:
-        for name, value in (("every", self.every), ("keep", self.keep)):
+        for name, value in (("every_ticks", self.every_ticks), ("keep", self.keep)):
             check_whole(name, value, example="10_000 and 2")
 
     def next_tick(self, tick: int) -> int:
         """The first one after ``tick`` at which to save."""
-        return (tick // self.every + 1) * self.every
+        return (tick // self.every_ticks + 1) * self.every_ticks

@@ -157,7 +157,7 @@ class RealtimeTraining:
                 replay=replay,
                 seed=np.random.SeedSequence(seed),
             )
-            return InLoopLearner(learner, weights=weights, replay=replay, warm_up=learners.warm_up)
+            return InLoopLearner(learner, weights=weights, replay=replay, warm_up_ticks=learners.warm_up_ticks)
         count = learners.learners
         if isinstance(learners, ParallelBatch):
             algorithm, threads, count = algorithm.with_batch(algorithm.batch_size * count), threads * count, 1
@@ -167,7 +167,7 @@ class RealtimeTraining:
             network=training.network,
             weights=weights,
             replay=replay,
-            pace=Pace(update_every=learners.update_every, warm_up=learners.warm_up),
+            pace=Pace(update_every_ticks=learners.update_every_ticks, warm_up_ticks=learners.warm_up_ticks),
             threads=threads,
             limits=training.clock.failures,
             seed=seed,
@@ -185,7 +185,7 @@ class RealtimeTraining:
             folder=Path(checkpoints.folder),
             keep=checkpoints.keep,
         )
-        return Saver(state, checkpoints.every)
+        return Saver(state, checkpoints.every_ticks)
 
     def _play(self, weights: SharedWeights, watch: LearningListener) -> BaseException | None:
         """Play the run to its end; returns an error that is to be raised once the training has been saved."""

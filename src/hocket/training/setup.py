@@ -80,10 +80,10 @@ class TrainingSetup:
             self._check_copies()
         check_spaces(self.env)
         self._check_algorithm()
-        if self.ticks <= self.learner.warm_up:
+        if self.ticks <= self.learner.warm_up_ticks:
             warnings.warn(
-                f"ticks={self.ticks} end before learning begins, which takes warm_up={self.learner.warm_up} ticks: the "
-                f"network stays as it is; try more than {self.learner.warm_up} ticks, or a smaller warm_up",
+                f"ticks={self.ticks} end before learning begins, after warm_up_ticks={self.learner.warm_up_ticks}: the "
+                f"network stays as it is; try more than {self.learner.warm_up_ticks} ticks, or fewer warm_up_ticks",
                 RuntimeWarning,
                 stacklevel=4,
             )
@@ -300,7 +300,7 @@ class TrainingSetup:
         """By the actor's distributions, by the network's own noise if it has any, else ε-greedy."""
         space = self.env.action_space
         if isinstance(space, gym.spaces.Box):
-            return Drawn(actions=space, random_ticks=self.learner.warm_up, ticks=ticks, seed=seed)
+            return Drawn(actions=space, random_ticks=self.learner.warm_up_ticks, ticks=ticks, seed=seed)
         if self.algorithm.noisy:
             return OwnNoise(seed=seed)
         epsilon = self.acting.epsilon

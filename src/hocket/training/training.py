@@ -63,11 +63,11 @@ def train(
         ticks: how many at most, of all copies together.
         envs: copies of the environment in one training, in virtual time: they tick in lockstep, each with a schedule,
             a seed and episodes of its own, and share network, replay and learners. All numbers of ticks (``ticks``,
-            ``update_every``, ``warm_up``, ``every``, …) count those of all copies; inferences that start at one instant
-            are computed in one call. Each is saved in the middle of its episode.
+            ``update_every_ticks``, ``warm_up_ticks``, ``every_ticks``, …) count those of all copies; inferences that
+            start at one instant are computed in one call. Each is saved in the middle of its episode.
         learner: the kind and number of learners, and their pace: `RoundRobin` or `ParallelBatch`, beside the acting;
             `InLoop` with a `Sequential` rule that learns. By default one, with an update every 4 ticks, every tick for
-            SAC. SAC's actions are random during the ``warm_up``.
+            SAC. SAC's actions are random during the ``warm_up_ticks``.
         acting: exploration, late binding, and charged inference times; see `ActingOptions`.
         replay: its capacity, and stacked frames; see `ReplayOptions`.
         evaluation: of the greedy policy, during the training and at its end; see `EvaluationOptions`.
@@ -101,7 +101,7 @@ def train(
     if not isinstance(clock, Virtual | Realtime):
         raise ConfigurationError(f"clock={clock!r} is not a clock; try hocket.Virtual(hz=50, latency=...)")
     if learner is None:
-        learner = RoundRobin(1, update_every=getattr(algorithm, "update_every", 4))
+        learner = RoundRobin(1, update_every_ticks=getattr(algorithm, "update_every_ticks", 4))
     check_learners(learner, rule)
     for name, value, kind in (
         ("acting", acting, ActingOptions),

@@ -97,7 +97,7 @@ class VirtualTraining:
             self.learners.listeners()[-1],
             network=network,
             evaluator=self._evaluator,
-            every=evaluation.every,
+            every=evaluation.every_ticks,
             good_enough=evaluation.good_enough,
             copies=copies,
             on_evaluation=self._evaluated,

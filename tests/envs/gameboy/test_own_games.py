@@ -143,7 +143,7 @@ def test_a_resumed_training_has_the_same_result(tmp_path):
             hocket.TickDispatch(2),
             hocket.Virtual(hz=59.7275, latency=hocket.LogNormal(0.03, 0.3)),
             ticks=ticks,
-            learner=hocket.RoundRobin(1, update_every=8, warm_up=20),
+            learner=hocket.RoundRobin(1, update_every_ticks=8, warm_up_ticks=20),
             acting=hocket.ActingOptions(epsilon=Linear(1.0, 0.1, 80)),
             replay=hocket.ReplayOptions(capacity=500, frame_stack=2),
             evaluation=hocket.EvaluationOptions(episodes=1),
@@ -154,6 +154,6 @@ def test_a_resumed_training_has_the_same_result(tmp_path):
 
     whole, updates = train(120)
     assert updates > 10
-    train(60, checkpoints=hocket.Checkpoints(tmp_path, every=60))
+    train(60, checkpoints=hocket.Checkpoints(tmp_path, every_ticks=60))
     resumed, _ = train(120, resume=tmp_path)
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

@@ -12,13 +12,13 @@ from hocket.learn.weights.shared_weights import SharedWeights
 CALM = DQN(learning_rate=0.03, target_ticks=20, batch_size=8)
 
 
-def case(algorithm=CALM, *, replay=None, warm_up=5):
+def case(algorithm=CALM, *, replay=None, warm_up_ticks=5):
     weights = SharedWeights(table())
     replay = tabular_replay() if replay is None else replay
     learner = Learner(
         algorithm=algorithm, network=table(), weights=weights, replay=replay, seed=np.random.SeedSequence(1)
     )
-    return InLoopLearner(learner, weights=weights, replay=replay, warm_up=warm_up), weights
+    return InLoopLearner(learner, weights=weights, replay=replay, warm_up_ticks=warm_up_ticks), weights
 
 
 def test_one_update_a_call_from_the_warm_up_on():
@@ -39,7 +39,7 @@ def test_one_update_a_call_from_the_warm_up_on():
 
 def test_it_is_the_plain_update():
     """The same as one learner's beside: number for number."""
-    learning, weights = case(warm_up=0)
+    learning, weights = case(warm_up_ticks=0)
     for _ in range(30):
         learning.learn()
     other = SharedWeights(table())
@@ -54,14 +54,14 @@ def test_it_is_the_plain_update():
 
 
 def test_it_waits_for_the_first_transition():
-    learning, weights = case(replay=tabular_replay([]), warm_up=0)
+    learning, weights = case(replay=tabular_replay([]), warm_up_ticks=0)
     learning.learn()
     assert weights.version == 0 and learning.error is None
     learning.close()
 
 
 def test_a_divergence_stops_it_and_changes_nothing():
-    learning, weights = case(warm_up=0)
+    learning, weights = case(warm_up_ticks=0)
     learning.learn()
     before = weights.state()
     torch.manual_seed(0)
@@ -86,7 +86,7 @@ class Raising(DQN):
 
 
 def test_any_error_stops_it_with_its_traceback():
-    learning, weights = case(Raising(), warm_up=0)
+    learning, weights = case(Raising(), warm_up_ticks=0)
     learning.learn()
     assert "in gradients" in learning.error and "RuntimeError: the learner's own words" in learning.error
     learning.learn()
@@ -104,7 +104,7 @@ class Waiting(DQN):
 
 
 def test_closing_waits_for_the_update_that_is_being_made():
-    learning, weights = case(Waiting(batch_size=8), warm_up=0)
+    learning, weights = case(Waiting(batch_size=8), warm_up_ticks=0)
     updating = threading.Thread(target=learning.learn)
     updating.start()
     assert Waiting.begun.wait(30)

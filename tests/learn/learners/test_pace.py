@@ -11,26 +11,26 @@ class Weights:
 
 
 def test_due_times_of_updates():
-    pace = Pace(update_every=4, warm_up=10)
+    pace = Pace(update_every_ticks=4, warm_up_ticks=10)
     # Update u from tick 10 + 4·u on: 10, 14, 18.
     assert [pace.due(tick) for tick in (0, 9, 10, 13, 14, 17, 18)] == [0, 0, 1, 1, 2, 2, 3]
 
 
 def test_as_many_as_there_is_time_for():
-    pace = Pace(update_every=None, warm_up=10)
+    pace = Pace(update_every_ticks=None, warm_up_ticks=10)
     assert pace.due(9) == 0
     assert pace.due(10) is None
 
 
 def test_invalid_arguments_are_refused():
-    with pytest.raises(ConfigurationError, match="update_every=0"):
-        Pace(update_every=0)
-    with pytest.raises(ConfigurationError, match="warm_up=-1"):
-        Pace(warm_up=-1)
+    with pytest.raises(ConfigurationError, match="update_every_ticks=0"):
+        Pace(update_every_ticks=0)
+    with pytest.raises(ConfigurationError, match="warm_up_ticks=-1"):
+        Pace(warm_up_ticks=-1)
 
 
 def test_no_update_is_claimed_twice_and_none_is_lost():
-    board, weights, pace = LearnerBoard(3), Weights(), Pace(update_every=1, warm_up=1)
+    board, weights, pace = LearnerBoard(3), Weights(), Pace(update_every_ticks=1, warm_up_ticks=1)
     assert not board.claim(0, pace, weights)
     board.tick = 2  # two are due
     assert board.claim(0, pace, weights) and board.claim(1, pace, weights)

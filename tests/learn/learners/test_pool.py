@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]
 
 CALM = DQN(learning_rate=0.03, adam_epsilon=0.01, target_ticks=20)
 """With Adam's usual epsilon stale gradients keep the values circling by about the learning rate times ten."""
-ALWAYS = Pace(update_every=None, warm_up=0)
+ALWAYS = Pace(update_every_ticks=None, warm_up_ticks=0)
 
 
 class Case:
@@ -100,7 +100,7 @@ def test_one_is_never_stale():
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_exactly_the_updates_that_are_due(count):
-    case = Case(count, pace=Pace(update_every=4, warm_up=100))
+    case = Case(count, pace=Pace(update_every_ticks=4, warm_up_ticks=100))
 
     def settled():
         time.sleep(0.1)  # fifty times the sleep of learners
@@ -150,7 +150,7 @@ def test_learners_killed_from_outside_are_replaced():
 def test_one_killed_in_the_middle_of_writing(tmp_path):
     """Its half-written weights, with NaN, never become a version; no update is lost or counted twice."""
     algorithm = Deadly(learning_rate=0.03, adam_epsilon=0.01, target_ticks=20, flag=str(tmp_path / "dead"))
-    case = Case(2, algorithm, pace=Pace(update_every=1, warm_up=1))
+    case = Case(2, algorithm, pace=Pace(update_every_ticks=1, warm_up_ticks=1))
     with case.learners as learners:
         for tick in range(20, 2001, 20):
             learners.board.tick = tick
@@ -163,7 +163,7 @@ def test_one_killed_in_the_middle_of_writing(tmp_path):
 
 
 def test_one_that_hangs_is_replaced(tmp_path):
-    case = Case(1, HangsOnce(flag=str(tmp_path / "hung")), hang_s=2.0, pace=Pace(update_every=1, warm_up=1))
+    case = Case(1, HangsOnce(flag=str(tmp_path / "hung")), hang_s=2.0, pace=Pace(update_every_ticks=1, warm_up_ticks=1))
     with case.learners as learners:
         learners.board.tick = 20
         case.reach(20)
@@ -252,7 +252,7 @@ def test_a_gradient_without_end_is_cut_off(tmp_path):
 
 
 def test_learning_resumes_where_it_was():
-    case = Case(1, pace=Pace(update_every=1, warm_up=1))
+    case = Case(1, pace=Pace(update_every_ticks=1, warm_up_ticks=1))
     with case.learners as learners:
         learners.board.tick = 50
         case.reach(50)
@@ -264,7 +264,7 @@ def test_learning_resumes_where_it_was():
         network=table(),
         weights=other,
         replay=case.replay,
-        pace=Pace(update_every=1, warm_up=1),
+        pace=Pace(update_every_ticks=1, warm_up_ticks=1),
     )
     with again:
         again.board.tick = 80

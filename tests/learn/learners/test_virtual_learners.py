@@ -54,8 +54,8 @@ def small(seed=0, **options):
     return q_network(*mlp_trunk(2, hidden=8), 3, **options)
 
 
-def in_turn(learners, *, update_every=1, warm_up=3):
-    return hocket.RoundRobin(learners, update_every=update_every, warm_up=warm_up)
+def in_turn(learners, *, update_every_ticks=1, warm_up_ticks=3):
+    return hocket.RoundRobin(learners, update_every_ticks=update_every_ticks, warm_up_ticks=warm_up_ticks)
 
 
 def learn(ticks, learner, learning_s, *, latency_s=0.5, rule=None, make_env=Noise, network=None, **options):
@@ -63,7 +63,7 @@ def learn(ticks, learner, learning_s, *, latency_s=0.5, rule=None, make_env=Nois
     algorithm = options.pop("algorithm", DQN(batch_size=4, learning_rate=1e-2, target_ticks=5, n_step=1))
     known = {
         "replay": hocket.ReplayOptions(capacity=500),
-        "evaluation": hocket.EvaluationOptions(every=1000, episodes=1),
+        "evaluation": hocket.EvaluationOptions(every_ticks=1000, episodes=1),
     }
     return hocket.train(
         make_env,
@@ -109,12 +109,12 @@ def test_a_due_update_waits_for_the_first_free_learner():
 
 def test_as_many_as_they_can():
     # All three start at once, and from then on they land at the same time, in order, two behind.
-    assert table(learn(9, in_turn(3, update_every=None), 2.5)) == [
+    assert table(learn(9, in_turn(3, update_every_ticks=None), 2.5)) == [
         *[(3, 5.5, staleness) for staleness in (0, 1, 2)],
         *[(5.5, 8, 2)] * 3,
     ]
-    with pytest.raises(ConfigurationError, match="update_every=None"):
-        learn(9, in_turn(3, update_every=None), 0.0)
+    with pytest.raises(ConfigurationError, match="update_every_ticks=None"):
+        learn(9, in_turn(3, update_every_ticks=None), 0.0)
 
 
 def test_one_synchronous_batch(monkeypatch):
@@ -125,7 +125,7 @@ def test_one_synchronous_batch(monkeypatch):
         return sample(self, size, rng, beta=beta)
 
     monkeypatch.setattr(Replay, "sample", sampled)
-    result = learn(11, hocket.ParallelBatch(3, update_every=1, warm_up=3), 2.5)
+    result = learn(11, hocket.ParallelBatch(3, update_every_ticks=1, warm_up_ticks=3), 2.5)
     assert table(result) == [(3, 5.5, 0), (5.5, 8, 0), (8, 10.5, 0)]
     assert sizes == [12] * 4  # the last one has not landed
 
@@ -136,8 +136,9 @@ def test_one_synchronous_batch_waits_for_its_slowest_learner():
     )
     result = hocket.train(
         Noise, small(), DQN(n_step=1), hocket.TickDispatch(2), clock, ticks=9,
-        learner=hocket.ParallelBatch(3, update_every=1, warm_up=3), replay=hocket.ReplayOptions(capacity=100),
-        evaluation=hocket.EvaluationOptions(every=1000, episodes=1),
+        learner=hocket.ParallelBatch(3, update_every_ticks=1, warm_up_ticks=3),
+        replay=hocket.ReplayOptions(capacity=100),
+        evaluation=hocket.EvaluationOptions(every_ticks=1000, episodes=1),
     )  # fmt: skip
     assert table(result) == [(3, 5.5, 0), (5.5, 8, 0)]
 
@@ -147,7 +148,7 @@ def test_one_synchronous_batch_waits_for_its_slowest_learner():
     [(2.5, 1.3, hocket.Unstaggered(1)), (1.0, 0.5, hocket.TickDispatch(2)), (0.0, 1.3, hocket.Unstaggered(2))],
 )
 def test_an_inference_sees_what_has_landed_when_it_starts(learning_s, latency_s, rule):
-    result = learn(60, in_turn(2, update_every=2), learning_s, latency_s=latency_s, rule=rule)
+    result = learn(60, in_turn(2, update_every_ticks=2), learning_s, latency_s=latency_s, rule=rule)
     inferences, landed_ns = result.run.metrics().inferences, np.asarray(result.landed_ns)
     done = inferences.finished_ns >= 0
     if learning_s:
@@ -161,7 +162,7 @@ def test_an_inference_sees_what_has_landed_when_it_starts(learning_s, latency_s,
 def test_a_landing_between_two_ticks_by_hand():
     # Free-running inferences of 1.3 ticks start at 0, 1.3, 2.6, 3.9, 5.2, 6.5; the updates of ticks 4 and 6 take half
     # a tick: 4.5 lies between the starts at 3.9 and 5.2, and 6.5 is just when one starts.
-    result = learn(8, in_turn(1, update_every=2), 0.5, latency_s=1.3, rule=hocket.Unstaggered(1))
+    result = learn(8, in_turn(1, update_every_ticks=2), 0.5, latency_s=1.3, rule=hocket.Unstaggered(1))
     assert table(result) == [(4, 4.5, 0), (6, 6.5, 0)]
     assert result.run.metrics().inferences.version.tolist()[:6] == [0, 0, 0, 0, 1, 2]
 
@@ -171,7 +172,7 @@ def test_in_the_loop(order, first):
     # Inference 1.5, learning 2.2 ticks: a cycle of 4 ticks, with observations 0, 4, 8, ... The first transition is
     # there once the second decision has executed. After inference: in tick 6, learning is from 5.5 and from 9.5. Before
     # inference: in tick 8, but learning from 8 on begins with the observation, before the tick's transition is known.
-    learner, rule = hocket.InLoop(warm_up=3), hocket.Sequential(order)
+    learner, rule = hocket.InLoop(warm_up_ticks=3), hocket.Sequential(order)
     result = learn(52, learner, 2.2, latency_s=1.5, rule=rule, make_env=lambda: Noise(1000))
     started = np.array(result.started_ns) / SECOND
     assert started.tolist() == pytest.approx([first + 4 * i for i in range(len(started))])
@@ -193,7 +194,7 @@ def test_no_time_is_the_plain_loop(monkeypatch):
         return copy.deepcopy(batches[-1])
 
     monkeypatch.setattr(Replay, "sample", sampled)
-    result = learn(200, in_turn(1, update_every=4, warm_up=50), 0.0)
+    result = learn(200, in_turn(1, update_every_ticks=4, warm_up_ticks=50), 0.0)
     algorithm, online = DQN(batch_size=4, learning_rate=1e-2, target_ticks=5, n_step=1), small()
     target, optimizer, losses = algorithm.target_of(online), algorithm.optimizer(online), []
     sync = algorithm.target_sync()

@@ -159,14 +159,14 @@ def make_learning_rule(options: TrainArguments) -> Rule:
 def make_learner(options: TrainArguments) -> Learners:
     """The learners that the options name, with their schedule of updates."""
     if options.learner == "in-loop":
-        return InLoop(warm_up=options.warm_up)
+        return InLoop(warm_up_ticks=options.warm_up)
     kind = RoundRobin if options.learner == "round-robin" else ParallelBatch
     every = options.update_every
     if every is None:
         shape, _ = check_learnable(options)
         pictures = options.algorithm != "sac" and (are_pictures(shape) or are_minatar(shape))
         every = PICTURE_UPDATE_TICKS if pictures else 1
-    return kind(options.learners, update_every=every or None, warm_up=options.warm_up)
+    return kind(options.learners, update_every_ticks=every or None, warm_up_ticks=options.warm_up)
 
 
 def with_algorithm(options: TrainArguments) -> TrainArguments:

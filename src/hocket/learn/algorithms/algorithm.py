@@ -76,7 +76,7 @@ class Algorithm(ABC):
         alpha: how much priorities matter in the replay; None samples uniformly.
         beta: how much of the bias by priorities the weights take back; used if ``alpha`` is not None.
         noisy: True if the network explores by noise of its own.
-        update_every: the usual number of ticks between two updates.
+        update_every_ticks: the usual number of ticks between two updates.
     """
 
     __slots__ = ()
@@ -89,7 +89,7 @@ class Algorithm(ABC):
     alpha: float | None = None
     beta: Linear = constant(1.0)
     noisy: bool = False
-    update_every: ClassVar[int] = 4
+    update_every_ticks: ClassVar[int] = 4
 
     @property
     def needs_present(self) -> bool:

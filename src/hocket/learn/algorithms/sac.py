@@ -76,7 +76,7 @@ class SAC(Algorithm):
     target_entropy: float | None = None
     undelayed_critic: bool = False
 
-    update_every: ClassVar[int] = 1
+    update_every_ticks: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         for name in ("gamma", "tau"):

@@ -25,7 +25,7 @@ class InLoopLearner:
     Args:
         learner: that updates.
         weights, replay: of ``learner``.
-        warm_up: ticks before the first update.
+        warm_up_ticks: ticks before the first update.
 
     Attributes:
         board: where the tick loop stores its tick.
@@ -36,11 +36,11 @@ class InLoopLearner:
 
     failures: Sequence[str] = ()
 
-    def __init__(self, learner: Learner, *, weights: SharedWeights, replay: Samples, warm_up: int) -> None:
-        self._learner, self._replay, self._warm_up = learner, replay, warm_up
+    def __init__(self, learner: Learner, *, weights: SharedWeights, replay: Samples, warm_up_ticks: int) -> None:
+        self._learner, self._replay, self._warm_up = learner, replay, warm_up_ticks
         self.board = LearnerBoard(1)
         self.board.states[0] = READY
-        self.log = LearningLog(self.board, weights, Pace(update_every=None, warm_up=warm_up))
+        self.log = LearningLog(self.board, weights, Pace(update_every_ticks=None, warm_up_ticks=warm_up_ticks))
         self.error: str | None = None
         self._updating = Lock()
 

@@ -18,16 +18,16 @@ class InLoop:
     The rule has the order: ``Sequential(Learn.AFTER_INFERENCE)`` or ``Sequential(Learn.BEFORE_INFERENCE)``.
 
     Args:
-        warm_up: ticks before the first update.
+        warm_up_ticks: before the first update.
 
     Raises:
         ConfigurationError: if a value is not allowed.
     """
 
-    warm_up: int = 1000
+    warm_up_ticks: int = 1000
 
     def __post_init__(self) -> None:
-        check_whole("warm_up", self.warm_up, example="1000", numpy=True)
+        check_whole("warm_up_ticks", self.warm_up_ticks, example="1000", numpy=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class RoundRobin:
 
     Args:
         learners: how many.
-        update_every: ticks for each update, all learners together; one that is due waits for a free learner. None: as
-            many as they can.
-        warm_up: ticks before the first update.
+        update_every_ticks: between two updates, of all learners together; one that is due waits for a free learner.
+            None: as many as they can.
+        warm_up_ticks: before the first update.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -49,8 +49,8 @@ class RoundRobin:
 
     learners: int = 1
     _: KW_ONLY
-    update_every: int | None = 4
-    warm_up: int = 1000
+    update_every_ticks: int | None = 4
+    warm_up_ticks: int = 1000
 
     def __post_init__(self) -> None:
         _check_beside(self)
@@ -61,7 +61,7 @@ class ParallelBatch:
     """``learners`` in step beside the acting: each update has one batch ``learners`` times larger.
 
     Args:
-        learners, update_every, warm_up: see `RoundRobin`.
+        learners, update_every_ticks, warm_up_ticks: see `RoundRobin`.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -69,8 +69,8 @@ class ParallelBatch:
 
     learners: int
     _: KW_ONLY
-    update_every: int | None = 4
-    warm_up: int = 1000
+    update_every_ticks: int | None = 4
+    warm_up_ticks: int = 1000
 
     def __post_init__(self) -> None:
         _check_beside(self)
@@ -105,8 +105,11 @@ def check_learners(learners: Learners, rule: Rule) -> None:
 
 def _check_beside(options: RoundRobin | ParallelBatch) -> None:
     check_whole("learners", options.learners, example="1", numpy=True)
-    if options.update_every is not None:
+    if options.update_every_ticks is not None:
         check_whole(
-            "update_every", options.update_every, example="4, or None for as many as there is time for", numpy=True
+            "update_every_ticks",
+            options.update_every_ticks,
+            example="4, or None for as many as there is time for",
+            numpy=True,
         )
-    check_whole("warm_up", options.warm_up, example="1000", numpy=True)
+    check_whole("warm_up_ticks", options.warm_up_ticks, example="1000", numpy=True)

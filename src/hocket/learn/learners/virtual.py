@@ -77,12 +77,13 @@ class VirtualLearners:
         seed: np.random.SeedSequence,
     ) -> None:
         self._in_loop = isinstance(learners, InLoop)
-        self._update_every = None if isinstance(learners, InLoop) else learners.update_every
-        self._warm_up = learners.warm_up
+        self._update_every = None if isinstance(learners, InLoop) else learners.update_every_ticks
+        self._warm_up = learners.warm_up_ticks
         if not self._in_loop and self._update_every is None and durations == Constant(0.0):
             raise ConfigurationError(
-                "update_every=None with updates that take no time would never end; a number of ticks is allowed, or "
-                "updates that take time; try update_every=4 or hocket.Virtual(..., learning=hocket.Constant(0.01))"
+                "update_every_ticks=None with updates that take no time would never end; a number of ticks is allowed, "
+                "or updates that take time; try update_every_ticks=4 or "
+                "hocket.Virtual(..., learning=hocket.Constant(0.01))"
             )
         self.collector = collector
         self.log = UpdateLog()
