@@ -53,7 +53,7 @@ class RealtimeEngine(Engine):
             self._take_in(reports)
         if self.wake_ns is not None and self.wake_ns <= monotonic_ns():
             self.timer_due()
-        if reports:
+        if reports and self.failures.in_a_row:
             self.failures.check()
 
     def service_until(self, until_ns: int) -> None:
@@ -67,7 +67,8 @@ class RealtimeEngine(Engine):
 
     def _take_in(self, reports: list[Report]) -> None:
         for report in reports:
-            event, workers = report.event, self.scheduler.workers
+            event = report.event
+            workers = 0 if report.traceback is None else self.scheduler.workers  # before the event takes one away
             if type(event) is e.InferenceFinished:
                 assert report.answer is not None
                 self.failures.success()
