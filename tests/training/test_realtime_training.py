@@ -23,8 +23,8 @@ from hocket.errors import CheckpointError, ConfigurationError, EnvError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.checkpoints.checkpoint import checkpoints, newest_checkpoint
-from hocket.learn.learners.tick_listener import LearningListener
 from hocket.models.qnetwork import mlp_trunk, newest_encoder, q_network
+from hocket.training.learning_listener import LearningListener
 from hocket.training.resumption import Checkpoints
 
 pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("nothing_left")]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from hocket.learn.algorithms.schedules import Linear, by_chance, over_ticks
-from hocket.learn.learners.split_update import torch_generator
+from hocket.learn.algorithms.tensors import torch_generator
 
 
 class TickCounter(Protocol):

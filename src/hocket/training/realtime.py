@@ -32,7 +32,6 @@ from hocket.learn.learners.learner import Learner
 from hocket.learn.learners.options import InLoop, ParallelBatch
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.pool import LearnerProcesses
-from hocket.learn.learners.tick_listener import LearningListener, RunningLearners
 from hocket.learn.policy import Weights
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
@@ -44,6 +43,7 @@ from hocket.running.run import run
 from hocket.spaces.checked_env import name_of
 from hocket.training.evaluation import FINAL, Evaluation, unplayed
 from hocket.training.head_time import head_time_s
+from hocket.training.learning_listener import LearningListener, RunningLearners
 from hocket.training.result import TrainResult, keeping_training
 from hocket.training.setup import TrainingSetup
 

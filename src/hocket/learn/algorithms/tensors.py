@@ -94,3 +94,8 @@ def _inputs(
     # A network that was made for no pending actions or newest observations need not know of any.
     told = (states, pending, newest, delays) if newest.size else (states, pending) if pending.size else (states,)
     return tuple(as_tensor(array, device) for array in told)
+
+
+def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
+    """Returns a generator of torch's own random numbers."""
+    return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint32)[0]))

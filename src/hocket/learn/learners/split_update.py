@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
+from hocket.learn.algorithms.tensors import torch_generator
 from hocket.learn.replay.mixed_replay import Samples
 
 
@@ -95,8 +96,3 @@ class Updates:
         if algorithm.alpha is not None:
             self._replay.update_priorities(gradient.indices, gradient.result.errors)
         self.landed += 1
-
-
-def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:
-    """A generator of its own for torch."""
-    return torch.Generator().manual_seed(int(seed.generate_state(1, np.uint32)[0]))

@@ -2,10 +2,10 @@ import numpy as np
 
 from hocket.hooks.record import Moment
 from hocket.learn.learners.board import LearnerBoard
-from hocket.learn.learners.tick_listener import LearningListener
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.replay import Replay
 from hocket.spaces.codec import NOTHING_PENDING
+from hocket.training.learning_listener import LearningListener
 
 
 class Learning:
