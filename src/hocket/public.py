@@ -219,7 +219,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.learn.replay.transitions": "TransitionBuilder Transition Decided",
         },
         "Acting": {
-            "hocket.learn.policy": "LearnedPolicy greedy_policy Weights WeightReader HeadVersion HeadVersions",
+            "hocket.learn.policy": "LearnedPolicy greedy_policy",
+            "hocket.learn.acting": "Weights WeightReader",
+            "hocket.learn.head_versions": "HeadVersion HeadVersions",
             "hocket.learn.exploration": "Exploration EpsilonGreedy OwnNoise TickCounter",
         },
         "Learners": {

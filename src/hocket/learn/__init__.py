@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from hocket.public import exports
 
 if TYPE_CHECKING:
+    from hocket.learn.acting import WeightReader as WeightReader
+    from hocket.learn.acting import Weights as Weights
     from hocket.learn.algorithms.algorithm import Algorithm as Algorithm
     from hocket.learn.algorithms.algorithm import TargetSync as TargetSync
     from hocket.learn.algorithms.algorithm import UpdateResult as UpdateResult
@@ -33,15 +35,13 @@ if TYPE_CHECKING:
     from hocket.learn.exploration import Exploration as Exploration
     from hocket.learn.exploration import OwnNoise as OwnNoise
     from hocket.learn.exploration import TickCounter as TickCounter
+    from hocket.learn.head_versions import HeadVersion as HeadVersion
+    from hocket.learn.head_versions import HeadVersions as HeadVersions
     from hocket.learn.learners.options import InLoop as InLoop
     from hocket.learn.learners.options import Learners as Learners
     from hocket.learn.learners.options import ParallelBatch as ParallelBatch
     from hocket.learn.learners.options import RoundRobin as RoundRobin
-    from hocket.learn.policy import HeadVersion as HeadVersion
-    from hocket.learn.policy import HeadVersions as HeadVersions
     from hocket.learn.policy import LearnedPolicy as LearnedPolicy
-    from hocket.learn.policy import WeightReader as WeightReader
-    from hocket.learn.policy import Weights as Weights
     from hocket.learn.policy import greedy_policy as greedy_policy
     from hocket.learn.replay.assembly import Batch as Batch
     from hocket.learn.replay.collector import Collector as Collector

@@ -21,6 +21,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures
 from hocket.instruments.training_meter import training_dispatcher
+from hocket.learn.acting import Weights
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.sac import SAC
 from hocket.learn.checkpoints.checkpoint import belonging, check_free
@@ -32,7 +33,6 @@ from hocket.learn.learners.learner import Learner
 from hocket.learn.learners.options import InLoop, ParallelBatch
 from hocket.learn.learners.pace import Pace
 from hocket.learn.learners.pool import LearnerProcesses
-from hocket.learn.policy import Weights
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.models.qnetwork import QNetwork

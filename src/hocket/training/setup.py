@@ -20,13 +20,15 @@ from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import Instrument
+from hocket.learn.acting import Unchanging, Weights
 from hocket.learn.algorithms.algorithm import Algorithm
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.sac import SAC
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.exploration import Drawn, EpsilonGreedy, Exploration, OwnNoise, TickCounter
+from hocket.learn.head_versions import HeadVersions
 from hocket.learn.learners.options import InLoop, Learners
-from hocket.learn.policy import HeadVersions, LearnedPolicy, Unchanging, Weights, late_head_s
+from hocket.learn.policy import LearnedPolicy, late_head_s
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.copies import ReplayOfCopies
 from hocket.learn.replay.mixed_replay import MixedReplay, Samples

@@ -22,10 +22,10 @@ from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_a
 from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
 from hocket.learn.checkpoints.training_state import Kept
 from hocket.learn.exploration import EpsilonGreedy, TickCounter
+from hocket.learn.head_versions import HeadVersions
 from hocket.learn.learners.options import ParallelBatch
 from hocket.learn.learners.split_update import Updates
 from hocket.learn.learners.virtual import VirtualLearners
-from hocket.learn.policy import HeadVersions
 from hocket.learn.replay.collector import Collector
 from hocket.learn.replay.collectors import Collectors
 from hocket.learn.replay.copies import ReplayOfCopies

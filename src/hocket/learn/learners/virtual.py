@@ -102,11 +102,11 @@ class VirtualLearners:
         return self._updates.landed
 
     def reader(self, parts: Sequence[str] = ()) -> VirtualLearners:
-        """See `hocket.learn.policy.Weights`."""
+        """See `hocket.learn.acting.Weights`."""
         return self
 
     def refresh(self, network: nn.Module) -> int:
-        """See `hocket.learn.policy.WeightReader`: ``network`` is the one that learns, and up to date."""
+        """See `hocket.learn.acting.WeightReader`: ``network`` is the one that learns, and up to date."""
         return self.version
 
     def began(self, observation: Any) -> None:
