@@ -14,7 +14,8 @@ Measuring and planning: measure measure_agent estimate_predictability decompose 
                         learners_needed
 Instruments:            Instrument LivePage
 Errors:                 HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError
-                        ProtocolError TraceError CheckpointError DivergenceError NotSolvedError RunInterrupted
+                        CancelledError ProtocolError TraceError CheckpointError DivergenceError NotSolvedError
+                        RunInterrupted
 Packages:               analysis core drivers envs instruments latency learn models policies results spaces testing
                         theory training
 """
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from hocket.drivers.virtual import Virtual as Virtual
     from hocket.envs.induced_delay import InducedDelay as InducedDelay
     from hocket.errors import ActionError as ActionError
+    from hocket.errors import CancelledError as CancelledError
     from hocket.errors import CheckpointError as CheckpointError
     from hocket.errors import ConfigurationError as ConfigurationError
     from hocket.errors import DivergenceError as DivergenceError

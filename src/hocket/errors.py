@@ -42,6 +42,10 @@ class PolicyError(HocketError):
     """A policy could not be built, or kept failing; the message carries the worker's own traceback."""
 
 
+class CancelledError(HocketError):
+    """The inference that a policy computes was cancelled; the worker that runs it takes this in."""
+
+
 class ProtocolError(HocketError):
     """An event cannot follow the ones before it."""
 

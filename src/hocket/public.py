@@ -71,8 +71,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Errors": {
             "hocket.errors": (
-                "HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError ProtocolError "
-                "TraceError CheckpointError DivergenceError NotSolvedError"
+                "HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError CancelledError "
+                "ProtocolError TraceError CheckpointError DivergenceError NotSolvedError"
             ),
             "hocket.running.result": "RunInterrupted",
         },
@@ -110,13 +110,13 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         "Events": {
             "hocket.core.events": (
                 "Event WorkerJoined WorkerLost DeadlineReached Ticked InferenceFinished TrunkFinished InferenceFailed "
-                "TimerDue LearningFinished PredictabilityEstimated RunEnded"
+                "InferenceCancelled TimerDue LearningFinished PredictabilityEstimated RunEnded"
             ),
         },
         "Commands": {
             "hocket.core.commands": (
-                "Command StartInference BindHead Execute ExecuteDefault EndInference Outcome StartLearning WakeAt "
-                "AddWorker RetireWorker"
+                "Command StartInference BindHead Cancel Execute ExecuteDefault EndInference Outcome StartLearning "
+                "WakeAt AddWorker RetireWorker"
             ),
         },
     },
@@ -191,6 +191,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             ),
             "hocket.latency.contention": "Crowded",
             "hocket.latency.replayed": "Replayed law_of_file",
+            "hocket.latency.sharing": "ProcessorSharing",
             "hocket.latency.stratified": "Typical",
         },
     },
@@ -251,6 +252,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
             "hocket.policies.charged": "Charged",
         },
+        "Cancelling": {
+            "hocket.policies.cancellation": "cancelled stop_if_cancelled sleep_until_cancelled",
+        },
     },
     "hocket.results": {
         "Runs": {
@@ -302,6 +306,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.theory.delayed": "DelayedPolicy InducedDelayedSemiMDP Solution",
             "hocket.theory.regret": "Achieved Decomposition achieved_in exact_decomposition",
             "hocket.theory.bounds": "delay_order inaction_order inaction_share learning_order",
+            "hocket.theory.clairvoyant": "clairvoyant_bound workload_bound",
         },
     },
 }

@@ -7,22 +7,82 @@ import hocket
 from hocket.bench import rules
 from hocket.bench.jitter import SleepingPolicy, bench_jitter
 from hocket.bench.overhead import bench_overhead
-from hocket.bench.rules import LAWS, MEAN_S, Cell, Figures, bench_rules, bench_virtual, cells, row, worst_margins
+from hocket.bench.rules import (
+    LAWS,
+    MEAN_S,
+    Cell,
+    Figures,
+    Margin,
+    bench_rules,
+    bench_virtual,
+    cells,
+    law_of,
+    most_coverage,
+    places,
+    row,
+    worst_margins,
+)
 
 
 def test_every_cell_is_there_once():
     every = list(cells())
-    assert len({(c.law, c.workers, c.name, c.predictability) for c in every}) == len(every)
-    # 5 laws: one Sequential; at each of 7 numbers of workers 3 rules, 4 quantiles and 4 predictabilities.
-    assert len(every) == 5 * (1 + 7 * (3 + 4 + 4))
-    assert {c.workers for c in every} == {1, 12, 13, 14, 16, 20, 32, 64}
+    keys = {(c.place, c.name, c.predictability) for c in every}
+    assert len(keys) == len(every)
+    # 11 laws at 2 rates with 6 numbers of workers, 4 more numbers for the 5 laws of the table, and 4 with chunks.
+    # 12, 13 and 16 workers are in both.
+    assert len(places()) == 11 * 2 * 6 + 5 * 4 + 4
+    # At each place 3 rules, 4 quantiles and 4 predictabilities; Sequential for each law and rate, and length of chunks.
+    assert len(every) == len(places()) * (3 + 4 + 4) + 11 * 2 + 2
+    assert {c.workers for c in every if c.law == "gamma 4" and c.hz == 60} == {
+        1,
+        10,
+        12,
+        13,
+        14,
+        16,
+        20,
+        24,
+        32,
+        48,
+        64,
+    }
+    assert {c.workers for c in every if c.hz == 240} == {1, 38, 48, 53, 62, 96, 192}
+
+
+def test_the_quick_grid_is_part_of_the_whole():
+    whole = {(c.place, c.name, c.predictability) for c in cells()}
+    quick = {(c.place, c.name, c.predictability) for c in cells(quick=True)}
+    assert quick <= whole
+    assert 35 <= len({key for key in quick if key[2]}) <= 45
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_every_law_has_a_mean_of_200_ms(law):
-    sample = LAWS[law].sampler(np.random.default_rng(0))
-    mean_s = np.mean([sample(0, 0) for _ in range(100_000)]) / 1e9
-    assert mean_s == pytest.approx(MEAN_S, rel=0.01)
+    # Worker 0 is the slow one, where there is one. Regimes are 5 s long.
+    sample = law_of(law, 60).sampler(np.random.default_rng(0))
+    mean_s = np.mean([sample(1, k * 5_000_000_000) for k in range(200_000)]) / 1e9
+    assert mean_s == pytest.approx(MEAN_S, rel=0.02)
+
+
+def test_correlated_times_and_regimes():
+    sample = law_of("correlated 0.95", 60).sampler(np.random.default_rng(0))
+    logs = np.log([sample(0, 0) for _ in range(100_000)])
+    assert np.corrcoef(logs[:-1], logs[1:])[0, 1] == pytest.approx(0.95, abs=0.01)
+    assert logs.std() == pytest.approx(0.3, rel=0.1)
+    sample = law_of("regimes of 5 s", 60).sampler(np.random.default_rng(0))
+    means = [np.mean([sample(0, at_s * 10**9) for _ in range(2000)]) / 1e9 for at_s in (4, 6, 11)]
+    assert means == pytest.approx([0.1, 0.3, 0.1], rel=0.02)
+
+
+def test_the_most_that_workers_can_cover():
+    def of(law, workers, hz=60, chunk=1):
+        return most_coverage(Cell(law, workers, "MaxTime", hocket.MaxTime(workers), None, hz, chunk))
+
+    assert of("constant", 6) == 0.5 and of("constant", 13) == 1 and of("constant", 12, 240) == 0.25
+    assert of("lognormal 0.3", 3, chunk=4) == 1
+    assert of("one worker three times slower", 4) == pytest.approx((3 + 1 / 3) / 12)
+    assert of("regimes of 5 s", 12) == pytest.approx((1 + 12 / 18) / 2)
+    assert of("a shared device", 6) == 0.5 and of("a shared device", 64) == 1
 
 
 def test_a_row_pools_its_seeds():
@@ -42,21 +102,22 @@ def test_a_row_pools_its_seeds():
 def test_margins_compare_like_with_like():
     def of(rule, regret, workers=12, rho=None, law="constant"):
         regrets = {str(p): regret for p in rules.PREDICTABILITIES}
-        return {"law": law, "workers": workers, "rule": rule, "predictability": rho, "regret_per_tick": regrets}
+        place = {"law": law, "hz": 60, "workers": workers, "chunk": 1}
+        return {**place, "rule": rule, "predictability": rho, "regret_per_tick": regrets}
 
     rows = [of("auto", 0.3, rho=0.9), of("MaxTime", 0.25), of("Sequential", 0.4, workers=1)]
     rows += [of("MaxTime", 0.1, workers=13), of("MaxTime", 0.1, law="gamma 4")]
-    assert worst_margins(rows) == [(pytest.approx(0.05), "constant", 12, 0.9, "MaxTime")]
+    assert worst_margins(rows) == [Margin(pytest.approx(0.05), "constant", 60, 12, 1, 0.9, "MaxTime")]
 
 
 @pytest.mark.slow
 def test_rules_have_the_promised_keys(monkeypatch):
     few = [Cell("constant", 12, "MaxTime", hocket.MaxTime(12)), Cell("constant", 1, "Sequential", hocket.Sequential())]
-    monkeypatch.setattr(rules, "cells", lambda: iter(few))
+    monkeypatch.setattr(rules, "cells", lambda quick: iter(few))
     reported = []
     rows = bench_rules(seeds=2, ticks=240, done=lambda n, of: reported.append((n, of)))
     assert reported[-1] == (4, 4)
-    keys = ["law", "workers", "rule", "predictability", "coverage", "bound", "delay_mean", "delay_p99"]
+    keys = ["law", "hz", "workers", "chunk", "rule", "predictability", "coverage", "bound", "delay_mean", "delay_p99"]
     assert [list(r) for r in rows] == [[*keys, "regret_per_tick"]] * 2
     by_rule = {r["rule"]: r for r in rows}
     # 200 ms are 12 ticks exactly.

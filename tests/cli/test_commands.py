@@ -297,15 +297,15 @@ def test_bench_virtual(command):
 
 
 def test_bench_rules(command, monkeypatch):
-    every = [cell for cell in rules.cells() if cell.workers in (1, 12) and cell.law == "constant"]
-    monkeypatch.setattr(rules, "cells", lambda: iter(every))
+    every = [c for c in rules.cells() if c.workers in (1, 12) and c.law == "constant" and c.hz == 60]
+    monkeypatch.setattr(rules, "cells", lambda quick: iter(every))
     code, out, err = command("bench", "rules", "--seeds", 1, "--ticks", 60, "--json", "x.json")
     assert (code, err) == (0, "")
     assert "Tick ρ=0.999" in out and "the worst ten" in out
     assert max(map(len, out.splitlines())) <= 90
     rows = read("x.json")
     assert len(rows) == len(every) == 12
-    keys = {"law", "workers", "rule", "predictability", "coverage", "bound", "delay_mean", "delay_p99"}
+    keys = {"law", "hz", "workers", "chunk", "rule", "predictability", "coverage", "bound", "delay_mean", "delay_p99"}
     assert set(rows[0]) == keys | {"regret_per_tick"}
     assert [row["rule"] for row in rows if row["predictability"] == 0.9] == ["TickDispatch(quantile=auto)"]
 

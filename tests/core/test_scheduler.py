@@ -55,6 +55,7 @@ troubles = st.builds(
     fail=rare,
     hang=rare,
     lose_worker=rare,
+    deaf=rare,
     join_worker=rare,
     overrun=rare,
     skip=rare,
@@ -274,6 +275,8 @@ RUNNING = [e.WorkerJoined(0, 0), e.Ticked(0, 0)]  # and inference 0 is running
         (RUNNING, e.InferenceFinished(1, 0, length=0)),
         ([*RUNNING, e.InferenceFinished(1, 0)], e.InferenceFinished(2, 0)),
         ([*RUNNING, e.WorkerLost(1, 0)], e.InferenceFailed(2, 0)),
+        (RUNNING, e.InferenceCancelled(1, 0)),  # it was not told to stop
+        (RUNNING, e.InferenceCancelled(1, 1)),
         (RUNNING, e.LearningFinished(1)),
         (RUNNING, e.PredictabilityEstimated(1, 0.0)),
         (RUNNING, e.PredictabilityEstimated(1, 1.5)),

@@ -38,6 +38,7 @@ items = st.one_of(
     st.builds(e.PredictabilityEstimated, time, st.floats(0, 1, exclude_min=True)),
     st.builds(e.RunEnded, time),
     st.builds(e.TrunkFinished, time, number),
+    st.builds(e.InferenceCancelled, time, number),
 )
 commands = st.one_of(
     st.builds(c.StartInference, number, number, number, st.integers(-1, 2**40)),
@@ -49,6 +50,7 @@ commands = st.one_of(
     st.just(c.AddWorker()),
     st.builds(c.RetireWorker, number),
     st.builds(c.BindHead, number, number, number),
+    st.builds(c.Cancel, number, number),
 )
 
 

@@ -44,6 +44,7 @@ def test_figures_of_the_story():
     assert metrics.first_due() == 1
     assert metrics.outcomes == {
         "executed": 3, "superseded": 0, "dropped": 0, "duplicate": 2, "discarded": 2, "failed": 1,
+        "cancelled": 0,
     }  # fmt: skip
     assert metrics.worker_seconds()[0] == pytest.approx((3, 0.037 / 3, 0.012 + 0.98 * 0.005))
     assert metrics.worker_seconds()[1] == pytest.approx((2, 0.0125, 0.010 + 0.99 * 0.005))

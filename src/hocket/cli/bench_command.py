@@ -100,27 +100,39 @@ def jitter(
     console.table(title, ("", ""), rows)
 
 
-def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> None:
-    """Every rule under five latency laws and seven numbers of workers (virtual).
+def rules(
+    *, seeds: int = 3, ticks: int = 7200, quick: bool = False, bound: bool = False, json: Path | None = None
+) -> None:
+    """Every rule under eleven latency laws, with too few to many workers (virtual).
 
     Args:
-        seeds: seeds for each rule, law and number of workers.
+        seeds: seeds for each rule, law, rate and number of workers.
         ticks: ticks of each seed, after 1,200 of warm-up.
+        quick: only a few telling laws, rates and numbers of workers.
+        bound: also how low J_ρ can be, without cancelling: for rules that know all inference times in advance.
         json: also write the figures to this file.
     """
-    from hocket.bench.rules import PREDICTABILITIES, bench_rules, worst_margins
+    from hocket.bench.rules import ALLOWED, PREDICTABILITIES, bench_bounds, bench_rules, worst_margins
 
     at_least_one(seeds=seeds, ticks=ticks)
     console.check_writable(json=json)
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("rules", total=None)
-        rows = bench_rules(seeds=seeds, ticks=ticks, done=lambda n, of: progress.update(task, completed=n, total=of))
-    rows.sort(key=lambda row: (row["law"], row["workers"], row["rule"], row["predictability"] or 0))
+        rows = bench_rules(
+            seeds=seeds, ticks=ticks, quick=quick, done=lambda n, of: progress.update(task, completed=n, total=of)
+        )
+        bounds = []
+        if bound:
+            task = progress.add_task("bounds", total=None)
+            bounds = bench_bounds(rows, done=lambda n, of: progress.update(task, completed=n, total=of))
+    places = ("law", "hz", "chunk", "workers")
+    rows.sort(key=lambda row: (*(row[place] for place in places), row["rule"], row["predictability"] or 0))
     console.write_json(json, rows)
-    for law in dict.fromkeys(row["law"] for row in rows):
-        of_law = [row for row in rows if row["law"] == law]
+    for law, hz, chunk in dict.fromkeys((row["law"], row["hz"], row["chunk"]) for row in rows):
+        of_law = [row for row in rows if (row["law"], row["hz"], row["chunk"]) == (law, hz, chunk)]
+        chunks = f", answers of {chunk} actions" if chunk > 1 else ""
         console.table(
-            f"\n{law}, mean 200 ms at 60 Hz (virtual)",
+            f"\n{law}, mean 200 ms at {hz} Hz{chunks} (virtual)",
             ("rule", "N", "bound", "coverage", "delay", "p99", *(f"J {rho}" for rho in PREDICTABILITIES)),
             [
                 (
@@ -140,9 +152,31 @@ def rules(*, seeds: int = 5, ticks: int = 7200, json: Path | None = None) -> Non
     margins = worst_margins(rows)
     console.table(
         "\nJ_ρ of TickDispatch(quantile=auto) − the best other rule's: the worst ten",
-        ("margin", "law", "N", "ρ", "best other"),
-        [(f"{margin:+.4f}", law, str(n), str(rho), other) for margin, law, n, rho, other in margins[:10]],
+        ("margin", "law", "Hz", "N", "chunk", "ρ", "best other"),
+        [(f"{margin.margin:+.4f}", *map(str, margin[1:])) for margin in margins[:10]],
     )
+    if bounds:
+        console.table(
+            "\nHow low J_ρ can be where every inference runs to its end",
+            ("law", "Hz", "N", "ρ", "J", "clairvoyant", "ratio", "not clairvoyant"),
+            [
+                (
+                    margin.law,
+                    *map(str, (margin.hz, margin.workers, margin.predictability)),
+                    f"{regret:.4f}",
+                    *_bound_columns(regret, least),
+                )
+                for margin, regret, least in sorted(bounds, key=lambda found: found[0][1:])
+            ],
+        )
+    within = sum(margin.margin <= ALLOWED for margin in margins)
+    console.say(f"within {ALLOWED} of the best other: {within} of {len(margins)} cells")
+
+
+def _bound_columns(regret: float, least: dict[str, float | None]) -> tuple[str, str, str]:
+    clairvoyant, workload = least["clairvoyant"], least["workload"]
+    ratio = regret / clairvoyant if clairvoyant is not None and clairvoyant > 0 else None
+    return console.number(clairvoyant, ".4f"), console.number(ratio, ".2f"), console.number(workload, ".4f")
 
 
 def virtual(*, workers: int = 16, ticks: int = 50_000, json: Path | None = None) -> None:

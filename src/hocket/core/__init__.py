@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hocket.core.cadence import Cadence as Cadence
     from hocket.core.commands import AddWorker as AddWorker
     from hocket.core.commands import BindHead as BindHead
+    from hocket.core.commands import Cancel as Cancel
     from hocket.core.commands import Command as Command
     from hocket.core.commands import EndInference as EndInference
     from hocket.core.commands import Execute as Execute
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hocket.core.commands import WakeAt as WakeAt
     from hocket.core.events import DeadlineReached as DeadlineReached
     from hocket.core.events import Event as Event
+    from hocket.core.events import InferenceCancelled as InferenceCancelled
     from hocket.core.events import InferenceFailed as InferenceFailed
     from hocket.core.events import InferenceFinished as InferenceFinished
     from hocket.core.events import LearningFinished as LearningFinished

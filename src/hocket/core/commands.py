@@ -22,6 +22,8 @@ class Outcome(IntEnum):
     """Its episode or the run ended."""
     FAILED = 5
     """It raised, hung, or its worker was lost."""
+    CANCELLED = 6
+    """It was told to stop, because its answer could not be executed any more."""
 
 
 @value
@@ -41,6 +43,17 @@ class BindHead:
     inference: int
     worker: int
     tick: int
+
+
+@value
+class Cancel:
+    """Stop ``inference``, which has its outcome, if that is possible; one that cannot be stopped runs to its end.
+
+    Either way the worker reports: ``InferenceCancelled`` if it stopped, else as without this command.
+    """
+
+    inference: int
+    worker: int
 
 
 @value
@@ -95,6 +108,7 @@ class RetireWorker:
 Command = (
     StartInference
     | BindHead
+    | Cancel
     | Execute
     | ExecuteDefault
     | EndInference

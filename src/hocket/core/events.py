@@ -72,6 +72,14 @@ class InferenceFailed:
 
 
 @value
+class InferenceCancelled:
+    """An inference has stopped as ``Cancel`` told it to; its worker is idle."""
+
+    time_ns: int
+    inference: int
+
+
+@value
 class TimerDue:
     """The time of the last ``WakeAt`` has come."""
 
@@ -108,6 +116,7 @@ Event = (
     | InferenceFinished
     | TrunkFinished
     | InferenceFailed
+    | InferenceCancelled
     | TimerDue
     | LearningFinished
     | PredictabilityEstimated

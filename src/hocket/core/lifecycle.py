@@ -60,7 +60,7 @@ INFERENCES: Mapping[InferenceState, Mapping[InferenceState, str]] = {
     InferenceState.RUNNING: {
         InferenceState.HELD: "InferenceFinished",
         InferenceState.WAITING: "TrunkFinished",
-        InferenceState.ABANDONED: "episode or run ended: DISCARDED",
+        InferenceState.ABANDONED: "Cancel: CANCELLED; episode or run ended: DISCARDED",
         InferenceState.OVER: "finished too late: DUPLICATE, DROPPED; FAILED",
     },
     InferenceState.WAITING: {
@@ -107,6 +107,7 @@ WORKERS: Mapping[WorkerState, Mapping[type, WorkerState]] = {
     WorkerState.BUSY: {
         e.InferenceFinished: WorkerState.IDLE,
         e.InferenceFailed: WorkerState.IDLE,
+        e.InferenceCancelled: WorkerState.IDLE,
         c.EndInference: WorkerState.IDLE,
         e.WorkerLost: WorkerState.ABSENT,
     },

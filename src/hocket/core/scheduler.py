@@ -86,6 +86,7 @@ class Scheduler:
             e.InferenceFinished: self._head_finished if head_ns else self._inference_finished,
             e.TrunkFinished: self._trunk_finished,
             e.InferenceFailed: self._inference_failed,
+            e.InferenceCancelled: self._inference_cancelled,
             e.TimerDue: self._timer_due,
             e.LearningFinished: self._learning_finished,
             e.PredictabilityEstimated: self._predictability_estimated,
@@ -154,7 +155,10 @@ class Scheduler:
         if event.episode_ended:
             self._discard_all(event.time_ns, out)
             self.last = (tick - 1, 0)
-        self.schedule.ticked(tick, event.time_ns, event.episode_ended)
+        schedule = self.schedule
+        schedule.ticked(tick, event.time_ns, event.episode_ended)
+        if schedule.cancels:
+            self._cancel(out)
         self._staff(out)
 
     def _run_ended(self, event: e.RunEnded, out: list[Command]) -> None:
@@ -194,6 +198,22 @@ class Scheduler:
         self._free(inference.worker)
         self.schedule.inference_failed(inference, event.time_ns)
         self._fail(inference, out)
+
+    def _cancel(self, out: list[Command]) -> None:
+        """Cancel what the rule says, none of which any tick can lose."""
+        running = [inference for inference in self._running.values() if inference.state is RUNNING]
+        for inference in self.schedule.cancellations(self.tick, running, self._answered, bool(self._idle)):
+            self._end(inference, Outcome.CANCELLED, out)
+            out.append(c.Cancel(inference.id, inference.worker))
+
+    def _inference_cancelled(self, event: e.InferenceCancelled, out: list[Command]) -> None:
+        inference = self._running.get(event.inference)
+        if inference is None or inference.outcome is not Outcome.CANCELLED:
+            raise ProtocolError(f"{event!r}: inference {event.inference} was not told to stop")
+        self._stop(inference.id)
+        self._free(inference.worker)
+        self.schedule.inference_cancelled(inference, event.time_ns)
+        self._close(inference)
 
     def _stop(self, id: int) -> Inference:
         """Take the inference ``id`` off the books of what runs."""

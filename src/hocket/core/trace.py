@@ -29,8 +29,10 @@ from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
-VERSION = 2
-"""In version 1 ticks after missed ones were left to the default, and options of rules had other names."""
+VERSION = 3
+"""Version 2 has neither cancellations nor their outcome, and is read as well. In version 1 ticks after missed ones were
+left to the default, and options of rules had other names."""
+READABLE = (2, 3)
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
@@ -70,6 +72,11 @@ EVENTS: tuple[tuple[type, Callable[[Any], bytes], Callable[[Any], Event]], ...] 
     ),
     (e.RunEnded, lambda x: _row(9, x.time_ns, 0, 0, 0), lambda r: e.RunEnded(r[1])),
     (e.TrunkFinished, lambda x: _row(10, x.time_ns, x.inference, 0, 0), lambda r: e.TrunkFinished(r[1], r[2])),
+    (
+        e.InferenceCancelled,
+        lambda x: _row(11, x.time_ns, x.inference, 0, 0),
+        lambda r: e.InferenceCancelled(r[1], r[2]),
+    ),
 )
 COMMANDS: tuple[tuple[type, Callable[[Any], bytes], Callable[[Any], Command]], ...] = (
     (
@@ -93,6 +100,7 @@ COMMANDS: tuple[tuple[type, Callable[[Any], bytes], Callable[[Any], Command]], .
     (c.AddWorker, lambda x: _row(106, 0, 0, 0, 0), lambda r: c.AddWorker()),
     (c.RetireWorker, lambda x: _row(107, x.worker, 0, 0, 0), lambda r: c.RetireWorker(r[1])),
     (c.BindHead, lambda x: _row(108, x.inference, x.worker, x.tick, 0), lambda r: c.BindHead(r[1], r[2], r[3])),
+    (c.Cancel, lambda x: _row(109, x.inference, x.worker, 0, 0), lambda r: c.Cancel(r[1], r[2])),
 )
 _TO_ROW: dict[type, Callable[[Any], bytes]] = {kind: encode for kind, encode, _ in (*EVENTS, *COMMANDS)}
 _FROM_ROW: dict[int, Callable[[Any], Any]] = {
@@ -183,10 +191,10 @@ class Trace:
             known = header["format"] == FORMAT
         except (ValueError, KeyError, TypeError) as error:
             raise TraceError(f"{path} is not a hocket trace; give a trace.bin that a run saved") from error
-        if not known or header.get("version") != VERSION:
+        if not known or header.get("version") not in READABLE:
             raise (TraceVersionError if known else TraceError)(
                 f"{path} has format {header['format']!r} version {header.get('version')!r}; "
-                f"this hocket reads {FORMAT!r} version {VERSION} only; run it again, or use the version that wrote it"
+                f"this hocket reads {FORMAT!r} versions {READABLE} only; run it again, or use the version that wrote it"
             )
         try:
             announced, epoch_ns = int(header["rows"]), int(header["epoch_ns"])

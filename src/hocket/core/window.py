@@ -34,6 +34,13 @@ class Window:
         insort(self.ascending, value)
         self._sum += value
 
+    def keep(self, count: int) -> None:
+        """Forget all but the last ``count`` values."""
+        kept = list(self._order)[-count:]
+        self._order = deque(kept)
+        self.ascending = sorted(kept)
+        self._sum = sum(kept)
+
     @property
     def mean(self) -> float:
         """The mean; needs at least one value."""

@@ -286,6 +286,8 @@ class Engine:
                     self._action = self._default(self._newest, self._action)
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
+            elif type(command) is c.Cancel:
+                self._executor.cancel(command.inference, command.worker, event.time_ns)
             elif type(command) is c.WakeAt:
                 self.wake_ns = command.time_ns
             elif type(command) is c.StartLearning:

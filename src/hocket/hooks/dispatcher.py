@@ -110,7 +110,7 @@ class Dispatcher:
     def _tell_handled(self) -> None:
         for event, commands in self._handled:
             kind = type(event)
-            if kind is e.InferenceFinished or kind is e.InferenceFailed:
+            if kind is e.InferenceFinished or kind is e.InferenceFailed or kind is e.InferenceCancelled:
                 self._finished(event.inference, event.time_ns)  # type: ignore[union-attr]
             for command in commands:
                 if type(command) is c.StartInference:

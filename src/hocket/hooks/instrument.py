@@ -167,7 +167,7 @@ class Instrument:
         """Called when the worker of ``inference`` is free again; the outcome may still be open."""
 
     def on_inference(self, inference: InferenceView) -> None:
-        """Called with the outcome of ``inference``: executed, superseded, dropped, a duplicate, discarded or failed."""
+        """Called with the outcome of ``inference``, an `Outcome`: executed, superseded, dropped, and so on."""
 
     def on_training(self, progress: Progress) -> None:
         """Called with the state of the training about once a second of the wall clock."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hocket.latency.laws import Sampler as Sampler
     from hocket.latency.replayed import Replayed as Replayed
     from hocket.latency.replayed import law_of_file as law_of_file
+    from hocket.latency.sharing import ProcessorSharing as ProcessorSharing
     from hocket.latency.stratified import Typical as Typical
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from hocket.policies.base import PolicyFactory as PolicyFactory
     from hocket.policies.base import Stages as Stages
     from hocket.policies.base import TwoStage as TwoStage
+    from hocket.policies.cancellation import cancelled as cancelled
+    from hocket.policies.cancellation import sleep_until_cancelled as sleep_until_cancelled
+    from hocket.policies.cancellation import stop_if_cancelled as stop_if_cancelled
     from hocket.policies.charged import Charged as Charged
     from hocket.policies.torch_policy import TorchPolicy as TorchPolicy
     from hocket.policies.torch_policy import continuous as continuous

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from time import monotonic_ns, sleep
+from time import monotonic_ns
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import Changing, LatencyModel, PerWorker, Sampler
 from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
+from hocket.policies.cancellation import sleep_until_cancelled
 
 
 @dataclass(frozen=True, init=False)
@@ -79,7 +80,7 @@ class _Slow:
         answer = self.inner(*inputs)
         left_ns = due_ns - monotonic_ns()
         if left_ns > 0:
-            sleep(left_ns / NS_PER_S)
+            sleep_until_cancelled(left_ns / NS_PER_S)
         return answer
 
 

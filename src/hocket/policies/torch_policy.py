@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hocket.errors import ActionError, ConfigurationError, MissingExtraError
 from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
 from hocket.policies.bfloat16 import warn_without_bfloat16
+from hocket.policies.cancellation import stop_if_cancelled
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -191,6 +192,9 @@ class TorchPolicy(PolicyFactory):
                 f"head_s={self.head_s} calls a network in two stages, and {type(network).__name__} has no "
                 f"{' and no '.join(missing)}; try hocket.models.qnetwork.q_network(...), or head_s=0"
             )
+        layers = [] if isinstance(network, torch.jit.ScriptModule) else network.children()
+        for layer in layers:
+            layer.register_forward_pre_hook(stop_if_cancelled)
         recurrent = [name for name, module in network.named_modules() if _is_recurrent(module)]
         if recurrent and not self.state_in_observation:
             raise ConfigurationError(

@@ -26,6 +26,7 @@ COLOURS = {
     Outcome.DUPLICATE: ("#56B4E9", "duplicate"),
     Outcome.DISCARDED: ("#999999", "discarded"),
     Outcome.FAILED: ("#000000", "failed"),
+    Outcome.CANCELLED: ("#F0E442", "cancelled"),
 }
 
 

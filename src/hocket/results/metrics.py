@@ -76,7 +76,8 @@ class Inferences:
     def until_ns(self, over_ns: int) -> Ints:
         """Return the time at which each left its worker, as far as known; ``over_ns`` is the end of the run."""
         over_ns = int(np.max(self.ended_ns, initial=over_ns))
-        stopped_ns = np.where(self.outcome == Outcome.FAILED, self.ended_ns, over_ns)
+        stopped = (self.outcome == Outcome.FAILED) | (self.outcome == Outcome.CANCELLED)
+        stopped_ns = np.where(stopped, self.ended_ns, over_ns)
         until_ns: Ints = np.where(self.finished_ns >= 0, self.finished_ns, stopped_ns)
         order = np.lexsort((self.started_ns, self.worker))
         before, after = order[:-1], order[1:]

@@ -39,6 +39,7 @@ COLOURS = {
     Outcome.DUPLICATE: "grey",
     Outcome.DISCARDED: "grey",
     Outcome.FAILED: "terrible",
+    Outcome.CANCELLED: "olive",
 }
 """Colour names of chrome://tracing; Perfetto gives each outcome its own colour."""
 

@@ -34,6 +34,7 @@ class Auditor:
         self.finished_ns: dict[int, int] = {}
         self.steps: dict[int, list[int]] = {}
         self.outcome: dict[int, Outcome] = {}
+        self.cancelled: set[int] = set()
         self.last = (-1, -1)
         self.filled: dict[int, str] = {}
 
@@ -66,6 +67,9 @@ class Auditor:
                 self.workers[self.worker[event.inference]] = None
             case e.InferenceFailed():
                 self.workers[self.worker[event.inference]] = None
+            case e.InferenceCancelled():
+                assert event.inference in self.cancelled, f"{event}: it was not told to stop"
+                self.workers[self.worker[event.inference]] = None
         fills = [command for command in commands if isinstance(command, c.Execute | c.ExecuteDefault)]
         expected = 1 if isinstance(event, e.DeadlineReached) else 0
         assert len(fills) == expected, f"{event} led to {fills}; each deadline fills one tick, and nothing else does"
@@ -76,6 +80,8 @@ class Auditor:
                     self._started(command)
                 case c.BindHead():
                     self._bound(command, event)
+                case c.Cancel():
+                    self._cancelled(command)
                 case c.Execute():
                     self._executed(command, event)
                 case c.ExecuteDefault():
@@ -124,6 +130,13 @@ class Auditor:
         assert event.time_ns >= self.cadence.deadline_ns(command.tick) - self.head_ns, f"{command}: bound too early"
         self.bound[id] = command.tick
 
+    def _cancelled(self, command: c.Cancel) -> None:
+        id = command.inference
+        assert self.workers[command.worker] == id, f"{command}: its worker does not run it"
+        assert id not in self.cancelled, f"{command}: it was told before"
+        assert self.outcome.get(id) is Outcome.CANCELLED, f"{command}: its outcome is {self.outcome.get(id)}"
+        self.cancelled.add(id)
+
     def _executed(self, command: c.Execute, event: e.Event) -> None:
         self._fill(command.tick, "fresh")
         assert isinstance(event, e.DeadlineReached), f"{command} after {event}"
@@ -152,6 +165,14 @@ class Auditor:
         assert executed == bool(self.steps[id]), f"{command}: executed were its steps {self.steps[id]}"
         if command.outcome is Outcome.FAILED:
             assert id not in self.length, f"{command}: it has an answer"
+        if command.outcome is Outcome.CANCELLED:
+            observation = self.observation[id]
+            assert id not in self.length, f"{command}: it has an answer"
+            copies = [other for other, of in self.observation.items() if of == observation and other != id]
+            others = [other for other in copies if other in self.length or other not in self.outcome]
+            assert observation <= self.last[0] or others, (
+                f"{command}: nothing else will answer observation {observation}"
+            )
         if command.outcome is Outcome.SUPERSEDED:
             assert id in self.length, f"{command}: it has no answer"
         if command.outcome in (Outcome.DROPPED, Outcome.DUPLICATE):

@@ -16,6 +16,7 @@ from hocket.core import events as e
 from hocket.core.cadence import NS_PER_S
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
+from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.spaces.codec import ActionCodec
 
 PATIENCE_S = 20.0
@@ -36,6 +37,16 @@ class Echo:
         return [int(observation[0]), int(observation[1])]
 
 
+@dataclass(frozen=True)
+class Stoppable:
+    """Answers an observation's two numbers after a sleep that ends when the inference is cancelled; 0 ends at once."""
+
+    def __call__(self, observation: NDArray[Any]) -> list[int]:
+        if observation[0]:
+            sleep_until_cancelled(4 * PATIENCE_S)
+        return [int(observation[0]), int(observation[1])]
+
+
 class EchoStages(PolicyFactory):
     """A trunk that keeps an observation's first number, and a head that answers it."""
 
@@ -50,7 +61,8 @@ def check_executor(kind: ExecutorKind) -> None:
 
     Each inference must be reported once, with the answer to its own observation, whatever becomes of the observation's
     buffer afterwards; failures must be reported and leave the worker usable; workers must come and go; `wait` must end
-    in time; features must stay with their worker; `close` must wait for no policy, and may be called twice.
+    in time; features must stay with their worker; a cancelled inference must stop if its policy looks, and else run to
+    its end; `close` must wait for no policy, and may be called twice.
 
     Args:
         kind: as given to ``hocket.Realtime(executor=...)``.
@@ -58,7 +70,7 @@ def check_executor(kind: ExecutorKind) -> None:
     Raises:
         AssertionError: that names the broken promise.
     """
-    for check in (_answers, _buffers, _failures, _turnover, _waiting, _stages, _closing):
+    for check in (_answers, _buffers, _failures, _turnover, _waiting, _stages, _cancelling, _closing):
         try:
             check(kind)
         except AssertionError as error:
@@ -197,6 +209,24 @@ def _stages(kind: ExecutorKind) -> None:
             executor.bind(inference, worker, (), monotonic_ns())
         answers = {_finished(report).inference: _answer(report) for report in _gather(executor, 2, "two heads")}
         assert answers == {1: [6], 2: [9]}, f"heads answered {answers} on the features of 6 and 9"
+
+
+def _cancelling(kind: ExecutorKind) -> None:
+    with _launched(kind, FunctionPolicy(Stoppable(), 2), chunk=2) as executor:
+        executor.start(0, 0, _observe(1), monotonic_ns())
+        executor.cancel(0, 0, monotonic_ns())
+        event = _gather(executor, 1, "a cancelled inference of a policy that looks")[0].event
+        assert isinstance(event, e.InferenceCancelled | e.InferenceFinished), f"a cancelled inference ended by {event}"
+        assert event.inference == 0, f"inference 0 was cancelled; reported was {event}"
+        executor.start(1, 0, _observe(0, 7), monotonic_ns())
+        (report,) = _gather(executor, 1, "the worker after a cancelled inference")
+        assert _answer(report) == [0, 7], f"after a cancelled inference the worker answers {report}"
+    with _launched(kind, FunctionPolicy(Echo(0.1), 2), chunk=2) as executor:
+        executor.start(0, 0, _observe(4), monotonic_ns())
+        sleep(0.02)
+        executor.cancel(0, 0, monotonic_ns())
+        event = _finished(_gather(executor, 1, "a cancelled inference of a policy that does not look")[0])
+        assert event.inference == 0, f"inference 0 ran to its end; reported was {event}"
 
 
 def _closing(kind: ExecutorKind) -> None:

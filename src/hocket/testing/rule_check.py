@@ -20,6 +20,7 @@ SITUATIONS = {
     "overruns": Troubles(overrun=100, skip=50),
     "short episodes": Troubles(episode_end=100),
     "late reports": Troubles(late_report=200),
+    "policies that cannot be stopped": Troubles(deaf=1000),
     "everything": Troubles(
         fail=30,
         hang=5,
@@ -30,6 +31,7 @@ SITUATIONS = {
         episode_end=30,
         late_report=50,
         estimate=50,
+        deaf=300,
     ),
 }
 DURATIONS_TICKS = {"short": (0.3, 0.7), "as long as a tick": (1.0,), "long": (2.5, 4.0, 9.3), "mixed": (0.2, 1.0, 6.0)}

@@ -30,6 +30,7 @@ class Troubles:
         episode_end: an episode ends.
         late_report: an end is noticed later than it happens.
         estimate: the environment's predictability is estimated.
+        deaf: a cancelled inference does not stop.
     """
 
     fail: int = 0
@@ -41,6 +42,7 @@ class Troubles:
     episode_end: int = 0
     late_report: int = 0
     estimate: int = 0
+    deaf: int = 0
 
 
 @dataclass
@@ -108,6 +110,11 @@ class Simulation:
                     self._start(command.inference, event.time_ns)
                 case c.BindHead():
                     self._finish(event.time_ns, self.random.choice(self.heads_ns), command.inference)
+                case c.Cancel():
+                    if self._happens(self.troubles.deaf):
+                        continue
+                    stopped_ns = event.time_ns + self.random.choice([0, *self.durations_ns])
+                    self._post(stopped_ns, e.InferenceCancelled(stopped_ns, command.inference))
                 case c.WakeAt():
                     self._wake_ns = command.time_ns
                 case c.StartLearning():
@@ -135,7 +142,7 @@ class Simulation:
             self._post(noticed_ns, e.InferenceFinished(done_ns, inference, self.random.choice(self.lengths)))
 
     def _still_valid(self, event: e.Event) -> bool:
-        if isinstance(event, e.InferenceFinished | e.TrunkFinished | e.InferenceFailed):
+        if isinstance(event, e.InferenceFinished | e.TrunkFinished | e.InferenceFailed | e.InferenceCancelled):
             worker = self.auditor.worker[event.inference]
             return self.auditor.workers.get(worker) == event.inference
         return True

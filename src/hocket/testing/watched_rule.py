@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
@@ -33,13 +33,14 @@ class _WatchedSchedule(Schedule):
         super().__init__(cadence)
         self._inner = inner = rule.schedule(cadence)
         self._most_workers = rule.most_workers
-        vars(self).update(learns=inner.learns, defers=inner.defers, wakes=inner.wakes)
+        vars(self).update(learns=inner.learns, defers=inner.defers, cancels=inner.cancels, wakes=inner.wakes)
         self._name = type(inner).__name__
         self.worker_joined = inner.worker_joined  # type: ignore[method-assign]
         self.worker_lost = inner.worker_lost  # type: ignore[method-assign]
         self.ticked = inner.ticked  # type: ignore[method-assign]
         self.inference_finished = inner.inference_finished  # type: ignore[method-assign]
         self.inference_failed = inner.inference_failed  # type: ignore[method-assign]
+        self.inference_cancelled = inner.inference_cancelled  # type: ignore[method-assign]
         self.inference_ended = inner.inference_ended  # type: ignore[method-assign]
         self.learning_finished = inner.learning_finished  # type: ignore[method-assign]
         self.learning_due = inner.learning_due  # type: ignore[method-assign]
@@ -72,6 +73,19 @@ class _WatchedSchedule(Schedule):
         assert due == offered, f"{self._name}.choose changed `due`; only the scheduler may"
         assert choice is None or choice in offered, f"{self._name}.choose gave {choice}; offered were {offered}"
         return choice
+
+    def cancellations(
+        self, tick: int, running: Sequence[Inference], answered: Set[int], idle: bool
+    ) -> Sequence[Inference]:
+        known = list(running)
+        cancelled = self._inner.cancellations(tick, running, answered, idle)
+        assert running == known, f"{self._name}.cancellations changed `running`; only the scheduler may"
+        for inference in cancelled:
+            assert inference in known, (
+                f"{self._name}.cancellations gave {inference}, which does not run, or gave it twice"
+            )
+            known.remove(inference)
+        return cancelled
 
     def wake_ns(self) -> int | None:
         wake_ns = self._inner.wake_ns()

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from hocket.theory.bounds import inaction_order as inaction_order
     from hocket.theory.bounds import inaction_share as inaction_share
     from hocket.theory.bounds import learning_order as learning_order
+    from hocket.theory.clairvoyant import clairvoyant_bound as clairvoyant_bound
+    from hocket.theory.clairvoyant import workload_bound as workload_bound
     from hocket.theory.delayed import DelayedPolicy as DelayedPolicy
     from hocket.theory.delayed import InducedDelayedSemiMDP as InducedDelayedSemiMDP
     from hocket.theory.delayed import Solution as Solution

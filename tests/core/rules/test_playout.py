@@ -10,8 +10,8 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.rules import ExpectedTime, MaxTime, TickDispatch, Unstaggered
-from hocket.core.rules.playout import Playout, _play, _step
-from hocket.core.rules.tick_dispatch import LeastRegretSchedule
+from hocket.core.rules.least_regret import LeastRegretSchedule
+from hocket.core.rules.playout import MOST_PLAYERS, Playout, _play, _step, _targets
 from hocket.core.scheduler import Scheduler
 
 MS = 1_000_000
@@ -80,6 +80,53 @@ def test_the_leader_waits_where_delay_is_cheap_and_does_not_where_it_costs():
     # Waiting for all: ρ⁸ a tick. Taking answers of 3 ticks: ¾·ρ² a tick. Equal at ρ⁶ = ¾, ρ = 0.953.
     assert steady(0.99) == 9
     assert steady(0.9) <= 3
+
+
+def test_targets_are_spaced_as_finely_as_players_allow():
+    assert _targets(8, 12) == [1, 8, 9, 10, 11, 12, 13]
+    # 42 to 60 at a grain of 128 are one tick apart; the last lies beyond.
+    assert _targets(42, 60) == [1, *range(42, 62)]
+    wide = _targets(1, 2000)
+    assert len(wide) <= MOST_PLAYERS and wide[-1] > 1500
+
+
+def test_targets_cover_the_ages_of_slow_times_that_may_return():
+    playout = Playout(0.99, 100)
+    for tick in range(1, 2000):
+        age = 20 if tick < 1000 else 5
+        if tick >= age:
+            playout.answered(tick - age, tick)
+        playout.choose(tick)
+    targets = [player.target for player in playout.players]
+    assert 5 in targets and 20 in targets and playout.target <= 5
+
+
+def test_cancelled_ages_count_as_longer_ones():
+    playout = Playout(0.999, 1000)
+    for tick in range(1, 1000):
+        if tick % 10 and tick >= 12:
+            playout.answered(tick - 12, tick)
+        playout.choose(tick)
+        if tick % 10 == 0 and tick >= 20:
+            playout.given_up(tick - 16)
+    # int(1.25 · 16) = 20, and one beyond.
+    assert max(player.target for player in playout.players) == 21
+
+
+def test_what_could_be_executed_since_a_change_is_not_useless():
+    playout = Playout(0.9, 1000)
+
+    def play(ticks, age):
+        for tick in ticks:
+            playout.answered(tick - age, tick)
+            playout.choose(tick)
+
+    play(range(20, 1500), 12)
+    play(range(1500, 3000), 3)
+    before = 2999 - playout.useless_until
+    assert before < 6, "12 ticks are far from the best score"
+    playout.changed()
+    assert 2999 - playout.useless_until >= 12, "until there is evidence, every target may be the best"
 
 
 def test_an_estimate_of_predictability_changes_what_is_done():

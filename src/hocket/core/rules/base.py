@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -54,6 +54,8 @@ class Schedule(ABC):
     """True if the scheduler is to call ``learning_due``."""
     defers: ClassVar[bool] = False
     """True if ``release_tick`` of an inference may rise while it is held."""
+    cancels: ClassVar[bool] = False
+    """True if the scheduler is to call ``cancellations``."""
     wakes: ClassVar[bool] = False
     """True if the scheduler is to call ``wake_ns``."""
 
@@ -74,6 +76,9 @@ class Schedule(ABC):
 
     def inference_failed(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
         """``inference`` raised and its worker is idle."""
+
+    def inference_cancelled(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
+        """``inference`` was cancelled, has stopped without an answer, and its worker is idle."""
 
     def inference_ended(self, inference: Inference) -> None:  # noqa: B027
         """``inference`` has its outcome."""
@@ -105,6 +110,17 @@ class Schedule(ABC):
         ``due`` is ordered by observation; all are newer than the last executed.
         """
         return due[-1] if due else None
+
+    def cancellations(
+        self, tick: int, running: Sequence[Inference], answered: Set[int], idle: bool
+    ) -> Sequence[Inference]:
+        """Which of ``running`` to cancel; called once observation ``tick`` exists, before anything starts on it.
+
+        Only what no tick can lose: inferences of observations that are no newer than the last executed one, or that
+        are in ``answered``, and copies of others that run on. ``running`` is ordered by start, and ``idle`` is True if
+        a worker is idle.
+        """
+        return ()
 
     def wake_ns(self) -> int | None:
         """The time at which ``starts`` must be called again even without an event."""

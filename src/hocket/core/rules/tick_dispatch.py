@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections import OrderedDict, deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from hocket.core.cadence import Cadence
-from hocket.core.commands import Outcome
-from hocket.core.inference import Inference
-from hocket.core.rules.base import NOTHING, Rule, Schedule, Start, check_workers
-from hocket.core.rules.capacity import busy, patience, reserve, workers_needed
-from hocket.core.rules.playout import Playout
+from hocket.core.rules.base import Rule, Schedule, check_workers
+from hocket.core.rules.least_regret import LeastRegretSchedule
+from hocket.core.rules.quantile import QuantileSchedule
+from hocket.core.rules.staff import Staff
 from hocket.core.window import Window
 from hocket.errors import ConfigurationError, check_whole
 
@@ -97,234 +93,20 @@ class TickDispatch(Rule):
         return self.quantile == "auto" if self.hedge is None else self.hedge
 
     def schedule(self, cadence: Cadence) -> Schedule:
+        if self.workers == "auto":
+            staff = Staff(self.min_workers, self.min_workers, self.max_workers)
+        else:
+            staff = Staff(self.workers, self.workers, self.workers)
         if self.quantile == "auto":
-            return LeastRegretSchedule(self, cadence)
-        return QuantileSchedule(self, cadence, self.quantile)
-
-
-REESTIMATE_TICKS = 10
-QUEUE = 6
-FEWEST = 20
-"""The least number of known inference times for hedging."""
-ASSUMED_PREDICTABILITY = 0.99
-
-
-class DispatchSchedule(Schedule):
-    """Hands each tick's observation to the worker idle longest; a brief queue holds those that find none."""
-
-    def __init__(self, rule: TickDispatch, cadence: Cadence) -> None:
-        super().__init__(cadence)
-        self._rule = rule
-        self._window = Window(rule.window)  # of what inferences need
-        self._load = self._window  # of how long they keep their workers: the same, until one has two stages
-        self._queue: deque[int] = deque()
-        self._stride = 1.0  # ticks between the observations that are served
-        self._next_served = 0.0
-        self._length = 1  # of the last answer
-        self._ticked_ns = -1
-        self._workers = 0
-        self._wanted = rule.initial_workers
-        self._hedges = rule.hedges
-        self._reserve = rule.most_workers
-
-    @abstractmethod
-    def target(self, observation: int) -> int:
-        """The tick that an inference of ``observation`` aims at, or -1."""
-
-    @abstractmethod
-    def worthwhile(self, observation: int, now_ns: int) -> bool:
-        """Return whether an observation that has queued is still worth an inference."""
-
-    def freshened(self, observation: int, tick: int, now_ns: int) -> int:
-        """The observation to serve in place of ``observation``, the last in the queue; ``tick`` is the newest."""
-        return observation
-
-    @abstractmethod
-    def queue_limit(self) -> int:
-        """The most observations that may queue."""
-
-    def estimate(self) -> None:
-        """Bring the estimates up to date; the window holds at least one inference time."""
-        # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
-        self._stride = max(1.0, min(self._length, busy(self._load, self.cadence) / max(1, self._workers)))
-        if self._hedges and len(self._window) >= FEWEST:
-            self._reserve = reserve(self._load, self.cadence, self._workers)
-        rule = self._rule
-        if rule.workers == "auto":
-            wanted = workers_needed(self._load, self.cadence, self._wanted)
-            self._wanted = min(max(wanted, rule.min_workers), rule.max_workers)
-
-    def worker_joined(self, worker: int, now_ns: int) -> None:
-        self._workers += 1
-
-    def worker_lost(self, worker: int, now_ns: int) -> None:
-        self._workers -= 1
-
-    def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
-        self._ticked_ns = now_ns
-        queue = self._queue
-        if episode_ended:
-            queue.clear()
-        if tick >= self._next_served:
-            self._next_served = max(self._next_served, tick - 1) + self._stride
-            queue.append(tick)
-            if len(queue) > self.queue_limit():
-                queue.popleft()
-        if tick % REESTIMATE_TICKS == 0 and len(self._window):
-            self.estimate()
-
-    def inference_finished(self, inference: Inference) -> None:
-        self._window.add(inference.elapsed_ns)
-        if inference.ready_ns >= 0:
-            if self._load is self._window:
-                self._load = Window(self._rule.window)
-            self._load.add(inference.occupied_ns)
-        self._length = inference.length
-        if len(self._window) <= REESTIMATE_TICKS:
-            self.estimate()
-
-    def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
-        queue = self._queue
-        if not queue:
-            return NOTHING
-        started: list[Start] = []
-        workers = iter(idle)
-        free = len(idle)
-        while queue and free:
-            observation = queue.popleft()
-            if observation < tick and not queue:
-                observation = self.freshened(observation, tick, now_ns)
-            new = observation == tick and now_ns == self._ticked_ns
-            if not new and not self.worthwhile(observation, now_ns):
-                continue
-            target = self.target(observation)
-            started.append(Start(next(workers), observation, target))
-            free -= 1
-            if new and self._hedges:
-                # Half of what exceeds the reserve, which spreads the copies over the ticks.
-                copies = max(0, (free + 1 - self._reserve) // 2)
-                started.extend(Start(next(workers), observation, target) for _ in range(copies))
-                free -= copies
-        return started
-
-    def workers_wanted(self) -> int:
-        return self._wanted
-
-    def oldest_needed(self, tick: int) -> int:
-        return self._queue[0] if self._queue else tick
-
-
-class QuantileSchedule(DispatchSchedule):
-    """Aims D ticks ahead, D the quantile of the inference times, and holds answers until then with ``hold``."""
-
-    def __init__(self, rule: TickDispatch, cadence: Cadence, quantile: float) -> None:
-        super().__init__(rule, cadence)
-        self._quantile = quantile
-        self._hold = rule.hold
-        self._step_ns = 0  # from the newest tick's deadline to its observation: what the step itself takes
-        # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
-        self._aim = rule.min_delay_ticks if rule.min_delay_ticks > 1 else 0
-        self._least = rule.min_delay_ticks
-        self._typical_ns = 0
-
-    def target(self, observation: int) -> int:
-        return observation + self._aim if self._aim else -1
-
-    def worthwhile(self, observation: int, now_ns: int) -> bool:
-        newest = self._queue[-1] if self._queue else observation
-        if self._meets_target(observation, now_ns):
-            return True
-        return observation == newest and not self._outdone(observation, now_ns)
-
-    def freshened(self, observation: int, tick: int, now_ns: int) -> int:
-        # Served at strides, it may have waited for a whole inference; one that is behind would stay behind.
-        if self._stride == 1 or self._meets_target(observation, now_ns):
-            return observation
-        self._next_served = tick + self._stride
-        return tick
-
-    def _meets_target(self, observation: int, now_ns: int) -> bool:
-        return self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
-
-    def _outdone(self, observation: int, now_ns: int) -> bool:
-        """Return whether the next observation will be usable no later if it finds a worker.
-
-        A worker that serves two stages is free again just before a tick: with just enough workers, one that took a
-        queued observation would be missing at that tick, and so on at every later one. With one stage it is free
-        earlier and catches up.
-        """
-        if self._load is self._window:
-            return False
-        next_ns = self.cadence.deadline_ns(observation + 1) + self._step_ns
-        first_tick = self.cadence.tick_from
-        return first_tick(now_ns + self._typical_ns) >= first_tick(next_ns + self._typical_ns)
-
-    def queue_limit(self) -> int:
-        return QUEUE
-
-    def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
-        self._step_ns = max(0, now_ns - self.cadence.deadline_ns(tick))
-        super().ticked(tick, now_ns, episode_ended)
-
-    def estimate(self) -> None:
-        super().estimate()
-        needed_ns = self._window.quantile(self._quantile) + self._step_ns
-        aim = max(self._least, self.cadence.ticks(needed_ns))
-        # Up at once; down only when it would stay down if inference times rose by a tenth of a tick.
-        cautious = max(self._least, self.cadence.ticks(needed_ns + self.cadence.period_ns / 10))
-        if aim > self._aim or cautious < self._aim:
-            self._aim = aim
-        self._typical_ns = self._window.quantile(0.5)
-
-    def release_tick(self, inference: Inference) -> int:
-        return max(inference.usable_tick, inference.target) if self._hold else inference.usable_tick
-
-
-class LeastRegretSchedule(DispatchSchedule):
-    """Minimises J_ρ over deadline, hold or release, queueing and hedging."""
-
-    def __init__(self, rule: TickDispatch, cadence: Cadence) -> None:
-        super().__init__(rule, cadence)
-        self._predictability = rule.predictability or ASSUMED_PREDICTABILITY
-        self._playout = Playout(self._predictability, rule.window)
-        self._patience_ns = cadence.period_ns
-
-    def target(self, observation: int) -> int:
-        ahead = self._playout.target
-        return observation + ahead if ahead > 1 else -1
-
-    def worthwhile(self, observation: int, now_ns: int) -> bool:
-        return (
-            observation > self._playout.last_observation
-            and now_ns - self.cadence.deadline_ns(observation) < self._patience_ns
+            return LeastRegretSchedule(
+                cadence, staff, window=self.window, hedges=self.hedges, predictability=self.predictability
+            )
+        return QuantileSchedule(
+            cadence,
+            staff,
+            window=self.window,
+            hedges=self.hedges,
+            quantile=self.quantile,
+            hold=self.hold,
+            min_delay_ticks=self.min_delay_ticks,
         )
-
-    def queue_limit(self) -> int:
-        return max(1, self._workers)
-
-    def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
-        if episode_ended:
-            self._playout.restart(tick)
-        super().ticked(tick, now_ns, episode_ended)
-
-    def estimate(self) -> None:
-        super().estimate()
-        if len(self._window) >= FEWEST:
-            ticks = patience(self._load, self.cadence, self._workers, self._predictability)
-            self._patience_ns = ticks * self.cadence.period_ns
-
-    def inference_finished(self, inference: Inference) -> None:
-        super().inference_finished(inference)
-        missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
-        if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
-            self._playout.answered(inference.observation, inference.usable_tick)
-
-    def predictability_estimated(self, predictability: float) -> None:
-        self._predictability = predictability
-        self._playout.value(predictability)
-
-    def choose(self, tick: int, due: list[Inference]) -> Inference | None:
-        age = self._playout.choose(tick)
-        if not age:
-            return None
-        return next((inference for inference in due if inference.observation == tick - age), None)

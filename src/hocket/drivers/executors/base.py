@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.events import (
+    InferenceCancelled,
     InferenceFailed,
     InferenceFinished,
     LearningFinished,
@@ -28,7 +29,16 @@ from hocket.spaces.codec import ActionCodec
 class Report(NamedTuple):
     """An event of a worker. ``event`` is None for a failure that does not concern the scheduler."""
 
-    event: InferenceFinished | TrunkFinished | InferenceFailed | WorkerJoined | WorkerLost | LearningFinished | None
+    event: (
+        InferenceFinished
+        | TrunkFinished
+        | InferenceFailed
+        | InferenceCancelled
+        | WorkerJoined
+        | WorkerLost
+        | LearningFinished
+        | None
+    )
     answer: NDArray[Any] | None = None
     traceback: str | None = None
 
@@ -89,6 +99,9 @@ class Executor(ABC):
 
         The inputs are the pending actions, the newest observation and the delay, as far as the policy takes them.
         """
+
+    def cancel(self, inference: int, worker: int, now_ns: int) -> None:  # noqa: B027
+        """Stop ``inference`` if that is possible, without blocking; it is then reported as cancelled, else as usual."""
 
     @abstractmethod
     def add_worker(self, now_ns: int) -> None:

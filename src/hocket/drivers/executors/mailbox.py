@@ -16,6 +16,8 @@ STOP = -2
 READY = -3
 BROKEN = -4
 NONE = -1
+FAILED, STOPPED = -1, -2
+NUMBERS = ("request", "reply", "time_ns", "length", "version", "cancelled")
 
 
 def stage(inference: int, *, last: bool) -> int:
@@ -35,7 +37,8 @@ class Mailbox:
         pending: by slot, the pending actions; empty if the policy does not take them.
         newest: by slot, the newest observation for a head; no slots if the policy does not take it.
         delay: by slot, the delay of a head in ticks.
-        length: by slot, the number of actions in the answer, or -1 if the inference raised.
+        length: by slot, the number of actions in the answer, FAILED if the inference raised, or STOPPED.
+        cancelled: by slot, the last inference that its worker was told to stop, or NONE.
         version: by slot, the version of the weights that computed the answer.
     """
 
@@ -53,7 +56,7 @@ class Mailbox:
         self._attach(
             SharedArrays(
                 {
-                    **{name: ((slots,), number) for name in ("request", "reply", "time_ns", "length", "version")},
+                    **{name: ((slots,), number) for name in NUMBERS},
                     "observations": ((slots, *observation_shape), observation_dtype),
                     "pending": ((slots, *unknown_actions.shape), unknown_actions.dtype),
                     "delay": ((slots, 1), number),
@@ -68,6 +71,7 @@ class Mailbox:
         self._arrays = arrays
         self.request, self.reply = arrays["request"], arrays["reply"]
         self.time_ns, self.length, self.version = arrays["time_ns"], arrays["length"], arrays["version"]
+        self.cancelled = arrays["cancelled"]
         self.observations, self.answers = arrays["observations"], arrays["answers"]
         self.pending, self.newest, self.delay = arrays["pending"], arrays["newest"], arrays["delay"]
         self._errors = arrays["errors"]

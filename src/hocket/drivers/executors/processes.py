@@ -16,10 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
-from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
+from hocket.core.events import (
+    InferenceCancelled,
+    InferenceFailed,
+    InferenceFinished,
+    TrunkFinished,
+    WorkerJoined,
+    WorkerLost,
+)
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
-from hocket.drivers.executors.mailbox import BROKEN, NONE, READY, STOP, Mailbox, stage
+from hocket.drivers.executors.mailbox import BROKEN, FAILED, NONE, READY, STOP, STOPPED, Mailbox, stage
 from hocket.drivers.executors.supervisor import WorkerProcess, WorkerSupervisor
 from hocket.drivers.executors.worker_process import serve, spin
 from hocket.errors import ConfigurationError, PolicyError
@@ -74,7 +81,7 @@ class ProcessExecutor(RealtimeExecutor):
             job.codec.unknown_actions(job.policy.pending),
             job.policy.newest,
         )
-        self._mailbox.reply[:] = NONE
+        self._mailbox.reply[:] = self._mailbox.cancelled[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
         self._semaphores = SharedSemaphores(capacity + 1)  # one a slot, and the tick loop's
         self._done: Any = self._semaphores[capacity]
@@ -198,6 +205,11 @@ class ProcessExecutor(RealtimeExecutor):
         self._busy[process.worker] = monotonic_ns()
         process.go.release()
 
+    def cancel(self, inference: int, worker: int, now_ns: int) -> None:
+        process = self._by_worker.get(worker)
+        if process is not None:
+            self._mailbox.cancelled[process.slot] = inference
+
     def retire(self, worker: int) -> None:
         process = self._by_worker.pop(worker, None)
         if process is not None:
@@ -254,7 +266,9 @@ class ProcessExecutor(RealtimeExecutor):
             self._losses = 0
             length = int(mailbox.length[slot])
             inference, last = divmod(reply, 2)
-            if length < 0:
+            if length == STOPPED:
+                reports.append(Report(InferenceCancelled(time_ns, inference)))
+            elif length == FAILED:
                 reports.append(Report(InferenceFailed(time_ns, inference), traceback=mailbox.read_error(slot)))
             elif last:
                 answer = mailbox.answers[slot, :length].copy()
@@ -283,7 +297,7 @@ class ProcessExecutor(RealtimeExecutor):
                 self.add_worker(monotonic_ns())
         process.process.close()
         del self._by_slot[slot]
-        self._mailbox.reply[slot] = self._seen[slot] = NONE
+        self._mailbox.reply[slot] = self._mailbox.cancelled[slot] = self._seen[slot] = NONE
         self._free_slots.put(slot)
 
     def _kill_hanging(self) -> None:

@@ -18,12 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
-from hocket.core.events import InferenceFailed, InferenceFinished, TrunkFinished, WorkerJoined, WorkerLost
+from hocket.core.events import (
+    InferenceCancelled,
+    InferenceFailed,
+    InferenceFinished,
+    TrunkFinished,
+    WorkerJoined,
+    WorkerLost,
+)
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
 from hocket.drivers.executors.learning_thread import LearningThread
-from hocket.errors import PolicyError
+from hocket.errors import CancelledError, PolicyError
 from hocket.ipc.child_processes import lower_priority
 from hocket.policies.base import Stages, built
+from hocket.policies.cancellation import stop_if_cancelled, watch
 from hocket.policies.failures import restart_pause_s
 
 GOODBYE_S = 0.5
@@ -48,12 +56,26 @@ class Threads(ExecutorKind):
         return ThreadExecutor(self, job, learn)
 
 
+class _Ticket:
+    """The inference that a worker runs, and the one that it was last told to stop."""
+
+    __slots__ = ("cancelled", "running")
+
+    def __init__(self) -> None:
+        self.running = self.cancelled = -1
+
+    def void(self) -> bool:
+        """Return whether the running inference was told to stop."""
+        return 0 <= self.running == self.cancelled
+
+
 class ThreadExecutor(RealtimeExecutor):
     def __init__(self, kind: Threads, job: WorkerJob, learn: Callable[[], None] | None) -> None:
         self._kind = kind
         self._job = job
         self._threads: list[Thread] = []
         self._inboxes: dict[int, SimpleQueue[Order | None]] = {}
+        self._tickets: dict[int, _Ticket] = {}
         self._busy: dict[int, int] = {}  # worker → the start time of its inference, in the order of starting
         self._outbox: SimpleQueue[tuple[int, Report]] = SimpleQueue()
         self._waited: deque[tuple[int, Report]] = deque()  # taken from the outbox by `wait`
@@ -93,16 +115,23 @@ class ThreadExecutor(RealtimeExecutor):
             )
         return joined
 
+    def cancel(self, inference: int, worker: int, now_ns: int) -> None:
+        if worker in self._tickets:  # else it was replaced
+            self._tickets[worker].cancelled = inference
+
     def add_worker(self, now_ns: int) -> None:
         worker = self._next
         self._next += 1
         inbox = self._inboxes[worker] = SimpleQueue()
+        ticket = self._tickets[worker] = _Ticket()
         pause_s = restart_pause_s(self._losses, self._job.workers)
-        thread = Thread(target=self._serve, args=(worker, inbox, pause_s), name=f"hocket-worker-{worker}", daemon=True)
+        thread = Thread(
+            target=self._serve, args=(worker, inbox, ticket, pause_s), name=f"hocket-worker-{worker}", daemon=True
+        )
         self._threads = [*filter(Thread.is_alive, self._threads), thread]
         thread.start()
 
-    def _serve(self, worker: int, inbox: SimpleQueue[Order | None], pause_s: float) -> None:
+    def _serve(self, worker: int, inbox: SimpleQueue[Order | None], ticket: _Ticket, pause_s: float) -> None:
         if pause_s:
             with contextlib.suppress(Empty):
                 inbox.get(timeout=pause_s)
@@ -117,10 +146,13 @@ class ThreadExecutor(RealtimeExecutor):
             outbox.put((worker, Report(None, traceback=format_exc())))
             return
         outbox.put((worker, Report(WorkerJoined(monotonic_ns(), worker))))
+        watch(ticket.void)
         features: Any = None
         while (order := inbox.get()) is not None:
             inference, bound, inputs = order
+            ticket.running = inference
             try:
+                stop_if_cancelled()
                 if not isinstance(policy, Stages):
                     answer = encode(policy(*inputs))
                 elif bound:
@@ -130,8 +162,11 @@ class ThreadExecutor(RealtimeExecutor):
                     outbox.put((worker, Report(TrunkFinished(monotonic_ns(), inference))))
                     continue
                 version = int(getattr(policy, "version", 0))
-            except BaseException:  # a thread that ends without a report would count as hung
-                report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
+            except BaseException as error:  # a thread that ends without a report would count as hung
+                if isinstance(error, CancelledError) and ticket.void():
+                    report = Report(InferenceCancelled(monotonic_ns(), inference))
+                else:
+                    report = Report(InferenceFailed(monotonic_ns(), inference), traceback=format_exc())
             else:
                 report = Report(InferenceFinished(monotonic_ns(), inference, len(answer), version), answer)
             outbox.put((worker, report))
@@ -145,7 +180,11 @@ class ThreadExecutor(RealtimeExecutor):
         self._inboxes[worker].put((inference, True, tuple(np.array(array) for array in inputs)))
 
     def retire(self, worker: int) -> None:
-        self._inboxes.pop(worker).put(None)
+        self._remove(worker).put(None)
+
+    def _remove(self, worker: int) -> SimpleQueue[Order | None]:
+        del self._tickets[worker]
+        return self._inboxes.pop(worker)
 
     def learn(self, now_ns: int) -> None:
         self._learning.start()
@@ -169,7 +208,7 @@ class ThreadExecutor(RealtimeExecutor):
             if self._busy.pop(worker, None) is not None:
                 self._losses = 0
             elif worker >= 0 and report.event is None:  # a replacement could not build its policy
-                del self._inboxes[worker]
+                self._remove(worker)
                 self._losses += 1
                 self.add_worker(monotonic_ns())
             reports.append(report)
@@ -183,7 +222,7 @@ class ThreadExecutor(RealtimeExecutor):
         if now_ns - since_ns > self._kind.hang_s * NS_PER_S:
             del self._busy[worker]
             self._losses += 1
-            self._inboxes.pop(worker).put(None)
+            self._remove(worker).put(None)
             reports.append(
                 Report(
                     WorkerLost(now_ns, worker),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,17 @@ from hocket.drivers.executors.base import Executor
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import PolicyError
 from hocket.latency.laws import LatencyModel
+from hocket.latency.sharing import ProcessorSharing, SharedProcessors
 from hocket.policies.base import Batching, Stages, built
 from hocket.policies.failures import FailureLog
+
+End = e.InferenceFinished | e.TrunkFinished | e.InferenceFailed
+
+
+class SharedEnd(NamedTuple):
+    """The next end of an inference on shared processors, unless one starts or stops before: then it is void."""
+
+    inference: int
 
 
 @dataclass(slots=True)
@@ -119,8 +128,12 @@ class VirtualExecutor(Executor):
         self._learn = setup.learn
         self.background = setup.background
         self._workers = 0
+        self._cancelled: set[int] = set()  # their ends are still in the heap
+        self._shared = SharedProcessors(latency.capacity) if isinstance(latency, ProcessorSharing) else None
+        self._shared_ends: dict[int, tuple[End, NDArray[Any] | str | None]] = {}  # by inference on shared processors
+        self._next_shared: SharedEnd | None = None
         self._sequence = 0
-        self._heap: list[tuple[int, int, Event, NDArray[Any] | str | None]] = []
+        self._heap: list[tuple[int, int, Event | SharedEnd, NDArray[Any] | str | None]] = []
 
     def post(self, event: Event, extra: NDArray[Any] | str | None = None) -> None:
         """Schedule ``event`` at its own time."""
@@ -134,28 +147,65 @@ class VirtualExecutor(Executor):
         policy = self._policy
         if self._batch is not None:
             if isinstance(policy, Stages):
-                self._add(policy.trunk, inputs, inference, done_ns, worker)
+                self._add(policy.trunk, inputs, inference, now_ns, done_ns, worker)
             else:
-                self._add(policy, inputs, inference, done_ns, -1)
+                self._add(policy, inputs, inference, now_ns, done_ns, -1)
             return
         try:
             if isinstance(policy, Stages):
                 self._features[worker] = policy.trunk(inputs[0].copy())
-                self.post(e.TrunkFinished(done_ns, inference))
+                self._post_end(e.TrunkFinished(done_ns, inference), None, now_ns)
                 return
             answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # the policy may keep or change its inputs
             version = int(getattr(policy, "version", 0))
         except Exception:
-            self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())
+            self._post_end(e.InferenceFailed(done_ns, inference), traceback.format_exc(), now_ns)
         else:
-            self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
+            self._post_end(e.InferenceFinished(done_ns, inference, len(answer), version), answer, now_ns)
+
+    def _post_end(self, event: End, extra: NDArray[Any] | str | None, now_ns: int) -> None:
+        """Schedule the end of an inference: at its own time, or when the shared processors have done its work."""
+        if self._shared is None:
+            self.post(event, extra)
+            return
+        self._shared_ends[event.inference] = event, extra
+        self._shared.start(event.inference, event.time_ns - now_ns, now_ns)
+        self._post_shared_end(self._shared)
+
+    def _post_shared_end(self, shared: SharedProcessors) -> None:
+        self._next_shared = None
+        following = shared.next_end()
+        if following is not None:
+            time_ns, inference = following
+            self._next_shared = SharedEnd(inference)
+            self._sequence += 1
+            heappush(self._heap, (time_ns, self._sequence, self._next_shared, None))
+
+    def _take_shared_end(self, end: SharedEnd, now_ns: int) -> None:
+        """Post the end of an inference on shared processors, which has come, unless it is void."""
+        if end is self._next_shared:
+            assert self._shared is not None
+            self._shared.stop(end.inference, now_ns)
+            event, extra = self._shared_ends.pop(end.inference)
+            self.post(replace(event, time_ns=now_ns), extra)
+            self._post_shared_end(self._shared)
+
+    def cancel(self, inference: int, worker: int, now_ns: int) -> None:
+        if inference in self._shared_ends and self._shared is not None:
+            self._shared.stop(inference, now_ns)
+            del self._shared_ends[inference]
+            self._post_shared_end(self._shared)
+        else:
+            self._cancelled.add(inference)
+        self._features.pop(worker, None)
+        self.post(e.InferenceCancelled(now_ns, inference))
 
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         done_ns = now_ns + self._head_duration(worker, now_ns)
         policy = self._policy
         assert isinstance(policy, Stages)
         if self._batch is not None:
-            self._add(policy.head, (self._features.pop(worker), *inputs), inference, done_ns, -1)
+            self._add(policy.head, (self._features.pop(worker), *inputs), inference, -1, done_ns, -1)
             return
         try:
             answer = self._encode(policy.head(self._features.pop(worker), *(array.copy() for array in inputs)))
@@ -165,15 +215,20 @@ class VirtualExecutor(Executor):
         else:
             self.post(e.InferenceFinished(done_ns, inference, len(answer), version), answer)
 
-    def _add(self, stage: Any, inputs: tuple[Any, ...], inference: int, done_ns: int, trunk_of: int) -> None:
-        """Compute an inference with those of other copies; ``trunk_of`` is the worker whose trunk it is, or -1."""
+    def _add(
+        self, stage: Any, inputs: tuple[Any, ...], inference: int, now_ns: int, done_ns: int, trunk_of: int
+    ) -> None:
+        """Compute an inference with those of other copies.
+
+        ``now_ns`` is -1 for a head, which shares no processors; ``trunk_of`` is the worker whose trunk it is, or -1.
+        """
         assert self._batch is not None
         # What happens at one time happens in the order of starts, whenever the results come.
         self._sequence += 1
         sequence, version = self._sequence, 0
 
         def take(result: Any, failure: str | None) -> None:
-            event: Event
+            event: End
             extra: NDArray[Any] | str | None = failure
             if failure is None and trunk_of >= 0:
                 self._features[trunk_of] = result
@@ -187,7 +242,10 @@ class VirtualExecutor(Executor):
                     event = e.InferenceFailed(done_ns, inference)
             else:
                 event = e.InferenceFailed(done_ns, inference)
-            heappush(self._heap, (done_ns, sequence, event, extra))
+            if now_ns < 0 or self._shared is None:
+                heappush(self._heap, (done_ns, sequence, event, extra))
+            else:
+                self._post_end(event, extra, now_ns)
 
         self._batch.add(stage, inputs, take)
         version = int(getattr(self._policy, "version", 0))
@@ -213,6 +271,13 @@ class VirtualExecutor(Executor):
             self.failures.learning_failure(failure)
         self.post(e.LearningFinished(ended_ns))
 
+    def _is_void(self, event: Event | SharedEnd) -> bool:
+        """Return whether ``event`` is the end of an inference that was stopped before; each is asked about once."""
+        if isinstance(event, End) and event.inference in self._cancelled:
+            self._cancelled.remove(event.inference)
+            return True
+        return False
+
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""
         while self.next_ns(until_ns, engine) is not None:
@@ -231,11 +296,16 @@ class VirtualExecutor(Executor):
         if wake_ns is not None and not (heap and heap[0][0] <= wake_ns):
             engine.timer_due()
             return
-        _, _, event, extra = heappop(heap)
+        time_ns, _, event, extra = heappop(heap)
+        if self._cancelled and self._is_void(event):
+            return
         if type(event) is e.InferenceFinished:
             assert isinstance(extra, np.ndarray)
             self.failures.success()
             engine.finished(event, extra)
+            return
+        if isinstance(event, SharedEnd):
+            self._take_shared_end(event, time_ns)
             return
         engine.feed(event)
         if isinstance(extra, str):

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from hocket.drivers.executors.mailbox import BROKEN, READY, STOP, Mailbox
+from hocket.drivers.executors.mailbox import BROKEN, FAILED, READY, STOP, STOPPED, Mailbox
+from hocket.errors import CancelledError
 from hocket.ipc.child_processes import begin_as_child
 from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.base import Stages, built
+from hocket.policies.cancellation import cancelled, stop_if_cancelled, watch
 
 SPIN_NS = 50_000
 
@@ -52,6 +54,7 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
     mailbox.time_ns[slot] = monotonic_ns()
     mailbox.reply[slot] = READY
     done.release()
+    watch(lambda: bool(mailbox.cancelled[slot] == mailbox.request[slot] // 2))
     while True:
         if not spin(go):
             go.acquire()
@@ -59,6 +62,7 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
         if request == STOP:
             return
         try:
+            stop_if_cancelled()
             if not isinstance(policy, Stages):
                 answer = encode(policy(observation, *inputs))
             elif request % 2:
@@ -68,9 +72,10 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
             length = len(answer)
             np.copyto(answers[:length], answer)
             mailbox.version[slot] = getattr(policy, "version", 0)
-        except BaseException:
-            mailbox.write_error(slot, format_exc())
-            length = -1
+        except BaseException as error:
+            length = STOPPED if isinstance(error, CancelledError) and cancelled() else FAILED
+            if length == FAILED:
+                mailbox.write_error(slot, format_exc())
         mailbox.length[slot] = length
         mailbox.time_ns[slot] = monotonic_ns()
         mailbox.reply[slot] = request

@@ -30,7 +30,7 @@ TRAINING = _numbers("tick", "updates", "updates_per_s", "loss", "staleness", "ep
 EVALUATION = _numbers("tick", "mean_return")
 TOTALS = _numbers(
     *("tick", "elapsed", "ticks", "fresh", "delay_ticks", "episodes", "returns", "reward", "episode_reward"),
-    *("executed", "superseded", "dropped", "duplicate", "discarded", "failed"),
+    *("executed", "superseded", "dropped", "duplicate", "discarded", "failed", "cancelled"),
 )
 PICTURE = _numbers("tick", "rendered", "kind", "itemsize", "dimensions", "shape0", "shape1", "shape2", "shape3")
 

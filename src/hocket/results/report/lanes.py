@@ -22,6 +22,7 @@ NAMES = {
     Outcome.DUPLICATE: "duplicate",
     Outcome.DISCARDED: "discarded",
     Outcome.FAILED: "failed",
+    Outcome.CANCELLED: "cancelled",
 }
 STYLES = {kind: f"o{int(kind)}" for kind in Outcome}
 WIDTH, LEFT, RIGHT = 1160, 78, 10

@@ -88,7 +88,7 @@ async function view(figure) {
     canvas.height = height * dense;
     const pen = canvas.getContext("2d"), style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    const fates = ["blue", "orange", "pink", "sky", "grey", "black"].map(colour);
+    const fates = ["blue", "orange", "pink", "sky", "grey", "black", "yellow"].map(colour);
     pen.scale(dense, dense);
     pen.clearRect(0, 0, width, height);
     const x = (seconds) => gutter + (seconds - begin) / span * (width - gutter - 8), end = begin + span;

@@ -18,7 +18,7 @@ export function prepare(canvas) {
 
 const NAMES = [
   ...["ink", "quiet", "faint", "band", "panel", "accent", "running", "fresh", "default", "missed"],
-  ...["executed", "superseded", "dropped", "duplicate", "discarded", "failed"],
+  ...["executed", "superseded", "dropped", "duplicate", "discarded", "failed", "cancelled"],
 ];
 const colours = {};
 

@@ -3,7 +3,7 @@
 import { colours, prepare } from "./canvas.js";
 import { MINUTE_S, OUTCOMES } from "./history.js";
 
-const FAILED = OUTCOMES.indexOf("failed");
+const UNANSWERED = ["failed", "cancelled"].map((name) => OUTCOMES.indexOf(name));
 const RECENT_S = 5;
 const POINTS = 60;
 const CLASSES = 40;
@@ -202,7 +202,7 @@ export class Gauges {
     known.bins = inBins(history);
     known.lasted = history.inferences
       .slice(-MOST_TIMES)
-      .filter((one) => Number.isFinite(one.finished_s) && one.outcome !== FAILED)
+      .filter((one) => Number.isFinite(one.finished_s) && !UNANSWERED.includes(one.outcome))
       .map((one) => one.finished_s - one.started_s)
       .sort((a, b) => a - b);
     known.recent = history.ticksWithin(history.newest_s - RECENT_S, history.newest_s);

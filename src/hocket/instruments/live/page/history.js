@@ -5,7 +5,7 @@ const MOST_S = 300;
 const PICTURES_PER_S = 6;
 const PICTURE_BUDGET = 64 << 20;
 
-export const OUTCOMES = ["executed", "superseded", "dropped", "duplicate", "discarded", "failed"];
+export const OUTCOMES = ["executed", "superseded", "dropped", "duplicate", "discarded", "failed", "cancelled"];
 
 export class History {
   constructor(about) {
