@@ -1,8 +1,12 @@
 """The source archive and the metadata of the package."""
 
+import os
 import re
+import tarfile
 import tomllib
 from pathlib import Path
+
+import pytest
 
 from hocket.cli import EXTRAS
 
@@ -19,6 +23,32 @@ def test_the_source_archive_has_what_its_makefile_needs():
     assert needed == {"constraints.txt"}
     assert {*needed, "Makefile", "mkdocs.yml", "src", "tests", "docs", "examples", "roms"} <= set(included)
     assert all((ROOT / name).exists() for name in included)
+
+
+@pytest.mark.slow
+def test_a_source_archive_is_built_with_what_a_clone_has(tmp_path):
+    build = pytest.importorskip("hatchling.build")
+    here = Path.cwd()
+    try:
+        os.chdir(ROOT)
+        archive = build.build_sdist(str(tmp_path))
+    finally:
+        os.chdir(here)
+    with tarfile.open(tmp_path / archive) as opened:
+        sizes = {Path(*Path(entry.name).parts[1:]).as_posix(): entry.size for entry in opened if entry.isfile()}
+    needed = {
+        "Makefile",
+        "constraints.txt",
+        "mkdocs.yml",
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+        "tests/conftest.py",
+    }
+    needed |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "src").rglob("*.py")}
+    needed |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert needed <= sizes.keys()
+    assert all(sizes[name] == (ROOT / name).stat().st_size for name in needed)
 
 
 def test_each_extra_of_the_command_line_is_one_of_the_package():

@@ -112,6 +112,37 @@ def test_it_draws(quick, tmp_path):
     assert (tmp_path / "plan.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
+def test_what_is_drawn(quick, monkeypatch, tmp_path):
+    from matplotlib.figure import Figure
+
+    figures, usual = [], Figure.savefig
+
+    def savefig(self, *args, **options):
+        figures.append(self)
+        usual(self, *args, **options)
+
+    monkeypatch.setattr(Figure, "savefig", savefig)
+    made = quick(hocket.Constant(0.05), workers=(2, 40))
+    made.draw(tmp_path / "plan.png")
+    left, right = figures[0].axes
+    legend = {line.get_label(): line for line in figures[0].legends[0].legend_handles}
+    of_rules = {line.get_label(): line for line in left.lines}
+    # The legend shows each rule as it is drawn, and each rule has its own marker in both panels.
+    assert legend.keys() == {*of_rules, "recommended"}
+    for name, line in of_rules.items():
+        assert (legend[name].get_marker(), legend[name].get_color()) == (line.get_marker(), line.get_color())
+    markers = [line.get_marker() for line in left.lines]
+    assert len(set(markers)) == len(markers) > 1
+    assert [line.get_marker() for line in right.lines] == markers
+    # Numbers of workers stand beside points of both panels, that of the recommended one among them.
+    for panel in (left, right):
+        written = {text.get_text(): text.xy for text in panel.texts}
+        assert {f"N={made.recommended.workers}"} <= written.keys() <= {"N=1", "N=2", "N=40"}  # 1: sequential
+        points = {point for line in panel.lines for point in zip(line.get_xdata(), line.get_ydata(), strict=True)}
+        assert set(written.values()) <= points
+
+
 def waits(observation):
     time.sleep(0.01)
     return 0

@@ -9,7 +9,7 @@ from hocket.analysis.predictability import _correlations, _distances, _fit
 from hocket.envs import make_env
 from hocket.envs.null import NullEnv
 from hocket.envs.state import reseed
-from hocket.errors import ConfigurationError
+from hocket.errors import ActionError, ConfigurationError, EnvError
 from hocket.theory import TabularEnv, random_mdp, ring
 
 
@@ -170,3 +170,99 @@ def test_ataris_chance_lies_in_its_emulator():
 
     assert (played(1) == played(1)).all()
     assert (played(1) != played(2)).any()
+
+
+class Scaling(gym.Env):
+    """Scales its action in place, and hands out its one buffer of observations."""
+
+    observation_space = gym.spaces.Box(-100, 100, (1,))
+    action_space = gym.spaces.Box(-1, 1, (1,))
+    got = ()
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.seen = np.zeros(1, np.float32)
+        return self.seen, {}
+
+    def step(self, action):
+        Scaling.got.append(float(action[0]))
+        action *= 10
+        self.seen += action / 100
+        return self.seen, 0.0, False, False, {}
+
+
+ONE_ARRAY = np.array([0.5], np.float32)
+
+
+def spoiling(observation):
+    """Changes its observation, and returns its one array."""
+    assert abs(observation[0]) < 99
+    observation[:] = 99
+    return ONE_ARRAY
+
+
+@pytest.mark.parametrize("policy", [None, spoiling])
+def test_neither_environment_nor_policy_is_given_what_another_holds(policy, monkeypatch):
+    monkeypatch.setattr(Scaling, "got", [])
+    Scaling.action_space.seed(3)
+    alike = gym.spaces.Box(-1, 1, (1,))
+    alike.seed(3)
+
+    def spoilt(observation):
+        result = observation.copy()
+        observation[:] = 99
+        return result
+
+    found = hocket.estimate_predictability(
+        Scaling, policy=policy, states=4, before_ticks=3, horizons=(1, 2), outcome=spoilt
+    )
+    assert found.value == 1  # deterministic
+    assert max(map(abs, Scaling.got)) <= 1
+    assert policy is None or set(Scaling.got) == {0.5}
+    assert Scaling.action_space.sample() == alike.sample()  # the user's space is not drawn from
+
+
+class Giving(NullEnv):
+    """Gives something else than it declares, from the third step on."""
+
+    def __init__(self, **values):
+        super().__init__((2,), dtype=np.float32)
+        self.values, self.steps = values, 0
+
+    def step(self, action):
+        self.steps += 1
+        names = ("observation", "reward", "terminated", "truncated", "info")
+        given = dict(zip(names, super().step(action), strict=True))
+        if self.steps >= 3:
+            given.update(self.values)
+        return tuple(given.values())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"observation": np.zeros(3, np.float32)},
+        {"observation": None},
+        {"observation": {"a": 1}},
+        {"observation": np.full(2, np.nan, np.float32)},
+        {"reward": None},
+        {"reward": np.inf},
+        {"reward": "1"},
+        {"terminated": "x"},
+    ],
+    ids=str,
+)
+def test_values_of_environments_are_checked_as_in_a_run(values):
+    with pytest.raises(EnvError, match=r"of Giving"):
+        hocket.estimate_predictability(lambda: Giving(**values), states=2, before_ticks=0, horizons=(8,))
+
+
+def test_a_reset_without_info_is_refused_and_an_action_outside_too():
+    class Bare(NullEnv):
+        def reset(self, *, seed=None, options=None):
+            return super().reset(seed=seed)[0]
+
+    with pytest.raises(EnvError, match=r"reset\(\) of Bare"):
+        hocket.estimate_predictability(Bare, states=2)
+    with pytest.raises(ActionError, match="outside"):
+        hocket.estimate_predictability(NullEnv, policy=lambda observation: 99, states=2)

@@ -81,6 +81,12 @@ def test_another_runs_folder_is_left_alone(command, tmp_path):
     refused(command(*QUICK, "--out", "a", "--resume", "a", "--seed", 5), "its seed is 0, this run's is 5")
     assert (tmp_path / "a/config.json").read_text() == kept
     refused(command(*QUICK, "--resume", "nowhere"), "nowhere holds no checkpoint")
+    acting = ("run", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.05", "--seconds", "1")
+    for folder, held in (("a", "checkpoints of a training"), ("a/run-000000000", "the record of a training")):
+        code, out, err = command(*acting, "--policy", "a", "--out", folder)
+        refused((code, out, err), held, "another folder")
+        assert "coverage" not in out and "acting by" not in out
+    assert (tmp_path / "a/config.json").read_text() == kept
 
 
 @pytest.mark.realtime
@@ -189,12 +195,12 @@ def shown(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:ticks=60 end before learning begins")
+@pytest.mark.filterwarnings("ignore:ticks=3000 end before learning begins")
 def test_it_begins_with_demonstrations(command, shown):
     path, mean = shown
     assert mean > 150
     world = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.01")
-    quick = (*world, "--ticks", "60", "--warm-up", "1000", "--evaluate-every", "60", "--evaluation-episodes", "10")
+    quick = (*world, "--ticks", "3000", "--warm-up", "4000", "--evaluate-every", "3000", "--evaluation-episodes", "10")
     code, out, err = command(*quick, "--demonstrations", path, "--pretrain-updates", "600", "--json", "taught.json")
     assert (code, err) == (0, "")
     assert "pre-trained: 600 updates on 20 episodes of mean return" in out

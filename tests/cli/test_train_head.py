@@ -10,6 +10,7 @@ import hocket
 from hocket.cli.options import head as of_head
 from hocket.cli.options.head import arranged
 from hocket.cli.options.train import TrainArguments, make_algorithm, make_network
+from hocket.errors import ConfigurationError
 
 POLE = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--hz", "50", "--width", "0.2", "--batch-size", "8")
 QUICK = (*POLE, "--warm-up", "50", "--evaluation-episodes", "1", "--ticks", "150", "--capacity", "300")
@@ -126,3 +127,17 @@ def test_a_resumed_training_keeps_what_was_chosen(command, tmp_path):
 def test_a_word_that_is_none_of_them_is_refused(command):
     refused(command(*QUICK, *SLOW, "--head", "newer"), "newer")
     refused(command(*QUICK, *SLOW, "--newest-units", "0"), "--newest-units 0 must be at least 1")
+
+
+@pytest.mark.parametrize(
+    ("given", "beside"),
+    [
+        ({"head": "none"}, "--head none"),
+        ({"head": "actions"}, "--head actions"),
+        ({"rule": "sequential"}, "--rule sequential, whose network runs in one stage"),
+    ],
+)
+def test_units_of_an_encoder_that_there_is_not_are_refused(given, beside):
+    with pytest.raises(ConfigurationError, match=f"^--newest-units 8 has no effect with {beside}; leave it out"):
+        arrange(newest_units=8, **given)
+    assert arrange(newest_units=8, **given | {"head": "newest"}).options.newest_units == 8

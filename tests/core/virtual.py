@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hocket
-from hocket.core.rules import Rule
+from hocket.core.rules import Learn, Rule, Sequential
 from hocket.envs.null import NullEnv
 from hocket.latency.laws import LatencyModel
 from hocket.results.metrics import Metrics
@@ -32,12 +32,14 @@ def play(
     chunk: int = 1,
     episode_ticks: int | None = None,
 ) -> Metrics:
-    """The metrics of ``ticks`` ticks after ``warm_up``."""
-    clock = hocket.Virtual(hz=hz, latency=latency, learning=learning or hocket.Constant(0))
+    """The metrics of ``ticks`` ticks after ``warm_up``; ``learning`` takes time under rules that learn."""
+    learns = isinstance(rule, Sequential) and rule.learn is not Learn.NEVER
+    clock = hocket.Virtual(hz=hz, latency=latency, learning=(learns and learning) or hocket.Constant(0))
     answer = [0] * chunk if chunk > 1 else 0
     policy = hocket.FunctionPolicy(lambda observation: answer, chunk_length=chunk)
     env = NullEnv(episode_ticks=episode_ticks)
-    return hocket.run(env, policy, rule, clock, ticks=warm_up + ticks, seed=seed).metrics(warm_up)
+    learn = (lambda: None) if learns else None
+    return hocket.run(env, policy, rule, clock, ticks=warm_up + ticks, seed=seed, learn=learn).metrics(warm_up)
 
 
 def ticks_s(ticks: float, hz: float = HZ) -> hocket.Constant:

@@ -86,7 +86,8 @@ def test_every_rule_binds(rule, coverage, delays):
         Trunk(), lambda features, pending_actions: int(features + pending_actions @ [1, 2]) % 3, pending=2
     )
     kept = Kept()
-    result = hocket.run(Endless(), policy, rule, virtual(2.6), ticks=360, listener=kept)
+    learn = (lambda: None) if rule == hocket.Sequential(hocket.Learn.AFTER_INFERENCE) else None
+    result = hocket.run(Endless(), policy, rule, virtual(2.6), ticks=360, listener=kept, learn=learn)
     metrics = result.metrics(after_tick=60)
     assert metrics.coverage == pytest.approx(coverage, abs=0.02)
     assert set(metrics.delays.tolist()) <= delays

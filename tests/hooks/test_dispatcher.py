@@ -90,7 +90,7 @@ def test_instruments_do_not_change_a_run():
     assert looked_at.record.trace.rows == alone.record.trace.rows
 
 
-@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook not in ("on_starting", *OF_TRAINING)])
+@pytest.mark.parametrize("hook", [hook for hook in HOOKS if hook not in ("on_starting", "on_worker_up", *OF_TRAINING)])
 def test_a_failing_instrument_is_dropped_and_the_run_continues(hook):
     calls = []
 

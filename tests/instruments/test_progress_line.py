@@ -1,4 +1,6 @@
 import io
+import re
+import threading
 import time
 
 import pytest
@@ -36,9 +38,45 @@ def test_shows_coverage_and_delay_in_one_line(monkeypatch, width):
     lines = [line for line in shown.replace("\n", "\r").split("\r") if "free" in line]
     assert len(lines) >= 2
     if width >= 80:
-        assert all("[worker]" in line and "/40  coverage " in line for line in lines)
+        assert all("[worker]" in line and ("/40  coverage " in line or "starting: " in line) for line in lines)
         assert any("delay 1" in line for line in lines)
         assert all(len(line.replace("\x1b[2K", "")) <= width for line in lines)
+
+
+class SlowToBuild(hocket.PolicyFactory):
+    """Its workers come up one after the other."""
+
+    lock = threading.Lock()
+
+    def build(self):
+        with self.lock:
+            time.sleep(0.1)
+        return lambda observation: 0
+
+
+def upward(counts):
+    return sorted(set(counts)) == list(dict.fromkeys(counts))
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("kind", [ProgressLine, TrainingLine])
+def test_shows_how_many_workers_are_up(monkeypatch, kind):
+    monkeypatch.setattr(progress, "REFRESH_S", 0.02)
+    console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+    heard = []
+
+    class Hearing(hocket.Instrument):
+        def on_worker_up(self, workers):
+            heard.append(workers)
+
+    with kind(20, title="slow", console=console) as line:
+        hocket.run(
+            NullEnv(), SlowToBuild(), hocket.TickDispatch(4), hocket.Realtime(hz=100, executor="threads"),
+            ticks=20, instruments=[line, Hearing()],
+        )  # fmt: skip
+    counts = [int(count) for count in re.findall(r"starting: (\d) of 4 workers are up", console.file.getvalue())]
+    assert upward(counts) and len(set(counts)) > 1
+    assert heard == [1, 2, 3, 4]
 
 
 @pytest.mark.realtime

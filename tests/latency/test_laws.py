@@ -224,6 +224,47 @@ def test_invalid_samplers_are_refused():
         play(latency=Forgot())
 
 
+class Gives(hocket.LatencyModel):
+    """Its sampler is ``given``."""
+
+    def __init__(self, given):
+        self.given = given
+
+    def sampler(self, rng):
+        return self.given
+
+
+class Bare(hocket.LatencyModel):
+    def sampler(self):
+        return lambda worker, now_ns: 1
+
+
+@pytest.mark.parametrize(
+    ("law", "message"),
+    [
+        (Gives(50_000_000), r"sampler of .*Gives.* is 50000000; a function \(worker, now_ns\)"),
+        (Gives(lambda: 5), r"sampler of .*Gives.* is <function .*; a function \(worker, now_ns\)"),
+        (Gives(lambda worker: 5), r"sampler of .*Gives.* is <function"),
+        (Gives(lambda worker, now_ns, more: 5), r"sampler of .*Gives.* is <function"),
+        (Bare(), r"Bare.*sampler must take one argument"),
+    ],
+)
+def test_laws_of_the_users_are_checked_where_they_are_given(law, message):
+    for name in ("latency", "head", "learning"):
+        laws = {"latency": hocket.Constant(0.01), name: law}
+        with pytest.raises(ConfigurationError, match=message):
+            hocket.Virtual(hz=50, **laws)
+    with pytest.raises(ConfigurationError, match=message):
+        hocket.ActingOptions(charge=law)
+    with pytest.raises(ConfigurationError, match=message):
+        hocket.Virtual(hz=50, latency=hocket.PerWorker(law, (1.0,)))
+
+
+def test_samplers_of_any_callable_kind_are_taken():
+    for given in (lambda *given: 7, lambda worker, now_ns, more=1: 7, max, np.maximum):
+        assert hocket.Virtual(hz=50, latency=Gives(given)).latency.checked_sampler(None)(7, 7) == 7
+
+
 def test_scaled_times_stay_in_bounds():
     law = hocket.PerWorker(hocket.Constant(1e8), (1e6,))
     assert law.checked_sampler(np.random.default_rng(0))(0, 0) == 10**18

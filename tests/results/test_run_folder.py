@@ -168,8 +168,17 @@ def test_learning_comes_back(tmp_path):
     assert (loaded.updates, loaded.first_tick, loaded.error) == (7, 50, "diverged")
     assert loaded.losses.tolist() == [0.5, 0.25] and loaded.stalenesses.tolist() == [0, 3]
     assert loaded.started_ns.tolist() == [1, 2] and loaded.landed_ns.tolist() == [3, 4]
-    RunResult(by_hand.story()).save(tmp_path)
-    assert hocket.load(path).learning is None
+    with pytest.raises(ConfigurationError, match=r"holds the record of a training \(learning.npz\).*another folder"):
+        RunResult(by_hand.story()).save(tmp_path)
+    assert hocket.load(path).learning.updates == 7
+    assert hocket.load(RunResult(by_hand.story()).save(tmp_path / "run")).learning is None
+
+
+def test_the_config_of_a_training_without_a_checkpoint_is_left_alone(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ConfigurationError, match=r"holds a config.json of no run, such as that of a training"):
+        RunResult(by_hand.story()).save(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_learning_without_anything_comes_back():

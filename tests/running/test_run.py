@@ -70,6 +70,18 @@ def test_seed_is_an_integer_from_0(seed):
         ({"default": hocket.Fixed(7)}, "outside Discrete"),
         ({"learn": print}, "learn=.* would never be called under TickDispatch"),
         ({"learn": print, "rule": hocket.Sequential()}, "learn=.* would never be called under Sequential"),
+        (
+            {"clock": hocket.Virtual(hz=60, latency=hocket.Constant(0.01), learning=hocket.Constant(0.1))},
+            r"^learning=Constant\(duration_s=0.1\) has no effect under TickDispatch",
+        ),
+        (
+            {"clock": hocket.Virtual(hz=60, latency=hocket.Constant(0.01), head=hocket.Constant(0.001))},
+            r"^head=Constant\(duration_s=0.001\) has no effect: the policy has one stage",
+        ),
+        (
+            {"rule": hocket.Sequential(hocket.Learn.AFTER_INFERENCE)},
+            r"^Sequential\(learn=.*\) learns, and there is nothing to call",
+        ),
         ({"background": 1, "clock": hocket.Realtime(hz=60)}, "background=1 runs in virtual time"),
         ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* of FrozenLake-v1 is not supported"),
     ],

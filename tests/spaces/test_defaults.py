@@ -4,7 +4,8 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 
 import hocket
 from hocket.errors import ActionError, ConfigurationError, HocketError
-from hocket.spaces.defaults import neutral
+from hocket.spaces.defaults import Foreseeable, neutral
+from hocket.spaces.defaults import bound as bound_for_one_run
 
 SEEN = np.array([0.25])
 BOX = Box(-1, 1, (2,), np.float32)
@@ -44,7 +45,7 @@ def test_fallback_sees_the_newest_observation():
 
 
 def test_fallback_answers_are_checked():
-    with pytest.raises(ActionError):
+    with pytest.raises(ActionError, match=r"default=Fallback\(.*NaN or infinity, outside Box"):
         bound(hocket.Fallback(lambda o: [np.nan, 0]), BOX)(SEEN, None)
     with pytest.raises(ActionError):
         bound(hocket.Fallback(lambda o: 3), Discrete(3))(SEEN, None)
@@ -78,3 +79,65 @@ def test_neutral():
 def test_fallback_needs_a_function():
     with pytest.raises(ConfigurationError):
         hocket.Fallback(3)
+
+
+class Own(hocket.Default):
+    """A default of the user's: gives ``answer``, whatever the space."""
+
+    def __init__(self, answer, foreseeable=False):
+        self.answer, self.foreseeable = answer, foreseeable
+
+    def __repr__(self):
+        return "Own()"
+
+    def bind(self, action_space, rng):
+        if self.foreseeable:
+            return Foreseeable(lambda last: self.answer, self.answer)
+        return lambda observation, last: self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "space", "message"),
+    [
+        (7, Discrete(2), r"default=.*Own.*: action 7 is outside Discrete\(2\)"),
+        (0.5, Discrete(2), r"default=.*Own.*: action 0.5 is not an integer as Discrete\(2\) needs"),
+        ([50.0, 0], BOX, r"default=.*Own.*: action \[50.0, 0\] is outside Box"),
+        (None, BOX, r"default=.*Own.*: action None"),
+    ],
+)
+@pytest.mark.parametrize("foreseeable", [False, True])
+def test_actions_of_other_classes_are_checked(answer, space, message, foreseeable):
+    with pytest.raises(ActionError, match=message):
+        bound_for_one_run(Own(answer, foreseeable), space, np.random.default_rng(0))(SEEN, None)
+
+
+def test_what_other_classes_foresee_is_checked():
+    act = bound_for_one_run(Own(1, foreseeable=True), Discrete(2), np.random.default_rng(0))
+    assert act.initial == act(SEEN, None) == act.foresee(0) == 1
+
+
+def test_a_default_without_a_function_is_refused():
+    class Number(hocket.Default):
+        def bind(self, action_space, rng):
+            return 3
+
+    with pytest.raises(ConfigurationError, match=r"Number.*bind gave 3; a function"):
+        bound_for_one_run(Number(), Discrete(4), np.random.default_rng(0))
+
+
+def test_the_users_space_is_neither_seeded_nor_drawn_from():
+    space, same = Discrete(1000), Discrete(1000)
+    space.seed(5)
+    same.seed(5)
+    act = bound_for_one_run(hocket.RandomDefault(), space, np.random.default_rng(1))
+    other = bound_for_one_run(hocket.RandomDefault(), space, np.random.default_rng(1))
+    assert [act(SEEN, None) for _ in range(9)] == [other(SEEN, None) for _ in range(9)]
+    assert [space.sample() for _ in range(9)] == [same.sample() for _ in range(9)]
+
+
+@pytest.mark.parametrize(
+    "default", [hocket.Fixed(1), hocket.RepeatLast(), hocket.RandomDefault(), hocket.Fallback(lambda o: 1)]
+)
+def test_those_of_this_package_are_not_checked_twice(default):
+    kind = type(default.bind(Discrete(2), np.random.default_rng(0)))
+    assert type(bound_for_one_run(default, Discrete(2), np.random.default_rng(0))) is kind

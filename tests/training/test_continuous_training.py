@@ -166,15 +166,16 @@ def test_evaluations_have_no_noise_and_training_has():
             self.mine.append((round(self._at, 5), float(action[0])))
             return super().step(action)
 
-    result = learn(
-        ticks=60,
-        make_env=Keeping,
-        learner=hocket.RoundRobin(1, update_every_ticks=100, warm_up_ticks=20),
-        pending=0,
-        rule=hocket.TickDispatch(1),
-        clock=hocket.Virtual(hz=HZ, latency=hocket.Constant(0.001)),
-        evaluation=hocket.EvaluationOptions(every_ticks=1000, episodes=1),
-    )
+    with pytest.warns(RuntimeWarning, match="the first update is due at tick 100"):
+        result = learn(
+            ticks=60,
+            make_env=Keeping,
+            learner=hocket.RoundRobin(1, update_every_ticks=100, warm_up_ticks=20),
+            pending=0,
+            rule=hocket.TickDispatch(1),
+            clock=hocket.Virtual(hz=HZ, latency=hocket.Constant(0.001)),
+            evaluation=hocket.EvaluationOptions(every_ticks=1000, episodes=1),
+        )
     (trained,) = (each for each in played if len(each) == 60)
     evaluated = [each for each in played if each][-1]
     assert result.updates == 0 and len(evaluated) == 25

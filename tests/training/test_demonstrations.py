@@ -1,5 +1,8 @@
 """Demonstrations against arrays by hand, and against the transitions of a virtual run of the same actions."""
 
+import os
+import signal
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -270,6 +273,43 @@ def test_values_of_environments_are_checked_as_in_a_run():
     longer.step = lambda action: ([1, 1], np.nan, False, False, {})
     with pytest.raises(EnvError, match="reward nan of Lists is not a finite number"):
         hocket.demonstrate(longer, lambda observation: 1, episodes=1)
+
+
+class Ending(Lists):
+    """Ends itself by ``end`` in step ``at``, as counted over episodes of two ticks."""
+
+    def __init__(self, at, end):
+        self.left, self.end = at, end
+
+    def step(self, action):
+        self.left -= 1
+        if not self.left:
+            self.end()
+        return super().step(action)
+
+
+def fail():
+    raise OSError("no camera")
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
+def test_finished_episodes_outlive_an_error_and_a_signal(number):
+    end = fail if number is None else (lambda: os.kill(os.getpid(), number))
+    usual = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(OSError if number is None else hocket.RunInterrupted) as ended:
+        hocket.demonstrate(Ending(6, end), lambda observation: 1, episodes=9)
+    shown = ended.value.result
+    assert shown.episodes == 2 and shown.returns.tolist() == [2, 2]
+    assert shown.observations.tolist() == [[0, 1], [1, 1], [2, 1]] * 2
+    if number is None:
+        assert ended.value.__notes__ == ["hocket: the episodes finished before (2) are in .result of this error"]
+    else:
+        assert ended.value.signal == number
+    assert signal.getsignal(signal.SIGTERM) is usual
+    # Without a whole episode there is nothing to keep.
+    with pytest.raises(OSError if number is None else KeyboardInterrupt) as ended:
+        hocket.demonstrate(Ending(2, end), lambda observation: 1, episodes=9)
+    assert not hasattr(ended.value, "result")
 
 
 def test_files_that_hold_none(tmp_path):

@@ -47,8 +47,7 @@ def train(make_env=lambda: Paying(10), *, ticks=100, clock=None, warm_up_ticks=2
         hocket.TickDispatch(1),
         clock or hocket.Virtual(hz=50, latency=hocket.Constant(0.01)),
         ticks=ticks,
-        learner=hocket.RoundRobin(1, warm_up_ticks=warm_up_ticks),
-        **options,
+        **{"learner": hocket.RoundRobin(1, warm_up_ticks=warm_up_ticks), **options},
     )
 
 
@@ -125,10 +124,10 @@ def test_episodes_that_never_end_are_cut():
     assert str(result.final) == "mean return 30 over 1 episode, by the weights of tick 80, ended by its limit in ticks"
 
 
-@pytest.mark.slow
-def test_by_default_an_evaluation_of_a_short_training_is_short():
-    result = train(Paying, ticks=50)
-    assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[3600]] * 3
+@pytest.mark.parametrize("options", [{}, {"every_ticks": 50, "episodes": 1}])
+def test_by_default_an_evaluation_of_a_short_training_is_short(options):
+    result = train(Paying, ticks=50, evaluation=hocket.EvaluationOptions(**options))
+    assert [each.returns.tolist() for each in (*result.evaluations, result.final)] == [[600]] * 3
 
 
 def test_whole_episodes_count_where_there_are_some():
@@ -308,3 +307,30 @@ def test_a_training_that_ends_before_it_learns_warns(ticks):
     message = rf"ticks={ticks} end before learning begins, which takes warm_up_ticks=1000 ticks"
     with pytest.warns(RuntimeWarning, match=message):
         train(ticks=ticks, warm_up_ticks=1000, evaluation=hocket.EvaluationOptions(episodes=0))
+
+
+def virtual(latency_s, learning_s=0.0):
+    return hocket.Virtual(hz=50, latency=hocket.Constant(latency_s), learning=hocket.Constant(learning_s))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"clock": virtual(100.0)}, r"the replay is empty.*\(coverage 0.000\)"),
+        (
+            {"learner": hocket.RoundRobin(1, warm_up_ticks=20, update_every_ticks=1000)},
+            r"the first update is due at tick 1,000",
+        ),
+        ({"clock": virtual(0.01, 100.0)}, "the first update was still under way"),
+    ],
+)
+def test_a_training_that_learns_nothing_warns_of_the_reason(options, reason):
+    with pytest.warns(RuntimeWarning, match=f"^nothing was learned in 150 ticks, .*: .*{reason}"):
+        result = train(ticks=150, evaluation=hocket.EvaluationOptions(episodes=0), **options)
+    assert result.updates == 0
+
+
+def test_a_law_of_heads_without_a_head_is_refused():
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01), head=hocket.Constant(0.002))
+    with pytest.raises(ConfigurationError, match=r"^head=Constant\(duration_s=0.002\) has no effect"):
+        train(clock=clock)

@@ -79,10 +79,14 @@ def test_no_episodes_switch_evaluations_off_under_either_clock():
     ("options", "ticks", "during", "final"),
     [
         ({}, 1_000_000, 10_000, 1_000_000),
-        ({}, 50, 3600, 3600),  # shorter than `every`
+        ({}, 50, 600, 600),  # an evaluation needs some ticks
         ({}, 9_999, 9_999, 9_999),
         ({"every_ticks": 50_000}, 200_000, 50_000, 200_000),
-        ({"every_ticks": 100}, 500, 10_000, 10_000),
+        ({"every_ticks": 50_000}, 20_000, 20_000, 20_000),
+        ({"every_ticks": 100}, 500, 600, 600),
+        ({"every_ticks": 100}, 5_000, 5_000, 5_000),
+        ({"every_ticks": 100}, 20_000, 10_000, 20_000),
+        ({"every_ticks": 100, "max_ticks": 9_000}, 500, 9_000, 9_000),
         ({"max_ticks": 70}, 1_000_000, 70, 70),
     ],
 )
@@ -90,4 +94,5 @@ def test_an_evaluation_is_bounded_by_what_it_evaluates(options, ticks, during, f
     evaluation = EvaluationOptions(**options).under(VIRTUAL)
     assert evaluation.tick_limit(ticks, final=False) == during
     assert evaluation.tick_limit(ticks, final=True) == final
-    assert EvaluationOptions().under(REALTIME).tick_limit(100, final=True) == 3600
+    assert EvaluationOptions().under(REALTIME).tick_limit(100, final=True) == 600
+    assert EvaluationOptions().under(REALTIME).tick_limit(70_000, final=True) == 70_000

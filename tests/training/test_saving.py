@@ -138,6 +138,82 @@ def test_a_checkpoint_does_not_belong_to_addresses(tmp_path):
     assert came_to(train(Walk, 120, resume=tmp_path, **second)) == came_to(whole)
 
 
+class Counter:
+    """A default's function with a state of its own."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, observation):
+        self.calls += 1
+        return self.calls // 3 % 2
+
+
+class Draw:
+    def __init__(self, law):
+        self.law = law
+
+    def __call__(self, worker, now_ns):
+        self.law.draws += 1
+        return 10_000_000 * (1 + self.law.draws % 5)
+
+
+class Counting(hocket.LatencyModel):
+    """A law with a state of its own."""
+
+    def __init__(self):
+        self.draws = 0
+
+    def sampler(self, rng):
+        return Draw(self)
+
+
+LATE = hocket.Constant(0.03)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda: {"default": hocket.RandomDefault()},  # the space is the class's, one for all environments
+        lambda: {"default": hocket.Fallback(Counter())},
+        lambda: {"clock": hocket.Virtual(hz=50, latency=Counting())},
+        lambda: {"clock": hocket.Virtual(hz=50, latency=LATE, learning=Counting())},
+    ],
+    ids=["random", "default", "latency", "learning"],
+)
+def test_evaluations_share_no_state_with_the_training(tmp_path, options):
+    late = {"clock": hocket.Virtual(hz=50, latency=LATE)}
+    whole = train(Walk, 200, **late | options())
+    train(Walk, 101, checkpoints=hocket.Checkpoints(tmp_path), **late | options())
+    assert came_to(train(Walk, 200, resume=tmp_path, **late | options())) == came_to(whole)
+    # Nor do evaluations change what the training does.
+    without = {"evaluation": hocket.EvaluationOptions(episodes=0)}
+    alone = train(Walk, 200, **late | without | options())
+    assert alone.run.record.actions == whole.run.record.actions
+
+
+class Closing(hocket.LatencyModel):
+    def sampler(self, rng):
+        return lambda worker, now_ns: 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clock": hocket.Virtual(hz=50, latency=Closing())}, r"^latency=.*Closing.* cannot be saved in checkpoints"),
+        (
+            {"clock": hocket.Virtual(hz=50, latency=LATE, learning=Closing())},
+            r"^learning=.*Closing.* cannot be saved in checkpoints",
+        ),
+        ({"default": hocket.Fallback(lambda observation: 1)}, r"^default=Fallback\(.* cannot be saved in checkpoints"),
+    ],
+)
+def test_a_law_or_a_default_that_cannot_be_saved_is_refused_at_the_start(tmp_path, monkeypatch, options, message):
+    monkeypatch.setattr(Walk, "step", None)  # nothing is played
+    with pytest.raises(CheckpointError, match=message):
+        train(Walk, 100, checkpoints=hocket.Checkpoints(tmp_path), **options)
+
+
 def test_a_function_made_in_reset_is_named_at_the_start_and_saved_around(tmp_path):
     """Due at tick 50, saved where the next episode begins, at tick 60."""
     message = r"^MadeInReset cannot be saved in the middle of an episode: MadeInReset.pay is a function"

@@ -161,7 +161,13 @@ def test_a_run_and_a_training_are_kept_apart(tmp_path):
     for saved in (result, result.run):
         with pytest.raises(ConfigurationError, match=r"training holds checkpoints .*000000100.*try .*training/run"):
             saved.save(tmp_path / "training")
-        saved.save(tmp_path / "training" / "run")
+        saved.save(tmp_path / "training" / f"run{saved is result}")
+    result.save(tmp_path / "result")
+    kept = {file.name: file.read_bytes() for file in (tmp_path / "result").iterdir()}
+    with pytest.raises(ConfigurationError, match=r"result holds the record of a training \(learning.npz\)"):
+        result.run.save(tmp_path / "result")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "result").iterdir()} == kept
+    result.save(tmp_path / "result")  # that of a training replaces that of another
     result.run.save(tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"run holds the record of a run \(run.json\)"):
         small(ticks=100, checkpoints=Checkpoints(tmp_path / "run"))

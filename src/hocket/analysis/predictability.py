@@ -13,6 +13,7 @@ expected with probability ρ and otherwise forgets its state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 from hocket.envs.state import reseed
 from hocket.errors import ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory, built
-from hocket.spaces.codec import check_spaces
+from hocket.spaces.checked_env import CheckedEnv
+from hocket.spaces.codec import ActionCodec, check_spaces
 
 HORIZONS = (1, 2, 4, 8, 16, 32)
 RESAMPLES = 1000
@@ -90,6 +92,8 @@ def estimate_predictability(
 
     Raises:
         ConfigurationError: if an argument is invalid, or the environment differs for the same seed and actions.
+        ActionError: if the policy's action is not in the action space.
+        EnvError: if the environment gives something else than it declares.
     """
     steps = tuple(sorted(set(horizons)))
     if not steps or steps[0] < 1:
@@ -147,8 +151,9 @@ class _Pair:
         policy: PolicyFactory | Policy | None,
         outcome: Reading | None,
     ) -> None:
-        self._envs = (ours, theirs)
-        self._space = ours.action_space
+        self._envs = (CheckedEnv(ours), CheckedEnv(theirs))
+        self._space = deepcopy(ours.action_space)
+        self._codec = ActionCodec(self._space)
         self._policy: Policy | None = None
         if policy is not None:
             factory = as_factory(policy)
@@ -166,19 +171,15 @@ class _Pair:
         """Bring both into the same state, at most ``before`` ticks after a reset."""
         self._space.seed(int(rng.integers(2**31)))
         seed = int(rng.integers(2**31))
-        actions: list[Any] = []
-        for side, env in enumerate(self._envs):
-            self._seen[side], _ = env.reset(seed=seed)
+        for side in range(2):
+            self._reset(side, seed)
         for tick in range(int(rng.integers(before + 1))):
-            actions.append(self._action())
-            ended = []
-            for side, env in enumerate(self._envs):
-                self._seen[side], _, terminated, truncated, _ = env.step(actions[tick])
-                ended.append(bool(terminated or truncated))
+            action = self._action()
+            ended = [self._step(side, action) for side in range(2)]
             if any(ended):
-                for side, env in enumerate(self._envs):
-                    self._seen[side], _ = env.reset(seed=seed + tick + 1)
-        if not np.array_equal(np.asarray(self._seen[0]), np.asarray(self._seen[1])):
+                for side in range(2):
+                    self._reset(side, seed + tick + 1)
+        if not np.array_equal(self._seen[0], self._seen[1]):
             raise ConfigurationError(
                 "the environment gives different observations for the same seed and actions; "
                 "try one whose random numbers all follow from reset(seed=)"
@@ -187,26 +188,37 @@ class _Pair:
 
     def reseed(self, rng: np.random.Generator) -> int:
         """Give each its own random numbers; return the number of generators."""
-        return max(reseed(env, int(rng.integers(2**31))) for env in self._envs)
+        return max(reseed(checked.env, int(rng.integers(2**31))) for checked in self._envs)
 
     def play(self, steps: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Outcomes of both after each of ``steps``: ``[steps, numbers]``. A side whose episode has ended stops."""
         outcomes: tuple[list[Any], list[Any]] = ([], [])
         for tick in range(1, steps[-1] + 1):
             action = self._action()
-            for side, env in enumerate(self._envs):
+            for side in range(2):
                 if not self._over[side]:
-                    self._seen[side], _, terminated, truncated, _ = env.step(action)
-                    self._over[side] = bool(terminated or truncated)
+                    self._over[side] = self._step(side, action)
                 if tick in steps:
                     outcomes[side].append(self._numbers(self._seen[side]))
         return np.array(outcomes[0]), np.array(outcomes[1])
 
-    def _action(self) -> Any:
-        return self._space.sample() if self._policy is None else self._policy(self._seen[0])
+    def _reset(self, side: int, seed: int) -> None:
+        observation, _ = self._envs[side].reset(seed=seed)
+        self._seen[side] = np.array(observation)  # the environment may reuse its buffer
 
-    def _numbers(self, observation: Any) -> NDArray[np.float64]:
-        seen = observation if self._outcome is None else self._outcome(observation)
+    def _step(self, side: int, action: Any) -> bool:
+        """Step one side; True if its episode has ended."""
+        observation, _, terminated, truncated, _ = self._envs[side].step(self._codec.copied(action))
+        self._seen[side] = np.array(observation)
+        return terminated or truncated
+
+    def _action(self) -> Any:
+        if self._policy is None:
+            return self._space.sample()
+        return self._codec.decode(self._codec.encode(self._policy(self._seen[0].copy()))[0])
+
+    def _numbers(self, observation: NDArray[Any]) -> NDArray[np.float64]:
+        seen = observation if self._outcome is None else self._outcome(observation.copy())
         return np.asarray(seen, np.float64).reshape(-1).copy()
 
 

@@ -25,6 +25,7 @@ from hocket.cli.options.run import NEEDS, NOT_KEPT, USUAL, RunArguments, ticks_o
 from hocket.cli.outcome import conclude
 from hocket.cli.policies import Trained, chosen_policy, made_policy
 from hocket.results.captions import default_fields
+from hocket.results.run_folder import check_no_training
 
 
 def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> None:
@@ -34,6 +35,8 @@ def run(options: Annotated[RunArguments, tyro.conf.arg(name="")] = USUAL) -> Non
 
     hocket run --config FOLDER/config.json repeats a saved run; options override it.
     """
+    if options.out is not None:
+        check_no_training(options.out)
     console.check_writable(out=options.out, json=options.json)
     conclude(
         lambda: execute(options),

@@ -30,7 +30,7 @@ from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.spaces.checked_env import ObservationCheck
 from hocket.spaces.codec import ActionCodec, check_observation_space
-from hocket.spaces.defaults import Default
+from hocket.spaces.defaults import Default, bound
 
 IDLE_NS = NS_PER_S // 20
 REHEARSE_NS = 400_000
@@ -83,7 +83,7 @@ class StaggeredAgent:
         self._setup = EngineSetup(
             policy=factory,
             rule=rule,
-            default=default.bind(action_space, np.random.default_rng(seed)),
+            default=bound(default, action_space, np.random.default_rng(seed)),
             codec=ActionCodec(action_space, factory.chunk_length),
         )
         self._hz = exact_hz(hz)

@@ -99,7 +99,7 @@ class Realtime:
             with interrupt.at_once():
                 if dispatcher is not None:
                     dispatcher.starting(view)
-                joined = executor.launch()
+                joined = executor.launch(None if dispatcher is None else dispatcher.joined)
                 alone = LoneHead.of(setup.policy, setup.codec, observation)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())

@@ -23,7 +23,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
-from hocket.latency.laws import Constant, LatencyModel
+from hocket.latency.laws import Constant, LatencyModel, check_law
 from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.spaces.checked_env import CheckedEnv
 
@@ -53,9 +53,18 @@ class Virtual:
         exact_hz(self.hz)
         check_failure_limits(self.failures)
         for name in ("latency", "head", "learning"):
-            law = getattr(self, name)
-            if not isinstance(law, LatencyModel):
-                raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
+            check_law(name, getattr(self, name))
+
+    def check_head(self, head_s: float) -> None:
+        """Refuse a law of heads for a policy without one, whose ``head_s`` is 0.
+
+        Raises:
+            ConfigurationError: names the law.
+        """
+        if not head_s and self.head != QUICK:
+            raise ConfigurationError(
+                f"head={self.head!r} has no effect: the policy has one stage; leave it out, or try hocket.TwoStage"
+            )
 
     def run(
         self,

@@ -22,10 +22,10 @@ from gymnasium.utils import RecordConstructorArgs
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.envs.delayed_views import LateView, PendingView
 from hocket.errors import ConfigurationError, check_whole
-from hocket.latency.laws import LatencyModel, PerWorker
+from hocket.latency.laws import LatencyModel, PerWorker, check_law
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault, Default, Fixed, neutral
+from hocket.spaces.defaults import BoundDefault, Default, Fixed, bound, neutral
 
 INFO_KEY = "induced_delay"
 
@@ -166,7 +166,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         """Tick 0, and every stream of draws at its start, as `hocket.run` starts them."""
         root = np.random.SeedSequence(seed)
         inference, _learning = root.spawn(2)
-        self._default = self._behaviour.bind(deepcopy(self.env.action_space), np.random.default_rng(root))
+        self._default = bound(self._behaviour, self.env.action_space, np.random.default_rng(root))
         if self._law is not None:
             self._duration = self._law.checked_sampler(np.random.default_rng(inference))
         self._tick = 0
@@ -271,8 +271,7 @@ def _cadence(delay_ticks: int, latency: LatencyModel | None, hz: float | str | F
         if hz is not None:
             raise ConfigurationError(f"hz={hz!r} has no effect with delay_ticks={delay_ticks!r}; leave hz out")
         return None
-    if not isinstance(latency, LatencyModel):
-        raise ConfigurationError(f"latency={latency!r} is not a latency model; try hocket.Constant(0.05)")
+    check_law("latency", latency)
     if delay_ticks != 1:
         raise ConfigurationError(
             f"delay_ticks={delay_ticks!r} has no effect with latency={latency!r}; give one of the two"

@@ -19,6 +19,7 @@ from hocket.hooks.record import Moment
 INFERENCE_HOOKS = ("on_inference_started", "on_inference_finished", "on_inference")
 HOOKS = (
     "on_starting",
+    "on_worker_up",
     "on_start",
     "on_tick",
     *INFERENCE_HOOKS,
@@ -77,6 +78,10 @@ class Dispatcher:
     def starting(self, run: RunView) -> None:
         """Call `Instrument.on_starting`."""
         self._tell("on_starting", run)
+
+    def joined(self, workers: int) -> None:
+        """Call `Instrument.on_worker_up`."""
+        self._tell("on_worker_up", workers)
 
     def started(self, run: RunView) -> None:
         """Call `Instrument.on_start`."""

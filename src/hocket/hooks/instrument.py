@@ -154,6 +154,9 @@ class Instrument:
         `on_start` and `on_stop` follow, unless the workers cannot be started.
         """
 
+    def on_worker_up(self, workers: int) -> None:
+        """Called when one more of the first workers is up: ``workers`` by now, of ``run.rule.initial_workers``."""
+
     def on_start(self, run: RunView) -> None:
         """Called before a run starts: workers are up and the clock does not tick yet, so there is time to prepare."""
 

@@ -32,7 +32,23 @@ class StatusLine(Instrument, ABC):
         self._title = title
         self._console = console
         self._done = Event()
+        self._starting = ""
+        self._workers = 0
         self._thread = Thread(target=self._show, name="hocket-progress", daemon=True)
+
+    def on_starting(self, run: RunView) -> None:
+        """See `Instrument`."""
+        self._workers = run.rule.initial_workers
+        self.on_worker_up(0)
+        self._start()
+
+    def on_worker_up(self, workers: int) -> None:
+        """See `Instrument`."""
+        self._starting = f"starting: {workers} of {self._workers} workers are up"
+
+    def on_start(self, run: RunView) -> None:
+        """See `Instrument`."""
+        self._starting = ""
 
     def _start(self) -> None:
         if self._console.is_terminal and self._thread.ident is None:
@@ -72,6 +88,7 @@ class ProgressLine(StatusLine):
 
     def on_start(self, run: RunView) -> None:
         """See `Instrument`."""
+        super().on_start(run)
         self._start()
 
     def on_tick(self, moment: Moment) -> None:
@@ -81,14 +98,17 @@ class ProgressLine(StatusLine):
         self._delay_ticks = moment.tick - moment.decided_on if fresh else 0
 
     def _show(self) -> None:
-        figures = "tick {task.completed}/{task.total}  coverage {task.fields[coverage]:.3f}  {task.fields[delay]:<9}"
-        with self._bar(figures, FIGURES_WIDTH) as progress:
-            task = progress.add_task(self._title, total=self._ticks, coverage=0.0, delay="")
+        with self._bar("{task.fields[figures]}", FIGURES_WIDTH) as progress:
+            task = progress.add_task(self._title, total=self._ticks, figures=self._figures(0))
             while not self._done.wait(REFRESH_S):
-                tick, delay_ticks = self._tick, self._delay_ticks
-                coverage = self._fresh / tick if tick else 0.0
-                delay = f"delay {delay_ticks}" if delay_ticks else "default"
-                progress.update(task, completed=tick, coverage=coverage, delay=delay, refresh=True)
+                tick = self._tick
+                progress.update(task, completed=tick, figures=self._figures(tick), refresh=True)
+
+    def _figures(self, tick: int) -> str:
+        if self._starting:
+            return self._starting
+        delay = f"delay {self._delay_ticks}" if self._delay_ticks else "default"
+        return f"tick {tick}/{self._ticks}  coverage {self._fresh / tick if tick else 0.0:.3f}  {delay:<9}"
 
 
 class TrainingLine(StatusLine):
@@ -121,7 +141,11 @@ class TrainingLine(StatusLine):
             task = bar.add_task(self._title, total=self._ticks, figures="")
             done = False
             while not done:
-                figures = self._evaluation or (training_figures(self._last, room) if self._last is not None else "")
+                figures = (
+                    self._starting
+                    or self._evaluation
+                    or (training_figures(self._last, room) if self._last is not None else "")
+                )
                 tick = self._last.tick if self._last is not None else 0
                 bar.update(task, completed=tick, figures=figures, refresh=True)
                 done = self._done.wait(REFRESH_S)

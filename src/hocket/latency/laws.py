@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from os import PathLike
 from typing import Any, final
 
@@ -31,7 +32,7 @@ class LatencyModel(ABC):
 
     @abstractmethod
     def sampler(self, rng: np.random.Generator) -> Sampler:
-        """Make a source of durations that depends only on ``rng`` and its arguments."""
+        """Make a source of durations that depends only on ``rng`` and its arguments. Called to check a law, too."""
 
     @final
     def checked_sampler(self, rng: np.random.Generator) -> Sampler:
@@ -40,10 +41,36 @@ class LatencyModel(ABC):
         A call raises `ConfigurationError` for what is not a whole number of nanoseconds from 0 to 10⁹ s.
 
         Raises:
-            ConfigurationError: if the law's sampler cannot be called.
+            ConfigurationError: if the law's sampler cannot be called, or takes other arguments.
         """
+        if not _takes(self.sampler, rng):
+            raise ConfigurationError(
+                f"{text(self)}.sampler must take one argument, a numpy.random.Generator; try def sampler(self, rng)"
+            )
         sampler = self.sampler(rng)
         return sampler if isinstance(sampler, BoundedSampler) else _Checked(text(self), sampler)
+
+
+def check_law(name: str, law: object) -> None:
+    """Refuse what is no law, or a law without a sampler.
+
+    Raises:
+        ConfigurationError: names the option ``name`` and the law.
+    """
+    if not isinstance(law, LatencyModel):
+        raise ConfigurationError(f"{name}={law!r} is not a latency model; try hocket.Constant(0.05)")
+    law.checked_sampler(np.random.default_rng(0))
+
+
+def _takes(function: Callable[..., Any], *arguments: object) -> bool:
+    """False if a call with ``arguments`` is known to fail."""
+    try:
+        signature(function).bind(*arguments)
+    except TypeError:
+        return False
+    except ValueError:  # without a signature, as some compiled functions are
+        pass
+    return True
 
 
 class BoundedSampler:
@@ -56,7 +83,7 @@ class _Checked(BoundedSampler):
     __slots__ = ("_law", "_sampler")
 
     def __init__(self, law: str, sampler: Sampler) -> None:
-        if not callable(sampler):
+        if not callable(sampler) or not _takes(sampler, 0, 0):
             raise ConfigurationError(
                 f"the sampler of {law} is {text(sampler)}; a function (worker, now_ns) -> nanoseconds is needed; "
                 "try `return lambda worker, now_ns: 50_000_000`"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
-from hocket.latency.laws import Changing, LatencyModel, PerWorker, Sampler
+from hocket.latency.laws import Changing, LatencyModel, PerWorker, Sampler, check_law
 from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
 from hocket.policies.cancellation import sleep_until_cancelled
 
@@ -38,8 +38,7 @@ class Charged(PolicyFactory):
     preload: tuple[str, ...] = field(init=False, repr=False)
 
     def __init__(self, policy: PolicyFactory | Policy, latency: LatencyModel) -> None:
-        if not isinstance(latency, LatencyModel):
-            raise ConfigurationError(f"latency={latency!r} is not a latency model; try hocket.Constant(0.05)")
+        check_law("latency", latency)
         if isinstance(latency, PerWorker | Changing):
             raise ConfigurationError(
                 f"latency={latency!r} depends on the worker or the time, which a policy does not know; try "

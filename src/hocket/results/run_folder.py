@@ -100,15 +100,14 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
     """Write all that `read_run` needs into the folder ``path``, in place of an earlier run.
 
     Raises:
-        ConfigurationError: if a file cannot be written, or the folder holds the checkpoints of a training.
+        ConfigurationError: if a file cannot be written, or the folder holds a training that this would damage.
     """
     make_folder(path)
-    _check_no_checkpoints(path)
-    for stale in (INDEX, *(() if learning is not None else (LEARNING,))):
-        try:
-            (path / stale).unlink(missing_ok=True)
-        except OSError as error:
-            raise unwritable(path / stale, error) from error
+    check_no_training(path, of_training=learning is not None)
+    try:
+        (path / INDEX).unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(path / INDEX, error) from error
     metrics = Metrics(record)
     with replacing(path / TRACE) as partial:
         record.trace.save(partial)
@@ -141,14 +140,26 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
     write_json(path / INDEX, index)
 
 
-def _check_no_checkpoints(path: Path) -> None:
-    """Refuse the folder of a training, which has its own config.json, and checkpoints in folders named by tick."""
-    for state in path.glob("*/" + CHECKPOINT_INDEX):
-        if state.parent.name.isdecimal():
-            raise ConfigurationError(
-                f"{path} holds checkpoints of a training ({state.parent.name}), and this run's config.json would "
-                f"replace theirs; try another folder, such as {path / 'run'}"
-            )
+def check_no_training(path: Path, *, of_training: bool = False) -> None:
+    """Refuse to save a run into the folder of a training: its checkpoints, or the record that it saved.
+
+    Args:
+        path: the folder; it need not exist.
+        of_training: the run is itself that of a training, which may replace another one's record.
+
+    Raises:
+        ConfigurationError: if it holds one.
+    """
+    checkpoints = [state.parent.name for state in path.glob("*/" + CHECKPOINT_INDEX) if state.parent.name.isdecimal()]
+    if checkpoints:
+        held, lost = f"checkpoints of a training ({checkpoints[0]})", "config.json would replace theirs"
+    elif (path / CONFIG).exists() and not (path / TRACE).exists():
+        held, lost = f"a {CONFIG} of no run, such as that of a training", f"{CONFIG} would replace it"
+    elif not of_training and (path / LEARNING).exists():
+        held, lost = f"the record of a training ({LEARNING})", "record would replace it"
+    else:
+        return
+    raise ConfigurationError(f"{path} holds {held}, and this run's {lost}; try another folder, such as {path / 'run'}")
 
 
 def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -> SavedRun:

@@ -26,12 +26,13 @@ class RunInterrupted(KeyboardInterrupt):
     """Ctrl-C or another signal ended a run cleanly.
 
     Attributes:
-        result: of the ticks until then: a `RunResult`, or a `TrainResult` of a training.
+        result: of the ticks until then: a `RunResult`, a `TrainResult` of a training, or the `Demonstrations` of the
+            episodes that `hocket.demonstrate` has finished.
         signal: ``signal.SIGINT`` for Ctrl-C, ``SIGTERM`` (of schedulers) or ``SIGHUP`` (of a closed terminal).
     """
 
-    def __init__(self, result: RunResult, signal: Signals | None = None) -> None:
-        self.result: Any = result
+    def __init__(self, result: Any, signal: Signals | None = None) -> None:
+        self.result = result
         self.signal = signal or result.record.signal or Signals.SIGINT
         super().__init__(f"the run was interrupted ({self.signal.name}); .result holds the record until then")
 
@@ -82,7 +83,7 @@ class RunResult:
         those of an earlier run are replaced.
 
         Raises:
-            ConfigurationError: if the disk refuses.
+            ConfigurationError: if the disk refuses, or the folder holds a training.
         """
         path = Path(folder)
         config = {**self.config, "machine": machine()}

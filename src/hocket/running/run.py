@@ -9,7 +9,7 @@ import gymnasium as gym
 
 from hocket.core.rules import Learn, Rule, Sequential
 from hocket.drivers.realtime import Realtime
-from hocket.drivers.virtual import Virtual
+from hocket.drivers.virtual import INSTANT, Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import Instrument
@@ -66,7 +66,21 @@ def run(
         RunInterrupted: on Ctrl-C, with ``result``.
     """
     checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed)
-    if learn is not None and not (isinstance(rule, Sequential) and rule.learn is not Learn.NEVER):
+    if isinstance(clock, Virtual):
+        clock.check_head(checked.policy.head_s)
+    learns = isinstance(rule, Sequential) and rule.learn is not Learn.NEVER
+    learning = clock.learning if isinstance(clock, Virtual) else INSTANT
+    if learning != INSTANT and not learns and background is None:
+        raise ConfigurationError(
+            f"learning={learning!r} has no effect under {rule}, which never learns; leave it out, or try "
+            "hocket.Sequential(hocket.Learn.AFTER_INFERENCE)"
+        )
+    if learns and learn is None and background is None and learning == INSTANT:
+        raise ConfigurationError(
+            f"{rule} learns, and there is nothing to call and no time that it takes; try hocket.run(..., learn=...), "
+            "hocket.Virtual(..., learning=hocket.Constant(0.05)), or hocket.Sequential()"
+        )
+    if learn is not None and not learns:
         raise ConfigurationError(
             f"learn={learn!r} would never be called under {rule}; try hocket.Sequential(hocket.Learn.AFTER_INFERENCE)"
         )

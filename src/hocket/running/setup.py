@@ -28,7 +28,7 @@ from hocket.running.mode import mode_of
 from hocket.running.result import RunInterrupted, RunResult, with_result
 from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
-from hocket.spaces.defaults import Default, Fixed, neutral
+from hocket.spaces.defaults import Default, Fixed, bound, neutral
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class CheckedRun:
             env=self.env,
             policy=self.policy,
             rule=self.rule,
-            default=self.default.bind(space, np.random.default_rng(self.seed)),
+            default=bound(self.default, space, np.random.default_rng(self.seed)),
             codec=ActionCodec(space, self.policy.chunk_length),
             seed=self.seed,
             learn=learn,

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from hocket.errors import ConfigurationError
+from hocket.core.description import text
+from hocket.errors import ActionError, ConfigurationError
 from hocket.spaces.codec import ActionCodec
 
 BoundDefault = Callable[[Any, Any], Any]
@@ -81,11 +82,34 @@ class _Sampled:
 @dataclass(frozen=True, slots=True)
 class _Computed:
     function: Callable[[Any], Any]
-    codec: ActionCodec
 
     def __call__(self, observation: Any, last: Any) -> Any:
-        given = deepcopy(observation)  # the function may change it; inferences still start on it
-        return self.codec.decode(self.codec.encode(self.function(given))[0])
+        return self.function(observation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Gives a behaviour copies, which it may change, and refuses its actions outside the space."""
+
+    name: str
+    codec: ActionCodec
+    behaviour: BoundDefault
+
+    def __call__(self, observation: Any, last: Any) -> Any:
+        return self.action(self.behaviour(deepcopy(observation), deepcopy(last)))
+
+    def foresee(self, last: Any) -> Any:
+        """As `Foreseeable.foresee`."""
+        assert isinstance(self.behaviour, Foreseeable)
+        coming = self.behaviour.foresee(deepcopy(last))
+        return None if coming is None else self.action(coming)
+
+    def action(self, answer: Any) -> Any:
+        """``answer`` as the environment takes it."""
+        try:
+            return self.codec.decode(self.codec.encode(answer)[0])
+        except ActionError as error:
+            raise ActionError(f"default={self.name}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +154,31 @@ class Fallback(Default):
             raise ConfigurationError(f"Fallback({self.function!r}) needs a function of one observation")
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
-        return _Computed(self.function, ActionCodec(action_space, 1))
+        return _Checked(text(self), ActionCodec(action_space, 1), _Computed(self.function))
+
+
+_SURE = (Fixed, RepeatLast, RandomDefault, Fallback)
+"""Classes whose actions need no further check."""
+
+
+def bound(default: Default, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+    """The behaviour of ``default`` for one run, on a copy of ``action_space``, which it may seed and draw from.
+
+    The actions of other classes than this module's are checked as they come.
+
+    Raises:
+        ConfigurationError: if ``default`` does not fit the space, or is bound to no function.
+    """
+    space = deepcopy(action_space)
+    behaviour = default.bind(space, rng)
+    if type(default) in _SURE:
+        return behaviour
+    if not callable(behaviour):
+        raise ConfigurationError(
+            f"{text(default)}.bind gave {behaviour!r}; a function (newest observation, last action) -> action is "
+            "needed; try `return lambda observation, last: 0`"
+        )
+    checked = _Checked(text(default), ActionCodec(space, 1), behaviour)
+    if isinstance(behaviour, Foreseeable):
+        return Foreseeable(checked.foresee, checked.action(behaviour.initial))
+    return checked

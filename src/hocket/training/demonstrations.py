@@ -10,17 +10,21 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.drivers.loop_thread import between_ticks
 from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing
+from hocket.running.result import RunInterrupted
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import NOTHING_PENDING, PendingActions, check_spaces
 
@@ -204,9 +208,13 @@ def demonstrate(
             sequential agent do. The policy is called in all of them.
         between: the action of the other ticks; the first of the action space if None.
 
+    An error or a signal ends it at once. It leaves with the episodes finished before as its attribute ``result``, if
+    there are any.
+
     Raises:
         ConfigurationError: if something does not fit.
         EnvError: if the environment gives something else than it declares.
+        RunInterrupted: on Ctrl-C, if an episode was finished.
     """
     check_spaces(env)
     for name, value in (("episodes", episodes), ("most_ticks", most_ticks), ("interval_ticks", interval_ticks)):
@@ -217,30 +225,65 @@ def demonstrate(
         between = int(env.action_space.start)
     elif not env.action_space.contains(between):
         raise ConfigurationError(f"between={between!r} is not in {env.action_space}; give an action, or leave it out")
-    observations: list[Any] = []
-    rows: list[tuple[int, float, bool, bool]] = []
+    played = _Played()
     checked = CheckedEnv(env)
-    for episode in range(episodes):
-        observation, _ = checked.reset(seed=seed if episode == 0 else None)
-        observations.append(np.array(observation))
-        ended = False
-        tick = 0
-        while not ended:
-            tick += 1
-            action = int(policy(np.array(observation)))  # the environment's own buffer, which a policy may change
-            action = between if tick % interval_ticks else action
-            observation, reward, terminated, truncated, _ = checked.step(action)
-            truncated = truncated or len(rows) + 1 == most_ticks
-            ended = terminated or truncated
-            observations.append(np.array(observation))
-            rows.append((action, reward, terminated, truncated))
-        if len(rows) == most_ticks:
-            break
-    actions, rewards, terminations, truncations = zip(*rows, strict=True)
-    return Demonstrations(
-        observations=np.stack(observations),
-        actions=np.array(actions, np.int64),
-        rewards=np.array(rewards, np.float64),
-        terminated=np.array(terminations, bool),
-        truncated=np.array(truncations, bool),
-    )
+    with played.kept_on_error(), between_ticks() as interrupt, interrupt.at_once():
+        for episode in range(episodes):
+            observation, _ = checked.reset(seed=seed if episode == 0 else None)
+            played.observations.append(np.array(observation))
+            ended = False
+            tick = 0
+            while not ended:
+                tick += 1
+                action = int(policy(np.array(observation)))  # the environment's own buffer, which a policy may change
+                action = between if tick % interval_ticks else action
+                observation, reward, terminated, truncated, _ = checked.step(action)
+                truncated = truncated or len(played.rows) + 1 == most_ticks
+                ended = terminated or truncated
+                played.observations.append(np.array(observation))
+                played.rows.append((action, reward, terminated, truncated))
+            played.ended()
+            if len(played.rows) == most_ticks:
+                break
+        return played.demonstrations()
+
+
+class _Played:
+    """The episodes played so far, the last of which may be under way."""
+
+    def __init__(self) -> None:
+        self.observations: list[Any] = []
+        self.rows: list[tuple[int, float, bool, bool]] = []
+        self._whole = 0, 0, 0  # episodes that have ended, their observations and their ticks
+
+    def ended(self) -> None:
+        """Count the episode."""
+        self._whole = self._whole[0] + 1, len(self.observations), len(self.rows)
+
+    def demonstrations(self) -> Demonstrations:
+        """Those of the episodes that have ended."""
+        _, observations, ticks = self._whole
+        actions, rewards, terminations, truncations = zip(*self.rows[:ticks], strict=True)
+        return Demonstrations(
+            observations=np.stack(self.observations[:observations]),
+            actions=np.array(actions, np.int64),
+            rewards=np.array(rewards, np.float64),
+            terminated=np.array(terminations, bool),
+            truncated=np.array(truncations, bool),
+        )
+
+    @contextmanager
+    def kept_on_error(self) -> Iterator[None]:
+        """Inside, an error leaves with the episodes that have ended as its ``result``."""
+        try:
+            yield
+        except BaseException as error:
+            episodes = self._whole[0]
+            if not episodes:
+                raise
+            shown = self.demonstrations()
+            if isinstance(error, KeyboardInterrupt):
+                raise RunInterrupted(shown, vars(error).get("signal", Signals.SIGINT)) from error
+            vars(error)["result"] = shown
+            error.add_note(f"hocket: the episodes finished before ({episodes}) are in .result of this error")
+            raise

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from signal import Signals
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.core.rules import Rule
+from hocket.core.rules import Learn, Rule, Sequential
 from hocket.drivers.realtime import Realtime
-from hocket.drivers.virtual import Virtual
+from hocket.drivers.virtual import INSTANT, Virtual
 from hocket.hooks.instrument import EvaluationProgress
 from hocket.hooks.record import Listener, Moment, RunRecord
 from hocket.policies.base import PolicyFactory
@@ -25,6 +27,8 @@ from hocket.spaces.defaults import Default
 
 if TYPE_CHECKING:
     from torch import nn
+
+T = TypeVar("T")
 
 PROGRESS_S = 1.0
 FINAL = -1
@@ -67,7 +71,8 @@ class Evaluator:
     Args:
         make_env: makes the environment of each evaluation.
         policy: greedy.
-        rule, clock, default: as for `hocket.run`.
+        rule, clock, default: as for `hocket.run`. Each evaluation plays copies of the default and of a virtual clock's
+            laws as they are now, so that neither it nor the training changes what the other draws.
         episodes: per evaluation; 0 plays none.
         tick_limit: of an evaluation during the training, and of one in the end.
         final_tick_limit: of the final one.
@@ -86,6 +91,17 @@ class Evaluator:
     seed: int
     on_progress: Callable[[EvaluationProgress], None] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "default", _copied(self.default))
+        if isinstance(self.clock, Virtual):
+            clock = self.clock if self._learns else replace(self.clock, learning=INSTANT)  # learners act beside
+            object.__setattr__(self, "clock", _copied(clock))
+
+    @property
+    def _learns(self) -> bool:
+        """True if acting waits for learning, here too."""
+        return isinstance(self.rule, Sequential) and self.rule.learn is not Learn.NEVER
+
     def play(self, tick: int, number: int) -> Evaluation:
         """Evaluation ``number``, or the `FINAL` one, of the weights of ``tick``."""
         if not self.episodes:
@@ -97,10 +113,11 @@ class Evaluator:
                 env,
                 self.policy,
                 self.rule,
-                self.clock,
+                _copied(self.clock) if isinstance(self.clock, Virtual) else self.clock,
                 ticks=limit,
-                default=self.default,
+                default=_copied(self.default),
                 seed=int(np.random.SeedSequence((self.seed, number + 1)).generate_state(1)[0]),
+                learn=_nothing if self._learns else None,
                 until=self._until(tick, limit),
             )
         finally:
@@ -131,6 +148,17 @@ class Evaluator:
             return played >= wanted
 
         return until
+
+
+def _nothing() -> None:
+    """Learning, which an evaluation leaves out."""
+
+
+def _copied(value: T) -> T:
+    """A deep copy; ``value`` itself where it cannot be copied."""
+    with suppress(Exception):  # a copy may raise anything
+        return deepcopy(value)
+    return value
 
 
 class Judge:

@@ -11,7 +11,7 @@ from typing import Any
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, check_whole
-from hocket.latency.laws import LatencyModel
+from hocket.latency.laws import LatencyModel, check_law
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.replay.reward_scaling import RewardScaling
 from hocket.training.demonstrations import Demonstrations
@@ -46,8 +46,8 @@ class ActingOptions:
             )
         if not isinstance(self.late_binding, bool):
             raise ConfigurationError(f"late_binding={self.late_binding!r} must be True or False; try False")
-        if self.charge is not None and not isinstance(self.charge, LatencyModel):
-            raise ConfigurationError(f"charge={self.charge!r} is not a latency model; try hocket.Constant(0.05)")
+        if self.charge is not None:
+            check_law("charge", self.charge)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +121,9 @@ class DemonstrationOptions:
             raise ConfigurationError(f"share={self.share!r} must lie between 0 and 1, both excluded; try 0.25")
 
 
-LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 3600
-"""Ticks that an evaluation may take by default: at least so many, or so many if the training is short."""
+LEAST_EVALUATION_TICKS, LEAST_TICKS_OF_SHORT = 10_000, 600
+"""Ticks that an evaluation may take by default: at least so many, but no more than the training has or, if that is
+shorter, the second number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +138,9 @@ class EvaluationOptions:
             the newest weights are kept, and the final mean return is NaN.
         good_enough: stop at the first evaluation after tick 0 whose mean return reaches this (virtual time).
         max_ticks: an evaluation ends after so many ticks, even if it has played fewer episodes. By default
-            ``every_ticks``, but at least 10,000 (3,600 if the training is shorter than ``every_ticks`` or on the wall
-            clock), and as many as the training for the final one, so that no evaluation takes longer than what it
-            evaluates.
+            ``every_ticks``, but at least 10,000, and as many as the training for the final one; never more than the
+            training has, or 600 if it is shorter. So a training of fewer ticks than ``every_ticks`` or 10,000 that will
+            be continued with more needs ``max_ticks``, if its evaluations are to be the same as without a break.
 
     Raises:
         ConfigurationError: if a value is not allowed.
@@ -193,13 +194,12 @@ class EvaluationOptions:
     def tick_limit(self, ticks: int, *, final: bool) -> int:
         """Ticks that an evaluation of a training of ``ticks`` ticks may take; ``final`` for the last one.
 
-        Those during a training do not depend on ``ticks``: a training that is continued must repeat them exactly.
+        Those during a long training do not depend on ``ticks``, so that one that is continued repeats them exactly.
         """
         if self.max_ticks is not None:
             return self.max_ticks
-        if self.every_ticks is None or ticks < self.every_ticks:
-            return max(ticks, LEAST_TICKS_OF_SHORT)
-        return max(ticks if final else self.every_ticks, LEAST_EVALUATION_TICKS)
+        wanted = max(ticks if final or self.every_ticks is None else self.every_ticks, LEAST_EVALUATION_TICKS)
+        return min(wanted, max(ticks, LEAST_TICKS_OF_SHORT))
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ from hocket.spaces.checked_env import name_of
 from hocket.training.evaluation import FINAL, Evaluation, unplayed
 from hocket.training.head_time import head_time_s
 from hocket.training.learning_listener import LearningListener, RunningLearners
-from hocket.training.result import TrainResult, keeping_training
+from hocket.training.result import TrainResult, keeping_training, warn_of_no_update
 from hocket.training.setup import TrainingSetup
 
 
@@ -96,6 +96,9 @@ class RealtimeTraining:
                 raise interrupt.error()
         result = self._result()
         assert result is not None
+        warn_of_no_update(
+            result, self._training.learner, tick=self._last_tick, transitions=len(self._replay), realtime=True
+        )
         return result
 
     def _learn(self, weights: SharedWeights, interrupt: Interrupt) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hocket.learn.learners.options import InLoop, Learners
 from hocket.results.files import replacing
 from hocket.results.training_log import Evaluated, TrainingLog
 from hocket.running.result import RunResult, with_result
@@ -61,7 +63,7 @@ class TrainResult:
         gives them to one that is made alike.
 
         Raises:
-            ConfigurationError: if the disk refuses.
+            ConfigurationError: if the disk refuses, or the folder holds checkpoints.
         """
         from safetensors.torch import save
 
@@ -110,3 +112,36 @@ def keeping_training(result: Callable[[], TrainResult | None]) -> Iterator[None]
         if carrier is error:
             raise
         raise carrier from error
+
+
+def warn_of_no_update(result: TrainResult, learner: Learners, *, tick: int, transitions: int, realtime: bool) -> None:
+    """Warn if a training was long enough to learn and no update landed, with the reason.
+
+    Args:
+        result: of the training.
+        learner: its kind of learners, and their pace.
+        tick: the last one; one up to the warm-up is warned of at the start.
+        transitions: in its replay.
+        realtime: True on the wall clock.
+    """
+    if result.updates or result.error is not None or tick <= learner.warm_up_ticks:
+        return
+    every = None if isinstance(learner, InLoop) or realtime else learner.update_every_ticks
+    if not transitions:
+        coverage = result.run.metrics().coverage
+        reason = (
+            f"the replay is empty, as a decision must execute and what follows be seen first (coverage {coverage:.3f})"
+            "; try a shorter latency, or more ticks"
+        )
+    elif every is not None and tick // every * every < learner.warm_up_ticks:
+        reason = (
+            f"update_every_ticks={every} and warm_up_ticks={learner.warm_up_ticks}: the first update is due at tick "
+            f"{-(-learner.warm_up_ticks // every) * every:,}; try a smaller update_every_ticks, or more ticks"
+        )
+    else:
+        reason = "the first update was still under way; try more ticks, smaller batches, or a smaller warm_up_ticks"
+    warnings.warn(
+        f"nothing was learned in {tick:,} ticks, and the network stays as it was: {reason}",
+        RuntimeWarning,
+        stacklevel=3,
+    )

@@ -16,14 +16,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from hocket.core.description import text
 from hocket.drivers.lockstep import Lockstep
-from hocket.drivers.virtual import VirtualRun
+from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.envs.state import restore, snapshot
 from hocket.envs.verification import verify_snapshot
 from hocket.errors import CheckpointError
 from hocket.hooks.record import RunRecord
 from hocket.learn.checkpoints.pickling import dump, load
 from hocket.spaces.checked_env import CheckedEnv
+from hocket.spaces.defaults import Default, bound
 from hocket.training.options import Checkpoints
 
 ENV = "env"
@@ -163,22 +165,45 @@ def can_suspend(run: PlayedRun, *, mid_episode: bool = True) -> bool:
     return mid_episode and all(snapshot(each.stepper.env) is not None for each in run.runs)
 
 
+def check_savable(clock: Virtual, default: Default, space: gym.spaces.Space[Any]) -> None:
+    """Refuse a law of ``clock`` or a ``default`` whose state cannot be saved, before a run under them begins.
+
+    Raises:
+        CheckpointError: names it.
+    """
+    rng = np.random.default_rng(0)
+    parts: dict[str, Any] = {
+        f"{name}={text(law)}": law.checked_sampler(rng)
+        for name, law in (("latency", clock.latency), ("head", clock.head), ("learning", clock.learning))
+    }
+    parts[f"default={text(default)}"] = bound(default, space, rng)
+    for name, part in parts.items():
+        try:
+            dump(part, {})
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{name} cannot be saved in checkpoints ({error.__cause__}); a law's sampler and a default's function "
+                "must be functions of a module, or objects of its classes; try such a class with __call__, or no "
+                "checkpoints"
+            ) from error
+
+
 def can_save_mid_episode(make_env: Callable[[], gym.Env[Any, Any]], name: str) -> bool:
     """True if environments of ``make_env`` can be saved in the middle of an episode; warns of what cannot be saved."""
     reason = verify_snapshot(make_env)
     if reason is None:
         return True
-    text = (
+    message = (
         f"{name} cannot be saved in the middle of an episode: {reason}. So each checkpoint is made where the next "
         "episode begins, with a seed of its own, and none at the end of the training"
     )
     difference = verify_episodes(make_env)
     if difference is not None:
-        text = (
+        message = (
             f"checkpoints of this training hold the weights, but it cannot be resumed bit for bit: {reason}; and "
             f"{difference}"
         )
-    warnings.warn(text, RuntimeWarning, stacklevel=2)
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
     return False
 
 

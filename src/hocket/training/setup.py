@@ -78,6 +78,8 @@ class TrainingSetup:
                 "late_binding=True tells the network's head of the pending actions, and this one takes none; "
                 "try a network with pending=n, or late_binding=False"
             )
+        if isinstance(self.clock, Virtual):
+            self.clock.check_head(self.head_s)
         if self.others:
             self._check_copies()
         check_spaces(self.env)

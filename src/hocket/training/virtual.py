@@ -33,10 +33,11 @@ from hocket.learn.replay.replay import Replay
 from hocket.policies.devices import device_of
 from hocket.running.result import RunResult
 from hocket.training.evaluation import Evaluation, Judge, unplayed
-from hocket.training.result import TrainResult, keeping_training
+from hocket.training.result import TrainResult, keeping_training, warn_of_no_update
 from hocket.training.resumption import (
     PlayedRun,
     can_save_mid_episode,
+    check_savable,
     play_with_checkpoints,
     resume_run,
     suspend_run,
@@ -122,6 +123,9 @@ class VirtualTraining:
         """
         training = self._training
         checkpoints, ticks = training.checkpoints, self._checked.ticks
+        if checkpoints is not None:
+            assert isinstance(training.clock, Virtual)
+            check_savable(training.clock, self._checked.default, training.env.action_space)
         run = self._begin() if training.resume is None else self._resume(Path(training.resume))
         if checkpoints is not None:
             resumed_tick = -1 if training.resume is None else self._tick_of(run)
@@ -152,6 +156,13 @@ class VirtualTraining:
                 raise interrupt.error()
         result = self._result()
         assert result is not None
+        warn_of_no_update(
+            result,
+            training.learner,
+            tick=self._tick_of(run),
+            transitions=len(self.learners.collector.replay),
+            realtime=False,
+        )
         return result
 
     def _result(self) -> TrainResult | None:

@@ -105,7 +105,7 @@ def test_an_interrupt_during_launch_leaves_nothing(kind, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(executor, "_launch", lambda: [executor.add_worker(0), interrupted()])
+    monkeypatch.setattr(executor, "_launch", lambda on_joined: [executor.add_worker(0), interrupted()])
     with pytest.raises(KeyboardInterrupt):
         executor.launch()
 

@@ -59,13 +59,19 @@ def arranged(options: TrainArguments, algorithm: Algorithm, *, hz: float, law: L
     from hocket.learn.policy import late_head_s
 
     options = _of_the_resumed(options)
+    sequential = options.head == "auto" and options.rule == "sequential"
+    if options.newest_units is not None and (options.head in ("none", "actions") or sequential):
+        beside = "--rule sequential, whose network runs in one stage" if sequential else f"--head {options.head}"
+        raise ConfigurationError(
+            f"--newest-units {options.newest_units} has no effect with {beside}; leave it out, or try --head newest"
+        )
     sized = options.algorithm == "sac"  # its head gets vectors as they are
     if options.head != "auto" and options.pending is not None and (sized or options.newest_units is not None):
         return Arrangement(options=options, why="as given")
     cadence, realtime = Cadence(exact_hz(hz)), options.clock == "realtime"
     if options.head == "none":
         return Arrangement(options=_with(options, "none", options.pending or 0), why="as given")
-    if options.head == "auto" and options.rule == "sequential":
+    if sequential:
         why = "the classical loop is left as it is (--head newest for late binding)"
         return Arrangement(options=_with(options, "none", options.pending or 0), why=why)
     if law is None:

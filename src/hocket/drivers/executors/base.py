@@ -120,8 +120,11 @@ class RealtimeExecutor(Executor):
     """Runs workers beside the tick loop. All methods but `wait` are called by one thread at a time."""
 
     @abstractmethod
-    def launch(self) -> list[Report]:
+    def launch(self, on_joined: Callable[[int], None] | None = None) -> list[Report]:
         """Start the first workers; return when each has loaded its policy.
+
+        Args:
+            on_joined: called with the number of workers that are up, each time it rises.
 
         Raises:
             PolicyError: if a worker cannot load its policy, with its traceback.

@@ -147,14 +147,14 @@ class ProcessExecutor(RealtimeExecutor):
 
     # -- called by the tick loop ----------------------------------------------------------------------------
 
-    def launch(self) -> list[Report]:
+    def launch(self, on_joined: Callable[[int], None] | None = None) -> list[Report]:
         try:
-            return self._launch()
+            return self._launch(on_joined)
         except BaseException:
             self.close()
             raise
 
-    def _launch(self) -> list[Report]:
+    def _launch(self, on_joined: Callable[[int], None] | None) -> list[Report]:
         for _ in range(self._job.workers):
             self.add_worker(monotonic_ns())
         joined: list[Report] = []
@@ -165,6 +165,8 @@ class ProcessExecutor(RealtimeExecutor):
                 if report.traceback is not None:
                     raise PolicyError(f"a worker could not build its policy:\n{report.traceback}")
                 joined.append(report)
+                if on_joined is not None:
+                    on_joined(len(joined))
             if monotonic() > give_up:
                 raise PolicyError(
                     f"{len(joined)} of {self._job.workers} workers were ready after start_s={self._kind.start_s} s; "

@@ -84,14 +84,14 @@ class ThreadExecutor(RealtimeExecutor):
         self._next = 0
         self._losses = 0  # workers that could not be built or hung, since the last answer
 
-    def launch(self) -> list[Report]:
+    def launch(self, on_joined: Callable[[int], None] | None = None) -> list[Report]:
         try:
-            return self._launch()
+            return self._launch(on_joined)
         except BaseException:
             self.close()
             raise
 
-    def _launch(self) -> list[Report]:
+    def _launch(self, on_joined: Callable[[int], None] | None) -> list[Report]:
         for _ in range(self._job.workers):
             self.add_worker(monotonic_ns())
         joined: list[Report] = []
@@ -107,6 +107,8 @@ class ThreadExecutor(RealtimeExecutor):
             if report.traceback is not None:
                 raise PolicyError(f"a worker could not build its policy:\n{report.traceback}")
             joined.append(report)
+            if on_joined is not None:
+                on_joined(len(joined))
         if self._denied:
             warnings.warn(
                 f"workers cannot run at a lower priority than the tick loop: {self._denied[0]}; ticks may be late",
