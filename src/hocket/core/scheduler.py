@@ -31,7 +31,7 @@ from hocket.core.commands import Command, Outcome
 from hocket.core.events import Event
 from hocket.core.inference import Inference
 from hocket.core.lifecycle import INFERENCES, TICKS, WORKERS, InferenceState, TickPhase, WorkerState
-from hocket.core.rules.base import Rule
+from hocket.core.rules.base import Rule, Schedule
 from hocket.errors import ProtocolError
 
 # Quicker to read than attributes of an enumeration.
@@ -39,6 +39,11 @@ RUNNING, WAITING, BOUND, HELD, DUE, PLAYING, ABANDONED, OVER = InferenceState
 ENDED, EXECUTED = TickPhase.ENDED, Outcome.EXECUTED
 
 _by_observation = attrgetter("observation")
+
+
+def _overridden(method: Callable[..., Any], usual: Callable[..., Any]) -> bool:
+    """Return whether ``method`` of an object is another than that of its base class."""
+    return getattr(method, "__func__", method) is not usual
 
 
 class Scheduler:
@@ -55,7 +60,10 @@ class Scheduler:
     """
 
     def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0) -> None:
-        self.schedule = rule.schedule(cadence)
+        self.schedule = schedule = rule.schedule(cadence)
+        # Of two hooks that few rules override, the usual ones are not called.
+        self._chooses = _overridden(schedule.choose, Schedule.choose)
+        self._tells_ends = _overridden(schedule.inference_ended, Schedule.inference_ended)
         self.cadence = cadence
         self.head_ns = head_ns
         self.tick = -1
@@ -65,7 +73,7 @@ class Scheduler:
         self.last = (-1, -1)
         self._phase = TickPhase.STARTING
         self._acted = 0  # the last tick whose deadline was handled; tick 0 is the reset and executes nothing
-        self._next_deadline_ns = cadence.deadline_ns(0)
+        self._deadline_ns = self._next_deadline_ns = cadence.deadline_ns(0)  # before and after which the newest tick is
         self._joining = 0
         self._wake_ns: int | None = None
         self._learning = False
@@ -132,7 +140,8 @@ class Scheduler:
         self.missed += tick - self._acted - 1
         self._acted = tick
         self._release(tick, out)
-        choice = self.schedule.choose(tick, self._due)
+        due = self._due
+        choice = self.schedule.choose(tick, due) if self._chooses else due[-1] if due else None
         if choice is not None:
             self._play(choice, tick, out)
         if self._playing is not None and self._execute(self._playing, tick, out):
@@ -151,6 +160,7 @@ class Scheduler:
             )
         self._phase = phase
         self.tick = tick
+        self._deadline_ns = self._next_deadline_ns
         self._next_deadline_ns = self.cadence.deadline_ns(tick + 1)
         if event.episode_ended:
             self._discard_all(event.time_ns, out)
@@ -182,7 +192,8 @@ class Scheduler:
             raise ProtocolError(f"{event!r} has no actions; at least 1 is needed")
         inference = self._stop(event.inference)
         inference.length = event.length
-        inference.usable_tick = self.cadence.tick_from(event.time_ns)
+        in_time = self._deadline_ns < event.time_ns <= self._next_deadline_ns  # for the next tick
+        inference.usable_tick = self.tick + 1 if in_time else self.cadence.tick_from(event.time_ns)
         self._leave_worker(inference, event.time_ns)
         observation = inference.observation
         if inference.state is ABANDONED:
@@ -238,7 +249,8 @@ class Scheduler:
             inference.state = ABANDONED
         else:
             self._close(inference)
-        self.schedule.inference_ended(inference)
+        if self._tells_ends:
+            self.schedule.inference_ended(inference)
 
     def _close(self, inference: Inference) -> None:
         """Take ``inference``, which has its outcome and no worker, off the books."""
@@ -259,7 +271,8 @@ class Scheduler:
             inference.outcome = outcome
             self.outcomes[outcome] += 1
             out.append(c.EndInference(inference.id, outcome))
-            self.schedule.inference_ended(inference)
+            if self._tells_ends:
+                self.schedule.inference_ended(inference)
         self._leave_worker(inference, now_ns)
         self._close(inference)
 

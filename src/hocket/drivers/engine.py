@@ -26,6 +26,8 @@ from hocket.policies.base import PolicyFactory
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault
 
+KEPT = 4
+"""So many observations are kept before those that no start can name are looked for."""
 RUNNING = np.empty(0)
 """The answer of an inference that still runs."""
 
@@ -163,6 +165,8 @@ class Engine:
         if episode_ended:
             self._first_tick = tick
         self.feed(e.Ticked(now_ns, tick, episode_ended))
+        if len(observations) < KEPT and self._pending is None:
+            return
         oldest = self.scheduler.oldest_needed
         while (first := next(iter(observations))) < oldest:
             self._spare.append(observations.pop(first))

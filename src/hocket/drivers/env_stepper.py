@@ -94,6 +94,9 @@ class EnvStepper:
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Give ``engine`` the observation of tick ``tick``, and tell of the tick."""
+        if self.listener is None and self.dispatcher is None:
+            engine.observed(tick, now_ns, self.observation, episode_ended=self.episode_ended)
+            return
         moment = self.observe(engine, tick, now_ns)
         if moment is not None:
             self.tell(moment)

@@ -46,6 +46,7 @@ class DispatchSchedule(Schedule):
         """Idle workers that get no copies."""
         self._tick, self._ticked_ns = -1, -1
         self._staff = staff
+        self._beginning = True  # estimates are made anew for each of the first inference times
         self._usual = ALL_USUAL  # between these are nearly all inference times
         self._shift = 0  # inferences above them, less others since; negative: below
 
@@ -115,7 +116,8 @@ class DispatchSchedule(Schedule):
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
         self.length = inference.length
-        if len(self.window) <= REESTIMATE_TICKS:
+        if self._beginning:
+            self._beginning = len(self.window) < REESTIMATE_TICKS
             self.estimate(inference.finished_ns)
 
     def _count_unusual(self, elapsed_ns: int) -> None:

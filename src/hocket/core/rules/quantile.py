@@ -34,7 +34,6 @@ class QuantileSchedule(DispatchSchedule):
         super().__init__(cadence, staff, window=window, hedges=hedges)
         self._quantile = quantile
         self._hold = hold
-        self._step_ns = 0  # from the newest tick's deadline to its observation: what the step itself takes
         # D in ticks; 0 before the first inference has finished, unless it is known to be longer than one anyway.
         self._aim = min_delay_ticks if min_delay_ticks > 1 else 0
         self._least = min_delay_ticks
@@ -77,9 +76,10 @@ class QuantileSchedule(DispatchSchedule):
     def queue_limit(self) -> int:
         return QUEUE
 
-    def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
-        self._step_ns = max(0, now_ns - self.cadence.deadline_ns(tick))
-        super().ticked(tick, now_ns, episode_ended)
+    @property
+    def _step_ns(self) -> int:
+        """From the newest tick's deadline to its observation: what the step itself takes."""
+        return max(0, self._ticked_ns - self.cadence.deadline_ns(self._tick))
 
     def estimate(self, now_ns: int) -> None:
         super().estimate(now_ns)

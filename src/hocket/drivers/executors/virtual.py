@@ -160,8 +160,12 @@ class VirtualExecutor(Executor):
             version = int(getattr(policy, "version", 0))
         except Exception:
             self._post_end(e.InferenceFailed(done_ns, inference), traceback.format_exc(), now_ns)
+            return
+        finished = e.InferenceFinished(done_ns, inference, len(answer), version)
+        if self._shared is None:
+            self.post(finished, answer)
         else:
-            self._post_end(e.InferenceFinished(done_ns, inference, len(answer), version), answer, now_ns)
+            self._post_end(finished, answer, now_ns)
 
     def _post_end(self, event: End, extra: NDArray[Any] | str | None, now_ns: int) -> None:
         """Schedule the end of an inference: at its own time, or when the shared processors have done its work."""
@@ -280,7 +284,10 @@ class VirtualExecutor(Executor):
 
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""
-        while self.next_ns(until_ns, engine) is not None:
+        heap = self._heap
+        while (heap and heap[0][0] <= until_ns) or engine.wake_ns is not None:
+            if self.next_ns(until_ns, engine) is None:
+                return
             self.step(engine)
 
     def next_ns(self, until_ns: int, engine: Engine) -> int | None:
