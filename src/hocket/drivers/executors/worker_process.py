@@ -62,7 +62,8 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
         if request == STOP:
             return
         try:
-            stop_if_cancelled()
+            if mailbox.cancelled[slot] == request // 2:  # before it began
+                stop_if_cancelled()
             if not isinstance(policy, Stages):
                 answer = encode(policy(observation, *inputs))
             elif request % 2:
