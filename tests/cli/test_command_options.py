@@ -277,9 +277,11 @@ def test_values_that_are_probably_not_meant(command, arguments, message):
     assert code == 0 and err.startswith(f"hocket: warning: {message}") and len(err.splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("default")
 def test_update_latencies_in_milliseconds(command):
     code, _, err = command(*TRAIN, "--update-latency", "50")
     assert code == 0 and "hocket: warning: --update-latency 50 is 50 seconds" in err
+    assert "hocket: warning: nothing was learned in 60 ticks" in err
 
 
 def test_many_workers_take_long_to_start(capsys):

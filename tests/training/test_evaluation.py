@@ -304,7 +304,7 @@ def test_invalid_make_env_is_refused():
 @pytest.mark.slow
 @pytest.mark.parametrize("ticks", [999, 1000])
 def test_a_training_that_ends_before_it_learns_warns(ticks):
-    message = rf"ticks={ticks} end before learning begins, which takes warm_up_ticks=1000 ticks"
+    message = rf"ticks={ticks} end before learning begins, after warm_up_ticks=1000"
     with pytest.warns(RuntimeWarning, match=message):
         train(ticks=ticks, warm_up_ticks=1000, evaluation=hocket.EvaluationOptions(episodes=0))
 

@@ -44,7 +44,10 @@ class DispatchSchedule(Schedule):
         self.hedges = hedges
         self.reserve = staff.most
         """Idle workers that get no copies."""
-        self._tick, self._ticked_ns = -1, -1
+        self.tick = -1
+        """The newest observation."""
+        self.ticked_ns = -1
+        """The time of it."""
         self._staff = staff
         self._beginning = True  # estimates are made anew for each of the first inference times
         self._usual = ALL_USUAL  # between these are nearly all inference times
@@ -81,7 +84,7 @@ class DispatchSchedule(Schedule):
         staff = self._staff
         if not staff.fixed:
             needed = workers_needed(self.load, self.cadence, staff.wanted)
-            staff.decide(needed, self.workers, self._tick, now_ns)
+            staff.decide(needed, self.workers, self.tick, now_ns)
 
     def worker_joined(self, worker: int, now_ns: int) -> None:
         self.workers += 1
@@ -90,8 +93,8 @@ class DispatchSchedule(Schedule):
         self.workers -= 1
 
     def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
-        self._ticked_ns = now_ns
-        self._tick = tick
+        self.ticked_ns = now_ns
+        self.tick = tick
         queue = self.queue
         if episode_ended:
             queue.clear()
@@ -138,7 +141,7 @@ class DispatchSchedule(Schedule):
         self._usual = ALL_USUAL
         self.window.keep(CHANGED)
         self.load.keep(CHANGED)
-        self._staff.changed(self._tick)
+        self._staff.changed(self.tick)
 
     def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
         queue = self.queue
@@ -154,7 +157,7 @@ class DispatchSchedule(Schedule):
             observation = queue.popleft()
             if observation < tick and not queue:
                 observation = self.freshened(observation, tick, now_ns)
-            new = observation == tick and now_ns == self._ticked_ns
+            new = observation == tick and now_ns == self.ticked_ns
             if not new and not self.worthwhile(observation, now_ns):
                 continue
             target = self.target(observation)

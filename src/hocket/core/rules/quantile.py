@@ -79,7 +79,7 @@ class QuantileSchedule(DispatchSchedule):
     @property
     def _step_ns(self) -> int:
         """From the newest tick's deadline to its observation: what the step itself takes."""
-        return max(0, self._ticked_ns - self.cadence.deadline_ns(self._tick))
+        return max(0, self.ticked_ns - self.cadence.deadline_ns(self.tick))
 
     def estimate(self, now_ns: int) -> None:
         super().estimate(now_ns)
@@ -98,9 +98,12 @@ class QuantileSchedule(DispatchSchedule):
         one side to the other, and each time up costs as many blanks. So the side changes only for a clearly lower J_ρ.
         """
         window, q = self.window, self._quantile
-        error = (LEAVE_ERRORS if self._on_cliff else CLIFF_ERRORS) * sqrt(q * (1 - q) / len(window))
-        low, high = window.quantile(max(0.0, q - error)), window.quantile(min(1.0, q + error))
-        self._on_cliff = high >= CLIFF * low and len(window) >= FEWEST
+        error = sqrt(q * (1 - q) / len(window))
+        wide = (LEAVE_ERRORS if self._on_cliff else CLIFF_ERRORS) * error
+        low, high = window.quantile(max(0.0, q - wide)), window.quantile(min(1.0, q + wide))
+        # Of few times the longest is always far beyond the quantile.
+        enough = len(window) >= FEWEST and q + LEAVE_ERRORS * error < 1
+        self._on_cliff = enough and high >= CLIFF * low
         if not self._on_cliff:
             self._above = False
             return window.quantile(q)
