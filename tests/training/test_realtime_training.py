@@ -254,6 +254,7 @@ def test_a_head_that_sees_the_newest_observation_under_a_charge(tmp_path):
     assert (late["delay_ticks"] == late["newest"] + 1 - late["state"]).all() and np.median(late["delay_ticks"]) == 3
 
 
+@pytest.mark.filterwarnings("ignore:nothing was learned")  # in 5 ticks
 def test_a_head_that_takes_longer_than_it_is_given_is_warned_of(monkeypatch):
     monkeypatch.setattr("hocket.training.realtime.head_time_s", lambda network, example: 0.0027)
     with pytest.warns(RuntimeWarning, match=r"the head takes 2\.7 ms on this machine, and is called 2\.5 ms before"):
@@ -554,7 +555,7 @@ def test_interrupted_in_the_evaluation():
     [
         (
             {"evaluation": hocket.EvaluationOptions(every_ticks=100)},
-            "every=100: a training on the wall clock cannot pause",
+            "every_ticks=100: a training on the wall clock cannot pause",
         ),
         ({"evaluation": hocket.EvaluationOptions(good_enough=10.0)}, "good_enough=10.0: a training"),
         ({"ticks": 0}, "ticks=0 must be a whole number"),

@@ -167,3 +167,19 @@ def test_a_failed_inference_frees_its_worker_and_falls_to_the_default():
 def test_other_options_are_refused_by_name(options):
     with pytest.raises(ConfigurationError, match="="):
         TickDispatch(**options)
+
+
+@pytest.mark.slow
+def test_a_quantile_on_a_cliff_takes_one_side_of_it():
+    """One inference in twenty takes ten times as long: 0.95 is now below, now above, and every change costs blanks."""
+    law = hocket.HeavyTail(MEAN_S, 0.05, 10.0)
+    on, beside = (play(TickDispatch(32, quantile=q), law, 5000, warm_up=1000) for q in (0.95, 0.94))
+    assert on.regret_per_tick(0.99) == pytest.approx(beside.regret_per_tick(0.99), abs=0.01)
+    assert len(set(on.delays.tolist())) == len(set(beside.delays.tolist()))
+
+
+@pytest.mark.slow
+def test_a_smooth_law_has_no_cliff():
+    delays = play(TickDispatch(32, quantile=0.95), hocket.LogNormal(MEAN_S, 0.5), 2000).delays
+    # The quantile is 0.2·exp(-0.125 + 1.645·0.5) = 0.402 s, 24.1 ticks; the longest of these takes twice as long.
+    assert 22 <= sorted(delays.tolist())[len(delays) // 2] <= 27
