@@ -179,6 +179,7 @@ def test_bench_plan(command):
     assert [row["case"] for row in rows] == [0, 1] and {"within", "seconds", "coverage"} <= rows[0].keys()
 
 
+@pytest.mark.slow
 def test_bench_plan_from_files(command, monkeypatch):
     few = [planner_files.FileCase("one", hocket.Constant(0.05), 200, limit_s=2), planner_files.FILES[-1]]
     monkeypatch.setattr(planner_files, "bench_plan_files", partial(planner_files.bench_plan_files, files=few))

@@ -16,6 +16,7 @@ SMALL = (*CARTPOLE, "--width", "0.2", "--batch-size", "8", "--warm-up", "50", "-
 QUICK = (*SMALL, "--evaluation-episodes", "2", "--ticks", "400", "--capacity", "300")
 
 
+@pytest.mark.slow
 def test_it_trains(command):
     code, out, err = command(*QUICK, "--json", "x.json", "--learners", "2", "--update-latency", "0.05")
     assert (code, err) == (0, "")
@@ -63,6 +64,7 @@ def test_a_resumed_training_equals_an_uninterrupted_one(command, tmp_path):
     assert events.Scalars("learning/updates")[-1].value > 0
 
 
+@pytest.mark.slow
 def test_copies_in_lockstep(command, tmp_path):
     code, _, err = command(*QUICK, "--envs", 3, "--out", "a", "--json", "a.json")
     assert (code, err) == (0, "")
@@ -74,6 +76,7 @@ def test_copies_in_lockstep(command, tmp_path):
     assert (code, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_another_runs_folder_is_left_alone(command, tmp_path):
     assert command(*QUICK, "--out", "a")[0] == 0
     kept = (tmp_path / "a/config.json").read_text()

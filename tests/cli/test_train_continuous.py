@@ -10,6 +10,8 @@ from hocket.cli.options.train import TrainArguments, make_algorithm, make_networ
 from hocket.learn.algorithms.sac import SAC
 from hocket.models.actor_and_critics import ActorCritic
 
+pytestmark = pytest.mark.slow  # they train
+
 PENDULUM = ("train", "--env", "Pendulum-v1", "--clock", "virtual", "--latency", "0.12", "--workers", "3")
 SMALL = (*PENDULUM, "--width", "0.05", "--batch-size", "8", "--warm-up", "50", "--evaluation-episodes", "1")
 QUICK = (*SMALL, "--ticks", "260", "--capacity", "300")

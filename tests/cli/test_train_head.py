@@ -12,6 +12,8 @@ from hocket.cli.options.head import arranged
 from hocket.cli.options.train import TrainArguments, make_algorithm, make_network
 from hocket.errors import ConfigurationError
 
+pytestmark = pytest.mark.slow  # they train
+
 POLE = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--hz", "50", "--width", "0.2", "--batch-size", "8")
 QUICK = (*POLE, "--warm-up", "50", "--evaluation-episodes", "1", "--ticks", "150", "--capacity", "300")
 SLOW = ("--latency", "0.055", "--workers", "3")

@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from hocket.cli.policies import Trained
 
+pytestmark = pytest.mark.slow  # they train
+
 QUICK = (
     *("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.03", "--rule", "max-time"),
     *("--workers", "3", "--width", "0.2", "--batch-size", "8", "--warm-up", "50", "--evaluation-episodes", "1"),

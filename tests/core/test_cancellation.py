@@ -141,5 +141,6 @@ def test_rules_that_do_not_say_so_cancel_nothing():
     assert not any(isinstance(command, c.Cancel) for command in tick(scheduler, 2))
 
 
+@pytest.mark.slow
 def test_the_rule_that_cancels_all_conforms():
     check_rule(lambda: CancelAll(3, copies=1), seeds=1)

@@ -277,6 +277,7 @@ def interrupted_at(line):
 FEED = Engine.feed.__code__
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_middle_of_an_event_leaves_a_whole_record():
     lines = interrupted_at(-1)
     assert lines > 500

@@ -113,6 +113,7 @@ def test_decisions_are_random_equally_often():
     assert newest == pytest.approx(0.01) and (1 - sequential) ** 70 == pytest.approx(0.99)
 
 
+@pytest.mark.slow
 def test_a_seldom_expert_scores_less():
     seldom, every = (
         Mark(arm, 0, interval, episodes=1).play()[0] for arm, interval in ((experiment.SELDOM, 70), ("expert", 1))

@@ -28,6 +28,8 @@ from hocket.training.options import Checkpoints
 from hocket.training.setup import TrainingSetup
 from hocket.training.training import train
 
+pytestmark = pytest.mark.slow  # they train
+
 TICKS = 900
 ODD = hocket.LogNormal(0.04, 0.5)
 
