@@ -282,7 +282,7 @@ def test_a_learner_that_is_killed_is_replaced(landed):
         result = live(lambda: Told(150, kill_one, until={390: landed(37)}))
     assert result.error is None and len(result.run.record.ticks) == 400
     assert 37 <= result.updates <= 39  # missed updates are made up for: 14 were due by tick 150
-    assert result.run.metrics(after_tick=150).coverage > 0  # the workers go on acting
+    assert result.run.metrics(after_tick=150).coverage > 0  # the workers continue to act
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ UNCERTAIN = 0.03
 
 
 def cautions_of(chosen: Forecast, figures: dict[str, float], hz: float) -> tuple[str, ...]:
-    """What makes the recommendation ``chosen`` uncertain, as far as it lies in the inference times."""
+    """Cautions about the recommendation ``chosen``, as far as its uncertainty lies in the inference times."""
     law = chosen.agent.latency
     said = [_of_units(figures["mean_s"], hz)]
     measured = _measured(law)

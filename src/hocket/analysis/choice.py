@@ -69,7 +69,7 @@ def worker_price_of(mean_ticks: float) -> float:
 
 
 def rank_of(one: Forecast, worker_price: float) -> tuple[float, int, float]:
-    """What a recommendation minimises: J_ρ + ``worker_price``·workers, then workers, then processors."""
+    """The cost that a recommendation minimises: J_ρ + ``worker_price``·workers, then workers, then processors."""
     return round(one.regret_per_tick + worker_price * one.workers, 6), one.workers, round(one.cores, 2)
 
 

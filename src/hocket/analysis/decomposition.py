@@ -191,7 +191,7 @@ def decompose(
 
 
 class _Ledger:
-    """What the runs of each kind (a, b, c) earned, by tick and by episode.
+    """The earnings of the runs of each kind (a, b, c), by tick and by episode.
 
     Args:
         ticks: of each run.

@@ -43,7 +43,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earnings:
-    """What the runs of one kind earned.
+    """The earnings of the runs of one kind.
 
     Attributes:
         earned: the sum of each run.
@@ -70,7 +70,7 @@ class Earnings:
         return residuals
 
     def unseen(self, largest: float) -> tuple[float, float]:
-        """How far the mean may be below and above the ratio, as no unit has differed; zeros if some have."""
+        """The distances that the mean may be below and above the ratio, as no unit has differed; zeros if some have."""
         if spread(self.residuals) > ALIKE * largest:
             return 0.0, 0.0
         chance = chance_of_another(self.units.sum())

@@ -15,12 +15,12 @@ from hocket.analysis.forecast import MOST_RUNS, TICKS, Agent, Forecast, Playing
 from hocket.core.rules import Rule
 
 LOOK_TICKS = 1000
-"""What every forecast plays at least, if there is time."""
+"""The least that every forecast plays, if there is time."""
 PROMISING_TICKS = 4000
 FINALS = ((8, TICKS), (3, MOST_RUNS * TICKS))
 """So many of the best are played for so long, one after another."""
 SEARCHES = 4
-"""How often numbers of workers near the best one are tried."""
+"""The number of times that numbers of workers near the best one are tried."""
 CLOSE = 1.1
 """Numbers whose ratio is less have none worth trying between them."""
 BEYOND = 1.5

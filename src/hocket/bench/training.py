@@ -47,7 +47,7 @@ Trunk = Callable[[], "tuple[nn.Module, int]"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What all trainings of a kind of environment share."""
+    """The settings that all trainings of a kind of environment share."""
 
     trunk: Trunk
     learning_rate: float

@@ -19,7 +19,7 @@ class MeasuredTimes(NamedTuple):
 
     durations_s: tuple[float, ...]
     started_s: tuple[float, ...] | None
-    """When each began, from the first one on; None if the file does not tell."""
+    """The start of each, from the first one on; None if the file does not have them."""
 
 
 def read_times(path: str | PathLike[str]) -> MeasuredTimes:

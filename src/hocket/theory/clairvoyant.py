@@ -1,4 +1,4 @@
-"""How low J_ρ can be: bounds for any rule that lets every inference that it starts run to its end.
+"""Lower bounds of J_ρ for any rule that lets every inference that it starts run to its end.
 
 `workload_bound` is for rules that do not know how long an inference will take; `clairvoyant_bound` is for those that
 know all of it in advance. Rules that cancel may lie below both: an inference that is stopped costs less than its time.
@@ -123,7 +123,7 @@ class _Priced:
         return cls(len(ticks), longest_delay_ticks, last, copies)
 
     def best(self, prices: Floats, predictability: float) -> tuple[float, Ints]:
-        """What the best schedule earns after it has paid, and the workers that it keeps busy, by cell."""
+        """The earnings of the best schedule after it has paid, and the workers that it keeps busy, by cell."""
         cost, chosen = self._cheapest(prices)
         longest = self.longest_delay_ticks
         worth = predictability ** (np.arange(longest + 1) - 1.0)

@@ -131,7 +131,7 @@ class TrainingSetup:
 
     @property
     def copies(self) -> int:
-        """How many there are."""
+        """The number of them."""
         return 1 + len(self.others)
 
     @property

@@ -223,7 +223,7 @@ class VirtualTraining:
         )
 
     def _tick_of(self, run: PlayedRun) -> int:
-        """How many ticks all copies have played together."""
+        """The number of ticks that all copies have played together."""
         return run.tick * self._training.copies
 
     def _begin(self) -> PlayedRun:

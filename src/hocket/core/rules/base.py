@@ -114,7 +114,7 @@ class Schedule(ABC):
     def cancellations(
         self, tick: int, running: Sequence[Inference], answered: Set[int], idle: bool
     ) -> Sequence[Inference]:
-        """Which of ``running`` to cancel; called once observation ``tick`` exists, before anything starts on it.
+        """The inferences of ``running`` to cancel; called once observation ``tick`` exists, before any starts on it.
 
         Only what no tick can lose: inferences of observations that are no newer than the last executed one, or that
         are in ``answered``, and copies of others that run on. ``running`` is ordered by start, and ``idle`` is True if

@@ -1,4 +1,4 @@
-"""Whether hedges pay: only while copies win, and while inference times do not rise with the number of workers that run.
+"""Trials of hedges: these pay only while copies win, and while times do not rise with the workers that run.
 
 Surplus workers are free only where they do not slow the others down. A trial alternates between ticks without copies
 and ticks with them, and compares the times of the first answers. Copies can only shorten these, unless the workers

@@ -1,4 +1,4 @@
-"""What all kinds of tick dispatch share: which observation a worker gets, and how many workers there are."""
+"""The common part of tick dispatch: the observation that a worker gets, and the number of workers."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class DispatchSchedule(Schedule):
         super().__init__(cadence)
         self._size = window
         self.window = Window(window)
-        """What inferences needed."""
+        """The times that inferences needed."""
         self.load = self.window
-        """How long they kept their workers: the same, until one has two stages."""
+        """The times that they kept their workers: the same, until one has two stages."""
         self.queue: deque[int] = deque()
         """Observations that are to be served."""
         self.stride = 1.0

@@ -1,4 +1,4 @@
-"""How many workers ``"auto"`` has: as many as the inference times need, if these do not rise with their number.
+"""The number of workers of ``"auto"``: as many as the inference times need, if these do not rise with their number.
 
 Workers that share a device slow each other: then inference times ask for more workers, and more workers for longer
 times, without end. So new workers must prove themselves. The median inference time once they have all been busy is

@@ -22,7 +22,7 @@ class Collectors:
 
     @property
     def tick(self) -> int:
-        """How many ticks all copies have played together."""
+        """The number of ticks that all copies have played together."""
         return sum([collector.tick for collector in self.each])
 
     @property
