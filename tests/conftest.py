@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from equal_priorities import keep_priorities
 from hypothesis import HealthCheck, settings
 from leftover_processes import alive, eventually, named_memory, processes_of_ours
 
@@ -31,8 +32,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 @pytest.fixture(scope="session", autouse=True)
 def _fork_server(request):
-    """The fork server of the realtime tests has imported all slow modules before the first test."""
-    if any(item.get_closest_marker("realtime") for item in request.session.items):
+    """The fork server of the realtime tests has imported all slow modules before the first test.
+
+    Unless all these tests run alone, child processes keep their priority.
+    """
+    realtime = [item for item in request.session.items if item.get_closest_marker("realtime")]
+    if not all(item.get_closest_marker("alone") for item in realtime):
+        keep_priorities()
+    if realtime:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
             [

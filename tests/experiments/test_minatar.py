@@ -1,16 +1,18 @@
 import csv
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-pytest.importorskip("minatar")
 
 from hocket.experiments import breakout_by_hand
 from hocket.experiments import minatar as experiment
-from hocket.experiments.minatar import ANY, MARKS, RUN_COLUMNS, Mark, MinAtarRun, collect, tasks
+from hocket.experiments.minatar import ANY, MARKS, RUN_COLUMNS, MinAtarMark, MinAtarRun, collect, tasks
+
+pytestmark = pytest.mark.skipif(not find_spec("minatar"), reason="minatar is missing (it is in the extra dev)")
 
 COLUMNS = [*experiment.KNOWN, *experiment.COLUMNS]
 
@@ -109,7 +111,7 @@ def test_sticky_actions_are_those_of_the_name():
 def test_the_references_never_run_a_policy(monkeypatch):
     monkeypatch.setattr(experiment, "DEFAULT_ONLY_TICKS", 500)
     for arm in MARKS:
-        (row,) = Mark("breakout", arm, 0).play()
+        (row,) = MinAtarMark("breakout", arm, 0).play()
         assert row.keys() == set(COLUMNS)
         assert row["coverage"] == 0 and row["episodes"] > 10
 
@@ -122,7 +124,7 @@ def test_a_hand_loses_little_to_a_short_delay(monkeypatch):
     # Nothing is left to chance without sticky actions: a player who rolls the state forward loses the first ticks only.
     assert undelayed > 10 and late > 0.8 * undelayed and later < undelayed
     monkeypatch.setattr(experiment, "BY_HAND_EPISODES", 3)
-    (row,) = Mark(experiment.UNSTICKY, "by hand", 0, 4).play()
+    (row,) = MinAtarMark(experiment.UNSTICKY, "by hand", 0, 4).play()
     assert row.keys() == set(COLUMNS) and row["delay"] == "4" and row["mean_return"] > 10
 
 

@@ -1,5 +1,6 @@
 """The page in Chromium, during a run."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -62,6 +63,16 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
+PIXELS = """
+const c = document.getElementById(arguments[0]);
+const data = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+let text = '';
+for (let at = 0; at < data.length; at += 32768) text += String.fromCharCode(...data.subarray(at, at + 32768));
+return [c.width, c.height, btoa(text)];
+"""
+"""Millions of bytes: as text, not as a list of numbers."""
+
+
 class Shown:
     """The contents of a page in the browser."""
 
@@ -83,12 +94,8 @@ class Shown:
 
     def pixels(self, id):
         """Of a canvas: red, green, blue, alpha by pixel."""
-        values = self.browser.execute_script(
-            f"const c = document.getElementById('{id}');"
-            "return [c.width, c.height, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
-        )
-        width, height, content = values
-        return np.array(content, np.uint8).reshape(height, width, 4)
+        width, height, content = self.browser.execute_script(PIXELS, id)
+        return np.frombuffer(base64.b64decode(content), np.uint8).reshape(height, width, 4)
 
     def lanes_rest(self):
         before = self.pixels("lanes")
