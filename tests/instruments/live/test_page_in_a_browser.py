@@ -166,11 +166,12 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
         assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
 
-        # Header and picture show the same tick, in every frame that is checked.
+        # Header and picture show the same tick in every frame, unless no picture came for half a second.
         both = "return [document.getElementById('ticks').textContent, document.getElementById('picture').dataset.tick]"
         for _ in range(10):
             header, picture = browser.execute_script(both)
-            assert header.startswith(f"tick {int(picture):,} of "), (header, picture)
+            behind = int(header.split()[1].replace(",", "")) - int(picture)
+            assert behind == 0 or behind >= HZ / 2, (header, picture)
 
         # The picture changes, and is the environment's: orange on black. Lanes move.
         before = shown.tick(), shown.moment(), shown.pixels("picture"), shown.pixels("lanes")

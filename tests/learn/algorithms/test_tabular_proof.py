@@ -32,9 +32,9 @@ BETA = 1
 HZ = 50
 CASES = {
     # (interval, delay): rule, inference in ticks, pending, ticks played
-    (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0, 15_000),
+    (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0, 8_000),
     (1, 3): (hocket.TickDispatch(workers=1, min_delay_ticks=3), 0.9, 2, 20_000),
-    (4, 4): (hocket.Sequential(), 4.0, 3, 40_000),
+    (4, 4): (hocket.Sequential(), 4.0, 3, 20_000),
 }
 
 
