@@ -26,7 +26,7 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 # Tests that need more or fewer examples than others multiply or divide `settings().max_examples`.
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=20, **_ANY_SPEED)
-settings.register_profile("ci", max_examples=100, print_blob=True, **_ANY_SPEED)
+settings.register_profile("ci", max_examples=50, print_blob=True, **_ANY_SPEED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 

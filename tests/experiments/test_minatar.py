@@ -83,15 +83,15 @@ def test_the_head_alone_has_the_size_of_that_of_newest():
     ],
 )
 def test_an_arm_plays(quick, arm, delay, coverage):
-    rows = MinAtarRun("freeway", delay, arm, seed=0, ticks=700).play()
+    rows = MinAtarRun("freeway", delay, arm, seed=0, ticks=400).play()
     assert all(row.keys() == set(COLUMNS) for row in rows)
     kinds = [row["kind"] for row in rows]
-    assert kinds == [*["choosing"] * 4, *["tenth"] * 10, "training", "final"]
-    assert [row["tick"] for row in rows if row["kind"] == "choosing"] == [0, 300, 600, 700]
-    assert [row["tick"] for row in rows if row["kind"] == "tenth"] == list(range(70, 701, 70))
+    assert kinds == [*["choosing"] * 3, *["tenth"] * 10, "training", "final"]
+    assert [row["tick"] for row in rows if row["kind"] == "choosing"] == [0, 300, 400]
+    assert [row["tick"] for row in rows if row["kind"] == "tenth"] == list(range(40, 401, 40))
     last = rows[-1]
     assert last["episodes"] == 3 and last["episode_ticks"] == 250
-    assert last["delay_mean"] == delay and last["updates"] == (700 - 100) // 4 + 1
+    assert last["delay_mean"] == delay and last["updates"] == (400 - 100) // 4 + 1
     assert last["coverage"] == pytest.approx(coverage, abs=0.02)
 
 
