@@ -11,8 +11,8 @@ import pytest
 from command_output import read, refused
 
 import hocket
-from hocket.bench import demo as demonstration
 from hocket.bench import adaptation, rules
+from hocket.bench import demo as demonstration
 from hocket.core.trace import Trace
 
 CARTPOLE = ("run", "--env", "CartPole-v1", "--seconds", "1")
@@ -325,7 +325,8 @@ def test_bench_rules(command, monkeypatch):
     "arguments",
     [
         "jitter --hz 0", "jitter --hz -1", "jitter --hz nan", "jitter --workers 0", "jitter --latency -0.1",
-        "jitter --latency nan", "jitter --seconds 0", "jitter --seconds -1", "overhead --count 0", "rules --seeds 0", "adapt --seconds 0",
+        "jitter --latency nan", "jitter --seconds 0", "jitter --seconds -1", "overhead --count 0", "rules --seeds 0",
+        "adapt --seconds 0",
         "rules --ticks -5", "virtual --workers 0", "virtual --ticks 0",
     ],
 )  # fmt: skip

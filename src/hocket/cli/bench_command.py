@@ -176,9 +176,6 @@ def rules(
 def adapt(*, seconds: float = 10.0, json: Path | None = None) -> None:
     """How TickDispatch chooses workers, and recovers from slow inferences.
 
-    First with inferences that compute for 50 ms and share this machine's processors, then with inferences that wait
-    for 100 ms, and from one tick on for 300 ms (realtime).
-
     Args:
         seconds: length of each run, after its warm-up.
         json: also write the figures to this file.

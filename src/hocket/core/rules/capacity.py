@@ -67,9 +67,9 @@ def patience(
     A queue cut off at L observations loses about c²/(2L) of them at critical load, c the `spread`, and delays the rest
     by about L/2 strides, each tick of which costs 1 − ρ. Where one observation every ``stride`` ticks is served, with
     ``length`` actions, a lost one leaves 2·stride − length ticks without an action, or at least an idle worker: lost is
-    that number, or 1. The sum is least at a wait of c·√(lost/(1 − ρ)) ticks. Under overload a queue of a few c² over the
-    lack of workers is hardly ever empty, and a longer one is only delay; c² counts as `UNEVEN` at least. The floor: a
-    start late by part of a tick is worth it only where delay hardly costs.
+    that number, or 1. The sum is least at a wait of c·√(lost/(1 − ρ)) ticks. Under overload a queue of a few c² over
+    the lack of workers is hardly ever empty, and a longer one is only delay; c² counts as `UNEVEN` at least. The floor:
+    a start late by part of a tick is worth it only where delay hardly costs.
     """
     price = max(1 - predictability, 1e-4)
     load = busy(window, cadence)
