@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hocket
+from hocket.bench.live import ComputingPolicy
 from hocket.core.rules import Rule
 from hocket.core.rules.dispatch_schedule import ASSUMED_PREDICTABILITY
 from hocket.envs.null import NullEnv
@@ -25,19 +25,6 @@ QUICK_S, SLOW_S = 0.1, 0.3
 SLOWER_AFTER_S = 10.0
 HIGH_COVERAGE = 0.9
 WINDOW_S = 0.5
-
-
-@dataclass(frozen=True)
-class ComputingPolicy:
-    """Keeps a processor busy for ``seconds`` of its time; on fewer processors than workers it takes longer."""
-
-    seconds: float
-
-    def __call__(self, observation: Any) -> int:
-        until = time.thread_time() + self.seconds
-        while time.thread_time() < until:
-            pass
-        return 0
 
 
 @dataclass(frozen=True)
