@@ -34,7 +34,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.core.rules.baselines": "Sequential Learn Unstaggered",
         },
         "Policies": {
-            "hocket.policies.base": "Policy PolicyFactory FunctionPolicy TwoStage Stages",
+            "hocket.policies.base": "Policy PolicyFactory FunctionPolicy Alignment TwoStage Stages",
             "hocket.policies.torch_policy": "TorchPolicy",
             "hocket.policies.charged": "Charged",
         },

@@ -78,7 +78,7 @@ INFERENCES: Mapping[InferenceState, Mapping[InferenceState, str]] = {
     },
     InferenceState.DUE: {
         InferenceState.PLAYING: "Execute",
-        InferenceState.OVER: "SUPERSEDED, DISCARDED",
+        InferenceState.OVER: "SUPERSEDED, DISCARDED; its ticks have passed: DROPPED",
     },
     InferenceState.PLAYING: {InferenceState.OVER: "last action, or a newer answer: EXECUTED"},
     InferenceState.ABANDONED: {InferenceState.OVER: "its worker is done with it, or lost"},

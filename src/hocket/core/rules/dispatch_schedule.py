@@ -39,7 +39,7 @@ class DispatchSchedule(Schedule):
         """Ticks between them."""
         self.next_served = 0.0
         self.length = 1
-        """Actions of the last answer."""
+        """Actions of the last answer that could still be executed."""
         self.workers = 0
         self.hedges = hedges
         self.reserve = staff.most
@@ -118,7 +118,7 @@ class DispatchSchedule(Schedule):
             if self.load is self.window:
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
-        self.length = inference.length
+        self.length = inference.usable_length
         if self._beginning:
             self._beginning = len(self.window) < REESTIMATE_TICKS
             self.estimate(inference.finished_ns)

@@ -57,7 +57,7 @@ class LeastRegretSchedule(DispatchSchedule):
             observation = inference.observation
             if observation in answered:
                 cancelled.append(inference)
-            elif observation <= useless_until:
+            elif observation <= useless_until or 0 <= inference.last_tick <= tick:
                 cancelled.append(inference)
                 given_up.add(observation)
             else:
@@ -96,7 +96,7 @@ class LeastRegretSchedule(DispatchSchedule):
             self.reserve = min(self.reserve, 1)
         if len(self.window) >= FEWEST:
             self._span = self.cadence.ticks(self.window.quantile(0.75)) + 2
-            ticks = patience(self.load, self.cadence, self.workers * self.length, self._predictability)
+            ticks = patience(self.load, self.cadence, self.workers * max(1, self.length), self._predictability)
             self._patience_ns = ticks * self.cadence.period_ns
 
     def inference_finished(self, inference: Inference) -> None:
@@ -107,7 +107,9 @@ class LeastRegretSchedule(DispatchSchedule):
             self._trials.answered(inference.observation, inference.worker, inference.elapsed_ns)
         missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
         if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
-            self._playout.answered(inference.observation, inference.usable_tick, inference.length)
+            self._playout.answered(
+                inference.observation, inference.usable_tick, inference.length, inference.last_tick
+            )
 
     def times_changed(self) -> None:
         super().times_changed()

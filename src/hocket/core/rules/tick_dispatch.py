@@ -23,7 +23,7 @@ class TickDispatch(Rule):
     runs. Workers never wait for each other, so one slow inference costs one tick and nothing else. Guarantee: with
     a constant inference time and N ≥ ⌈τ_θ/τ_M⌉ workers, every tick is fresh with delay ⌈τ_θ/τ_M⌉; with independent
     inference times and workers to spare, a share of about ``quantile`` of the ticks is fresh. Where workers are too
-    few but answers are chunks of L actions, only every min(L, τ_θ/(N·τ_M))-th observation is served.
+    few but answers are chunks with L actions for coming ticks, only every min(L, τ_θ/(N·τ_M))-th observation is served.
 
     ``quantile="auto"`` minimises the predicted regret J_ρ instead, over deadline, hold or release, queueing and
     hedging: see `hocket.core.rules.playout`.
