@@ -10,7 +10,7 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.commands import Outcome
-from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, OneInFlight, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.scheduler import Scheduler
 from hocket.errors import ProtocolError
 from hocket.testing import Simulation, Troubles, replay
@@ -42,6 +42,7 @@ growing_rules = st.builds(
 rules = st.one_of(
     st.builds(Sequential, learn=st.sampled_from(Learn)),
     st.builds(Unstaggered, workers),
+    st.builds(OneInFlight, st.sampled_from([0, 0.5, 1.0])),
     st.builds(MaxTime, workers),
     st.builds(ExpectedTime, workers),
     quantile_rules,

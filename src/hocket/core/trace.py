@@ -24,7 +24,7 @@ from hocket.core.commands import Command
 from hocket.core.description import describe
 from hocket.core.events import Event
 from hocket.core.replacement import replacing
-from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, OneInFlight, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
 
@@ -34,7 +34,7 @@ VERSION = 4
 horizon, and version 2 has neither cancellations nor their outcome. In version 1 ticks after missed ones were
 left to the default, and options of rules had other names."""
 READABLE = (2, 3, 4)
-OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
+OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, OneInFlight, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
 
