@@ -3,8 +3,8 @@
 Run:                    run load RunResult Virtual Realtime Overrun Processes Threads FailureLimits
                         realtime_priority
 Your own loop:          StaggeredAgent Decision
-Scheduling rules:       Rule TickDispatch MaxTime ExpectedTime Sequential Learn Unstaggered
-Policies:               Policy PolicyFactory FunctionPolicy TwoStage Stages TorchPolicy Charged
+Scheduling rules:       Rule TickDispatch MaxTime ExpectedTime Sequential Learn Unstaggered OneInFlight
+Policies:               Policy PolicyFactory FunctionPolicy Alignment TwoStage Stages TorchPolicy Charged
 Default behaviours:     Default Fixed RepeatLast RandomDefault Fallback
 Inference times:        LatencyModel Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing Crowded
 Delay without workers:  InducedDelay

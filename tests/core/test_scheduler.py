@@ -88,9 +88,7 @@ def test_any_interleaving_keeps_every_promise(
     # With a horizon the auditor checks that each step is executed at its own tick, none twice and none out of order.
     durations_ns = [int(ticks * cadence.period_ns) for ticks in durations_ticks]
     horizon_ticks = max(lengths) if aligned else 0
-    simulation = Simulation(
-        rule, cadence, durations_ns, lengths, troubles, Random(seed), horizon_ticks=horizon_ticks
-    )
+    simulation = Simulation(rule, cadence, durations_ns, lengths, troubles, Random(seed), horizon_ticks=horizon_ticks)
     simulation.run(ticks=150)
     scheduler, auditor = simulation.scheduler, simulation.auditor
     filled = list(auditor.filled.values())

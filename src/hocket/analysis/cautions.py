@@ -62,8 +62,8 @@ def _of_chunks(agent: Agent, figures: dict[str, float], hz: float) -> str:
         return ""
     return (
         f"Inferences take up to {longest} ticks (p50: {workers_needed(figures['p50_s'], hz)}), and their chunks have "
-        f"actions for {length}: what takes longer comes after its ticks, with any number of workers. Try longer chunks, "
-        "quicker inferences, or hocket.Alignment.RELEASE."
+        f"actions for {length}: an answer that takes longer comes after all its ticks, with any number of workers. Try "
+        "longer chunks, quicker inferences, or hocket.Alignment.RELEASE."
     )
 
 

@@ -131,8 +131,8 @@ def workers_needed(
 ) -> int:
     """The number of staggered workers that act at every tick if no inference takes longer than ``longest_s``.
 
-    N* = ⌈d / a⌉, at least 1: d = ⌈τ_θ^max / τ_M⌉ ticks, and a is how many actions of an answer are executed: 1 of 1, all
-    H of a chunk aligned to its release, and H − d + 1 of one aligned to its observation, as d − 1 come too late.
+    N* = ⌈d / a⌉, at least 1: d = ⌈τ_θ^max / τ_M⌉ ticks, and a is how many actions of an answer come in time: 1 of 1,
+    all of H aligned to their release, and H − d + 1 of H aligned to their observation.
 
     Raises:
         ConfigurationError: if ``longest_s`` is negative or not a number, or ``hz`` is not a rate; if no number of
@@ -146,7 +146,7 @@ def workers_needed(
     if in_time < 1:
         raise ConfigurationError(
             f"chunk_length={chunk_length} is too short for inferences of {ticks} ticks: all actions come after their "
-            f"ticks, with any number of workers; try chunk_length={2 * ticks - 1} with one worker, or quicker inferences"
+            f"ticks, with any number of workers; try chunk_length={2 * ticks - 1}, or Alignment.RELEASE"
         )
     return -(-ticks // in_time)
 

@@ -30,9 +30,8 @@ from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
 VERSION = 4
-"""Versions 2 and 3 are read as well: in version 3 the actions of a chunk were for the ticks from its release on, without a
-horizon, and version 2 has neither cancellations nor their outcome. In version 1 ticks after missed ones were
-left to the default, and options of rules had other names."""
+"""Versions 2 and 3, which are read as well, have no horizon, and version 2 has neither cancellations nor their outcome.
+In version 1 ticks after missed ones were left to the default, and options of rules had other names."""
 READABLE = (2, 3, 4)
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, OneInFlight, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5

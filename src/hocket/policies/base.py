@@ -135,8 +135,8 @@ class PolicyFactory(ABC):
 class FunctionPolicy(PolicyFactory):
     """A plain function as a policy.
 
-    ``chunk_length`` is the most actions of one answer, ``alignment`` the ticks that they are for, ``pending`` the number
-    of pending actions that it gets.
+    ``chunk_length`` is the most actions of one answer, ``alignment`` says which ticks they are for, and ``pending`` is
+    the number of pending actions that it gets.
     """
 
     function: Policy

@@ -42,9 +42,10 @@ DURATIONS_TICKS = {"short": (0.3, 0.7), "as long as a tick": (1.0,), "long": (2.
 def check_rule(make_rule: Callable[[], Rule], *, ticks: int = 100, seeds: int = 2, hz: float = 100) -> None:
     """Check that a scheduling rule keeps the scheduler's promises, whatever happens.
 
-    The rule is played against a simulated world: short and long inferences, chunks of actions (aligned to
-    their release and to their observation in turn), two stages, and every trouble of `Troubles`. After each event an auditor that does not trust the scheduler checks all promises of
-    ``docs/concepts.md``; every answer of the schedule is checked; and the recorded trace must replay.
+    The rule is played against a simulated world: short and long inferences, chunks of actions, aligned to their
+    release and to their observation in turn, two stages, and every trouble of `Troubles`. After each event an auditor
+    that does not trust the scheduler checks all promises of ``docs/concepts.md``; every answer of the schedule is
+    checked; and the recorded trace must replay.
 
     Args:
         make_rule: makes the rule under test, anew for each run.

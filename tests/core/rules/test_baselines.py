@@ -65,7 +65,7 @@ def test_no_time_at_all_is_a_latency_too():
 
 
 def test_one_in_flight_waits_for_its_threshold():
-    # Chunks of 8, 2.4 ticks. Observation 0 is answered for ticks 3 to 8. Observation 2 has waited for the worker, and is
+    # Chunks of 8, 2.4 ticks. Observation 0 is answered for ticks 3 to 8. Observation 2 has waited meanwhile, and is
     # answered for ticks 5 to 10. At tick 8 two actions are left, a quarter of a chunk: observation 8 starts.
     # Observations 9 and 10 wait in turn; observation 10 starts at 10.4.
     metrics = play(OneInFlight(0.25), ticks_s(2.4), 60, chunk=8, alignment=hocket.Alignment.OBSERVATION)

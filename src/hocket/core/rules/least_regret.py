@@ -107,9 +107,7 @@ class LeastRegretSchedule(DispatchSchedule):
             self._trials.answered(inference.observation, inference.worker, inference.elapsed_ns)
         missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
         if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
-            self._playout.answered(
-                inference.observation, inference.usable_tick, inference.length, inference.last_tick
-            )
+            self._playout.answered(inference.observation, inference.usable_tick, inference.length, inference.last_tick)
 
     def times_changed(self) -> None:
         super().times_changed()
