@@ -63,19 +63,24 @@ def test_an_answer_after_all_its_ticks_is_dropped():
     assert out == [c.EndInference(0, Outcome.DROPPED), c.StartInference(1, 0, observation=2, target=-1)]
 
 
-def test_an_answer_is_held_no_longer_than_to_the_tick_of_its_last_step():
-    # D is 6 and the answer has actions for ticks 1 to 3: it would never run if it were held until tick 6.
-    scheduler = begun(TickDispatch(1, min_delay_ticks=6), 3)
-    scheduler.handle(e.InferenceFinished(9 * MS, 0, length=3))
-    assert [tick(scheduler, k)[0] for k in (1, 2, 3)] == [
-        c.ExecuteDefault(1),
-        c.ExecuteDefault(2),
-        c.Execute(3, 0, 2, delay_ticks=3),
-    ]
-    # With actions for ticks 1 to 8 it takes over at tick 6.
-    scheduler = begun(TickDispatch(1, min_delay_ticks=6), 8)
-    scheduler.handle(e.InferenceFinished(9 * MS, 0, length=8))
-    assert [tick(scheduler, k)[0] for k in (5, 6)] == [c.ExecuteDefault(5), c.Execute(6, 0, 5, delay_ticks=6)]
+def test_an_answer_is_held_only_while_another_acts():
+    # D is 4. Nothing acts before observation 0 is answered, so it is not held until tick 4.
+    scheduler = begun(TickDispatch(1, min_delay_ticks=4), 6)
+    scheduler.handle(e.InferenceFinished(9 * MS, 0, length=6))  # for ticks 1 to 6
+    assert tick(scheduler, 1)[0] == c.Execute(1, 0, 0, delay_ticks=1)
+    # Observation 1 is answered for ticks 2 to 7, and takes over at its target, tick 5, with step 3.
+    scheduler.handle(e.InferenceFinished(19 * MS, 1, length=6))
+    assert [tick(scheduler, k)[0] for k in (2, 3, 4)] == [c.Execute(k, 0, k - 1, delay_ticks=k) for k in (2, 3, 4)]
+    assert tick(scheduler, 5)[:2] == [c.EndInference(0, Outcome.EXECUTED), c.Execute(5, 1, 3, delay_ticks=4)]
+
+
+def test_of_held_answers_the_newest_acts_early():
+    scheduler = begun(TickDispatch(2, min_delay_ticks=9), 3, workers=2)
+    tick(scheduler, 1)
+    scheduler.handle(e.InferenceFinished(14 * MS, 0, length=3))  # for ticks 1 to 3
+    scheduler.handle(e.InferenceFinished(15 * MS, 1, length=3))  # for ticks 2 to 4
+    assert tick(scheduler, 2)[0] == c.Execute(2, 1, 0, delay_ticks=1)
+    assert [tick(scheduler, k)[0] for k in (3, 4)] == [c.Execute(3, 1, 1, 2), c.Execute(4, 1, 2, 3)]
 
 
 def test_missed_ticks_take_their_steps_with_them():
@@ -87,6 +92,14 @@ def test_missed_ticks_take_their_steps_with_them():
     scheduler = begun(Unstaggered(1), 2)
     scheduler.handle(e.InferenceFinished(9 * MS, 0, length=2))
     assert tick(scheduler, 3)[:2] == [c.EndInference(0, Outcome.DROPPED), c.ExecuteDefault(3)]
+
+
+@pytest.mark.parametrize("rule", [TickDispatch(1), TickDispatch(1, quantile="auto")], ids=repr)
+def test_a_freed_worker_takes_the_newest_observation(rule):
+    # 7.5 ticks: it is free at 7.5, 15, 22.5, not on an older observation that has queued.
+    metrics = play(rule, ticks_s(7.5, HZ), 40, hz=HZ, chunk=16, alignment=Alignment.OBSERVATION)
+    assert metrics.inferences.observation.tolist() == [0, 7, 15, 22, 30, 37]
+    assert metrics.ticks.fresh.tolist() == 7 * [False] + 33 * [True]
 
 
 def test_more_actions_than_the_horizon_are_refused():

@@ -73,7 +73,7 @@ INFERENCES: Mapping[InferenceState, Mapping[InferenceState, str]] = {
         InferenceState.OVER: "missed its tick: DROPPED; FAILED",
     },
     InferenceState.HELD: {
-        InferenceState.DUE: "its release tick has come",
+        InferenceState.DUE: "its release tick has come, or nothing else has an action",
         InferenceState.OVER: "SUPERSEDED, DISCARDED",
     },
     InferenceState.DUE: {

@@ -13,7 +13,8 @@ chooses among the answers that are newer than the last executed action.
 
 Without a horizon an answer's step 0 is for the tick at which it begins to play. With a horizon of H ticks the steps of
 an answer to observation k are for ticks k + 1 to k + H at most, whenever it comes: steps whose ticks have passed are
-skipped, and an answer without a step for a coming tick is dropped. It is never held beyond the tick of its last step.
+skipped, and an answer without a step for a coming tick is dropped. A held answer acts before its release at a tick that
+nothing else has an action for: that costs it nothing, since its steps keep their ticks.
 
 A two-stage inference keeps its worker from the start of its trunk to the end of its head. Between them it waits until
 ``head_ns`` before the deadline of the tick that the rule would release it for, and is then bound to that tick.
@@ -150,6 +151,8 @@ class Scheduler:
         self._release(tick, out)
         if self.horizon_ticks:
             self._drop_passed(tick, out)
+            if self._held and not self._due and self._playing is None:
+                self._release_early(tick)
         due = self._due
         choice = self.schedule.choose(tick, due) if self._chooses else due[-1] if due else None
         if choice is not None:
@@ -212,7 +215,7 @@ class Scheduler:
             self._close(inference)
         elif observation > self.last[0] and observation not in self._answered and not self._passed(inference):
             self._answered.add(observation)
-            self._hold(inference, self._release_tick(inference))
+            self._hold(inference, self.schedule.release_tick(inference))
         else:
             self._end(inference, self._useless(observation), out)
 
@@ -335,11 +338,6 @@ class Scheduler:
         yield from self._due
         yield from (held[2] for held in sorted(self._held))
 
-    def _release_tick(self, inference: Inference) -> int:
-        """The tick that the rule releases an answer for, or that of its last action if that is earlier."""
-        tick = self.schedule.release_tick(inference)
-        return tick if inference.base_tick < 0 else min(tick, inference.last_tick)
-
     def _hold(self, inference: Inference, release_tick: int) -> None:
         """Keep an answer until ``release_tick``."""
         assert HELD in INFERENCES[inference.state], inference
@@ -354,7 +352,7 @@ class Scheduler:
             if inference.observation <= self.last[0]:
                 self._end(inference, Outcome.SUPERSEDED, out)
                 continue
-            if schedule.defers and inference.bound_tick < 0 and (later := self._release_tick(inference)) > tick:
+            if schedule.defers and inference.bound_tick < 0 and (later := schedule.release_tick(inference)) > tick:
                 heappush(held, (later, inference.id, inference))
                 continue
             assert DUE in INFERENCES[inference.state], inference
@@ -372,7 +370,21 @@ class Scheduler:
         due = self._due
         for inference in [inference for inference in due if inference.last_tick < tick]:
             due.remove(inference)
+            self._answered.discard(inference.observation)  # a copy may have more actions
             self._end(inference, Outcome.DROPPED, out)
+
+    def _release_early(self, tick: int) -> None:
+        """Release the newest answer that has an action for ``tick``, if any is held."""
+        newest: Inference | None = None
+        for _, _, inference in self._held:
+            in_time = inference.usable_tick <= tick <= inference.last_tick
+            if in_time and inference.observation > (self.last[0] if newest is None else newest.observation):
+                newest = inference
+        if newest is not None:
+            self._held[:] = [held for held in self._held if held[2] is not newest]
+            heapify(self._held)
+            newest.state = DUE
+            self._due.append(newest)
 
     def _play(self, choice: Inference, tick: int, out: list[Command]) -> None:
         """Make ``choice`` the inference whose steps are executed; older ones are superseded."""

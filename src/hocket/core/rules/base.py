@@ -103,7 +103,7 @@ class Schedule(ABC):
     def release_tick(self, inference: Inference) -> int:
         """The first tick that may use the finished ``inference``; it is called again then if the schedule `defers`.
 
-        Where its actions are for certain ticks, it is released for the tick of its last action at the latest.
+        Where its actions are for certain ticks, it may act earlier at a tick that nothing else has an action for.
         """
         return inference.usable_tick
 

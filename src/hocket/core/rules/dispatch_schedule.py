@@ -40,6 +40,8 @@ class DispatchSchedule(Schedule):
         self.next_served = 0.0
         self.length = 1
         """Actions of the last answer that could still be executed."""
+        self.aligned = False
+        """True if actions are for certain ticks: then a newer observation is always better than one that queues."""
         self.workers = 0
         self.hedges = hedges
         self.reserve = staff.most
@@ -76,6 +78,8 @@ class DispatchSchedule(Schedule):
         """Bring the estimates up to date; the window holds at least one inference time."""
         # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
         self.stride = max(1.0, min(self.length, busy(self.load, self.cadence) / max(1, self.workers)))
+        if self.aligned and self.workers == 1:
+            self.stride = 1.0  # nothing to space
         window = self.window
         if len(window) >= 2 * CHANGED:
             self._usual = window.quantile(1 - UNLIKE), window.quantile(UNLIKE)
@@ -101,7 +105,7 @@ class DispatchSchedule(Schedule):
         if tick >= self.next_served:
             self.next_served = max(self.next_served, tick - 1) + self.stride
             queue.append(tick)
-            if len(queue) > self.queue_limit():
+            if len(queue) > (1 if self.aligned else self.queue_limit()):
                 queue.popleft()
         if tick % REESTIMATE_TICKS == 0 and len(self.window):
             self.estimate(now_ns)
@@ -119,6 +123,7 @@ class DispatchSchedule(Schedule):
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
         self.length = inference.usable_length
+        self.aligned = inference.last_tick >= 0
         if self._beginning:
             self._beginning = len(self.window) < REESTIMATE_TICKS
             self.estimate(inference.finished_ns)
@@ -156,7 +161,10 @@ class DispatchSchedule(Schedule):
         while queue and free > 0:
             observation = queue.popleft()
             if observation < tick and not queue:
-                observation = self.freshened(observation, tick, now_ns)
+                if self.aligned:
+                    observation, self.next_served = tick, tick + self.stride
+                else:
+                    observation = self.freshened(observation, tick, now_ns)
             new = observation == tick and now_ns == self.ticked_ns
             if not new and not self.worthwhile(observation, now_ns):
                 continue

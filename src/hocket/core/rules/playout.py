@@ -225,10 +225,11 @@ class Playout:
             if age >= len(self._powers):
                 self._reach(2 * age)
             if not ready >> age & 1:
-                ready |= 1 << age
                 self._ages.add(age)
-                if last_tick >= 0:
-                    self._last_ticks[observation] = last_tick
+                if last_tick < 0 or last_tick >= tick:
+                    ready |= 1 << age
+                    if last_tick >= 0:
+                        self._last_ticks[observation] = last_tick
         self._arrived = later
         return ready
 
