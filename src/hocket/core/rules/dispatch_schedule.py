@@ -39,7 +39,7 @@ class DispatchSchedule(Schedule):
         """Ticks between them."""
         self.next_served = 0.0
         self.length = 1
-        """Actions of the last answer that could still be executed."""
+        """Actions of the last answer that could still be executed, at least 1."""
         self.aligned = False
         """True if actions are for certain ticks: then a newer observation is always better than one that queues."""
         self.workers = 0
@@ -122,7 +122,7 @@ class DispatchSchedule(Schedule):
             if self.load is self.window:
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
-        self.length = inference.usable_length
+        self.length = max(1, inference.usable_length)
         self.aligned = inference.last_tick >= 0
         if self._beginning:
             self._beginning = len(self.window) < REESTIMATE_TICKS
