@@ -172,6 +172,16 @@ def test_as_many_workers_as_are_needed(ticks, length):
             assert coverage(rule(needed - 1)) < 1
 
 
+@pytest.mark.parametrize("quantile", [0.95, "auto"])
+@pytest.mark.parametrize(("ticks", "length"), [(4.95, 6), (4.95, 9), (7.5, 9), (12.3, 14)])
+def test_dispatch_waits_for_an_observation_that_is_answered_as_soon(ticks, length, quantile):
+    # 4.95 ticks and 9 actions leave 5 for one worker. Begun at 4.95 on observation 4, it would be answered at 9.9 for
+    # tick 10, with delay 6; begun at 5 on observation 5 at 9.95, for the same tick.
+    rule = TickDispatch(workers_needed(ticks / HZ, HZ, chunk_length=length), quantile=quantile)
+    metrics = play(rule, ticks_s(ticks, HZ), 200, warm_up=140, hz=HZ, chunk=length, alignment=OBSERVATION)
+    assert metrics.coverage == 1
+
+
 def which_step_runs_when() -> list[str]:
     """The table of docs/concepts.md: one worker, 2.4 ticks an inference, played by the scheduler."""
     last = 10

@@ -42,6 +42,8 @@ class DispatchSchedule(Schedule):
         """Actions of the last answer that could still be executed, at least 1."""
         self.aligned = False
         """True if actions are for certain ticks: then a newer observation is always better than one that queues."""
+        self.typical_ns = 0
+        """The median of the inference times."""
         self.workers = 0
         self.hedges = hedges
         self.reserve = staff.most
@@ -63,6 +65,17 @@ class DispatchSchedule(Schedule):
     def worthwhile(self, observation: int, now_ns: int) -> bool:
         """Return whether an observation that has queued is still worth an inference."""
 
+    @property
+    def step_ns(self) -> int:
+        """From the newest tick's deadline to its observation: what the step itself takes."""
+        return max(0, self.ticked_ns - self.cadence.deadline_ns(self.tick))
+
+    def outdone(self, observation: int, now_ns: int) -> bool:
+        """Return whether the observation after ``observation`` will be usable no later if it finds a worker."""
+        next_ns = self.cadence.deadline_ns(observation + 1) + self.step_ns
+        first_tick = self.cadence.tick_from
+        return first_tick(now_ns + self.typical_ns) >= first_tick(next_ns + self.typical_ns)
+
     def freshened(self, observation: int, tick: int, now_ns: int) -> int:
         """The observation to serve in place of ``observation``, the last in the queue; ``tick`` is the newest."""
         return observation
@@ -81,6 +94,7 @@ class DispatchSchedule(Schedule):
         if self.aligned and self.workers == 1:
             self.stride = 1.0  # nothing to space
         window = self.window
+        self.typical_ns = window.quantile(0.5)
         if len(window) >= 2 * CHANGED:
             self._usual = window.quantile(1 - UNLIKE), window.quantile(UNLIKE)
         if self.hedges and len(window) >= FEWEST:
@@ -160,11 +174,14 @@ class DispatchSchedule(Schedule):
             free -= surplus  # those are to go
         while queue and free > 0:
             observation = queue.popleft()
-            if observation < tick and not queue:
-                if self.aligned:
+            if self.aligned:
+                if now_ns != self.ticked_ns and self.outdone(tick, now_ns):
+                    queue.append(observation)
+                    break
+                if observation < tick:
                     observation, self.next_served = tick, tick + self.stride
-                else:
-                    observation = self.freshened(observation, tick, now_ns)
+            elif observation < tick and not queue:
+                observation = self.freshened(observation, tick, now_ns)
             new = observation == tick and now_ns == self.ticked_ns
             if not new and not self.worthwhile(observation, now_ns):
                 continue

@@ -24,8 +24,9 @@ class TickDispatch(Rule):
     a constant inference time and N ≥ ⌈τ_θ/τ_M⌉ workers, every tick is fresh with delay ⌈τ_θ/τ_M⌉; with independent
     inference times and workers to spare, a share of about ``quantile`` of the ticks is fresh. Where workers are too
     few but answers are chunks with L actions for coming ticks, only every min(L, τ_θ/(N·τ_M))-th observation is served.
-    Where chunks are aligned to their observation, a freed worker takes the newest instead, which covers as many ticks
-    more as it is newer.
+    Where chunks of H are aligned to their observation, a freed worker takes the newest instead, or waits for the next
+    if that will be answered for the same tick. Guarantee: with a constant inference time of d = ⌈τ_θ/τ_M⌉ ≤ H ticks,
+    N ≥ ⌈d/(H − d + 1)⌉ workers make every tick fresh.
 
     ``quantile="auto"`` minimises the predicted regret J_ρ instead, over deadline, hold or release, queueing and
     hedging: see `hocket.core.rules.playout`.
