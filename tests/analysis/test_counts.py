@@ -36,6 +36,8 @@ def test_chunks_that_are_over_before_they_come_are_refused():
         hocket.workers_needed(0.2, 60, chunk_length=11)
     with pytest.raises(ConfigurationError, match="chunk_length=0"):
         hocket.workers_needed(0.2, 60, chunk_length=0)
+    with pytest.raises(ConfigurationError, match=r"alignment='release' is not one of Alignment\.OBSERVATION"):
+        hocket.workers_needed(0.2, 60, chunk_length=16, alignment="release")
 
 
 def test_learners_for_one_update_an_action():

@@ -102,6 +102,13 @@ def test_a_freed_worker_takes_the_newest_observation(rule):
     assert metrics.ticks.fresh.tolist() == 7 * [False] + 33 * [True]
 
 
+def test_observations_that_queued_before_chunks_came_are_not_served_twice():
+    # Two workers, 3.3 ticks: at 3.3 both are free, and observations 2 and 3 have queued.
+    metrics = play(TickDispatch(2), ticks_s(3.3, HZ), 40, hz=HZ, chunk=8, alignment=Alignment.OBSERVATION)
+    observations = metrics.inferences.observation.tolist()
+    assert observations[:2] == [0, 1] and len(set(observations)) == len(observations)
+
+
 def test_more_actions_than_the_horizon_are_refused():
     with pytest.raises(ProtocolError, match="horizon of 2"):
         begun(Unstaggered(1), 2).handle(e.InferenceFinished(9 * MS, 0, length=3))

@@ -10,7 +10,7 @@ from hocket.analysis.forecast import Agent, Forecast
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import ExpectedTime, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.errors import ConfigurationError, check_whole
-from hocket.policies.base import Alignment
+from hocket.policies.base import Alignment, check_alignment
 
 WORTH = 0.01
 """As many workers again as the mean inference time needs must save at least this much regret per tick."""
@@ -139,6 +139,7 @@ def workers_needed(
             workers can act, because d exceeds the H of chunks that are aligned to their observations.
     """
     check_whole("chunk_length", chunk_length, example=1)
+    check_alignment(alignment)
     ticks = _ceiling(_seconds("longest_s", longest_s) * float(exact_hz(hz)))
     if chunk_length == 1 or alignment is Alignment.RELEASE:
         return -(-ticks // chunk_length)

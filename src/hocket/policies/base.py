@@ -41,6 +41,14 @@ class Alignment(Enum):
     """Step 0 is for the tick that the answer is released for, however old its observation is by then."""
 
 
+def check_alignment(alignment: Alignment) -> None:
+    """Refuse what is no alignment, such as its name as text."""
+    if not isinstance(alignment, Alignment):
+        raise ConfigurationError(
+            f"alignment={alignment!r} is not one of {', '.join(map(str, Alignment))}; try hocket.Alignment.OBSERVATION"
+        )
+
+
 @dataclass(frozen=True)
 class Stages:
     """A policy in two stages; calling it runs both in a row. A subclass may have a ``version``, as any policy.
@@ -210,11 +218,7 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
             f"chunk_length={policy.chunk_length} with head_s={head_s} is not supported: a head decides on one tick; "
             "try chunk_length=1 or head_s=0"
         )
-    if not isinstance(policy.alignment, Alignment):
-        raise ConfigurationError(
-            f"alignment={policy.alignment!r} is not one of {', '.join(map(str, Alignment))}; try "
-            "hocket.Alignment.OBSERVATION"
-        )
+    check_alignment(policy.alignment)
     if policy.newest and not head_s:
         raise ConfigurationError("newest=True has no effect on a policy in one stage; try head_s=0.001")
     if policy.delay_told and not policy.newest:

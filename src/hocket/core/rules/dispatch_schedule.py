@@ -175,6 +175,7 @@ class DispatchSchedule(Schedule):
         while queue and free > 0:
             observation = queue.popleft()
             if self.aligned:
+                queue.clear()  # what has queued before this was known
                 if now_ns != self.ticked_ns and self.outdone(tick, now_ns):
                     queue.append(observation)
                     break
