@@ -208,8 +208,8 @@ def test_damaged_checkpoints_are_refused_and_their_pickle_is_not_handed_out(tmp_
     ("change", "message"),
     [
         ({"format": "other"}, "has format 'other'"),
-        ({"format_version": 5}, "version 5 .* this one reads version 4 only; try a newer hocket"),
-        ({"format_version": 1}, "version 1 .* this one reads version 4 only; train anew, or use the version that"),
+        ({"format_version": 6}, "version 6 .* this one reads version 5 only; try a newer hocket"),
+        ({"format_version": 1}, "version 1 .* this one reads version 5 only; train anew, or use the version that"),
         ({"files": {}}, "names no weights.safetensors"),
         ({"belongs_to": None}, "does not say what it belongs to"),
         ({"tick": "soon"}, "cannot be read"),
