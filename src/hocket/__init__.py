@@ -14,10 +14,10 @@ Measuring and planning: measure measure_agent estimate_predictability decompose 
                         learners_needed
 Instruments:            Instrument LivePage
 Errors:                 HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError
-                        CancelledError ProtocolError TraceError CheckpointError DivergenceError NotSolvedError
-                        RunInterrupted
-Packages:               analysis core drivers envs instruments latency learn models policies results spaces testing
-                        theory training
+                        RemoteError CancelledError ProtocolError TraceError CheckpointError DivergenceError
+                        NotSolvedError RunInterrupted
+Packages:               analysis core drivers envs instruments latency learn models policies remote results spaces
+                        testing theory training
 """
 
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hocket import learn as learn
     from hocket import models as models
     from hocket import policies as policies
+    from hocket import remote as remote
     from hocket import results as results
     from hocket import spaces as spaces
     from hocket import testing as testing
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     from hocket.errors import NotSolvedError as NotSolvedError
     from hocket.errors import PolicyError as PolicyError
     from hocket.errors import ProtocolError as ProtocolError
+    from hocket.errors import RemoteError as RemoteError
     from hocket.errors import TraceError as TraceError
     from hocket.hooks.instrument import Instrument as Instrument
     from hocket.instruments.live.live_page import LivePage as LivePage

@@ -1,0 +1,25 @@
+"""Policies behind a network: factories whose workers ask servers, and a server of policies.
+
+Needs the extra ``hocket[remote]``.
+"""
+
+from typing import TYPE_CHECKING
+
+from hocket.public import exports
+
+if TYPE_CHECKING:
+    from hocket.errors import AccessError as AccessError
+    from hocket.errors import RemoteError as RemoteError
+    from hocket.errors import RemotePolicyError as RemotePolicyError
+    from hocket.errors import ReplyTimeoutError as ReplyTimeoutError
+    from hocket.errors import UnreachableError as UnreachableError
+    from hocket.errors import WireError as WireError
+    from hocket.remote.policy import HTTPPolicy as HTTPPolicy
+    from hocket.remote.policy import RemotePolicy as RemotePolicy
+    from hocket.remote.policy import WebSocketPolicy as WebSocketPolicy
+    from hocket.remote.server import PolicyServer as PolicyServer
+    from hocket.remote.wire_format import Json as Json
+    from hocket.remote.wire_format import Msgpack as Msgpack
+    from hocket.remote.wire_format import WireFormat as WireFormat
+else:
+    __all__, __getattr__, __dir__ = exports(__name__)
