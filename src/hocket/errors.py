@@ -46,26 +46,6 @@ class RemoteError(HocketError):
     """A policy behind a network gave no usable answer."""
 
 
-class UnreachableError(RemoteError):
-    """A server could not be connected to, or closed the connection."""
-
-
-class AccessError(RemoteError):
-    """A server refused the token."""
-
-
-class ReplyTimeoutError(RemoteError):
-    """A server was silent for longer than its client waits."""
-
-
-class WireError(RemoteError):
-    """A message that is not of the protocol, of another version of it, or too large."""
-
-
-class RemotePolicyError(RemoteError):
-    """A policy raised on its server; the message carries its traceback there."""
-
-
 class CancelledError(HocketError):
     """The inference that a policy computes was cancelled; the worker that runs it takes this in."""
 

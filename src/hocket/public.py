@@ -265,7 +265,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.remote.server": "PolicyServer",
         },
         "Errors": {
-            "hocket.errors": ("RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError"),
+            "hocket.errors": "RemoteError",
+            "hocket.remote.errors": "UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError",
         },
     },
     "hocket.results": {

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from hocket.public import exports
 
 if TYPE_CHECKING:
-    from hocket.errors import AccessError as AccessError
     from hocket.errors import RemoteError as RemoteError
-    from hocket.errors import RemotePolicyError as RemotePolicyError
-    from hocket.errors import ReplyTimeoutError as ReplyTimeoutError
-    from hocket.errors import UnreachableError as UnreachableError
-    from hocket.errors import WireError as WireError
+    from hocket.remote.errors import AccessError as AccessError
+    from hocket.remote.errors import RemotePolicyError as RemotePolicyError
+    from hocket.remote.errors import ReplyTimeoutError as ReplyTimeoutError
+    from hocket.remote.errors import UnreachableError as UnreachableError
+    from hocket.remote.errors import WireError as WireError
     from hocket.remote.policy import HTTPPolicy as HTTPPolicy
     from hocket.remote.policy import RemotePolicy as RemotePolicy
     from hocket.remote.policy import WebSocketPolicy as WebSocketPolicy

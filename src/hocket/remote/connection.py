@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from hocket.errors import AccessError, ReplyTimeoutError, UnreachableError, WireError
 from hocket.remote.channel import Channel
+from hocket.remote.errors import AccessError, ReplyTimeoutError, UnreachableError, WireError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

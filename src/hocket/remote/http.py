@@ -8,9 +8,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import h11
 
-from hocket.errors import ConfigurationError, RemotePolicyError, WireError
+from hocket.errors import ConfigurationError
 from hocket.remote.channel import Channel
 from hocket.remote.connection import Connection, Terms, lost, named_errors, refused, too_large
+from hocket.remote.errors import RemotePolicyError, WireError
 from hocket.remote.wire_format import WireFormat
 
 PORTS = {"http": 80, "https": 443}

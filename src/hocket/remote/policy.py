@@ -12,18 +12,11 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from time import monotonic
 from typing import Any, Self
 
-from hocket.errors import (
-    ConfigurationError,
-    RemoteError,
-    RemotePolicyError,
-    ReplyTimeoutError,
-    UnreachableError,
-    WireError,
-    check_whole,
-)
+from hocket.errors import ConfigurationError, RemoteError, check_whole
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.remote.connection import Connection, Terms
+from hocket.remote.errors import RemotePolicyError, ReplyTimeoutError, UnreachableError, WireError
 from hocket.remote.http import HTTPConnection, checked_url
 from hocket.remote.servers import Servers
 from hocket.remote.websocket import WebSocketConnection, checked_uri
@@ -70,16 +63,17 @@ class RemotePolicy(PolicyFactory):
     timeout_s: float = 5.0
     connect_s: float = 1.0
     most_bytes: int = MOST_BYTES
-    known_servers: Servers = field(init=False, repr=False, compare=False)
+    _pool: Servers = field(init=False, repr=False, compare=False)
     """What the workers of a process know of the servers."""
     waits = True
 
     def __post_init__(self) -> None:
-        addresses = (self.servers,) if isinstance(self.servers, str) else tuple(self.servers)
+        several = isinstance(self.servers, Sequence) and not isinstance(self.servers, str)
+        addresses = tuple(self.servers) if several else (self.servers,)
         if not addresses or len(set(addresses)) < len(addresses):
             raise ConfigurationError(f"servers={self.servers!r} must be one address, or several that differ")
         for address in addresses:
-            self.check_address(address)
+            self._check_address(address)
         if self.token is not None and not (self.token and self.token.isascii() and self.token.isprintable()):
             raise ConfigurationError("token=... must be a text of printable ASCII characters; try token=None for none")
         check_whole("chunk_length", self.chunk_length, example=50)
@@ -89,22 +83,22 @@ class RemotePolicy(PolicyFactory):
             if not (isinstance(value := getattr(self, name), int | float) and value > 0):
                 raise ConfigurationError(f"{name}={value!r} must be greater than 0 seconds; try 1.0")
         object.__setattr__(self, "servers", addresses)
-        object.__setattr__(self, "known_servers", Servers(addresses))
+        object.__setattr__(self, "_pool", Servers(addresses))
 
     @staticmethod
     @abstractmethod
-    def check_address(address: str) -> None:
+    def _check_address(address: str) -> None:
         """Refuse an address that is none of such a server."""
 
     @abstractmethod
-    def connection(self, address: str, until_s: float) -> Connection:
+    def _connection_to(self, address: str, until_s: float) -> Connection:
         """A connection to the server at ``address``.
 
         Raises:
             RemoteError: if there is none by ``until_s``.
         """
 
-    def build(self) -> RemoteWorker:
+    def build(self) -> Policy:
         """Connect to a server.
 
         Raises:
@@ -119,7 +113,7 @@ class RemotePolicy(PolicyFactory):
             policy.actions(example, WARM_UP_S)
 
     @property
-    def terms(self) -> Terms:
+    def _terms(self) -> Terms:
         """What a connection needs to know."""
         return Terms(token=self.token, most_bytes=self.most_bytes)
 
@@ -132,11 +126,11 @@ class WebSocketPolicy(RemotePolicy):
     """
 
     @staticmethod
-    def check_address(address: str) -> None:
+    def _check_address(address: str) -> None:
         checked_uri(address)
 
-    def connection(self, address: str, until_s: float) -> WebSocketConnection:
-        return WebSocketConnection.to(address, self.terms, until_s)
+    def _connection_to(self, address: str, until_s: float) -> WebSocketConnection:
+        return WebSocketConnection.to(address, self._terms, until_s)
 
     @classmethod
     def of_server(cls, servers: str | Sequence[str], **options: Any) -> Self:
@@ -146,7 +140,7 @@ class WebSocketPolicy(RemotePolicy):
             RemoteError: if no server answers.
         """
         asking = cls(servers, **options)
-        metadata = asking.build().metadata
+        metadata = RemoteWorker(asking).metadata
         told = {name: metadata[name] for name in ("chunk_length", "pending") if name in metadata}
         return replace(asking, **told)
 
@@ -165,11 +159,11 @@ class HTTPPolicy(RemotePolicy):
     wire_format: WireFormat = field(default_factory=Json)
 
     @staticmethod
-    def check_address(address: str) -> None:
+    def _check_address(address: str) -> None:
         checked_url(address)
 
-    def connection(self, address: str, until_s: float) -> HTTPConnection:
-        return HTTPConnection.to(address, self.terms, self.wire_format, until_s)
+    def _connection_to(self, address: str, until_s: float) -> HTTPConnection:
+        return HTTPConnection.to(address, self._terms, self.wire_format, until_s)
 
 
 class RemoteWorker:
@@ -181,7 +175,7 @@ class RemoteWorker:
 
     def __init__(self, policy: RemotePolicy) -> None:
         self._policy = policy
-        self._servers = policy.known_servers
+        self._servers = policy._pool
         self._connection: Connection | None = None
         if self._connect(monotonic() + policy.timeout_s) is None:
             raise self._servers.failure()
@@ -264,7 +258,7 @@ class RemoteWorker:
     def _open(self, address: str, until_s: float) -> Connection | None:
         """A connection to the server that was taken; None if that is not possible."""
         try:
-            return self._policy.connection(address, min(until_s, monotonic() + self._policy.connect_s))
+            return self._policy._connection_to(address, min(until_s, monotonic() + self._policy.connect_s))
         except RemoteError as error:
             self._servers.leave(address, error)
             return None

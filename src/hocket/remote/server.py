@@ -197,6 +197,8 @@ class PolicyServer:
         try:
             await connection.send(FORMAT.pack(about))
             async for message in connection:
+                if self._stop.is_set():
+                    break  # no worker is left
                 job = Job(message, asyncio.get_running_loop())
                 self._waiting.add(job)
                 self._jobs.put(job)

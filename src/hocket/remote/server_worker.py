@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from hocket.errors import WireError
 from hocket.policies.base import Policy, PolicyFactory, built
 from hocket.policies.cancellation import stop_if_cancelled, watch
+from hocket.remote.errors import WireError
 from hocket.remote.policy import ACTIONS, OBSERVATION, PENDING
 from hocket.remote.websocket import FORMAT
 

@@ -7,7 +7,8 @@ from threading import Lock
 from time import monotonic
 from typing import Any
 
-from hocket.errors import RemoteError, UnreachableError
+from hocket.errors import RemoteError
+from hocket.remote.errors import UnreachableError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 """The pause after a failure doubles from the first to the longest, while other servers answer."""

@@ -17,9 +17,10 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import CONNECTING, OPEN
 from websockets.uri import WebSocketURI, parse_uri
 
-from hocket.errors import ConfigurationError, RemotePolicyError, WireError
+from hocket.errors import ConfigurationError
 from hocket.remote.channel import Channel
 from hocket.remote.connection import Connection, Terms, lost, named_errors, refused, too_large
+from hocket.remote.errors import RemotePolicyError, WireError
 from hocket.remote.wire_format import Msgpack
 
 VERSION_KEY, VERSION = "hocket_protocol", 1
@@ -121,7 +122,7 @@ class WebSocketConnection(Connection):
         """The value of the next message.
 
         Raises:
-            RemotePolicyError: if it is a text.
+            RemoteError: if it is a text, the traceback of the policy.
         """
         parts: list[Any] = []
         kind = Opcode.BINARY

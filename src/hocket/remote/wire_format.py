@@ -16,12 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.errors import MissingExtraError, WireError
+from hocket.errors import MissingExtraError
 
 if missing := [name for name in ("msgpack", "websockets", "h11") if find_spec(name) is None]:
     raise MissingExtraError(f"A policy behind a network ({', '.join(missing)})", "remote")
 
 import msgpack
+
+from hocket.remote.errors import WireError
 
 KINDS = "biufcSU"
 """Kinds of NumPy's dtypes that travel: bools, integers, floats, complex numbers, bytes and texts."""
@@ -39,7 +41,7 @@ class WireFormat(ABC):
         """``value`` as bytes.
 
         Raises:
-            WireError: if it holds something that does not travel.
+            RemoteError: if it holds something that does not travel.
         """
 
     @abstractmethod
@@ -47,7 +49,7 @@ class WireFormat(ABC):
         """The value of ``data``. Its arrays may be read-only.
 
         Raises:
-            WireError: if ``data`` is of another format.
+            RemoteError: if ``data`` is of another format.
         """
 
 
