@@ -3,10 +3,10 @@ from contextlib import ExitStack
 from threading import Thread
 
 import pytest
+from access import TOKEN
 
 from hocket.remote import Msgpack, PolicyServer, WebSocketPolicy
 
-TOKEN = "the token of tests"
 NO_METADATA = Msgpack().pack({})
 
 

@@ -1,14 +1,21 @@
 """Each way in which a server fails has an error with a name, and leaves a worker that can ask again."""
 
 import socket
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Event, Thread
+from threading import enumerate as enumerate_threads
 from time import monotonic
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from access import TOKEN
+from websockets.sync.client import connect
 
-from conftest import TOKEN
 from hocket.errors import ConfigurationError, HocketError, PolicyError, RemoteError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
+from hocket.policies.cancellation import cancelled
 from hocket.remote import (
     AccessError,
     Msgpack,
@@ -65,9 +72,6 @@ def test_another_protocol(scripted, asking):
 
 
 def test_a_server_of_something_else(asking):
-    from http.server import BaseHTTPRequestHandler, HTTPServer
-    from threading import Thread
-
     class Quiet(BaseHTTPRequestHandler):
         def log_message(self, *args):
             pass
@@ -163,8 +167,6 @@ def test_a_server_that_is_killed_while_it_computes(scripted, asking):
 
 
 def test_a_connection_that_was_closed_between_requests_costs_no_inference(scripted, asking):
-    from threading import Event
-
     answered, closed = [], Event()
 
     def script(connection):
@@ -221,15 +223,11 @@ def test_a_token_is_made_unless_given():
 
 
 def test_its_health_is_told_without_the_token(served):
-    from urllib.request import urlopen
-
     with urlopen(served(len).url.replace("ws:", "http:") + "/healthz") as response:
         assert response.read() == b"OK\n"
 
 
 def test_texts_and_lists_are_no_requests(served):
-    from websockets.sync.client import connect
-
     server = served(len)
     with connect(server.url, additional_headers={"Authorization": f"Bearer {TOKEN}"}) as connection:
         connection.recv()
@@ -239,12 +237,30 @@ def test_texts_and_lists_are_no_requests(served):
         assert connection.recv().startswith("WireError: a request is list; it must be a map")
 
 
+def test_requests_that_come_while_it_closes_do_not_hold_it_up(served):
+    server = served(lambda observation: 1)
+    asks = [WebSocketPolicy(server.url, token=TOKEN).build() for _ in range(3)]
+    running = [Thread(target=ask_until_it_fails, args=(ask,)) for ask in asks]
+    for thread in running:
+        thread.start()
+    server.close()
+    for thread in running:
+        thread.join(5)
+    assert not any(thread.is_alive() for thread in [*running, *server_threads()])
+
+
+def ask_until_it_fails(ask):
+    with suppress(RemoteError):
+        while True:
+            ask(OBSERVATION)
+
+
+def server_threads():
+    return [thread for thread in enumerate_threads() if thread.name.startswith("hocket-server")]
+
+
 def test_a_client_that_vanishes_leaves_no_work_behind(served):
     """Its inference is cancelled, and the only worker answers others."""
-    from threading import Event
-
-    from hocket.policies.cancellation import cancelled
-
     begun, ended = Event(), Event()
 
     def policy(observation):

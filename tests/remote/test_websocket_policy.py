@@ -8,9 +8,9 @@ from time import monotonic
 import cloudpickle
 import numpy as np
 import pytest
+from access import TOKEN
 
 import hocket
-from conftest import TOKEN
 from hocket.envs.null import NullEnv
 from hocket.errors import CancelledError, ConfigurationError
 from hocket.policies.cancellation import cancelled, watch

@@ -14,8 +14,9 @@ import hocket
 from hocket.core import events as e
 from hocket.drivers.executors import processes
 from hocket.drivers.executors.base import WorkerJob
-from hocket.errors import ConfigurationError
+from hocket.errors import CancelledError, ConfigurationError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
+from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.spaces.codec import ActionCodec
 from hocket.testing import check_executor
 
@@ -89,6 +90,30 @@ def test_no_report_is_lost_between_two_threads(kind):
         servant.join()
         executor.close()
     assert sorted(got) == list(range(400))
+
+
+@realtime
+@pytest.mark.parametrize("ends", ["closed", "hung"])
+def test_a_thread_whose_policy_looks_does_not_outlive_its_worker(ends):
+    """Such as one that waits for a server."""
+    stopped = threading.Event()
+
+    def policy(observation):
+        try:
+            sleep_until_cancelled(60.0)
+        except CancelledError:
+            stopped.set()
+        return 1
+
+    executor = hocket.Threads(hang_s=0.05 if ends == "hung" else 30.0).executor(job(policy, workers=1), None)
+    executor.launch()
+    executor.start(0, 0, (np.zeros(2, np.int64),), 0)
+    if ends == "hung":
+        assert isinstance(gather(executor, 1)[0].event, e.WorkerLost)
+    else:
+        executor.close()
+    assert stopped.wait(20)
+    executor.close()
 
 
 @both
