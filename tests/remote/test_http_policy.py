@@ -52,6 +52,7 @@ def answering():
     def start(answer):
         server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
         server.answer, server.requests, server.connections = answer, [], 0
+        server.handle_error = lambda request, address: None  # of clients that are gone
         server.address = f"http://127.0.0.1:{server.server_port}/act?robot=1"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

@@ -6,7 +6,6 @@ woken for an answer.
 
 from __future__ import annotations
 
-import select
 import socket
 import ssl
 from time import monotonic
@@ -29,8 +28,6 @@ class Channel:
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._poll = select.poll()
-        self._poll.register(connected, select.POLLIN)
 
     @classmethod
     def to(cls, host: str, port: int, *, secure: bool, until_s: float) -> Self:
@@ -86,11 +83,17 @@ class Channel:
             raise TimeoutError
         self._socket.settimeout(min(left_s, LOOK_S))
 
-    @property
-    def readable(self) -> bool:
-        """True if `receive` would not wait: there are bytes, or the stream has ended."""
-        pending = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
-        return pending or bool(self._poll.poll(0))
+    def receive_arrived(self) -> bytes | None:
+        """The bytes that have arrived, without waiting; None if there are none, no bytes at the end of the stream.
+
+        Raises:
+            OSError: if the connection is lost.
+        """
+        self._socket.setblocking(False)
+        try:
+            return self._socket.recv(PART_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
 
     def close(self) -> None:
         """Close it at once, whatever the other end does."""

@@ -69,7 +69,7 @@ class RemotePolicy(PolicyFactory):
 
     def __post_init__(self) -> None:
         several = isinstance(self.servers, Sequence) and not isinstance(self.servers, str)
-        addresses = tuple(self.servers) if several else (self.servers,)
+        addresses: tuple[Any, ...] = tuple(self.servers) if several else (self.servers,)
         if not addresses or len(set(addresses)) < len(addresses):
             raise ConfigurationError(f"servers={self.servers!r} must be one address, or several that differ")
         for address in addresses:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from threading import Lock
+from threading import RLock
 from time import monotonic
 from typing import Any
 
@@ -38,7 +38,7 @@ class Servers:
     def __init__(self, addresses: tuple[str, ...]) -> None:
         self._addresses = addresses
         self._states = {address: _State() for address in addresses}
-        self._lock = Lock()
+        self._lock = RLock()  # a worker that is collected leaves its server, in any thread, perhaps inside the lock
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Servers, (self._addresses,)

@@ -26,6 +26,8 @@ from hocket.remote.wire_format import Msgpack
 VERSION_KEY, VERSION = "hocket_protocol", 1
 """The version of what hocket's server adds to openpi's protocol, in the metadata."""
 FORMAT = Msgpack()
+PONG_S = 1.0
+"""The time to send an answer to a ping."""
 
 
 def checked_uri(address: str) -> WebSocketURI:
@@ -114,8 +116,8 @@ class WebSocketConnection(Connection):
 
     def is_alive(self) -> bool:
         with named_errors(self.address):
-            while self._protocol.state is OPEN and self.channel.readable:
-                self._receive(monotonic() + 1.0)
+            while self._protocol.state is OPEN and (data := self.channel.receive_arrived()) is not None:
+                self._take(data, monotonic() + PONG_S)
         return self._protocol.state is OPEN
 
     def _message(self, until_s: float) -> Any:
@@ -157,8 +159,11 @@ class WebSocketConnection(Connection):
         raise lost(self.address, str(closed or protocol.parser_exc))
 
     def _receive(self, until_s: float) -> None:
-        """Wait for some bytes, and answer what the protocol answers by itself, such as pings."""
-        data = self.channel.receive(until_s)
+        """Wait for some bytes."""
+        self._take(self.channel.receive(until_s), until_s)
+
+    def _take(self, data: bytes, until_s: float) -> None:
+        """Take in bytes, and answer what the protocol answers by itself, such as pings."""
         if data:
             self._protocol.receive_data(data)
         else:
