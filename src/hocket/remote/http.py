@@ -27,7 +27,7 @@ def checked_url(address: str) -> SplitResult:
     """
     try:
         parts = urlsplit(address)
-        if parts.scheme not in PORTS or not parts.hostname or parts.port == 0 or not address.isascii():
+        if parts.scheme not in PORTS or not parts.hostname or parts.port == 0 or not address.isascii() or " " in address:
             raise ValueError("a URL of http or https has a host")
     except (ValueError, AttributeError) as error:
         raise ConfigurationError(

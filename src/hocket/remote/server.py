@@ -100,21 +100,21 @@ class PolicyServer:
             PolicyError: if a worker cannot build its policy, with its traceback.
             ConfigurationError: if the port or the address is not available.
         """
-        listening = self._listen()
+        bound = self._bound()
         try:
             for worker in self._workers:
                 worker.thread.start()
             for worker in self._workers:
                 if (failure := worker.built.get()) is not None:
                     raise PolicyError(f"a worker could not build its policy:\n{failure}")
-            self._port = listening.getsockname()[1]
+            self._port = bound.getsockname()[1]
             ready: SimpleQueue[BaseException | None] = SimpleQueue()
-            self._thread = Thread(target=self._run, args=(listening, ready), name="hocket-server", daemon=True)
+            self._thread = Thread(target=self._run, args=(bound, ready), name="hocket-server", daemon=True)
             self._thread.start()
             if (error := ready.get()) is not None:
                 raise error
         except BaseException:
-            listening.close()
+            bound.close()
             self.close()
             raise
 
@@ -136,30 +136,33 @@ class PolicyServer:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _listen(self) -> socket.socket:
+    def _bound(self) -> socket.socket:
+        """A socket at the address, which refuses connections until the policies are built."""
+        bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         try:
-            return socket.create_server(
-                (self._host, self._port), family=socket.AF_INET6 if ":" in self._host else socket.AF_INET
-            )
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind((self._host, self._port))
         except OSError as error:
+            bound.close()
             raise ConfigurationError(
                 f"port {self._port} on {self._host} is not available ({error.strerror or error}); try another, or "
                 "port=0 for any that is free"
             ) from error
+        return bound
 
     # -- the thread of the connections -----------------------------------------------------------------------
 
-    def _run(self, listening: socket.socket, ready: SimpleQueue[BaseException | None]) -> None:
+    def _run(self, bound: socket.socket, ready: SimpleQueue[BaseException | None]) -> None:
         try:
-            asyncio.run(self._serve(listening, ready))
+            asyncio.run(self._serve(bound, ready))
         except BaseException as error:
             ready.put(error)
 
-    async def _serve(self, listening: socket.socket, ready: SimpleQueue[BaseException | None]) -> None:
+    async def _serve(self, bound: socket.socket, ready: SimpleQueue[BaseException | None]) -> None:
         self._loop = asyncio.get_running_loop()
         async with serve(
             self._converse,
-            sock=listening,
+            sock=bound,
             compression=None,
             max_size=self._most_bytes,
             max_queue=2,
