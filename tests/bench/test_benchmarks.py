@@ -5,6 +5,7 @@ import pytest
 
 import hocket
 from hocket.bench import rules
+from hocket.bench.adaptation import SlowerPolicy, recovery_tick
 from hocket.bench.jitter import SleepingPolicy, bench_jitter
 from hocket.bench.overhead import bench_overhead
 from hocket.bench.rules import (
@@ -153,3 +154,25 @@ def test_virtual():
     figures = bench_virtual(workers=4, ticks=500)
     assert list(figures) == ["workers", "ticks_per_s"]
     assert figures["workers"] == 4 and figures["ticks_per_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fresh", "tick"),
+    [
+        ([1] * 12, 0),
+        ([1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1], 4),
+        ([1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1, 1], 7),
+        ([1, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1], None),
+        ([0] * 12, None),
+    ],
+)
+def test_coverage_has_recovered_when_two_windows_are_high(fresh, tick):
+    assert recovery_tick(np.array(fresh, bool), 2) == tick
+
+
+def test_inferences_become_slower_at_a_tick(monkeypatch):
+    waits = []
+    monkeypatch.setattr("hocket.bench.adaptation.sleep_until_cancelled", waits.append)
+    for tick in (0, 599, 600, 900):
+        SlowerPolicy(600)(np.array([tick], np.uint16))
+    assert waits == [0.1, 0.1, 0.3, 0.3]

@@ -11,8 +11,8 @@ import pytest
 from command_output import read, refused
 
 import hocket
+from hocket.bench import adaptation, rules
 from hocket.bench import demo as demonstration
-from hocket.bench import rules
 from hocket.core.trace import Trace
 
 CARTPOLE = ("run", "--env", "CartPole-v1", "--seconds", "1")
@@ -45,6 +45,7 @@ main()
         "bench overhead",
         "bench jitter",
         "bench rules",
+        "bench adapt",
         "bench virtual",
         "bench live",
     ],
@@ -284,6 +285,16 @@ def test_bench_jitter(command):
 
 
 @pytest.mark.realtime
+def test_bench_adapt(command, monkeypatch):
+    for name, value in (("FIXED", (1,)), ("WARM_UP_S", 0.5), ("SLOWER_AFTER_S", 0.5)):
+        monkeypatch.setattr(adaptation, name, value)
+    code, out, err = command("bench", "adapt", "--seconds", 0.5, "--json", "x.json")
+    assert (code, err) == (0, "") and "workers=auto" in out
+    keys = ["regret_by_workers", "best_workers", "auto_regret", "auto_minus_best"]
+    assert list(read("x.json")) == [*keys, "coverage_before", "recovery_s", "coverage_after"]
+
+
+@pytest.mark.realtime
 def test_bench_overhead(command):
     code, out, err = command("bench", "overhead", "--count", 20, "--json", "x.json")
     assert (code, err) == (0, "") and "multiprocessing.Queue" in out
@@ -315,6 +326,7 @@ def test_bench_rules(command, monkeypatch):
     [
         "jitter --hz 0", "jitter --hz -1", "jitter --hz nan", "jitter --workers 0", "jitter --latency -0.1",
         "jitter --latency nan", "jitter --seconds 0", "jitter --seconds -1", "overhead --count 0", "rules --seeds 0",
+        "adapt --seconds 0",
         "rules --ticks -5", "virtual --workers 0", "virtual --ticks 0",
     ],
 )  # fmt: skip

@@ -116,6 +116,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_command.overhead,
         bench_command.jitter,
         bench_command.rules,
+        bench_command.adapt,
         bench_command.virtual,
         bench_plan.plan,
         bench_command.replay,

@@ -173,6 +173,36 @@ def rules(
     console.say(f"within {ALLOWED} of the best other: {within} of {len(margins)} cells")
 
 
+def adapt(*, seconds: float = 10.0, json: Path | None = None) -> None:
+    """How TickDispatch chooses workers, and recovers from slow inferences.
+
+    Args:
+        seconds: length of each run, after its warm-up.
+        json: also write the figures to this file.
+    """
+    from hocket.bench.adaptation import HIGH_COVERAGE, HZ, bench_recovery, bench_workers
+
+    positive(seconds=seconds)
+    console.check_writable(json=json)
+    workers = bench_workers(seconds=seconds, tell=console.say)
+    console.say("inferences become slower")
+    recovery = bench_recovery(seconds=seconds)
+    console.write_json(json, workers | recovery)
+    rows = [(f"{number} workers", f"{regret:.4f}") for number, regret in workers["regret_by_workers"].items()]
+    rows += [("workers=auto", f"{workers['auto_regret']:.4f}"), ("− the best", f"{workers['auto_minus_best']:+.4f}")]
+    console.table(f"J 0.99 where an inference computes for 50 ms, at {HZ} Hz (realtime)", ("", "J"), rows)
+    took = "never" if recovery["recovery_s"] is None else f"{recovery['recovery_s']:.2f} s"
+    console.table(
+        f"inferences of 100 ms that take 300 ms at once, at {HZ} Hz (realtime)",
+        ("", ""),
+        [
+            ("coverage before", f"{recovery['coverage_before']:.3f}"),
+            (f"until it is above {HIGH_COVERAGE} again", took),
+            ("coverage from then on", console.number(recovery["coverage_after"], ".3f")),
+        ],
+    )
+
+
 def _bound_columns(regret: float, least: dict[str, float | None]) -> tuple[str, str, str]:
     clairvoyant, workload = least["clairvoyant"], least["workload"]
     ratio = regret / clairvoyant if clairvoyant is not None and clairvoyant > 0 else None

@@ -10,6 +10,8 @@ from hocket.core.window import Window
 
 DEVIATIONS = 1.0
 """Standard deviations of the number of busy workers that are kept as a reserve."""
+UNEVEN = 0.3
+"""The least variance of the number of inferences that end in a tick: those of several workers do not end evenly."""
 
 
 def busy(window: Window, cadence: Cadence) -> float:
@@ -57,18 +59,23 @@ def reserve(window: Window, cadence: Cadence, workers: int) -> int:
     return min(workers, max(1, ceil(0.5 * unrest / slack)))
 
 
-def patience(window: Window, cadence: Cadence, workers: int, predictability: float) -> float:
+def patience(
+    window: Window, cadence: Cadence, workers: int, predictability: float, *, length: int = 1, stride: float = 1.0
+) -> float:
     """The number of ticks that an observation may wait for a worker and still be worth an inference.
 
-    A queue cut off at L ticks loses about c²/(2L) of the observations at critical load, c the `spread`, and delays
-    the rest by about L/2, each tick of which costs 1 − ρ: least at L = c/√(1 − ρ). Under overload a longer queue is
-    only delay. The floor: a start late by part of a tick is worth it only where delay hardly costs.
+    A queue cut off at L observations loses about c²/(2L) of them at critical load, c the `spread`, and delays the rest
+    by about L/2 strides, each tick of which costs 1 − ρ. Where one observation every ``stride`` ticks is served, with
+    ``length`` actions, a lost one leaves 2·stride − length ticks without an action, or at least an idle worker: lost is
+    that number, or 1. The sum is least at a wait of c·√(lost/(1 − ρ)) ticks. Under overload a queue of a few c² over
+    the lack of workers is hardly ever empty, and a longer one is only delay; c² counts as `UNEVEN` at least. The floor:
+    a start late by part of a tick is worth it only where delay hardly costs.
     """
     price = max(1 - predictability, 1e-4)
     load = busy(window, cadence)
     c = spread(window)
-    limit = 1.25 * c / sqrt(price)
-    slack = workers / load - 1
+    limit = 1.25 * c * sqrt(max(1.0, 2 * stride - length) / price)
+    slack = workers * length / load - 1
     if slack < 0:
-        limit = min(limit, 2 * c * c / -slack)
-    return min(max(limit, min(1.0, 0.5 / (load * price))), workers)
+        limit = min(limit, 2 * max(c * c, UNEVEN) * stride / -slack)
+    return min(max(limit, min(1.0, 0.5 / (load * price))), workers * length)

@@ -96,7 +96,9 @@ class LeastRegretSchedule(DispatchSchedule):
             self.reserve = min(self.reserve, 1)
         if len(self.window) >= FEWEST:
             self._span = self.cadence.ticks(self.window.quantile(0.75)) + 2
-            ticks = patience(self.load, self.cadence, self.workers * self.length, self._predictability)
+            ticks = patience(
+                self.load, self.cadence, self.workers, self._predictability, length=self.length, stride=self.stride
+            )
             self._patience_ns = ticks * self.cadence.period_ns
 
     def inference_finished(self, inference: Inference) -> None:
