@@ -86,7 +86,9 @@ class ServerWorker:
         self.built.put(None)
         while (job := self._jobs.get()) is not None:
             self._job = job
-            job.answer(self._reply(policy, job.request))
+            reply = self._reply(policy, job.request)
+            if not self._is_cancelled():  # else the connection closes, and its client asks another server
+                job.answer(reply)
 
     def _is_cancelled(self) -> bool:
         return self._stopping or (self._job is not None and self._job.abandoned)
