@@ -16,6 +16,7 @@ from hocket.remote import (
     Msgpack,
     RemotePolicyError,
     ReplyTimeoutError,
+    UnreachableError,
     WireError,
 )
 
@@ -91,6 +92,7 @@ def test_msgpack(answering):
         (401, AccessError, r"refused the token \(HTTP 401\)"),
         (404, WireError, "answered HTTP 404 where 200 is a reply; try the policy's own path"),
         (500, RemotePolicyError, r"raised \(HTTP 500\):\nits own words"),
+        (503, UnreachableError, r"closed the connection \(HTTP 503\)"),
     ],
 )
 def test_other_statuses(answering, status, kind, message):

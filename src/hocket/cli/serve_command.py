@@ -38,17 +38,14 @@ def serve(
     server = PolicyServer(
         load_policy(policy), host=host, port=port, token=given, workers=workers, most_bytes=most_bytes
     )
-    stop = Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in GROUP_SIGNALS
-        if signal.getsignal(number) != signal.SIG_IGN
-    }
-    try:
-        with server:
+    with server:
+        stop = Event()
+        handled = [number for number in GROUP_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, lambda *_: stop.set()) for number in handled}
+        try:
             console.say(f"{policy} at {server.url}, {workers} at a time; Ctrl-C stops it")
             console.say(f"hocket run --policy {server.url}" + ("" if given else f" --token {server.token}"))
             stop.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -81,7 +81,7 @@ def lost(address: str, reason: str) -> UnreachableError:
 
 def refused(address: str, status: int) -> AccessError:
     """The error of a server that wants another token."""
-    return AccessError(f"{address} refused the token (HTTP {status}); try the one that hocket serve printed, as token=")
+    return AccessError(f"{address} refused the token (HTTP {status}); try the one that hocket serve printed")
 
 
 def too_large(address: str, most_bytes: int) -> WireError:

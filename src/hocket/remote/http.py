@@ -14,6 +14,8 @@ from hocket.remote.connection import Connection, Terms, lost, named_errors, refu
 from hocket.remote.errors import RemotePolicyError, WireError
 from hocket.remote.wire_format import WireFormat
 
+AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""The statuses of a server that is not there, by a proxy that is."""
 PORTS = {"http": 80, "https": 443}
 MOST_TEXT = 4000
 """Characters of a server's complaint that a message shows."""
@@ -27,8 +29,9 @@ def checked_url(address: str) -> SplitResult:
     """
     try:
         parts = urlsplit(address)
-        if parts.scheme not in PORTS or not parts.hostname or parts.port == 0 or not address.isascii() or " " in address:
-            raise ValueError("a URL of http or https has a host")
+        plain = address.isascii() and " " not in address
+        if parts.scheme not in PORTS or not parts.hostname or parts.port == 0 or not plain:
+            raise ValueError("it needs http or https, a host, and no spaces")
     except (ValueError, AttributeError) as error:
         raise ConfigurationError(
             f"{address!r} is not the address of an HTTP server ({error}); try http://127.0.0.1:8000/act"
@@ -85,6 +88,8 @@ class HTTPConnection(Connection):
                 raise WireError(f"{self.address} does not speak HTTP ({error}); try its address and port") from error
         if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             raise refused(self.address, status)
+        if status in AWAY:
+            raise lost(self.address, f"HTTP {status}")
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             text = reply.decode(errors="replace")[:MOST_TEXT]
             raise RemotePolicyError(f"the policy at {self.address} raised (HTTP {status}):\n{text}")

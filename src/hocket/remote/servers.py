@@ -82,12 +82,11 @@ class Servers:
                 state.failures, state.retry_s, state.error = 0, 0.0, None
 
     def pause_s(self) -> float:
-        """The time until some server may be tried: at most `LONGEST_WAIT_S`, which shortens the pauses of all."""
-        now_s = monotonic()
+        """The time until some server may be tried: at most `LONGEST_WAIT_S`, to which it shortens the first pause."""
         with self._lock:
-            for state in self._states.values():
-                state.retry_s = min(state.retry_s, now_s + LONGEST_WAIT_S)
-            return max(0.0, min(state.retry_s for state in self._states.values()) - now_s)
+            first = min(self._states.values(), key=lambda state: state.retry_s)
+            first.retry_s = min(first.retry_s, monotonic() + LONGEST_WAIT_S)
+            return max(0.0, first.retry_s - monotonic())
 
     def failure(self) -> RemoteError:
         """The error to raise where no server can be used."""
