@@ -95,6 +95,14 @@ def test_a_fragmented_reply_is_put_together(scripted, asking):
     assert asking(address)(OBSERVATION).tolist() == OBSERVATION.tolist()
 
 
+def test_pings_are_answered_while_it_waits(scripted, asking):
+    def script(connection):
+        connection.recv()
+        connection.send(Msgpack().pack({"actions": connection.ping().wait(5)}))
+
+    assert asking(scripted(script))(OBSERVATION) is True
+
+
 # -- several at once --------------------------------------------------------------------------------------------
 
 
