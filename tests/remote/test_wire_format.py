@@ -7,8 +7,9 @@ import msgpack
 import numpy as np
 import pytest
 
+import hocket.remote
 from hocket.errors import MissingExtraError
-from hocket.remote import Json, Msgpack, WireError, wire_format
+from hocket.remote import Json, Msgpack, WireError
 
 FORMAT = Msgpack()
 
@@ -73,6 +74,7 @@ def forged(**changes):
         forged(dtype="V8"),
         forged(dtype=7),
         forged(dtype="no dtype"),
+        forged(dtype="U0", data=b"", shape=[1 << 40]),
         forged(shape=[3]),
         forged(shape=[-2]),
         forged(shape=[True, 2]),
@@ -84,7 +86,7 @@ def forged(**changes):
         msgpack.packb({1: 2}),
         b"\x91" * 5000 + b"\xc0",
     ],
-    ids=range(18),
+    ids=range(19),
 )
 def test_forged_messages_are_refused(message):
     with pytest.raises(WireError, match="bytes are not msgpack with arrays"):
@@ -108,7 +110,7 @@ def test_json_refuses_what_it_does_not_have(value):
 def test_without_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"\(msgpack, websockets, h11\) .* pip install 'hocket\[remote\]'"):
-        importlib.reload(wire_format)
+        importlib.reload(hocket.remote)
 
 
 def test_the_bytes_are_openpis():

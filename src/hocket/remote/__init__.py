@@ -3,9 +3,14 @@
 Needs the extra ``hocket[remote]``.
 """
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from hocket.errors import MissingExtraError
 from hocket.public import exports
+
+if missing := [name for name in ("msgpack", "websockets", "h11") if find_spec(name) is None]:
+    raise MissingExtraError(f"A policy behind a network ({', '.join(missing)})", "remote")
 
 if TYPE_CHECKING:
     from hocket.errors import RemoteError as RemoteError

@@ -10,18 +10,11 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from importlib.util import find_spec
 from typing import Any
 
+import msgpack
 import numpy as np
 from numpy.typing import NDArray
-
-from hocket.errors import MissingExtraError
-
-if missing := [name for name in ("msgpack", "websockets", "h11") if find_spec(name) is None]:
-    raise MissingExtraError(f"A policy behind a network ({', '.join(missing)})", "remote")
-
-import msgpack
 
 from hocket.remote.errors import WireError
 
@@ -81,7 +74,7 @@ class Json(WireFormat):
         try:
             return json.dumps(value, default=_as_list, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise WireError(f"{_shown(value)} is not JSON: {error}; try format='msgpack'") from error
+            raise WireError(f"{_shown(value)} is not JSON: {error}; try wire_format=hocket.remote.Msgpack()") from error
 
     def unpack(self, data: bytes | bytearray) -> Any:
         try:
@@ -119,7 +112,7 @@ def _array(data: bytes, dtype: np.dtype[Any], shape: list[int]) -> NDArray[Any]:
 
 def _dtype(name: str) -> np.dtype[Any]:
     dtype = np.dtype(name)
-    if dtype.kind not in KINDS:
+    if dtype.kind not in KINDS or not dtype.itemsize:
         raise ValueError(f"an array has the dtype {dtype}")
     return dtype
 
