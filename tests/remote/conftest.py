@@ -28,10 +28,10 @@ def served():
 
 @pytest.fixture
 def asking():
-    """A worker's policy that asks servers by WebSocket."""
+    """A worker's policy that asks servers by WebSocket, with time enough on a busy machine."""
 
     def ask(*servers, **options):
-        return WebSocketPolicy(servers, **{"token": TOKEN, **options}).build()
+        return WebSocketPolicy(servers, **{"token": TOKEN, "timeout_s": 30, "connect_s": 10, **options}).build()
 
     return ask
 

@@ -147,7 +147,7 @@ def test_a_slow_server_and_a_half_open_connection(scripted, asking):
             connection.send(Msgpack().pack({"actions": 7}))
         connection.recv()
 
-    ask = asking(scripted(script), timeout_s=0.1)
+    ask = asking(scripted(script), timeout_s=0.5)
     with pytest.raises(ReplyTimeoutError, match="did not reply within timeout_s; is its policy slow, or the network"):
         ask(OBSERVATION)
     assert ask(OBSERVATION) == 7
@@ -163,7 +163,7 @@ def test_a_server_that_is_killed_while_it_computes(scripted, asking):
     began_s = monotonic()
     with pytest.raises(UnreachableError, match="closed the connection"):
         ask(OBSERVATION)
-    assert monotonic() - began_s < 4  # far below timeout_s: it does not wait for a dead server
+    assert monotonic() - began_s < 10  # timeout_s is 30: it does not wait for a dead server
 
 
 def test_a_connection_that_was_closed_between_requests_costs_no_inference(scripted, asking):
@@ -272,7 +272,7 @@ def test_a_client_that_vanishes_leaves_no_work_behind(served):
         return 1
 
     server = served(policy)
-    vanishing = WebSocketPolicy(server.url, token=TOKEN, timeout_s=0.05).build()
+    vanishing = WebSocketPolicy(server.url, token=TOKEN, timeout_s=0.5).build()
     with pytest.raises(ReplyTimeoutError):
         vanishing(np.ones(1))
     assert begun.is_set() and ended.wait(5)

@@ -309,9 +309,9 @@ def test_a_run_survives_its_server_and_counts_what_fails(served):
         policy,
         hocket.TickDispatch(2),
         hocket.Realtime(hz=50, priority=0, failures=hocket.FailureLimits(outage_s=60)),
-        ticks=130,
+        ticks=180,
         until=until,
     )
-    assert len(ticks) == 130 and result.metrics().outcomes["failed"] >= 1
+    assert len(ticks) == 180 and result.metrics().outcomes["failed"] >= 1
     assert any("cannot be reached" in error for error in result.record.errors)
-    assert result.metrics(after_tick=100).coverage > 0  # it acts again
+    assert result.metrics(after_tick=110).coverage > 0  # it acts again
