@@ -3,28 +3,38 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Lint beside the tests of `check`, and beside the docs.
+MAKEFLAGS += --jobs=2
 
-.PHONY: demo check test trainings lint docs roms clean
+.PHONY: demo check quick test trainings lint docs roms clean
 
 demo: $(READY)
 	$(BIN)/hocket demo
 
+# Empty is unset: the processes that tests start would compile all modules anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Tests in parallel; a worker that runs out of tests takes some of another.
 PARALLEL := --numprocesses auto --dist worksteal
 
-check: lint
+check: lint quick
+
+quick: $(READY)
 	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow and not training'
+
+# The files that may have realtime tests.
+REALTIME := $(sort $(shell grep -rl --include 'test_*.py' realtime tests))
 
 # Realtime tests mostly wait, so three run at once, except those that compare times. All run even if some have failed.
 test: lint docs
 	@parallel=0; realtime=0; alone=0; \
 	$(BIN)/pytest $(PARALLEL) --durations=10 -m 'not realtime and not training' || parallel=$$?; \
-	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations=10 -m 'realtime and not alone' || realtime=$$?; \
-	$(BIN)/pytest --durations=10 -m 'realtime and alone' || alone=$$?; \
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations=10 -m 'realtime and not alone' $(REALTIME) || realtime=$$?; \
+	$(BIN)/pytest --durations=10 -m 'realtime and alone' $(REALTIME) || alone=$$?; \
 	echo "exit codes of pytest: not realtime $$parallel, realtime $$realtime, alone $$alone"; \
 	test $$parallel -eq 0 -a $$realtime -eq 0 -a $$alone -eq 0
 
-# Documented trainings reach the documented returns: some minutes.
+# Documented trainings reach the documented returns, and published experiments can be repeated: some minutes.
 trainings: $(READY)
 	$(BIN)/pytest $(PARALLEL) -m training
 

@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from equal_priorities import keep_priorities
 from hypothesis import HealthCheck, settings
 from leftover_processes import alive, eventually, named_memory, processes_of_ours
 
@@ -25,14 +26,20 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 # Tests that need more or fewer examples than others multiply or divide `settings().max_examples`.
 _ANY_SPEED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("dev", max_examples=20, **_ANY_SPEED)
-settings.register_profile("ci", max_examples=100, print_blob=True, **_ANY_SPEED)
+settings.register_profile("ci", max_examples=50, print_blob=True, **_ANY_SPEED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _fork_server(request):
-    """The fork server of the realtime tests has imported all slow modules before the first test."""
-    if any(item.get_closest_marker("realtime") for item in request.session.items):
+    """The fork server of the realtime tests has imported all slow modules before the first test.
+
+    Unless all these tests run alone, child processes keep their priority.
+    """
+    realtime = [item for item in request.session.items if item.get_closest_marker("realtime")]
+    if not all(item.get_closest_marker("alone") for item in realtime):
+        keep_priorities()
+    if realtime:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
             [

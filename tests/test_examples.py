@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
-SHORT = {"with_stable_baselines3": ["--steps", "200"]}
+SHORT = {"with_stable_baselines3": ["--steps", "200", "--delay", "4"], "dqn_by_hand": ["--ticks", "400"]}
 """Arguments of each example that make it take a few seconds."""
-SAYS = {"with_stable_baselines3": "mean return"}
+SAYS = {"with_stable_baselines3": "mean return", "dqn_by_hand": "delay 4 ticks, coverage"}
 """The pattern of its output."""
 
 
@@ -17,10 +17,8 @@ def test_there_are_examples():
     assert EXAMPLES
 
 
-@pytest.mark.realtime
-@pytest.mark.parametrize(
-    "example", [path for path in EXAMPLES if path.stem not in ("own_loop", "dqn_by_hand")], ids=lambda path: path.stem
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("example", [path for path in EXAMPLES if path.stem != "own_loop"], ids=lambda path: path.stem)
 def test_it_runs(example):
     done = subprocess.run(
         [sys.executable, str(example), *SHORT.get(example.stem, [])], capture_output=True, text=True, timeout=60
@@ -47,7 +45,7 @@ def test_a_loop_that_one_owns_holds():
     assert float(words[words.index("act") + 2]) < 5_000  # the policy takes 70,000 µs
 
 
-@pytest.mark.slow
+@pytest.mark.training
 def test_dqn_by_hand_learns_under_delay():
     """In virtual time, so the same on every run of one machine; a policy that only falls makes 9."""
     path = next(path for path in EXAMPLES if path.stem == "dqn_by_hand")

@@ -93,17 +93,21 @@ def exists(module):
 MODULES = dict((name, path) for path, name in modules())
 
 
+def modules_of(room):
+    return [name for name in MODULES if room_of(name) == room]
+
+
 def test_every_module_has_a_room():
     assert {room_of(name) for name in MODULES} == {*ROOMS, "hocket"}
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) != "hocket"])
-def test_imports_go_down(name):
-    own = room_of(name)
-    allowed = BELOW[own] | {own} | ({"hocket"} if own in PROGRAMS else set())
-    for imported in imports(MODULES[name]):
-        if imported.split(".")[0] == "hocket":
-            assert room_of(imported) in allowed, f"{name} ({own}) imports {imported} ({room_of(imported)})"
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_go_down(room):
+    allowed = BELOW[room] | {room} | ({"hocket"} if room in PROGRAMS else set())
+    for name in modules_of(room):
+        for imported in imports(MODULES[name]):
+            if imported.split(".")[0] == "hocket":
+                assert room_of(imported) in allowed, f"{name} imports {imported}"
 
 
 def test_no_two_modules_import_each_other():
@@ -173,9 +177,10 @@ def foreign_private_names(source):
                 yield node.lineno, ast.unparse(node)
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_private_names_stay_in_their_file(name):
-    assert list(foreign_private_names(MODULES[name].read_text())) == []
+@pytest.mark.parametrize("room", [*ROOMS, "hocket"])
+def test_private_names_stay_in_their_file(room):
+    for name in modules_of(room):
+        assert list(foreign_private_names(MODULES[name].read_text())) == [], name
 
 
 @pytest.mark.parametrize(
@@ -192,6 +197,15 @@ def test_private_names_stay_in_their_file(name):
 )
 def test_foreign_private_names_are_found(source, found):
     assert list(foreign_private_names(source)) == found
+
+
+def test_no_two_classes_share_a_public_name():
+    found = {}
+    for name, path in MODULES.items():
+        for node in nodes(path):
+            if isinstance(node, ast.ClassDef) and not is_private(node.name):
+                found.setdefault(node.name, []).append(name)
+    assert {name: modules for name, modules in found.items() if len(modules) > 1} == {}
 
 
 def test_one_module_defines_the_nanoseconds_of_a_second():
@@ -218,12 +232,12 @@ def test_files_are_named_by_nouns():
     assert {name for name in MODULES if name.rpartition(".")[2] in VERBS} <= NOUNS_HERE
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if room_of(name) == "core"])
-def test_the_core_knows_no_clock_no_chance_and_no_arrays(name):
-    for imported in imports(MODULES[name]):
-        top = imported.split(".")[0]
-        assert top == "hocket" or top in sys.stdlib_module_names, f"{name} imports {imported}"
-        assert top not in FOREIGN_TO_THE_CORE, f"{name} imports {imported}"
+def test_the_core_knows_no_clock_no_chance_and_no_arrays():
+    for name in modules_of("core"):
+        for imported in imports(MODULES[name]):
+            top = imported.split(".")[0]
+            assert top == "hocket" or top in sys.stdlib_module_names, f"{name} imports {imported}"
+            assert top not in FOREIGN_TO_THE_CORE, f"{name} imports {imported}"
 
 
 def test_importing_hocket_imports_nothing_optional():

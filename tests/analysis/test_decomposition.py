@@ -242,8 +242,14 @@ def own_reward(env, policy, episodes):
     return total / episodes
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("CartPole-v1", marks=pytest.mark.slow),
+        pytest.param("MountainCar-v0", marks=pytest.mark.training),
+        pytest.param("FrozenLake-v1", marks=pytest.mark.training),
+    ],
+)
 def test_the_interval_of_an_episode_holds_the_truth_in_93_of_100(name):
     policy, ticks, episodes = WORLDS[name]
     truth = own_reward(world(name), policy, episodes)

@@ -61,6 +61,7 @@ LAWS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [5, 10, 20])
 @pytest.mark.parametrize("law", LAWS, ids=LAWS)
 def test_an_interval_holds_the_truth_in_93_of_100(law, runs):

@@ -38,8 +38,14 @@ def test_files_hold_what_the_law_gives(tmp_path):
     assert 2950 < len(saved.durations_s) < 3000 and saved.started_s[1] == pytest.approx(1 / 60)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["correlated 0.95, wide", "regimes of 5 s", "regimes of 5 s, timed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("correlated 0.95, wide", marks=pytest.mark.slow),
+        pytest.param("regimes of 5 s", marks=pytest.mark.training),
+        pytest.param("regimes of 5 s, timed", marks=pytest.mark.slow),
+    ],
+)
 def test_a_plan_from_a_file_holds_for_its_law(short, name):
     row = compare_file(replace(BY_NAME[name], limit_s=100), ticks=12_000)
     assert row["holds"] and row["ticks"] == 20_000
@@ -49,7 +55,8 @@ def test_a_plan_from_a_file_holds_for_its_law(short, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["half a minute, correlated", "one regime and a half", "in milliseconds", "one time"])
-def test_a_file_that_tells_too_little_is_said_to(short, name):
+def test_a_file_that_tells_too_little_is_said_to(short, name, monkeypatch):
+    monkeypatch.setattr(race, "FINALS", ((4, 2000), (2, 4000)))
     case = replace(BY_NAME[name], limit_s=100, law=None, times_s=BY_NAME[name].times_s or tuple(drawn(BY_NAME[name])))
     row = compare_file(case)
     assert case.caution and row["said"] and row["reasons"] and row["holds"]

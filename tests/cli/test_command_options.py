@@ -11,7 +11,7 @@ from command_output import read, refused
 import hocket
 from hocket.cli import cautions, console
 from hocket.cli.options import run
-from hocket.cli.options.acting import parse_env_args
+from hocket.cli.options.env_args import parse_env_args
 from hocket.cli.options.numbers import BOUNDS
 from hocket.cli.options.typed import completing, options_in
 from hocket.envs.catalog import KnownEnvironment

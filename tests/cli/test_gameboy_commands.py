@@ -24,7 +24,7 @@ pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=Im
 from cartridge import HELD, cartridge
 
 from hocket import Demonstrations
-from hocket.cli.options.acting import parse_env_args
+from hocket.cli.options.env_args import parse_env_args
 from hocket.cli.player import play_command, terminal
 from hocket.cli.player.game_window import GameWindow
 from hocket.cli.player.play_command import PlayArguments

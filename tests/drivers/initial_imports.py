@@ -2,12 +2,24 @@
 
 import multiprocessing
 import sys
+from contextlib import contextmanager
 from multiprocessing import forkserver
 
 
-def stop_fork_server():
-    """Stop the fork server; the next process starts another, with the preloads known by then."""
-    forkserver._forkserver._stop()
+@contextmanager
+def new_fork_server():
+    """Inside, the first process starts another fork server, with the preloads known by then.
+
+    The one before it is kept for later tests, with all that it has imported.
+    """
+    server = forkserver._forkserver
+    before = dict(vars(server))
+    server.__init__()
+    try:
+        yield
+    finally:
+        server._stop()
+        vars(server).update(before)
 
 
 def imported_in_a_child():

@@ -104,6 +104,12 @@ def test_a_loop_that_is_fast_still_gets_a_tick_for_each_call():
     assert ticks == list(range(1, 51))
 
 
+def test_it_counts_the_workers_that_are_up():
+    told = []
+    with agent_of(answer_after(0.001), on_worker_up=lambda *numbers: told.append(numbers)):
+        assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
 @both
 def test_act_never_waits_even_for_workers_that_all_hang(executor):
     with agent_of(Sleeping(1.0), executor) as agent:

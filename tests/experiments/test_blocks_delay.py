@@ -9,7 +9,7 @@ pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=Im
 
 import hocket
 from hocket.experiments import blocks_delay as experiment
-from hocket.experiments.blocks_delay import ARMS, DELAYS, FORGOTTEN, MARKS, SEEDS, BlocksRun, Mark, collect, tasks
+from hocket.experiments.blocks_delay import ARMS, DELAYS, FORGOTTEN, MARKS, SEEDS, BlocksMark, BlocksRun, collect, tasks
 
 COLUMNS = ["game", "delay", "arm", "seed", *experiment.COLUMNS]
 
@@ -26,15 +26,16 @@ def test_every_cell_is_there_once():
 )
 def test_an_arm_plays(arm, delay, coverage, monkeypatch):
     monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up_ticks=100))
-    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=300, episodes=1))
-    monkeypatch.setattr(experiment, "EPISODE_TICKS", 500)
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=200, episodes=1))
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 200)
+    monkeypatch.setattr(experiment, "SHOWN_EPISODES", 2)
     monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
-    rows = BlocksRun(delay, arm, 0, ticks=500, pretrain_updates=20).play()
+    rows = BlocksRun(delay, arm, 0, ticks=300, pretrain_updates=20).play()
     assert [row["kind"] for row in rows] == [*["choosing"] * 3, *["tenth"] * 10, "training", "final"]
-    assert [row["tick"] for row in rows[:3]] == [0, 300, 500] and list(rows[0]) == COLUMNS
+    assert [row["tick"] for row in rows[:3]] == [0, 200, 300] and list(rows[0]) == COLUMNS
     assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == delay
-    assert rows[-1]["updates"] == (500 - 100) // 4 + 1
-    # An evaluation's episode is 500 ticks of play, whose points are those of the episode.
+    assert rows[-1]["updates"] == (300 - 100) // 4 + 1
+    # An evaluation's episode is 200 ticks of play, whose points are those of the episode.
     assert all(row["points_per_minute"] >= 0 for row in rows if row["kind"] != "tenth")
     assert [row["lines_cleared"] for row in rows if row["kind"] == "choosing"] == [""] * 3
     assert rows[-2]["lines_cleared"] >= 0 and rows[-1]["lines_cleared"] >= 0
@@ -97,7 +98,7 @@ def test_marks_and_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "EPISODE_TICKS", 300)
     monkeypatch.setattr(experiment, "TABLE", tmp_path / "t.csv")
     monkeypatch.setattr(experiment, "FIGURE", tmp_path / "f.png")
-    rows = [row for arm in MARKS for row in Mark(arm, 0, episodes=2).play()]
+    rows = [row for arm in MARKS for row in BlocksMark(arm, 0, episodes=2).play()]
     assert [row["episodes"] for row in rows] == [2, 2, 2] and rows[0]["mean_return"] == 0 < rows[2]["mean_return"]
     assert rows[2]["points_per_minute"] == pytest.approx(rows[2]["mean_return"] * 12 * 59.7275 / 60, rel=1e-3)
     learnt = {**rows[0], "arm": "newest", "kind": "final"}
@@ -116,7 +117,7 @@ def test_decisions_are_random_equally_often():
 @pytest.mark.slow
 def test_a_seldom_expert_scores_less():
     seldom, every = (
-        Mark(arm, 0, interval, episodes=1).play()[0] for arm, interval in ((experiment.SELDOM, 70), ("expert", 1))
+        BlocksMark(arm, 0, interval, episodes=1).play()[0] for arm, interval in ((experiment.SELDOM, 70), ("expert", 1))
     )
     assert seldom["delay"] == "70" and every["delay"] == "any"
     assert seldom[experiment.RATE] < every[experiment.RATE] / 2

@@ -3,7 +3,7 @@ import pytest
 pytest.importorskip("pyboy.utils", reason="needs the gameboy extra", exc_type=ImportError)
 
 from hocket.experiments import duel_baselines
-from hocket.experiments.duel_baselines import GAMES, POLICIES, Playing, collect, tasks
+from hocket.experiments.duel_baselines import GAMES, POLICIES, DuelEpisodes, collect, tasks
 from hocket.experiments.tasks import read_rows
 
 
@@ -18,7 +18,7 @@ def test_every_game_is_played_by_both_with_fifty_seeds():
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
 def test_an_episode_of_catching(policy):
-    task = Playing("catch", policy, first_seed=3, episodes=1)
+    task = DuelEpisodes("catch", policy, first_seed=3, episodes=1)
     (row,) = task.play()
     assert row["return"] == (1 if row["won"] else -1) and row["ticks"] > 100
     assert (row["game"], row["policy"], row["seed"]) == ("catch", policy, 3)
@@ -27,7 +27,7 @@ def test_an_episode_of_catching(policy):
 
 @pytest.mark.slow
 def test_lengths_of_battles_match_their_returns():
-    (row,) = Playing("duel, round 1", "script", first_seed=0, episodes=1).play()
+    (row,) = DuelEpisodes("duel, round 1", "script", first_seed=0, episodes=1).play()
     # Three against three: the winner has beaten all three and lost two at most.
     assert row["return"] in ({1, 2, 3} if row["won"] else {-3, -2, -1, 0})
 

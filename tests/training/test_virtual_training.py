@@ -102,21 +102,16 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
     newest = late == "newest"
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late is True)
-    whole = small(algorithm=algorithm, acting=acting, newest=newest)
-    first = small(
-        algorithm=algorithm,
-        acting=acting,
-        newest=newest,
-        ticks=700,
-        checkpoints=Checkpoints(tmp_path / "a", every_ticks=300),
-    )
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000600", "000000700"]
-    assert first.run.record.ticks[-1] == 700
-    for began in ("a", "a/000000600"):
-        result = small(algorithm=algorithm, acting=acting, newest=newest, resume=tmp_path / began)
-        assert came_to(result) == came_to(whole)
-    assert [each.tick for each in whole.evaluations] == [0, 350, 700, 1050, 1200]
-    assert whole.updates > 200 and sum(whole.stalenesses) > 0
+    options = {"evaluation": hocket.EvaluationOptions(every_ticks=175, episodes=2)}
+    options |= {"algorithm": algorithm, "acting": acting, "newest": newest}
+    whole = small(ticks=600, **options)
+    first = small(ticks=350, checkpoints=Checkpoints(tmp_path / "a", every_ticks=150), **options)
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["000000300", "000000350"]
+    assert first.run.record.ticks[-1] == 350
+    for began in ("a", "a/000000300"):
+        assert came_to(small(ticks=600, resume=tmp_path / began, **options)) == came_to(whole)
+    assert [each.tick for each in whole.evaluations] == [0, 175, 350, 525, 600]
+    assert whole.updates > 100 and sum(whole.stalenesses) > 0
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
 from hocket.core.rules import Rule
 from hocket.core.rules.base import NOTHING, Schedule, Start
-from hocket.drivers.loop_thread import between_ticks, interruption
+from hocket.drivers.interrupt import between_ticks, interruption
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.record import RunRecord

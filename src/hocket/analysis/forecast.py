@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.core.rules import Rule
-from hocket.drivers.loop_thread import interruption
+from hocket.drivers.interrupt import interruption
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError

@@ -107,7 +107,7 @@ def _dispatch(arguments: list[str]) -> None:
         train_command,
     )
     from hocket.cli.options import run, train
-    from hocket.cli.options.acting import with_config
+    from hocket.cli.options.config_file import with_config
     from hocket.cli.options.typed import options_in, typed
     from hocket.cli.player import play_command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hocket.cli import console
-from hocket.cli.options.acting import parse_env_args
+from hocket.cli.options.env_args import parse_env_args
 from hocket.envs.registration import BROUGHT_IDS, OWN_IDS
 from hocket.errors import ConfigurationError
 

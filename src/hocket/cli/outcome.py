@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hocket.cli import console
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.interrupt import between_ticks
 from hocket.errors import HocketError
 from hocket.ipc.signals import delayed_signals
 

@@ -18,8 +18,8 @@ from hocket.cli.options.acting import (
     make_rule,
     make_world,
     rate_of,
-    saved_options,
 )
+from hocket.cli.options.config_file import saved_options
 from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.run import NEEDS, NOT_KEPT, USUAL, RunArguments, ticks_of
 from hocket.cli.outcome import conclude

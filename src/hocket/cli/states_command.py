@@ -11,10 +11,10 @@ import numpy as np
 import tyro
 
 from hocket.cli import console
-from hocket.cli.options.acting import parse_env_args
+from hocket.cli.options.env_args import parse_env_args
 from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.typed import check_needs, need
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.interrupt import between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import NONE
 from hocket.envs.gameboy.env import GameBoyEnv

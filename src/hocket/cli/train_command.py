@@ -23,8 +23,8 @@ from hocket.cli.options.acting import (
     make_world,
     parse_latency,
     rate_of,
-    saved_options,
 )
+from hocket.cli.options.config_file import saved_options
 from hocket.cli.options.head import arranged
 from hocket.cli.options.live import check_live, live_page
 from hocket.cli.options.numbers import check_numbers

@@ -7,6 +7,7 @@ wait for the next cycle. It sleeps almost always, and holds the lock for some mi
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from threading import Lock, Thread
 from time import monotonic_ns
 from types import TracebackType
@@ -58,6 +59,7 @@ class StaggeredAgent:
         executor: `Processes` or `Threads`; None: threads if the policy ``waits``, else processes.
         failures: the limits of failures in a row, above which `act` raises `PolicyError`.
         seed: of a random default.
+        on_worker_up: called with progress while the first workers start, ``on_worker_up(up, all)``.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class StaggeredAgent:
         executor: ExecutorKind | Literal["processes", "threads"] | None = None,
         failures: FailureLimits = USUAL_LIMITS,
         seed: int = 0,
+        on_worker_up: Callable[[int, int], None] | None = None,
     ) -> None:
         check_observation_space(observation_space)
         check_failure_limits(failures)
@@ -92,11 +95,15 @@ class StaggeredAgent:
         self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
         self._failures = failures
+        if on_worker_up is not None:
+            on_worker_up(0, rule.initial_workers)
         self._executor = as_executor_kind(executor, factory).executor(
             WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
         )
-        self._joined = self._executor.launch()
+        self._joined = self._executor.launch(
+            None if on_worker_up is None else lambda up: on_worker_up(up, rule.initial_workers)
+        )
         self._alone = LoneHead.of(factory, self._setup.codec, np.zeros(observation_space.shape, self._dtype))
         self._engine: RealtimeEngine | None = None
         self._tick = 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from hocket.drivers.executors.virtual import InferenceBatch
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.interrupt import between_ticks
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual, begin_run
 from hocket.hooks.dispatcher import Dispatcher

@@ -1,4 +1,4 @@
-"""The loop's thread on the wall clock: deadlines, garbage collection, signals and real-time priority."""
+"""The loop's thread on the wall clock: deadlines, garbage collection and real-time priority."""
 
 from __future__ import annotations
 
@@ -6,22 +6,14 @@ import contextlib
 import ctypes
 import gc
 import os
-import signal
 import sys
 from collections.abc import Iterator
-from threading import current_thread, main_thread
 from time import monotonic_ns
-from types import FrameType
 
 from hocket.errors import check_whole
-from hocket.ipc.signals import GROUP_SIGNALS
 
 PR_SET_TIMERSLACK = 29
 YOUNG_EVERY, MIDDLE_EVERY = 64, 4096
-USUAL_HANDLERS = {
-    number: signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL for number in GROUP_SIGNALS
-}
-THIRD = 3
 
 
 def spin_until(time_ns: int) -> None:
@@ -54,98 +46,6 @@ def _set_timer_slack(slack_ns: int) -> None:
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
-
-
-def interruption(number: signal.Signals | None) -> KeyboardInterrupt:
-    """An error for what a signal has ended, which it has as its ``signal``."""
-    error = KeyboardInterrupt()
-    vars(error)["signal"] = number or signal.SIGINT
-    return error
-
-
-class Interrupt:
-    """A signal's request that the loop end.
-
-    Attributes:
-        signal: the first one; None before.
-    """
-
-    def __init__(self) -> None:
-        self.signal: signal.Signals | None = None
-        self._received = 0
-        self._at_once = False
-
-    @property
-    def requested(self) -> bool:
-        """True once the loop is to end."""
-        return self.signal is not None
-
-    def request(self, number: int = signal.SIGINT) -> None:
-        """Ask the loop to end, by the signal ``number``."""
-        self._received += 1
-        if self.signal is None:
-            self.signal = signal.Signals(number)
-
-    def defer(self) -> None:
-        """Begin a loop: from now on the first two signals only request its end."""
-        self._at_once = False
-
-    @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Inside, the first signal raises `KeyboardInterrupt`, until a loop begins: no work can be lost yet."""
-        self._at_once = True
-        try:
-            yield
-        finally:
-            self.defer()
-
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal: request the end of the loop.
-
-        Raises:
-            KeyboardInterrupt: at the third signal.
-        """
-        self.request(number)
-        if self._at_once or self._received >= THIRD:
-            raise self.error()
-
-    def error(self) -> KeyboardInterrupt:
-        """See `interruption`."""
-        return interruption(self.signal)
-
-
-_interrupt: Interrupt | None = None
-"""The interrupt of the main thread's outermost `between_ticks`."""
-
-
-@contextlib.contextmanager
-def between_ticks() -> Iterator[Interrupt]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end a loop between two ticks, where the state is consistent.
-
-    The first two signals only request the end, so that a second one during a clean end loses nothing; the third raises
-    `KeyboardInterrupt`. A nested `between_ticks` yields the same interrupt, and ends its `Interrupt.at_once`. A signal
-    that is ignored or has a handler of the user's keeps it, and signals are not handled in other threads than the main
-    one.
-    """
-    global _interrupt
-    if current_thread() is not main_thread():
-        yield Interrupt()
-        return
-    if _interrupt is not None:
-        _interrupt.defer()
-        yield _interrupt
-        return
-    usual = {number: handler for number, handler in USUAL_HANDLERS.items() if signal.getsignal(number) == handler}
-    interrupt = Interrupt()
-    try:
-        _interrupt = interrupt
-        for number in usual:
-            signal.signal(number, interrupt.handle)
-        yield interrupt
-    finally:
-        _interrupt = None  # first: a signal that raises in here must not end every later run
-        for number in reversed(usual):  # that of Ctrl-C last, the only one that raises once it is back
-            signal.signal(number, usual[number])
 
 
 def collect_a_little(tick: int) -> None:

@@ -13,10 +13,9 @@ from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.interrupt import Interrupt, between_ticks
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.loop_thread import (
-    Interrupt,
-    between_ticks,
     check_priority,
     collect_a_little,
     missing_priority,

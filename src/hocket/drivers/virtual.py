@@ -16,8 +16,8 @@ from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.virtual import InferenceBatch, VirtualExecutor
+from hocket.drivers.interrupt import between_ticks
 from hocket.drivers.lone_head import LoneHead
-from hocket.drivers.loop_thread import between_ticks
 from hocket.drivers.run_setup import RunSetup
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told

@@ -244,7 +244,7 @@ class BlocksRun(OneSeed):
 
 
 @dataclass(frozen=True)
-class Mark(OneSeed):
+class BlocksMark(OneSeed):
     """One seed of a reference, without learning and delay."""
 
     arm: str
@@ -283,14 +283,14 @@ class Mark(OneSeed):
         return [{**known, **figures, **run, RATE: rate, LINES: ""}]
 
 
-def tasks() -> list[BlocksRun | Mark]:
+def tasks() -> list[BlocksRun | BlocksMark]:
     """The tasks of every cell, ordered by seed."""
-    every: list[BlocksRun | Mark] = []
+    every: list[BlocksRun | BlocksMark] = []
     for seed in SEEDS:
         every += [BlocksRun(1, "newest", seed), BlocksRun(1, FORGOTTEN, seed)]
         every += [BlocksRun(delay, arm, seed) for delay in DELAYS[1:] for arm in ARMS]
-        every += [Mark(arm, seed) for arm in MARKS]
-        every += [Mark(SELDOM, seed, delay) for delay in DELAYS[1:]]
+        every += [BlocksMark(arm, seed) for arm in MARKS]
+        every += [BlocksMark(SELDOM, seed, delay) for delay in DELAYS[1:]]
     return every
 
 

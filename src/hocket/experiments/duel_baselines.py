@@ -40,7 +40,7 @@ TABLE = Path("docs/results/duel_baselines.csv")
 
 
 @dataclass(frozen=True)
-class Playing:
+class DuelEpisodes:
     """Some episodes of one game by one policy, one a seed."""
 
     game: str
@@ -92,9 +92,11 @@ def by_chance(rng: np.random.Generator) -> Iterator[int]:
         yield from rng.integers(7, size=4096).tolist()
 
 
-def tasks() -> list[Playing]:
+def tasks() -> list[DuelEpisodes]:
     """The tasks of every cell, ordered by seed."""
-    return [Playing(game, policy, seed) for seed in range(0, EPISODES, BLOCK) for game in GAMES for policy in POLICIES]
+    return [
+        DuelEpisodes(game, policy, seed) for seed in range(0, EPISODES, BLOCK) for game in GAMES for policy in POLICIES
+    ]
 
 
 def collect(rows: list[Row]) -> None:

@@ -291,7 +291,7 @@ class MinAtarRun(OneSeed):
 
 
 @dataclass(frozen=True)
-class Mark(OneSeed):
+class MinAtarMark(OneSeed):
     """One seed of a reference without learning."""
 
     game: str
@@ -329,18 +329,18 @@ class Mark(OneSeed):
         return [{**fixed, **figures, **run}]
 
 
-def marks(game: str) -> list[Mark]:
+def marks(game: str) -> list[MinAtarMark]:
     """The references of ``game``."""
-    every = [Mark(game, arm, seed) for arm, seed in product(MARKS, SEEDS)]
+    every = [MinAtarMark(game, arm, seed) for arm, seed in product(MARKS, SEEDS)]
     if game in ("breakout", UNSTICKY):
         delays = sorted({1, *(delay for planned, delay, *_ in PLAN if planned == game)})
-        every += [Mark(game, BY_HAND, seed, delay) for delay, seed in product(delays, SEEDS)]
+        every += [MinAtarMark(game, BY_HAND, seed, delay) for delay, seed in product(delays, SEEDS)]
     return every
 
 
-def tasks() -> list[MinAtarRun | Mark]:
+def tasks() -> list[MinAtarRun | MinAtarMark]:
     """All tasks, in the order of `PLAN`."""
-    every: list[MinAtarRun | Mark] = []
+    every: list[MinAtarRun | MinAtarMark] = []
     begun = set[str]()
     for game, delay, arms, seeds in PLAN:
         if game not in begun:

@@ -20,7 +20,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.drivers.loop_thread import between_ticks
+from hocket.drivers.interrupt import between_ticks
 from hocket.errors import ConfigurationError, check_whole
 from hocket.hooks.record import Moment
 from hocket.results.files import replacing

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S, exact_hz
 from hocket.core.description import text
-from hocket.drivers.loop_thread import Interrupt, between_ticks
+from hocket.drivers.interrupt import Interrupt, between_ticks
 from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.instrument import LearnerFigures

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from hocket.core.description import text
+from hocket.drivers.interrupt import Interrupt, between_ticks
 from hocket.drivers.lockstep import Lockstep
-from hocket.drivers.loop_thread import Interrupt, between_ticks
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures

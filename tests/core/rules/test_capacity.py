@@ -80,27 +80,33 @@ def worker_counts(metrics):
     return np.array(counts)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("quantile", [0.95, 0.99])
-def test_auto_settles_near_the_fewest_that_do_as_well_when_the_law_changes(law, quantile):
-    # From 200 to 400 ms or back at 10 s; 2,000 ticks to forget; then 3,000 ticks that count. N is the fewest fixed
-    # workers with the same coverage, to half a per cent.
-    for before_s, after_s in ((0.2, 0.4), (0.4, 0.2)):
-        after = LAWS[law](after_s)
-        changing = hocket.Changing(LAWS[law](before_s), after, at_s=10)
-        auto = play(TickDispatch("auto", quantile=quantile), changing, 3000, warm_up=2600)
-        settled = worker_counts(auto)[-3000:]
-        assert settled.max() - settled.min() <= 2
+@pytest.mark.parametrize(
+    ("quantile", "before_s", "after_s"),
+    [
+        pytest.param(0.95, 0.2, 0.4, marks=pytest.mark.slow),
+        pytest.param(0.99, 0.4, 0.2, marks=pytest.mark.slow),
+        pytest.param(0.95, 0.4, 0.2, marks=pytest.mark.training),
+        pytest.param(0.99, 0.2, 0.4, marks=pytest.mark.training),
+    ],
+)
+def test_auto_settles_near_the_fewest_that_do_as_well_when_the_law_changes(law, quantile, before_s, after_s):
+    # Changes at 10 s; 2,000 ticks to forget; then 3,000 ticks that count. N is the fewest fixed workers with the same
+    # coverage, to half a per cent.
+    after = LAWS[law](after_s)
+    changing = hocket.Changing(LAWS[law](before_s), after, at_s=10)
+    auto = play(TickDispatch("auto", quantile=quantile), changing, 3000, warm_up=2600)
+    settled = worker_counts(auto)[-3000:]
+    assert settled.max() - settled.min() <= 2
 
-        def fixed(workers, after=after):
-            return play(TickDispatch(workers, quantile=quantile), after, 3000, warm_up=1200).coverage
+    def fixed(workers):
+        return play(TickDispatch(workers, quantile=quantile), after, 3000, warm_up=1200).coverage
 
-        # (Workers without end do not reach it where the draws of this one run were kinder.)
-        same = min(auto.coverage, fixed(48)) - 0.005
-        fewest = next(n for n in range(round(after_s * 60), 49) if fixed(n) >= same)
-        assert settled.mean() <= 1.1 * fewest
-        assert settled.mean() >= 0.9 * fewest
+    # (Workers without end do not reach it where the draws of this one run were kinder.)
+    same = min(auto.coverage, fixed(48)) - 0.005
+    fewest = next(n for n in range(round(after_s * 60), 49) if fixed(n) >= same)
+    assert settled.mean() <= 1.1 * fewest
+    assert settled.mean() >= 0.9 * fewest
 
 
 def test_auto_stays_within_its_bounds():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from gymnasium import spaces
-from initial_imports import imported_in_a_child, stop_fork_server
+from initial_imports import imported_in_a_child, new_fork_server
 
 import hocket
 from hocket.drivers.executors import worker_process
@@ -33,13 +33,13 @@ class NeedsTorchFromTheStart(PolicyFactory):
 def launch(policy):
     codec = ActionCodec(spaces.Discrete(2))
     job = WorkerJob.under(policy, hocket.TickDispatch(1), codec, (1,), np.dtype(np.uint8))
-    stop_fork_server()
-    executor = hocket.Processes().executor(job, None)
-    try:
-        executor.launch()
-        return imported_in_a_child()
-    finally:
-        executor.close()
+    with new_fork_server():
+        executor = hocket.Processes().executor(job, None)
+        try:
+            executor.launch()
+            return imported_in_a_child()
+        finally:
+            executor.close()
 
 
 def test_a_worker_begins_with_torch_if_its_policy_preloads_it():

@@ -1,5 +1,6 @@
 """The page in Chromium, during a run."""
 
+import base64
 import os
 import shutil
 import subprocess
@@ -62,6 +63,16 @@ def browser(tmp_path_factory):
     driver.quit()
 
 
+PIXELS = """
+const c = document.getElementById(arguments[0]);
+const data = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+let text = '';
+for (let at = 0; at < data.length; at += 32768) text += String.fromCharCode(...data.subarray(at, at + 32768));
+return [c.width, c.height, btoa(text)];
+"""
+"""Millions of bytes: as text, not as a list of numbers."""
+
+
 class Shown:
     """The contents of a page in the browser."""
 
@@ -83,12 +94,8 @@ class Shown:
 
     def pixels(self, id):
         """Of a canvas: red, green, blue, alpha by pixel."""
-        values = self.browser.execute_script(
-            f"const c = document.getElementById('{id}');"
-            "return [c.width, c.height, Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)]"
-        )
-        width, height, content = values
-        return np.array(content, np.uint8).reshape(height, width, 4)
+        width, height, content = self.browser.execute_script(PIXELS, id)
+        return np.frombuffer(base64.b64decode(content), np.uint8).reshape(height, width, 4)
 
     def lanes_rest(self):
         before = self.pixels("lanes")
@@ -159,11 +166,12 @@ def test_a_run_in_the_browser(browser, shown):
         assert eventually(lambda: shown.state() == "live" and shown.tick() > 0 and shown.number("lanes", "bars") > 10)
         assert shown.text("name") == "Enough" and "TickDispatch, 2 workers" in shown.text("about")
 
-        # Header and picture show the same tick, in every frame that is checked.
+        # Header and picture show the same tick in every frame, unless no picture came for half a second.
         both = "return [document.getElementById('ticks').textContent, document.getElementById('picture').dataset.tick]"
         for _ in range(10):
             header, picture = browser.execute_script(both)
-            assert header.startswith(f"tick {int(picture):,} of "), (header, picture)
+            behind = int(header.split()[1].replace(",", "")) - int(picture)
+            assert behind == 0 or behind >= HZ / 2, (header, picture)
 
         # The picture changes, and is the environment's: orange on black. Lanes move.
         before = shown.tick(), shown.moment(), shown.pixels("picture"), shown.pixels("lanes")

@@ -32,9 +32,9 @@ BETA = 1
 HZ = 50
 CASES = {
     # (interval, delay): rule, inference in ticks, pending, ticks played
-    (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0, 30_000),
-    (1, 3): (hocket.TickDispatch(workers=1, min_delay_ticks=3), 0.9, 2, 60_000),
-    (4, 4): (hocket.Sequential(), 4.0, 3, 80_000),
+    (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0, 8_000),
+    (1, 3): (hocket.TickDispatch(workers=1, min_delay_ticks=3), 0.9, 2, 20_000),
+    (4, 4): (hocket.Sequential(), 4.0, 3, 20_000),
 }
 
 
@@ -157,7 +157,7 @@ class Collector:
         return seen if newest < 0 else (*seen, self.states[newest])
 
 
-LATE = (hocket.TickDispatch(workers=3), 2.9, 2, 60_000)
+LATE = (hocket.TickDispatch(workers=3), 2.9, 2, 20_000)
 """(1, 3) by late binding: an inference of three ticks, its head given the actions executed meanwhile."""
 
 
@@ -210,7 +210,7 @@ def q_learning(collector, least_visits=100):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("interval", "delay", "seed"), [(1, 1, 1), (1, 3, 2), (4, 4, 3)])
+@pytest.mark.parametrize(("interval", "delay", "seed"), [(1, 1, 1), (1, 3, 1), (4, 4, 3)])
 def test_q_learning_finds_the_exact_values(interval, delay, seed, record_property):
     tables = Tables(seed)
     case = f"(interval, delay) = {interval, delay}, MDP {seed}"
@@ -245,32 +245,37 @@ def test_late_binding_finds_them_in_truncated_episodes(record_property):
     seed = 1
     tables = Tables(seed)
     rule, inference_ticks, pending, _ = LATE
-    collector = collected(tables, seed, rule, inference_ticks, pending, 120_000, late=True, length=8)
-    assert sum(t.final for t in collector.transitions) == 15_000
+    collector = collected(tables, seed, rule, inference_ticks, pending, 24_000, late=True, length=8)
+    assert sum(t.final for t in collector.transitions) == 3_000
     check(tables, 1, 3, collector, f"(1, 3) by late binding, truncated, MDP {seed}", record_property)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("length", [None, 8], ids=["endless", "truncated"])
-def test_the_newest_observation_is_the_state(length, record_property):
-    """A head that sees it has the values of no delay, whatever its features and pending actions are."""
-    seed = 1
-    tables = Tables(seed)
+def with_a_head_that_sees_the_newest(tables, seed, ticks, length):
+    """The transitions, and those of them that the head decided alone: in the first two ticks of each episode."""
     rule, inference_ticks, pending, _ = LATE
     options = {"late": True, "newest": True, "length": length, "unknown": ACTIONS}
-    collector = collected(tables, seed, rule, inference_ticks, pending, 200_000, **options)
-    alone = [t for t in collector.transitions if ACTIONS in t.decided.pending.tolist()]
-    # The first two ticks of each episode.
-    assert len(alone) == (2 * 25_000 if length else 2)
+    collector = collected(tables, seed, rule, inference_ticks, pending, ticks, **options)
     assert all(t.ticks == 1 for t in collector.transitions)
+    return collector, [t for t in collector.transitions if ACTIONS in t.decided.pending.tolist()]
+
+
+@pytest.mark.slow
+def test_the_newest_observation_is_the_state(record_property):
+    """A head that sees it has the values of no delay, whatever its features and pending actions are."""
+    seed = 2
+    tables = Tables(seed)
+    collector, alone = with_a_head_that_sees_the_newest(tables, seed, 40_000, length=8)
+    assert len(alone) == 2 * 5_000
     truth = exact(tables, 1, 1)
-    if length is None:
-        del collector.rows[:2]  # two visits are none
     learned = q_learning(collector, least_visits=5)
-    compare(learned, {state: truth[state[2], ()] for state in learned}, f"newest, length {length}", record_property)
-    alone = {(0, (ACTIONS, ACTIONS), s) for s in range(STATES)} if length else set()
+    compare(learned, {state: truth[state[2], ()] for state in learned}, f"newest, MDP {seed}", record_property)
     states = product(range(STATES), product(range(ACTIONS), repeat=2), range(STATES))
-    assert learned.keys() == {*states, *alone}
+    assert learned.keys() == {*states, *((0, (ACTIONS, ACTIONS), s) for s in range(STATES))}
+
+
+def test_where_no_episode_ends_the_head_decides_alone_at_the_start_only():
+    collector, alone = with_a_head_that_sees_the_newest(Tables(2), 2, 500, length=None)
+    assert alone == collector.transitions[:2]
 
 
 @pytest.mark.slow
@@ -278,7 +283,7 @@ def test_a_blind_policy_learns_over_as_many_ticks_as_its_delay(record_property):
     seed = 9
     tables = Tables(seed)
     rule = hocket.TickDispatch(workers=3)
-    collector = collected(tables, seed, rule, 2.9, 0, 60_000, unknown=ACTIONS)
+    collector = collected(tables, seed, rule, 2.9, 0, 30_000, unknown=ACTIONS)
     assert all(t.decided.tick - t.decided.observation == t.ticks == 3 for t in collector.transitions)
     compare(q_learning(collector), blind(tables), f"(1, 3) blind, MDP {seed}", record_property)
 

@@ -6,7 +6,7 @@ import signal
 
 import numpy as np
 import pytest
-from initial_imports import imported_in_a_child, stop_fork_server
+from initial_imports import imported_in_a_child, new_fork_server
 from leftover_processes import alive, eventually, workers_of_ours
 from sharing import table, tabular_replay
 
@@ -77,8 +77,7 @@ def started(case):
 
 
 def test_the_saver_begins_with_torch(tmp_path):
-    stop_fork_server()
-    with Case(tmp_path):
+    with new_fork_server(), Case(tmp_path):
         assert {"torch", saver.__name__} <= imported_in_a_child()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tabular
 import torch
-from initial_imports import imported_in_a_child, stop_fork_server
+from initial_imports import imported_in_a_child, new_fork_server
 from leftover_processes import alive, descendants, eventually, named_memory, workers_below, workers_of_ours
 from sharing import Broken, Deadly, Endless, HangsOnce, Recovering, Unmade, table, tabular_replay
 
@@ -62,8 +62,7 @@ class Case:
 
 
 def test_learners_begin_with_all_that_takes_seconds_to_import():
-    stop_fork_server()
-    with Case(1).learners:
+    with new_fork_server(), Case(1).learners:
         assert {"torch", "torch._dynamo", process.__name__} <= imported_in_a_child()
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium as gym
 
 import hocket
-from hocket.cli import console
-from hocket.cli.options.live import NOT_SAVED
+from hocket.cli.options.env_args import parse_env_args
 from hocket.cli.options.numbers import check_numbers
-from hocket.cli.options.typed import Need, as_arguments, check_needs, completing, flag, need, options_in
+from hocket.cli.options.typed import Need, check_needs, flag, need
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import Rule
 from hocket.envs import make_env, natural_hz
@@ -25,7 +23,6 @@ from hocket.latency.replayed import law_of_file
 
 MEASURED = "measured"
 RGB = "rgb_array"
-WORDS = {"true": True, "false": False, "null": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,58 +136,6 @@ def make_world(options: ActingArguments, *, drawn: bool = False) -> gym.Env[Any,
     return made(render_mode=RGB)
 
 
-def parse_env_args(text: str | None) -> dict[str, Any]:
-    """The arguments in ``rom=tetris.gb,raw=true,size=42,names=["a","b"]`` by name.
-
-    Numbers, true, false, null, quoted texts, lists and objects are read as JSON; anything else is a text.
-
-    Raises:
-        ConfigurationError: if a part has no name, a name occurs twice, or a list is not JSON.
-    """
-    arguments: dict[str, Any] = {}
-    for part in _split(text) if text else []:
-        name, sign, value = part.partition("=")
-        name = name.strip()
-        if not (sign and name.isidentifier()):
-            raise ConfigurationError(f"--env-args {text}: '{part}' is not NAME=VALUE; try --env-args rom=tetris.gb")
-        if name in arguments:
-            raise ConfigurationError(f"--env-args {text}: {name} occurs twice; leave one out")
-        arguments[name] = _value(str(text), value.strip())
-    taken = arguments.keys() & {"id", "frame_stack", "repeat_action_probability", "render_mode"}
-    if taken:
-        raise ConfigurationError(f"--env-args {text}: {', '.join(sorted(taken))} cannot be given here; leave it out")
-    return arguments
-
-
-def _split(text: str) -> list[str]:
-    """The parts between commas, except for those within quotes and brackets."""
-    parts, depth, quoted, escaped = [""], 0, False, False
-    for character in text:
-        if character == "," and not depth and not quoted:
-            parts.append("")
-            continue
-        parts[-1] += character
-        if character == '"' and not escaped:
-            quoted = not quoted
-        elif not quoted:
-            depth += (character in "[{") - (character in "]}")
-        escaped = character == "\\" and quoted and not escaped
-    return parts
-
-
-def _value(arguments: str, text: str) -> Any:
-    if text.lower() in WORDS:
-        return WORDS[text.lower()]
-    try:
-        return json.loads(text, parse_constant=str)
-    except (ValueError, RecursionError) as error:
-        if text[:1] in ("[", "{", '"'):
-            raise ConfigurationError(
-                f'--env-args {arguments}: {text} is not JSON ({error}); try names=["a","b"],sizes=[1,2]'
-            ) from error
-        return text
-
-
 def rate_of(options: ActingArguments) -> float:
     """Ticks per second, as given or as the environment has it."""
     rate = options.hz if options.hz is not None else natural_hz(options.env)
@@ -286,66 +231,6 @@ def parse_latency(text: str, name: str = "latency") -> LatencyModel:
 def make_default(options: ActingArguments) -> hocket.Default | None:
     """The default behaviour that the options name; None is the neutral action."""
     return {"repeat": hocket.RepeatLast(), "random": hocket.RandomDefault()}.get(options.default or "noop")
-
-
-def saved_options(options: ActingArguments, without: tuple[str, ...]) -> dict[str, Any]:
-    """``options`` as a config.json keeps them for `with_config`."""
-    left_out = {*without, *NOT_SAVED}
-    values = {field.name: getattr(options, field.name) for field in fields(options) if field.name not in left_out}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-
-
-def with_config(
-    arguments: list[str], kinds: Mapping[str, tuple[ActingArguments, Mapping[str, Need], tuple[str, ...]]]
-) -> list[str]:
-    """``COMMAND --config FILE …`` with the file's options before the typed options.
-
-    A saved option that contradicts a typed one is left out.
-
-    Args:
-        arguments: the command line.
-        kinds: for each command its default options, their needs, and the options that a config.json does not keep.
-
-    Raises:
-        ConfigurationError: if the command did not save the file.
-    """
-    command = arguments[0] if arguments else ""
-    if command not in kinds:
-        return arguments
-    split = [
-        part for given in arguments for part in (given.split("=", 1) if given.startswith("--config=") else [given])
-    ]
-    if "--config" not in split:
-        return arguments
-    at = split.index("--config")
-    if at + 1 == len(split):
-        raise ConfigurationError("--config needs a file; try --config runs/boxing/config.json")
-    file, rest = split[at + 1], [*split[1:at], *split[at + 2 :]]
-    usual, needs, without = kinds[command]
-    try:
-        saved = json.loads(Path(file).read_text())["options"]
-        if not isinstance(saved, dict):
-            raise ConfigurationError(f"its options are {saved!r}, not an object")
-        known = {field.name for field in fields(usual)} - {*without, *NOT_SAVED}
-        if not set(saved) <= known:
-            raise ConfigurationError(f"unknown options {sorted(set(saved) - known)}")
-        named = options_in(rest)
-        if named.get("env") not in (None, saved.get("env")):
-            saved = {name: value for name, value in saved.items() if name not in OF_THE_ENV}
-        kept = completing(saved, named, usual, needs)
-        spelled_out = as_arguments(kept)
-    except KeyError as error:
-        raise ConfigurationError(
-            f"--config {file} has no options: only a run that hocket {command} has saved can be repeated"
-        ) from error
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigurationError(
-            f"--config {file} is not the config.json of a saved hocket {command}: {error}"
-        ) from error
-    for name in ("policy", "env"):
-        if ":" in (value := str(kept.get(name, ""))) and "://" not in value:  # FILE.py:NAME, MODULE:ID
-            console.say(f"--{name} {kept[name]} from {file}: its code is run")
-    return [command, *spelled_out, *rest]
 
 
 def number_of(name: str, text: str, kind: type[Any]) -> Any:

@@ -13,13 +13,13 @@ import tyro
 from numpy.typing import NDArray
 
 from hocket.cli import console
-from hocket.cli.options.acting import parse_env_args
+from hocket.cli.options.env_args import parse_env_args
 from hocket.cli.player import terminal
 from hocket.cli.player.game_window import GameWindow, has_display
 from hocket.cli.player.recording import Recording
 from hocket.cli.player.screens import Screen
 from hocket.core.cadence import exact_hz
-from hocket.drivers.loop_thread import Interrupt, between_ticks
+from hocket.drivers.interrupt import Interrupt, between_ticks
 from hocket.envs import make_env
 from hocket.envs.gameboy.buttons import ALL, NONE, Button
 from hocket.envs.gameboy.emulator import GAMEBOY_HZ, Emulator

@@ -132,7 +132,7 @@ class Saver:
         ours, its = self._context.Pipe()
         process = self._context.Process(
             target=WithEnvironment(save_now_and_then),
-            args=(its, self._state, self._every),
+            args=(its, self._state, self._every, NICE),
             name="hocket-saver",
             daemon=True,
         )
@@ -177,12 +177,12 @@ class Saver:
                 self.failures.append(ours.recv())
 
 
-def save_now_and_then(parent: Connection, state: RealtimeState, every: int) -> None:
+def save_now_and_then(parent: Connection, state: RealtimeState, every: int, nice: int) -> None:
     """Run until told to stop, or until the parent is gone; tell it of what goes wrong.
 
     A checkpoint that fell due while no process was up is written at once.
     """
-    begin_as_child(NICE)
+    begin_as_child(nice)
     board = state.board
     saved = max((tick_of(path) for path in checkpoints(state.folder)), default=0)
     due = (saved // every + 1) * every
