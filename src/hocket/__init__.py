@@ -3,8 +3,8 @@
 Run:                    run load RunResult Virtual Realtime Overrun Processes Threads FailureLimits
                         realtime_priority
 Your own loop:          StaggeredAgent Decision
-Scheduling rules:       Rule TickDispatch MaxTime ExpectedTime Sequential Learn Unstaggered
-Policies:               Policy PolicyFactory FunctionPolicy TwoStage Stages TorchPolicy Charged
+Scheduling rules:       Rule TickDispatch MaxTime ExpectedTime Sequential Learn Unstaggered OneInFlight
+Policies:               Policy PolicyFactory FunctionPolicy Alignment TwoStage Stages TorchPolicy Charged
 Default behaviours:     Default Fixed RepeatLast RandomDefault Fallback
 Inference times:        LatencyModel Constant LogNormal Gamma HeavyTail Empirical PerWorker Changing Crowded
 Delay without workers:  InducedDelay
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from hocket.analysis.predictability import estimate_predictability as estimate_predictability
     from hocket.core.rules.base import Rule as Rule
     from hocket.core.rules.baselines import Learn as Learn
+    from hocket.core.rules.baselines import OneInFlight as OneInFlight
     from hocket.core.rules.baselines import Sequential as Sequential
     from hocket.core.rules.baselines import Unstaggered as Unstaggered
     from hocket.core.rules.staggered import ExpectedTime as ExpectedTime
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from hocket.learn.learners.options import InLoop as InLoop
     from hocket.learn.learners.options import ParallelBatch as ParallelBatch
     from hocket.learn.learners.options import RoundRobin as RoundRobin
+    from hocket.policies.base import Alignment as Alignment
     from hocket.policies.base import FunctionPolicy as FunctionPolicy
     from hocket.policies.base import Policy as Policy
     from hocket.policies.base import PolicyFactory as PolicyFactory

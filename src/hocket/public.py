@@ -31,10 +31,10 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.core.rules.base": "Rule",
             "hocket.core.rules.tick_dispatch": "TickDispatch",
             "hocket.core.rules.staggered": "MaxTime ExpectedTime",
-            "hocket.core.rules.baselines": "Sequential Learn Unstaggered",
+            "hocket.core.rules.baselines": "Sequential Learn Unstaggered OneInFlight",
         },
         "Policies": {
-            "hocket.policies.base": "Policy PolicyFactory FunctionPolicy TwoStage Stages",
+            "hocket.policies.base": "Policy PolicyFactory FunctionPolicy Alignment TwoStage Stages",
             "hocket.policies.torch_policy": "TorchPolicy",
             "hocket.policies.charged": "Charged",
         },
@@ -98,7 +98,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.core.rules.base": "Rule Schedule Start",
             "hocket.core.rules.tick_dispatch": "TickDispatch",
             "hocket.core.rules.staggered": "MaxTime ExpectedTime",
-            "hocket.core.rules.baselines": "Sequential Learn Unstaggered",
+            "hocket.core.rules.baselines": "Sequential Learn Unstaggered OneInFlight",
             "hocket.core.inference": "Inference",
             "hocket.core.window": "Window",
         },
@@ -248,7 +248,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.policies": {
         "Policies": {
-            "hocket.policies.base": "Policy PolicyFactory FunctionPolicy TwoStage Stages",
+            "hocket.policies.base": "Policy PolicyFactory FunctionPolicy Alignment TwoStage Stages",
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
             "hocket.policies.charged": "Charged",
         },

@@ -14,7 +14,7 @@ HZ = 60
 def said(law, rule=None):
     playing = Playing(law, rule or hocket.TickDispatch(2, quantile=0.95), HZ)
     playing.play(100)
-    return " ".join(cautions_of(playing.forecast(), latency_figures(law), HZ))
+    return " ".join(cautions_of(playing.forecast(), latency_figures(playing.agent.latency), HZ))
 
 
 def times(count, seed=0):
@@ -37,6 +37,15 @@ def test_too_few_for_the_quantile(quantile, count, needed):
     text = said(times(count), rule)
     assert f"{count} inference times are too few" in text and f"at least {needed}" in text
     assert said(times(needed), rule) == ""
+
+
+def test_chunks_that_are_too_short():
+    # 200 ms are 12 ticks.
+    law = hocket.Constant(0.2)
+    assert said(hocket.Agent(latency=law, chunk_length=12)) == said(law) == ""
+    text = said(hocket.Agent(latency=law, chunk_length=11))
+    assert "up to 12 ticks (p50: 12)" in text and "actions for 11" in text and "any number of workers" in text
+    assert said(hocket.Agent(latency=law, chunk_length=11, alignment=hocket.Alignment.RELEASE)) == ""
 
 
 def test_units():

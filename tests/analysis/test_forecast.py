@@ -63,9 +63,14 @@ def test_automatic_workers_are_counted():
 
 @pytest.mark.slow
 def test_chunks_and_two_stages_and_episodes():
-    chunks = hocket.Agent(latency=hocket.Constant(0.095), chunk_length=6)  # 5.7 ticks
-    assert quick(hocket.TickDispatch(2), chunks).coverage > 0.99
-    assert quick(hocket.TickDispatch(2), hocket.Constant(0.095)).coverage == pytest.approx(2 / 6, abs=0.02)
+    def chunks(length, alignment=hocket.Alignment.OBSERVATION):
+        agent = hocket.Agent(latency=hocket.Constant(0.095), chunk_length=length, alignment=alignment)  # 5.7 ticks
+        return quick(hocket.TickDispatch(2), agent)
+
+    # Two workers start every third tick. All of 6 actions count from the release; from the observation 5 come too late.
+    assert chunks(6, hocket.Alignment.RELEASE).coverage > 0.99
+    assert chunks(6).coverage == pytest.approx(2 / 6, abs=0.02) == chunks(1).coverage
+    assert chunks(8).coverage > 0.99
     late = hocket.Agent(latency=hocket.Constant(0.04), head_s=0.002)
     assert quick(hocket.TickDispatch(4), late).coverage == 1
     # An episode of 20 ticks begins with five ticks without a possible action: the first action has delay 6.

@@ -165,3 +165,17 @@ def test_a_policy_without_an_environment(quick):
         hocket.plan(3, 50)
     with pytest.raises(ConfigurationError, match=r"workers=\(\) has no numbers"):
         quick(hocket.Constant(0.1), workers=())
+
+
+def test_chunks_need_fewer_workers_or_none_is_enough(short_race):
+    def made(length, **more):
+        agent = hocket.Agent(latency=hocket.Constant(0.2), chunk_length=length)
+        return hocket.plan(agent, 50, rules=staggered, limit_s=60, **more)  # 10 ticks
+
+    # Three actions of 12 come in time: ⌈10/3⌉ = 4 workers.
+    plan = made(12, most_workers=5)
+    assert plan.workers_needed == 4 and "N*          4 workers" in str(plan)
+    assert {one.workers: one.coverage for one in plan.forecasts}[4] == 1
+    plan = made(9, workers=(1,))
+    assert plan.workers_needed is None and "no number of workers" in str(plan)
+    assert plan.recommended.coverage == 0 and "chunks have actions for 9" in " ".join(plan.cautions)

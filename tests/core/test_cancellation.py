@@ -9,7 +9,8 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.commands import Outcome
-from hocket.core.rules import Unstaggered
+from hocket.core.inference import Inference
+from hocket.core.rules import TickDispatch, Unstaggered
 from hocket.core.rules.base import Rule, Schedule, Start
 from hocket.core.scheduler import Scheduler
 from hocket.errors import ProtocolError
@@ -144,3 +145,14 @@ def test_rules_that_do_not_say_so_cancel_nothing():
 @pytest.mark.slow
 def test_the_rule_that_cancels_all_conforms():
     check_rule(lambda: CancelAll(3, copies=1), seeds=1)
+
+
+def test_the_answer_of_a_cancelled_copy_that_ran_to_its_end_is_not_chosen():
+    schedule = TickDispatch(2, quantile="auto").schedule(TEN_MS)
+    schedule.worker_joined(0, 0)
+    for outcome, age in (None, 1), (Outcome.CANCELLED, 0):
+        schedule.ticked(3, 30 * MS, episode_ended=True)
+        answer = Inference(0, 0, 3, -1, 30 * MS)
+        answer.finished_ns, answer.usable_tick, answer.outcome = 39 * MS, 4, outcome
+        schedule.inference_finished(answer)
+        assert schedule._playout.choose(4) == age

@@ -10,7 +10,7 @@ from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
 from hocket.core.commands import Outcome
-from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, OneInFlight, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.scheduler import Scheduler
 from hocket.errors import ProtocolError
 from hocket.testing import Simulation, Troubles, replay
@@ -42,6 +42,7 @@ growing_rules = st.builds(
 rules = st.one_of(
     st.builds(Sequential, learn=st.sampled_from(Learn)),
     st.builds(Unstaggered, workers),
+    st.builds(OneInFlight, st.sampled_from([0, 0.5, 1.0])),
     st.builds(MaxTime, workers),
     st.builds(ExpectedTime, workers),
     quantile_rules,
@@ -70,15 +71,24 @@ troubles = st.builds(
     rule=rules,
     cadence=cadences,
     durations_ticks=st.lists(st.sampled_from([0.0, 0.2, 1.0, 1.7, 3.0, 5.5, 12.0, 40.0]), min_size=1, max_size=4),
-    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    lengths=st.lists(st.sampled_from([1, 2, 4, 6, 16]), min_size=1, max_size=3),
+    aligned=st.booleans(),
     troubles=troubles,
     seed=st.integers(0, 2**32),
 )
 def test_any_interleaving_keeps_every_promise(
-    rule: Rule, cadence: Cadence, durations_ticks: list[float], lengths: list[int], troubles: Troubles, seed: int
+    rule: Rule,
+    cadence: Cadence,
+    durations_ticks: list[float],
+    lengths: list[int],
+    aligned: bool,
+    troubles: Troubles,
+    seed: int,
 ):
+    # With a horizon the auditor checks that each step is executed at its own tick, none twice and none out of order.
     durations_ns = [int(ticks * cadence.period_ns) for ticks in durations_ticks]
-    simulation = Simulation(rule, cadence, durations_ns, lengths, troubles, Random(seed))
+    horizon_ticks = max(lengths) if aligned else 0
+    simulation = Simulation(rule, cadence, durations_ns, lengths, troubles, Random(seed), horizon_ticks=horizon_ticks)
     simulation.run(ticks=150)
     scheduler, auditor = simulation.scheduler, simulation.auditor
     filled = list(auditor.filled.values())

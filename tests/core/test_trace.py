@@ -10,7 +10,7 @@ import hocket
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
-from hocket.core.rules import ExpectedTime, Learn, MaxTime, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, OneInFlight, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.baselines import _UnstaggeredSchedule
 from hocket.core.trace import OWN_RULES, Trace, describe_rule, restore_rule
 from hocket.errors import HocketError, TraceError
@@ -19,6 +19,7 @@ from hocket.testing import replay
 RULES = [
     Sequential(Learn.BEFORE_INFERENCE),
     Unstaggered(3),
+    OneInFlight(0.3),
     MaxTime(3),
     ExpectedTime(3),
     TickDispatch("auto", quantile="auto", predictability=0.9, max_workers=9),
@@ -109,6 +110,16 @@ def rewritten(path, **changes):
     header = {**json.loads(first), **changes}
     header = {key: value for key, value in header.items() if value is not None}
     path.write_bytes(json.dumps(header).encode() + b"\n" + body)
+
+
+def test_a_trace_keeps_its_horizon_and_older_ones_have_none(tmp_path):
+    path = tmp_path / "trace.bin"
+    for alignment, horizon_ticks in (hocket.Alignment.OBSERVATION, 5), (hocket.Alignment.RELEASE, 0):
+        play(TickDispatch(1), ticks_s(2.4), 50, chunk=5, alignment=alignment).record.trace.save(path)
+        assert Trace.load(path).horizon_ticks == horizon_ticks
+        assert replay(Trace.load(path))
+    rewritten(path, version=3, horizon_ticks=None)
+    assert Trace.load(path).horizon_ticks == 0 and replay(Trace.load(path))
 
 
 @pytest.mark.parametrize(

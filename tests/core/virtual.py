@@ -30,13 +30,14 @@ def play(
     seed: int = 0,
     learning: LatencyModel | None = None,
     chunk: int = 1,
+    alignment: hocket.Alignment = hocket.Alignment.RELEASE,
     episode_ticks: int | None = None,
 ) -> Metrics:
     """The metrics of ``ticks`` ticks after ``warm_up``; ``learning`` takes time under rules that learn."""
     learns = isinstance(rule, Sequential) and rule.learn is not Learn.NEVER
     clock = hocket.Virtual(hz=hz, latency=latency, learning=(learns and learning) or hocket.Constant(0))
     answer = [0] * chunk if chunk > 1 else 0
-    policy = hocket.FunctionPolicy(lambda observation: answer, chunk_length=chunk)
+    policy = hocket.FunctionPolicy(lambda observation: answer, chunk_length=chunk, alignment=alignment)
     env = NullEnv(episode_ticks=episode_ticks)
     learn = (lambda: None) if learns else None
     return hocket.run(env, policy, rule, clock, ticks=warm_up + ticks, seed=seed, learn=learn).metrics(warm_up)

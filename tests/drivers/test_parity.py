@@ -24,6 +24,7 @@ class Scenario:
     delay: float | None
     """Delay of every fresh action in virtual time; None if it varies."""
     chunk: int = 1
+    alignment: hocket.Alignment = hocket.Alignment.OBSERVATION
     episode_ticks: int | None = None
     tolerance: float = 0.1
 
@@ -39,7 +40,9 @@ SCENARIOS = {
     "tick dispatch": Scenario(hocket.TickDispatch(3), 2.4, 1.0, 3),
     "a spare worker": Scenario(hocket.TickDispatch(5), 2.4, 1.0, 3),
     # One worker with chunks of 4, 2.4 ticks: always more to play.
-    "chunks": Scenario(hocket.Unstaggered(1), 2.4, 1.0, None, chunk=4),
+    "chunks": Scenario(hocket.Unstaggered(1), 2.4, 1.0, None, chunk=4, alignment=hocket.Alignment.RELEASE),
+    # Aligned to the observation, steps 2 and 3 come in time. Each of two workers gives two actions in 2.4 ticks.
+    "aligned chunks": Scenario(hocket.TickDispatch(2), 2.4, 1.0, None, chunk=4),
     # The first two ticks of each episode of 10 have no answer yet.
     "episodes": Scenario(hocket.TickDispatch(3), 2.4, 0.8, 3, episode_ticks=10),
 }
@@ -52,7 +55,8 @@ def run(scenario, clock, null_run):
     seconds = scenario.latency_ticks * TICK_S
     if isinstance(clock, hocket.Virtual):
         seconds = 0.0
-    policy = FunctionPolicy(Sleeping(seconds, [1] * scenario.chunk if scenario.chunk > 1 else 1), scenario.chunk)
+    answer = [1] * scenario.chunk if scenario.chunk > 1 else 1
+    policy = FunctionPolicy(Sleeping(seconds, answer), scenario.chunk, alignment=scenario.alignment)
     ticks = VIRTUAL_TICKS if isinstance(clock, hocket.Virtual) else TICKS
     return null_run(scenario.rule, clock, ticks, policy, episode_ticks=scenario.episode_ticks)
 

@@ -3,7 +3,7 @@ import pickle
 import pytest
 
 from hocket.errors import ConfigurationError
-from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages, TwoStage, as_factory, built
+from hocket.policies.base import Alignment, FunctionPolicy, PolicyFactory, Stages, TwoStage, as_factory, built
 
 
 class Doubling(PolicyFactory):
@@ -23,6 +23,12 @@ def test_a_function_becomes_a_factory_and_a_factory_stays_one():
 
 def test_a_function_policy_can_travel():
     assert pickle.loads(pickle.dumps(FunctionPolicy(abs, 2))) == FunctionPolicy(abs, 2)
+
+
+def test_chunks_that_are_aligned_to_their_observation_have_a_horizon():
+    assert FunctionPolicy(abs, 16).horizon_ticks == 16
+    assert FunctionPolicy(abs, 16, alignment=Alignment.RELEASE).horizon_ticks == 0
+    assert FunctionPolicy(abs).horizon_ticks == Doubling().horizon_ticks == 0, "one action is for its release"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +87,8 @@ def test_invalid_stages_are_refused(options, message):
 def test_factories_that_contradict_themselves_are_refused():
     with pytest.raises(ConfigurationError, match=r"chunk_length=3 with head_s=0.002 is not supported"):
         as_factory(Staged(Stages(abs, abs), chunk_length=3))
+    with pytest.raises(ConfigurationError, match=r"alignment='release' is not one of Alignment\.OBSERVATION"):
+        as_factory(FunctionPolicy(abs, 4, alignment="release"))
     eager = Doubling()
     eager.newest = True
     with pytest.raises(ConfigurationError, match="newest=True has no effect on a policy in one stage"):

@@ -86,7 +86,9 @@ def test_apart_from_the_charge_it_is_the_same_policy():
     assert versioned.preload == ("math",)
     assert hocket.Charged(Factory(VersionedStages(trunk, head), 0.001), hocket.Constant(0.0)).build().version == 7
     assert hocket.Charged(constant, hocket.Constant(0.0)).build().version == 0
-    assert hocket.Charged(FunctionPolicy(constant, chunk_length=3), hocket.Constant(0.0)).chunk_length == 3
+    chunks = FunctionPolicy(constant, chunk_length=3, alignment=hocket.Alignment.RELEASE)
+    charged = hocket.Charged(chunks, hocket.Constant(0.0))
+    assert (charged.chunk_length, charged.alignment) == (3, hocket.Alignment.RELEASE)
 
 
 @pytest.mark.parametrize("inner", [constant, Stages(trunk, head)])

@@ -119,7 +119,7 @@ def test_it_travels_and_asks_for_torch_to_be_preloaded():
     policy = pickle.loads(pickle.dumps(TorchPolicy(TINY, seed=3)))
     assert policy == policy
     assert policy.preload == ("torch",)
-    assert policy.chunk_length == 1
+    assert policy.chunk_length == 1 and policy.alignment is hocket.Alignment.OBSERVATION
     assert policy.build()(np.zeros((1, 84, 84), np.uint8)) in range(6)
 
 

@@ -71,10 +71,11 @@ def test_requests_and_replies_of_ones_own(served, asking):
         asking(server.url, as_request=lambda o: {"observation/state": o}, actions="arms")(OBSERVATION)
 
 
-def test_a_server_tells_its_chunk_length_and_pending_actions(served):
-    server = served(hocket.FunctionPolicy(lambda observation, pending: [1], chunk_length=8, pending=3))
+def test_a_server_tells_of_its_chunks_and_pending_actions(served):
+    aligned = {"chunk_length": 8, "alignment": hocket.Alignment.RELEASE, "pending": 3}
+    server = served(hocket.FunctionPolicy(lambda observation, pending: [1], **aligned))
     policy = WebSocketPolicy.of_server(server.url, token=TOKEN)
-    assert (policy.chunk_length, policy.pending) == (8, 3)
+    assert {name: getattr(policy, name) for name in aligned} == aligned
 
 
 def test_a_warm_up_asks_once_and_minds_no_failure(served):

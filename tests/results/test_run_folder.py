@@ -96,7 +96,7 @@ def test_a_folder_of_an_older_format_is_refused_by_name():
     saved = Path(__file__).parent / "data" / "run_of_93964ce"
     for read in (hocket.load, read_run):
         with pytest.raises(
-            TraceError, match=r"version 1; this hocket reads .* versions \(2, 3\) only; run it again, or use"
+            TraceError, match=r"version 1; this hocket reads .* versions \(2, 3, 4\) only; run it again, or use"
         ):
             read(saved)
 
@@ -263,9 +263,9 @@ def test_a_newer_version_names_both(copied):
 
 def test_a_trace_of_a_newer_version_names_both(copied):
     content = (copied / "trace.bin").read_bytes()
-    (copied / "trace.bin").write_bytes(content.replace(b'"version": 3', b'"version": 4', 1))
+    (copied / "trace.bin").write_bytes(content.replace(b'"version": 4', b'"version": 5', 1))
     for read in (hocket.load, read_run, lambda path: read_runs([path, path], ["a", "b"])):
-        with pytest.raises(TraceError, match=r"version 4; this hocket reads 'hocket-trace' versions \(2, 3\) only"):
+        with pytest.raises(TraceError, match=r"version 5; this hocket reads 'hocket-trace' versions \(2, 3, 4\) only"):
             read(copied)
 
 

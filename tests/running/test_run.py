@@ -243,6 +243,6 @@ def test_machine_is_described():
 
 
 def test_a_function_policy_can_answer_in_chunks():
-    result = run(policy=FunctionPolicy(lambda observation: [0, 1, 0], chunk_length=3), rule=hocket.TickDispatch(1))
+    result = run(policy=FunctionPolicy(lambda observation: [0, 1] * 4, chunk_length=8), rule=hocket.TickDispatch(1))
     alone = run(rule=hocket.TickDispatch(1))
     assert result.summary().coverage > 2 * alone.summary().coverage

@@ -83,7 +83,7 @@ OLD = Path(__file__).parent / "data" / "checkpoint_of_version_1"
 
 def test_a_checkpoint_of_an_older_version_is_refused_by_name():
     message = (
-        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 4 "
+        f"{OLD}/000000080/state.json has version 1 of the format, written by hocket 0.1.0; this one reads version 5 "
         "only; train anew, or use the version that wrote it"
     )
     with pytest.raises(CheckpointError, match=f"^{re.escape(message)}$"):

@@ -103,6 +103,7 @@ def measure_agent(
     return Agent(
         latency=Crowded(laws),
         chunk_length=factory.chunk_length,
+        alignment=factory.alignment,
         head_s=factory.head_s,
         cores_each=busy_cores if np.isfinite(busy_cores) else 1.0,
         worker_bytes=own_bytes or None,

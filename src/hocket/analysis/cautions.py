@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.analysis.forecast import Forecast
+from hocket.analysis.choice import workers_needed
+from hocket.analysis.forecast import Agent, Forecast
 from hocket.core.rules import TickDispatch
 from hocket.latency.contention import Crowded
 from hocket.latency.laws import Empirical, LatencyModel
@@ -26,7 +27,7 @@ UNCERTAIN = 0.03
 def cautions_of(chosen: Forecast, figures: dict[str, float], hz: float) -> tuple[str, ...]:
     """Cautions about the recommendation ``chosen``, as far as its uncertainty lies in the inference times."""
     law = chosen.agent.latency
-    said = [_of_units(figures["mean_s"], hz)]
+    said = [_of_units(figures["mean_s"], hz), _of_chunks(chosen.agent, figures, hz)]
     measured = _measured(law)
     if measured is not None:
         durations_s = np.asarray(measured, np.float64)
@@ -52,6 +53,18 @@ def _of_units(mean_s: float, hz: float) -> str:
     if mean_s < SHORT_S:
         return f"The mean inference takes {mean_s:g} s. Inference times are in seconds; 50 ms is 0.05."
     return ""
+
+
+def _of_chunks(agent: Agent, figures: dict[str, float], hz: float) -> str:
+    length = agent.horizon_ticks
+    longest = workers_needed(figures["longest_s"], hz)
+    if not 0 < length < longest:
+        return ""
+    return (
+        f"Inferences take up to {longest} ticks (p50: {workers_needed(figures['p50_s'], hz)}), and their chunks have "
+        f"actions for {length}: an answer that takes longer comes after all its ticks, with any number of workers. Try "
+        "longer chunks, quicker inferences, or hocket.Alignment.RELEASE."
+    )
 
 
 def _of_few(chosen: Forecast, count: int) -> str:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hocket.analysis.forecast import Forecast
+from hocket.analysis.forecast import Agent, Forecast
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import ExpectedTime, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
-from hocket.errors import ConfigurationError
+from hocket.errors import ConfigurationError, check_whole
+from hocket.policies.base import Alignment, check_alignment
 
 WORTH = 0.01
 """As many workers again as the mean inference time needs must save at least this much regret per tick."""
@@ -125,15 +126,37 @@ def _workers(count: int) -> str:
     return f"{count} worker" if count == 1 else f"{count} workers"
 
 
-def workers_needed(longest_s: float, hz: float) -> int:
+def workers_needed(
+    longest_s: float, hz: float, *, chunk_length: int = 1, alignment: Alignment = Alignment.OBSERVATION
+) -> int:
     """The number of staggered workers that act at every tick if no inference takes longer than ``longest_s``.
 
-    N* = ⌈τ_θ^max / τ_M⌉, at least 1.
+    N* = ⌈d / a⌉, at least 1: d = ⌈τ_θ^max / τ_M⌉ ticks, and a is how many actions of an answer come in time: 1 of 1,
+    all of H aligned to their release, and H − d + 1 of H aligned to their observation.
 
     Raises:
-        ConfigurationError: if ``longest_s`` is negative or not a number, or ``hz`` is not a rate.
+        ConfigurationError: if ``longest_s`` is negative or not a number, or ``hz`` is not a rate; if no number of
+            workers can act, because d exceeds the H of chunks that are aligned to their observations.
     """
-    return _ceiling(_seconds("longest_s", longest_s) * float(exact_hz(hz)))
+    check_whole("chunk_length", chunk_length, example=1)
+    check_alignment(alignment)
+    ticks = _ceiling(_seconds("longest_s", longest_s) * float(exact_hz(hz)))
+    if chunk_length == 1 or alignment is Alignment.RELEASE:
+        return -(-ticks // chunk_length)
+    in_time = chunk_length - ticks + 1
+    if in_time < 1:
+        raise ConfigurationError(
+            f"chunk_length={chunk_length} is too short for inferences of {ticks} ticks: all actions come after their "
+            f"ticks, with any number of workers; try chunk_length={2 * ticks - 1}, or Alignment.RELEASE"
+        )
+    return -(-ticks // in_time)
+
+
+def workers_of(agent: Agent, longest_s: float, hz: float) -> int | None:
+    """`workers_needed` for the answers of ``agent``; None if no number of workers is enough."""
+    if 0 < agent.horizon_ticks < workers_needed(longest_s, hz):
+        return None
+    return workers_needed(longest_s, hz, chunk_length=agent.chunk_length, alignment=agent.alignment)
 
 
 def learners_needed(update_s: float, interval_s: float) -> int:

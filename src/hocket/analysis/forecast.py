@@ -24,7 +24,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.record import RunRecord
 from hocket.latency.laws import Constant, LatencyModel
 from hocket.latency.stratified import Typical
-from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
+from hocket.policies.base import Alignment, FunctionPolicy, PolicyFactory, TwoStage
 from hocket.results.intervals import interval
 from hocket.results.metrics import Metrics
 from hocket.running.setup import set_up
@@ -50,6 +50,7 @@ class Agent:
     Args:
         latency: the law of its inference times; with two stages, of its trunk.
         chunk_length: the number of actions in an answer.
+        alignment: the ticks that they are for, if there is more than one.
         head_s: seconds before its tick at which the head of a two-stage policy starts; 0: one stage.
         cores_each: processors that a running inference keeps busy.
         worker_bytes: memory of one worker, or None if unknown.
@@ -59,11 +60,17 @@ class Agent:
 
     latency: LatencyModel
     chunk_length: int = 1
+    alignment: Alignment = Alignment.OBSERVATION
     head_s: float = 0.0
     cores_each: float = 1.0
     worker_bytes: int | None = None
     name: str = ""
     policy: PolicyFactory | None = None
+
+    @property
+    def horizon_ticks(self) -> int:
+        """As of the policy: see `PolicyFactory.horizon_ticks`."""
+        return self.idle().horizon_ticks
 
     def idle(self) -> PolicyFactory:
         """A policy with constant answers that has as many stages and actions."""
@@ -71,7 +78,7 @@ class Agent:
             return TwoStage(_same, _same, head_s=self.head_s)
         if self.chunk_length == 1:
             return FunctionPolicy(_same)
-        return FunctionPolicy(partial(_chunk, self.chunk_length), self.chunk_length)
+        return FunctionPolicy(partial(_chunk, self.chunk_length), self.chunk_length, alignment=self.alignment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

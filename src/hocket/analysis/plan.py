@@ -23,6 +23,7 @@ from hocket.analysis.choice import (
     worker_counts,
     worker_price_of,
     workers_needed,
+    workers_of,
 )
 from hocket.analysis.figure import draw_frontier
 from hocket.analysis.forecast import Agent, Forecast, Playing, check_predictability, latency_figures
@@ -70,9 +71,10 @@ class Plan:
     learners: int | None = None
 
     @property
-    def workers_needed(self) -> int:
-        """N* = ⌈τ_θ^max/τ_M⌉ of the recommended agent."""
-        return workers_needed(self.inference[self.recommended.agent.name]["longest_s"], self.hz)
+    def workers_needed(self) -> int | None:
+        """N* of the recommended agent, as of `hocket.workers_needed`; None if no number of workers is enough."""
+        agent = self.recommended.agent
+        return workers_of(agent, self.inference[agent.name]["longest_s"], self.hz)
 
     def draw(self, path: str | os.PathLike[str]) -> None:
         """Draw the frontier of regret against workers into the PNG file ``path``; needs matplotlib."""
@@ -103,7 +105,9 @@ class Plan:
                 f"inference   {name + ': ' if name else ''}mean {figures['mean_s'] * 1e3:.3g} ms, p99 "
                 f"{figures['p99_s'] * 1e3:.3g} ms, longest {figures['longest_s'] * self.hz:.3g} ticks"
             )
-        lines.append(f"N*          {self.workers_needed} workers for the longest inference to cover every tick")
+        needed = self.workers_needed
+        enough = "no number of" if needed is None else str(needed)
+        lines.append(f"N*          {enough} workers for the longest inference to cover every tick")
         if self.learners is not None:
             lines.append(f"N_L*        {self.learners} learners for one update an action")
         table = [
@@ -180,7 +184,7 @@ def plan(
     figures = {agent.name: latency_figures(agent.latency, seed=seed) for agent in agents}
     work: list[tuple[Agent, Rule]] = []
     for agent in agents:
-        for number in _numbers(workers, figures[agent.name], rate, most_workers, rules is not None):
+        for number in _numbers(workers, agent, figures[agent.name], rate, most_workers, rules is not None):
             kinds = rules_of(number, predictability) if rules is None else tuple(rules(number))
             work += [(agent, kind) for kind in kinds if (agent, kind) not in work]
     price = _price(worker_price, figures, rate)
@@ -260,7 +264,7 @@ def _agents(source: Source, env: gym.Env[Any, Any] | None, try_variants: bool) -
 
 
 def _numbers(
-    given: Iterable[int] | None, figures: dict[str, float], hz: float, most: int, own_rules: bool
+    given: Iterable[int] | None, agent: Agent, figures: dict[str, float], hz: float, most: int, own_rules: bool
 ) -> Sequence[int]:
     if given is not None:
         numbers = sorted(set(given))
@@ -269,7 +273,9 @@ def _numbers(
         if not numbers:
             raise ConfigurationError("workers=() has no numbers to forecast; try (1, 2, 4)")
         return numbers if own_rules else sorted({1, *numbers})
-    return worker_counts(workers_needed(figures["longest_s"], hz), workers_needed(figures["mean_s"], hz), most)
+    counts = worker_counts(workers_needed(figures["longest_s"], hz), workers_needed(figures["mean_s"], hz), most)
+    of_chunks = workers_of(agent, figures["longest_s"], hz)
+    return counts if of_chunks is None else sorted({*counts, min(of_chunks, most)})
 
 
 def row(one: Forecast) -> dict[str, Any]:

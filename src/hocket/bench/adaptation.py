@@ -28,7 +28,7 @@ WINDOW_S = 0.5
 
 
 @dataclass(frozen=True)
-class ComputingPolicy:
+class ProcessorBoundPolicy:
     """Keeps a processor busy for ``seconds`` of its time; on fewer processors than workers it takes longer."""
 
     seconds: float
@@ -53,7 +53,7 @@ class SlowerPolicy:
 
 def bench_workers(*, seconds: float, tell: Callable[[str], None] = lambda line: None) -> dict[str, Any]:
     """J_0.99 of ``workers="auto"`` beside that of each fixed number, where inferences compete for the processors."""
-    policy = ComputingPolicy(COMPUTES_S)
+    policy = ProcessorBoundPolicy(COMPUTES_S)
     regrets = {}
     for workers in FIXED:
         tell(f"{workers} workers")
@@ -69,7 +69,7 @@ def bench_workers(*, seconds: float, tell: Callable[[str], None] = lambda line: 
     }
 
 
-def _regret(policy: ComputingPolicy, rule: Rule, seconds: float) -> float:
+def _regret(policy: ProcessorBoundPolicy, rule: Rule, seconds: float) -> float:
     ticks = round((WARM_UP_S + seconds) * HZ)
     result = hocket.run(NullEnv(), policy, rule, hocket.Realtime(hz=HZ), ticks=ticks)
     return result.metrics(round(WARM_UP_S * HZ)).regret_per_tick(ASSUMED_PREDICTABILITY)

@@ -167,9 +167,9 @@ def idle_policy(observation: Any) -> int:
 
 
 def idle_chunks(length: int) -> hocket.FunctionPolicy:
-    """A policy whose answers have ``length`` actions."""
+    """A policy whose answers have ``length`` actions, for the ticks from their release on."""
     answer = np.zeros(length, np.int64)
-    return hocket.FunctionPolicy(lambda observation: answer, chunk_length=length)
+    return hocket.FunctionPolicy(lambda observation: answer, chunk_length=length, alignment=hocket.Alignment.RELEASE)
 
 
 def measure(task: tuple[Cell, int, int]) -> tuple[Cell, Figures]:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from hocket.core.rules.base import Schedule as Schedule
     from hocket.core.rules.base import Start as Start
     from hocket.core.rules.baselines import Learn as Learn
+    from hocket.core.rules.baselines import OneInFlight as OneInFlight
     from hocket.core.rules.baselines import Sequential as Sequential
     from hocket.core.rules.baselines import Unstaggered as Unstaggered
     from hocket.core.rules.staggered import ExpectedTime as ExpectedTime

@@ -15,7 +15,7 @@ class Outcome(IntEnum):
     SUPERSEDED = 1
     """It was ready, and a newer one ran instead."""
     DROPPED = 2
-    """It was late: when it finished, something newer had run, or the tick that its head was bound for had passed."""
+    """It was late: something newer had run when it finished, or the ticks that it was for had passed."""
     DUPLICATE = 3
     """Another answer to the same observation came first."""
     DISCARDED = 4

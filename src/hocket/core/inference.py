@@ -27,7 +27,9 @@ class Inference:
         "worker",
     )
 
-    def __init__(self, id: int, worker: int, observation: int, target: int, started_ns: int) -> None:
+    def __init__(
+        self, id: int, worker: int, observation: int, target: int, started_ns: int, horizon_ticks: int = 0
+    ) -> None:
         self.id = id
         self.worker = worker
         self.observation = observation
@@ -35,17 +37,28 @@ class Inference:
         """The tick it aims at, or -1."""
         self.started_ns = started_ns
         self.finished_ns = -1
-        self.length = 1
+        self.length = horizon_ticks or 1
+        """The number of its actions; while it runs with a horizon, the most that there may be."""
         self.usable_tick = -1
         """The first tick whose deadline it made."""
-        self.base_tick = -1
-        """The tick that its step 0 belongs to, once it plays."""
+        self.base_tick = observation + 1 if horizon_ticks else -1
+        """The tick that its step 0 is for; without a horizon -1 until it plays."""
         self.ready_ns = -1
         """Of two stages: when its head would have ended if called at once, or -1 while the trunk runs."""
         self.bound_tick = -1
         """Of two stages: the tick that its head was called for, or -1."""
         self.state = _RUNNING
         self.outcome: Outcome | None = None
+
+    @property
+    def last_tick(self) -> int:
+        """The last tick that it has an action for; -1 if that depends on when it will play."""
+        return self.base_tick + self.length - 1 if self.base_tick >= 0 else -1
+
+    @property
+    def usable_length(self) -> int:
+        """Once finished and before it plays: the number of its actions whose ticks had not passed by then."""
+        return self.length if self.base_tick < 0 else max(0, self.last_tick - self.usable_tick + 1)
 
     @property
     def elapsed_ns(self) -> int:

@@ -73,12 +73,12 @@ INFERENCES: Mapping[InferenceState, Mapping[InferenceState, str]] = {
         InferenceState.OVER: "missed its tick: DROPPED; FAILED",
     },
     InferenceState.HELD: {
-        InferenceState.DUE: "its release tick has come",
+        InferenceState.DUE: "its release tick has come, or nothing else has an action",
         InferenceState.OVER: "SUPERSEDED, DISCARDED",
     },
     InferenceState.DUE: {
         InferenceState.PLAYING: "Execute",
-        InferenceState.OVER: "SUPERSEDED, DISCARDED",
+        InferenceState.OVER: "SUPERSEDED, DISCARDED; its ticks have passed: DROPPED",
     },
     InferenceState.PLAYING: {InferenceState.OVER: "last action, or a newer answer: EXECUTED"},
     InferenceState.ABANDONED: {InferenceState.OVER: "its worker is done with it, or lost"},

@@ -11,6 +11,11 @@ its tick nothing is started, because a newer observation is on its way.
 An answer is held until its rule releases it, is then due, and plays step by step once its rule chooses it. The rule
 chooses among the answers that are newer than the last executed action.
 
+Without a horizon an answer's step 0 is for the tick at which it begins to play. With a horizon of H ticks the steps of
+an answer to observation k are for ticks k + 1 to k + H at most, whenever it comes: steps whose ticks have passed are
+skipped, and an answer without a step for a coming tick is dropped. A held answer acts before its release at a tick that
+nothing else has an action for: that costs it nothing, since its steps keep their ticks.
+
 A two-stage inference keeps its worker from the start of its trunk to the end of its head. Between them it waits until
 ``head_ns`` before the deadline of the tick that the rule would release it for, and is then bound to that tick.
 """
@@ -49,7 +54,10 @@ def _overridden(method: Callable[..., Any], usual: Callable[..., Any]) -> bool:
 class Scheduler:
     """The scheduling state of one run under ``rule`` at ``cadence``.
 
-    Inferences have two stages if ``head_ns`` is not 0: how long before a deadline the head is called.
+    Args:
+        head_ns: how long before a deadline the head of a two-stage inference is called; 0: inferences have one stage.
+        horizon_ticks: so many ticks after its observation an answer may have actions for; 0: an answer's actions are
+            for the ticks from its release on.
 
     Attributes:
         tick: the newest observation, -1 before tick 0.
@@ -59,13 +67,14 @@ class Scheduler:
         last: (observation, chunk step) of the last executed action.
     """
 
-    def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0) -> None:
+    def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0, horizon_ticks: int = 0) -> None:
         self.schedule = schedule = rule.schedule(cadence)
         # Of two hooks that few rules override, the usual ones are not called.
         self._chooses = _overridden(schedule.choose, Schedule.choose)
         self._tells_ends = _overridden(schedule.inference_ended, Schedule.inference_ended)
         self.cadence = cadence
         self.head_ns = head_ns
+        self.horizon_ticks = horizon_ticks
         self.tick = -1
         self.fresh = self.default = self.missed = 0
         self.started = 0
@@ -140,6 +149,10 @@ class Scheduler:
         self.missed += tick - self._acted - 1
         self._acted = tick
         self._release(tick, out)
+        if self.horizon_ticks:
+            self._drop_passed(tick, out)
+            if self._held and not self._due and self._playing is None:
+                self._release_early(tick)
         due = self._due
         choice = self.schedule.choose(tick, due) if self._chooses else due[-1] if due else None
         if choice is not None:
@@ -180,7 +193,7 @@ class Scheduler:
     def _start(self, worker: int, observation: int, target: int, now_ns: int, out: list[Command]) -> None:
         id = self.started
         self.started = id + 1
-        inference = Inference(id, worker, observation, target, now_ns)
+        inference = Inference(id, worker, observation, target, now_ns, self.horizon_ticks)
         del self._idle[worker]
         self._running_on[worker] = inference
         self._running[id] = inference
@@ -190,6 +203,8 @@ class Scheduler:
     def _inference_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
         if event.length < 1:
             raise ProtocolError(f"{event!r} has no actions; at least 1 is needed")
+        if 0 < self.horizon_ticks < event.length:
+            raise ProtocolError(f"{event!r} has actions for more ticks than the horizon of {self.horizon_ticks}")
         inference = self._stop(event.inference)
         inference.length = event.length
         in_time = self._deadline_ns < event.time_ns <= self._next_deadline_ns  # for the next tick
@@ -198,7 +213,7 @@ class Scheduler:
         observation = inference.observation
         if inference.state is ABANDONED:
             self._close(inference)
-        elif observation > self.last[0] and observation not in self._answered:
+        elif observation > self.last[0] and observation not in self._answered and not self._passed(inference):
             self._answered.add(observation)
             self._hold(inference, self.schedule.release_tick(inference))
         else:
@@ -285,8 +300,12 @@ class Scheduler:
         else:
             self._end(inference, Outcome.FAILED, out)
 
+    def _passed(self, inference: Inference) -> bool:
+        """Return whether the ticks of all its actions have passed, or will have when the answer counts."""
+        return 0 <= inference.last_tick < max(inference.usable_tick, self._acted + 1)
+
     def _useless(self, observation: int) -> Outcome:
-        """The outcome of an answer to ``observation`` that comes after another, or after something newer has run."""
+        """The outcome of an answer to ``observation`` that comes after another, or too late."""
         another = observation in self._answered or observation == self.last[0]
         return Outcome.DUPLICATE if another else Outcome.DROPPED
 
@@ -343,6 +362,30 @@ class Scheduler:
             else:
                 due.append(inference)
 
+    def _drop_passed(self, tick: int, out: list[Command]) -> None:
+        """End the answers whose last action is for a tick before ``tick``."""
+        if self._playing is not None and self._playing.last_tick < tick:
+            self._end(self._playing, EXECUTED, out)
+            self._playing = None
+        due = self._due
+        for inference in [inference for inference in due if inference.last_tick < tick]:
+            due.remove(inference)
+            self._answered.discard(inference.observation)  # a copy may have more actions
+            self._end(inference, Outcome.DROPPED, out)
+
+    def _release_early(self, tick: int) -> None:
+        """Release the newest answer that has an action for ``tick``, if any is held."""
+        newest: Inference | None = None
+        for _, _, inference in self._held:
+            in_time = inference.usable_tick <= tick <= inference.last_tick
+            if in_time and inference.observation > (self.last[0] if newest is None else newest.observation):
+                newest = inference
+        if newest is not None:
+            self._held[:] = [held for held in self._held if held[2] is not newest]
+            heapify(self._held)
+            newest.state = DUE
+            self._due.append(newest)
+
     def _play(self, choice: Inference, tick: int, out: list[Command]) -> None:
         """Make ``choice`` the inference whose steps are executed; older ones are superseded."""
         due = self._due
@@ -353,8 +396,9 @@ class Scheduler:
         del due[: index + 1]
         if self._playing is not None:
             self._end(self._playing, EXECUTED, out)
-        target = choice.target
-        choice.base_tick = target if 0 <= target < tick else tick
+        if choice.base_tick < 0:
+            target = choice.target
+            choice.base_tick = target if 0 <= target < tick else tick
         assert PLAYING in INFERENCES[choice.state], choice
         choice.state = PLAYING
         self._playing = choice

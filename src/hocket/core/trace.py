@@ -24,16 +24,16 @@ from hocket.core.commands import Command
 from hocket.core.description import describe
 from hocket.core.events import Event
 from hocket.core.replacement import replacing
-from hocket.core.rules import ExpectedTime, Learn, MaxTime, Rule, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, OneInFlight, Rule, Sequential, TickDispatch, Unstaggered
 from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
-VERSION = 3
-"""Version 2 has neither cancellations nor their outcome, and is read as well. In version 1 ticks after missed ones were
-left to the default, and options of rules had other names."""
-READABLE = (2, 3)
-OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, MaxTime, ExpectedTime, TickDispatch)
+VERSION = 4
+"""Versions 2 and 3, which are read as well, have no horizon, and version 2 has neither cancellations nor their outcome.
+In version 1 ticks after missed ones were left to the default, and options of rules had other names."""
+READABLE = (2, 3, 4)
+OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, OneInFlight, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
 
@@ -116,13 +116,14 @@ class TraceVersionError(TraceError):
 class Trace:
     """Rows in the order in which they happened; each event is followed by the commands it led to.
 
-    ``rule``, ``cadence`` and ``head_ns`` are those of the scheduler.
+    ``rule``, ``cadence``, ``head_ns`` and ``horizon_ticks`` are those of the scheduler.
     """
 
-    def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0) -> None:
+    def __init__(self, rule: Rule, cadence: Cadence, head_ns: int = 0, horizon_ticks: int = 0) -> None:
         self.rule = rule
         self.cadence = cadence
         self.head_ns = head_ns
+        self.horizon_ticks = horizon_ticks
         self.rows = array("q")
 
     def add(self, event: Event, commands: list[Command]) -> None:
@@ -163,6 +164,7 @@ class Trace:
             "hz": str(self.cadence.hz),
             "epoch_ns": self.cadence.epoch_ns,
             "head_ns": self.head_ns,
+            "horizon_ticks": self.horizon_ticks,
             "rule": describe_rule(self.rule),
             "rows": len(self),
         }
@@ -199,6 +201,7 @@ class Trace:
         try:
             announced, epoch_ns = int(header["rows"]), int(header["epoch_ns"])
             cadence, head_ns = Cadence(exact_hz(header["hz"]), epoch_ns), int(header.get("head_ns", 0))
+            horizon_ticks = int(header.get("horizon_ticks", 0))
             description = header["rule"]
         except (KeyError, TypeError, ValueError) as error:
             raise TraceError(f"{path} has a damaged header ({error!r}); save the run again") from error
@@ -206,7 +209,7 @@ class Trace:
             raise TraceError(f"{path} is truncated: {announced} rows announced, {len(body) // (WIDTH * 8)} found")
         if rule is None:
             rule = UnknownRule(description) if unknown and not is_own(description) else restore_rule(description)
-        trace = cls(rule, cadence, head_ns)
+        trace = cls(rule, cadence, head_ns, horizon_ticks)
         trace.rows.frombytes(body)
         if sys.byteorder == "big":
             trace.rows.byteswap()

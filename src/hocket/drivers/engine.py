@@ -66,7 +66,7 @@ class EngineSetup:
     """The parts that configure an engine.
 
     Args:
-        policy: its pending actions and its stages are read here.
+        policy: its pending actions, its stages and its horizon are read here.
         rule: when to start which worker.
         default: fills every tick without a fresh action; bound to the action space.
         codec: of the action space, for the policy's chunks.
@@ -106,8 +106,8 @@ class Engine:
     ) -> None:
         rule, policy = setup.rule, setup.policy
         pending, head_ns = policy.pending, policy.head_ns
-        self.scheduler = Scheduler(rule, cadence, head_ns)
-        self.trace = Trace(rule, cadence, head_ns)
+        self.scheduler = Scheduler(rule, cadence, head_ns, policy.horizon_ticks)
+        self.trace = Trace(rule, cadence, head_ns, policy.horizon_ticks)
         self._keep_trace = keep_trace
         self._handling = False  # an event; still True if an exception interrupted it
         self.cadence = cadence
@@ -228,7 +228,7 @@ class Engine:
         if self._handling:
             if not self._keep_trace:
                 return
-            self.scheduler = Scheduler(self.trace.rule, self.cadence, self.head_ns)
+            self.scheduler = Scheduler(self.trace.rule, self.cadence, self.head_ns, self.trace.horizon_ticks)
             for handled, _ in self.trace.steps():
                 self.scheduler.handle(handled)
         event = e.RunEnded(now_ns)

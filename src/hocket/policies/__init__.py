@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hocket.public import exports
 
 if TYPE_CHECKING:
+    from hocket.policies.base import Alignment as Alignment
     from hocket.policies.base import FunctionPolicy as FunctionPolicy
     from hocket.policies.base import Policy as Policy
     from hocket.policies.base import PolicyFactory as PolicyFactory

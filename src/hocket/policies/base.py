@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
+from enum import Enum
 from typing import Any
 
 from numpy.typing import NDArray
@@ -25,6 +26,27 @@ Where the factory's ``pending`` exceeds 0, a second argument holds the pending a
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
 Executors read it after each call; a run records it by inference (`Metrics.inferences`) and passes it to learners."""
+
+
+class Alignment(Enum):
+    """The tick that a step of a chunk is for, where ``chunk_length`` exceeds 1.
+
+    A single action (``chunk_length`` 1) is always for the tick that its rule releases it for.
+    """
+
+    OBSERVATION = "observation"
+    """Step j of the chunk from observation k is for tick k + 1 + j and no other. Steps whose ticks have passed when the
+    answer comes are skipped."""
+    RELEASE = "release"
+    """Step 0 is for the tick that the answer is released for, however old its observation is by then."""
+
+
+def check_alignment(alignment: Alignment) -> None:
+    """Refuse what is no alignment, such as its name as text."""
+    if not isinstance(alignment, Alignment):
+        raise ConfigurationError(
+            f"alignment={alignment!r} is not one of {', '.join(map(str, Alignment))}; try hocket.Alignment.OBSERVATION"
+        )
 
 
 @dataclass(frozen=True)
@@ -68,6 +90,8 @@ class PolicyFactory(ABC):
 
     chunk_length: int = 1
     """The most actions that one answer may hold."""
+    alignment: Alignment = Alignment.OBSERVATION
+    """The ticks that the actions of a chunk are for."""
     pending: int = 0
     """The number of pending actions that the policy gets as a second argument; 0: none, and no such argument.
     See `hocket.drivers.pending_actions`."""
@@ -111,17 +135,24 @@ class PolicyFactory(ABC):
         """``head_s`` in nanoseconds."""
         return round(self.head_s * NS_PER_S)
 
+    @property
+    def horizon_ticks(self) -> int:
+        """The most ticks after its observation that an answer has actions for; 0 if they count from its release."""
+        return self.chunk_length if self.chunk_length > 1 and self.alignment is Alignment.OBSERVATION else 0
+
 
 @dataclass(frozen=True)
 class FunctionPolicy(PolicyFactory):
     """A plain function as a policy.
 
-    ``chunk_length`` is the most actions of one answer, ``pending`` the number of pending actions that it gets.
+    ``chunk_length`` is the most actions of one answer, ``alignment`` says which ticks they are for, and ``pending`` is
+    the number of pending actions that it gets.
     """
 
     function: Policy
     chunk_length: int = 1
     pending: int = 0
+    alignment: Alignment = Alignment.OBSERVATION
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -189,6 +220,7 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
             f"chunk_length={policy.chunk_length} with head_s={head_s} is not supported: a head decides on one tick; "
             "try chunk_length=1 or head_s=0"
         )
+    check_alignment(policy.alignment)
     if policy.newest and not head_s:
         raise ConfigurationError("newest=True has no effect on a policy in one stage; try head_s=0.001")
     if policy.delay_told and not policy.newest:

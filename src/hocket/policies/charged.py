@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 from hocket.latency.laws import Changing, LatencyModel, PerWorker, Sampler, check_law
-from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
+from hocket.policies.base import Alignment, Policy, PolicyFactory, Stages, as_factory
 from hocket.policies.cancellation import sleep_until_cancelled
 
 
@@ -31,6 +31,7 @@ class Charged(PolicyFactory):
     policy: PolicyFactory
     latency: LatencyModel
     chunk_length: int = field(init=False)
+    alignment: Alignment = field(init=False)
     pending: int = field(init=False)
     head_s: float = field(init=False)
     newest: bool = field(init=False)
@@ -48,7 +49,7 @@ class Charged(PolicyFactory):
         factory = as_factory(policy)
         object.__setattr__(self, "policy", factory)
         object.__setattr__(self, "latency", latency)
-        for name in ("chunk_length", "pending", "head_s", "newest", "delay_told", "preload", "waits"):
+        for name in ("chunk_length", "alignment", "pending", "head_s", "newest", "delay_told", "preload", "waits"):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from hocket.errors import ActionError, ConfigurationError, MissingExtraError
-from hocket.policies.base import Policy, PolicyFactory, Stages, as_factory
+from hocket.policies.base import Alignment, Policy, PolicyFactory, Stages, as_factory
 from hocket.policies.bfloat16 import warn_without_bfloat16
 from hocket.policies.cancellation import stop_if_cancelled
 
@@ -62,6 +62,7 @@ class TorchPolicy(PolicyFactory):
         decide: turns the network's output for one observation, without the batch axis, into an action or a
             chunk: ``greedy``, ``continuous`` or a function of yours.
         chunk_length: the most actions that one answer may hold.
+        alignment: the ticks that they are for, if there may be more than one.
         pending: how many pending actions the network is also called with: ``(1, pending)`` of Discrete actions,
             ``(1, pending, m + 1)`` of a Box of m elements (`hocket.spaces.codec.PendingActions`).
         head_s: late binding if above 0: the network's ``features(observation)`` as an inference starts, and this many
@@ -88,6 +89,7 @@ class TorchPolicy(PolicyFactory):
     device: str = "cpu"
     decide: Callable[[Tensor], Any] = greedy
     chunk_length: int = 1
+    alignment: Alignment = Alignment.OBSERVATION
     pending: int = 0
     head_s: float = 0.0
     newest: bool = False

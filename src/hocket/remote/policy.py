@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any, Self
 
 from hocket.errors import ConfigurationError, RemoteError, check_whole
-from hocket.policies.base import Policy, PolicyFactory
+from hocket.policies.base import Alignment, Policy, PolicyFactory, check_alignment
 from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.remote.connection import Connection, Terms
 from hocket.remote.errors import RemotePolicyError, ReplyTimeoutError, UnreachableError, WireError
@@ -45,6 +45,7 @@ class RemotePolicy(PolicyFactory):
         servers: the address of a server, or those of several with the same policy.
         token: the servers' token, if they ask for one.
         chunk_length: the most actions of one answer.
+        alignment: the ticks that they are for, if there may be more than one.
         pending: the number of pending actions that the policy gets.
         as_request: makes the request from the observation, and the pending actions if there are some; returns a map.
         actions: the key of the actions in the reply, or a function that takes them out of it.
@@ -57,6 +58,7 @@ class RemotePolicy(PolicyFactory):
     _: KW_ONLY
     token: str | None = field(default=None, repr=False)
     chunk_length: int = 1
+    alignment: Alignment = Alignment.OBSERVATION
     pending: int = 0
     as_request: Callable[..., Any] | None = None
     actions: str | Callable[[Any], Any] = ACTIONS
@@ -77,6 +79,7 @@ class RemotePolicy(PolicyFactory):
         if self.token is not None and not (self.token and self.token.isascii() and self.token.isprintable()):
             raise ConfigurationError("token=... must be a text of printable ASCII characters; try token=None for none")
         check_whole("chunk_length", self.chunk_length, example=50)
+        check_alignment(self.alignment)
         check_whole("pending", self.pending, least=0, example=0)
         check_whole("most_bytes", self.most_bytes, example=MOST_BYTES)
         for name in ("timeout_s", "connect_s"):
@@ -134,7 +137,7 @@ class WebSocketPolicy(RemotePolicy):
 
     @classmethod
     def of_server(cls, servers: str | Sequence[str], **options: Any) -> Self:
-        """Such a policy, with the ``chunk_length`` and ``pending`` of a server of hocket's.
+        """Such a policy, with the ``chunk_length``, ``alignment`` and ``pending`` of a server of hocket's.
 
         Raises:
             RemoteError: if no server answers.
@@ -142,6 +145,8 @@ class WebSocketPolicy(RemotePolicy):
         asking = cls(servers, **options)
         metadata = RemoteWorker(asking).metadata
         told = {name: metadata[name] for name in ("chunk_length", "pending") if name in metadata}
+        if (alignment := metadata.get("alignment")) in Alignment.__members__:
+            told["alignment"] = Alignment[alignment]
         return replace(asking, **told)
 
 

@@ -188,7 +188,12 @@ class PolicyServer:
 
     async def _converse(self, connection: ServerConnection) -> None:
         """Send the metadata, then a reply to each request."""
-        about = {VERSION_KEY: VERSION, "chunk_length": self._factory.chunk_length, "pending": self._factory.pending}
+        about = {
+            VERSION_KEY: VERSION,
+            "chunk_length": self._factory.chunk_length,
+            "alignment": self._factory.alignment.name,
+            "pending": self._factory.pending,
+        }
         job: Job | None = None
 
         def abandon(_: object) -> None:

@@ -42,7 +42,8 @@ def run(
         env: any Gymnasium environment with Box observations and Discrete or Box actions. It is stepped exactly
             once a tick and not closed.
         policy: a function of one observation, or a `PolicyFactory`, called once in every worker.
-        rule: when to start which worker: `TickDispatch`, `MaxTime`, `ExpectedTime`, `Unstaggered`, `Sequential`.
+        rule: when to start which worker: `TickDispatch`, `MaxTime`, `ExpectedTime`, `Unstaggered`, `OneInFlight`,
+            `Sequential`.
         clock: `Realtime` or `Virtual`.
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.

@@ -19,9 +19,10 @@ class Auditor:
         outcome: by inference, how it ended.
     """
 
-    def __init__(self, cadence: Cadence, head_ns: int = 0) -> None:
+    def __init__(self, cadence: Cadence, head_ns: int = 0, horizon_ticks: int = 0) -> None:
         self.cadence = cadence
         self.head_ns = head_ns
+        self.horizon_ticks = horizon_ticks
         self.trunk_done: dict[int, int] = {}  # by inference: when
         self.bound: dict[int, int] = {}  # by inference: to which tick
         self.tick = -1
@@ -149,6 +150,9 @@ class Auditor:
         assert observation >= self.episode_start, f"{command} is of an episode that has ended"
         assert (observation, command.step) > self.last, f"{command}: (observation, step) {self.last} has run before it"
         assert all(step < command.step for step in self.steps[id]), f"{command}: a later step has run"
+        if self.horizon_ticks:
+            own = observation + 1 + command.step
+            assert command.tick == own, f"{command} of observation {observation}: the step is for tick {own}"
         if self.head_ns:
             due_ns = self.cadence.deadline_ns(self.bound[id])
             assert self.finished_ns[id] <= due_ns, f"{command}: its head was late"
@@ -170,7 +174,8 @@ class Auditor:
             assert id not in self.length, f"{command}: it has an answer"
             copies = [other for other, of in self.observation.items() if of == observation and other != id]
             others = [other for other in copies if other in self.length or other not in self.outcome]
-            assert observation <= self.last[0] or others, (
+            passed = 0 < self.horizon_ticks <= self.tick - observation
+            assert observation <= self.last[0] or others or passed, (
                 f"{command}: nothing else will answer observation {observation}"
             )
         if command.outcome is Outcome.SUPERSEDED:

@@ -18,7 +18,7 @@ def replay(trace: Trace, *, validate: bool = False) -> list[Command]:
     Raises:
         TraceError: at the first event whose commands differ from the recorded ones.
     """
-    scheduler = Scheduler(trace.rule, trace.cadence, trace.head_ns)
+    scheduler = Scheduler(trace.rule, trace.cadence, trace.head_ns, trace.horizon_ticks)
     replayed: list[Command] = []
     for number, (event, recorded) in enumerate(trace.steps()):
         commands = scheduler.handle(event)

@@ -60,6 +60,7 @@ class Simulation:
         replace: whether workers that are asked for ever come.
         head_ns: of two stages, how long before its tick the head is called; 0 for one stage.
         heads_ns: how long heads take is drawn from these.
+        horizon_ticks: the ticks after its observation that an answer has actions for at most; 0: from its release on.
     """
 
     rule: Rule
@@ -72,11 +73,12 @@ class Simulation:
     replace: bool = True
     head_ns: int = 0
     heads_ns: list[int] = field(default_factory=lambda: [0])
+    horizon_ticks: int = 0
 
     def __post_init__(self) -> None:
-        self.auditor = Auditor(self.cadence, self.head_ns)
-        self.scheduler = Scheduler(WatchedRule(self.rule), self.cadence, self.head_ns)
-        self.trace = Trace(self.rule, self.cadence, self.head_ns)
+        self.auditor = Auditor(self.cadence, self.head_ns, self.horizon_ticks)
+        self.scheduler = Scheduler(WatchedRule(self.rule), self.cadence, self.head_ns, self.horizon_ticks)
+        self.trace = Trace(self.rule, self.cadence, self.head_ns, self.horizon_ticks)
         self._heap: list[tuple[int, int, e.Event]] = []
         self._sequence = 0
         self._joined = 0

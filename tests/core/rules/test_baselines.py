@@ -4,7 +4,7 @@ import pytest
 from virtual import play, ticks_s
 
 import hocket
-from hocket.core.rules import Learn, Sequential, Unstaggered
+from hocket.core.rules import Learn, OneInFlight, Sequential, Unstaggered
 from hocket.errors import ConfigurationError
 
 # In quarters of a tick of 10 ms: whole, fractional, shorter than a tick, and sums that are whole though neither is.
@@ -62,6 +62,32 @@ def test_a_free_worker_takes_no_observation_twice():
 
 def test_no_time_at_all_is_a_latency_too():
     assert play(Unstaggered(3), hocket.Constant(0), 50).coverage == 1.0
+
+
+def test_one_in_flight_waits_for_its_threshold():
+    # Chunks of 8, 2.4 ticks. Observation 0 is answered for ticks 3 to 8. Observation 2 has waited meanwhile, and is
+    # answered for ticks 5 to 10. At tick 8 two actions are left, a quarter of a chunk: observation 8 starts.
+    # Observations 9 and 10 wait in turn; observation 10 starts at 10.4.
+    metrics = play(OneInFlight(0.25), ticks_s(2.4), 60, chunk=8, alignment=hocket.Alignment.OBSERVATION)
+    assert metrics.inferences.observation[:5].tolist() == [0, 2, 8, 10, 16]
+    assert metrics.ticks.fresh.tolist() == [False, False] + 58 * [True]
+    # With a threshold of 0 observation 10 starts once nothing is left, and is answered for ticks 13 to 18.
+    metrics = play(OneInFlight(0), ticks_s(2.4), 60, chunk=8, alignment=hocket.Alignment.OBSERVATION)
+    assert metrics.inferences.observation[:5].tolist() == [0, 2, 10, 12, 20]
+    assert metrics.ticks.fresh[:14].tolist() == [False] * 2 + [True] * 8 + [False] * 2 + [True] * 2
+
+
+def test_one_in_flight_is_slower_than_its_workers_inference():
+    # 12 ticks leave 5 of 16 actions: 5 of 12 ticks. From the release on, 16 of 24.
+    aligned = play(OneInFlight(), ticks_s(12), 240, warm_up=60, chunk=16, alignment=hocket.Alignment.OBSERVATION)
+    assert aligned.coverage == pytest.approx(5 / 12, abs=0.02)
+    assert play(OneInFlight(), ticks_s(24), 240, warm_up=60, chunk=16).coverage == pytest.approx(16 / 24, abs=0.02)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), "0.5"])
+def test_other_thresholds_are_refused(threshold):
+    with pytest.raises(ConfigurationError, match=r"threshold=.*\[0, 1\]"):
+        OneInFlight(threshold)
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.0, True, "2"])

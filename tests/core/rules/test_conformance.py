@@ -2,7 +2,7 @@
 
 import pytest
 
-from hocket.core.rules import ExpectedTime, Learn, MaxTime, Sequential, TickDispatch, Unstaggered
+from hocket.core.rules import ExpectedTime, Learn, MaxTime, OneInFlight, Sequential, TickDispatch, Unstaggered
 from hocket.testing import check_rule
 
 RULES = [
@@ -14,6 +14,7 @@ RULES = [
     TickDispatch("auto", max_workers=6),
     TickDispatch(3, quantile="auto"),
     Unstaggered(3),
+    OneInFlight(),
     Sequential(),
     Sequential(Learn.AFTER_INFERENCE),
     Sequential(Learn.BEFORE_INFERENCE),

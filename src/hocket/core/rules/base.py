@@ -101,13 +101,16 @@ class Schedule(ABC):
         """
 
     def release_tick(self, inference: Inference) -> int:
-        """The first tick that may use the finished ``inference``; it is called again then if the schedule `defers`."""
+        """The first tick that may use the finished ``inference``; it is called again then if the schedule `defers`.
+
+        Where its actions are for certain ticks, it may act earlier at a tick that nothing else has an action for.
+        """
         return inference.usable_tick
 
     def choose(self, tick: int, due: list[Inference]) -> Inference | None:
         """The released answer that runs now, if any; called at every tick that is not missed.
 
-        ``due`` is ordered by observation; all are newer than the last executed.
+        ``due`` is ordered by observation; all are newer than the last executed, and all have an action for ``tick``.
         """
         return due[-1] if due else None
 
@@ -117,8 +120,8 @@ class Schedule(ABC):
         """The inferences of ``running`` to cancel; called once observation ``tick`` exists, before any starts on it.
 
         Only what no tick can lose: inferences of observations that are no newer than the last executed one, or that
-        are in ``answered``, and copies of others that run on. ``running`` is ordered by start, and ``idle`` is True if
-        a worker is idle.
+        are in ``answered``, those whose ``last_tick`` has passed, and copies of others that run on. ``running`` is
+        ordered by start, and ``idle`` is True if a worker is idle.
         """
         return ()
 

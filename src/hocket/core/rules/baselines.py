@@ -1,4 +1,4 @@
-"""The two baselines: the classical loop, and naive asynchrony."""
+"""The baselines: the classical loop, naive asynchrony, and one inference in flight."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import ClassVar
 from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
 from hocket.core.rules.base import NOTHING, FixedWorkers, Rule, Schedule, Start
+from hocket.errors import ConfigurationError
 
 
 class Learn(Enum):
@@ -124,3 +125,86 @@ class _UnstaggeredSchedule(Schedule):
 
     def workers_wanted(self) -> int:
         return self._workers
+
+
+@dataclass(frozen=True, slots=True)
+class OneInFlight(Rule):
+    """The loop of today's clients of chunk policies: one worker infers the next chunk while the last one plays.
+
+    At each tick with at most ``threshold`` times the longest chunk so far left to play, the newest observation waits
+    for the worker, in place of any other. A free worker takes the one that waits, and its answer replaces the rest of
+    the last one. Guarantee: with a constant inference time of d ticks and chunks of H actions that are aligned to their
+    observations, every tick is fresh if H ≥ 2d and ``threshold``·H ≥ d − 1; coverage never exceeds (H − d + 1)·τ_M/τ_θ.
+
+    This is the schedule of the asynchronous client and server of LeRobot, without what those do to actions and
+    observations: averaging chunks where they overlap, and leaving out observations that resemble the last one.
+
+    Args:
+        threshold: in [0, 1]; 0 asks for a chunk once nothing is left, 1 always.
+    """
+
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.threshold, int | float) and 0 <= self.threshold <= 1):
+            raise ConfigurationError(f"threshold={self.threshold!r} must lie in [0, 1]; try 0.5")
+
+    @property
+    def initial_workers(self) -> int:
+        return 1
+
+    def schedule(self, cadence: Cadence) -> Schedule:
+        return _OneInFlightSchedule(self, cadence)
+
+
+class _OneInFlightSchedule(Schedule):
+    def __init__(self, rule: OneInFlight, cadence: Cadence) -> None:
+        super().__init__(cadence)
+        self._threshold = rule.threshold
+        self._waiting = -1  # the observation that the worker takes next; -1: none
+        self._busy = -1  # the worker of the inference in flight; -1: none is
+        self._answer: Inference | None = None  # the last one of this episode
+        self._longest = 1
+
+    def worker_lost(self, worker: int, now_ns: int) -> None:
+        self._freed(worker)
+
+    def ticked(self, tick: int, now_ns: int, episode_ended: bool) -> None:
+        if episode_ended:
+            self._answer = None
+        if self._left(tick) <= self._threshold * self._longest:
+            self._waiting = tick
+
+    def inference_finished(self, inference: Inference) -> None:
+        self._freed(inference.worker)
+        if inference.outcome is None:
+            self._answer = inference
+            self._longest = max(self._longest, inference.length)
+
+    def inference_failed(self, inference: Inference, now_ns: int) -> None:
+        self._freed(inference.worker)
+
+    def starts(self, now_ns: int, tick: int, idle: OrderedDict[int, None]) -> Sequence[Start]:
+        if self._waiting < 0 or self._busy >= 0:
+            return NOTHING
+        observation, self._waiting = self._waiting, -1
+        self._busy = next(iter(idle))
+        return (Start(self._busy, observation, -1),)
+
+    def workers_wanted(self) -> int:
+        return 1
+
+    def oldest_needed(self, tick: int) -> int:
+        return self._waiting if self._waiting >= 0 else tick
+
+    def _left(self, tick: int) -> int:
+        """The number of actions that are left after ``tick``."""
+        answer = self._answer
+        if answer is None:
+            return 0
+        last_tick = answer.last_tick if answer.last_tick >= 0 else answer.usable_tick + answer.length - 1
+        return max(0, last_tick - tick)
+
+    def _freed(self, worker: int) -> None:
+        if worker == self._busy:
+            self._busy = -1

@@ -39,7 +39,11 @@ class DispatchSchedule(Schedule):
         """Ticks between them."""
         self.next_served = 0.0
         self.length = 1
-        """Actions of the last answer."""
+        """Actions of the last answer that could still be executed, at least 1."""
+        self.aligned = False
+        """True if actions are for certain ticks: then a newer observation is always better than one that queues."""
+        self.typical_ns = 0
+        """The median of the inference times."""
         self.workers = 0
         self.hedges = hedges
         self.reserve = staff.most
@@ -61,6 +65,17 @@ class DispatchSchedule(Schedule):
     def worthwhile(self, observation: int, now_ns: int) -> bool:
         """Return whether an observation that has queued is still worth an inference."""
 
+    @property
+    def step_ns(self) -> int:
+        """From the newest tick's deadline to its observation: what the step itself takes."""
+        return max(0, self.ticked_ns - self.cadence.deadline_ns(self.tick))
+
+    def outdone(self, observation: int, now_ns: int) -> bool:
+        """Return whether the observation after ``observation`` will be usable no later if it finds a worker."""
+        next_ns = self.cadence.deadline_ns(observation + 1) + self.step_ns
+        first_tick = self.cadence.tick_from
+        return first_tick(now_ns + self.typical_ns) >= first_tick(next_ns + self.typical_ns)
+
     def freshened(self, observation: int, tick: int, now_ns: int) -> int:
         """The observation to serve in place of ``observation``, the last in the queue; ``tick`` is the newest."""
         return observation
@@ -76,7 +91,10 @@ class DispatchSchedule(Schedule):
         """Bring the estimates up to date; the window holds at least one inference time."""
         # Too few workers to serve every observation leave gaps. Spaced evenly, longer answers fill them.
         self.stride = max(1.0, min(self.length, busy(self.load, self.cadence) / max(1, self.workers)))
+        if self.aligned and self.workers == 1:
+            self.stride = 1.0  # nothing to space
         window = self.window
+        self.typical_ns = window.quantile(0.5)
         if len(window) >= 2 * CHANGED:
             self._usual = window.quantile(1 - UNLIKE), window.quantile(UNLIKE)
         if self.hedges and len(window) >= FEWEST:
@@ -101,7 +119,7 @@ class DispatchSchedule(Schedule):
         if tick >= self.next_served:
             self.next_served = max(self.next_served, tick - 1) + self.stride
             queue.append(tick)
-            if len(queue) > self.queue_limit():
+            if len(queue) > (1 if self.aligned else self.queue_limit()):
                 queue.popleft()
         if tick % REESTIMATE_TICKS == 0 and len(self.window):
             self.estimate(now_ns)
@@ -118,7 +136,8 @@ class DispatchSchedule(Schedule):
             if self.load is self.window:
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
-        self.length = inference.length
+        self.length = max(1, inference.usable_length)
+        self.aligned = inference.last_tick >= 0
         if self._beginning:
             self._beginning = len(self.window) < REESTIMATE_TICKS
             self.estimate(inference.finished_ns)
@@ -155,7 +174,14 @@ class DispatchSchedule(Schedule):
             free -= surplus  # those are to go
         while queue and free > 0:
             observation = queue.popleft()
-            if observation < tick and not queue:
+            if self.aligned:
+                queue.clear()  # what has queued before this was known
+                if now_ns != self.ticked_ns and self.outdone(tick, now_ns):
+                    queue.append(observation)
+                    break
+                if observation < tick:
+                    observation, self.next_served = tick, tick + self.stride
+            elif observation < tick and not queue:
                 observation = self.freshened(observation, tick, now_ns)
             new = observation == tick and now_ns == self.ticked_ns
             if not new and not self.worthwhile(observation, now_ns):

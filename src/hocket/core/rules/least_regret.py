@@ -57,7 +57,7 @@ class LeastRegretSchedule(DispatchSchedule):
             observation = inference.observation
             if observation in answered:
                 cancelled.append(inference)
-            elif observation <= useless_until:
+            elif observation <= useless_until or 0 <= inference.last_tick <= tick:
                 cancelled.append(inference)
                 given_up.add(observation)
             else:
@@ -108,8 +108,10 @@ class LeastRegretSchedule(DispatchSchedule):
         elif self._may_hedge:
             self._trials.answered(inference.observation, inference.worker, inference.elapsed_ns)
         missed_its_tick = inference.bound_tick >= 0 and inference.outcome is not None
-        if inference.outcome is not Outcome.DISCARDED and not missed_its_tick:
-            self._playout.answered(inference.observation, inference.usable_tick, inference.length)
+        # A cancelled copy may run to its end, and its answer is not executed all the same.
+        lost = inference.outcome is Outcome.CANCELLED and inference.observation > self._playout.last_observation
+        if inference.outcome is not Outcome.DISCARDED and not missed_its_tick and not lost:
+            self._playout.answered(inference.observation, inference.usable_tick, inference.length, inference.last_tick)
 
     def times_changed(self) -> None:
         super().times_changed()

@@ -101,7 +101,8 @@ class Playout:
         self._tick = 0
         self._ready = 0
         self._length = 1
-        self._arrived: list[tuple[int, int]] = []
+        self._arrived: list[tuple[int, int, int]] = []  # usable tick, observation, last tick or -1
+        self._last_ticks: dict[int, int] = {}  # of ready answers whose actions are for certain ticks, by observation
         self._ages = Window(window)
         self.players = [_Player(1)]
         """Those whose targets are compared."""
@@ -156,18 +157,19 @@ class Playout:
         age = self._tick - observation
         self._ages.add(max(age + 1, int(LONGER * age)))
 
-    def answered(self, observation: int, usable_tick: int, length: int = 1) -> None:
+    def answered(self, observation: int, usable_tick: int, length: int = 1, last_tick: int = -1) -> None:
         """``observation`` has an answer of ``length`` actions, usable from ``usable_tick`` on.
 
-        Only its first answer counts.
+        Only its first answer counts. Its last action is for ``last_tick``; -1: its first is for the tick that plays it.
         """
-        self._arrived.append((usable_tick, observation))
+        self._arrived.append((usable_tick, observation, last_tick))
         self._length = length
 
     def restart(self, tick: int) -> None:
         """A new episode begins with observation ``tick``; scores and estimates stay."""
         self._ready = 0
         self._arrived.clear()
+        self._last_ticks.clear()
         self._tick = tick
         self._oldest = 1
         for player in self._everyone():
@@ -186,6 +188,9 @@ class Playout:
         ready = self._ready << elapsed & self._mask
         if self._arrived:
             ready = self._take_in(tick, ready)
+        last_ticks = self._last_ticks
+        if last_ticks:
+            ready = self._without_passed(tick, ready)
         self._ready = ready
         powers, left = self._powers, self._length - 1
         for player in self._everyone():
@@ -193,7 +198,7 @@ class Playout:
             if age:
                 player.oldest = age
                 player.score += powers[age - 1]
-                player.left = left
+                player.left = last_ticks[tick - age] - tick if last_ticks else left
             else:
                 oldest = player.oldest
                 player.oldest = oldest + 1
@@ -212,17 +217,27 @@ class Playout:
 
     def _take_in(self, tick: int, ready: int) -> int:
         later = []
-        for usable_tick, observation in self._arrived:
+        for usable_tick, observation, last_tick in self._arrived:
             if usable_tick > tick:
-                later.append((usable_tick, observation))
+                later.append((usable_tick, observation, last_tick))
                 continue
             age = tick - observation
             if age >= len(self._powers):
                 self._reach(2 * age)
             if not ready >> age & 1:
-                ready |= 1 << age
                 self._ages.add(age)
+                if last_tick < 0 or last_tick >= tick:
+                    ready |= 1 << age
+                    if last_tick >= 0:
+                        self._last_ticks[observation] = last_tick
         self._arrived = later
+        return ready
+
+    def _without_passed(self, tick: int, ready: int) -> int:
+        """``ready`` without the answers that have no action for ``tick`` or later."""
+        for observation in [observation for observation, last in self._last_ticks.items() if last < tick]:
+            del self._last_ticks[observation]
+            ready &= ~(1 << tick - observation)
         return ready
 
     def _reach(self, age: int) -> None:

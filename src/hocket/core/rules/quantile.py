@@ -39,7 +39,6 @@ class QuantileSchedule(DispatchSchedule):
         self._least = min_delay_ticks
         self._on_cliff = False
         self._above = False  # the side of it
-        self._typical_ns = 0
 
     def target(self, observation: int) -> int:
         return observation + self._aim if self._aim else -1
@@ -48,7 +47,11 @@ class QuantileSchedule(DispatchSchedule):
         newest = self.queue[-1] if self.queue else observation
         if self._meets_target(observation, now_ns):
             return True
-        return observation == newest and not self._outdone(observation, now_ns)
+        # A worker that serves two stages is free again just before a tick: with just enough workers, one that took a
+        # queued observation would be missing at that tick, and so on at every later one. With one stage it is free
+        # earlier and catches up.
+        two_stages = self.load is not self.window
+        return observation == newest and not (two_stages and self.outdone(observation, now_ns))
 
     def freshened(self, observation: int, tick: int, now_ns: int) -> int:
         # Served at strides, it may have waited for a whole inference; one that is behind would stay behind.
@@ -58,38 +61,19 @@ class QuantileSchedule(DispatchSchedule):
         return tick
 
     def _meets_target(self, observation: int, now_ns: int) -> bool:
-        return self.cadence.deadline_ns(observation + self._aim) >= now_ns + self._typical_ns
-
-    def _outdone(self, observation: int, now_ns: int) -> bool:
-        """Return whether the next observation will be usable no later if it finds a worker.
-
-        A worker that serves two stages is free again just before a tick: with just enough workers, one that took a
-        queued observation would be missing at that tick, and so on at every later one. With one stage it is free
-        earlier and catches up.
-        """
-        if self.load is self.window:
-            return False
-        next_ns = self.cadence.deadline_ns(observation + 1) + self._step_ns
-        first_tick = self.cadence.tick_from
-        return first_tick(now_ns + self._typical_ns) >= first_tick(next_ns + self._typical_ns)
+        return self.cadence.deadline_ns(observation + self._aim) >= now_ns + self.typical_ns
 
     def queue_limit(self) -> int:
         return QUEUE
 
-    @property
-    def _step_ns(self) -> int:
-        """From the newest tick's deadline to its observation: what the step itself takes."""
-        return max(0, self.ticked_ns - self.cadence.deadline_ns(self.tick))
-
     def estimate(self, now_ns: int) -> None:
         super().estimate(now_ns)
-        needed_ns = self._quantile_ns() + self._step_ns
+        needed_ns = self._quantile_ns() + self.step_ns
         aim = max(self._least, self.cadence.ticks(needed_ns))
         # Up at once; down only when it would stay down if inference times rose by a tenth of a tick.
         cautious = max(self._least, self.cadence.ticks(needed_ns + self.cadence.period_ns / 10))
         if aim > self._aim or cautious < self._aim:
             self._aim = aim
-        self._typical_ns = self.window.quantile(0.5)
 
     def _quantile_ns(self) -> int:
         """The quantile of the inference times; where that is a cliff, the side of it with the lower J_ρ.
@@ -115,7 +99,7 @@ class QuantileSchedule(DispatchSchedule):
         """1 − J_ρ if answers of up to ``needed_ns`` are waited for."""
         ascending = self.window.ascending
         share = bisect_right(ascending, needed_ns) / len(ascending)
-        return share * ASSUMED_PREDICTABILITY ** (self.cadence.ticks(needed_ns + self._step_ns) - 1)
+        return share * ASSUMED_PREDICTABILITY ** (self.cadence.ticks(needed_ns + self.step_ns) - 1)
 
     def release_tick(self, inference: Inference) -> int:
         return max(inference.usable_tick, inference.target) if self._hold else inference.usable_tick

@@ -23,7 +23,10 @@ class TickDispatch(Rule):
     runs. Workers never wait for each other, so one slow inference costs one tick and nothing else. Guarantee: with
     a constant inference time and N ≥ ⌈τ_θ/τ_M⌉ workers, every tick is fresh with delay ⌈τ_θ/τ_M⌉; with independent
     inference times and workers to spare, a share of about ``quantile`` of the ticks is fresh. Where workers are too
-    few but answers are chunks of L actions, only every min(L, τ_θ/(N·τ_M))-th observation is served.
+    few but answers are chunks with L actions for coming ticks, only every min(L, τ_θ/(N·τ_M))-th observation is served.
+    Where chunks of H are aligned to their observation, a freed worker takes the newest instead, or waits for the next
+    if that will be answered for the same tick. Guarantee: with a constant inference time of d = ⌈τ_θ/τ_M⌉ ≤ H ticks,
+    N ≥ ⌈d/(H − d + 1)⌉ workers make every tick fresh.
 
     ``quantile="auto"`` minimises the predicted regret J_ρ instead, over deadline, hold or release, queueing and
     hedging: see `hocket.core.rules.playout`.
@@ -32,8 +35,9 @@ class TickDispatch(Rule):
         workers: a number, or ``"auto"``: as many as the measured inference times need, within the bounds.
         quantile: of the inference times, in (0, 1), that sets D; or ``"auto"``.
         predictability: ρ in (0, 1] for ``quantile="auto"``. None: 0.99 until an estimate arrives as an event.
-        hold: True never releases an answer before its target (constant delay, a stationary problem for a learner);
-            False releases at once. ``quantile="auto"`` decides for itself.
+        hold: True never releases an answer before its target (constant delay, a stationary problem for a learner),
+            except a chunk that is aligned to its observation, where nothing else acts; False releases at once.
+            ``quantile="auto"`` decides for itself.
         hedge: give surplus workers the newest observation a second time; the first answer wins. None: only with
             ``quantile="auto"``. Where workers share processors, a hedge slows the others down.
         min_workers, max_workers: the bounds of ``workers="auto"``.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FORMAT, FORMAT_VERSION = "hocket checkpoint", 4
+FORMAT, FORMAT_VERSION = "hocket checkpoint", 5
 """Raise the version whenever a class that a run's state refers to moves, or means something else by its attributes."""
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
