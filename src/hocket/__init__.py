@@ -14,8 +14,8 @@ Measuring and planning: measure measure_agent estimate_predictability decompose 
                         learners_needed
 Instruments:            Instrument LivePage
 Errors:                 HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError
-                        RemoteError CancelledError ProtocolError TraceError CheckpointError DivergenceError
-                        NotSolvedError RunInterrupted
+                        CancelledError ProtocolError TraceError CheckpointError DivergenceError NotSolvedError
+                        RunInterrupted
 Packages:               analysis core drivers envs instruments latency learn models policies remote results spaces
                         testing theory training
 """
@@ -82,7 +82,6 @@ if TYPE_CHECKING:
     from hocket.errors import NotSolvedError as NotSolvedError
     from hocket.errors import PolicyError as PolicyError
     from hocket.errors import ProtocolError as ProtocolError
-    from hocket.errors import RemoteError as RemoteError
     from hocket.errors import TraceError as TraceError
     from hocket.hooks.instrument import Instrument as Instrument
     from hocket.instruments.live.live_page import LivePage as LivePage

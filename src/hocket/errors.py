@@ -42,10 +42,6 @@ class PolicyError(HocketError):
     """A policy could not be built, or kept failing; the message carries the worker's own traceback."""
 
 
-class RemoteError(HocketError):
-    """A policy behind a network gave no usable answer."""
-
-
 class CancelledError(HocketError):
     """The inference that a policy computes was cancelled; the worker that runs it takes this in."""
 

@@ -71,8 +71,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Errors": {
             "hocket.errors": (
-                "HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError RemoteError "
-                "CancelledError ProtocolError TraceError CheckpointError DivergenceError NotSolvedError"
+                "HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError CancelledError "
+                "ProtocolError TraceError CheckpointError DivergenceError NotSolvedError"
             ),
             "hocket.running.result": "RunInterrupted",
         },
@@ -265,8 +265,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.remote.server": "PolicyServer",
         },
         "Errors": {
-            "hocket.errors": "RemoteError",
-            "hocket.remote.errors": "UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError",
+            "hocket.remote.errors": (
+                "RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError"
+            ),
         },
     },
     "hocket.results": {

@@ -37,7 +37,7 @@ def chosen_policy(words: str, token: str | None = None) -> Trained | PolicyFacto
 
     Raises:
         ConfigurationError: if there is no such thing.
-        RemoteError: if no server answers.
+        HocketError: a `RemoteError`, if no server answers.
     """
     if words in BY_WORD:
         return None

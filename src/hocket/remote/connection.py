@@ -42,7 +42,7 @@ class Connection(ABC):
         """Send ``value``; return the reply.
 
         Raises:
-            RemoteError: if there is no usable reply by ``until_s``.
+            HocketError: a `RemoteError`, if there is no usable reply by ``until_s``.
             CancelledError: if the inference that runs in this thread was cancelled.
         """
 

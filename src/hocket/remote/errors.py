@@ -1,8 +1,12 @@
-"""The kinds of `RemoteError`."""
+"""The errors of policies behind a network."""
 
 from __future__ import annotations
 
-from hocket.errors import RemoteError
+from hocket.errors import HocketError
+
+
+class RemoteError(HocketError):
+    """A policy behind a network gave no usable answer."""
 
 
 class UnreachableError(RemoteError):

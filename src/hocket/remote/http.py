@@ -62,7 +62,7 @@ class HTTPConnection(Connection):
         """Connect.
 
         Raises:
-            RemoteError: if that is not possible by ``until_s``.
+            HocketError: a `RemoteError`, if that is not possible by ``until_s``.
         """
         parts = checked_url(address)
         assert parts.hostname is not None

@@ -12,11 +12,11 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from time import monotonic
 from typing import Any, Self
 
-from hocket.errors import ConfigurationError, RemoteError, check_whole
+from hocket.errors import ConfigurationError, check_whole
 from hocket.policies.base import Alignment, Policy, PolicyFactory, check_alignment
 from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.remote.connection import Connection, Terms
-from hocket.remote.errors import RemotePolicyError, ReplyTimeoutError, UnreachableError, WireError
+from hocket.remote.errors import RemoteError, RemotePolicyError, ReplyTimeoutError, UnreachableError, WireError
 from hocket.remote.http import HTTPConnection, checked_url
 from hocket.remote.servers import Servers
 from hocket.remote.websocket import WebSocketConnection, checked_uri
@@ -98,14 +98,14 @@ class RemotePolicy(PolicyFactory):
         """A connection to the server at ``address``.
 
         Raises:
-            RemoteError: if there is none by ``until_s``.
+            HocketError: a `RemoteError`, if there is none by ``until_s``.
         """
 
     def build(self) -> Policy:
         """Connect to a server.
 
         Raises:
-            RemoteError: if that is not possible with any.
+            HocketError: a `RemoteError`, if that is not possible with any.
         """
         return RemoteWorker(self)
 
@@ -140,13 +140,13 @@ class WebSocketPolicy(RemotePolicy):
         """Such a policy, with the ``chunk_length``, ``alignment`` and ``pending`` of a server of hocket's.
 
         Raises:
-            RemoteError: if no server answers.
+            HocketError: a `RemoteError`, if no server answers.
         """
         asking = cls(servers, **options)
         metadata = RemoteWorker(asking).metadata
         told = {name: metadata[name] for name in ("chunk_length", "pending") if name in metadata}
-        if (alignment := metadata.get("alignment")) in Alignment.__members__:
-            told["alignment"] = Alignment[alignment]
+        if "alignment" in metadata:
+            told["alignment"] = Alignment.__members__.get(metadata["alignment"])  # if it is none, it is refused below
         return replace(asking, **told)
 
 
@@ -198,7 +198,7 @@ class RemoteWorker:
         """The actions in the reply to ``inputs``.
 
         Raises:
-            RemoteError: if there is no usable one after ``timeout_s``.
+            HocketError: a `RemoteError`, if there is no usable one after ``timeout_s``.
             CancelledError: if the inference that runs in this thread was cancelled.
         """
         reply = self._reply(self._request(*inputs), timeout_s)

@@ -7,8 +7,7 @@ from threading import RLock
 from time import monotonic
 from typing import Any
 
-from hocket.errors import RemoteError
-from hocket.remote.errors import UnreachableError
+from hocket.remote.errors import RemoteError, UnreachableError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 """The pause after a failure doubles from the first to the longest, while other servers answer."""

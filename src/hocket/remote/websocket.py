@@ -63,7 +63,7 @@ class WebSocketConnection(Connection):
         """Connect, and read the metadata.
 
         Raises:
-            RemoteError: if that is not possible by ``until_s``.
+            HocketError: a `RemoteError`, if that is not possible by ``until_s``.
         """
         uri = checked_uri(address)
         with named_errors(address, connecting=True):
@@ -124,7 +124,7 @@ class WebSocketConnection(Connection):
         """The value of the next message.
 
         Raises:
-            RemoteError: if it is a text, the traceback of the policy.
+            HocketError: a `RemoteError`, if it is a text, the traceback of the policy.
         """
         parts: list[Any] = []
         kind = Opcode.BINARY

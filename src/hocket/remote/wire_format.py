@@ -34,7 +34,7 @@ class WireFormat(ABC):
         """``value`` as bytes.
 
         Raises:
-            RemoteError: if it holds something that does not travel.
+            HocketError: a `RemoteError`, if it holds something that does not travel.
         """
 
     @abstractmethod
@@ -42,7 +42,7 @@ class WireFormat(ABC):
         """The value of ``data``. Its arrays may be read-only.
 
         Raises:
-            RemoteError: if ``data`` is of another format.
+            HocketError: a `RemoteError`, if ``data`` is of another format.
         """
 
 

@@ -13,13 +13,14 @@ import pytest
 from access import TOKEN
 from websockets.sync.client import connect
 
-from hocket.errors import ConfigurationError, HocketError, PolicyError, RemoteError
+from hocket.errors import ConfigurationError, HocketError, PolicyError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
 from hocket.policies.cancellation import cancelled
 from hocket.remote import (
     AccessError,
     Msgpack,
     PolicyServer,
+    RemoteError,
     RemotePolicyError,
     ReplyTimeoutError,
     UnreachableError,
