@@ -146,7 +146,7 @@ class WebSocketPolicy(RemotePolicy):
         metadata = RemoteWorker(asking).metadata
         told = {name: metadata[name] for name in ("chunk_length", "pending") if name in metadata}
         if "alignment" in metadata:
-            told["alignment"] = Alignment.__members__.get(metadata["alignment"])  # if it is none, it is refused below
+            told["alignment"] = Alignment.__members__.get(str(metadata["alignment"]))  # None is refused below
         return replace(asking, **told)
 
 
