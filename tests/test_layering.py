@@ -22,6 +22,7 @@ ROOMS = [
     "latency",
     "hooks",
     "policies",
+    "remote",
     "envs",
     "models",
     "results",
@@ -45,10 +46,11 @@ BELOW["ipc"] -= {"core"}
 BELOW["core"] = {"errors", "public"}
 BELOW["learn"] -= {"drivers", "results", "instruments", "envs", "models"}
 BELOW["drivers"] -= {"envs", "models", "results", "instruments"}
+BELOW["remote"] = {"errors", "public", "policies"}
 BELOW["testing"] = {"errors", "public", "core", "spaces", "latency", "policies", "drivers"}
 
 FOREIGN_TO_THE_CORE = {"time", "random", "logging", "secrets", "datetime", "threading", "asyncio", "multiprocessing"}
-HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets"]
+HEAVY = ["torch", "pyboy", "ale_py", "cv2", "matplotlib", "scipy", "starlette", "uvicorn", "websockets", "msgpack"]
 
 
 def room_of(module):

@@ -16,8 +16,8 @@ Instruments:            Instrument LivePage
 Errors:                 HocketError ConfigurationError MissingExtraError ActionError EnvError PolicyError
                         CancelledError ProtocolError TraceError CheckpointError DivergenceError NotSolvedError
                         RunInterrupted
-Packages:               analysis core drivers envs instruments latency learn models policies results spaces testing
-                        theory training
+Packages:               analysis core drivers envs instruments latency learn models policies remote results spaces
+                        testing theory training
 """
 
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hocket import learn as learn
     from hocket import models as models
     from hocket import policies as policies
+    from hocket import remote as remote
     from hocket import results as results
     from hocket import spaces as spaces
     from hocket import testing as testing

@@ -78,8 +78,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Packages": {
             "hocket": (
-                "analysis core drivers envs instruments latency learn models policies results spaces testing theory "
-                "training"
+                "analysis core drivers envs instruments latency learn models policies remote results spaces testing "
+                "theory training"
             ),
         },
     },
@@ -254,6 +254,20 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Cancelling": {
             "hocket.policies.cancellation": "cancelled stop_if_cancelled sleep_until_cancelled",
+        },
+    },
+    "hocket.remote": {
+        "Policies": {
+            "hocket.remote.policy": "WebSocketPolicy HTTPPolicy RemotePolicy",
+            "hocket.remote.wire_format": "WireFormat Msgpack Json",
+        },
+        "Serving": {
+            "hocket.remote.server": "PolicyServer",
+        },
+        "Errors": {
+            "hocket.remote.errors": (
+                "RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError"
+            ),
         },
     },
     "hocket.results": {

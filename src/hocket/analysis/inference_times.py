@@ -11,20 +11,19 @@ import numpy as np
 from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished, TrunkFinished
 from hocket.core.rules import Sequential
-from hocket.drivers.executors import Processes
 from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, WorkerJob, late_inputs
+from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import PolicyError, check_whole
 from hocket.latency.laws import Measured
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.spaces.codec import ActionCodec, check_spaces
 
-_PROCESSES = Processes()
 WORKER = 0
 LOOK_NS = NS_PER_S // 10
 
 
 def measure(
-    env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind = _PROCESSES
+    env: gym.Env[Any, Any], policy: PolicyFactory | Policy, *, count: int = 100, executor: ExecutorKind | None = None
 ) -> Measured:
     """Measure ``count`` inferences of ``policy`` on sampled observations of ``env``, one at a time.
 
@@ -40,7 +39,8 @@ def measure(
     factory, space = as_factory(policy), env.observation_space
     assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
-    running = executor.executor(WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype)), None)
+    job = WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype))
+    running = as_executor_kind(executor, factory).executor(job, None)
     pending_actions = (codec.unknown_actions(factory.pending),) if factory.pending else ()
     durations_s: list[float] = []
     try:

@@ -15,6 +15,7 @@ EXTRAS = {
     "gameboy": ("pyboy", "sdl2"),
     "live": ("starlette", "uvicorn", "websockets"),
     "report": ("matplotlib",),
+    "remote": ("msgpack", "h11"),
     "theory": ("scipy",),
 }
 """The modules that each extra of the package brings."""
@@ -92,6 +93,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_gameboy,
         bench_live,
         bench_plan,
+        bench_remote,
         console,
         decompose_command,
         demo_command,
@@ -100,6 +102,7 @@ def _dispatch(arguments: list[str]) -> None:
         policies,
         report_command,
         run_command,
+        serve_command,
         states_command,
         train_command,
     )
@@ -121,12 +124,14 @@ def _dispatch(arguments: list[str]) -> None:
         bench_command.train,
         bench_live.live,
         bench_gameboy.gameboy,
+        bench_remote.remote,
     ):
         benches.command(command)
     app = SubcommandApp()
     app.command(demo_command.demo)
     app.command(run_command.run)
     app.command(train_command.train)
+    app.command(serve_command.serve)
     app.command(plan_command.plan)
     app.command(decompose_command.decompose)
     app.command(benches, name="bench", help="Measure hocket on this machine.")

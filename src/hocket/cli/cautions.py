@@ -63,5 +63,5 @@ def check_usual(
 def say_starting(rule: Rule, clock: hocket.Realtime | hocket.Virtual) -> None:
     """Print that many worker processes start, which takes seconds."""
     workers = rule.initial_workers
-    if isinstance(clock, hocket.Realtime) and clock.executor == hocket.Processes() and workers >= MANY_WORKERS:
+    if isinstance(clock, hocket.Realtime) and clock.executor in (None, hocket.Processes()) and workers >= MANY_WORKERS:
         console.say(f"starting {workers} workers")

@@ -1,10 +1,11 @@
-"""Policies by name: an untrained network, random actions, a policy of the user's own, or a trained one."""
+"""Policies by name: an untrained network, random actions, a policy of the user's own, a trained one, or a server's."""
 
 from __future__ import annotations
 
 import copy
 import json
 import math
+import os
 import sys
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -17,7 +18,7 @@ import gymnasium as gym
 
 import hocket
 from hocket.cli.options.acting import OF_THE_ENV, RULE_NEEDS, ActingArguments, rate_of
-from hocket.cli.options.run import BY_WORD, RunArguments
+from hocket.cli.options.run import BY_WORD, RunArguments, is_remote
 from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make_network, with_algorithm
 from hocket.cli.options.typed import as_arguments, completing, options_in
 from hocket.errors import CheckpointError, ConfigurationError
@@ -28,14 +29,22 @@ if TYPE_CHECKING:
     from hocket.policies.base import PolicyFactory
 
 
-def chosen_policy(words: str) -> Trained | PolicyFactory | None:
-    """The policy of ``FILE.py:NAME`` or of a training's folder; None for ``network`` and ``random``.
+TOKEN_VARIABLE = "HOCKET_TOKEN"
+
+
+def chosen_policy(words: str, token: str | None = None) -> Trained | PolicyFactory | None:
+    """The policy of ``FILE.py:NAME``, a training's folder or a server; None for ``network`` and ``random``.
 
     Raises:
         ConfigurationError: if there is no such thing.
+        HocketError: a `RemoteError`, if no server answers.
     """
     if words in BY_WORD:
         return None
+    if is_remote(words):
+        from hocket.remote.policy import WebSocketPolicy
+
+        return WebSocketPolicy.of_server(words.split(","), token=token or os.environ.get(TOKEN_VARIABLE))
     if Path(words).exists():
         return Trained.of(Path(words))
     return as_factory(load_policy(words))
@@ -62,8 +71,8 @@ def load_policy(words: str) -> PolicyFactory | Policy:
     path = Path(file)
     if not name or path.suffix != ".py" or not path.is_file():
         raise ConfigurationError(
-            f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, or a folder of "
-            "hocket train --out"
+            f"--policy {words} must be network, random, FILE.py:NAME with a file that is there, a folder of "
+            "hocket train --out, or the ws:// address of hocket serve"
         )
     module_name = f"_hocket_policy_{path.stem}"
     spec = spec_from_file_location(module_name, path)

@@ -61,7 +61,7 @@ def execute(options: RunArguments) -> hocket.RunResult:
     ticks = ticks_of(options, rate)
     rule, default, latency = make_rule(options), make_default(options), check_latency(options)
     check_usual(hz=rate, workers=rule.initial_workers, latency=(options.latency, latency))
-    chosen = chosen_policy(options.policy)
+    chosen = chosen_policy(options.policy, options.token)
     if isinstance(chosen, Trained):
         console.say(f"acting by {chosen.weights}")
     env = make_world(options, drawn=options.live)

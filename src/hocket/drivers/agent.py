@@ -56,7 +56,7 @@ class StaggeredAgent:
         hz: the cycles per second of the loop.
         default: chooses what `act` returns when no action is due.
         observation_space, action_space: a Box; a Discrete or a Box.
-        executor: `Processes` or `Threads`.
+        executor: `Processes` or `Threads`; None: threads if the policy ``waits``, else processes.
         failures: the limits of failures in a row, above which `act` raises `PolicyError`.
         seed: of a random default.
         on_worker_up: called with progress while the first workers start, ``on_worker_up(up, all)``.
@@ -71,7 +71,7 @@ class StaggeredAgent:
         default: Default,
         observation_space: gym.spaces.Box,
         action_space: gym.spaces.Discrete | gym.spaces.Box,
-        executor: ExecutorKind | Literal["processes", "threads"] = "processes",
+        executor: ExecutorKind | Literal["processes", "threads"] | None = None,
         failures: FailureLimits = USUAL_LIMITS,
         seed: int = 0,
         on_worker_up: Callable[[int, int], None] | None = None,
@@ -97,7 +97,7 @@ class StaggeredAgent:
         self._failures = failures
         if on_worker_up is not None:
             on_worker_up(0, rule.initial_workers)
-        self._executor = as_executor_kind(executor).executor(
+        self._executor = as_executor_kind(executor, factory).executor(
             WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
             None,
         )

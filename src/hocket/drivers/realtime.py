@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from time import monotonic_ns, thread_time
 from typing import Literal
@@ -30,6 +30,7 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
+from hocket.policies.base import PolicyFactory
 from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
 from hocket.spaces.checked_env import CheckedEnv
 
@@ -50,7 +51,7 @@ class Realtime:
     Args:
         hz: ticks per second, taken exactly.
         executor: the way to run workers: `Processes` (policies that compute) or `Threads` (policies that wait); or the
-            word ``"processes"`` or ``"threads"``.
+            word ``"processes"`` or ``"threads"``. None: threads if the policy ``waits``, else processes.
         overrun: the handling of a tick whose own work passes the next deadline.
         on_overrun: called with the number of passed deadlines before the next action is executed: the place to put a
             robot in a safe state. It runs inside the tick, and again for each tick that is still late when catching up.
@@ -63,7 +64,7 @@ class Realtime:
     """
 
     hz: float
-    executor: ExecutorKind | Literal["processes", "threads"] = field(default_factory=Processes)
+    executor: ExecutorKind | Literal["processes", "threads"] | None = None
     overrun: Overrun = Overrun.CATCH_UP
     on_overrun: Callable[[int], None] | None = None
     spin_s: float = 0.0002
@@ -76,7 +77,8 @@ class Realtime:
             raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
         check_priority(self.priority)
         check_failure_limits(self.failures)
-        object.__setattr__(self, "executor", as_executor_kind(self.executor))
+        if self.executor is not None:
+            object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
     def run(
         self,
@@ -87,7 +89,7 @@ class Realtime:
         until: Callable[[RunRecord], bool] | None = None,
     ) -> RunRecord:
         """Play ``ticks`` ticks. An error that ends the run carries the record up to then."""
-        kind = as_executor_kind(self.executor)
+        kind = self.executor_of(setup.policy)
         env, rule = CheckedEnv(setup.env), setup.rule
         observation, _ = env.reset(seed=setup.seed)
         job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
@@ -114,6 +116,10 @@ class Realtime:
                         record.notes.append(note)
                     self._loop(engine, stepper, ticks, interrupt, until)
         return record
+
+    def executor_of(self, policy: PolicyFactory) -> ExecutorKind:
+        """The executor of a run of ``policy``."""
+        return as_executor_kind(self.executor, policy)
 
     def _loop(
         self,
@@ -178,10 +184,12 @@ class Realtime:
         return tick + 1 if self.overrun is Overrun.CATCH_UP else tick + passed
 
 
-def as_executor_kind(executor: ExecutorKind | str) -> ExecutorKind:
-    """Convert an executor kind or its word to an executor kind."""
+def as_executor_kind(executor: ExecutorKind | str | None, policy: PolicyFactory | None = None) -> ExecutorKind:
+    """Convert an executor kind, its word, or None for the usual one of ``policy``, to an executor kind."""
     if isinstance(executor, ExecutorKind):
         return executor
+    if executor is None and policy is not None:
+        return Threads() if policy.waits else Processes()
     if executor == "processes":
         return Processes()
     if executor == "threads":

@@ -106,6 +106,8 @@ class PolicyFactory(ABC):
     pending actions unknown, the newest observation and the delay 0."""
     preload: tuple[str, ...] = ()
     """Modules that are imported once, before worker processes start."""
+    waits: bool = False
+    """True if the policy waits for another computer or device: its workers are threads unless told otherwise."""
 
     @abstractmethod
     def build(self) -> Policy:

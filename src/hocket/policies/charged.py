@@ -37,6 +37,7 @@ class Charged(PolicyFactory):
     newest: bool = field(init=False)
     delay_told: bool = field(init=False)
     preload: tuple[str, ...] = field(init=False, repr=False)
+    waits: bool = field(init=False, repr=False)
 
     def __init__(self, policy: PolicyFactory | Policy, latency: LatencyModel) -> None:
         check_law("latency", latency)
@@ -48,7 +49,7 @@ class Charged(PolicyFactory):
         factory = as_factory(policy)
         object.__setattr__(self, "policy", factory)
         object.__setattr__(self, "latency", latency)
-        for name in ("chunk_length", "alignment", "pending", "head_s", "newest", "delay_told", "preload"):
+        for name in ("chunk_length", "alignment", "pending", "head_s", "newest", "delay_told", "preload", "waits"):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:

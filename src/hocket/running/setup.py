@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 from signal import Signals
 from typing import Any
@@ -154,7 +154,7 @@ def set_up(
             "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
             "policy": caption(policy),
             "rule": describe_rule(rule),
-            "clock": {"name": type(clock).__name__, **{f.name: _plain(getattr(clock, f.name)) for f in fields(clock)}},
+            "clock": _settings(clock, policy),
             "default": caption(default),
             "ticks": int(ticks),
             "seed": int(seed),
@@ -163,6 +163,12 @@ def set_up(
             ],
         },
     )
+
+
+def _settings(clock: Realtime | Virtual, policy: PolicyFactory) -> dict[str, Any]:
+    """``clock`` as plain values, with the executor that ``policy`` gets."""
+    settled = replace(clock, executor=clock.executor_of(policy)) if isinstance(clock, Realtime) else clock
+    return {"name": type(clock).__name__, **{f.name: _plain(getattr(settled, f.name)) for f in fields(clock)}}
 
 
 def _plain(value: Any) -> Any:

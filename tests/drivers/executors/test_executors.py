@@ -3,7 +3,7 @@
 import os
 import threading
 from dataclasses import dataclass
-from time import monotonic, monotonic_ns
+from time import monotonic, monotonic_ns, sleep
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from hocket.drivers.executors import processes
 from hocket.drivers.executors.base import WorkerJob
 from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
+from hocket.policies.cancellation import cancelled
 from hocket.spaces.codec import ActionCodec
 from hocket.testing import check_executor
 
@@ -89,6 +90,30 @@ def test_no_report_is_lost_between_two_threads(kind):
         servant.join()
         executor.close()
     assert sorted(got) == list(range(400))
+
+
+@realtime
+@pytest.mark.parametrize("ends", ["closed", "hung"])
+def test_a_thread_whose_policy_looks_does_not_outlive_its_worker(ends):
+    """Such as one that waits for a server."""
+    begun, stopped = threading.Event(), threading.Event()
+
+    def policy(observation):
+        begun.set()
+        while not cancelled():
+            sleep(0.005)
+        stopped.set()
+
+    executor = hocket.Threads(hang_s=0.05 if ends == "hung" else 30.0).executor(job(policy, workers=1), None)
+    executor.launch()
+    executor.start(0, 0, (np.zeros(2, np.int64),), 0)
+    assert begun.wait(10)
+    if ends == "hung":
+        assert isinstance(gather(executor, 1)[0].event, e.WorkerLost)
+    else:
+        executor.close()
+    assert stopped.wait(10)
+    executor.close()
 
 
 @both

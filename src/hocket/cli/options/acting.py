@@ -15,7 +15,6 @@ from hocket.cli.options.numbers import check_numbers
 from hocket.cli.options.typed import Need, check_needs, flag, need
 from hocket.core.cadence import exact_hz
 from hocket.core.rules import Rule
-from hocket.drivers.realtime import as_executor_kind
 from hocket.envs import make_env, natural_hz
 from hocket.errors import ConfigurationError
 from hocket.instruments.live.live_page import LOOPBACK, USUAL_PORT
@@ -49,8 +48,8 @@ class ActingArguments:
     """Tick-dispatch: execute actions as soon as they are ready instead of at their target tick."""
     clock: Literal["realtime", "virtual"] = "realtime"
     """The wall clock, or virtual time: as fast as the machine computes, reproducible by seed."""
-    executor: Literal["processes", "threads"] = "processes"
-    """Executor of the workers in realtime."""
+    executor: Literal["processes", "threads"] | None = None
+    """Executor of the workers in realtime; if not given processes, or threads for a policy behind a network."""
     overrun: Literal["catch-up", "skip"] = "catch-up"
     """Reaction when a tick's own work passes the next deadline (realtime)."""
     priority: int = 1
@@ -188,7 +187,7 @@ def make_clock(
     skip = options.overrun == "skip"
     return hocket.Realtime(
         hz=hz,
-        executor=as_executor_kind(options.executor),
+        executor=options.executor,
         overrun=hocket.Overrun.SKIP if skip else hocket.Overrun.CATCH_UP,
         priority=options.priority,
     )

@@ -70,6 +70,6 @@ def with_config(
             f"--config {file} is not the config.json of a saved hocket {command}: {error}"
         ) from error
     for name in ("policy", "env"):
-        if ":" in str(kept.get(name, "")):  # FILE.py:NAME, MODULE:ID
+        if ":" in (value := str(kept.get(name, ""))) and "://" not in value:  # FILE.py:NAME, MODULE:ID
             console.say(f"--{name} {kept[name]} from {file}: its code is run")
     return [command, *spelled_out, *rest]

@@ -19,7 +19,10 @@ class RunArguments(ActingArguments):
     """Length of the run in ticks, instead of --seconds."""
     policy: str = "network"
     """The policy: an untrained network (an IMPALA net on 84x84 pictures, else two hidden layers), random actions,
-    FILE.py:NAME for a policy of your own, or the folder or a checkpoint that hocket train has saved."""
+    FILE.py:NAME for a policy of your own, the folder or a checkpoint that hocket train has saved, or the address of
+    hocket serve, such as ws://127.0.0.1:8000; several with commas."""
+    token: str | None = None
+    """The token of hocket serve; the environment variable HOCKET_TOKEN if not given."""
     bfloat16: bool = False
     """Run the network in bfloat16."""
     out: Path | None = None
@@ -36,6 +39,11 @@ def is_network(policy: str) -> bool:
     return policy == "network" or (policy not in BY_WORD and Path(policy).exists())
 
 
+def is_remote(policy: str) -> bool:
+    """True if ``--policy`` names a server."""
+    return policy.startswith(("ws://", "wss://"))
+
+
 UNTRAINED = Need("policy", lambda policy: policy == "network", "--policy network")
 NETWORK = Need("policy", is_network, "--policy network")
 NEEDS = {
@@ -46,9 +54,10 @@ NEEDS = {
     "bfloat16": UNTRAINED,
     "threads": NETWORK,
     "device": NETWORK,
+    "token": Need("policy", is_remote, "--policy ws://…"),
 }
 """Options that have no effect without a value of another option."""
-NOT_KEPT = ("out", "json")
+NOT_KEPT = ("out", "json", "token")
 """Options that a run's config.json does not keep."""
 
 

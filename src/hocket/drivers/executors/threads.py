@@ -68,6 +68,10 @@ class _Ticket:
         """Return whether the running inference was told to stop."""
         return 0 <= self.running == self.cancelled
 
+    def stop(self) -> None:
+        """Tell the running inference to stop."""
+        self.cancelled = self.running
+
 
 class ThreadExecutor(RealtimeExecutor):
     def __init__(self, kind: Threads, job: WorkerJob, learn: Callable[[], None] | None) -> None:
@@ -82,6 +86,7 @@ class ThreadExecutor(RealtimeExecutor):
         self._learning = LearningThread(learn, lambda report: self._outbox.put((-1, report)))
         self._denied: list[str] = []  # requests that the system denied
         self._next = 0
+        self._closed = False
         self._losses = 0  # workers that could not be built or hung, since the last answer
 
     def launch(self, on_joined: Callable[[int], None] | None = None) -> list[Report]:
@@ -139,6 +144,7 @@ class ThreadExecutor(RealtimeExecutor):
                 inbox.get(timeout=pause_s)
                 return  # retired before it was ready: the first order would follow the report below
         outbox, encode = self._outbox, self._job.codec.encode
+        watch(lambda: self._closed or ticket.void())
         if sys.platform == "linux" and (denied := lower_priority(self._kind.nice)):  # of this thread alone
             self._denied.append(denied)
         try:
@@ -148,7 +154,6 @@ class ThreadExecutor(RealtimeExecutor):
             outbox.put((worker, Report(None, traceback=format_exc())))
             return
         outbox.put((worker, Report(WorkerJoined(monotonic_ns(), worker))))
-        watch(ticket.void)
         features: Any = None
         while (order := inbox.get()) is not None:
             inference, bound, inputs = order
@@ -185,7 +190,7 @@ class ThreadExecutor(RealtimeExecutor):
         self._remove(worker).put(None)
 
     def _remove(self, worker: int) -> SimpleQueue[Order | None]:
-        del self._tickets[worker]
+        self._tickets.pop(worker).stop()
         return self._inboxes.pop(worker)
 
     def learn(self, now_ns: int) -> None:
@@ -233,6 +238,7 @@ class ThreadExecutor(RealtimeExecutor):
             )
 
     def close(self) -> None:
+        self._closed = True  # policies that look for a cancellation end
         self._learning.close()
         for inbox in self._inboxes.values():
             inbox.put(None)

@@ -1,0 +1,3 @@
+"""The token of the servers of these tests."""
+
+TOKEN = "the token of tests"
