@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
-SHORT = {"with_stable_baselines3": ["--steps", "200", "--delay", "4"], "dqn_by_hand": ["--ticks", "400"]}
+SHORT = {
+    "with_stable_baselines3": ["--steps", "200", "--delay", "4"],
+    "dqn_by_hand": ["--ticks", "400"],
+    "sb3_policy": ["--steps", "200"],
+}
 """Arguments of each example that make it take a few seconds."""
-SAYS = {"with_stable_baselines3": "mean return", "dqn_by_hand": "delay 4 ticks, coverage"}
+SAYS = {
+    "with_stable_baselines3": "mean return",
+    "dqn_by_hand": "delay 4 ticks, coverage",
+    "sb3_policy": "TickDispatch  coverage 0.9",
+}
 """The pattern of its output."""
 
 

@@ -197,7 +197,7 @@ class TorchPolicy(PolicyFactory):
         layers = [] if isinstance(network, torch.jit.ScriptModule) else network.children()
         for layer in layers:
             layer.register_forward_pre_hook(stop_if_cancelled)
-        recurrent = [name for name, module in network.named_modules() if _is_recurrent(module)]
+        recurrent = [name for name, module in network.named_modules() if is_recurrent(module)]
         if recurrent and not self.state_in_observation:
             raise ConfigurationError(
                 f"build_network returned a network with recurrent layers {recurrent}; consecutive "
@@ -217,7 +217,8 @@ def _is_module(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.nn.Module)
 
 
-def _is_recurrent(module: nn.Module) -> bool:
+def is_recurrent(module: nn.Module) -> bool:
+    """True if ``module`` is a layer that carries state from call to call."""
     from torch import nn
 
     return isinstance(module, nn.RNNBase | nn.RNNCellBase)
