@@ -66,7 +66,7 @@ class SB3Policy(PolicyFactory):
         saved = io.BytesIO()
         # Not by ``policy.save``, which cannot save classes of a script or a notebook.
         importlib.import_module("torch").save(policy, saved, pickle_module=cloudpickle)
-        normalize = None if policy is model else model.get_vec_normalize_env()  # type: ignore[union-attr]
+        normalize = None if policy is model else model.get_vec_normalize_env()  # type: ignore[operator]
         object.__setattr__(self, "threads", threads)
         object.__setattr__(self, "device", device)
         object.__setattr__(self, "_saved", saved.getvalue())
