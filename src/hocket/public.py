@@ -250,6 +250,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         "Policies": {
             "hocket.policies.base": "Policy PolicyFactory FunctionPolicy Alignment TwoStage Stages",
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
+            "hocket.policies.onnx_policy": "OnnxPolicy",
             "hocket.policies.sb3_policy": "SB3Policy",
             "hocket.policies.charged": "Charged",
         },
