@@ -24,6 +24,7 @@ from hocket.bench.rules import (
     row,
     worst_margins,
 )
+from hocket.envs.null import NullEnv
 
 
 def test_every_cell_is_there_once():
@@ -172,10 +173,11 @@ def test_coverage_has_recovered_when_two_windows_are_high(fresh, tick):
 
 
 def test_inferences_become_slower_at_a_tick(monkeypatch):
-    waits = []
+    env, waits = NullEnv(dtype=np.uint16), []
+    observations = [env.reset()[0], *(env.step(0)[0] for _ in range(900))]
     monkeypatch.setattr("hocket.bench.adaptation.sleep_until_cancelled", waits.append)
     for tick in (0, 599, 600, 900):
-        SlowerPolicy(600)(np.array([tick], np.uint16))
+        SlowerPolicy(600)(observations[tick])
     assert waits == [0.1, 0.1, 0.3, 0.3]
 
 
