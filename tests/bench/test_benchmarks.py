@@ -6,6 +6,7 @@ import pytest
 import hocket
 from hocket.bench import rules
 from hocket.bench.adaptation import SlowerPolicy, recovery_tick
+from hocket.bench.chunks import NamingPolicy, misaligned_steps
 from hocket.bench.jitter import SleepingPolicy, bench_jitter
 from hocket.bench.overhead import bench_overhead
 from hocket.bench.rules import (
@@ -23,6 +24,7 @@ from hocket.bench.rules import (
     row,
     worst_margins,
 )
+from hocket.envs.null import NullEnv
 
 
 def test_every_cell_is_there_once():
@@ -171,8 +173,30 @@ def test_coverage_has_recovered_when_two_windows_are_high(fresh, tick):
 
 
 def test_inferences_become_slower_at_a_tick(monkeypatch):
-    waits = []
+    env, waits = NullEnv(dtype=np.uint16), []
+    observations = [env.reset()[0], *(env.step(0)[0] for _ in range(900))]
     monkeypatch.setattr("hocket.bench.adaptation.sleep_until_cancelled", waits.append)
     for tick in (0, 599, 600, 900):
-        SlowerPolicy(600)(np.array([tick], np.uint16))
+        SlowerPolicy(600)(observations[tick])
     assert waits == [0.1, 0.1, 0.3, 0.3]
+
+
+def test_misaligned_steps():
+    # Ticks 256 and 257 are named 0 and 1. Tick 3 executed a step for 2, and tick 257 one for 258; at tick 4 the
+    # default acted.
+    tick = np.array([1, 2, 3, 4, 256, 257])
+    action = np.array([1, 2, 2, 9, 0, 2])
+    fresh = np.array([True, True, True, False, True, True])
+    assert misaligned_steps(tick, action, fresh) == 2
+    assert misaligned_steps(tick[:2], action[:2], fresh[:2]) == 0
+
+
+def test_the_policy_that_names_ticks(monkeypatch):
+    waits = []
+    monkeypatch.setattr("hocket.bench.chunks.sleep_until_cancelled", waits.append)
+    policy = NamingPolicy(mean_ticks=25)
+    chunks = [policy(np.full((2, 2), 245, np.uint8)).tolist() for _ in range(20)]
+    assert chunks == [[246, 247, 248, 249, 250, 251, 252, 253, 254, 255, 0, 1, 2, 3, 4, 5]] * 20
+    # 25 ticks are 0.5 s; the middles of tenths of ± 20 % are ± 2, 6, 10, 14 and 18 %.
+    tenths_s = [0.41, 0.43, 0.45, 0.47, 0.49, 0.51, 0.53, 0.55, 0.57, 0.59]
+    assert sorted(waits[:10]) == pytest.approx(tenths_s) and sorted(waits[10:]) == pytest.approx(tenths_s)

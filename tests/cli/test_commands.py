@@ -48,6 +48,7 @@ main()
         "bench adapt",
         "bench virtual",
         "bench live",
+        "bench chunks",
     ],
 )
 def test_every_command_explains_itself_in_80_columns(command, arguments):
@@ -326,7 +327,7 @@ def test_bench_rules(command, monkeypatch):
     [
         "jitter --hz 0", "jitter --hz -1", "jitter --hz nan", "jitter --workers 0", "jitter --latency -0.1",
         "jitter --latency nan", "jitter --seconds 0", "jitter --seconds -1", "overhead --count 0", "rules --seeds 0",
-        "adapt --seconds 0",
+        "adapt --seconds 0", "chunks --seconds 0", "chunks --seconds nan",
         "rules --ticks -5", "virtual --workers 0", "virtual --ticks 0",
     ],
 )  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from access import TOKEN
 from command_output import read, refused
 
+from hocket.bench import chunks
 from hocket.remote import PolicyServer, UnreachableError, WebSocketPolicy
 
 POLICY = "def act(observation):\n    return int(observation[2] > 0)\n"
@@ -76,3 +77,16 @@ def test_bench_remote(command):
     assert (code, err) == (0, "") and "websockets: an echo" in out
     figures = read("x.json")
     assert figures["observation_bytes"] == 224 * 224 * 3 and figures["websocket_added_ratio"] > 0
+
+
+@pytest.mark.realtime
+def test_bench_chunks(command, monkeypatch):
+    monkeypatch.setattr(chunks, "bench_remote", lambda count: {"websocket_added_ratio": count})
+    code, out, err = command("bench", "chunks", "--seconds", 0.1, "--json", "x.json")
+    assert (code, err) == (0, "") and "three staggered" in out
+    figures = read("x.json")
+    covered = [
+        f"{name}_{key}" for name in ("one_in_flight", "staggered") for key in ("coverage", "delay_p50", "delay_p99")
+    ]
+    assert list(figures) == [*covered, "misaligned_steps", "fresh_steps", "websocket_added_ratio"]
+    assert (figures["misaligned_steps"], figures["websocket_added_ratio"]) == (0, 10)

@@ -21,6 +21,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.sync.client import connect
 
 from hocket.core.cadence import NS_PER_S
+from hocket.policies.base import Policy, PolicyFactory
 from hocket.remote import Msgpack, PolicyServer, WebSocketPolicy
 
 OBSERVATION = np.arange(224 * 224 * 3, dtype=np.uint8).reshape(224, 224, 3)
@@ -36,8 +37,9 @@ def idle(observation: Any) -> Any:
     return CHUNK
 
 
-def _serve_policy(starter: Any) -> None:
-    with PolicyServer(idle, port=0, token=TOKEN, workers=1) as server:
+def serve_policy(starter: Any, policy: PolicyFactory | Policy, workers: int) -> None:
+    """Serve ``policy`` until ``starter``, the other end of `server_process`, says so."""
+    with PolicyServer(policy, port=0, token=TOKEN, workers=workers) as server:
         starter.send(server.url)
         starter.recv()
 
@@ -58,11 +60,14 @@ def _serve_bare(starter: Any) -> None:
 
 
 @contextmanager
-def _process(target: Callable[..., None]) -> Iterator[str]:
-    """Run a server in a process, which sends its address and ends when it is sent something; yields the address."""
+def server_process(serve: Callable[..., None], *arguments: Any) -> Iterator[str]:
+    """Run ``serve(starter, *arguments)`` in a process; yields the address that it sends.
+
+    It ends when it is sent something.
+    """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=target, args=(there,), daemon=True)
+    process = context.Process(target=serve, args=(there, *arguments), daemon=True)
     process.start()
     try:
         yield here.recv()
@@ -77,7 +82,7 @@ def _process(target: Callable[..., None]) -> Iterator[str]:
 
 def bench_remote(*, count: int = 2000) -> dict[str, Any]:
     """``count`` round trips of each kind, one after another, in turns of `BLOCK`."""
-    with _process(_serve_policy) as address, _process(_serve_bare) as bare_address:
+    with server_process(serve_policy, idle, 1) as address, server_process(_serve_bare) as bare_address:
         served = WebSocketPolicy(address, token=TOKEN).build()
         echoing = WebSocketPolicy(bare_address, actions="observation").build()
         message = OBSERVATION.tobytes()

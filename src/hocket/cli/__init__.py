@@ -89,6 +89,7 @@ def _dispatch(arguments: list[str]) -> None:
     from tyro.extras import SubcommandApp
 
     from hocket.cli import (
+        bench_chunks,
         bench_command,
         bench_gameboy,
         bench_live,
@@ -125,6 +126,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_live.live,
         bench_gameboy.gameboy,
         bench_remote.remote,
+        bench_chunks.chunks,
     ):
         benches.command(command)
     app = SubcommandApp()

@@ -17,8 +17,9 @@ _HIGHEST = 255
 class NullEnv(gym.Env[NDArray[Any], int]):
     """Counts its own steps.
 
-    The observation's first element is the number of steps of this episode, modulo one more than the space's
-    upper bound (255, or the most that ``dtype`` holds). All other elements are 0, and so is the reward.
+    The observation's first element is the number of steps of this episode, modulo one more than the space's upper
+    bound: the most that an integer ``dtype`` holds, or 255 of a floating one. All other elements are 0, and so is the
+    reward.
 
     Args:
         observation_shape: at least one element.
@@ -51,7 +52,7 @@ class NullEnv(gym.Env[NDArray[Any], int]):
             raise ConfigurationError(f"actions={actions!r} must be at least 1; try 2")
         if episode_ticks is not None and episode_ticks < 1:
             raise ConfigurationError(f"episode_ticks={episode_ticks!r} must be None or at least 1; try None")
-        highest = _HIGHEST if kind.kind == "f" else min(_HIGHEST, int(np.iinfo(kind).max))
+        highest = _HIGHEST if kind.kind == "f" else int(np.iinfo(kind).max)
         self.observation_space = spaces.Box(0, highest, shape, kind.type)
         self.action_space: spaces.Discrete[Any] = spaces.Discrete(actions)
         self.episode_ticks = episode_ticks
