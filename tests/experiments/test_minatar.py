@@ -193,4 +193,6 @@ def test_the_main_comparison_is_with_the_better_baseline():
 
     every = [*rows("newest", 6, 7, 8), *rows("sequential", 2, 2, 2), *rows("sequential greedier", 3, 4, 5)]
     # Welch: 3 ± t(0.975, 4) · √(1/3 + 1/3) = 2.776 · 0.8165.
-    assert experiment.main_comparisons(every) == "Breakout at 4: newest - sequential greedier = 3.00 ± 2.27 (3 seeds)"
+    seeds = "(3 and 3 seeds)"
+    assert experiment.main_comparisons(every) == f"Breakout at 4: newest - sequential greedier = 3.00 ± 2.27 {seeds}"
+    assert experiment.main_comparisons([row for row in every if row["seed"] == "0"]) == "", "one seed has no interval"

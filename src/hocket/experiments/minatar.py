@@ -403,11 +403,12 @@ def main_comparisons(rows: list[Row]) -> str:
     for delay in (4, 8):
         known = {"game": "breakout", "delay": delay, "kind": "final"}
         newest, *others = (values_of(rows, **known, arm=arm) for arm in MAIN_ARMS)
-        if newest and all(others):
+        if min(map(len, (newest, *others))) > 1:
             best = max(others, key=np.mean)
             name = MAIN_ARMS[1 + others.index(best)]
             mean, half = difference(newest, best)
-            lines.append(f"Breakout at {delay}: newest - {name} = {mean:.2f} ± {half:.2f} ({len(newest)} seeds)")
+            seeds = f"{len(newest)} and {len(best)} seeds"
+            lines.append(f"Breakout at {delay}: newest - {name} = {mean:.2f} ± {half:.2f} ({seeds})")
     return "\n".join(lines)
 
 
