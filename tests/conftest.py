@@ -107,6 +107,18 @@ def nothing_left(programs):
     assert left == (set(), set(), set())
 
 
+@pytest.fixture
+def one_thread():
+    """One torch thread, and random numbers that do not depend on the tests before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def _only_realtime_tests_use_the_wall_clock(request, monkeypatch):
     """A test without the marker ``realtime`` fails if it runs against the wall clock."""

@@ -8,14 +8,7 @@ from torch import nn
 from hocket.errors import ConfigurationError
 from hocket.models.heads import DistributionalHead, NoisyLinear, ValueHead
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def set_weights(layer, weight, bias):

@@ -8,14 +8,7 @@ from hocket.errors import ConfigurationError
 from hocket.models.impala import ImpalaNet
 from hocket.models.qnetwork import QNetwork, impala_trunk, minatar_trunk, mlp_trunk, newest_encoder, q_network
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pictures(batch=2, frames=1):

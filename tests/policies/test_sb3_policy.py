@@ -34,12 +34,7 @@ PICTURES = Box(0, 255, (36, 40, 3), np.uint8)  # height, width, colours
 BUTTONS, TORQUES = Discrete(5), Box(np.float32([-2, 0]), np.float32([2, 1]))
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def model_of(algorithm, observations, actions, **options):

@@ -15,7 +15,7 @@ from hocket.remote import HTTPPolicy, Msgpack, UnreachableError
 
 @pytest.fixture
 def certificate(tmp_path):
-    """A certificate of this machine, which nobody has signed, and its key."""
+    """A self-signed certificate of this machine, and its key."""
     if shutil.which("openssl") is None:
         pytest.skip("it is made by openssl")
     files = tmp_path / "certificate.pem", tmp_path / "key.pem"

@@ -10,12 +10,11 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from access import TOKEN
+from access import TOKEN, until_cancelled
 from websockets.sync.client import connect
 
 from hocket.errors import ConfigurationError, HocketError, PolicyError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, TwoStage
-from hocket.policies.cancellation import cancelled
 from hocket.remote import (
     AccessError,
     Msgpack,
@@ -263,16 +262,7 @@ def server_threads():
 def test_a_client_that_vanishes_leaves_no_work_behind(served):
     """Its inference is cancelled, and the only worker answers others."""
     begun, ended = Event(), Event()
-
-    def policy(observation):
-        if observation.any():
-            begun.set()
-            while not cancelled():
-                pass
-            ended.set()
-        return 1
-
-    server = served(policy)
+    server = served(until_cancelled(begun, ended))
     vanishing = WebSocketPolicy(server.url, token=TOKEN, timeout_s=0.5).build()
     with pytest.raises(ReplyTimeoutError):
         vanishing(np.ones(1))

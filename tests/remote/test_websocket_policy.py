@@ -8,7 +8,7 @@ from time import monotonic
 import cloudpickle
 import numpy as np
 import pytest
-from access import TOKEN
+from access import TOKEN, until_cancelled
 
 import hocket
 from hocket.envs.null import NullEnv
@@ -179,16 +179,7 @@ def test_the_work_of_a_dead_server_goes_to_the_others_and_returns(served):
 
 def test_a_cancelled_inference_ends_and_so_does_its_request(served, asking):
     begun, told, stop = Event(), Event(), Event()
-
-    def policy(observation):
-        if observation:
-            begun.set()
-            while not cancelled():
-                pass
-            told.set()
-        return 1
-
-    server = served(policy)
+    server = served(until_cancelled(begun, told))
     ended = []
 
     def work():

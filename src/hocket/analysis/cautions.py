@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hocket.analysis.choice import workers_needed
+from hocket.analysis.choice import workers_needed, workers_of
 from hocket.analysis.forecast import Agent, Forecast
 from hocket.core.rules import TickDispatch
 from hocket.latency.contention import Crowded
@@ -56,14 +56,13 @@ def _of_units(mean_s: float, hz: float) -> str:
 
 
 def _of_chunks(agent: Agent, figures: dict[str, float], hz: float) -> str:
-    length = agent.horizon_ticks
-    longest = workers_needed(figures["longest_s"], hz)
-    if not 0 < length < longest:
+    if workers_of(agent, figures["longest_s"], hz) is not None:
         return ""
+    longest, usual = (workers_needed(figures[name], hz) for name in ("longest_s", "p50_s"))
     return (
-        f"Inferences take up to {longest} ticks (p50: {workers_needed(figures['p50_s'], hz)}), and their chunks have "
-        f"actions for {length}: an answer that takes longer comes after all its ticks, with any number of workers. Try "
-        "longer chunks, quicker inferences, or hocket.Alignment.RELEASE."
+        f"Inferences take up to {longest} ticks (p50: {usual}), and their chunks have actions for "
+        f"{agent.horizon_ticks}: an answer that takes longer comes after all its ticks, with any number of workers. "
+        "Try longer chunks, quicker inferences, or hocket.Alignment.RELEASE."
     )
 
 

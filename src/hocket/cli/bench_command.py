@@ -174,7 +174,7 @@ def rules(
 
 
 def adapt(*, seconds: float = 10.0, json: Path | None = None) -> None:
-    """How TickDispatch chooses workers, and recovers from slow inferences.
+    """Numbers of workers that TickDispatch chooses, and its recovery from slowness.
 
     Args:
         seconds: length of each run, after its warm-up.

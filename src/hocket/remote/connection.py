@@ -14,7 +14,7 @@ from hocket.remote.errors import AccessError, ReplyTimeoutError, UnreachableErro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a connection needs to know besides its server's address.
+    """The terms of a connection, besides its server's address.
 
     Args:
         token: what the server asks for; None for nothing.
@@ -48,7 +48,7 @@ class Connection(ABC):
 
     @abstractmethod
     def is_alive(self) -> bool:
-        """Whether the server has not closed it so far. Never waits."""
+        """Return True if the server has not closed it so far. Never waits."""
 
     def close(self) -> None:
         """Close it at once."""

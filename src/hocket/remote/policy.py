@@ -66,7 +66,7 @@ class RemotePolicy(PolicyFactory):
     connect_s: float = 1.0
     most_bytes: int = MOST_BYTES
     _pool: Servers = field(init=False, repr=False, compare=False)
-    """What the workers of a process know of the servers."""
+    """The state of the servers, shared by the workers of a process."""
     waits = True
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class RemotePolicy(PolicyFactory):
 
     @property
     def _terms(self) -> Terms:
-        """What a connection needs to know."""
+        """The terms of its connections."""
         return Terms(token=self.token, most_bytes=self.most_bytes)
 
 
@@ -187,7 +187,7 @@ class RemoteWorker:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What the connected server says of itself."""
+        """The metadata of the connected server."""
         return getattr(self._connection, "metadata", {})
 
     def __call__(self, *inputs: Any) -> Any:

@@ -109,7 +109,7 @@ class ServerWorker:
             return format_exc()
 
     def _inputs(self, message: bytes | str) -> tuple[Any, ...]:
-        """What the policy gets for a message."""
+        """The arguments of the policy for a message."""
         if isinstance(message, str):
             raise WireError("a request is a text message; it must be a binary one, of msgpack")
         request, pending = _writable(FORMAT.unpack(message)), self._factory.pending

@@ -10,14 +10,7 @@ from hocket.errors import ConfigurationError, DivergenceError, HocketError
 from hocket.learn.algorithms.dqn import DQN
 from hocket.models.qnetwork import mlp_trunk, q_network
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -13,13 +13,7 @@ from hocket.models.qnetwork import q_network
 CALM = Rainbow(noisy=False, dueling=False, learning_rate=0.03, target_ticks=20)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def table(states=tabular.STATES, actions=tabular.ACTIONS, support=(-5.0, 5.0), **options):

@@ -15,12 +15,7 @@ from hocket.learn.weights.shared_weights import SharedWeights, WeightsReader
 CALM = DQN(learning_rate=0.03, target_ticks=20)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def learner(weights, replay, algorithm=CALM, network=None, seed=0):
