@@ -213,7 +213,11 @@ class Scheduler:
         observation = inference.observation
         if inference.state is ABANDONED:
             self._close(inference)
-        elif observation > self.last[0] and observation not in self._answered and not self._passed(inference):
+        elif (
+            observation > self.last[0]
+            and observation not in self._answered
+            and not (self.horizon_ticks and self._passed(inference))
+        ):
             self._answered.add(observation)
             self._hold(inference, self.schedule.release_tick(inference))
         else:
@@ -302,7 +306,7 @@ class Scheduler:
 
     def _passed(self, inference: Inference) -> bool:
         """Return whether the ticks of all its actions have passed, or will have when the answer counts."""
-        return 0 <= inference.last_tick < max(inference.usable_tick, self._acted + 1)
+        return inference.last_tick < max(inference.usable_tick, self._acted + 1)
 
     def _useless(self, observation: int) -> Outcome:
         """The outcome of an answer to ``observation`` that comes after another, or too late."""

@@ -136,8 +136,8 @@ class DispatchSchedule(Schedule):
             if self.load is self.window:
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
-        self.length = max(1, inference.usable_length)
-        self.aligned = inference.last_tick >= 0
+        self.aligned = inference.base_tick >= 0
+        self.length = max(1, inference.usable_length) if self.aligned else inference.length
         if self._beginning:
             self._beginning = len(self.window) < REESTIMATE_TICKS
             self.estimate(inference.finished_ns)
