@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -147,22 +148,22 @@ class Large(Painted):
 @pytest.mark.parametrize("asks", [1, 300])
 def test_a_viewer_that_never_reads_makes_nothing_grow(page, asks):
     """Nor does one that keeps asking without reading; others are served meanwhile."""
-    pid = page._process.pid
-    deaf = socket.create_connection(("127.0.0.1", page._port))
-    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    deaf.sendall(
-        b"GET /frames HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    for _ in range(asks):
-        deaf.sendall(b"\x82\x81\0\0\0\0\1")  # one masked byte
-    with watching(page) as viewer:
-        ended = beside(lambda: play(page, ticks=240, env=Large()))
-        time.sleep(1.0)
-        before_kb = resident_kb(pid)
-        result = ended()
-        grown_kb = resident_kb(pid) - before_kb
-    deaf.close()
+    pid, stream = page._process.pid, urlsplit(stream_of(page))
+    with socket.create_connection((stream.hostname, stream.port)) as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.sendall(
+            f"GET {stream.path}?{stream.query} HTTP/1.1\r\nHost: {stream.netloc}\r\nUpgrade: websocket\r\n".encode()
+            + b"Connection: Upgrade\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        assert b" 101 " in deaf.recv(64)
+        for _ in range(asks):
+            deaf.sendall(b"\x82\x81\0\0\0\0\1")  # one masked byte
+        with watching(page) as viewer:
+            ended = beside(lambda: play(page, ticks=240, env=Large()))
+            time.sleep(1.0)
+            before_kb = resident_kb(pid)
+            result = ended()
+            grown_kb = resident_kb(pid) - before_kb
     assert result.summary().ticks == 240
     assert viewer.bytes > 4e6, "the other one has seen pictures"
     assert grown_kb * 1000 < max(2e6, viewer.bytes / 2)
