@@ -287,7 +287,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.spaces.defaults": "Default Fixed RepeatLast RandomDefault Fallback BoundDefault",
         },
         "Environments": {
-            "hocket.spaces.checked_env": "CheckedEnv ObservationCheck",
+            "hocket.spaces.checked_env": "CheckedEnv",
+            "hocket.spaces.observation_check": "ObservationCheck",
         },
     },
     "hocket.testing": {

@@ -30,7 +30,9 @@ from hocket.latency.laws import Empirical
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.bfloat16 import computes_bfloat16
 from hocket.policies.torch_policy import TorchPolicy
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.observation_check import ObservationCheck
 
 PATIENCE_S = 60.0
 STEPS = 200
@@ -78,17 +80,16 @@ def measure_agent(
     if numbers[0] != 1:
         raise ConfigurationError(f"crowds={crowds!r} must contain 1 and otherwise larger numbers; try (1, 2, 4)")
     step_s = _step_seconds(env)
-    space = env.observation_space
-    assert isinstance(space, gym.spaces.Box)
+    check = ObservationCheck(env.observation_space, name_of(env))
     codec = ActionCodec(env.action_space, factory.chunk_length)
     rule = Unstaggered(numbers[-1])
-    job = WorkerJob.under(factory, rule, codec, space.shape, np.dtype(space.dtype))
+    job = WorkerJob.under(factory, rule, codec, check.space)
     before = {child.pid for child in multiprocessing.active_children()}
     running = Processes().executor(job, None)
     try:
         running.launch()
         workers = [child for child in multiprocessing.active_children() if child.pid not in before]
-        bench = _Bench(running, factory, space, codec)
+        bench = _Bench(running, factory, check, codec)
         laws = {}
         busy_cores = float("nan")
         for number in numbers:
@@ -118,7 +119,7 @@ class _Bench:
 
     running: RealtimeExecutor
     policy: PolicyFactory
-    space: gym.spaces.Box
+    check: ObservationCheck
     codec: ActionCodec
     inference: int = 0
     began_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -155,18 +156,21 @@ class _Bench:
                 raise PolicyError(f"the policy could not be timed: no answer in {PATIENCE_S:g} s")
         return durations_s
 
+    def _observation(self) -> Any:
+        return self.check(self.check.space.sample())
+
     def _inputs(self) -> tuple[NDArray[Any], ...]:
         return (self.codec.unknown_actions(self.policy.pending),) if self.policy.pending else ()
 
     def _start(self, worker: int) -> None:
-        inputs = (self.space.sample(), *(() if self.policy.head_s else self._inputs()))
+        inputs = (self._observation(), *(() if self.policy.head_s else self._inputs()))
         began_ns = monotonic_ns()
         self.began_ns[self.inference] = worker, began_ns
         self.running.start(self.inference, worker, inputs, began_ns)
         self.inference += 1
 
     def _bind(self, inference: int, worker: int) -> None:
-        self.running.bind(inference, worker, late_inputs(self.policy, self.codec, self.space.sample()), monotonic_ns())
+        self.running.bind(inference, worker, late_inputs(self.policy, self.codec, self._observation()), monotonic_ns())
 
 
 def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:

@@ -25,6 +25,7 @@ from hocket.hooks.dispatcher import Dispatcher
 from hocket.policies.base import PolicyFactory
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault
+from hocket.spaces.observations import copied, stored
 
 KEPT = 4
 """So many observations are kept before those that no start can name are looked for."""
@@ -119,9 +120,9 @@ class Engine:
         self._executor = executor
         self._default = setup.default
         self._codec = setup.codec
-        self._observations: dict[int, NDArray[Any]] = {}
-        self._spare: list[NDArray[Any]] = []
-        self._newest: NDArray[Any] | None = None
+        self._observations: dict[int, Any] = {}
+        self._spare: list[Any] = []
+        self._newest: Any = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
         self._versions: dict[int, int] = {}  # by inference with an answer, where that is not 0
         self._action: Any = None
@@ -155,10 +156,8 @@ class Engine:
         return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
-        """Take in observation ``tick``; its buffer may be reused afterwards."""
-        source = observation if type(observation) is np.ndarray else np.asarray(observation)
-        kept = self._spare.pop() if self._spare else np.empty_like(source)
-        kept[...] = source
+        """Take in observation ``tick``; its buffers may be reused afterwards."""
+        kept = stored(observation, self._spare.pop()) if self._spare else copied(observation)
         observations = self._observations
         observations[tick] = self._newest = kept
         self._newest_tick = tick
@@ -252,7 +251,7 @@ class Engine:
         for command in commands:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
-                inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
+                inputs: tuple[Any, ...] = (self._observations[command.observation],)
                 if self.head_ns:
                     self._unbound[command.inference] = command.observation
                 if self._pending is not None:
@@ -319,7 +318,7 @@ class Engine:
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""
         observation = self._unbound.pop(command.inference)
-        inputs: tuple[NDArray[Any], ...] = ()
+        inputs: tuple[Any, ...] = ()
         if self._pending is not None:
             pending_actions = self.pending_actions(observation, command.tick)
             self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions

@@ -92,7 +92,7 @@ class Realtime:
         kind = self.executor_of(setup.policy)
         env, rule = CheckedEnv(setup.env), setup.rule
         observation, _ = env.reset(seed=setup.seed)
-        job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
+        job = WorkerJob.under(setup.policy, rule, setup.codec, setup.env.observation_space)
         executor = kind.executor(job, setup.learn)
         view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
         # Signals are deferred until the workers have ended, so that a second Ctrl-C loses no record.

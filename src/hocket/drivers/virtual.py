@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
-import numpy as np
-
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
@@ -26,6 +24,7 @@ from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.latency.laws import Constant, LatencyModel, check_law
 from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
 from hocket.spaces.checked_env import CheckedEnv
+from hocket.spaces.observations import form_of, zeros
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)
@@ -97,7 +96,7 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         failures=FailureLog(clock.failures),
         batch=batch,
     )
-    example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
+    example = zeros(form_of(setup.env.observation_space))
     engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
     run = VirtualRun(
         engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)

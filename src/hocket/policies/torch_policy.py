@@ -73,7 +73,8 @@ class TorchPolicy(PolicyFactory):
             ``newest=`` and ``delays=``, ``(1,)``.
         state_in_observation: allows recurrent layers, whose state then comes from the observation.
 
-    The network sees a batch of one: floats in the type of its weights, other types (such as uint8) unchanged.
+    The network sees a batch of one: floats in the type of its weights, other types (such as uint8) unchanged. Of a dict
+    or a tuple of observations it gets a dict or a tuple of batches, and texts as they are.
 
     Raises:
         MissingExtraError: without torch.
@@ -133,7 +134,13 @@ class TorchPolicy(PolicyFactory):
         dtype = next((weight.dtype for weight in network.parameters()), torch.get_default_dtype())
         decide, channels_last = self.decide, self.channels_last
 
-        def batch(array: Any) -> Tensor:
+        def batch(array: Any) -> Any:
+            if isinstance(array, dict):
+                return {key: batch(part) for key, part in array.items()}
+            if isinstance(array, tuple):
+                return tuple(map(batch, array))
+            if isinstance(array, str):
+                return array
             # A copy: the array's memory may be read-only, or overwritten by the next one.
             one: Tensor = torch.tensor(array, device=device).unsqueeze(0)
             if one.is_floating_point():

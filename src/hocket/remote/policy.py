@@ -33,9 +33,9 @@ OBSERVATION, PENDING, ACTIONS = "observation", "pending", "actions"
 class RemotePolicy(PolicyFactory):
     """A policy that one of ``servers`` computes. Each worker holds one connection, so N workers ask N times at once.
 
-    A request is the observation if that is a map, else ``{"observation": observation}``; with pending actions
-    ``{"observation": observation, "pending": pending_actions}``. Arrays may have any shape, and any dtype of bools,
-    numbers and texts.
+    A request is the observation if that is a map of other keys, else ``{"observation": observation}``; with pending
+    actions ``{"observation": observation, "pending": pending_actions}``. Arrays may have any shape, and any dtype of
+    bools, numbers and texts.
 
     Connections are spread over the servers. A server that cannot be reached, or is silent for ``timeout_s``, is left
     out for a pause that doubles; requests that it has not answered go to another one. An inference fails with a
@@ -215,7 +215,8 @@ class RemoteWorker:
             return made(observation, *pending)
         if pending:
             return {OBSERVATION: observation, PENDING: pending[0]}
-        return observation if isinstance(observation, Mapping) else {OBSERVATION: observation}
+        whole = isinstance(observation, Mapping) and observation.keys() != {OBSERVATION}
+        return observation if whole else {OBSERVATION: observation}
 
     def _reply(self, request: Any, timeout_s: float) -> Any:
         """The reply of the first server that gives one."""

@@ -112,9 +112,10 @@ class ServerWorker:
         """The arguments of the policy for a message."""
         if isinstance(message, str):
             raise WireError("a request is a text message; it must be a binary one, of msgpack")
-        request, pending = _writable(FORMAT.unpack(message)), self._factory.pending
-        if not isinstance(request, dict):
-            raise WireError(f"a request is {type(request).__name__}; it must be a map, such as {{'observation': …}}")
+        unpacked, pending = FORMAT.unpack(message), self._factory.pending
+        if not isinstance(unpacked, dict):
+            raise WireError(f"a request is {type(unpacked).__name__}; it must be a map, such as {{'observation': …}}")
+        request = _writable(unpacked)
         if not pending:
             return (request[OBSERVATION],) if request.keys() == {OBSERVATION} else (request,)
         if request.keys() != {OBSERVATION, PENDING} or len(np.atleast_1d(request[PENDING])) != pending:
@@ -126,9 +127,9 @@ class ServerWorker:
 
 
 def _writable(value: Any) -> Any:
-    """``value`` with copies of its arrays, which a policy may change."""
+    """``value`` with copies of its arrays, which a policy may change, and tuples, which travel as lists."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, dict):
         return {key: _writable(item) for key, item in value.items()}
-    return [_writable(item) for item in value] if isinstance(value, list) else value
+    return tuple(map(_writable, value)) if isinstance(value, list) else value

@@ -9,7 +9,7 @@ from time import monotonic, monotonic_ns, sleep
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from hocket.core import events as e
@@ -18,6 +18,7 @@ from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
 from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.spaces.codec import ActionCodec
+from hocket.spaces.observations import form_of
 
 PATIENCE_S = 20.0
 LOOK_NS = 100_000_000
@@ -84,8 +85,7 @@ def _launched(
     job = WorkerJob(
         policy=policy,
         codec=ActionCodec(Discrete(1000), chunk),
-        observation_shape=(2,),
-        observation_dtype=np.dtype(np.int64),
+        observation=form_of(Box(-FAILS, FAILS, (2,), np.int64)),
         workers=workers,
         most_workers=most,
     )

@@ -13,7 +13,6 @@ from time import monotonic, monotonic_ns
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
 from hocket.core.events import (
@@ -35,6 +34,7 @@ from hocket.ipc.process_limits import check_room
 from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.failures import restart_pause_s
+from hocket.spaces.observations import stored
 
 DYING_SLOTS = 8
 GOODBYE_S = 0.5
@@ -65,22 +65,14 @@ class ProcessExecutor(RealtimeExecutor):
         self._context = multiprocessing.get_context("forkserver")
         preload((serve.__module__, *job.policy.preload))
         try:
-            self._parcel = Parcel((job.policy, job.codec))
+            self._parcel = Parcel(job)
         except Exception as error:
             raise ConfigurationError(
                 f"policy {job.policy!r} cannot be sent to a process: {error}; create what cannot "
                 "be pickled in PolicyFactory.build, which runs in the worker, or use hocket.Threads()"
             ) from error
         capacity = job.most_workers + DYING_SLOTS
-        self._mailbox = Mailbox(
-            capacity,
-            job.observation_shape,
-            job.observation_dtype,
-            job.codec.shape,
-            job.codec.dtype,
-            job.codec.unknown_actions(job.policy.pending),
-            job.policy.newest,
-        )
+        self._mailbox = Mailbox(capacity, job.observation, job.codec, job.policy)
         self._mailbox.reply[:] = self._mailbox.cancelled[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
         self._semaphores = SharedSemaphores(capacity + 1)  # one a slot, and the tick loop's
@@ -179,16 +171,16 @@ class ProcessExecutor(RealtimeExecutor):
         self._next += 1
         self._supervisor.order(worker, restart_pause_s(self._losses, self._job.workers))
 
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
             return  # it has just died; its loss is being reported
-        np.copyto(self._mailbox.observations[process.slot], inputs[0])
+        stored(inputs[0], self._mailbox.observations[process.slot])
         if len(inputs) > 1:
             np.copyto(self._mailbox.pending[process.slot], inputs[1])
         self._request(process, stage(inference, last=self._job.policy.head_s == 0))
 
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def bind(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
             return  # it has just died, as in `start`
@@ -199,7 +191,7 @@ class ProcessExecutor(RealtimeExecutor):
             *((mailbox.delay[slot],) if policy.delay_told else ()),
         )
         for mine, given in zip(slots, inputs, strict=True):
-            np.copyto(mine, given)
+            stored(given, mine)
         self._request(process, stage(inference, last=True))
 
     def _request(self, process: WorkerProcess, request: int) -> None:

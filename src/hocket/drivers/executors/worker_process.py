@@ -15,6 +15,7 @@ from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.base import Stages, built
 from hocket.policies.cancellation import cancelled, stop_if_cancelled, watch
+from hocket.spaces.observations import given
 
 SPIN_NS = 50_000
 
@@ -33,21 +34,19 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
     denied = begin_as_child(nice)
     go, done = semaphores[slot], semaphores[len(mailbox.request)]
     try:
-        factory, codec = parcel.open()
-        policy = built(factory)
-        observation = mailbox.observations[slot]
-        inputs: tuple[Any, ...] = (mailbox.pending[slot],) if factory.pending else ()
-        if factory.newest:
-            inputs = (*inputs, mailbox.newest[slot])
-        if factory.delay_told:
-            inputs = (*inputs, mailbox.delay[slot])
-        factory.warm_up(policy, *map(np.zeros_like, (observation, *inputs)))
+        job = parcel.open()
+        policy = built(job.policy)
+        job.warm_up(policy)
     except BaseException:
         mailbox.write_error(slot, format_exc())
         mailbox.reply[slot] = BROKEN
         done.release()
         return
-    answers, encode = mailbox.answers[slot], codec.encode
+    answers, encode = mailbox.answers[slot], job.codec.encode
+    form, observation = mailbox.form, mailbox.observations[slot]
+    pending_actions = (mailbox.pending[slot],) if job.policy.pending else ()
+    newest = (mailbox.newest[slot],) if job.policy.newest else ()
+    delay = (mailbox.delay[slot],) if job.policy.delay_told else ()
     features: Any = None
     if denied is not None:
         mailbox.write_error(slot, denied)
@@ -65,11 +64,12 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
             if mailbox.cancelled[slot] == request // 2:  # before it began
                 stop_if_cancelled()
             if not isinstance(policy, Stages):
-                answer = encode(policy(observation, *inputs))
+                answer = encode(policy(given(form, observation), *pending_actions))
             elif request % 2:
-                answer = encode(policy.head(features, *inputs))
+                seen = (given(form, each) for each in newest)
+                answer = encode(policy.head(features, *pending_actions, *seen, *delay))
             else:
-                features, answer = policy.trunk(observation), answers[:0]
+                features, answer = policy.trunk(given(form, observation)), answers[:0]
             length = len(answer)
             np.copyto(answers[:length], answer)
             mailbox.version[slot] = getattr(policy, "version", 0)
