@@ -56,6 +56,26 @@ def test_the_output_itself_is_the_action():
     assert answer.dtype == np.float32
 
 
+class Robot(nn.Module):
+    """Checks a batch of one of each part of an observation, and adds its numbers up."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, observation):
+        (joints, mode), camera = observation["arm"], observation["camera"]
+        assert (joints.shape, joints.dtype, mode.shape) == ((1, 2), torch.float32, (1,))
+        assert (camera.shape, camera.dtype, observation["task"]) == ((1, 3, 3), torch.uint8, "fold it")
+        return joints * self.weight + mode + camera.sum()
+
+
+def test_a_network_gets_a_batch_of_each_part():
+    policy = TorchPolicy(Robot, decide=continuous).build()
+    observation = {"arm": (np.array([0.5, 1.0]), 10), "camera": np.ones((3, 3), np.uint8), "task": "fold it"}
+    assert policy(observation).tolist() == [19.5, 20.0]
+
+
 def test_a_decision_of_ones_own_and_a_chunk():
     policy = TorchPolicy(Table, decide=lambda values: int(greedy(values)) + 1).build()
     assert policy(np.array([0, 0, 1.0, 2.0])) == 2
