@@ -137,9 +137,7 @@ def test_an_age_that_is_none_is_refused(age_s):
     ids=["demonstrations", "predictability"],
 )
 def test_one_array_is_needed_to_learn(learn):
-    with pytest.raises(
-        hocket.ConfigurationError, match=r"needs observations of one Box, and Robot has Dict.*Flatten"
-    ):
+    with pytest.raises(hocket.ConfigurationError, match=r"needs observations of one Box, and Robot has Dict.*Flatten"):
         learn()
 
 

@@ -18,7 +18,6 @@ from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
 from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.observations import form_of
 
 PATIENCE_S = 20.0
 LOOK_NS = 100_000_000
@@ -85,7 +84,7 @@ def _launched(
     job = WorkerJob(
         policy=policy,
         codec=ActionCodec(Discrete(1000), chunk),
-        observation=form_of(Box(-FAILS, FAILS, (2,), np.int64)),
+        observation_space=Box(-FAILS, FAILS, (2,), np.int64),
         workers=workers,
         most_workers=most,
     )

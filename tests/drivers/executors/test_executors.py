@@ -18,7 +18,6 @@ from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy, PolicyFactory, Stages
 from hocket.policies.cancellation import cancelled
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.observations import form_of
 from hocket.testing import check_executor
 
 KINDS = {"threads": hocket.Threads, "processes": hocket.Processes}
@@ -35,7 +34,7 @@ def job_of(factory, workers=2, most=None, chunk=1):
     return WorkerJob(
         policy=factory,
         codec=ActionCodec(Discrete(1000), chunk),
-        observation=form_of(Box(-99, 99, (2,), np.int64)),
+        observation_space=Box(-99, 99, (2,), np.int64),
         workers=workers,
         most_workers=most or workers,
     )

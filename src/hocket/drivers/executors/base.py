@@ -25,7 +25,7 @@ from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import check_nice
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.observations import ObservationForm, copied, form_of, zeros
+from hocket.spaces.observations import copied, form_of, zeros
 
 
 class Report(NamedTuple):
@@ -51,7 +51,7 @@ class WorkerJob:
 
     policy: PolicyFactory
     codec: ActionCodec
-    observation: ObservationForm
+    observation_space: spaces.Space[Any]
     workers: int
     most_workers: int
 
@@ -63,14 +63,14 @@ class WorkerJob:
         return cls(
             policy=policy,
             codec=codec,
-            observation=form_of(observation_space),
+            observation_space=observation_space,
             workers=rule.initial_workers,
             most_workers=rule.most_workers,
         )
 
     def warm_up(self, policy: Policy) -> None:
         """Do in advance what makes a first call slow, if the factory has a warm-up."""
-        example = zeros(self.observation)
+        example = zeros(form_of(self.observation_space))
         self.policy.warm_up(policy, example, *late_inputs(self.policy, self.codec, example))
 
 

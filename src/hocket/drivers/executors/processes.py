@@ -34,7 +34,7 @@ from hocket.ipc.process_limits import check_room
 from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.failures import restart_pause_s
-from hocket.spaces.observations import stored
+from hocket.spaces.observations import form_of, stored
 
 DYING_SLOTS = 8
 GOODBYE_S = 0.5
@@ -72,7 +72,7 @@ class ProcessExecutor(RealtimeExecutor):
                 "be pickled in PolicyFactory.build, which runs in the worker, or use hocket.Threads()"
             ) from error
         capacity = job.most_workers + DYING_SLOTS
-        self._mailbox = Mailbox(capacity, job.observation, job.codec, job.policy)
+        self._mailbox = Mailbox(capacity, form_of(job.observation_space), job.codec, job.policy)
         self._mailbox.reply[:] = self._mailbox.cancelled[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
         self._semaphores = SharedSemaphores(capacity + 1)  # one a slot, and the tick loop's
