@@ -25,7 +25,7 @@ from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import check_nice
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.observations import copied, form_of, zeros
+from hocket.spaces.observations import ObservationForm, copied, zeros
 
 
 class Report(NamedTuple):
@@ -68,10 +68,11 @@ class WorkerJob:
             most_workers=rule.most_workers,
         )
 
-    def warm_up(self, policy: Policy) -> None:
-        """Do in advance what makes a first call slow, if the factory has a warm-up."""
-        example = zeros(form_of(self.observation_space))
-        self.policy.warm_up(policy, example, *late_inputs(self.policy, self.codec, example))
+
+def warm_up(policy: Policy, factory: PolicyFactory, codec: ActionCodec, form: ObservationForm) -> None:
+    """Do in advance what makes a first call of ``policy`` slow, if its factory has a warm-up."""
+    example = zeros(form)
+    factory.warm_up(policy, example, *late_inputs(factory, codec, example))
 
 
 def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: Any) -> tuple[Any, ...]:

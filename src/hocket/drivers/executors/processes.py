@@ -65,7 +65,7 @@ class ProcessExecutor(RealtimeExecutor):
         self._context = multiprocessing.get_context("forkserver")
         preload((serve.__module__, *job.policy.preload))
         try:
-            self._parcel = Parcel(job)
+            self._parcel = Parcel((job.policy, job.codec))
         except Exception as error:
             raise ConfigurationError(
                 f"policy {job.policy!r} cannot be sent to a process: {error}; create what cannot "

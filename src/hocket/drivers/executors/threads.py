@@ -23,14 +23,14 @@ from hocket.core.events import (
     WorkerJoined,
     WorkerLost,
 )
-from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
+from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob, warm_up
 from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.errors import CancelledError, PolicyError
 from hocket.ipc.child_processes import lower_priority
 from hocket.policies.base import Stages, built
 from hocket.policies.cancellation import stop_if_cancelled, watch
 from hocket.policies.failures import restart_pause_s
-from hocket.spaces.observations import copied
+from hocket.spaces.observations import copied, form_of
 
 GOODBYE_S = 0.5
 
@@ -147,7 +147,7 @@ class ThreadExecutor(RealtimeExecutor):
             self._denied.append(denied)
         try:
             policy = built(self._job.policy)
-            self._job.warm_up(policy)
+            warm_up(policy, self._job.policy, self._job.codec, form_of(self._job.observation_space))
         except BaseException:
             outbox.put((worker, Report(None, traceback=format_exc())))
             return

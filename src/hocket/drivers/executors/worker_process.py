@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hocket.drivers.executors.base import warm_up
 from hocket.drivers.executors.mailbox import BROKEN, FAILED, READY, STOP, STOPPED, Mailbox
 from hocket.errors import CancelledError
 from hocket.ipc.child_processes import begin_as_child
@@ -34,19 +35,19 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
     denied = begin_as_child(nice)
     go, done = semaphores[slot], semaphores[len(mailbox.request)]
     try:
-        job = parcel.open()
-        policy = built(job.policy)
-        job.warm_up(policy)
+        factory, codec = parcel.open()
+        policy = built(factory)
+        warm_up(policy, factory, codec, mailbox.form)
     except BaseException:
         mailbox.write_error(slot, format_exc())
         mailbox.reply[slot] = BROKEN
         done.release()
         return
-    answers, encode = mailbox.answers[slot], job.codec.encode
+    answers, encode = mailbox.answers[slot], codec.encode
     form, observation = mailbox.form, mailbox.observations[slot]
-    pending_actions = (mailbox.pending[slot],) if job.policy.pending else ()
-    newest = (mailbox.newest[slot],) if job.policy.newest else ()
-    delay = (mailbox.delay[slot],) if job.policy.delay_told else ()
+    pending_actions = (mailbox.pending[slot],) if factory.pending else ()
+    newest = (mailbox.newest[slot],) if factory.newest else ()
+    delay = (mailbox.delay[slot],) if factory.delay_told else ()
     features: Any = None
     if denied is not None:
         mailbox.write_error(slot, denied)
