@@ -12,7 +12,7 @@ from hocket.spaces.observations import (
     form_of,
     given,
     leaves,
-    mapped,
+    room_of,
     same,
     stored,
     zeros,
@@ -79,14 +79,13 @@ def test_an_observation_is_stored_in_the_arrays_of_an_earlier_one():
 
 
 def test_an_observation_comes_back_from_arrays_of_its_leaves():
-    form = form_of(ROBOT)
-    room = mapped(lambda leaf: np.zeros(leaf.shape, leaf.dtype), form)
+    room = room_of(form_of(ROBOT), lambda leaf: np.zeros(leaf.shape, leaf.dtype))
     stored(OBSERVATION, room)
-    back = given(form, room)
+    back = given(room)
     assert same(back, OBSERVATION)
     assert (type(back["mode"]), type(back["task"]), type(back["pair"])) == (int, str, tuple)
     stored({**OBSERVATION, "task": "go"}, room)
-    assert given(form, room)["task"] == "go"  # nothing is left of the longer one
+    assert given(room)["task"] == "go"  # nothing is left of the longer one
 
 
 @pytest.mark.parametrize("space", [JOINTS, Discrete(2), MultiBinary(2), MultiDiscrete([2, 3]), Text(9), ROBOT])

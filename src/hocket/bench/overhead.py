@@ -142,14 +142,17 @@ def bench_overhead(*, count: int = 5000) -> dict[str, Any]:
 
 
 def bench_robot(*, count: int = 3000) -> dict[str, Any]:
-    """Observations of a robot and arrays of as many bytes by turns: the check, hocket's copy, and the round trip."""
+    """Observations of a robot and arrays of as many bytes by turns: the check, hocket's copy, and the round trip.
+
+    The ratio is the median of those of neighbouring blocks, as other programs slow a machine down for longer than that.
+    """
     figures: dict[str, Any] = {"bytes": ARRAY.shape[0]}
     for name, kind in (("processes", hocket.Processes(nice=0)), ("threads", hocket.Threads(nice=0))):
         with _worker(kind, ROBOT) as to_robot, _worker(kind, ARRAY) as to_array:
-            took = _by_turns({"dict": _passing(ROBOT, to_robot), "box": _passing(ARRAY, to_array)}, count)
-        p50_s = {each: float(np.median(ns)) / NS_PER_S for each, ns in took.items()}
-        figures |= {f"{name}_{each}_p50_s": value for each, value in p50_s.items()}
-        figures[f"{name}_ratio"] = p50_s["dict"] / p50_s["box"]
+            calls = (_passing(ROBOT, to_robot), _passing(ARRAY, to_array))
+            blocks = np.array([[_median_s(call) for call in calls] for _ in range(-(-count // BLOCK))])
+        figures[f"{name}_dict_p50_s"], figures[f"{name}_box_p50_s"] = np.median(blocks, axis=0).tolist()
+        figures[f"{name}_ratio"] = float(np.median(blocks[:, 0] / blocks[:, 1]))
     return figures
 
 
@@ -161,19 +164,16 @@ def _passing(space: spaces.Space[Any], round_trip: Callable[[Any], None]) -> Cal
     def passing() -> None:
         round_trip(stored(check(observation), kept))
 
+    for _ in range(WARM_UP):
+        passing()
     return passing
 
 
-def _by_turns(calls: dict[str, Callable[[], None]], count: int) -> dict[str, list[int]]:
-    """The nanoseconds of ``count`` calls of each, in blocks by turns."""
-    took: dict[str, list[int]] = {name: [] for name in calls}
-    for call in calls.values():
-        for _ in range(WARM_UP):
-            call()
-    while len(next(iter(took.values()))) < count:
-        for name, call in calls.items():
-            for _ in range(BLOCK):
-                began = perf_counter_ns()
-                call()
-                took[name].append(perf_counter_ns() - began)
-    return took
+def _median_s(call: Callable[[], None]) -> float:
+    """The median of a block of calls, in seconds."""
+    took = np.empty(BLOCK)
+    for i in range(BLOCK):
+        began = perf_counter_ns()
+        call()
+        took[i] = perf_counter_ns() - began
+    return float(np.median(took)) / NS_PER_S

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 from gymnasium import spaces
+from numpy import ndarray
 from numpy.typing import NDArray
 
 from hocket.errors import EnvError
@@ -105,8 +106,14 @@ class _DictCheck(_Check):
     def __call__(self, observation: Any, partial: bool) -> dict[str, Any]:
         if type(observation) is not dict and not isinstance(observation, Mapping):
             self.refuse(observation, "is no dict", f"return {{{', '.join(f'{key!r}: …' for key in self._parts)}}}")
+        parts = self._parts
+        if len(observation) == len(parts):
+            try:
+                return {key: check(observation[key], partial) for key, check in parts.items()}
+            except KeyError:  # said below
+                pass
         checked = {}
-        for key, check in self._parts.items():
+        for key, check in parts.items():
             if key in observation:
                 checked[key] = check(observation[key], partial)
             elif not partial:
@@ -188,7 +195,7 @@ class _ArrayCheck(_Check):
         self._short = len(self._shape) == 1 and self._shape[0] <= _SHORT
 
     def __call__(self, observation: Any, partial: bool) -> NDArray[Any]:
-        if type(observation) is np.ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
+        if type(observation) is ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
             array: NDArray[Any] = observation
         else:
             array = self._converted(observation)

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numpy import ndarray
+from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError
 
@@ -33,6 +35,13 @@ class LeafForm:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     scalar: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarRoom:
+    """The array of one element that holds a number or a text."""
+
+    array: NDArray[Any]
 
 
 ObservationForm = LeafForm | dict[str, "ObservationForm"] | tuple["ObservationForm", ...]
@@ -71,39 +80,53 @@ def leaves(structure: Any) -> Iterator[Any]:
 
 def zeros(form: ObservationForm) -> Any:
     """An observation of zeros and empty texts."""
-    return given(form, mapped(lambda leaf: np.zeros(leaf.shape, leaf.dtype), form))
+    return given(room_of(form, lambda leaf: np.zeros(leaf.shape, leaf.dtype)))
 
 
-def given(form: ObservationForm, room: Any) -> Any:
+def room_of(form: ObservationForm, array_of: Callable[[LeafForm], NDArray[Any]]) -> Any:
+    """Room for an observation in the arrays that ``array_of`` returns for its leaves."""
+    return mapped(lambda leaf: ScalarRoom(array_of(leaf)) if leaf.scalar else array_of(leaf), form)
+
+
+def given(room: Any) -> Any:
     """The observation in ``room``, as policies get it: its arrays are those of ``room``."""
-    if type(form) is dict:
-        return {key: given(part, room[key]) for key, part in form.items()}
-    if type(form) is tuple:
-        return tuple(map(given, form, room))
-    assert type(form) is LeafForm
-    return room.item() if form.scalar else room
+    if type(room) is ndarray:
+        return room
+    if type(room) is dict:
+        return {key: part if type(part) is ndarray else given(part) for key, part in room.items()}
+    if type(room) is tuple:
+        return tuple(map(given, room))
+    return room.array.item()
 
 
 def copied(observation: Any) -> Any:
     """A copy of an observation that shares nothing that can be changed."""
-    if type(observation) is np.ndarray:
+    if type(observation) is ndarray:
         return observation.copy()
     if type(observation) is dict:
-        return {key: copied(part) for key, part in observation.items()}
+        return {key: part.copy() if type(part) is ndarray else copied(part) for key, part in observation.items()}
     if type(observation) is tuple:
         return tuple(map(copied, observation))
     return observation  # a number or a text
 
 
 def stored(observation: Any, room: Any) -> Any:
-    """``observation`` copied into the arrays of ``room``, an earlier observation or arrays of all leaves."""
-    if type(room) is np.ndarray:
+    """``observation`` copied into the arrays of ``room``: an earlier observation, or one's `room_of`."""
+    if type(room) is ndarray:
         room[...] = observation
         return room
     if type(room) is dict:
-        return {key: stored(observation[key], part) for key, part in room.items()}
+        for key, part in room.items():
+            if type(part) is ndarray:  # not by a call: most leaves are
+                part[...] = observation[key]
+            else:
+                room[key] = stored(observation[key], part)
+        return room
     if type(room) is tuple:
         return tuple(map(stored, observation, room))
+    if type(room) is ScalarRoom:
+        room.array[...] = observation
+        return room
     return observation
 
 

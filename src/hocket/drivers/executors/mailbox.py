@@ -12,7 +12,7 @@ import numpy as np
 from hocket.ipc.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
 from hocket.policies.base import PolicyFactory
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.observations import ObservationForm, leaves, mapped
+from hocket.spaces.observations import ObservationForm, leaves, room_of
 
 STOP = -2
 READY = -3
@@ -46,9 +46,9 @@ class Mailbox:
         request: by slot, the stage to run, or STOP.
         reply: by slot, the last stage done, or READY or BROKEN after start-up, or NONE.
         time_ns: by slot, the time of the reply.
-        observations: by slot, the observation's arrays.
+        observations: by slot, the room for the observation.
         pending: by slot, the pending actions; empty if the policy does not take them.
-        newest: by slot, the arrays of the newest observation for a head; no slots if the policy does not take it.
+        newest: by slot, the room for the newest observation for a head; no slots if the policy does not take it.
         delay: by slot, the delay of a head in ticks.
         length: by slot, the number of actions in the answer, FAILED if the inference raised, or STOPPED.
         cancelled: by slot, the last inference that its worker was told to stop, or NONE.
@@ -84,13 +84,13 @@ class Mailbox:
         self.newest = self._by_slot(NEWEST) if newest else []
 
     def _by_slot(self, kind: str) -> list[Any]:
-        """The arrays of an observation in each slot."""
+        """The room for an observation in each slot."""
 
-        def of(slot: int) -> Any:
-            # With ``...`` what one element is in stays an array, not a copy of the element.
-            return mapped(lambda leaf: self._arrays[f"{kind}{leaf.path}"][slot, ...], self.form)
+        def room(slot: int) -> Any:
+            # With ``...`` one element is an array of its own, not a copy.
+            return room_of(self.form, lambda leaf: self._arrays[f"{kind}{leaf.path}"][slot, ...])
 
-        return [of(slot) for slot in range(len(self.request))]
+        return [room(slot) for slot in range(len(self.request))]
 
     def write_error(self, slot: int, text: str) -> None:
         """Write the end of a traceback, or, with READY, the request that the system denied the worker."""

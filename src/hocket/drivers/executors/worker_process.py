@@ -44,7 +44,7 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
         done.release()
         return
     answers, encode = mailbox.answers[slot], codec.encode
-    form, observation = mailbox.form, mailbox.observations[slot]
+    observation = mailbox.observations[slot]
     pending_actions = (mailbox.pending[slot],) if factory.pending else ()
     newest = (mailbox.newest[slot],) if factory.newest else ()
     delay = (mailbox.delay[slot],) if factory.delay_told else ()
@@ -65,12 +65,12 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
             if mailbox.cancelled[slot] == request // 2:  # before it began
                 stop_if_cancelled()
             if not isinstance(policy, Stages):
-                answer = encode(policy(given(form, observation), *pending_actions))
+                answer = encode(policy(given(observation), *pending_actions))
             elif request % 2:
-                seen = (given(form, each) for each in newest)
+                seen = map(given, newest)
                 answer = encode(policy.head(features, *pending_actions, *seen, *delay))
             else:
-                features, answer = policy.trunk(given(form, observation)), answers[:0]
+                features, answer = policy.trunk(given(observation)), answers[:0]
             length = len(answer)
             np.copyto(answers[:length], answer)
             mailbox.version[slot] = getattr(policy, "version", 0)
