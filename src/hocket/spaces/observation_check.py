@@ -51,7 +51,7 @@ class ObservationCheck:
         Raises:
             EnvError: names the source, the path of the leaf, its space, the value and what to do.
         """
-        return self._check(observation, partial)
+        return self._check.checked(observation, partial)
 
     def whole(self, observation: Any) -> Any:
         """An observation that was checked as partial, with its keys in the order of the space.
@@ -82,7 +82,7 @@ class _Check(ABC):
         self.space, self.source, self.path = space, source, path
 
     @abstractmethod
-    def __call__(self, observation: Any, partial: bool) -> Any:
+    def checked(self, observation: Any, partial: bool) -> Any:
         """As `ObservationCheck`."""
 
     def whole(self, observation: Any) -> Any:
@@ -103,28 +103,28 @@ class _DictCheck(_Check):
         super().__init__(space, source, path)
         self._parts = {key: _check_of(part, source, f"{path}[{key!r}]") for key, part in space.spaces.items()}
 
-    def __call__(self, observation: Any, partial: bool) -> dict[str, Any]:
+    def checked(self, observation: Any, partial: bool) -> dict[str, Any]:
         if type(observation) is not dict and not isinstance(observation, Mapping):
             self.refuse(observation, "is no dict", f"return {{{', '.join(f'{key!r}: …' for key in self._parts)}}}")
         parts = self._parts
         if len(observation) == len(parts):
             try:
-                return {key: check(observation[key], partial) for key, check in parts.items()}
+                return {key: check.checked(observation[key], partial) for key, check in parts.items()}
             except KeyError:  # said below
                 pass
-        checked = {}
+        found = {}
         for key, check in parts.items():
             if key in observation:
-                checked[key] = check(observation[key], partial)
+                found[key] = check.checked(observation[key], partial)
             elif not partial:
                 self._refuse_keys(observation, key)
-        if len(checked) < len(observation):
+        if len(found) < len(observation):
             extra = next(key for key in observation if key not in self._parts)
             raise EnvError(
                 f"observation{self.path}[{extra!r}] {shown(observation[extra])} of {self.source} is not declared: "
                 f"{self.space} has the keys {[*self._parts]}; leave it out, or declare it"
             )
-        return checked
+        return found
 
     def whole(self, observation: Any) -> dict[str, Any]:
         for key in self._parts:
@@ -146,19 +146,19 @@ class _TupleCheck(_Check):
         super().__init__(space, source, path)
         self._parts = [_check_of(part, source, f"{path}[{index}]") for index, part in enumerate(space.spaces)]
 
-    def __call__(self, observation: Any, partial: bool) -> tuple[Any, ...]:
+    def checked(self, observation: Any, partial: bool) -> tuple[Any, ...]:
         if not isinstance(observation, tuple | list):
             self.refuse(observation, "is no tuple", f"return a tuple of {len(self._parts)} parts")
         if len(observation) != len(self._parts):
             self.refuse(observation, f"has {len(observation)} parts, not {len(self._parts)}", "return as many")
-        return tuple(check(part, False) for check, part in zip(self._parts, observation, strict=True))
+        return tuple(check.checked(part, False) for check, part in zip(self._parts, observation, strict=True))
 
 
 class _TextCheck(_Check):
     __slots__ = ()
     space: spaces.Text
 
-    def __call__(self, observation: Any, partial: bool) -> str:
+    def checked(self, observation: Any, partial: bool) -> str:
         if not isinstance(observation, str):
             self.refuse(observation, f"is {type(observation).__name__}, not a text", "return a str")
         if len(observation) > self.space.max_length:
@@ -175,7 +175,7 @@ class _TextCheck(_Check):
 class _NumberCheck(_Check):
     __slots__ = ()
 
-    def __call__(self, observation: Any, partial: bool) -> int:
+    def checked(self, observation: Any, partial: bool) -> int:
         if type(observation) is int:
             return observation
         array = np.asarray(observation) if isinstance(observation, np.ndarray | np.generic | bool) else None
@@ -194,7 +194,7 @@ class _ArrayCheck(_Check):
         self._floats = self._dtype.kind == "f"
         self._short = len(self._shape) == 1 and self._shape[0] <= _SHORT
 
-    def __call__(self, observation: Any, partial: bool) -> NDArray[Any]:
+    def checked(self, observation: Any, partial: bool) -> NDArray[Any]:
         if type(observation) is ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
             array: NDArray[Any] = observation
         else:
