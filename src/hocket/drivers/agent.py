@@ -102,7 +102,7 @@ class StaggeredAgent:
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
         self._readings = Readings(ObservationCheck(observation_space, "the loop"))
         self._taken_ns: dict[int, Any] = {}  # by tick, of the observations that may still act
-        self._ages_ns: Any = None
+        self._acted_ns = 0
         self._example = zeros(form_of(observation_space))
         self._failures = failures
         if on_worker_up is not None:
@@ -154,7 +154,7 @@ class StaggeredAgent:
             now_ns = monotonic_ns()
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
             action = engine.deadline(self._tick, now_ns)
-            self._note_ages(engine.last, now_ns)
+            self._acted_ns = now_ns
             error, self._policy_error = self._policy_error, None
         if self._cycles is not None:
             self._cycles.acted(self._tick, now_ns)
@@ -195,7 +195,11 @@ class StaggeredAgent:
 
         In the structure of the observation, a number in the place of each leaf; None if the default acted.
         """
-        return None if self._ages_ns is None else mapped(lambda age_ns: age_ns / NS_PER_S, self._ages_ns)
+        last = self.last
+        if not last.fresh:
+            return None
+        taken_ns = self._taken_ns[last.tick - last.delay_ticks]
+        return mapped(lambda one_ns: (self._acted_ns - one_ns) / NS_PER_S, taken_ns)
 
     @property
     def last(self) -> Decision:
@@ -246,20 +250,15 @@ class StaggeredAgent:
             elif self._observed == self._tick:
                 raise ConfigurationError(f"observe() twice for tick {self._tick}; call act() between")
             self._observed = self._tick
-            self._taken_ns[self._tick] = taken
+            self._note_time(self._engine, taken)
             self._engine.observed(self._tick, now_ns, whole, episode_ended=episode_ended)
 
-    def _note_ages(self, last: Decision, now_ns: int) -> None:
-        """Keep the ages of the observation behind an action, and forget older observations: they act no more."""
-        taken_ns = self._taken_ns
-        self._ages_ns = None
-        if last.fresh:
-            seen = last.tick - last.delay_ticks
-            while (first := next(iter(taken_ns))) < seen:
-                del taken_ns[first]
-            self._ages_ns = mapped(lambda one_ns: now_ns - one_ns, taken_ns[seen])
-        elif len(taken_ns) > MOST_TIMES:
-            del taken_ns[next(iter(taken_ns))]  # far older than what a worker may run
+    def _note_time(self, engine: RealtimeEngine, taken_ns: Any) -> None:
+        """Keep the times of the observation of this tick, and forget those that act no more."""
+        times = self._taken_ns
+        while times and ((first := next(iter(times))) < engine.scheduler.last[0] or len(times) > MOST_TIMES):
+            del times[first]
+        times[self._tick] = taken_ns
 
     def _begin(self, epoch_ns: int) -> RealtimeEngine:
         engine = RealtimeEngine(
