@@ -136,7 +136,7 @@ class Engine:
         self._pending = (
             PendingTracker(pending, setup.codec, setup.default if alone is None else None) if pending else None
         )
-        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target and its pending actions
+        self._told: dict[int, PendingActions] = {}  # by inference: its pending actions
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """The pending actions of the inference whose action was executed last."""
 
@@ -173,10 +173,16 @@ class Engine:
         if self._pending is not None:
             self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
-    def pending_actions(self, observation: int, target: int) -> PendingActions:
-        """Return the pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
+    def pending_actions(self, observation: int, target: int, inference: int = -1) -> PendingActions:
+        """Return the pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none).
+
+        ``inference`` is its number if it starts now: later ones, which may start at the same time, have no claims.
+        """
         assert self._pending is not None
-        return self._pending.pending_actions(observation, target, self._action, self._answers)
+        claims = self.scheduler.claims(self._codec.chunk_length)
+        if inference >= 0:
+            claims = [claim for claim in claims if claim.inference < inference]
+        return self._pending.pending_actions(observation, target, self._action, self._answers, claims)
 
     def next_inputs(self, tick: int) -> NextInputs:
         """The inputs that the action of tick ``tick`` + 1 would have, had ``tick`` not ended the episode.
@@ -195,7 +201,7 @@ class Engine:
             return NextInputs(-1, newest if self._acts_alone else -1, unknown)
         if coming.bound_tick >= 0:
             newest = self._bound_newest.get(coming.id, -1)
-            return NextInputs(coming.observation, newest, self._inputs[coming.id][1] if self._inputs else unknown)
+            return NextInputs(coming.observation, newest, self._told.get(coming.id, unknown))
         if self._pending is None:
             return NextInputs(coming.observation, newest, unknown)
         return NextInputs(coming.observation, newest, self.pending_actions(coming.observation, tick + 1))
@@ -238,7 +244,7 @@ class Engine:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        for kept in (self._answers, self._versions, self._inputs, self._unbound, self._bound_newest):
+        for kept in (self._answers, self._versions, self._told, self._unbound, self._bound_newest):
             kept.clear()
 
     def feed(self, event: Event) -> None:
@@ -255,13 +261,8 @@ class Engine:
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
                 if self.head_ns:
                     self._unbound[command.inference] = command.observation
-                if self._pending is not None:
-                    pending_actions = NOTHING_PENDING
-                    if not self.head_ns:
-                        pending_actions = self.pending_actions(command.observation, command.target)
-                        inputs = (*inputs, pending_actions.copy())
-                    self._inputs[command.inference] = command.target, pending_actions
-                    self._pending.started(command)
+                else:
+                    inputs = (*inputs, *self._late_inputs(command))
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
@@ -269,14 +270,14 @@ class Engine:
                 if self._tell_newest:
                     self._seen_newest = self._bound_newest.get(command.inference, -1)
                 if self._pending is not None:
-                    self.last_pending_actions = self._inputs[command.inference][1]
+                    self.last_pending_actions = self._told[command.inference]
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.EndInference:
                 del self._answers[command.inference]
                 if self._versions:
                     self._versions.pop(command.inference, None)
                 if self._pending is not None:
-                    self._pending.ended(self._inputs.pop(command.inference)[0])
+                    self._told.pop(command.inference, None)
                 if self.head_ns:
                     self._unbound.pop(command.inference, None)
                     self._bound_newest.pop(command.inference, None)
@@ -316,13 +317,23 @@ class Engine:
         """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}
 
+    def _late_inputs(self, command: c.StartInference) -> tuple[NDArray[Any], ...]:
+        """What an inference of one stage is told beside its observation: pending actions and its expected delay."""
+        inputs: tuple[NDArray[Any], ...] = ()
+        if self._pending is not None:
+            told = self.pending_actions(command.observation, command.target, command.inference)
+            self._told[command.inference] = told
+            inputs = (told.copy(),)
+        if self._tell_delay:
+            inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
+        return inputs
+
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""
         observation = self._unbound.pop(command.inference)
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
-            pending_actions = self.pending_actions(observation, command.tick)
-            self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
+            pending_actions = self._told[command.inference] = self.pending_actions(observation, command.tick)
             inputs = (pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None

@@ -21,8 +21,9 @@ from hocket.errors import ConfigurationError
 Policy = Callable[..., Any]
 """Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
 factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
-Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions
-(`hocket.spaces.codec.PendingActions`): of Discrete actions ``(pending,)``.
+Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, the *committed prefix* of
+real-time chunking (`hocket.spaces.codec.PendingActions`): of Discrete actions ``(pending,)``. With ``delay_told`` the
+last argument is the expected delay.
 
 It may be an object with an integer attribute ``version``: that of the weights that gave its last answer, 0 without.
 Executors read it after each call; a run records it by inference (`Metrics.inferences`) and passes it to learners."""
@@ -101,9 +102,13 @@ class PolicyFactory(ABC):
     newest: bool = False
     """True if a head also gets the newest observation."""
     delay_told: bool = False
-    """True if a head also gets its delay in ticks, and acts alone while there are no features: in the first ticks of an
-    episode, until an inference has acted, the tick loop calls it in place of the default, with None for features, all
-    pending actions unknown, the newest observation and the delay 0."""
+    """True if the policy also gets its delay in ticks, as int64 ``(1,)``.
+
+    One stage: the expected delay, from the observation to the tick that the inference aims at; 0 if its rule aims at
+    none (`TickDispatch` alone aims at ticks). Two stages: the head gets the delay of its action, and acts alone while
+    there are no features: in the first ticks of an episode, until an inference has acted, the tick loop calls it in
+    place of the default, with None for features, all pending actions unknown, the newest observation and the delay 0.
+    """
     preload: tuple[str, ...] = ()
     """Modules that are imported once, before worker processes start."""
     waits: bool = False
@@ -120,8 +125,11 @@ class PolicyFactory(ABC):
         """
 
     def build_alone(self) -> Stages | None:
-        """The policy whose head acts alone, called once in the tick loop's process; None unless it ``delay_told``."""
-        if not self.delay_told:
+        """The policy whose head acts alone, called once in the tick loop's process.
+
+        None with one stage, and unless it ``delay_told``.
+        """
+        if not (self.head_s and self.delay_told):
             return None
         policy = built(self)
         assert isinstance(policy, Stages)
@@ -145,14 +153,15 @@ class PolicyFactory(ABC):
 class FunctionPolicy(PolicyFactory):
     """A plain function as a policy.
 
-    ``chunk_length`` is the most actions of one answer, ``alignment`` says which ticks they are for, and ``pending`` is
-    the number of pending actions that it gets.
+    ``chunk_length`` is the most actions of one answer, ``alignment`` says which ticks they are for, ``pending`` is the
+    number of pending actions that it gets, and with ``delay_told`` it gets its expected delay.
     """
 
     function: Policy
     chunk_length: int = 1
     pending: int = 0
     alignment: Alignment = Alignment.OBSERVATION
+    delay_told: bool = False
 
     def __post_init__(self) -> None:
         if not callable(self.function):
@@ -223,7 +232,7 @@ def as_factory(policy: PolicyFactory | Policy) -> PolicyFactory:
     check_alignment(policy.alignment)
     if policy.newest and not head_s:
         raise ConfigurationError("newest=True has no effect on a policy in one stage; try head_s=0.001")
-    if policy.delay_told and not policy.newest:
+    if head_s and policy.delay_told and not policy.newest:
         raise ConfigurationError(
             "delay_told=True lets a head act without features, and this one is not given the newest observation; try "
             "newest=True"

@@ -87,9 +87,9 @@ class Executor(ABC):
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation and, if the policy takes them, the pending actions.
+        """Run the policy on ``inputs``: an observation and, if it takes them, pending actions and the expected delay.
 
-        The observation's buffer may be reused once this returns; the array of pending actions is the policy's to keep.
+        The observation's buffer may be reused once this returns; the other arrays are the policy's to keep.
         For a two-stage policy this runs the trunk, on the observation alone.
         """
 
