@@ -99,7 +99,7 @@ def check_pending_actions(result, calls, foresee, *, longest=1, exact=True, choo
                     assert told == (None if unfinished else sure), (command, tick, source)
                 kinds["unfinished" if unfinished else "answer" if by >= 0 else "default"] += 1
                 last = told
-                if told is None or tick not in actions or any(observation < end <= tick for end in ends):
+                if chooses or told is None or tick not in actions or any(observation < end <= tick for end in ends):
                     continue
                 if executed_by.get(tick, -1) == by:
                     assert actions[tick] == told
