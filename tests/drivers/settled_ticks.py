@@ -27,23 +27,25 @@ class _Live:
 
 
 def _played_on(scheduler, ticks):
-    """By coming tick: the command that executes it if no inference finishes any more."""
+    """By coming tick: the command that executes it if no inference finishes any more, and if that is before its time."""
     scheduler = deepcopy(scheduler)
-    played = {}
+    played, releases = {}, {i.id: scheduler.schedule.release_tick(i) for _, _, i in scheduler._held}
     for tick in range(scheduler.tick + 1, scheduler.tick + ticks + 1):
         now_ns = scheduler.cadence.deadline_ns(tick)
         commands = scheduler.handle(e.DeadlineReached(now_ns, tick))
-        played[tick] = next(x for x in commands if type(x) in (c.Execute, c.ExecuteDefault))
+        command = next(x for x in commands if type(x) in (c.Execute, c.ExecuteDefault))
+        played[tick] = command, type(command) is c.Execute and releases.get(command.inference, tick) > tick
         scheduler.handle(e.Ticked(now_ns, tick, False))
     return played
 
 
-def check_pending_actions(result, calls, foresee, *, longest=1, exact=True, chooses=False):
+def check_pending_actions(result, calls, foresee, *, initial=None, longest=1, exact=True, chooses=False):
     """Check what every inference was told, and count the kinds of rows.
 
     Args:
         calls: by inference: its observation, its rows (an action, or None where unknown), and its actions.
         foresee: the default's next action, of the one before or None; None where it cannot be foreseen.
+        initial: what the default repeats while nothing has been executed.
         longest: the most actions of one answer.
         exact: True if the rule never moves a release: rows that no unfinished inference overtook were executed.
         chooses: True if the rule waits for answers of its choice; rows are then what is aimed at, of what has finished.
@@ -72,7 +74,7 @@ def check_pending_actions(result, calls, foresee, *, longest=1, exact=True, choo
             answered = {x.observation for x in live.values() if x.finished}
             running = {i: x for i, x in live.items() if not x.finished and x.observation not in answered}
             floor = scheduler.last[0]  # of the observation that acted last
-            last = actions[now] if now else foresee(None)
+            last = actions[now] if now else initial
             for row, told in enumerate(rows):
                 tick = observation + 1 + row
                 if 0 <= command.target <= tick:
@@ -84,14 +86,16 @@ def check_pending_actions(result, calls, foresee, *, longest=1, exact=True, choo
                     kinds["executed"] += 1
                     last = told
                     continue
-                source = played[tick]
+                source, early = played[tick]
                 by = source.inference if type(source) is c.Execute else -1
                 sure = calls[by][2][source.step] if by >= 0 else foresee(last)
-                floor = calls[by][0] if by >= 0 else floor
+                acting = calls[by][0] if by >= 0 else floor
                 unfinished = any(
-                    x.observation > floor and x.may_act(tick, trace.horizon_ticks, longest, now)
+                    x.observation > (floor if early else acting)
+                    and x.may_act(tick, trace.horizon_ticks, longest, now)
                     for x in running.values()
                 )
+                floor = floor if unfinished else acting
                 if chooses:
                     finished = {action for i, x in live.items() if x.finished for action in calls[i][2]}
                     assert told in {None, foresee(last), *finished}
@@ -101,13 +105,10 @@ def check_pending_actions(result, calls, foresee, *, longest=1, exact=True, choo
                 last = told
                 if chooses or told is None or tick not in actions or any(observation < end <= tick for end in ends):
                     continue
-                if executed_by.get(tick, -1) == by:
-                    assert actions[tick] == told
-                    kinds["kept"] += 1
-                    continue
-                kinds["overtaken"] += 1
                 acted = {executed_by[t] for t in range(now + 1, tick + 1) if t in executed_by}
-                assert not exact or any(i in running or i >= started for i in acted), (command, tick, source)
+                as_told = executed_by.get(tick, -1) == by and actions[tick] == told
+                kinds["kept" if as_told else "overtaken"] += 1
+                assert as_told or not exact or any(i in running or i >= started for i in acted), (command, tick, source)
             live[started] = _Live(observation, command.target)
             started += 1
     assert started == len(calls)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from hocket.core.values import value
 
 ANY_TICK = -1
 ENDLESS = 2**62
+
+_by_observation = attrgetter("observation")
 
 
 @value
@@ -40,23 +43,25 @@ class Source(NamedTuple):
 def sources(claims: Sequence[Claim], ticks: Iterable[int]) -> Iterator[Source | None]:
     """For each of the coming ``ticks``, which ascend: its source, None where nothing has a claim and the default acts.
 
-    The newest observation with a claim decides, as in the scheduler: what acts makes older answers void, and a finished
-    answer acts before its time where nothing else does. An unfinished inference is taken to come at the tick that it
-    aims at; until that is past, nobody can say what it will yield.
+    The newest observation with a claim decides, as in the scheduler: what acts makes older answers void, and an answer
+    acts before its time where no other does. If no unfinished inference comes, the steps that are told are executed.
+    A tick that an unfinished one may decide, because it aims at it or at none, is left to that one.
     """
-    newest = -1  # the observation of the last answer that acted
+    newest = certain = -1  # observations: of the last answer that acts if nothing comes, and whatever comes
     for tick in ticks:
-        candidates = [c for c in claims if c.first_tick <= tick <= c.last_tick and c.observation >= newest]
-        if not candidates:
-            candidates = [
-                c for c in claims if c.answered and c.usable_tick <= tick <= c.last_tick and c.observation >= newest
-            ]
-        if not candidates:
+        answers = [c for c in claims if c.answered and tick <= c.last_tick and c.observation >= newest]
+        on_time = [c for c in answers if c.first_tick <= tick]
+        acting = max(on_time or [c for c in answers if c.usable_tick <= tick], key=_by_observation, default=None)
+        least = acting.observation if acting is not None and on_time else certain
+        coming = [
+            c for c in claims if not c.answered and c.first_tick <= tick <= c.last_tick and c.observation > least
+        ]
+        if acting is not None:
+            newest = acting.observation
+        if coming:
+            yield Source(max(coming, key=_by_observation).inference, -1)
+        elif acting is None:
             yield None
-            continue
-        claim = max(candidates, key=lambda c: (c.observation, c.answered))
-        if not claim.answered:
-            yield Source(claim.inference, -1)
-            continue
-        newest = claim.observation
-        yield Source(claim.inference, min(tick - claim.base_tick, claim.length - 1))
+        else:
+            certain = newest
+            yield Source(acting.inference, min(tick - acting.base_tick, acting.length - 1))
