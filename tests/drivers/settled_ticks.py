@@ -19,7 +19,7 @@ class _Live:
     finished: bool = False
 
     def may_act(self, tick, horizon_ticks, longest, now):
-        """Whether it is taken to come by ``tick``: at its target, or at any tick if that has passed or there is none."""
+        """Whether it may decide ``tick``: from its target on, or any tick if that has passed or there is none."""
         if self.target > now:
             last = self.observation + horizon_ticks if horizon_ticks else self.target + longest - 1
             return self.target <= tick <= last
@@ -27,7 +27,7 @@ class _Live:
 
 
 def _played_on(scheduler, ticks):
-    """By coming tick: the command that executes it if no inference finishes any more, and if that is before its time."""
+    """By coming tick: the command that executes it if no inference finishes any more, and True if before its time."""
     scheduler = deepcopy(scheduler)
     played, releases = {}, {i.id: scheduler.schedule.release_tick(i) for _, _, i in scheduler._held}
     for tick in range(scheduler.tick + 1, scheduler.tick + ticks + 1):
@@ -91,8 +91,7 @@ def check_pending_actions(result, calls, foresee, *, initial=None, longest=1, ex
                 sure = calls[by][2][source.step] if by >= 0 else foresee(last)
                 acting = calls[by][0] if by >= 0 else floor
                 unfinished = any(
-                    x.observation > (floor if early else acting)
-                    and x.may_act(tick, trace.horizon_ticks, longest, now)
+                    x.observation > (floor if early else acting) and x.may_act(tick, trace.horizon_ticks, longest, now)
                     for x in running.values()
                 )
                 floor = floor if unfinished else acting

@@ -16,7 +16,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.analysis.forecast import Agent
 from hocket.core.cadence import NS_PER_S

@@ -53,9 +53,7 @@ def sources(claims: Sequence[Claim], ticks: Iterable[int]) -> Iterator[Source | 
         on_time = [c for c in answers if c.first_tick <= tick]
         acting = max(on_time or [c for c in answers if c.usable_tick <= tick], key=_by_observation, default=None)
         least = acting.observation if acting is not None and on_time else certain
-        coming = [
-            c for c in claims if not c.answered and c.first_tick <= tick <= c.last_tick and c.observation > least
-        ]
+        coming = [c for c in claims if not c.answered and c.first_tick <= tick <= c.last_tick and c.observation > least]
         if acting is not None:
             newest = acting.observation
         if coming:

@@ -477,12 +477,11 @@ class Scheduler:
 
     def _running_claim(self, inference: Inference, longest: int) -> Claim:
         first = self._expected_tick(inference)
+        last = first + longest - 1
         if first <= self._acted:  # late, or it aims at none
-            first = ANY_TICK
+            first, last = ANY_TICK, ENDLESS
         if self.horizon_ticks:
             last = inference.last_tick
-        else:
-            last = ENDLESS if first == ANY_TICK else first + longest - 1
         return Claim(inference.id, inference.observation, False, first, first, last)
 
     # -- two stages ----------------------------------------------------------------------------------------

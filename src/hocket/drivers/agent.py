@@ -19,6 +19,7 @@ import numpy as np
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.drivers.lone_head import LoneHead
@@ -95,6 +96,7 @@ class StaggeredAgent:
         self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
         self._failures = failures
+        self._chunk_head = ChunkHead.of(factory, self._setup.codec)
         if on_worker_up is not None:
             on_worker_up(0, rule.initial_workers)
         self._executor = as_executor_kind(executor, factory).executor(
@@ -222,6 +224,7 @@ class StaggeredAgent:
             joined=self._joined,
             failures=self._failures,
             alone=self._alone,
+            chunk_head=self._chunk_head,
             keep_trace=False,
         )
         self._cycles = CycleWatch(engine.cadence)

@@ -18,6 +18,7 @@ from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.executors.base import Executor
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.pending_actions import PendingTracker
@@ -86,6 +87,7 @@ class Engine:
         cadence: of its ticks.
         executor: runs its inferences.
         alone: the policy's head where it acts alone; see `PolicyFactory.delay_told`.
+        chunk_head: the policy's head if it corrects chunks; see `PolicyFactory.build_chunk_head`.
         keep_trace: True to keep every event and command.
 
     Attributes:
@@ -102,6 +104,7 @@ class Engine:
         executor: Executor,
         *,
         alone: LoneHead | None = None,
+        chunk_head: ChunkHead | None = None,
         keep_trace: bool = True,
     ) -> None:
         rule, policy = setup.rule, setup.policy
@@ -129,10 +132,11 @@ class Engine:
         self.head_ns = head_ns
         self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
+        self._chunk_head = chunk_head
         self._newest_tick = -1
         self._first_tick = 0  # of the episode's first observation
         self._bound_newest: dict[int, int] = {}  # by inference whose head was given one: the newest observation's tick
-        self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
+        self._unbound: dict[int, int] = {}  # by inference whose head may still be called: its observation
         self._pending = (
             PendingTracker(pending, setup.codec, setup.default if alone is None else None) if pending else None
         )
@@ -259,18 +263,22 @@ class Engine:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
-                if self.head_ns:
+                if self.head_ns or self._chunk_head is not None:
                     self._unbound[command.inference] = command.observation
                 else:
                     inputs = (*inputs, *self._late_inputs(command))
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
-                self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
-                if self._tell_newest:
-                    self._seen_newest = self._bound_newest.get(command.inference, -1)
+                if self._chunk_head is not None:
+                    self._action = self._corrected(command, self._chunk_head)
+                else:
+                    self._action = self._codec.decode(self._answers[command.inference][command.step])
+                    if self._tell_newest:
+                        self._seen_newest = self._bound_newest.get(command.inference, -1)
+                    if self._pending is not None:
+                        self.last_pending_actions = self._told[command.inference]
                 if self._pending is not None:
-                    self.last_pending_actions = self._told[command.inference]
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.EndInference:
                 del self._answers[command.inference]
@@ -278,8 +286,8 @@ class Engine:
                     self._versions.pop(command.inference, None)
                 if self._pending is not None:
                     self._told.pop(command.inference, None)
+                self._unbound.pop(command.inference, None)
                 if self.head_ns:
-                    self._unbound.pop(command.inference, None)
                     self._bound_newest.pop(command.inference, None)
             elif type(command) is c.BindHead:
                 self._bind(command, event.time_ns)
@@ -327,6 +335,21 @@ class Engine:
         if self._tell_delay:
             inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
         return inputs
+
+    def _corrected(self, command: c.Execute, head: ChunkHead) -> Any:
+        """The action of a chunk as its head corrects it, on all that is known when its tick is due."""
+        observation = command.tick - command.delay_ticks
+        inputs: tuple[NDArray[Any], ...] = ()
+        if self._pending is not None:
+            self.last_pending_actions = self.pending_actions(observation, command.tick)
+            inputs = (self.last_pending_actions.copy(),)
+        if self._tell_newest:
+            assert self._newest is not None
+            inputs = (*inputs, self._newest.copy())
+            self._seen_newest = self._newest_tick
+        if self._tell_delay:
+            inputs = (*inputs, np.array([command.delay_ticks]))
+        return head(self._answers[command.inference][command.step :], *inputs)
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""

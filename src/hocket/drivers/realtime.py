@@ -10,6 +10,7 @@ from time import monotonic_ns, thread_time
 from typing import Literal
 
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
@@ -102,9 +103,18 @@ class Realtime:
                     dispatcher.starting(view)
                 joined = executor.launch(None if dispatcher is None else dispatcher.joined)
                 alone = LoneHead.of(setup.policy, setup.codec, observation)
+                chunk_head = ChunkHead.of(setup.policy, setup.codec)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
-                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures, alone=alone)
+                engine = RealtimeEngine(
+                    setup,
+                    cadence,
+                    executor,
+                    joined=joined,
+                    failures=self.failures,
+                    alone=alone,
+                    chunk_head=chunk_head,
+                )
                 record = attached.record = RunRecord(engine.trace)
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation

@@ -9,6 +9,7 @@ from time import monotonic_ns
 
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import RealtimeExecutor, Report
 from hocket.drivers.lone_head import LoneHead
@@ -19,7 +20,7 @@ class RealtimeEngine(Engine):
     """An engine whose executor runs beside the tick loop.
 
     Args:
-        setup, cadence, alone, keep_trace: see `Engine`.
+        setup, cadence, alone, chunk_head, keep_trace: see `Engine`.
         executor: already launched.
         joined: the reports that its `launch` returned.
         failures: the limits of failures in a row.
@@ -34,9 +35,10 @@ class RealtimeEngine(Engine):
         joined: list[Report],
         failures: FailureLimits,
         alone: LoneHead | None = None,
+        chunk_head: ChunkHead | None = None,
         keep_trace: bool = True,
     ) -> None:
-        super().__init__(setup, cadence, executor, alone=alone, keep_trace=keep_trace)
+        super().__init__(setup, cadence, executor, alone=alone, chunk_head=chunk_head, keep_trace=keep_trace)
         self.failures = FailureLog(failures)
         self._live = executor
         self._take_in(joined)

@@ -13,6 +13,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from hocket.core.cadence import Cadence, exact_hz
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.virtual import InferenceBatch, VirtualExecutor
@@ -98,7 +99,13 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         batch=batch,
     )
     example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
-    engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
+    engine = Engine(
+        setup,
+        cadence,
+        executor,
+        alone=LoneHead.of(setup.policy, setup.codec, example),
+        chunk_head=ChunkHead.of(setup.policy, setup.codec),
+    )
     run = VirtualRun(
         engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
     )

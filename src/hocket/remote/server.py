@@ -73,7 +73,7 @@ class PolicyServer:
         if token is not None and not (token.isascii() and token.isprintable() and len(token) >= 8):
             raise ConfigurationError("token=... must be 8 or more printable ASCII characters; try None for a new one")
         self._factory = as_factory(policy)
-        if self._factory.head_s:
+        if self._factory.head_s or self._factory.corrects:
             raise ConfigurationError(
                 f"policy={policy!r} has a head, which must be called just before its tick, and a server is too far "
                 "away; try to serve a policy in one stage"

@@ -75,7 +75,9 @@ class WorkerJob:
 
 
 def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Zeros in the place of what ``policy`` takes beside an observation like ``example``."""
+    """Zeros in the place of what workers are given for ``policy`` beside an observation like ``example``."""
+    if policy.corrects:
+        return ()
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
     newest = (np.zeros_like(example),) if policy.newest else ()
     delay = (np.zeros(1, np.int64),) if policy.delay_told else ()

@@ -196,12 +196,7 @@ class ProcessExecutor(RealtimeExecutor):
 
     def _write(self, process: WorkerProcess, late_inputs: tuple[NDArray[Any], ...]) -> None:
         """Write what the policy takes beside its observation; nothing for the trunk of two stages."""
-        policy, mailbox, slot = self._job.policy, self._mailbox, process.slot
-        slots = (
-            *((mailbox.pending[slot],) if policy.pending else ()),
-            *((mailbox.newest[slot],) if policy.newest else ()),
-            *((mailbox.delay[slot],) if policy.delay_told else ()),
-        )
+        slots = self._mailbox.late_inputs(process.slot, self._job.policy)
         for mine, given in zip(slots, late_inputs, strict=bool(late_inputs)):
             np.copyto(mine, given)
 
