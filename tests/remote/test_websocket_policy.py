@@ -65,7 +65,7 @@ def test_the_delay_comes_with_the_observation(served, asking):
     assert asking(server.url, **told, as_request=lambda o, p, d: {"observation": o, "pending": p, "delay": d})(
         np.int64(1), np.array([10]), np.array([5])
     ).tolist() == [16]
-    with pytest.raises(RemotePolicyError, match="needs 'observation' and 'pending' and 'delay'.*delay_told=True"):
+    with pytest.raises(RemotePolicyError, match=r"needs 'observation' and 'pending' and 'delay'.*delay_told=True"):
         asking(server.url, pending=1)(np.int64(1), np.array([10]))
 
 
