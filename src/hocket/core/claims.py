@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from operator import attrgetter
 from typing import NamedTuple
 
 from hocket.core.values import value
 
 ANY_TICK = -1
 ENDLESS = 2**62
-
-_by_observation = attrgetter("observation")
 
 
 @value
@@ -49,15 +46,26 @@ def sources(claims: Sequence[Claim], ticks: Iterable[int]) -> Iterator[Source | 
     """
     newest = certain = -1  # observations: of the last answer that acts if nothing comes, and whatever comes
     for tick in ticks:
-        answers = [c for c in claims if c.answered and tick <= c.last_tick and c.observation >= newest]
-        on_time = [c for c in answers if c.first_tick <= tick]
-        acting = max(on_time or [c for c in answers if c.usable_tick <= tick], key=_by_observation, default=None)
-        least = acting.observation if acting is not None and on_time else certain
-        coming = [c for c in claims if not c.answered and c.first_tick <= tick <= c.last_tick and c.observation > least]
+        on_time: Claim | None = None
+        early: Claim | None = None
+        coming: Claim | None = None
+        for claim in claims:
+            if tick > claim.last_tick:
+                continue
+            if not claim.answered:
+                if claim.first_tick <= tick and (coming is None or claim.observation > coming.observation):
+                    coming = claim
+            elif claim.observation >= newest:
+                if claim.first_tick <= tick:
+                    if on_time is None or claim.observation > on_time.observation:
+                        on_time = claim
+                elif claim.usable_tick <= tick and (early is None or claim.observation > early.observation):
+                    early = claim
+        acting = on_time or early
         if acting is not None:
             newest = acting.observation
-        if coming:
-            yield Source(max(coming, key=_by_observation).inference, -1)
+        if coming is not None and coming.observation > (certain if on_time is None else newest):
+            yield Source(coming.inference, -1)
         elif acting is None:
             yield None
         else:
