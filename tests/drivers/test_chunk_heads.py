@@ -151,7 +151,13 @@ def test_both_drivers_tell_a_head_the_same(executor, nothing_left):
 @pytest.mark.realtime
 def test_the_head_in_the_users_loop_sees_the_newest_observation():
     head, acted = Head(), []
-    policy = hocket.Charged(corrected(head), hocket.Constant(0.01))
+    failing = iter([False, True])
+
+    def at_times(plan, *told):
+        action = head(plan, *told)
+        return 1 / 0 if next(failing, False) else action
+
+    policy = hocket.Charged(corrected(at_times), hocket.Constant(0.01))
     with hocket.StaggeredAgent(
         policy,
         rule=hocket.TickDispatch(2),
@@ -169,19 +175,39 @@ def test_the_head_in_the_users_loop_sees_the_newest_observation():
                 break
             time.sleep(0.02)
     assert len(acted) == len(head.calls) > 5
-    for (number, action, last), (rest, _, newest, delay) in zip(acted, head.calls, strict=True):
+    assert agent.counts()["uncorrected"] == 1
+    shifts = [0.5, 0.0, *[0.5] * len(acted)]
+    for (number, action, last), (rest, _, newest, delay), shift in zip(acted, head.calls, shifts, strict=False):
         assert newest == number and last.newest == last.tick - 1 and delay == last.delay_ticks
-        assert action == [rest[0][0] + 0.5, rest[0][1] + 0.5] and len(rest) == 8 - last.step
+        assert action == [rest[0][0] + shift, rest[0][1] + shift] and len(rest) == 8 - last.step
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [(lambda plan: 1 / 0, "ZeroDivisionError"), (lambda plan: plan, "1 to 1 are allowed"), (lambda plan: [1], "shape")],
 )
-def test_a_head_that_fails_ends_the_run(answer, says):
+def test_a_head_that_always_fails_ends_the_run(answer, says):
     policy = hocket.TwoStage(FunctionPolicy(Trunk(), chunk_length=8), answer)
-    with pytest.raises(PolicyError, match=rf"(?s)the head failed on a chunk.*{says}"):
+    with pytest.raises(PolicyError, match=rf"(?s)17 heads of chunks failed in a row.*{says}"):
         play(policy)
+    limits = hocket.FailureLimits(outage_s=0.0, rounds=3)
+    clock = hocket.Virtual(hz=HZ, latency=hocket.Constant(3.5 / HZ), failures=limits)
+    with pytest.raises(PolicyError, match=rf"(?s)3 heads of chunks failed in a row.*{says}") as caught:
+        play(policy, clock=clock)
+    assert caught.value.result.record.ticks[-1] == 6
+
+
+def test_where_a_head_fails_the_planned_action_is_executed(tmp_path):
+    def odd(plan):
+        assert plan[0, 1] % 2, "an even step"
+        return plan[0] + 0.5
+
+    result = play(hocket.TwoStage(FunctionPolicy(Trunk(), chunk_length=8), odd), ticks=7)
+    assert actions(result)[3:] == [[0.5, 3.5], [0.0, 4.0], [0.5, 5.5], [3.5, 3.5]]
+    assert result.record.uncorrected == 1 and "an even step" in result.record.errors[-1]
+    assert "failed in 1 tick" in str(result.summary())
+    result.save(tmp_path / "run")
+    assert hocket.load(tmp_path / "run").summary().uncorrected == 1
 
 
 def act(*inputs):

@@ -162,7 +162,7 @@ def test_known_rows_are_executed_unless_something_newer_is(
         FunctionPolicy(policy, chunk_length=10, pending=6, alignment=alignment, delay_told=True),
         rule,
         hocket.Virtual(hz=HZ, latency=Drawn(tuple(lasts))),
-        ticks=40,
+        ticks=30,
         default=default,
     )
     record = result.record

@@ -406,7 +406,7 @@ class _FirstOfChunk(PolicyFactory):
             unknown = (codec.unknown_actions(chunks.pending),) if chunks.pending else ()
             newest = (observation.copy(),) if chunks.newest else ()
             delay = (np.ones(1, np.int64),) if chunks.delay_told else ()
-            return head(codec.encode(policy(observation)), *unknown, *newest, *delay)
+            return head.corrected(codec.encode(policy(observation)), *unknown, *newest, *delay)
 
         return corrected
 

@@ -14,24 +14,33 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from hocket.errors import PolicyError
+from hocket.hooks.record import RunRecord
 from hocket.policies.base import PolicyFactory
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog
 from hocket.spaces.codec import ActionCodec
 
 
 class ChunkHead:
-    """Calls ``head`` on the rest of a chunk.
+    """Calls ``head`` on the rest of a chunk. Where that fails, the planned action is executed as it is.
 
     Args:
         head: ``head(plan[, pending_actions][, newest][, delay]) -> action``; see `PolicyFactory.build_chunk_head`.
         codec: of the action space.
+        limits: of its failures in a row.
+
+    Attributes:
+        failures: its failures in a row.
+        uncorrected: the number of its failures.
     """
 
-    def __init__(self, head: Callable[..., Any], codec: ActionCodec) -> None:
+    def __init__(self, head: Callable[..., Any], codec: ActionCodec, limits: FailureLimits = USUAL_LIMITS) -> None:
         self._head = head
         self._codec = ActionCodec(codec.space)
+        self.failures = FailureLog(limits, "heads of chunks")
+        self.uncorrected = 0
 
     @classmethod
-    def of(cls, factory: PolicyFactory, codec: ActionCodec) -> Self | None:
+    def of(cls, factory: PolicyFactory, codec: ActionCodec, limits: FailureLimits = USUAL_LIMITS) -> Self | None:
         """The one of ``factory``; None if it has none.
 
         Raises:
@@ -40,17 +49,26 @@ class ChunkHead:
         if not factory.corrects:
             return None
         try:
-            return cls(factory.build_chunk_head(), codec)
+            return cls(factory.build_chunk_head(), codec, limits)
         except Exception as error:
             raise PolicyError(f"the head of the chunks could not be built:\n{traceback.format_exc()}") from error
 
-    def __call__(self, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
-        """The action of the tick that the first action of ``plan`` is for.
+    def corrected(self, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
+        """The action of the tick that the first action of ``plan`` is for; raises what the head raises."""
+        return self._codec.decode(self._codec.encode(self._head(plan.copy(), *inputs))[0])
 
-        Raises:
-            PolicyError: if the head raises, with its traceback.
-        """
+    def __call__(self, now_ns: int, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
+        """The action of the tick that is due at ``now_ns``: corrected, or if the head fails as it was planned."""
         try:
-            return self._codec.decode(self._codec.encode(self._head(plan.copy(), *inputs))[0])
-        except Exception as error:
-            raise PolicyError(f"the head failed on a chunk:\n{traceback.format_exc()}") from error
+            action = self.corrected(plan, *inputs)
+        except Exception:
+            self.failures.failure(traceback.format_exc(), now_ns, 1)
+            self.uncorrected += 1
+            return self._codec.decode(plan[0])
+        self.failures.success()
+        return action
+
+    def note_in(self, record: RunRecord) -> None:
+        """Add the number and the tracebacks of its failures to ``record``."""
+        record.uncorrected = self.uncorrected
+        record.errors = [*record.errors, *self.failures.tracebacks]

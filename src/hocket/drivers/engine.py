@@ -95,6 +95,7 @@ class Engine:
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: collects handled events for instruments; None without any.
+        chunk_head: as given.
     """
 
     def __init__(
@@ -132,7 +133,7 @@ class Engine:
         self.head_ns = head_ns
         self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
-        self._chunk_head = chunk_head
+        self.chunk_head = chunk_head
         self._newest_tick = -1
         self._first_tick = 0  # of the episode's first observation
         self._bound_newest: dict[int, int] = {}  # by inference whose head was given one: the newest observation's tick
@@ -263,15 +264,15 @@ class Engine:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
-                if self.head_ns or self._chunk_head is not None:
+                if self.head_ns or self.chunk_head is not None:
                     self._unbound[command.inference] = command.observation
                 else:
                     inputs = (*inputs, *self._late_inputs(command))
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
-                if self._chunk_head is not None:
-                    self._action = self._corrected(command, self._chunk_head)
+                if self.chunk_head is not None:
+                    self._action = self._corrected(command, self.chunk_head, event.time_ns)
                 else:
                     self._action = self._codec.decode(self._answers[command.inference][command.step])
                     if self._tell_newest:
@@ -336,7 +337,7 @@ class Engine:
             inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
         return inputs
 
-    def _corrected(self, command: c.Execute, head: ChunkHead) -> Any:
+    def _corrected(self, command: c.Execute, head: ChunkHead, now_ns: int) -> Any:
         """The action of a chunk as its head corrects it, on all that is known when its tick is due."""
         observation = command.tick - command.delay_ticks
         inputs: tuple[NDArray[Any], ...] = ()
@@ -349,7 +350,7 @@ class Engine:
             self._seen_newest = self._newest_tick
         if self._tell_delay:
             inputs = (*inputs, np.array([command.delay_ticks]))
-        return head(self._answers[command.inference][command.step :], *inputs)
+        return head(now_ns, self._answers[command.inference][command.step :], *inputs)
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""

@@ -104,7 +104,7 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         cadence,
         executor,
         alone=LoneHead.of(setup.policy, setup.codec, example),
-        chunk_head=ChunkHead.of(setup.policy, setup.codec),
+        chunk_head=ChunkHead.of(setup.policy, setup.codec, clock.failures),
     )
     run = VirtualRun(
         engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
@@ -160,6 +160,8 @@ class VirtualRun:
                     stepper.step(tick, engine.deadline(tick, now_ns), 0)
                     stepper.show(engine, tick, now_ns)
                     self.tick = tick
+                    if engine.chunk_head is not None:
+                        engine.chunk_head.failures.check()
                     if interrupt.requested or (until is not None and until(stepper.record)):
                         break
                 self.whole = True
@@ -177,9 +179,14 @@ class VirtualRun:
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
         self.record.errors = self.executor.failures.tracebacks
         self.record.learning_errors = self.executor.failures.learning_tracebacks
+        chunk_head = self.engine.chunk_head
+        if chunk_head is not None:
+            chunk_head.note_in(self.record)
         self.engine.end(now_ns)
         if not self.record.interrupted:
             self.executor.failures.check_end()
+            if chunk_head is not None:
+                chunk_head.failures.check_end()
         return self.record
 
     @contextmanager
