@@ -47,8 +47,8 @@ class RealtimeEngine(Engine):
         """Handle everything that has happened by now. Never blocks.
 
         Raises:
-            PolicyError: if too many inferences in a row have failed, or heads of chunks; raised after everything else has
-                been handled. The engine can be serviced again; it then counts anew.
+            PolicyError: if too many inferences in a row have failed, or heads of chunks; raised after everything else
+                has been handled. The engine can be serviced again; it then counts anew.
         """
         reports = self._live.reports()
         if reports:
