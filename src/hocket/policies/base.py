@@ -205,7 +205,8 @@ class TwoStage(PolicyFactory):
     **A head on a chunk.** If ``trunk`` is a factory of a policy whose answers are chunks, the head corrects each of
     their actions when its tick is due. In place of the features it gets the actions of the chunk from that tick on,
     ``(steps left, *action shape)``. It runs in the tick loop, which acts later by its time, so ``head_s`` is left out,
-    and workers are free while a chunk plays. It never acts without a chunk.
+    and workers are free while a chunk plays. It never acts without a chunk; where it fails, the action is executed as
+    it was planned.
     """
 
     trunk: Callable[[Any], Any] | PolicyFactory
