@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -402,9 +403,9 @@ class _FirstOfChunk(PolicyFactory):
         if head is None:
             return lambda observation, *told: codec.decode(codec.encode(policy(observation, *told))[0])
 
-        def corrected(observation: NDArray[Any]) -> Any:
+        def corrected(observation: Any) -> Any:
             unknown = (codec.unknown_actions(chunks.pending),) if chunks.pending else ()
-            newest = (observation.copy(),) if chunks.newest else ()
+            newest = (deepcopy(observation),) if chunks.newest else ()
             delay = (np.ones(1, np.int64),) if chunks.delay_told else ()
             return head.corrected(codec.encode(policy(observation)), *unknown, *newest, *delay)
 

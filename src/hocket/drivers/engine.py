@@ -5,6 +5,7 @@ The engine carries out commands. It reads no clock: every call is given the time
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -346,7 +347,7 @@ class Engine:
             inputs = (self.last_pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None
-            inputs = (*inputs, self._newest.copy())
+            inputs = (*inputs, deepcopy(self._newest))
             self._seen_newest = self._newest_tick
         if self._tell_delay:
             inputs = (*inputs, np.array([command.delay_ticks]))
