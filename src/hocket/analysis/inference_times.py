@@ -41,7 +41,6 @@ def measure(
     codec = ActionCodec(env.action_space, factory.chunk_length)
     job = WorkerJob.under(factory, Sequential(), codec, space)
     running = as_executor_kind(executor, factory).executor(job, None)
-    pending_actions = (codec.unknown_actions(factory.pending),) if factory.pending else ()
     check = ObservationCheck(space, name_of(env))
     durations_s: list[float] = []
     try:
@@ -49,9 +48,8 @@ def measure(
         for number in range(count):
             observation = check(space.sample())
             began_ns = monotonic_ns()
-            running.start(
-                number, WORKER, (observation,) if factory.head_s else (observation, *pending_actions), began_ns
-            )
+            told = () if factory.head_s else late_inputs(factory, codec, observation)
+            running.start(number, WORKER, (observation, *told), began_ns)
             finished = _finished(running)
             durations_s.append((finished.time_ns - began_ns) / NS_PER_S)
             if isinstance(finished, TrunkFinished):

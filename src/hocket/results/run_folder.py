@@ -60,6 +60,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "epoch_ns": int,
     "errors": list,
     "learning_errors": list,
+    "uncorrected": int,
     "interrupted": bool,
     "failed": bool,
     "wall_s": (int, float),
@@ -135,6 +136,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
         "learning_errors": record.learning_errors,
+        "uncorrected": record.uncorrected,
         "notes": record.notes,
         "counts": record.counts,
         FINAL_OBSERVATION: names,
@@ -363,6 +365,7 @@ def _record(
         record.final_observations = episodes
     record.errors = [str(error) for error in index.get("errors", ())]
     record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
+    record.uncorrected = int(index.get("uncorrected") or 0)
     record.notes = [str(note) for note in index.get("notes", ())]
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))

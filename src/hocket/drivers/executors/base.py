@@ -76,7 +76,9 @@ def warm_up(policy: Policy, factory: PolicyFactory, codec: ActionCodec, form: Ob
 
 
 def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: Any) -> tuple[Any, ...]:
-    """What ``policy`` takes beside the observation ``example``: zeros, and the example as the newest observation."""
+    """What workers are given for ``policy`` beside ``example``: zeros, and the example as the newest observation."""
+    if policy.corrects:
+        return ()
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
     newest = (copied(example),) if policy.newest else ()
     delay = (np.zeros(1, np.int64),) if policy.delay_told else ()
@@ -88,9 +90,9 @@ class Executor(ABC):
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation and, if the policy takes them, the pending actions.
+        """Run the policy on ``inputs``: an observation and, if it takes them, pending actions and the expected delay.
 
-        The observation's buffers may be reused once this returns; the array of pending actions is the policy's to keep.
+        The observation's buffers may be reused once this returns; the other arrays are the policy's to keep.
         For a two-stage policy this runs the trunk, on the observation alone.
         """
 

@@ -49,7 +49,7 @@ class Mailbox:
         observations: by slot, the room for the observation.
         pending: by slot, the pending actions; empty if the policy does not take them.
         newest: by slot, the room for the newest observation for a head; no slots if the policy does not take it.
-        delay: by slot, the delay of a head in ticks.
+        delay: by slot, the delay in ticks, expected or of a head.
         length: by slot, the number of actions in the answer, FAILED if the inference raised, or STOPPED.
         cancelled: by slot, the last inference that its worker was told to stop, or NONE.
         version: by slot, the version of the weights that computed the answer.
@@ -91,6 +91,14 @@ class Mailbox:
             return room_of(self.form, lambda leaf: self._arrays[f"{kind}{leaf.path}"][slot, ...])
 
         return [room(slot) for slot in range(len(self.request))]
+
+    def late_inputs(self, slot: int, policy: PolicyFactory) -> tuple[Any, ...]:
+        """Return the room for what ``policy`` takes beside an observation: pending actions, the newest one, the delay."""
+        if policy.corrects:
+            return ()
+        pending = (self.pending[slot],) if policy.pending else ()
+        newest = (self.newest[slot],) if policy.newest else ()
+        return (*pending, *newest, *((self.delay[slot],) if policy.delay_told else ()))
 
     def write_error(self, slot: int, text: str) -> None:
         """Write the end of a traceback, or, with READY, the request that the system denied the worker."""

@@ -44,10 +44,7 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
         done.release()
         return
     answers, encode = mailbox.answers[slot], codec.encode
-    observation = mailbox.observations[slot]
-    pending_actions = (mailbox.pending[slot],) if factory.pending else ()
-    newest = (mailbox.newest[slot],) if factory.newest else ()
-    delay = (mailbox.delay[slot],) if factory.delay_told else ()
+    observation, late_inputs = mailbox.observations[slot], mailbox.late_inputs(slot, factory)
     features: Any = None
     if denied is not None:
         mailbox.write_error(slot, denied)
@@ -65,10 +62,9 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
             if mailbox.cancelled[slot] == request // 2:  # before it began
                 stop_if_cancelled()
             if not isinstance(policy, Stages):
-                answer = encode(policy(given(observation), *pending_actions))
+                answer = encode(policy(given(observation), *given(late_inputs)))
             elif request % 2:
-                seen = map(given, newest)
-                answer = encode(policy.head(features, *pending_actions, *seen, *delay))
+                answer = encode(policy.head(features, *given(late_inputs)))
             else:
                 features, answer = policy.trunk(given(observation)), answers[:0]
             length = len(answer)
