@@ -56,6 +56,13 @@ def test_heads_get_the_newest_observation(clock, nothing_left):
     assert len(acted) >= 10 and all(tick - 10 <= action < tick for tick, action in acted)
 
 
+def test_heads_of_chunks_get_the_newest_observation():
+    chunks = hocket.FunctionPolicy(lambda observation: [naming(observation)] * 6, chunk_length=6)
+    result = run(policy=hocket.TwoStage(chunks, lambda plan, newest: naming(newest), newest=True), ticks=25)
+    assert result.record.errors == [] and len(executed(result)) >= 15
+    assert all(action == tick - 1 for tick, action, _ in executed(result))
+
+
 class Spoiling:
     """A listener that spoils what it is shown, and keeps the ticks."""
 

@@ -93,7 +93,7 @@ class Mailbox:
         return [room(slot) for slot in range(len(self.request))]
 
     def late_inputs(self, slot: int, policy: PolicyFactory) -> tuple[Any, ...]:
-        """Return the room for what ``policy`` takes beside an observation: pending actions, the newest one, the delay."""
+        """Return the room for what ``policy`` takes beside an observation: pending actions, the newest one, delay."""
         if policy.corrects:
             return ()
         pending = (self.pending[slot],) if policy.pending else ()
