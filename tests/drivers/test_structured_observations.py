@@ -229,6 +229,8 @@ def test_readings_that_cannot_be_used_are_refused(nothing_left):
         for taken_ns in (time.time_ns(), -1, 0.5, "now"):
             with pytest.raises(hocket.ConfigurationError, match=r"taken_ns=.* must be a time of time.monotonic_ns\(\)"):
                 agent.update({"mode": 1}, taken_ns=taken_ns)
+        with pytest.raises(hocket.ConfigurationError, match="taken_ns=1 is of no observation"):
+            agent.act(taken_ns=1)
     with (
         agent_of(lambda seen: 0, observation_space=SPACE["joints"]) as agent,
         pytest.raises(hocket.ConfigurationError, match=r"update\(.*\) needs a Dict of observations"),

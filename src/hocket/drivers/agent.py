@@ -144,6 +144,8 @@ class StaggeredAgent:
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
             self._observe(observation, taken_ns, since_ns=2 * self._half_period_ns)
+        elif taken_ns is not None:
+            raise ConfigurationError(f"taken_ns={taken_ns!r} is of no observation; try act(observation, taken_ns=...)")
         self._check_open()
         engine = self._engine
         if engine is None or self._observed < self._tick:
