@@ -233,7 +233,7 @@ def test_the_agent_recovers_from_an_outage(executor, tmp_path):
     assert fresh_after == 40 and {answer for _, answer in answers[70:140]} == {0}
     assert 1 <= len(errors) <= 4 and all(70 <= cycle <= 155 for cycle, _ in errors)
     assert "ConnectionRefusedError: no server" in errors[0][1]
-    assert counts["fresh"] + counts["default"] + counts["missed"] >= cycle + 1  # cycles whose `act` raised are ticks too
+    assert counts["fresh"] + counts["default"] + counts["missed"] >= cycle + 1  # those that raised, too
 
 
 @both
