@@ -189,6 +189,7 @@ def test_without_an_end_there_are_no_figures_by_episode():
     assert found.per_episode is None and "No figures an episode" in str(found)
 
 
+@pytest.mark.slow
 def test_a_cart_cannot_exceed_its_limit():
     # 700 ticks are one episode of 500 and a part of the next, which is played to its end.
     found = hocket.decompose(

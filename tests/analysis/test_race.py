@@ -1,5 +1,7 @@
 from time import perf_counter
 
+import pytest
+
 import hocket
 import hocket.analysis.race as race_module
 from hocket.analysis.choice import rules_of
@@ -30,6 +32,7 @@ def test_numbers_beyond_the_largest():
     assert near(32, [31, 32], 32) == []
 
 
+@pytest.mark.slow
 def test_all_are_looked_at_and_the_best_are_played_for_longer(monkeypatch):
     monkeypatch.setattr(race_module, "FINALS", ((2, 5000),))
     rules = [hocket.TickDispatch(n) for n in (1, 4, 12)]
