@@ -24,18 +24,19 @@ check: lint quick
 quick: $(READY)
 	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow and not training'
 
-# The files that may have realtime tests.
+# The files that may have such tests.
 REALTIME := $(sort $(shell grep -rl --include 'test_*.py' realtime tests))
+ALONE := $(sort $(shell grep -rl --include 'test_*.py' mark.alone tests))
 
-# Realtime tests mostly wait, so three run at once; all else runs meanwhile, at a lower priority. At last come the
-# realtime tests that compare times, two at once. All run even if some have failed.
+# Realtime tests mostly wait, so three run at once; all else runs meanwhile, at a lower priority. Those that compare times
+# come last, one by one. All run even if some have failed.
 test: $(READY)
 	@log=$$(mktemp); others=0; realtime=0; alone=0; \
 	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations=10 -m 'realtime and not alone' $(REALTIME) >$$log 2>&1 & \
 	nice -n 10 $(MAKE) --keep-going lint docs unhurried || others=$$?; \
 	wait $$! || realtime=$$?; \
 	cat $$log; rm $$log; \
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --durations=10 -m 'realtime and alone' $(REALTIME) || alone=$$?; \
+	$(BIN)/pytest --durations=10 -m 'realtime and alone' $(ALONE) || alone=$$?; \
 	echo "exit codes: lint, docs and not realtime $$others, realtime $$realtime, alone $$alone"; \
 	test $$others -eq 0 -a $$realtime -eq 0 -a $$alone -eq 0
 

@@ -32,9 +32,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 
 @pytest.fixture(scope="session", autouse=True)
 def _fork_server(request):
-    """The fork server of the realtime tests has imported all slow modules before the first test."""
-    keep_priorities()
-    if any(item.get_closest_marker("realtime") for item in request.session.items):
+    """The fork server of the realtime tests has imported all slow modules before the first test.
+
+    Unless all these tests run alone, child processes keep their priority.
+    """
+    realtime = [item for item in request.session.items if item.get_closest_marker("realtime")]
+    if not all(item.get_closest_marker("alone") for item in realtime):
+        keep_priorities()
+    if realtime:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(
             [
