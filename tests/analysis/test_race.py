@@ -1,4 +1,4 @@
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_what_there_is_no_time_for_is_counted():
     running = race(0.001)
     running.look([(AGENT, rule) for number in range(1, 200) for rule in rules_of(number, 0.99)], None)
     running.search(lambda number: rules_of(number, 0.99), 600)
-    began_s = perf_counter()
+    began_s = process_time()
     running.finish()
-    assert perf_counter() - began_s < 1
+    assert process_time() - began_s < 1
     assert running.forecasts and running.skipped == 199 * 7 + 1 - len(running.forecasts)
