@@ -170,7 +170,7 @@ def _buffers(kind: ExecutorKind) -> None:
 
 def _parts(kind: ExecutorKind) -> None:
     with _launched(kind, FunctionPolicy(echo_parts, 2), chunk=2, workers=1, space=PARTS) as executor:
-        observation = {"first": np.array([5]), "second": 7}
+        observation: dict[str, Any] = {"first": np.array([5]), "second": 7}
         executor.start(0, 0, (observation,), monotonic_ns())
         observation["first"][0] = 9
         (report,) = _gather(executor, 1, "an observation of two parts")
