@@ -265,7 +265,8 @@ class Engine:
                     self._executor.start(command.inference, command.worker, inputs, event.time_ns)
                 elif type(command) is c.Execute:
                     self._action = self._codec.decode(self._answers[command.inference][command.step])
-                    self._executed, self._version = command, self._versions.get(command.inference, 0)
+                    self._executed = command
+                    self._version = self._versions.get(command.inference, 0) if self._versions else 0
                     if self._tell_newest:
                         self._seen_newest = self._bound_newest.get(command.inference, -1)
                     if self._pending is not None:

@@ -160,7 +160,8 @@ class VirtualExecutor(Executor):
                 self._features[worker] = policy.trunk(inputs[0].copy())
                 self._post_end(e.TrunkFinished(done_ns, inference), None, now_ns)
                 return
-            answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # the policy may keep or change its inputs
+            observation = inputs[0].copy()  # the policy may keep or change its inputs
+            answer = self._encode(policy(observation, *inputs[1:]) if len(inputs) > 1 else policy(observation))
             version = int(getattr(policy, "version", 0))
         except Exception:
             self._post_end(e.InferenceFailed(done_ns, inference), traceback.format_exc(), now_ns)
