@@ -257,6 +257,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         "Cancelling": {
             "hocket.policies.cancellation": "cancelled stop_if_cancelled sleep_until_cancelled",
         },
+        "Failures": {
+            "hocket.policies.failures": "FailureLimits OnStale",
+        },
     },
     "hocket.remote": {
         "Policies": {
@@ -284,7 +287,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.spaces": {
         "Actions": {
             "hocket.spaces.codec": "ActionCodec PendingActions",
-            "hocket.spaces.defaults": "Default Fixed RepeatLast RandomDefault Fallback BoundDefault",
+            "hocket.spaces.defaults": "Default Fixed RepeatLast HoldThenStop RandomDefault Fallback BoundDefault",
         },
         "Environments": {
             "hocket.spaces.checked_env": "CheckedEnv ObservationCheck",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hocket.core import commands as c
 from hocket.core import events as e
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
@@ -23,8 +23,9 @@ from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.pending_actions import PendingTracker
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.policies.base import PolicyFactory
+from hocket.policies.failures import OnStale
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
-from hocket.spaces.defaults import BoundDefault
+from hocket.spaces.defaults import BoundDefault, Timed
 
 KEPT = 4
 """So many observations are kept before those that no start can name are looked for."""
@@ -86,6 +87,7 @@ class Engine:
         cadence: of its ticks.
         executor: runs its inferences.
         alone: the policy's head where it acts alone; see `PolicyFactory.delay_told`.
+        on_stale: called at ticks whose last fresh action is too old.
         keep_trace: True to keep every event and command.
 
     Attributes:
@@ -102,6 +104,7 @@ class Engine:
         executor: Executor,
         *,
         alone: LoneHead | None = None,
+        on_stale: OnStale | None = None,
         keep_trace: bool = True,
     ) -> None:
         rule, policy = setup.rule, setup.policy
@@ -118,6 +121,9 @@ class Engine:
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
         self._default = setup.default
+        self._timed = isinstance(setup.default, Timed)
+        self._on_stale = on_stale
+        self._fresh_tick = 0  # the last one
         self._codec = setup.codec
         self._observations: dict[int, NDArray[Any]] = {}
         self._spare: list[NDArray[Any]] = []
@@ -152,6 +158,10 @@ class Engine:
     def deadline(self, tick: int, now_ns: int) -> Any:
         """Return the action that tick ``tick`` executes; the caller may keep and change it."""
         self.feed(e.DeadlineReached(now_ns, tick))
+        if self._on_stale is not None and self._fresh_tick < tick:
+            idle_s = self._idle_s(tick)
+            if idle_s > self._on_stale.older_than_s:
+                self._on_stale.call(idle_s)
         return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
@@ -266,6 +276,7 @@ class Engine:
             elif type(command) is c.Execute:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
+                self._fresh_tick = command.tick
                 if self._tell_newest:
                     self._seen_newest = self._bound_newest.get(command.inference, -1)
                 if self._pending is not None:
@@ -285,9 +296,9 @@ class Engine:
             elif type(command) is c.ExecuteDefault:
                 self._executed = command
                 if self._tell_newest:
-                    self._act_unbound()
+                    self._act_unbound(command.tick)
                 else:
-                    self._action = self._default(self._newest, self._action)
+                    self._action = self._act_by_default(command.tick)
                 if self._pending is not None:
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.Cancel:
@@ -302,11 +313,21 @@ class Engine:
                 self._executor.retire(command.worker)
         self._handling = False
 
-    def _act_unbound(self) -> None:
+    def _idle_s(self, tick: int) -> float:
+        """The seconds from the last fresh action to the deadline of ``tick``."""
+        return (self.cadence.deadline_ns(tick) - self.cadence.deadline_ns(self._fresh_tick)) / NS_PER_S
+
+    def _act_by_default(self, tick: int) -> Any:
+        if self._timed:
+            assert isinstance(self._default, Timed)
+            return self._default(self._newest, self._action, self._idle_s(tick))
+        return self._default(self._newest, self._action)
+
+    def _act_unbound(self, tick: int) -> None:
         """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
         alone = self._alone
         if alone is None or not self._acts_alone:
-            self._action, self._seen_newest = self._default(self._newest, self._action), -1
+            self._action, self._seen_newest = self._act_by_default(tick), -1
             return
         assert self._newest is not None
         self._action, self._seen_newest = alone(self._newest), self._newest_tick

@@ -31,7 +31,15 @@ from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.policies.base import PolicyFactory
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
+from hocket.policies.failures import (
+    USUAL_LIMITS,
+    FailureLimits,
+    OnFailure,
+    OnStale,
+    check_failure_limits,
+    check_on_failure,
+    check_on_stale,
+)
 from hocket.spaces.checked_env import CheckedEnv
 
 
@@ -61,6 +69,8 @@ class Realtime:
             granted.
         failures: the limits of failures in a row, above which the run ends; of the learners of a training, above which
             it continues without learning.
+        on_failure: called above those limits with the `PolicyError`, in place of ending the run; the count starts anew.
+        on_stale: called at ticks whose last fresh action is too old: the place to put a robot in a safe state.
     """
 
     hz: float
@@ -70,6 +80,8 @@ class Realtime:
     spin_s: float = 0.0002
     priority: int = 1
     failures: FailureLimits = USUAL_LIMITS
+    on_failure: OnFailure | None = None
+    on_stale: OnStale | None = None
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
@@ -77,6 +89,8 @@ class Realtime:
             raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
         check_priority(self.priority)
         check_failure_limits(self.failures)
+        check_on_failure(self.on_failure)
+        check_on_stale(self.on_stale)
         if self.executor is not None:
             object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
@@ -104,7 +118,16 @@ class Realtime:
                 alone = LoneHead.of(setup.policy, setup.codec, observation)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
-                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures, alone=alone)
+                engine = RealtimeEngine(
+                    setup,
+                    cadence,
+                    executor,
+                    joined=joined,
+                    failures=self.failures,
+                    on_failure=self.on_failure,
+                    alone=alone,
+                    on_stale=self.on_stale,
+                )
                 record = attached.record = RunRecord(engine.trace)
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation

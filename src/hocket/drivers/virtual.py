@@ -24,7 +24,16 @@ from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.latency.laws import Constant, LatencyModel, check_law
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
+from hocket.policies.failures import (
+    USUAL_LIMITS,
+    FailureLimits,
+    FailureLog,
+    OnFailure,
+    OnStale,
+    check_failure_limits,
+    check_on_failure,
+    check_on_stale,
+)
 from hocket.spaces.checked_env import CheckedEnv
 
 INSTANT = Constant(0.0)
@@ -41,6 +50,7 @@ class Virtual:
         head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
         failures: the limits of failures in a row, above which the run ends; their ``outage_s`` is virtual.
+        on_failure, on_stale: as those of `hocket.Realtime`, in virtual seconds.
     """
 
     hz: float
@@ -48,10 +58,14 @@ class Virtual:
     head: LatencyModel = QUICK
     learning: LatencyModel = INSTANT
     failures: FailureLimits = USUAL_LIMITS
+    on_failure: OnFailure | None = None
+    on_stale: OnStale | None = None
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
         check_failure_limits(self.failures)
+        check_on_failure(self.on_failure)
+        check_on_stale(self.on_stale)
         for name in ("latency", "head", "learning"):
             check_law(name, getattr(self, name))
 
@@ -94,11 +108,12 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         latency=clock.latency,
         head=clock.head,
         learning=clock.learning,
-        failures=FailureLog(clock.failures),
+        failures=FailureLog(clock.failures, on_failure=clock.on_failure),
         batch=batch,
     )
     example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
-    engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
+    alone = LoneHead.of(setup.policy, setup.codec, example)
+    engine = Engine(setup, cadence, executor, alone=alone, on_stale=clock.on_stale)
     run = VirtualRun(
         engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
     )

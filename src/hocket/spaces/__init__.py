@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hocket.spaces.defaults import Default as Default
     from hocket.spaces.defaults import Fallback as Fallback
     from hocket.spaces.defaults import Fixed as Fixed
+    from hocket.spaces.defaults import HoldThenStop as HoldThenStop
     from hocket.spaces.defaults import RandomDefault as RandomDefault
     from hocket.spaces.defaults import RepeatLast as RepeatLast
 else:
