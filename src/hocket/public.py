@@ -286,7 +286,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.spaces": {
         "Actions": {
-            "hocket.spaces.codec": "ActionCodec PendingActions",
+            "hocket.spaces.codec": "ActionCodec OutOfBounds PendingActions",
             "hocket.spaces.defaults": "Default Fixed RepeatLast HoldThenStop RandomDefault Fallback BoundDefault",
         },
         "Environments": {

@@ -156,7 +156,7 @@ def test_what_cannot_be_is_refused():
         HoldThenStop(hold_s=-1)
     with pytest.raises(ConfigurationError, match=r"older_than_s=0 must be greater than 0 seconds; try 0\.5"):
         OnStale(print, older_than_s=0)
-    with pytest.raises(ConfigurationError, match="OnStale.* needs a function of one number of seconds"):
+    with pytest.raises(ConfigurationError, match=r"OnStale.* needs a function of one number of seconds"):
         OnStale(0.5, print)
     with pytest.raises(ConfigurationError, match=r"on_stale=.* must be an OnStale; try hocket\.policies\.OnStale"):
         hocket.Virtual(hz=50, latency=hocket.Constant(0.01), on_stale=print)

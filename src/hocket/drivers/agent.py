@@ -39,7 +39,7 @@ from hocket.policies.failures import (
     check_on_stale,
 )
 from hocket.spaces.checked_env import ObservationCheck
-from hocket.spaces.codec import ActionCodec, check_observation_space
+from hocket.spaces.codec import ActionCodec, OutOfBounds, check_observation_space
 from hocket.spaces.defaults import Default, bound
 
 IDLE_NS = NS_PER_S // 20
@@ -70,6 +70,7 @@ class StaggeredAgent:
         on_failure: called by `act` with a `PolicyError` that holds the last traceback; None warns with it. To let `act`
             raise it, raise it here.
         on_stale: called by `act` at ticks whose last fresh action is too old: puts the robot in a safe state.
+        out_of_bounds: the handling of actions of the policy outside a Box.
         seed: of a random default.
         on_worker_up: called with progress while the first workers start, ``on_worker_up(up, all)``.
     """
@@ -87,6 +88,7 @@ class StaggeredAgent:
         failures: FailureLimits = USUAL_LIMITS,
         on_failure: OnFailure | None = None,
         on_stale: OnStale | None = None,
+        out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
         seed: int = 0,
         on_worker_up: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -103,7 +105,7 @@ class StaggeredAgent:
             policy=factory,
             rule=rule,
             default=bound(default, action_space, np.random.default_rng(seed)),
-            codec=ActionCodec(action_space, factory.chunk_length),
+            codec=ActionCodec(action_space, factory.chunk_length, out_of_bounds),
         )
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
@@ -186,12 +188,16 @@ class StaggeredAgent:
         return self._engine.last if self._engine is not None else Decision(0, -1, 0, 0)
 
     def counts(self) -> dict[str, int]:
-        """Count the ticks by how they were filled, and the inferences by how they ended, so far."""
-        scheduler = self._engine.scheduler if self._engine is not None else None
-        if scheduler is None:
+        """Count the ticks by how they were filled, and the inferences by how they ended, so far.
+
+        ``clipped`` are the fresh ticks whose action was clipped to the action space.
+        """
+        if self._engine is None:
             return {}
+        scheduler = self._engine.scheduler
         ended = {outcome.name.lower(): scheduler.outcomes[outcome] for outcome in Outcome}
-        return {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed, **ended}
+        filled = {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed}
+        return {**filled, "clipped": self._engine.clipped, **ended}
 
     def close(self) -> None:
         """Stop the workers. Safe to call twice."""

@@ -95,6 +95,7 @@ class Engine:
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: collects handled events for instruments; None without any.
+        clipped: the number of ticks that executed an action of the policy that was clipped to the action space.
     """
 
     def __init__(
@@ -129,6 +130,8 @@ class Engine:
         self._spare: list[NDArray[Any]] = []
         self._newest: NDArray[Any] | None = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
+        self.clipped = 0
+        self._clipped: dict[int, NDArray[np.bool_]] = {}  # by inference with clipped actions, which of them are
         self._versions: dict[int, int] = {}  # by inference with an answer, where that is not 0
         self._action: Any = None
         self.pending = pending
@@ -218,6 +221,10 @@ class Engine:
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """Take in the encoded answer of an inference: an array of ``event.length`` actions."""
         if event.inference in self._answers:  # else it ended with its episode
+            if self._codec.clips:
+                answer, outside = self._codec.clip(answer)
+                if outside.any():
+                    self._clipped[event.inference] = outside
             self._answers[event.inference] = answer
             if event.version:
                 self._versions[event.inference] = event.version
@@ -248,7 +255,7 @@ class Engine:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        for kept in (self._answers, self._versions, self._inputs, self._unbound, self._bound_newest):
+        for kept in (self._answers, self._clipped, self._versions, self._inputs, self._unbound, self._bound_newest):
             kept.clear()
 
     def feed(self, event: Event) -> None:
@@ -277,6 +284,8 @@ class Engine:
                 self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
                 self._fresh_tick = command.tick
+                if self._clipped and command.inference in self._clipped:
+                    self.clipped += int(self._clipped[command.inference][command.step])
                 if self._tell_newest:
                     self._seen_newest = self._bound_newest.get(command.inference, -1)
                 if self._pending is not None:
@@ -286,6 +295,8 @@ class Engine:
                 del self._answers[command.inference]
                 if self._versions:
                     self._versions.pop(command.inference, None)
+                if self._clipped:
+                    self._clipped.pop(command.inference, None)
                 if self._pending is not None:
                     self._pending.ended(self._inputs.pop(command.inference)[0])
                 if self.head_ns:
@@ -331,6 +342,9 @@ class Engine:
             return
         assert self._newest is not None
         self._action, self._seen_newest = alone(self._newest), self._newest_tick
+        if self._codec.clips:
+            (self._action,), (outside,) = self._codec.clip(self._action[np.newaxis])
+            self.clipped += int(outside)
         self._version, self.last_pending_actions = alone.version, alone.pending_actions
 
     def __getstate__(self) -> dict[str, Any]:

@@ -191,6 +191,7 @@ class Realtime:
         record.signal = interrupt.signal
         record.loop_cpu_s = cpu_s
         record.wall_s = (now_ns - engine.cadence.epoch_ns) / NS_PER_S
+        record.clipped = engine.clipped
         record.errors = engine.failures.tracebacks
         record.learning_errors = engine.failures.learning_tracebacks
         engine.end(now_ns)

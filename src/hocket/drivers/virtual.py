@@ -183,6 +183,7 @@ class VirtualRun:
         """
         # Ctrl-C may have interrupted the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
+        self.record.clipped = self.engine.clipped
         self.record.errors = self.executor.failures.tracebacks
         self.record.learning_errors = self.executor.failures.learning_tracebacks
         self.engine.end(now_ns)

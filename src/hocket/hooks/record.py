@@ -87,6 +87,7 @@ class RunRecord:
         errors: the tracebacks of the most recent failed inferences.
         learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
         notes: requests that the system denied the run, and how to grant them.
+        clipped: the number of ticks whose action was outside the action space and clipped to it.
         counts: the totals of what ``env.metadata["counts"]`` lists, such as battles won, over all episodes.
     """
 
@@ -103,6 +104,7 @@ class RunRecord:
         self.errors: list[str] = []
         self.learning_errors: list[str] = []
         self.notes: list[str] = []
+        self.clipped = 0
         self.counts: dict[str, int] = {}
         self.signal: Signals | None = None
         """The signal that ended the run early, such as that of Ctrl-C; None if none did."""

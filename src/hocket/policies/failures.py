@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError, PolicyError, check_whole

@@ -64,6 +64,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "wall_s": (int, float),
     "loop_cpu_s": (int, float),
     "priority": int,
+    "clipped": int,
 }
 CONFIG_KINDS: dict[str, type | tuple[type, ...]] = {"rule": dict, "clock": dict, "machine": dict, "options": dict}
 DAMAGE = (
@@ -134,6 +135,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "errors": record.errors,
         "learning_errors": record.learning_errors,
         "notes": record.notes,
+        "clipped": record.clipped,
         "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
@@ -357,6 +359,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     record.errors = [str(error) for error in index.get("errors", ())]
     record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
     record.notes = [str(note) for note in index.get("notes", ())]
+    record.clipped = int(index.get("clipped") or 0)
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))
     if index.get("interrupted", False):

@@ -60,6 +60,8 @@ class Summary:
     """Number of heads of a two-stage policy that were called, just before their tick."""
     missed_binds: int
     """Number of heads that missed their tick."""
+    clipped: int
+    """Number of ticks whose action was outside the action space and clipped to it."""
     episodes: int
     return_mean: float
     reward_total: float
@@ -115,6 +117,7 @@ class Summary:
             outcomes=metrics.outcomes,
             binds=metrics.binds,
             missed_binds=metrics.missed_binds,
+            clipped=record.clipped,
             episodes=len(returns),
             return_mean=_mean(returns),
             reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
@@ -149,6 +152,7 @@ class Summary:
             f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",
             *([f"binds       {self.binds}, {self.missed_binds} missed"] if self.binds else []),
+            *([f"clipped     the actions of {_count(self.clipped, 'tick')}"] if self.clipped else []),
             *(
                 [f"default     cost {number(self.default_cost)} ± {number(self.default_cost_error)} reward a tick"]
                 if self.default_cost_error >= 0

@@ -17,6 +17,7 @@ from hocket.hooks.record import Background, Listener, RunRecord
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.running.result import RunResult
 from hocket.running.setup import set_up
+from hocket.spaces.codec import OutOfBounds
 from hocket.spaces.defaults import Default
 
 
@@ -29,6 +30,7 @@ def run(
     ticks: int,
     default: Default | None = None,
     seed: int = 0,
+    out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
     learn: Callable[[], None] | None = None,
     instruments: Sequence[Instrument] | Dispatcher = (),
     listener: Listener | None = None,
@@ -47,6 +49,7 @@ def run(
         clock: `Realtime` or `Virtual`.
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.
+        out_of_bounds: the handling of actions of the policy outside a Box; clipped ones are counted in the record.
         learn: called when a `Sequential` rule that learns says so.
         instruments: observe the run, such as a `LivePage`. One that fails is not called any more; the run continues.
         listener: told of every tick as it happens, such as a learner; a part of the run, which ends if it raises.
@@ -66,7 +69,7 @@ def run(
             run has begun.
         RunInterrupted: on Ctrl-C, with ``result``.
     """
-    checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed)
+    checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed, out_of_bounds=out_of_bounds)
     if isinstance(clock, Virtual):
         clock.check_head(checked.policy.head_s)
     learns = isinstance(rule, Sequential) and rule.learn is not Learn.NEVER

@@ -27,7 +27,7 @@ from hocket.results.captions import caption, default_fields
 from hocket.running.mode import mode_of
 from hocket.running.result import RunInterrupted, RunResult, with_result
 from hocket.spaces.checked_env import name_of
-from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.codec import ActionCodec, OutOfBounds, check_spaces
 from hocket.spaces.defaults import Default, Fixed, bound, neutral
 
 
@@ -42,6 +42,7 @@ class CheckedRun:
     default: Default
     ticks: int
     seed: int
+    out_of_bounds: OutOfBounds
     config: dict[str, Any]
     """All of it as plain values."""
 
@@ -64,7 +65,7 @@ class CheckedRun:
             policy=self.policy,
             rule=self.rule,
             default=bound(self.default, space, np.random.default_rng(self.seed)),
-            codec=ActionCodec(space, self.policy.chunk_length),
+            codec=ActionCodec(space, self.policy.chunk_length, self.out_of_bounds),
             seed=self.seed,
             learn=learn,
             listener=listener,
@@ -121,6 +122,7 @@ def set_up(
     ticks: int,
     default: Default | None = None,
     seed: int = 0,
+    out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
 ) -> CheckedRun:
     """Check what a run is made of; see `run`."""
     check_whole("ticks", ticks, example=3600, numpy=True)
@@ -140,6 +142,7 @@ def set_up(
         )
     check_spaces(env)
     policy = as_factory(policy)
+    ActionCodec(env.action_space, policy.chunk_length, out_of_bounds)
     default = default if default is not None else Fixed(neutral(env.action_space))
     return CheckedRun(
         env=env,
@@ -149,6 +152,7 @@ def set_up(
         default=default,
         ticks=int(ticks),
         seed=int(seed),
+        out_of_bounds=out_of_bounds,
         config={
             "env": name_of(env),
             "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
@@ -156,6 +160,7 @@ def set_up(
             "rule": describe_rule(rule),
             "clock": _settings(clock, policy),
             "default": caption(default),
+            **({"out_of_bounds": out_of_bounds.value} if out_of_bounds is not OutOfBounds.REFUSE else {}),
             "ticks": int(ticks),
             "seed": int(seed),
             "default_fields": [

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hocket.spaces.checked_env import CheckedEnv as CheckedEnv
     from hocket.spaces.checked_env import ObservationCheck as ObservationCheck
     from hocket.spaces.codec import ActionCodec as ActionCodec
+    from hocket.spaces.codec import OutOfBounds as OutOfBounds
     from hocket.spaces.codec import PendingActions as PendingActions
     from hocket.spaces.defaults import BoundDefault as BoundDefault
     from hocket.spaces.defaults import Default as Default
