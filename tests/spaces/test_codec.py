@@ -253,7 +253,5 @@ def test_what_clipping_does_not_take():
             codec.encode(answer)
     with pytest.raises(ConfigurationError, match=r"Discrete\(3\) has no bounds to clip to; try OutOfBounds.REFUSE"):
         ActionCodec(DISCRETE, 1, OutOfBounds.CLIP)
-    with pytest.raises(
-        ConfigurationError, match="out_of_bounds='clip' is none of OutOfBounds.REFUSE, OutOfBounds.CLIP"
-    ):
+    with pytest.raises(ConfigurationError, match=r"out_of_bounds=.clip. is none of OutOfBounds\.REFUSE, "):
         ActionCodec(ARM, 1, "clip")
