@@ -243,8 +243,9 @@ class ActionCodec:
         limits = np.finfo(self.dtype) if self.dtype.kind == "f" else np.iinfo(self.dtype)
         least, most = np.array(limits.min, self.dtype), np.array(limits.max, self.dtype)
         if array.dtype.kind == "f" and int(float(most)) > int(most):  # rounded up
-            return np.clip(array, float(least), np.nextafter(float(most), 0))
-        return np.clip(array, least, most)
+            most = np.array(np.nextafter(float(most), 0))
+        clipped: NDArray[Any] = np.clip(array, least, most)
+        return clipped
 
     def _array(self, answer: Any) -> NDArray[Any]:
         try:
