@@ -15,11 +15,14 @@ from safetensors.torch import load_file
 
 import hocket
 from hocket.envs.null import NullEnv
-from hocket.errors import CheckpointError
+from hocket.errors import CheckpointError, DivergenceError
+from hocket.learn.algorithms.captured_gradients import CapturedGradients
 from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
 from hocket.learn.algorithms.rainbow import Rainbow
 from hocket.learn.algorithms.schedules import Linear
 from hocket.learn.learners.learner import Learner
+from hocket.learn.replay.assembly import Batch
 from hocket.learn.replay.replay import Replay
 from hocket.learn.weights.shared_weights import SharedWeights
 from hocket.models.impala import ImpalaNet
@@ -150,6 +153,73 @@ def forty_ticks(alpha):
         if tick:
             replay.add_transition(tick - 1, tick % 2, reward=1.0, discount=0.9, next_tick=tick)
     return replay
+
+
+@pytest.mark.parametrize("algorithm", [DQN(batch_size=8), DQN(batch_size=8, double=False, dueling=True)])
+def test_a_captured_gradient_is_that_of_the_same_kernels_one_by_one(algorithm):
+    torch.manual_seed(0)
+    online = q_network(*impala_trunk(0.5), 6, dueling=algorithm.dueling).to(GPU)
+    online.for_learning()
+    target = algorithm.target_of(online)
+    captured, optimizer = algorithm.gradients_of(online, target), algorithm.optimizer(online)
+    assert isinstance(captured, CapturedGradients)
+    for number in range(5):  # of other weights and batches each time
+        batch = pictures_batch(number)
+        there = captured(batch)
+        gradients = [weights.grad.clone() for weights in online.parameters()]
+        here = algorithm.gradients(online, target, batch)
+        assert [there.loss, there.grad_norm, there.target_low, there.target_high] == pytest.approx(
+            [here.loss, here.grad_norm, here.target_low, here.target_high], rel=1e-4
+        )
+        np.testing.assert_allclose(there.errors, here.errors, rtol=1e-2, atol=1e-4)
+        plain = torch.cat([weights.grad.flatten() for weights in online.parameters()])
+        difference = torch.cat([gradient.flatten() for gradient in gradients]) - plain
+        assert difference.norm() <= 1e-3 * plain.norm()
+        optimizer.step()
+        if number == 2:
+            target.load_state_dict(online.state_dict())
+
+
+def pictures_batch(seed):
+    rng = np.random.default_rng(seed)
+    none = np.zeros((8, 0), np.int64)
+    zeros = np.zeros(8, np.int64)
+    return Batch(
+        states=rng.integers(0, 256, (8, 1, 84, 84), np.uint8),
+        actions=rng.integers(6, size=8),
+        rewards=rng.standard_normal(8).astype(np.float32),
+        discounts=(0.99 * (rng.random(8) > 0.2)).astype(np.float32),
+        next_states=rng.integers(0, 256, (8, 1, 84, 84), np.uint8),
+        **dict.fromkeys(["pending", "next_pending", "newest", "next_newest", "present", "next_present"], none),
+        delays=zeros,
+        next_delays=zeros,
+        weights=rng.random(8).astype(np.float32),
+        indices=zeros,
+    )
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [DQN(bfloat16=True), DQN(noisy=True), ImitatingDQN(), Rainbow()],
+    ids=["bfloat16", "noisy", "imitating", "Rainbow"],
+)
+def test_only_what_was_compared_is_captured(algorithm):
+    support = (0.0, 50.0) if isinstance(algorithm, Rainbow) else None
+    online = q_network(*mlp_trunk(4, hidden=8), 2, support=support, noisy=algorithm.noisy).to(GPU)
+    assert not isinstance(algorithm.gradients_of(online, algorithm.target_of(online)), CapturedGradients)
+
+
+def test_a_diverged_loss_is_found_by_a_captured_gradient():
+    online = q_network(*mlp_trunk(4, hidden=8), 2).to(GPU)
+    algorithm = DQN(batch_size=8)
+    captured = algorithm.gradients_of(online, algorithm.target_of(online))
+    replay = forty_ticks(None)
+    captured(replay.sample(8, np.random.default_rng(0)))
+    with torch.no_grad():
+        next(online.parameters()).fill_(math.nan)
+    with pytest.raises(DivergenceError, match="the loss of an update is nan"):
+        captured(replay.sample(8, np.random.default_rng(0)))
+    replay.close()
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])

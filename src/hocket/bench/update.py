@@ -8,6 +8,7 @@ both alike.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from statistics import median
 from time import perf_counter
@@ -51,7 +52,8 @@ def bench_update(
         ``update_s`` in float32, ``update_bfloat16_s`` likewise with bfloat16 trunks, ``update_double_s`` in float32
         with double selection, which Stable-Baselines3 lacks, ``sb3_update_s``, and ``loss_difference`` and
         ``loss_difference_bfloat16``: the largest relative difference from Stable-Baselines3's over the first updates.
-        Those with bfloat16 are there if it was asked for.
+        Those with bfloat16 are there if it was asked for. On a GPU also ``update_uncaptured_s``, with a launch for
+        each kernel as Stable-Baselines3 has it.
 
     Raises:
         ConfigurationError: if bfloat16 is asked for, and the device has none.
@@ -125,7 +127,7 @@ def _bench(
     )
     online, target = network(seed).state_dict(), network(seed + 1).state_dict()
 
-    def ours(**options: Any) -> Callable[[], float]:
+    def ours(captured: bool = True, **options: Any) -> Callable[[], float]:
         from hocket.learn.algorithms.dqn import DQN
 
         algorithm = DQN(learning_rate=LEARNING_RATE, adam_epsilon=1e-8, batch_size=batch_size, **options)
@@ -134,7 +136,17 @@ def _bench(
         learning.load_state_dict(online)
         rating.load_state_dict(target)
         optimizer = algorithm.optimizer(learning)
-        return lambda: algorithm.update(learning, rating, optimizer, batch).loss
+        gradients = (
+            algorithm.gradients_of(learning, rating) if captured else partial(algorithm.gradients, learning, rating)
+        )
+
+        def update() -> float:
+            result = gradients(batch)
+            optimizer.step()
+            algorithm.adapt(learning, rating, result)
+            return result.loss
+
+        return update
 
     arms = {
         "sb3_update": _stable_baselines(width, batch, actions, online, target, device),
@@ -142,6 +154,8 @@ def _bench(
         "update_double": ours(double=True),
     }
     on_gpu = device.startswith("cuda")
+    if on_gpu:
+        arms["update_uncaptured"] = ours(captured=False, double=False)
     if bfloat16:
         arms["update_bfloat16"] = ours(double=False, bfloat16=True)
     losses: dict[str, list[float]] = {name: [] for name in arms}

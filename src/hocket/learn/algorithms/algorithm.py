@@ -14,7 +14,8 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from functools import partial
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,12 @@ class UpdateResult:
     grad_norm: float
     target_low: float
     target_high: float
+
+
+class GradientFunction(Protocol):
+    """`Algorithm.gradients` of one pair of networks."""
+
+    def __call__(self, batch: Transitions, *, generator: torch.Generator | None = None) -> UpdateResult: ...
 
 
 class TargetSync(ABC):
@@ -114,6 +121,10 @@ class Algorithm(ABC):
         Raises:
             DivergenceError: if the loss or the gradient is not finite.
         """
+
+    def gradients_of(self, online: nn.Module, target: nn.Module) -> GradientFunction:
+        """`gradients` of one pair of networks, for as long as their weights are changed in place."""
+        return partial(self.gradients, online, target)
 
     @abstractmethod
     def target_sync(self) -> TargetSync:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,18 +70,29 @@ class Tensors(NamedTuple):
     weights: Tensor
     demonstrated: Tensor | None = None
 
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor]) -> Self:
+        """Those of `arrays_of`: the inputs, as many next inputs, four or five others."""
+        told = (len(tensors) - 4) // 2
+        actions, rewards, discounts, weights, *demonstrated = tensors[2 * told :]
+        inputs, next_inputs = tuple(tensors[:told]), tuple(tensors[told : 2 * told])
+        return cls(inputs, actions, rewards, discounts, next_inputs, weights, *demonstrated)
+
+
+def arrays_of(batch: Transitions) -> list[NDArray[Any]]:
+    """The arrays of ``batch`` that `Tensors.of` takes, in its order."""
+    demonstrated = () if batch.demonstrated is None else (batch.demonstrated,)
+    return [
+        *_inputs(batch.states, batch.pending, batch.newest, batch.delays),
+        *_inputs(batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays),
+        *(batch.actions, batch.rewards, batch.discounts, batch.weights),
+        *demonstrated,
+    ]
+
 
 def as_tensors(batch: Transitions, device: torch.device) -> Tensors:
     """``batch`` on ``device``; on a CPU in the arrays' own memory."""
-    return Tensors(
-        _inputs(device, batch.states, batch.pending, batch.newest, batch.delays),
-        as_tensor(batch.actions, device),
-        as_tensor(batch.rewards, device),
-        as_tensor(batch.discounts, device),
-        _inputs(device, batch.next_states, batch.next_pending, batch.next_newest, batch.next_delays),
-        as_tensor(batch.weights, device),
-        None if batch.demonstrated is None else as_tensor(batch.demonstrated, device),
-    )
+    return Tensors.of([as_tensor(array, device) for array in arrays_of(batch)])
 
 
 def as_tensor(array: NDArray[Any], device: torch.device) -> Tensor:
@@ -89,11 +101,10 @@ def as_tensor(array: NDArray[Any], device: torch.device) -> Tensor:
 
 
 def _inputs(
-    device: torch.device, states: NDArray[Any], pending: NDArray[Any], newest: NDArray[Any], delays: NDArray[np.int64]
-) -> tuple[Tensor, ...]:
+    states: NDArray[Any], pending: NDArray[Any], newest: NDArray[Any], delays: NDArray[np.int64]
+) -> tuple[NDArray[Any], ...]:
     # A network that was made for no pending actions or newest observations need not know of any.
-    told = (states, pending, newest, delays) if newest.size else (states, pending) if pending.size else (states,)
-    return tuple(as_tensor(array, device) for array in told)
+    return (states, pending, newest, delays) if newest.size else (states, pending) if pending.size else (states,)
 
 
 def torch_generator(seed: np.random.SeedSequence) -> torch.Generator:

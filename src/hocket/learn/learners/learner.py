@@ -63,6 +63,7 @@ class Learner:
     ) -> None:
         self._algorithm, self._replay = algorithm, replay
         self._online, self._target = network, algorithm.target_of(network)
+        self._gradients = algorithm.gradients_of(self._online, self._target)
         self._reader, self._writer = WeightsReader(weights), WeightsWriter(weights, network, algorithm)
         sampling, noise = seed.spawn(2)
         self._sampling = np.random.default_rng(sampling)
@@ -93,7 +94,7 @@ class Learner:
         snapshot = self._reader.refresh(online)
         self._sync.before_update(online, target, tick, snapshot)
         algorithm.align(online, target)
-        result = algorithm.gradients(online, target, batch, generator=self._noise)
+        result = self._gradients(batch, generator=self._noise)
         try:
             with self._writer.next_version() as making:
                 if stopped is not None and stopped():

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
+from hocket.learn.algorithms.algorithm import Algorithm, GradientFunction, UpdateResult
 from hocket.learn.algorithms.tensors import torch_generator
 from hocket.learn.replay.mixed_replay import Samples
 
@@ -63,11 +63,12 @@ class Updates:
         self._rng = np.random.default_rng(seed)
         self._noise = torch_generator(seed)
         self._sync = algorithm.target_sync()
+        self._gradients: GradientFunction | None = None
         self._spare: list[list[Tensor]] = []  # memory of gradients that have landed
         self.landed = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_spare": []}
+        return {**self.__dict__, "_gradients": None, "_spare": []}
 
     def gradient(self, tick: int) -> Gradient:
         """Of a fresh batch, on the weights as they are; ``tick`` is how far the agent has come.
@@ -82,7 +83,9 @@ class Updates:
         values = self._spare.pop() if self._spare else [torch.zeros_like(each) for each in self._parameters]
         for parameter, value in zip(self._parameters, values, strict=True):
             parameter.grad = value
-        result = algorithm.gradients(self._network, self.target, batch, generator=self._noise)
+        if self._gradients is None:
+            self._gradients = algorithm.gradients_of(self._network, self.target)
+        result = self._gradients(batch, generator=self._noise)
         return Gradient(values=values, result=result, indices=batch.indices)
 
     def land(self, gradient: Gradient) -> None:
