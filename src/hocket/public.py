@@ -131,6 +131,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.drivers.agent": "StaggeredAgent",
             "hocket.drivers.engine": "Decision",
         },
+        "Seams of chunks": {
+            "hocket.drivers.handover": "Handover Switch Blend",
+        },
         "Executors": {
             "hocket.drivers.executors.processes": "Processes",
             "hocket.drivers.executors.threads": "Threads",
@@ -278,7 +281,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.results": {
         "Runs": {
             "hocket.hooks.record": "RunRecord",
-            "hocket.results.metrics": "Metrics TickColumns Inferences",
+            "hocket.results.metrics": "Metrics TickColumns Inferences Seams",
             "hocket.results.summary": "Summary",
             "hocket.results.training_log": "TrainingLog Evaluated",
             "hocket.results.run_folder": "SavedRun",

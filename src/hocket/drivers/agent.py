@@ -22,6 +22,7 @@ from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.handover import SWITCH, Handover, check_handover
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.rate_watch import CycleWatch
 from hocket.drivers.realtime import as_executor_kind
@@ -71,6 +72,7 @@ class StaggeredAgent:
             raise it, raise it here.
         on_stale: called by `act` at ticks whose last fresh action is too old: puts the robot in a safe state.
         out_of_bounds: the handling of actions of the policy outside a Box.
+        handover: the way in which a chunk takes over from an older one.
         seed: of a random default.
         on_worker_up: called with progress while the first workers start, ``on_worker_up(up, all)``.
     """
@@ -89,6 +91,7 @@ class StaggeredAgent:
         on_failure: OnFailure | None = None,
         on_stale: OnStale | None = None,
         out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
+        handover: Handover = SWITCH,
         seed: int = 0,
         on_worker_up: Callable[[int, int], None] | None = None,
     ) -> None:
@@ -101,11 +104,13 @@ class StaggeredAgent:
         if not isinstance(rule, Rule):
             raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
         factory = as_factory(policy)
+        check_handover(handover, factory, action_space)
         self._setup = EngineSetup(
             policy=factory,
             rule=rule,
             default=bound(default, action_space, np.random.default_rng(seed)),
             codec=ActionCodec(action_space, factory.chunk_length, out_of_bounds),
+            handover=handover,
         )
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)

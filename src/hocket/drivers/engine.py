@@ -19,6 +19,7 @@ from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.drivers.executors.base import Executor
+from hocket.drivers.handover import SWITCH, ChunkBlender, Handover
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.pending_actions import PendingTracker
 from hocket.hooks.dispatcher import Dispatcher
@@ -71,12 +72,14 @@ class EngineSetup:
         rule: when to start which worker.
         default: fills every tick without a fresh action; bound to the action space.
         codec: of the action space, for the policy's chunks.
+        handover: the way in which a chunk takes over from an older one.
     """
 
     policy: PolicyFactory
     rule: Rule
     default: BoundDefault
     codec: ActionCodec
+    handover: Handover = SWITCH
 
 
 class Engine:
@@ -125,6 +128,7 @@ class Engine:
         self._timed = isinstance(setup.default, Timed)
         self._on_stale = on_stale
         self._fresh_tick = 0  # the last one
+        self._blender = ChunkBlender(setup.handover, setup.codec) if setup.handover.blends else None
         self._codec = setup.codec
         self._observations: dict[int, NDArray[Any]] = {}
         self._spare: list[NDArray[Any]] = []
@@ -177,6 +181,8 @@ class Engine:
         self._newest_tick = tick
         if episode_ended:
             self._first_tick = tick
+            if self._blender is not None:
+                self._blender.forget()
         self.feed(e.Ticked(now_ns, tick, episode_ended))
         if len(observations) < KEPT and self._pending is None:
             return
@@ -281,7 +287,12 @@ class Engine:
                     self._pending.started(command)
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
-                self._action = self._codec.decode(self._answers[command.inference][command.step])
+                answer = self._answers[command.inference]
+                self._action = self._codec.decode(
+                    answer[command.step]
+                    if self._blender is None
+                    else self._blender.action(command.tick, command.inference, command.step, answer)
+                )
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
                 self._fresh_tick = command.tick
                 if self._clipped and command.inference in self._clipped:

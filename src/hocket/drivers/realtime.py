@@ -108,7 +108,14 @@ class Realtime:
         observation, _ = env.reset(seed=setup.seed)
         job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
         executor = kind.executor(job, setup.learn)
-        view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
+        view = RunView(
+            env=setup.env,
+            rule=rule,
+            hz=exact_hz(self.hz),
+            ticks=ticks,
+            realtime=True,
+            jump_bound=setup.handover.jump_bound,
+        )
         # Signals are deferred until the workers have ended, so that a second Ctrl-C loses no record.
         with on_error_attach() as attached, between_ticks() as interrupt, closing(executor):
             with interrupt.at_once():
@@ -129,6 +136,7 @@ class Realtime:
                     on_stale=self.on_stale,
                 )
                 record = attached.record = RunRecord(engine.trace)
+                record.jump_bound = setup.handover.jump_bound
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation
                 if dispatcher is not None:

@@ -114,9 +114,9 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
     example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
     alone = LoneHead.of(setup.policy, setup.codec, example)
     engine = Engine(setup, cadence, executor, alone=alone, on_stale=clock.on_stale)
-    run = VirtualRun(
-        engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
-    )
+    record = RunRecord(engine.trace)
+    record.jump_bound = setup.handover.jump_bound
+    run = VirtualRun(engine, executor, EnvStepper(CheckedEnv(setup.env), record, setup.codec, setup.listener))
     with run.timed():
         for _ in range(setup.rule.initial_workers):
             executor.add_worker(cadence.epoch_ns)
@@ -208,7 +208,15 @@ class VirtualRun:
         """Inside, ``dispatcher`` dispatches the events of the run, which has at most ``ticks`` ticks."""
         stepper, engine = self.stepper, self.engine
         hz, rule = engine.cadence.hz, engine.trace.rule
-        view = RunView(env=stepper.env, rule=rule, hz=hz, ticks=ticks, realtime=False, first_tick=self.tick)
+        view = RunView(
+            env=stepper.env,
+            rule=rule,
+            hz=hz,
+            ticks=ticks,
+            realtime=False,
+            jump_bound=stepper.record.jump_bound,
+            first_tick=self.tick,
+        )
         with told(dispatcher, view):
             if dispatcher is not None:
                 stepper.dispatcher = dispatcher

@@ -136,6 +136,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "learning_errors": record.learning_errors,
         "notes": record.notes,
         "clipped": record.clipped,
+        "jump_bound": record.jump_bound,
         "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
@@ -183,7 +184,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     index = reader.json(INDEX, INDEX_KINDS, counts=("counts",))
     _check_version(path, index)
     config = reader.json(CONFIG, CONFIG_KINDS)
-    summary = reader.json(SUMMARY, {"workers": dict}, counts=("outcomes", "counts"))
+    summary = reader.json(SUMMARY, {"workers": dict, "seams": dict}, counts=("outcomes", "counts"))
     sizes = index.get("bytes") or {}
     trace = reader.of(TRACE, sizes, lambda file: _trace(file, rule))
     ticks = reader.of(TICKS, sizes, lambda file: read_columns(file, TICK_COLUMNS, ("action",)))
@@ -360,6 +361,8 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
     record.notes = [str(note) for note in index.get("notes", ())]
     record.clipped = int(index.get("clipped") or 0)
+    bound = index.get("jump_bound")
+    record.jump_bound = None if bound is None else float(bound)
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))
     if index.get("interrupted", False):

@@ -14,6 +14,7 @@ import numpy as np
 
 from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
+from hocket.drivers.handover import SWITCH, Handover, check_handover
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
@@ -43,6 +44,7 @@ class CheckedRun:
     ticks: int
     seed: int
     out_of_bounds: OutOfBounds
+    handover: Handover
     config: dict[str, Any]
     """All of it as plain values."""
 
@@ -66,6 +68,7 @@ class CheckedRun:
             rule=self.rule,
             default=bound(self.default, space, np.random.default_rng(self.seed)),
             codec=ActionCodec(space, self.policy.chunk_length, self.out_of_bounds),
+            handover=self.handover,
             seed=self.seed,
             learn=learn,
             listener=listener,
@@ -123,6 +126,7 @@ def set_up(
     default: Default | None = None,
     seed: int = 0,
     out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
+    handover: Handover = SWITCH,
 ) -> CheckedRun:
     """Check what a run is made of; see `run`."""
     check_whole("ticks", ticks, example=3600, numpy=True)
@@ -143,6 +147,7 @@ def set_up(
     check_spaces(env)
     policy = as_factory(policy)
     ActionCodec(env.action_space, policy.chunk_length, out_of_bounds)
+    check_handover(handover, policy, env.action_space)
     default = default if default is not None else Fixed(neutral(env.action_space))
     return CheckedRun(
         env=env,
@@ -153,6 +158,7 @@ def set_up(
         ticks=int(ticks),
         seed=int(seed),
         out_of_bounds=out_of_bounds,
+        handover=handover,
         config={
             "env": name_of(env),
             "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
@@ -161,6 +167,7 @@ def set_up(
             "clock": _settings(clock, policy),
             "default": caption(default),
             **({"out_of_bounds": out_of_bounds.value} if out_of_bounds is not OutOfBounds.REFUSE else {}),
+            **({"handover": caption(handover)} if handover != SWITCH else {}),
             "ticks": int(ticks),
             "seed": int(seed),
             "default_fields": [

@@ -64,6 +64,16 @@ def cards(summary: Mapping[str, Any]) -> str:
     return f'<dl class="cards">{"".join(items)}</dl>'
 
 
+def _seams(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The card of the jumps where chunks hand over to others, if they do."""
+    seams = summary.get("seams") or {}
+    count, p50, p99, above = (value(seams, name) for name in ("count", "jump_p50", "jump_p99", "above"))
+    if not count > 0:
+        return []
+    share = "" if math.isnan(above) else f", {_percent(above)} above {number(value(seams, 'jump_bound'))}"
+    return [("jump p99", number(p99), f"p50 {number(p50)}, at {count:,.0f} seams{share}")]
+
+
 def regret_shares(summary: Mapping[str, Any]) -> tuple[float, float, float]:
     """Return the shares of a tick that were not lost, lost to delay, and lost to inaction; NaN if not known."""
     inaction, delay = value(summary, "inaction_regret"), value(summary, "delay_regret")
