@@ -193,14 +193,14 @@ def test_jumps_end_with_an_episode_and_leave_out_a_warm_up():
 
 
 def test_jumps_are_saved(tmp_path):
-    result = run(Blend(jump_bound=0.01))
+    result = run(Blend(newest=0.5, jump_bound=0.015))
     result.save(tmp_path)
     loaded = hocket.load(tmp_path)
     assert loaded.summary().seams == result.summary().seams and result.summary().seams["above"] > 0
     assert loaded.metrics().seams.jump.tolist() == result.metrics().seams.jump.tolist()
-    assert loaded.config["handover"] == "Blend(jump_bound=0.01)"
+    assert loaded.config["handover"] == "Blend(jump_bound=0.015, newest=0.5)"
     report = (tmp_path / "report.html").read_text()
-    assert "at 4 seams, 50.0% above 0.01" in report and "Jumps at seams" in report
+    assert "at 4 seams, 50.0% above 0.015" in report and "Jumps at seams" in report
 
 
 def test_where_there_are_no_seams():

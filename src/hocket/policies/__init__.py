@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from hocket.policies.charged import Charged as Charged
     from hocket.policies.failures import FailureLimits as FailureLimits
     from hocket.policies.failures import OnStale as OnStale
+    from hocket.policies.interpolated import Interpolated as Interpolated
+    from hocket.policies.interpolated import Interpolation as Interpolation
     from hocket.policies.onnx_policy import OnnxPolicy as OnnxPolicy
     from hocket.policies.sb3_policy import SB3Policy as SB3Policy
     from hocket.policies.torch_policy import TorchPolicy as TorchPolicy

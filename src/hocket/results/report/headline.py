@@ -55,6 +55,7 @@ def cards(summary: Mapping[str, Any]) -> str:
             if of("clipped") > 0
             else []
         ),
+        *_seams(summary),
         *((name.replace("_", " "), str(count), "in the run") for name, count in (summary.get("counts") or {}).items()),
     ]
     items = (
