@@ -50,11 +50,7 @@ def cards(summary: Mapping[str, Any]) -> str:
         ("lateness p99", milliseconds(of("lateness_p99_s")), f"p50 {milliseconds(of('lateness_p50_s'))}"),
         ("return", number(of("return_mean")), f"mean of {_count(_whole(of('episodes')), 'episode')}"),
         ("ticks", number(of("ticks")), missed),
-        *(
-            [("clipped", f"{_whole(of('clipped')):,}", "ticks whose action was out of bounds")]
-            if of("clipped") > 0
-            else []
-        ),
+        *([("clipped", f"{of('clipped'):,.0f}", "ticks whose action was out of bounds")] * (of("clipped") > 0)),
         *_seams(summary),
         *((name.replace("_", " "), str(count), "in the run") for name, count in (summary.get("counts") or {}).items()),
     ]
