@@ -20,6 +20,7 @@ import numpy as np
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.drivers.handover import SWITCH, Handover, check_handover
@@ -120,6 +121,7 @@ class StaggeredAgent:
         self._failures = failures
         self._on_failure = _warn if on_failure is None else on_failure
         self._on_stale = on_stale
+        self._chunk_head = ChunkHead.of(factory, self._setup.codec, failures)
         if on_worker_up is not None:
             on_worker_up(0, rule.initial_workers)
         self._executor = as_executor_kind(executor, factory).executor(
@@ -195,14 +197,16 @@ class StaggeredAgent:
     def counts(self) -> dict[str, int]:
         """Count the ticks by how they were filled, and the inferences by how they ended, so far.
 
-        ``clipped`` are the fresh ticks whose action was clipped to the action space.
+        ``clipped`` are the fresh ticks whose action was clipped to the action space, ``uncorrected`` those whose head of
+        a chunk failed, of a policy that has one.
         """
         if self._engine is None:
             return {}
-        scheduler = self._engine.scheduler
-        ended = {outcome.name.lower(): scheduler.outcomes[outcome] for outcome in Outcome}
+        scheduler, head = self._engine.scheduler, self._chunk_head
         filled = {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed}
-        return {**filled, "clipped": self._engine.clipped, **ended}
+        uncorrected = {} if head is None else {"uncorrected": head.uncorrected}
+        ended = {outcome.name.lower(): scheduler.outcomes[outcome] for outcome in Outcome}
+        return {**filled, "clipped": self._engine.clipped, **uncorrected, **ended}
 
     def close(self) -> None:
         """Stop the workers. Safe to call twice."""
@@ -251,6 +255,7 @@ class StaggeredAgent:
             failures=self._failures,
             alone=self._alone,
             on_stale=self._on_stale,
+            chunk_head=self._chunk_head,
             keep_trace=False,
         )
         self._cycles = CycleWatch(engine.cadence)

@@ -101,6 +101,11 @@ def check_handover(handover: object, policy: PolicyFactory, space: spaces.Space[
         raise ConfigurationError(
             f"handover={handover!r} cannot blend actions of {space}; a Box is needed; try Switch()"
         )
+    if policy.pending and not policy.corrects:
+        raise ConfigurationError(
+            f"handover={handover!r} would execute other actions than those that this policy is told as pending; try "
+            "pending=0 on the policy, or hocket.drivers.Switch()"
+        )
     if policy.chunk_length == 1:
         raise ConfigurationError(
             f"handover={handover!r} has no effect on single actions, which never overlap; try chunk_length=8 on the "
@@ -125,12 +130,12 @@ class ChunkBlender:
         self._first_tick = 0
         self._actions = np.empty((0, *codec.shape[1:]), codec.dtype)  # from that tick on
 
-    def action(self, tick: int, inference: int, step: int, answer: NDArray[np.generic]) -> NDArray[np.generic]:
-        """The action of ``tick``, which executes ``step`` of the ``answer`` of ``inference``."""
+    def plan(self, tick: int, inference: int, rest: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The actions from ``tick`` on, which executes ``inference``; ``rest`` are its own from that tick on."""
         if inference != self._inference:
-            self._take_over(tick, answer[step:])
+            self._take_over(tick, rest)
             self._inference = inference
-        return self._actions[tick - self._first_tick]
+        return self._actions[tick - self._first_tick :]
 
     def forget(self) -> None:
         """Forget all chunks: their episode has ended."""

@@ -10,6 +10,7 @@ from time import monotonic_ns, thread_time
 from typing import Literal
 
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
@@ -123,6 +124,7 @@ class Realtime:
                     dispatcher.starting(view)
                 joined = executor.launch(None if dispatcher is None else dispatcher.joined)
                 alone = LoneHead.of(setup.policy, setup.codec, observation)
+                chunk_head = ChunkHead.of(setup.policy, setup.codec, self.failures, self.on_failure)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
                 engine = RealtimeEngine(
@@ -133,6 +135,7 @@ class Realtime:
                     failures=self.failures,
                     on_failure=self.on_failure,
                     alone=alone,
+                    chunk_head=chunk_head,
                     on_stale=self.on_stale,
                 )
                 record = attached.record = RunRecord(engine.trace)
@@ -192,6 +195,8 @@ class Realtime:
         watch.ended(tick, monotonic_ns())
         if not record.interrupted:
             engine.failures.check_end()
+            if engine.chunk_head is not None:
+                engine.chunk_head.failures.check_end()
 
     def _finish(self, engine: RealtimeEngine, record: RunRecord, interrupt: Interrupt, cpu_s: float) -> None:
         """Complete the record of a loop that has ended."""
@@ -202,6 +207,8 @@ class Realtime:
         record.clipped = engine.clipped
         record.errors = engine.failures.tracebacks
         record.learning_errors = engine.failures.learning_tracebacks
+        if engine.chunk_head is not None:
+            engine.chunk_head.note_in(record)
         engine.end(now_ns)
 
     def _next_tick(self, cadence: Cadence, tick: int, ticks: int, watch: RateWatch) -> int:

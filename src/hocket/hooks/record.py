@@ -86,8 +86,9 @@ class RunRecord:
         step_ns: duration of ``env.step``.
         actions: the executed actions.
         final_observations: the last observation of each episode, by the tick that ended it.
-        errors: the tracebacks of the most recent failed inferences.
+        errors: the tracebacks of the most recent failed inferences, and of heads of chunks that failed.
         learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
+        uncorrected: the number of ticks whose head failed, which executed the action of a chunk as it was planned.
         notes: requests that the system denied the run, and how to grant them.
         clipped: the number of ticks whose action was outside the action space and clipped to it.
         jump_bound: the largest acceptable jump at a seam of two chunks, in the actions' own units; None without one.
@@ -106,6 +107,7 @@ class RunRecord:
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
         self.learning_errors: list[str] = []
+        self.uncorrected = 0
         self.notes: list[str] = []
         self.clipped = 0
         self.jump_bound: float | None = None

@@ -66,14 +66,10 @@ class Interpolated(PolicyFactory):
                 f"policy={policy!r} has chunks of one action, between which nothing can be interpolated; try "
                 "chunk_length=8 on it"
             )
-        if factory.head_s:
+        if factory.head_s or factory.corrects or factory.pending or factory.delay_told:
             raise ConfigurationError(
-                f"policy={policy!r} has a head, which decides on single ticks of the loop; try a policy in one stage"
-            )
-        if factory.pending:
-            raise ConfigurationError(
-                f"policy={policy!r} takes pending actions, which are one a tick of the loop and not of its own; try "
-                "pending=0"
+                f"policy={policy!r} has a head or is told pending actions or a delay, all of them in ticks of the loop "
+                "and not of its own; try a policy in one stage with pending=0"
             )
         if not isinstance(interpolation, Interpolation):
             raise ConfigurationError(

@@ -177,6 +177,10 @@ class ActionCodec:
             raise self._outside(answer)
         return np.array(array, np.int64, order="C")
 
+    def of_single_actions(self) -> ActionCodec:
+        """One for answers of a single action, otherwise the same."""
+        return ActionCodec(self.space, 1, OutOfBounds.CLIP if self.clips else OutOfBounds.REFUSE)
+
     def clip(self, answer: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The actions of an encoded ``answer`` within the bounds of the Box, and for each whether it was outside."""
         space = self.space
