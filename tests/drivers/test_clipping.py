@@ -57,6 +57,16 @@ def test_of_a_chunk_only_what_is_executed_counts():
         assert result.record.clipped == clipped
 
 
+def test_of_a_head_on_a_chunk_its_own_action_is_clipped():
+    """It is given the plan within the bounds, and what it makes of it is out of them at every other tick."""
+    trunk = hocket.FunctionPolicy(lambda observation: [[5, 0]] * 8, chunk_length=8)
+    policy = hocket.TwoStage(trunk, lambda plan, newest: [newest[0] % 2 * 3, plan[0, 0] - 1], newest=True)
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
+    result = hocket.run(Arm(), policy, hocket.TickDispatch(1), clock, ticks=20, out_of_bounds=OutOfBounds.CLIP)
+    assert [action.tolist() for action in result.record.actions] == [[0, 0], [1, 0]] * 10
+    assert result.record.clipped == 10 and result.record.uncorrected == 0
+
+
 def test_otherwise_they_are_refused():
     result = run(hocket.Virtual(hz=50, latency=hocket.Constant(0.01)))
     assert result.summary().outcomes["failed"] == 5 and result.summary().clipped == 0

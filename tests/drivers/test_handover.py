@@ -79,6 +79,21 @@ def test_a_new_episode_forgets_the_chunks():
     assert twice[:6] == pytest.approx([0, 0, 0, 0, 0.01, 0.01]) and max(twice[6:8]) == 0
 
 
+def test_a_head_corrects_the_blend():
+    """It is given what is left of the blended chunk; see the test by hand."""
+    lengths = []
+
+    def head(plan):
+        lengths.append(len(plan))
+        return plan[0] + np.float32(0.5)
+
+    policy = hocket.TwoStage(hocket.FunctionPolicy(of_observation, HORIZON), head)
+    clock = hocket.Virtual(hz=HZ, latency=hocket.Constant(0.05))
+    result = hocket.run(Counter(), policy, hocket.Unstaggered(1), clock, ticks=9, handover=Blend(newest=0.5))
+    assert executed(result) == pytest.approx([0, 0, 0.5, 0.5, *[0.51] * 3, 0.53, 0.535])
+    assert lengths == [6, 5, 6, 5, 4, 6, 5]  # to the ticks 8, 10 and 13
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8])
 def test_whole_numbers_are_rounded(dtype):
     space = Box(0, 10, (2,), dtype)
@@ -218,6 +233,9 @@ def test_what_cannot_be_blended_is_refused():
     chunks = hocket.FunctionPolicy(lambda o: [1] * HORIZON, HORIZON)
     with pytest.raises(ConfigurationError, match=r"Blend\(.*\) cannot blend actions of Discrete\(3\); a Box is needed"):
         hocket.run(NullEnv(actions=3), chunks, hocket.Unstaggered(1), clock, ticks=20, handover=Blend())
+    told = hocket.FunctionPolicy(lambda o, pending: [[0, 0]], HORIZON, pending=2)
+    with pytest.raises(ConfigurationError, match="other actions than those that this policy is told as pending"):
+        hocket.run(Counter(), told, hocket.Unstaggered(1), clock, ticks=20, handover=Blend())
     with pytest.raises(ConfigurationError, match="has no effect on single actions"):
         hocket.run(Counter(), lambda o: [0, 0], hocket.Unstaggered(1), clock, ticks=20, handover=Blend())
     with pytest.raises(ConfigurationError, match=r"handover='blend' must be a Handover; try hocket\.drivers\.Blend"):

@@ -123,6 +123,10 @@ def test_what_cannot_be_is_refused():
         Interpolated(lambda o: 0, policy_hz=30, loop_hz=60)
     with pytest.raises(ConfigurationError, match="interpolation='linear' is none of Interpolation"):
         Interpolated(chunks(3), policy_hz=30, loop_hz=60, interpolation="linear")
+    told = hocket.FunctionPolicy(lambda observation, pending: [0], 3, pending=2)
+    for policy in (told, hocket.TwoStage(chunks(3), lambda plan: plan[0])):
+        with pytest.raises(ConfigurationError, match="has a head or is told pending actions or a delay"):
+            Interpolated(policy, policy_hz=30, loop_hz=60)
     for rates in ({"policy_hz": 0, "loop_hz": 60}, {"policy_hz": 30, "loop_hz": "fast"}):
         with pytest.raises(ConfigurationError, match="hz="):
             Interpolated(chunks(3), **rates)

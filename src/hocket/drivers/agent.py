@@ -197,8 +197,8 @@ class StaggeredAgent:
     def counts(self) -> dict[str, int]:
         """Count the ticks by how they were filled, and the inferences by how they ended, so far.
 
-        ``clipped`` are the fresh ticks whose action was clipped to the action space, ``uncorrected`` those whose head of
-        a chunk failed, of a policy that has one.
+        ``clipped`` are the fresh ticks whose action was clipped to the action space, and ``uncorrected`` those whose
+        head of a chunk failed, of a policy that has one.
         """
         if self._engine is None:
             return {}

@@ -388,7 +388,7 @@ class Engine:
         return within
 
     def _corrected(self, command: c.Execute, head: ChunkHead, plan: NDArray[Any], now_ns: int) -> Any:
-        """The action of ``plan``, what is left of a chunk, as its head corrects it, on all that is known when its tick is due."""
+        """The first action of ``plan`` as the head corrects it, on all that is known when its tick is due."""
         observation = command.tick - command.delay_ticks
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
