@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -87,7 +88,7 @@ class Blend(Handover):
 SWITCH = Switch()
 
 
-def check_handover(handover: object, policy: PolicyFactory, space: spaces.Space[object]) -> None:
+def check_handover(handover: object, policy: PolicyFactory, space: spaces.Space[Any]) -> None:
     """Refuse what is no handover, and one that blends where that is not possible.
 
     Raises:
@@ -130,7 +131,7 @@ class ChunkBlender:
         self._first_tick = 0
         self._actions = np.empty((0, *codec.shape[1:]), codec.dtype)  # from that tick on
 
-    def plan(self, tick: int, inference: int, rest: NDArray[np.generic]) -> NDArray[np.generic]:
+    def plan(self, tick: int, inference: int, rest: NDArray[Any]) -> NDArray[Any]:
         """The actions from ``tick`` on, which executes ``inference``; ``rest`` are its own from that tick on."""
         if inference != self._inference:
             self._take_over(tick, rest)
@@ -141,7 +142,7 @@ class ChunkBlender:
         """Forget all chunks: their episode has ended."""
         self._actions = self._actions[:0]
 
-    def _take_over(self, tick: int, newer: NDArray[np.generic]) -> None:
+    def _take_over(self, tick: int, newer: NDArray[Any]) -> None:
         older = self._actions[tick - self._first_tick :][: len(newer)]
         self._first_tick, self._actions = tick, newer
         if overlap := len(older):
