@@ -9,7 +9,7 @@ from hocket.cli.bench_command import positive
 
 
 def outage(*, seconds: float = 10.0, json: Path | None = None) -> None:
-    """A loop of your own whose policy server is killed, and started again after a while.
+    """A loop of your own whose policy server is killed, and started again later.
 
     Args:
         seconds: for which the server is dead.
