@@ -49,6 +49,7 @@ def loop(cycles):
         time.sleep(max(0.0, began + (cycle + 1) * TICK_S - time.monotonic()))
 
 
+@pytest.mark.alone
 @both
 def test_two_calls_a_cycle(executor):
     """A policy of 2.4 ticks: every tick fresh from the third on, with delay 3, and the action is its observation's."""
@@ -134,15 +135,16 @@ def test_a_new_episode_discards_what_is_in_flight():
 
 
 def test_act_refuses_invalid_observations():
-    with agent_of(answer_after(0.001)) as agent:
+    with agent_of(answer_after(0.001), hz=2) as agent:
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()
         with pytest.raises(EnvError, match=r"observation .* of the loop has shape \(2,\), not \(1,\)"):
             agent.act(np.zeros(2, np.int64))
         with pytest.raises(EnvError, match=r"float64.*int64"):
             agent.act(np.zeros(1))
+        assert agent.counts() == {}  # a refused call has no effect: tick 0 is not yet
         agent.act(observation(1))
-        assert agent.last.tick == 1  # a refused call has no effect
+        assert agent.last.tick == 1
         with pytest.raises(ConfigurationError, match="new observation"):
             agent.act()
         agent.observe(observation(2))
@@ -214,23 +216,30 @@ def test_the_agent_recovers_from_an_outage(executor, tmp_path):
     limits = hocket.FailureLimits(outage_s=0.25, rounds=2)
     answers, errors = [], []
     with agent_of(Outage(str(flag)), executor, failures=limits, on_failure=errors.append) as agent:
-        for cycle in loop(150):
+        fresh_after = 0
+        for cycle in loop(1000):
             if cycle == 50:
                 flag.touch()
             if cycle == 100:
                 flag.unlink()
             answers.append(agent.act(observation(cycle + 1)))
+            fresh_after += cycle >= 100 and answers[-1] != 0
+            if fresh_after == 40:
+                break
         counts = agent.counts()
-    assert set(answers[70:95]) == {0} and answers[125:].count(0) <= len(answers[125:]) // 4
+    assert fresh_after == 40 and set(answers[70:95]) == {0}
     assert 1 <= len(errors) <= 4 and "ConnectionRefusedError: no server" in str(errors[0])
-    assert counts["fresh"] + counts["default"] + counts["missed"] >= 150
+    assert counts["fresh"] + counts["default"] + counts["missed"] >= cycle + 1
 
 
 def test_without_on_failure_the_agent_warns():
     limits = hocket.FailureLimits(outage_s=0, rounds=1)
-    with agent_of(lambda o: 1 // 0, failures=limits) as agent, pytest.warns(RuntimeWarning, match="ZeroDivisionError"):
-        for _ in loop(10):
+    failing = agent_of(lambda o: 1 // 0, failures=limits)
+    with failing as agent, pytest.warns(RuntimeWarning, match="ZeroDivisionError") as warned:
+        for _ in loop(1000):
             assert agent.act(observation(1)) == 0
+            if len(warned):
+                break
 
 
 def test_on_failure_may_raise():
@@ -238,11 +247,9 @@ def test_on_failure_may_raise():
         raise error
 
     limits = hocket.FailureLimits(outage_s=0, rounds=1)
-    with (
-        agent_of(lambda o: 1 // 0, failures=limits, on_failure=end) as agent,
-        pytest.raises(PolicyError, match="ZeroDivisionError"),
-    ):
-        for _ in loop(50):
+    failing = agent_of(lambda o: 1 // 0, failures=limits, on_failure=end)
+    with failing as agent, pytest.raises(PolicyError, match="ZeroDivisionError"):
+        for _ in loop(1000):
             agent.act(observation(1))
 
 
@@ -286,6 +293,7 @@ def test_the_background_thread_ends():
     assert "hocket-agent" not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.alone
 @both
 def test_two_agents_at_once(executor):
     with agent_of(answer_after(0.01), executor) as left, agent_of(answer_after(0.03), executor) as right:
