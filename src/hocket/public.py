@@ -261,6 +261,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.remote": {
         "Policies": {
             "hocket.remote.policy": "WebSocketPolicy HTTPPolicy RemotePolicy",
+            "hocket.remote.chat": "ChatPolicy",
             "hocket.remote.wire_format": "WireFormat Msgpack Json",
         },
         "Serving": {
@@ -268,7 +269,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Errors": {
             "hocket.remote.errors": (
-                "RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError"
+                "RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError NoActionError"
             ),
         },
     },
@@ -300,6 +301,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.testing.simulation": "Simulation Troubles",
             "hocket.testing.auditor": "Auditor",
             "hocket.testing.replays": "replay",
+        },
+        "Stand-ins": {
+            "hocket.testing.chat_server": "ChatServer",
         },
     },
     "hocket.training": {
