@@ -252,6 +252,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
             "hocket.policies.onnx_policy": "OnnxPolicy",
             "hocket.policies.sb3_policy": "SB3Policy",
+            "hocket.policies.lerobot_policy": "LeRobotPolicy",
             "hocket.policies.charged": "Charged",
         },
         "Cancelling": {

@@ -126,4 +126,5 @@ class HTTPConnection(Connection):
                 raise lost(self.address, "before its response")
 
     def is_alive(self) -> bool:
-        return self._protocol.our_state is h11.IDLE and self.channel.receive_arrived() is None
+        with named_errors(self.address):
+            return self._protocol.our_state is h11.IDLE and self.channel.receive_arrived() is None

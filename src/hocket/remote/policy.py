@@ -290,5 +290,5 @@ class RemoteWorker:
 def _is_alive(connection: Connection) -> bool:
     try:
         return connection.is_alive()
-    except (RemoteError, OSError):
+    except RemoteError:
         return False
