@@ -11,6 +11,7 @@ from torch import nn
 import hocket
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
+from hocket.models.mlp import Mlp
 from hocket.policies import TorchPolicy, continuous
 
 pytestmark = [  # the first export of a process takes seconds
@@ -77,6 +78,14 @@ def test_it_acts_in_a_run(program):
     env = NullEnv((4,), np.float32, actions=3)
     result = hocket.run(env, TorchPolicy(lambda: program), hocket.TickDispatch(2), clock, ticks=50)
     assert result.summary().steady_coverage == 1
+
+
+def test_a_network_of_hockets_own():
+    """It writes to memory of its own call."""
+    program = exported(Mlp(4, 3).eval())
+    with torch.inference_mode():
+        expected = program.module()(torch.ones(1, 4))[0].numpy()
+    assert np.array_equal(TorchPolicy(lambda: program, decide=continuous).build()(np.ones(4)), expected)
 
 
 def test_one_in_training_mode_is_refused():

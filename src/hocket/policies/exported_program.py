@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hocket.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from torch import nn
-    from torch.fx import GraphModule
+    from torch.fx import GraphModule, Node
 
 
 def exported_module(network: Any, device: str) -> GraphModule | None:
@@ -33,8 +34,7 @@ def exported_module(network: Any, device: str) -> GraphModule | None:
             "build_network returned a program with dropout, exported in training mode; its answers are random; try "
             "torch.export.export(network.eval(), ...)"
         )
-    changed = {str(call.args[0].target) for call in calls if _writes(call.target) and call.args[0].op == "get_attr"}
-    if changed:
+    if changed := {name for call in calls for name in _changed_buffers(call)}:
         raise ConfigurationError(
             f"build_network returned a program that changes its buffers {sorted(changed)} in each call; consecutive "
             "observations go to different workers, so no state may pass from call to call; try "
@@ -52,7 +52,11 @@ def _has_modes(network: nn.Module) -> bool:
     return True
 
 
-def _writes(operator: Any) -> bool:
-    """True if ``operator`` changes its arguments."""
-    schema = getattr(operator, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
+def _changed_buffers(call: Node) -> Iterator[str]:
+    """The buffers that ``call`` writes to."""
+    schema = getattr(call.target, "_schema", None)
+    for place, argument in enumerate(schema.arguments if schema is not None else ()):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            value: Any = call.args[place] if place < len(call.args) else call.kwargs.get(argument.name)
+            if getattr(value, "op", None) == "get_attr":
+                yield str(value.target)
