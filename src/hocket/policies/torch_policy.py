@@ -73,7 +73,8 @@ class TorchPolicy(PolicyFactory):
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
-        delay_told: as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
+        delay_told: call the network with its expected delay in ticks, ``(1,)``, as the last argument. With two stages
+            as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
             ``newest=`` and ``delays=``, ``(1,)``.
         state_in_observation: allows recurrent layers, whose state then comes from the observation.
         compile_mode: a mode of ``torch.compile``, such as "default"; None: not compiled. Every worker compiles before
@@ -151,7 +152,8 @@ class TorchPolicy(PolicyFactory):
             )
         stream = own_stream(device)
         dtype = next((weight.dtype for weight in network.parameters()), torch.get_default_dtype())
-        decide, channels_last = self.decide, self.channels_last and program is None
+        decide, delay_told = self.decide, self.delay_told
+        channels_last = self.channels_last and program is None
 
         def batch(array: Any) -> Tensor:
             # A copy: the array's memory may be read-only, or overwritten by the next one.
@@ -167,7 +169,10 @@ class TorchPolicy(PolicyFactory):
 
         def policy(*inputs: Any) -> Any:
             with stream, torch.inference_mode():
-                return decide(forward(*map(batch, inputs)).squeeze(0))
+                batches = [batch(array) for array in inputs]
+                if delay_told:
+                    batches[-1] = batches[-1].flatten()
+                return decide(forward(*batches).squeeze(0))
 
         if not self.head_s:
             forward = compiled(network)
@@ -178,7 +183,7 @@ class TorchPolicy(PolicyFactory):
             with stream, torch.inference_mode():
                 return features_of(batch(observation))
 
-        names = (*(("pending",) if self.pending else ()), "newest", "delays") if self.delay_told else ()
+        names = (*(("pending",) if self.pending else ()), "newest", "delays") if delay_told else ()
 
         def head(features: Any, *inputs: Any) -> Any:
             with stream, torch.inference_mode():
