@@ -103,10 +103,10 @@ def test_what_cannot_work_is_refused():
         with pytest.raises(ConfigurationError, match=r"is no policy of LeRobot; .* pip install lerobot"):
             LeRobotPolicy(wrong)
     keeping = Arm()
-    keeping._queues = {"action": [], "observation.state": []}  # as the diffusion policy has them
+    keeping.name = "diffusion"
     for policy, words in [
-        (keeping, r"keeps observations from call to call \(observation.state\)"),
-        (Arm(n_obs_steps=2), r"keeps observations from call to call \(n_obs_steps\)"),
+        (keeping, r"keeps observations from call to call; consecutive"),
+        (Arm(n_obs_steps=2), r"keeps observations from call to call; consecutive"),
         (Arm(temporal_ensemble_coeff=0.01), r"averages actions from call to call"),
         (Arm(action_delta_indices=[-1, 0, 1]), r"no chunk that begins at its observation"),
         (Arm(action_delta_indices=None), r"no chunk that begins at its observation"),  # as SAC has it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hocket.errors import ConfigurationError
@@ -34,7 +33,7 @@ def exported_module(network: Any, device: str) -> GraphModule | None:
             "build_network returned a program with dropout, exported in training mode; its answers are random; try "
             "torch.export.export(network.eval(), ...)"
         )
-    if changed := {name for call in calls for name in _changed_buffers(call)}:
+    if changed := {name for call in calls if (name := _changed_buffer(call)) is not None}:
         raise ConfigurationError(
             f"build_network returned a program that changes its buffers {sorted(changed)} in each call; consecutive "
             "observations go to different workers, so no state may pass from call to call; try "
@@ -52,11 +51,8 @@ def _has_modes(network: nn.Module) -> bool:
     return True
 
 
-def _changed_buffers(call: Node) -> Iterator[str]:
-    """The buffers that ``call`` writes to."""
-    schema = getattr(call.target, "_schema", None)
-    for place, argument in enumerate(schema.arguments if schema is not None else ()):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            value: Any = call.args[place] if place < len(call.args) else call.kwargs.get(argument.name)
-            if getattr(value, "op", None) == "get_attr":
-                yield str(value.target)
+def _changed_buffer(call: Node) -> str | None:
+    """The buffer that ``call`` changes in place, as ``aten.add_.Tensor`` changes its first argument."""
+    in_place = "_." in str(call.target)
+    changed: Any = call.args[0] if call.args else None
+    return str(changed.target) if in_place and getattr(changed, "op", None) == "get_attr" else None

@@ -23,6 +23,8 @@ from hocket.policies.cancellation import stop_if_cancelled
 Processors = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 CAMERA = "image"
 """In the names of cameras, as LeRobot recognises them."""
+KEEPING = ("diffusion", "tdmpc", "vqbet")
+"""The names of policies that keep observations from call to call, even if they see one at a time."""
 TASK = "task"
 
 
@@ -147,11 +149,9 @@ def _steps_of(policy: Any) -> int:
     """
     config, name = policy.config, type(policy).__name__
     steps = config.action_delta_indices
-    kept = {*(getattr(policy, "_queues", None) or ())} - {"action"}
-    if getattr(config, "n_obs_steps", 1) > 1 or kept:
+    if getattr(config, "n_obs_steps", 1) > 1 or getattr(policy, "name", None) in KEEPING:
         raise ConfigurationError(
-            f"policy={name} keeps observations from call to call ({', '.join(sorted(kept)) or 'n_obs_steps'}); "
-            "consecutive observations go to different workers, so no state may pass from call to call; try a policy "
+            f"policy={name} keeps observations from call to call; consecutive observations go to different workers, so no state may pass from call to call; try a policy "
             "that sees one observation, such as ACT"
         )
     if getattr(config, "temporal_ensemble_coeff", None) is not None:
