@@ -151,8 +151,8 @@ def _steps_of(policy: Any) -> int:
     steps = config.action_delta_indices
     if getattr(config, "n_obs_steps", 1) > 1 or getattr(policy, "name", None) in KEEPING:
         raise ConfigurationError(
-            f"policy={name} keeps observations from call to call; consecutive observations go to different workers, so no state may pass from call to call; try a policy "
-            "that sees one observation, such as ACT"
+            f"policy={name} keeps observations from call to call; consecutive observations go to different workers, so "
+            "no state may pass from call to call; try a policy that sees one observation, such as ACT"
         )
     if getattr(config, "temporal_ensemble_coeff", None) is not None:
         raise ConfigurationError(
