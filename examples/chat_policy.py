@@ -36,5 +36,5 @@ if __name__ == "__main__":
     with ChatServer(model) as server:
         policy = ChatPolicy(server.address, model="stand-in", prompt=prompt, choices=BUTTONS)
         clock = hocket.Virtual(hz=60, latency=hocket.Constant(0.3))
-        result = hocket.run(Told(gym.make("hocket/Duel-v0")), policy, hocket.TickDispatch(1), clock, ticks=4000)
+        result = hocket.run(Told(gym.make("hocket/Duel-v0")), policy, hocket.TickDispatch(1), clock, ticks=1500)
     print(result.summary())

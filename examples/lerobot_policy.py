@@ -4,7 +4,6 @@ import sys
 import time
 
 import numpy as np
-import torch
 from gymnasium.spaces import Box
 
 import hocket
@@ -24,8 +23,7 @@ if __name__ == "__main__":
     outputs = {"action": PolicyFeature(FeatureType.ACTION, (7,))}
     config = ACTConfig(input_features=inputs, output_features=outputs, chunk_size=50, n_action_steps=50, device="cpu")
     policy = ACTPolicy(config)  # yours is ACTPolicy.from_pretrained(path)
-    stats = {name: {"mean": torch.zeros(7), "std": torch.ones(7)} for name in (*JOINTS, "action")}
-    processors = make_pre_post_processors(config, dataset_stats=stats)  # of yours: (policy.config, path)
+    processors = make_pre_post_processors(config)  # of yours: (policy.config, path), which normalise
     with hocket.StaggeredAgent(
         hocket.policies.LeRobotPolicy(policy, processors, as_observation=lambda joints: dict.fromkeys(JOINTS, joints)),
         rule=hocket.TickDispatch(workers=3),

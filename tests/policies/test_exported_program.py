@@ -105,5 +105,7 @@ def test_its_numbers_and_stages_stay_as_they_are(program):
         TorchPolicy(lambda: program, bfloat16=True).build()
     half = exported(Told().eval(), dtype=torch.bfloat16)
     assert TorchPolicy(lambda: half, decide=continuous).build()(np.ones(4)).shape == (3,)
+    with pytest.raises(ConfigurationError, match="must be a function that makes the network"):
+        TorchPolicy(program)
     with pytest.raises(ConfigurationError, match="ExportedProgram has no features and no from_features"):
         TorchPolicy(lambda: program, head_s=0.001).build()

@@ -202,19 +202,11 @@ def test_a_recurrent_network_is_refused_unless_its_state_is_observed(cell):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # of torch about itself
 def test_a_compiled_network_gives_the_actions_of_its_own_call():
-    """The compiler is needed at the first call only, which a run makes before its clock starts."""
-    inductor = pytest.importorskip("torch._inductor.config")
-    factory = TorchPolicy(partial(Mlp, 4, 3), compile_mode="default", decide=continuous)
-    zeros = np.zeros(4, np.float32)
-    with (
-        inductor.patch({"cpp.cxx": (None, "no-compiler")}),
-        pytest.raises(ConfigurationError, match=r"(?s)compile_mode='default' .*no-compiler.*'apt install g\+\+"),
-    ):
-        factory.warm_up(factory.build(), zeros)
     if shutil.which(os.environ.get("CXX", "g++")) is None:
         pytest.skip("there is no C++ compiler")
+    factory = TorchPolicy(partial(Mlp, 4, 3), compile_mode="default", decide=continuous)
     policy, plain = factory.build(), TorchPolicy(partial(Mlp, 4, 3))._network().eval()
-    factory.warm_up(policy, zeros)
+    factory.warm_up(policy, np.zeros(4, np.float32))
     some = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
     compiled = torch.compile(plain, mode="default")
     with torch.inference_mode():
@@ -223,6 +215,23 @@ def test_a_compiled_network_gives_the_actions_of_its_own_call():
     answers = [policy(observation) for observation in some]
     assert np.array_equal(answers, expected)
     assert np.allclose(answers, uncompiled, atol=1e-5)
+
+
+def test_without_a_compiler_the_error_says_what_is_missing(monkeypatch):
+    class NoCompilerError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    def refuse(*inputs):
+        raise NoCompilerError("No working C++ compiler found in (None, 'g++')")
+
+    monkeypatch.setattr(torch, "compile", lambda function, mode: refuse)
+    factory = TorchPolicy(Table, compile_mode="default")
+    with pytest.raises(
+        ConfigurationError, match=r"(?s)'default' does not work here: No working C\+\+ .*'apt install g\+\+"
+    ):
+        factory.warm_up(factory.build(), np.zeros(4))
+    with pytest.raises(ZeroDivisionError):  # an error of the network is its own
+        factory.warm_up(lambda observation: 1 / 0, np.zeros(4))
 
 
 def test_both_stages_are_compiled(monkeypatch):

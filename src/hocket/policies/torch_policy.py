@@ -263,9 +263,9 @@ class TorchPolicy(PolicyFactory):
 
 
 def _is_module(value: Any) -> bool:
-    """True if ``value`` is a network; without an imported torch it is none."""
+    """True if ``value`` is a network or an exported program; without an imported torch it is none."""
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.nn.Module)
+    return torch is not None and isinstance(value, torch.nn.Module | torch.export.ExportedProgram)
 
 
 def is_recurrent(module: nn.Module) -> bool:
