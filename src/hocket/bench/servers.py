@@ -18,6 +18,7 @@ import hocket
 from hocket.bench.remote import TOKEN, serve_policy, server_process
 from hocket.envs.null import NullEnv
 from hocket.remote import WebSocketPolicy
+from hocket.results.summary import Summary
 
 SERVERS, WORKERS = 3, 6
 HZ, INFERENCE_S = 50, 0.06
@@ -91,7 +92,7 @@ def bench_servers(*, seconds: float) -> dict[str, Any]:
     }
 
 
-def _run(urls: list[str], seconds: float) -> hocket.Summary:
+def _run(urls: list[str], seconds: float) -> Summary:
     policy = WebSocketPolicy(urls, token=TOKEN)
     clock = hocket.Realtime(hz=HZ, failures=hocket.FailureLimits(outage_s=LONGEST_OUTAGE_S))
     rule = hocket.TickDispatch(WORKERS)
