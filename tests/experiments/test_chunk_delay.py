@@ -1,26 +1,28 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 pytest.importorskip("mujoco")
 
+import torch
 from safetensors.torch import save_file
 
 from hocket.experiments import chunk_delay as experiment
 from hocket.experiments import reacher_demonstrations as demonstrations
-from hocket.experiments.chunk_delay import ARMS, DELAYS, MORE, REFERENCES, ChunkNetwork, ClonedRun, ReferenceRun, tasks
+from hocket.experiments.chunk_delay import ANY, ARMS, MORE, REFERENCES, ChunkNetwork, tasks
 from hocket.experiments.reacher_demonstrations import demonstrate, load_expert
-from hocket.experiments.servo_reacher import HZ, LENGTH_SCALE, LINE_TICKS, OFFSET, TARGET, ServoReacher, towards
+from hocket.experiments.servo_reacher import LENGTH_SCALE, LINE_TICKS, OFFSET, TARGET, ServoReacher, towards
 from hocket.models.actor_and_critics import perceptron
 
 
 @pytest.fixture
 def small(tmp_path, monkeypatch):
-    """An untrained expert, and sizes of a second."""
+    """An untrained expert, and all sizes small."""
     save_file(perceptron(12, 4, demonstrations.UNITS).state_dict(), tmp_path / "expert.safetensors")
     monkeypatch.setattr(experiment, "load_expert", lambda: load_expert(tmp_path / "expert.safetensors"))
-    small = {"EPISODES": 1, "EPISODE_TICKS": 40, "WARM_UP_TICKS": 10, "SHOWN_EPISODES": 2, "SHOWN_TICKS": 40}
-    for name, value in {**small, "UPDATES": 2, "BATCH": 8}.items():
+    played = {"EPISODES": 1, "EPISODE_TICKS": 60, "WARM_UP_TICKS": 60, "SEEDS": (0,), "DELAYS": (0, 24)}
+    shown = {"SHOWN_EPISODES": 2, "SHOWN_TICKS": 40, "UPDATES": 2, "BATCH": 8}
+    for name, value in {**played, **shown, "COMPARED_DELAYS": (24,)}.items():
         monkeypatch.setattr(experiment, name, value)
 
 
@@ -54,7 +56,10 @@ def test_an_observation_with_another_target():
     observation, _ = env.reset(seed=0)
     env.close()
     other = towards(observation, np.array([0.1, 0.0]), np.array([0.0, 0.2]))
-    assert np.allclose(other[TARGET], [0.5, 0]) and np.allclose(other[OFFSET], observation[OFFSET] + observation[TARGET] - [0.5, 0])  # fmt: skip
+    assert np.allclose(other[TARGET], [0.5, 0])
+    assert np.allclose(
+        other[OFFSET] + other[TARGET], observation[OFFSET] + observation[TARGET]
+    )  # the fingertip's place
     assert np.allclose(other[[0, 1, 2, 3, 8, 9]], observation[[0, 1, 2, 3, 8, 9]])
 
 
@@ -83,12 +88,14 @@ def test_a_prefix_is_read_up_to_the_delay_only():
 
 
 @pytest.mark.slow
-def test_every_arm_plays(small):
-    assert len({task.name for task in tasks()}) == len(tasks())
-    rows = [row for run in (ReferenceRun(0), ClonedRun(0, 0), ClonedRun(24, 0)) for row in run.play()]
-    assert [row["arm"] for row in rows if row["delay"] == "any"] == list(REFERENCES)
-    assert {(row["arm"], row["delay"]) for row in rows[2:]} == {(arm, d) for arm in (*ARMS, *MORE) for d in DELAYS}
+def test_every_arm_plays(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "TABLE", tmp_path / "t.csv")
+    monkeypatch.setattr(experiment, "FIGURE", tmp_path / "f.png")
+    rows = [row for task in tasks() for row in task.play()]
     figures = {(row["arm"], row["delay"]): row for row in rows}
-    # Alone, an inference of 24 1/4 ticks leaves 32 - 24 of 24; steps 8 and 16 of four staggered ones join.
+    arms = [(arm, delay) for arm in (*ARMS, *MORE) for delay in (0, 24)] + [(arm, ANY) for arm in REFERENCES]
+    assert figures.keys() == set(arms) and len(rows) == len(arms)
     assert figures["a worker a tick", 24]["age_mean"] == 25
-    assert figures["stop and wait", 8]["age_p99"] > 32
+    assert figures["staggered", 24]["coverage"] == 1 > figures["one in flight", 24]["coverage"]
+    experiment.collect(rows)
+    assert len(experiment.TABLE.read_text().splitlines()) == 1 + len(rows) and experiment.FIGURE.stat().st_size > 5000

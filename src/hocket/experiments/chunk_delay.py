@@ -15,14 +15,17 @@ action all repeat the last one, so the arm holds still:
 - *one in flight*: `hocket.OneInFlight`; the next chunk is asked for as soon as the last one comes. That is its best
   threshold: with 0.5, LeRobot's, it would wait longer at d = 0, 4 and 8, and not otherwise;
 - *staggered*: `hocket.TickDispatch` with four inferences in flight; a new chunk replaces the last one;
-- *prefix*: staggered likewise, and the network is told the actions of the coming d ticks that are already decided, as
-  in training-time real-time chunking (Black et al. 2025, arXiv:2512.05964): 24 actions with masks, 72 inputs more. In
-  training the first 0 to 24 executed actions are known, and the error counts from there on.
+- *staggered, prefix*: the network is told the actions of the coming d ticks that are already decided, as in
+  training-time real-time chunking (Black et al. 2025, arXiv:2512.05964): 24 actions with masks, 72 inputs more. In
+  training the first 0 to 24 executed actions are known, and the error counts from there on;
+- *staggered, head*: a head of 64 units corrects each action of the chunks in its tick (`hocket.TwoStage`). It sees the
+  newest observation, the planned action and its step, and is cloned from the same demonstrations.
 
-More of the same networks, to understand the former: *one in flight, prefix*, where all d actions are known, while of
-four in flight the first quarter is; *a worker a tick*, staggered with d + 1 inferences in flight; and *single action*,
-which plays only the first step, at whatever tick it comes, with d + 1 in flight. References without delay are the
-*expert* and *nothing*, the arm at rest.
+To understand these, more of the same networks: *stop and wait, 16 steps*, which plays half of each chunk; *one in
+flight, prefix*, where all of the d actions are known, while with four in flight only a quarter is; *one in flight,
+head*; *a worker a tick*, staggered with d + 1 inferences in flight; and *single action*, which plays only the first
+step of a chunk, at whatever tick it comes, with d + 1 in flight. References without delay are the *expert*; *head
+alone*, a network of 64 units cloned to act on the newest observation; and *nothing*, the arm at rest.
 
 A run is 50 episodes of 200 ticks, one after the other: nothing is reset between them, so all arms begin alike, and 200
 ticks before the first are not counted. The targets of a seed are the same for all arms. A seed is one of the
@@ -35,7 +38,8 @@ d = 24, with Welch's interval over the seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,7 +69,7 @@ DELAYS = (0, 4, 8, 16, 24)
 PREFIX = DELAYS[-1]
 """Actions that a network with a prefix is told at most."""
 IN_FLIGHT = 4
-SEEDS = tuple(range(8))
+SEEDS = tuple(range(6))
 EPISODES, EPISODE_TICKS, WARM_UP_TICKS = 50, 200, 200
 TARGETS_SEED = 1000
 """Added to a seed: the targets are not those of the demonstrations."""
@@ -119,16 +123,16 @@ class Committed(nn.Module):
         return self.network(observation, prefix * self.certain)  # type: ignore[no-any-return]
 
 
-class FirstStep(nn.Module):
-    """The first action of ``network``'s chunks."""
+class FirstSteps(nn.Module):
+    """The first ``count`` actions of ``network``'s chunks; one is no chunk but an action."""
 
-    def __init__(self, network: ChunkNetwork) -> None:
+    def __init__(self, network: ChunkNetwork, count: int) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.count = network, count
 
     def forward(self, observation: Tensor) -> Tensor:
-        """``(B, 12)`` to ``(B, 2)``."""
-        return self.network(observation)[:, 0]  # type: ignore[no-any-return]
+        """``(B, 12)`` to ``(B, count, 2)``, or ``(B, 2)``."""
+        return self.network(observation)[:, : self.count].squeeze(1)  # type: ignore[no-any-return]
 
 
 class Correction(nn.Module):
@@ -211,43 +215,59 @@ def clone_head(shown: Shown, network: ChunkNetwork, *, seed: int) -> Correction:
     return head
 
 
-Decided = Callable[[ChunkNetwork, int], tuple[PolicyFactory, Rule]]
-"""The policy and the rule of an arm, by its network and d."""
+def clone_head_alone(shown: Shown, *, seed: int) -> nn.Module:
+    """A network as small as the head, trained to act on the newest observation."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    head = nn.Sequential(perceptron(OBSERVED, ACTION, HEAD_UNITS), nn.Tanh())
+    episodes, ticks, _ = shown.labels.shape
+
+    def error() -> Tensor:
+        episode, tick = rng.integers(episodes, size=BATCH), rng.integers(ticks, size=BATCH)
+        actions = head(torch.from_numpy(shown.observations[episode, tick]))
+        return (actions - torch.from_numpy(shown.labels[episode, tick])).square().mean()  # type: ignore[no-any-return]
+
+    fit(head, error)
+    return head
 
 
-def chunks(network: nn.Module, **options: Any) -> PolicyFactory:
-    """``network`` as a policy of chunks."""
-    return hocket.TorchPolicy(partial(_same, network), decide=continuous, chunk_length=CHUNK, **options)
-
-
-def _same(network: nn.Module) -> nn.Module:
+def as_built(network: nn.Module) -> nn.Module:
+    """``network``: it is trained already."""
     return network
 
 
-PLAIN: Mapping[str, Decided] = {
-    "stop and wait": lambda network, d: (chunks(network, alignment=hocket.Alignment.RELEASE), hocket.Sequential()),
-    "one in flight": lambda network, d: (chunks(network), hocket.OneInFlight(1)),
-    "staggered": lambda network, d: (chunks(network), hocket.TickDispatch(IN_FLIGHT)),
-    "a worker a tick": lambda network, d: (chunks(network), hocket.TickDispatch(d + 1)),
-    "single action": lambda network, d: (
-        hocket.TorchPolicy(partial(FirstStep, network), decide=continuous),
-        hocket.TickDispatch(d + 1),
-    ),
-}
-WITH_PREFIX: Mapping[str, Decided] = {
-    "prefix": lambda network, d: (
-        chunks(Committed(network, d), pending=PREFIX),
-        hocket.TickDispatch(IN_FLIGHT),
-    ),
-    "one in flight, prefix": lambda network, d: (
-        chunks(Committed(network, d), pending=PREFIX),
-        hocket.OneInFlight(1),
-    ),
-}
-ARMS = ("stop and wait", "one in flight", "staggered", "prefix")
+def of_chunks(network: nn.Module, **options: Any) -> PolicyFactory:
+    """``network`` as a policy of chunks."""
+    return hocket.TorchPolicy(partial(as_built, network), decide=continuous, chunk_length=CHUNK, **options)
+
+
+def stopping(network: nn.Module) -> PolicyFactory:
+    """``network`` as a policy of chunks that begin to play when they come."""
+    return of_chunks(network, alignment=hocket.Alignment.RELEASE)
+
+
+def told(network: ChunkNetwork, delay: int) -> PolicyFactory:
+    """``network`` as a policy of chunks with a prefix."""
+    return of_chunks(Committed(network, delay), pending=network.pending)
+
+
+def corrected(network: ChunkNetwork, head: Correction) -> PolicyFactory:
+    """``network`` as a policy of chunks that ``head`` corrects."""
+    return hocket.TwoStage(of_chunks(network), head.act, newest=True, delay_told=True)
+
+
+def single(network: nn.Module) -> PolicyFactory:
+    """``network`` as a policy of single actions."""
+    return hocket.TorchPolicy(partial(as_built, network), decide=continuous)
+
+
+STAGGERED, ONE_IN_FLIGHT = hocket.TickDispatch(IN_FLIGHT), hocket.OneInFlight(1)
+ARMS = ("stop and wait", "one in flight", "staggered", "staggered, prefix", "staggered, head")
 """Those that are drawn."""
-MORE = ("one in flight, prefix", "a worker a tick", "single action")
-REFERENCES = ("expert", "nothing")
+MORE = (
+    "stop and wait, 16 steps", "one in flight, prefix", "one in flight, head", "a worker a tick", "single action",
+)  # fmt: skip
+REFERENCES = ("expert", "head alone", "nothing")
 COMPARED, COMPARED_DELAYS = ("staggered", "one in flight"), (16, 24)
 
 
@@ -300,59 +320,98 @@ def play(policy: PolicyFactory, rule: Rule, delay: int, seed: int) -> Row:
 
 
 @dataclass(frozen=True)
-class ClonedRun(OneSeed):
-    """One seed of the arms whose network has ``pending`` more actions to see."""
+class ChunkRun(OneSeed):
+    """One seed of the arms whose networks are alike."""
 
-    pending: int
     seed: int
-
-    @property
-    def cell(self) -> str:
-        return f"prefix-{self.pending}"
-
-    @property
-    def arms(self) -> Mapping[str, Decided]:
-        """Those of its network."""
-        return WITH_PREFIX if self.pending else PLAIN
 
     def play(self) -> list[Row]:
         torch.set_num_threads(1)
-        shown = demonstrate(load_expert(), episodes=SHOWN_EPISODES, ticks=SHOWN_TICKS, seed=self.seed)
-        network = clone(shown, pending=self.pending, seed=self.seed)
-        return [
-            {"arm": arm, "delay": delay, "seed": self.seed, **play(*decided(network, delay), delay, self.seed)}
-            for arm, decided in self.arms.items()
-            for delay in DELAYS
-        ]
+        return list(self.rows())
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Every arm at each delay."""
+
+    def shown(self) -> Shown:
+        """The demonstrations of this seed."""
+        return demonstrate(load_expert(), episodes=SHOWN_EPISODES, ticks=SHOWN_TICKS, seed=self.seed)
+
+    def row(self, arm: str, delay: int, policy: PolicyFactory, rule: Rule) -> Row:
+        """The row of a run."""
+        return {"arm": arm, "delay": delay, "seed": self.seed, **play(policy, rule, delay, self.seed)}
+
+    def reference(self, arm: str, policy: PolicyFactory) -> Row:
+        """The row of a run without delay."""
+        return {**self.row(arm, 0, policy, hocket.TickDispatch(1)), "delay": ANY}
 
 
-@dataclass(frozen=True)
-class ReferenceRun(OneSeed):
-    """One seed of the references."""
+class PlainRun(ChunkRun):
+    """The arms that play chunks as they are."""
 
-    seed: int
+    @property
+    def cell(self) -> str:
+        return "plain"
+
+    def rows(self) -> Iterator[Row]:
+        network = clone(self.shown(), pending=0, seed=self.seed)
+        half, first = FirstSteps(network, CHUNK // 2), FirstSteps(network, 1)
+        for delay in DELAYS:
+            yield self.row("stop and wait", delay, stopping(network), hocket.Sequential())
+            yield self.row("stop and wait, 16 steps", delay, stopping(half), hocket.Sequential())
+            yield self.row("one in flight", delay, of_chunks(network), ONE_IN_FLIGHT)
+            yield self.row("staggered", delay, of_chunks(network), STAGGERED)
+            yield self.row("a worker a tick", delay, of_chunks(network), hocket.TickDispatch(delay + 1))
+            yield self.row("single action", delay, single(first), hocket.TickDispatch(delay + 1))
+
+
+class PrefixRun(ChunkRun):
+    """The arms whose networks are told the decided actions."""
+
+    @property
+    def cell(self) -> str:
+        return "prefix"
+
+    def rows(self) -> Iterator[Row]:
+        network = clone(self.shown(), pending=PREFIX, seed=self.seed)
+        for delay in DELAYS:
+            yield self.row("staggered, prefix", delay, told(network, delay), STAGGERED)
+            yield self.row("one in flight, prefix", delay, told(network, delay), ONE_IN_FLIGHT)
+
+
+class HeadRun(ChunkRun):
+    """The arms whose actions a head corrects, and the head alone."""
+
+    @property
+    def cell(self) -> str:
+        return "head"
+
+    def rows(self) -> Iterator[Row]:
+        shown = self.shown()
+        network = clone(shown, pending=0, seed=self.seed)
+        head = clone_head(shown, network, seed=self.seed)
+        for delay in DELAYS:
+            yield self.row("staggered, head", delay, corrected(network, head), STAGGERED)
+            yield self.row("one in flight, head", delay, corrected(network, head), ONE_IN_FLIGHT)
+        yield self.reference("head alone", single(clone_head_alone(shown, seed=self.seed)))
+
+
+class ReferenceRun(ChunkRun):
+    """The references that are not cloned."""
 
     @property
     def cell(self) -> str:
         return "references"
 
-    def play(self) -> list[Row]:
-        torch.set_num_threads(1)
+    def rows(self) -> Iterator[Row]:
         expert = load_expert()
-        policies: dict[str, Callable[[Floats], Floats]] = {
-            "expert": lambda observation: expert(observation[None])[0],
-            "nothing": lambda observation: np.zeros(ACTION, np.float32),
-        }
-        return [
-            {"arm": arm, "delay": ANY, "seed": self.seed}
-            | play(hocket.FunctionPolicy(policy), hocket.TickDispatch(1), 0, self.seed)
-            for arm, policy in policies.items()
-        ]
+        yield self.reference("expert", hocket.FunctionPolicy(lambda observation: expert(observation[None])[0]))
+        yield self.reference("nothing", hocket.FunctionPolicy(lambda observation: np.zeros(ACTION, np.float32)))
 
 
-def tasks() -> list[ClonedRun | ReferenceRun]:
+def tasks() -> list[ChunkRun]:
     """All of a seed before the next one."""
-    return [task for seed in SEEDS for task in (ReferenceRun(seed), ClonedRun(0, seed), ClonedRun(PREFIX, seed))]
+    return [run(seed) for seed in SEEDS for run in (ReferenceRun, PlainRun, PrefixRun, HeadRun)]
 
 
 def table(rows: list[Row], column: str) -> str:

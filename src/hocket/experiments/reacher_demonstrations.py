@@ -29,11 +29,11 @@ from hocket.training.training import train
 
 OBSERVED, ACTION = 12, 2
 UNITS = (128, 128)
-TICKS, EPISODE_TICKS, SEED = 25_000, 200, 0
-ALGORITHM = SAC(batch_size=128, gamma=0.95, learning_rate=1e-3)
+TICKS, EPISODE_TICKS, SEED = 35_000, 200, 0
+ALGORITHM = SAC(batch_size=128, gamma=0.9, learning_rate=1e-3, tau=0.02, target_entropy=-4.0)
 LEARNER = hocket.RoundRobin(update_every_ticks=1, warm_up_ticks=1000)
 REPLAY = hocket.ReplayOptions(capacity=TICKS, reward_scale=10.0)
-EVALUATION = hocket.EvaluationOptions(every_ticks=2500, episodes=10)
+EVALUATION = hocket.EvaluationOptions(every_ticks=3500, episodes=10)
 WEIGHTS = Path("docs/results/servo_reacher_expert.safetensors")
 
 ASTRAY_SHARE, ASTRAY_TICKS, NOISE = 1 / 50, (1, 24), 0.02
