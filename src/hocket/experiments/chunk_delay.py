@@ -24,7 +24,7 @@ action all repeat the last one, so the arm holds still:
 To understand these, more of the same networks: *stop and wait, 16 steps*, which plays half of each chunk; *one in
 flight, prefix*, where all of the d actions are known, while with four in flight only a quarter is; *one in flight,
 head*; *a worker a tick*, staggered with d + 1 inferences in flight; and *single action*, which plays only the first
-step of a chunk, at whatever tick it comes, with d + 1 in flight. References without delay are the *expert*; *head
+step of a chunk, at whatever tick it comes, with d + 1 in flight (both are as *staggered* at d = 0). References without delay are the *expert*; *head
 alone*, a network of 64 units cloned to act on the newest observation; and *nothing*, the arm at rest.
 
 A run is 50 episodes of 200 ticks, one after the other: nothing is reset between them, so all arms begin alike, and 200
@@ -355,14 +355,27 @@ class PlainRun(ChunkRun):
 
     def rows(self) -> Iterator[Row]:
         network = clone(self.shown(), pending=0, seed=self.seed)
-        half, first = FirstSteps(network, CHUNK // 2), FirstSteps(network, 1)
+        half = FirstSteps(network, CHUNK // 2)
         for delay in DELAYS:
             yield self.row("stop and wait", delay, stopping(network), hocket.Sequential())
             yield self.row("stop and wait, 16 steps", delay, stopping(half), hocket.Sequential())
             yield self.row("one in flight", delay, of_chunks(network), ONE_IN_FLIGHT)
             yield self.row("staggered", delay, of_chunks(network), STAGGERED)
-            yield self.row("a worker a tick", delay, of_chunks(network), hocket.TickDispatch(delay + 1))
-            yield self.row("single action", delay, single(first), hocket.TickDispatch(delay + 1))
+
+
+class EveryTickRun(ChunkRun):
+    """The arms with an inference a tick. Without delay they are as *staggered*."""
+
+    @property
+    def cell(self) -> str:
+        return "every_tick"
+
+    def rows(self) -> Iterator[Row]:
+        network = clone(self.shown(), pending=0, seed=self.seed)
+        for delay in DELAYS[1:]:
+            rule = hocket.TickDispatch(delay + 1)
+            yield self.row("a worker a tick", delay, of_chunks(network), rule)
+            yield self.row("single action", delay, single(FirstSteps(network, 1)), rule)
 
 
 class PrefixRun(ChunkRun):
@@ -411,7 +424,7 @@ class ReferenceRun(ChunkRun):
 
 def tasks() -> list[ChunkRun]:
     """All of a seed before the next one."""
-    return [run(seed) for seed in SEEDS for run in (ReferenceRun, PlainRun, PrefixRun, HeadRun)]
+    return [run(seed) for seed in SEEDS for run in (ReferenceRun, PlainRun, PrefixRun, HeadRun, EveryTickRun)]
 
 
 def table(rows: list[Row], column: str) -> str:
