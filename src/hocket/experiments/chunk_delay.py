@@ -24,8 +24,9 @@ action all repeat the last one, so the arm holds still:
 To understand these, more of the same networks: *stop and wait, 16 steps*, which plays half of each chunk; *one in
 flight, prefix*, where all of the d actions are known, while with four in flight only a quarter is; *one in flight,
 head*; *a worker a tick*, staggered with d + 1 inferences in flight; and *single action*, which plays only the first
-step of a chunk, at whatever tick it comes, with d + 1 in flight (both are as *staggered* at d = 0). References without delay are the *expert*; *head
-alone*, a network of 64 units cloned to act on the newest observation; and *nothing*, the arm at rest.
+step of a chunk, at whatever tick it comes, likewise (at d = 0 both are as *staggered*). References without delay are
+the *expert*; *head alone*, a network of 64 units cloned to act on the newest observation; and *nothing*, the arm at
+rest.
 
 A run is 50 episodes of 200 ticks, one after the other: nothing is reset between them, so all arms begin alike, and 200
 ticks before the first are not counted. The targets of a seed are the same for all arms. A seed is one of the
