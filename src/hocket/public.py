@@ -100,6 +100,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.core.rules.staggered": "MaxTime ExpectedTime",
             "hocket.core.rules.baselines": "Sequential Learn Unstaggered OneInFlight",
             "hocket.core.inference": "Inference",
+            "hocket.core.claims": "Claim",
             "hocket.core.window": "Window",
         },
         "Scheduler": {

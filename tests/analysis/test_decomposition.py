@@ -120,6 +120,26 @@ def test_of_a_chunk_the_first_action_is_prompt():
     assert found.per_tick.undelayed.mean >= found.coverage
 
 
+def test_chunks_that_are_told_their_prefix():
+    def conditioned(observation, pending_actions, delay):
+        assert pending_actions.shape == (2,) and delay.shape == (1,)
+        return [same(observation)] * 3
+
+    policy = hocket.FunctionPolicy(conditioned, chunk_length=3, pending=2, delay_told=True)
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(1), at(2), ticks=50, runs=5)
+    assert found.per_tick.free.mean == 1
+
+
+def test_a_head_on_a_chunk():
+    def head(plan, pending_actions, newest, delay):
+        return same(newest)
+
+    chunks = hocket.FunctionPolicy(lambda observation: [0, 0, 0, 0], chunk_length=4)
+    policy = hocket.TwoStage(chunks, head, pending=2, newest=True, delay_told=True)
+    found = hocket.decompose(lambda: TabularEnv(ring(4, 1.0)), policy, hocket.TickDispatch(2), at(2), ticks=50, runs=5)
+    assert found.per_tick.free.mean == 1 and found.per_tick.undelayed.mean > 0.97
+
+
 def test_pending_actions():
     def wary(observation, pending_actions):
         assert pending_actions.shape == (2,)

@@ -24,6 +24,11 @@ def with_pending_actions(observation, pending_actions):
     return slow(observation)
 
 
+def with_delay(observation, pending_actions, delay):
+    assert delay.shape == (1,)
+    return with_pending_actions(observation, pending_actions)
+
+
 def raising(observation):
     raise ValueError("the policy's own words")
 
@@ -54,7 +59,15 @@ def _nothing_left():
 
 @pytest.mark.realtime
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("policy", [slow, FunctionPolicy(with_pending_actions, pending=2)])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        slow,
+        FunctionPolicy(with_pending_actions, pending=2),
+        FunctionPolicy(with_delay, pending=2, delay_told=True),
+        TwoStage(FunctionPolicy(slow, chunk_length=2), broken_head, pending=2, newest=True),
+    ],
+)
 def test_it_takes_what_the_policy_takes(kind, policy):
     measured = hocket.measure(env(), policy, count=6, executor=kind)
     assert isinstance(measured, hocket.analysis.Measured) and len(measured.durations_s) == 6

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from hocket.bench.rules import (
     worst_margins,
 )
 from hocket.envs.null import NullEnv
+from hocket.errors import ConfigurationError
 
 
 def test_every_cell_is_there_once():
@@ -128,6 +130,26 @@ def test_rules_have_the_promised_keys(monkeypatch):
     assert by_rule["MaxTime"]["coverage"] > 0.99 and by_rule["MaxTime"]["delay_p99"] == 12
     assert list(by_rule["MaxTime"]["regret_per_tick"]) == ["0.9", "0.95", "0.99", "0.999"]
     json.dumps(rows, allow_nan=False)
+
+
+def test_an_interrupted_comparison_of_rules_is_completed(monkeypatch, tmp_path):
+    few = [Cell("constant", 12, "MaxTime", hocket.MaxTime(12)), Cell("constant", 1, "Sequential", hocket.Sequential())]
+    monkeypatch.setattr(rules, "cells", lambda quick: iter(few))
+    keep, reported = tmp_path / "kept.jsonl", []
+    whole = bench_rules(seeds=2, ticks=60, keep=keep)
+    lines = keep.read_text().splitlines(keepends=True)
+    keep.write_text("".join(lines[:2]) + lines[2][:9])  # killed while it wrote
+    again = bench_rules(seeds=2, ticks=60, keep=keep, done=lambda n, of: reported.append((n, of)))
+    assert again == whole and reported == [(3, 4), (4, 4)]
+    assert keep.read_text().splitlines(keepends=True) == lines
+    reported.clear()
+    bench_rules(seeds=2, ticks=61, keep=keep, done=lambda n, of: reported.append((n, of)))
+    assert len(reported) == 4, "of other ticks nothing is kept"
+
+
+def test_a_file_that_cannot_be_kept():
+    with pytest.raises(ConfigurationError, match=r"missing/kept\.jsonl"):
+        bench_rules(keep=Path("missing/kept.jsonl"))
 
 
 @pytest.mark.realtime

@@ -2,22 +2,19 @@
 
 import os
 import time
-from collections import Counter
 from dataclasses import dataclass
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from settled_ticks import check_pending_actions
 
 import hocket
-from hocket.core import commands as c
-from hocket.core import events as e
+from hocket.core.claims import ANY_TICK, ENDLESS, Claim
 from hocket.drivers.engine import RUNNING
 from hocket.drivers.pending_actions import PendingTracker
 from hocket.envs.induced_delay import InducedDelay
-from hocket.envs.null import NullEnv
-from hocket.errors import ConfigurationError
 from hocket.policies.base import FunctionPolicy
 from hocket.spaces.codec import ActionCodec
 
@@ -30,14 +27,22 @@ def pending(default, rows=3, space=None):
     return PendingTracker(rows, ActionCodec(space), default.bind(space, np.random.default_rng(0)))
 
 
-def starts(book, *aims):
-    """One inference each on (observation, target), numbered from 0."""
-    for inference, (observation, target) in enumerate(aims):
-        book.started(c.StartInference(inference, inference, observation, target))
-
-
 def answer(action):
     return np.array([action])
+
+
+def told(book, observation, target, last, answers, *aims):
+    """The pending actions of an inference, beside one on each of ``aims``, (observation, target), numbered from 0.
+
+    Those that are not in ``answers`` have ended.
+    """
+    claims = []
+    for inference, (of, aim) in enumerate(aims):
+        if inference in answers:
+            first, last_tick = (aim, aim) if aim >= 0 else (ANY_TICK, ENDLESS)
+            answered = len(answers[inference]) > 0
+            claims.append(Claim(inference, of, answered, first, first, last_tick, aim, int(answered)))
+    return book.pending_actions(observation, target, last, answers, claims).tolist()
 
 
 # -- by hand -------------------------------------------------------------------------------------------------
@@ -45,11 +50,9 @@ def answer(action):
 
 def test_known_if_the_aimed_inference_has_finished():
     book = pending(hocket.Fixed(2))
-    starts(book, (0, 3), (1, 4))
-    pending_actions = book.pending_actions(2, 6, 2, {0: answer(1), 1: RUNNING})
-    assert pending_actions.dtype == np.int64
+    assert book.pending_actions(2, 6, 2, {}, []).dtype == np.int64
     # Tick 3: inference 0's. Tick 4: not yet known. Tick 5: nothing is aimed at it, so the default.
-    assert pending_actions.tolist() == [1, UNKNOWN, 2]
+    assert told(book, 2, 6, 2, {0: answer(1), 1: RUNNING}, (0, 3), (1, 4)) == [1, UNKNOWN, 2]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_known_if_the_aimed_inference_has_finished():
     ],
 )
 def test_ticks_without_a_target(default, last, expected):
-    assert pending(default).pending_actions(0, 4, last, {}).tolist() == expected
+    assert told(pending(default), 0, 4, last, {}) == expected
 
 
 @pytest.mark.parametrize(
@@ -78,106 +81,76 @@ def test_ticks_without_a_target(default, last, expected):
 )
 def test_the_default_after_a_decision(default, known, running):
     book = pending(default)
-    starts(book, (3, 7))
-    assert book.pending_actions(5, 9, 0, {0: answer(2)}).tolist() == known
-    assert book.pending_actions(5, 9, 0, {0: RUNNING}).tolist() == running
+    assert told(book, 5, 9, 0, {0: answer(2)}, (3, 7)) == known
+    assert told(book, 5, 9, 0, {0: RUNNING}, (3, 7)) == running
 
 
 def test_a_queued_observation_gets_the_actions_executed_since():
     book = pending(hocket.RepeatLast())
-    starts(book, (1, 7))
     for tick, action in ((4, 0), (5, 2)):
         book.executed(tick, action)
-    assert book.pending_actions(3, 8, 2, {0: RUNNING}).tolist() == [0, 2, 2]
-    assert book.pending_actions(4, 9, 2, {0: RUNNING}).tolist() == [2, 2, UNKNOWN]
+    assert told(book, 3, 8, 2, {0: RUNNING}, (1, 7)) == [0, 2, 2]
+    assert told(book, 4, 9, 2, {0: RUNNING}, (1, 7)) == [2, 2, UNKNOWN]
 
 
-def test_executed_actions_are_known_under_any_targets():
-    book = pending(hocket.RandomDefault())
-    starts(book, (1, 4))
-    book.executed(4, 1)  # the inference was late
-    assert book.pending_actions(3, 8, 1, {0: RUNNING}).tolist() == [1, UNKNOWN, UNKNOWN]
+def test_a_missed_tick_executed_nothing():
+    book = pending(hocket.Fixed(1))
+    book.executed(4, 0)
+    book.executed(6, 2)
+    assert told(book, 3, 9, 2, {}) == [0, UNKNOWN, 2]
 
 
 def test_from_the_target_on_nothing_is_known():
     book = pending(hocket.Fixed(1))
-    starts(book, (0, 3))
-    assert book.pending_actions(0, 1, 1, {}).tolist() == [UNKNOWN] * 3
-    assert book.pending_actions(0, 3, 1, {0: answer(2)}).tolist() == [1, 1, UNKNOWN]
-    assert book.pending_actions(0, -1, 1, {0: answer(2)}).tolist() == [1, 1, 2]  # it aims at no tick
+    assert told(book, 0, 1, 1, {}, (0, 3)) == [UNKNOWN] * 3
+    assert told(book, 0, 3, 1, {0: answer(2)}, (0, 3)) == [1, 1, UNKNOWN]
+    assert told(book, 0, -1, 1, {0: answer(2)}, (0, 3)) == [1, 1, 2]  # it aims at no tick
 
 
 def test_failed_and_discarded_inferences_have_no_target():
-    book = pending(hocket.Fixed(1))
-    starts(book, (0, 2))
-    book.ended(2)
-    assert book.pending_actions(0, 4, 1, {}).tolist() == [1, 1, 1]
+    assert told(pending(hocket.Fixed(1)), 0, 4, 1, {}, (0, 2)) == [1, 1, 1]
 
 
 def test_an_inference_that_aims_at_no_tick_may_come_at_any():
     book = pending(hocket.Fixed(1))
-    starts(book, (0, 2), (0, -1))
-    assert book.pending_actions(0, 4, 1, {0: answer(0), 1: RUNNING}).tolist() == [UNKNOWN, 0, UNKNOWN]
-    book.ended(-1)
-    assert book.pending_actions(0, 4, 1, {0: answer(0)}).tolist() == [1, 0, 1]
-
-
-def test_a_late_inference_may_come_at_any_tick():
-    book = pending(hocket.Fixed(1))
-    starts(book, (0, 2))
-    book.executed(1, 1)
-    book.executed(2, 1)
-    assert book.pending_actions(2, 6, 1, {0: RUNNING}).tolist() == [UNKNOWN] * 3
-    book.ended(2)
-    assert book.pending_actions(2, 6, 1, {}).tolist() == [1] * 3
+    # Once observation 0 has acted, another answer to it carries no news.
+    assert told(book, 0, 4, 1, {0: answer(0), 1: RUNNING}, (0, 2), (0, -1)) == [UNKNOWN, 0, 1]
+    assert told(book, 0, 4, 1, {0: answer(0)}, (0, 2), (0, -1)) == [1, 0, 1]
+    # It is newer than the one that has finished, so it may make that void.
+    assert told(book, 1, 4, 1, {0: answer(0), 1: RUNNING}, (0, 2), (1, -1)) == [UNKNOWN] * 3
 
 
 def test_the_first_answer_of_a_hedge_counts():
-    book = pending(hocket.Fixed(1))
-    starts(book, (0, 2), (0, 2))
-    assert book.pending_actions(1, 5, 1, {0: RUNNING, 1: RUNNING}).tolist() == [UNKNOWN, 1, 1]
-    assert book.pending_actions(1, 5, 1, {0: answer(2), 1: RUNNING}).tolist() == [2, 1, 1]
-    assert book.pending_actions(1, 5, 1, {0: RUNNING, 1: answer(2)}).tolist() == [2, 1, 1]
-    book.ended(2)  # the loser
-    assert book.pending_actions(1, 5, 1, {0: answer(2)}).tolist() == [2, 1, 1]
+    book, aims = pending(hocket.Fixed(1)), ((0, 2), (0, 2))
+    assert told(book, 1, 5, 1, {0: RUNNING, 1: RUNNING}, *aims) == [UNKNOWN, 1, 1]
+    assert told(book, 1, 5, 1, {0: answer(2), 1: RUNNING}, *aims) == [2, 1, 1]
+    assert told(book, 1, 5, 1, {0: RUNNING, 1: answer(2)}, *aims) == [2, 1, 1]
+    assert told(book, 1, 5, 1, {0: answer(2)}, *aims) == [2, 1, 1]  # the loser has ended
 
 
 def test_of_two_observations_with_the_same_target_the_newer_counts():
+    book, aims = pending(hocket.Fixed(1)), ((0, 4), (1, 4))
+    assert told(book, 2, 6, 1, {0: answer(0), 1: answer(2)}, *aims) == [1, 2, 1]
+    assert told(book, 2, 6, 1, {0: answer(0), 1: RUNNING}, *aims) == [1, UNKNOWN, 1]
+    assert told(book, 2, 6, 1, {0: answer(0)}, *aims) == [1, 0, 1]  # the newer has failed
+
+
+def test_a_newer_answer_that_acts_first_makes_an_older_one_void():
     book = pending(hocket.Fixed(1))
-    starts(book, (0, 4), (1, 4))
-    assert book.pending_actions(2, 6, 1, {0: answer(0), 1: answer(2)}).tolist() == [1, 2, 1]
-    assert book.pending_actions(2, 6, 1, {0: answer(0), 1: RUNNING}).tolist() == [1, UNKNOWN, 1]
-    book.ended(4)  # the newer, which has failed
-    assert book.pending_actions(2, 6, 1, {0: answer(0)}).tolist() == [1, 0, 1]
+    assert told(book, 1, 5, 1, {0: answer(0), 1: answer(2)}, (0, 3), (1, 2)) == [2, 1, 1]
 
 
 def test_actions_that_do_not_count_from_0():
     book = pending(hocket.Fixed(3), space=spaces.Discrete(3, start=1))
-    starts(book, (0, 2), (0, 3))
-    assert book.pending_actions(0, 4, None, {0: answer(1), 1: RUNNING}).tolist() == [2, 0, UNKNOWN]
+    assert told(book, 0, 4, None, {0: answer(1), 1: RUNNING}, (0, 2), (1, 3)) == [2, 0, UNKNOWN]
 
 
 def test_unneeded_actions_are_forgotten():
     book = pending(hocket.Fixed(1))
     for tick in range(1, 1000):
-        starts(book, (tick, tick + 3))
         book.executed(tick, 1)
         book.forget(tick)
-        book.ended(tick + 3)
-    assert len(book._executed) <= 4 and len(book._aimed) <= 4
-
-
-@pytest.mark.parametrize(
-    "clock",
-    [
-        hocket.Virtual(hz=HZ, latency=hocket.Constant(0.01)),
-        pytest.param(hocket.Realtime(hz=HZ), marks=pytest.mark.realtime),
-    ],
-)
-def test_chunks_are_refused(clock):
-    policy = FunctionPolicy(lambda *inputs: 1, chunk_length=3, pending=2)
-    with pytest.raises(ConfigurationError, match=r"pending=2 with chunk_length=3"):
-        hocket.run(NullEnv((1,)), policy, hocket.TickDispatch(2), clock, ticks=2)
+    assert len(book._executed) <= 4
 
 
 # -- against the trace ---------------------------------------------------------------------------------------
@@ -202,81 +175,6 @@ class Endless(gym.Env):
     def step(self, action):
         self.tick += 1
         return self._seen(), 0.0, False, self.length is not None and self.tick % self.length == 0, {}
-
-
-@dataclass
-class Live:
-    observation: int
-    target: int
-    action: int
-    finished: bool = False
-
-
-def check_against_the_trace(result, calls, default, *, binding):
-    """``calls`` are the policy's, in order: (observation, pending_actions, answer).
-
-    ``binding``: true if the rule executes answers at their targets. Counts the kinds of pending_actions.
-    """
-    steps = list(result.record.trace.steps())
-    executed_by = {x.tick: x.inference for _, commands in steps for x in commands if type(x) is c.Execute}
-    actions = dict(zip(result.record.ticks, result.record.actions, strict=True))
-    ends = {tick for tick, over in zip(result.record.ticks, result.record.truncated, strict=True) if over}
-    live: dict[int, Live] = {}
-    started, kinds, now = 0, Counter(), 0
-    for event, commands in steps:
-        if type(event) is e.DeadlineReached:
-            now = event.tick
-        elif type(event) is e.InferenceFinished and event.inference in live:
-            live[event.inference].finished = True
-        for command in commands:
-            if type(command) is c.EndInference:
-                live.pop(command.inference)
-            if type(command) is not c.StartInference:
-                continue
-            observation, pending_actions, action = calls[started]
-            assert (started, observation) == (command.inference, command.observation)
-            at_any_tick = any(i.target <= now for i in live.values())  # late, or aiming at none
-            for row, code in enumerate(pending_actions):
-                tick = observation + 1 + row
-                if command.target >= 0 and tick >= command.target:
-                    assert code == UNKNOWN
-                    kinds["beyond"] += 1
-                    continue
-                if tick <= now:
-                    assert code == actions[tick]
-                    kinds["executed"] += 1
-                    continue
-                aimed = {k: i for k, i in live.items() if i.target == tick}
-                newest = max((i.observation for i in aimed.values()), default=-1)
-                finished = {k: i for k, i in aimed.items() if i.finished and i.observation == newest}
-                if aimed and not finished:
-                    assert code == UNKNOWN, "the inference aimed at it was unfinished"
-                    kinds["unfinished"] += 1
-                elif not aimed and (default is None or at_any_tick):
-                    assert code == UNKNOWN, "it could not be known"
-                    kinds["unforeseeable"] += 1
-                else:
-                    (known,) = {i.action for i in finished.values()} or {default}
-                    assert code == known
-                    kinds["decided" if aimed else "default"] += 1
-                    if tick not in actions or any(observation < end <= tick for end in ends):
-                        continue  # an episode's end discards what was committed
-                    by = executed_by.get(tick)
-                    if by in finished or (by is None and not aimed):
-                        assert actions[tick] == code
-                    elif by is not None:
-                        kinds["overtaken"] += 1
-                        assert not binding or calls[by][0] > newest
-                        late = by in live and not live[by].finished and live[by].target < tick
-                        assert not binding or aimed or by >= started or late, "it was foreseeable"
-                    else:
-                        kinds["dropped"] += 1  # something newer ran before
-                        ran = [executed_by[t] for t in range(now + 1, tick) if t in executed_by]
-                        assert not binding or any(calls[k][0] > newest for k in ran)
-            live[started] = Live(observation, command.target, action)
-            started += 1
-    assert started == len(calls)
-    return kinds
 
 
 RULES = {
@@ -307,18 +205,18 @@ def test_no_code_depends_on_an_unfinished_inference(rule, default):
         FunctionPolicy(policy, pending=4),
         rule,
         hocket.Virtual(hz=HZ, latency=hocket.LogNormal(2.2 / HZ, 0.5)),
-        ticks=1500,
+        ticks=500,
         default=default,
         seed=5,
     )
-    # Without holding, and under the least regret, an answer may be executed at another tick than its target.
-    binding = not isinstance(rule, hocket.TickDispatch) or (rule.hold and rule.quantile != "auto")
+    rows = [(seen, [None if code == UNKNOWN else code for code in codes], [action]) for seen, codes, action in calls]
     beta = 1 if isinstance(default, hocket.Fixed) else None
-    kinds = check_against_the_trace(result, calls, beta, binding=binding)
-    print(dict(kinds))
-    if isinstance(rule, hocket.TickDispatch) and binding:
-        assert min(kinds["unfinished"], kinds["decided"]) > 1000
-        assert kinds["overtaken"] + kinds["dropped"] < 20
+    chooses = rule == RULES["least regret"]
+    exact = not chooses and rule != RULES["max time"]
+    kinds = check_pending_actions(result, rows, lambda last: beta, exact=exact, chooses=chooses)
+    if isinstance(rule, hocket.TickDispatch) and rule.hold and exact:
+        assert min(kinds["unfinished"], kinds["answer"]) > 200
+        assert kinds["overtaken"] < 20
 
 
 # -- alike everywhere ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from gymnasium import spaces
 
 import hocket
-from hocket.core import commands as c
+from hocket.core.claims import Claim
 from hocket.drivers.engine import RUNNING
 from hocket.drivers.pending_actions import PendingTracker
 from hocket.envs.induced_delay import InducedDelay
@@ -52,15 +52,15 @@ def act(tick, pending_actions):
 def test_rows_have_the_action_and_a_mask():
     default = hocket.Fixed(np.array([0.5, 4.0]))
     book = PendingTracker(3, ActionCodec(ACTIONS), default.bind(ACTIONS, np.random.default_rng(0)))
-    for inference, target in enumerate((3, 4)):
-        book.started(c.StartInference(inference, inference, inference, target))
+    claims = [Claim(0, 0, True, 3, 3, 3, 3, 1), Claim(1, 1, False, 4, 4, 4)]
     answers = {0: np.array([[1.5, 2.0]], np.float32), 1: RUNNING}
-    rows = book.pending_actions(2, 6, None, answers)
+    rows = book.pending_actions(2, 6, None, answers, claims)
     assert rows.dtype == np.float32
     # Tick 3: inference 0's action. Tick 4: not yet known. Tick 5: nothing is aimed at it, so the default.
     assert rows.tolist() == [[1.5, 2.0, 1.0], UNKNOWN, [0.5, 4.0, 1.0]]
     book.executed(3, np.array([-1.0, 1.0], np.float32))  # the default, or something newer, has acted
-    assert book.pending_actions(2, 5, None, answers).tolist() == [[-1.0, 1.0, 1.0], UNKNOWN, UNKNOWN]
+    rows = book.pending_actions(2, 5, None, answers, claims[1:])
+    assert rows.tolist() == [[-1.0, 1.0, 1.0], UNKNOWN, UNKNOWN]
 
 
 def test_actions_of_more_than_one_axis_are_flattened():

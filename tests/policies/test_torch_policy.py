@@ -133,6 +133,22 @@ def test_pending_codes_reach_the_network():
     assert policy(PICTURE, PENDING_ACTIONS) == pytest.approx(expected[0].detach().numpy(), abs=1e-5)
 
 
+class Conditioned(nn.Module):
+    """A chunk of three actions of two elements: the pending ones that are known, shifted by the delay."""
+
+    def forward(self, observation, pending, delays):
+        assert (observation.shape, pending.shape, delays.shape) == ((1, 2), (1, 4, 3), (1,))
+        known = pending[..., :2] * pending[..., 2:]
+        return known[:, :3] + delays[:, None, None]
+
+
+def test_a_network_of_chunks_is_told_its_prefix_and_its_delay():
+    policy = TorchPolicy(Conditioned, chunk_length=3, pending=4, delay_told=True, decide=continuous).build()
+    rows = np.array([[1.0, 2.0, 1.0], [3.0, 4.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
+    answer = policy(np.zeros(2, np.float32), rows, np.array([5]))
+    assert answer.tolist() == [[6.0, 7.0], [8.0, 9.0], [5.0, 5.0]]
+
+
 def test_two_stages_give_the_answers_of_one():
     once = TorchPolicy(two_stages, pending=2, decide=continuous).build()
     stages = TorchPolicy(two_stages, pending=2, head_s=0.001, decide=continuous).build()

@@ -18,7 +18,7 @@ def test_it_gets_metadata_and_actions(served):
         return {"actions": np.ones((4, 2), np.float32) * request["observation/image"].shape[0]}
 
     ours = client(served(policy))
-    about = {"hocket_protocol": 1, "chunk_length": 1, "alignment": "OBSERVATION", "pending": 0}
+    about = {"hocket_protocol": 1, "chunk_length": 1, "alignment": "OBSERVATION", "pending": 0, "delay_told": False}
     assert ours.get_server_metadata() == about
     for _ in range(2):
         reply = ours.infer({"observation/image": np.zeros((3, 2, 2), np.uint8), "prompt": "pick up the cup"})

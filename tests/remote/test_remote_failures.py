@@ -206,6 +206,7 @@ def test_a_policy_that_cannot_be_built():
     ("options", "message"),
     [
         ({"policy": TwoStage(len, len)}, "has a head, .* try to serve a policy in one stage"),
+        ({"policy": TwoStage(FunctionPolicy(len, chunk_length=2), len)}, "has a head, .* try to serve"),
         ({"token": "short"}, "token=... must be 8 or more printable ASCII characters"),
         ({"port": 70_000}, "port=70000 must be a whole number from 0 to 65535"),
         ({"workers": 0}, "workers=0 must be a whole number from 1"),

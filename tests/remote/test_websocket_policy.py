@@ -54,8 +54,19 @@ def test_pending_actions_come_with_the_observation(served, asking):
     assert asking(server.url, pending=2)(np.int64(1), np.array([3, 4])).tolist() == [4, 5]
     with pytest.raises(RemotePolicyError, match=r"keys \['observation'\]; this policy needs .* try WebSocketPolicy"):
         asking(server.url)(OBSERVATION)
-    with pytest.raises(RemotePolicyError, match="of 2 actions"):
+    with pytest.raises(RemotePolicyError, match="of 2 pending actions"):
         asking(server.url, pending=3)(OBSERVATION, np.zeros(3))
+
+
+def test_the_delay_comes_with_the_observation(served, asking):
+    told = {"pending": 1, "delay_told": True}
+    server = served(hocket.FunctionPolicy(lambda observation, pending, delay: observation + pending + delay, **told))
+    assert asking(server.url, **told)(np.int64(1), np.array([10]), np.array([4])).tolist() == [15]
+    assert asking(server.url, **told, as_request=lambda o, p, d: {"observation": o, "pending": p, "delay": d})(
+        np.int64(1), np.array([10]), np.array([5])
+    ).tolist() == [16]
+    with pytest.raises(RemotePolicyError, match=r"needs 'observation' and 'pending' and 'delay'.*delay_told=True"):
+        asking(server.url, pending=1)(np.int64(1), np.array([10]))
 
 
 def test_requests_and_replies_of_ones_own(served, asking):
@@ -72,8 +83,8 @@ def test_requests_and_replies_of_ones_own(served, asking):
 
 
 def test_a_server_tells_of_its_chunks_and_pending_actions(served):
-    aligned = {"chunk_length": 8, "alignment": hocket.Alignment.RELEASE, "pending": 3}
-    server = served(hocket.FunctionPolicy(lambda observation, pending: [1], **aligned))
+    aligned = {"chunk_length": 8, "alignment": hocket.Alignment.RELEASE, "pending": 3, "delay_told": True}
+    server = served(hocket.FunctionPolicy(lambda observation, pending, delay: [1], **aligned))
     policy = WebSocketPolicy.of_server(server.url, token=TOKEN)
     assert {name: getattr(policy, name) for name in aligned} == aligned
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.analysis.forecast import Agent
 from hocket.core.cadence import NS_PER_S
@@ -155,11 +154,9 @@ class _Bench:
                 raise PolicyError(f"the policy could not be timed: no answer in {PATIENCE_S:g} s")
         return durations_s
 
-    def _inputs(self) -> tuple[NDArray[Any], ...]:
-        return (self.codec.unknown_actions(self.policy.pending),) if self.policy.pending else ()
-
     def _start(self, worker: int) -> None:
-        inputs = (self.space.sample(), *(() if self.policy.head_s else self._inputs()))
+        observation = self.space.sample()
+        inputs = (observation, *(() if self.policy.head_s else late_inputs(self.policy, self.codec, observation)))
         began_ns = monotonic_ns()
         self.began_ns[self.inference] = worker, began_ns
         self.running.start(self.inference, worker, inputs, began_ns)

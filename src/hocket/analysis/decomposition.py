@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from hocket.core.cadence import Cadence
 from hocket.core.inference import Inference
 from hocket.core.rules import Rule
 from hocket.core.rules.base import NOTHING, Schedule, Start
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.interrupt import between_ticks, interruption
 from hocket.drivers.virtual import Virtual
 from hocket.errors import ConfigurationError, check_whole
@@ -387,15 +389,27 @@ class _AtSchedule(Schedule):
 
 
 class _FirstOfChunk(PolicyFactory):
-    """The first action of a policy's chunks."""
+    """The first action of a policy's chunks, corrected for the next tick if the policy has a head for that."""
 
     def __init__(self, chunks: PolicyFactory, space: gym.Space[Any]) -> None:
         self._chunks = chunks
         self._codec = ActionCodec(space, chunks.chunk_length)
+        if not chunks.corrects:
+            self.pending, self.delay_told = chunks.pending, chunks.delay_told
 
     def build(self) -> Policy:
-        policy, codec = built(self._chunks), self._codec
-        return lambda observation: codec.decode(codec.encode(policy(observation))[0])
+        chunks, codec, policy = self._chunks, self._codec, built(self._chunks)
+        head = ChunkHead.of(chunks, codec)
+        if head is None:
+            return lambda observation, *told: codec.decode(codec.encode(policy(observation, *told))[0])
+
+        def corrected(observation: Any) -> Any:
+            unknown = (codec.unknown_actions(chunks.pending),) if chunks.pending else ()
+            newest = (deepcopy(observation),) if chunks.newest else ()
+            delay = (np.ones(1, np.int64),) if chunks.delay_told else ()
+            return head.corrected(codec.encode(policy(observation)), *unknown, *newest, *delay)
+
+        return corrected
 
 
 class _SameEpisodes(gym.Wrapper[Any, Any, Any, Any]):

@@ -41,16 +41,14 @@ def measure(
     codec = ActionCodec(env.action_space, factory.chunk_length)
     job = WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype))
     running = as_executor_kind(executor, factory).executor(job, None)
-    pending_actions = (codec.unknown_actions(factory.pending),) if factory.pending else ()
     durations_s: list[float] = []
     try:
         running.launch()
         for number in range(count):
             observation = space.sample()
             began_ns = monotonic_ns()
-            running.start(
-                number, WORKER, (observation,) if factory.head_s else (observation, *pending_actions), began_ns
-            )
+            told = () if factory.head_s else late_inputs(factory, codec, observation)
+            running.start(number, WORKER, (observation, *told), began_ns)
             finished = _finished(running)
             durations_s.append((finished.time_ns - began_ns) / NS_PER_S)
             if isinstance(finished, TrunkFinished):

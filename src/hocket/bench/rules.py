@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -19,6 +21,7 @@ from hocket.core.rules import Rule
 from hocket.envs.null import NullEnv
 from hocket.latency.laws import Independent, LatencyModel
 from hocket.latency.sharing import ProcessorSharing
+from hocket.results.files import unwritable
 from hocket.theory.clairvoyant import clairvoyant_bound, workload_bound
 
 MEAN_S = 0.2
@@ -92,6 +95,8 @@ class Figures:
 
 
 Place = tuple[str, int, int, int]
+Task = tuple[Cell, int, int]
+"""A cell, a seed and a number of ticks."""
 
 
 def places() -> list[Place]:
@@ -172,13 +177,13 @@ def idle_chunks(length: int) -> hocket.FunctionPolicy:
     return hocket.FunctionPolicy(lambda observation: answer, chunk_length=length, alignment=hocket.Alignment.RELEASE)
 
 
-def measure(task: tuple[Cell, int, int]) -> tuple[Cell, Figures]:
+def measure(task: Task) -> Figures:
     """Run one seed of one cell."""
     cell, seed, ticks = task
     clock = hocket.Virtual(hz=cell.hz, latency=law_of(cell.law, cell.hz))
     policy = idle_policy if cell.chunk == 1 else idle_chunks(cell.chunk)
     result = hocket.run(NullEnv(), policy, cell.rule, clock, ticks=WARM_UP_TICKS + ticks, seed=seed)
-    return cell, Figures(ticks, np.bincount(result.metrics(WARM_UP_TICKS).delays))
+    return Figures(ticks, np.bincount(result.metrics(WARM_UP_TICKS).delays))
 
 
 def most_coverage(cell: Cell) -> float:
@@ -274,18 +279,76 @@ def _bounds_of(task: tuple[Place, float]) -> dict[str, float | None]:
     return bounds_of(*task)
 
 
+class KeptFigures:
+    """Figures by task in a file of one line each, so that an interrupted benchmark can be completed later.
+
+    Args:
+        path: the file; None keeps nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._found: dict[str, Figures] = {}
+        if path is None:
+            return
+        try:
+            path.touch()
+            lines = path.read_text().splitlines(keepends=True)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        if lines and not lines[-1].endswith("\n"):  # an interrupted write
+            path.write_text("".join(lines := lines[:-1]))
+        for line in lines:
+            key, elapsed, counts = json.loads(line)
+            self._found[json.dumps(key)] = Figures(elapsed, np.array(counts, np.int64))
+
+    def get(self, task: Task) -> Figures | None:
+        """The figures of ``task``, if they are there."""
+        return self._found.get(json.dumps(_key(task)))
+
+    def add(self, task: Task, figures: Figures) -> None:
+        """Append those of ``task``."""
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps([_key(task), figures.elapsed, figures.delay_counts.tolist()]) + "\n")
+
+
+def _key(task: Task) -> list[Any]:
+    cell, seed, ticks = task
+    return [*cell.place, cell.name, cell.predictability, seed, ticks]
+
+
 def bench_rules(
-    *, seeds: int = 3, ticks: int = 7200, quick: bool = False, done: Callable[[int, int], None] | None = None
+    *,
+    seeds: int = 3,
+    ticks: int = 7200,
+    quick: bool = False,
+    keep: Path | None = None,
+    done: Callable[[int, int], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Run every cell on all processors; ``done(finished, all)`` reports progress."""
+    """Run every cell on all processors.
+
+    Args:
+        seeds, ticks: of each cell.
+        quick: a few cells only.
+        keep: a file of finished runs, which are not run again (`KeptFigures`).
+        done: called with the number of finished runs and that of all.
+    """
     tasks = [(cell, seed, ticks) for cell in cells(quick) for seed in range(seeds)]
-    gathered: dict[tuple[Place, str, float | None], tuple[Cell, list[Figures]]] = {}
+    kept = KeptFigures(keep)
+    found = {number: figures for number, task in enumerate(tasks) if (figures := kept.get(task)) is not None}
+    missing = [number for number in range(len(tasks)) if number not in found]
     with multiprocessing.get_context("forkserver").Pool(len(os.sched_getaffinity(0))) as pool:
-        for finished, (cell, figures) in enumerate(pool.imap_unordered(measure, tasks, chunksize=5), 1):
-            gathered.setdefault((cell.place, cell.name, cell.predictability), (cell, []))[1].append(figures)
+        measured = pool.imap(measure, [tasks[number] for number in missing], chunksize=5)
+        for number, figures in zip(missing, measured, strict=True):
+            kept.add(tasks[number], figures)
+            found[number] = figures
             if done is not None:
-                done(finished, len(tasks))
-    return [row(cell, figures) for cell, figures in gathered.values()]
+                done(len(found), len(tasks))
+    gathered: dict[Cell, list[Figures]] = {}
+    for number, (cell, _, _) in enumerate(tasks):
+        gathered.setdefault(cell, []).append(found[number])
+    return [row(cell, figures) for cell, figures in gathered.items()]
 
 
 class Margin(NamedTuple):

@@ -101,7 +101,13 @@ def jitter(
 
 
 def rules(
-    *, seeds: int = 3, ticks: int = 7200, quick: bool = False, bound: bool = False, json: Path | None = None
+    *,
+    seeds: int = 3,
+    ticks: int = 7200,
+    quick: bool = False,
+    bound: bool = False,
+    keep: Path | None = None,
+    json: Path | None = None,
 ) -> None:
     """Every rule under eleven latency laws, with too few to many workers (virtual).
 
@@ -110,6 +116,7 @@ def rules(
         ticks: ticks of each seed, after 1,200 of warm-up.
         quick: only a few telling laws, rates and numbers of workers.
         bound: also how low J_ρ can be, without cancelling: for rules that know all inference times in advance.
+        keep: write finished runs to this file and do not run those again that are in it; for one version of the rules.
         json: also write the figures to this file.
     """
     from hocket.bench.rules import ALLOWED, PREDICTABILITIES, bench_bounds, bench_rules, worst_margins
@@ -119,7 +126,11 @@ def rules(
     with Progress(console=console.console, transient=True, disable=not console.console.is_terminal) as progress:
         task = progress.add_task("rules", total=None)
         rows = bench_rules(
-            seeds=seeds, ticks=ticks, quick=quick, done=lambda n, of: progress.update(task, completed=n, total=of)
+            seeds=seeds,
+            ticks=ticks,
+            quick=quick,
+            keep=keep,
+            done=lambda n, of: progress.update(task, completed=n, total=of),
         )
         bounds = []
         if bound:

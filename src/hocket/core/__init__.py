@@ -11,6 +11,7 @@ from hocket.public import exports
 
 if TYPE_CHECKING:
     from hocket.core.cadence import Cadence as Cadence
+    from hocket.core.claims import Claim as Claim
     from hocket.core.commands import AddWorker as AddWorker
     from hocket.core.commands import BindHead as BindHead
     from hocket.core.commands import Cancel as Cancel

@@ -32,6 +32,7 @@ from typing import Any
 from hocket.core import commands as c
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
+from hocket.core.claims import ANY_TICK, ENDLESS, Claim
 from hocket.core.commands import Command, Outcome
 from hocket.core.events import Event
 from hocket.core.inference import Inference
@@ -441,6 +442,47 @@ class Scheduler:
         if inference.state is RUNNING:
             return inference.target
         return self._bind_tick(inference) if inference.state is WAITING else self.schedule.release_tick(inference)
+
+    def claims(self, longest: int) -> list[Claim]:
+        """What is in flight or has an answer claims of the coming ticks.
+
+        Args:
+            longest: the most actions of one answer.
+        """
+        claims = [self._answer_claim(i) for i in self._answers() if i.state is PLAYING or i.observation > self.last[0]]
+        for inference in self._running.values():
+            observation = inference.observation
+            done = inference.state is RUNNING and observation in self._answered  # by a copy
+            if inference.outcome is None and observation > self.last[0] and not done:
+                claims.append(self._running_claim(inference, longest))
+        return claims
+
+    def _answer_claim(self, inference: Inference) -> Claim:
+        coming = self._acted + 1
+        if inference.state is PLAYING:
+            first = usable = coming
+            base = inference.base_tick
+        else:
+            first = max(coming, inference.bound_tick, self.schedule.release_tick(inference))
+            if self._chooses:  # it may wait for what it aims at without holding
+                first = max(first, inference.target)
+            usable = max(coming, inference.usable_tick) if self.horizon_ticks else first
+            base = inference.base_tick
+            if base < 0:  # as in `_play`
+                base = inference.target if 0 <= inference.target < first else first
+        last = base + inference.length - 1
+        if not self.horizon_ticks:
+            last = max(last, first)  # late, it executes its last step
+        return Claim(inference.id, inference.observation, True, first, usable, last, base, inference.length)
+
+    def _running_claim(self, inference: Inference, longest: int) -> Claim:
+        first = self._expected_tick(inference)
+        last = first + longest - 1
+        if first <= self._acted:  # late, or it aims at none
+            first, last = ANY_TICK, ENDLESS
+        if self.horizon_ticks:
+            last = inference.last_tick
+        return Claim(inference.id, inference.observation, False, first, first, last)
 
     # -- two stages ----------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ import numpy as np
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
 from hocket.core.commands import Outcome
 from hocket.core.rules import Rule
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.drivers.lone_head import LoneHead
@@ -95,6 +96,7 @@ class StaggeredAgent:
         self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
         self._failures = failures
+        self._chunk_head = ChunkHead.of(factory, self._setup.codec, failures)
         if on_worker_up is not None:
             on_worker_up(0, rule.initial_workers)
         self._executor = as_executor_kind(executor, factory).executor(
@@ -169,12 +171,18 @@ class StaggeredAgent:
         return self._engine.last if self._engine is not None else Decision(0, -1, 0, 0)
 
     def counts(self) -> dict[str, int]:
-        """Count the ticks by how they were filled, and the inferences by how they ended, so far."""
+        """Count the ticks by how they were filled, and the inferences by how they ended, so far.
+
+        ``uncorrected`` are the fresh ticks whose head of a chunk failed, of a policy that has one.
+        """
         scheduler = self._engine.scheduler if self._engine is not None else None
         if scheduler is None:
             return {}
+        head = self._chunk_head
+        uncorrected = {} if head is None else {"uncorrected": head.uncorrected}
         ended = {outcome.name.lower(): scheduler.outcomes[outcome] for outcome in Outcome}
-        return {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed, **ended}
+        filled = {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed}
+        return {**filled, **uncorrected, **ended}
 
     def close(self) -> None:
         """Stop the workers. Safe to call twice."""
@@ -222,6 +230,7 @@ class StaggeredAgent:
             joined=self._joined,
             failures=self._failures,
             alone=self._alone,
+            chunk_head=self._chunk_head,
             keep_trace=False,
         )
         self._cycles = CycleWatch(engine.cadence)

@@ -5,6 +5,7 @@ The engine carries out commands. It reads no clock: every call is given the time
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.executors.base import Executor
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.pending_actions import PendingTracker
@@ -86,6 +88,7 @@ class Engine:
         cadence: of its ticks.
         executor: runs its inferences.
         alone: the policy's head where it acts alone; see `PolicyFactory.delay_told`.
+        chunk_head: the policy's head if it corrects chunks; see `PolicyFactory.build_chunk_head`.
         keep_trace: True to keep every event and command.
 
     Attributes:
@@ -93,6 +96,7 @@ class Engine:
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: collects handled events for instruments; None without any.
+        chunk_head: as given.
     """
 
     def __init__(
@@ -102,6 +106,7 @@ class Engine:
         executor: Executor,
         *,
         alone: LoneHead | None = None,
+        chunk_head: ChunkHead | None = None,
         keep_trace: bool = True,
     ) -> None:
         rule, policy = setup.rule, setup.policy
@@ -129,14 +134,15 @@ class Engine:
         self.head_ns = head_ns
         self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
+        self.chunk_head = chunk_head
         self._newest_tick = -1
         self._first_tick = 0  # of the episode's first observation
         self._bound_newest: dict[int, int] = {}  # by inference whose head was given one: the newest observation's tick
-        self._unbound: dict[int, int] = {}  # by two-stage inference whose head has not been called: its observation
+        self._unbound: dict[int, int] = {}  # by inference whose head may still be called: its observation
         self._pending = (
             PendingTracker(pending, setup.codec, setup.default if alone is None else None) if pending else None
         )
-        self._inputs: dict[int, tuple[int, PendingActions]] = {}  # by inference: its target and its pending actions
+        self._told: dict[int, PendingActions] = {}  # by inference: its pending actions
         self.last_pending_actions: PendingActions = NOTHING_PENDING
         """The pending actions of the inference whose action was executed last."""
 
@@ -173,10 +179,16 @@ class Engine:
         if self._pending is not None:
             self._pending.forget(min(oldest, *self._unbound.values()) if self._unbound else oldest)
 
-    def pending_actions(self, observation: int, target: int) -> PendingActions:
-        """Return the pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none)."""
+    def pending_actions(self, observation: int, target: int, inference: int = -1) -> PendingActions:
+        """Return the pending actions of an inference on ``observation`` that aims at tick ``target`` (-1: at none).
+
+        ``inference`` is its number if it starts now: later ones, which may start at the same time, have no claims.
+        """
         assert self._pending is not None
-        return self._pending.pending_actions(observation, target, self._action, self._answers)
+        claims = self.scheduler.claims(self._codec.chunk_length)
+        if inference >= 0:
+            claims = [claim for claim in claims if claim.inference < inference]
+        return self._pending.pending_actions(observation, target, self._action, self._answers, claims)
 
     def next_inputs(self, tick: int) -> NextInputs:
         """The inputs that the action of tick ``tick`` + 1 would have, had ``tick`` not ended the episode.
@@ -195,7 +207,7 @@ class Engine:
             return NextInputs(-1, newest if self._acts_alone else -1, unknown)
         if coming.bound_tick >= 0:
             newest = self._bound_newest.get(coming.id, -1)
-            return NextInputs(coming.observation, newest, self._inputs[coming.id][1] if self._inputs else unknown)
+            return NextInputs(coming.observation, newest, self._told.get(coming.id, unknown))
         if self._pending is None:
             return NextInputs(coming.observation, newest, unknown)
         return NextInputs(coming.observation, newest, self.pending_actions(coming.observation, tick + 1))
@@ -238,7 +250,7 @@ class Engine:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        for kept in (self._answers, self._versions, self._inputs, self._unbound, self._bound_newest):
+        for kept in (self._answers, self._versions, self._told, self._unbound, self._bound_newest):
             kept.clear()
 
     def feed(self, event: Event) -> None:
@@ -253,32 +265,31 @@ class Engine:
             if type(command) is c.StartInference:
                 self._answers[command.inference] = RUNNING
                 inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
-                if self.head_ns:
+                if self.head_ns or self.chunk_head is not None:
                     self._unbound[command.inference] = command.observation
-                if self._pending is not None:
-                    pending_actions = NOTHING_PENDING
-                    if not self.head_ns:
-                        pending_actions = self.pending_actions(command.observation, command.target)
-                        inputs = (*inputs, pending_actions.copy())
-                    self._inputs[command.inference] = command.target, pending_actions
-                    self._pending.started(command)
+                else:
+                    inputs = (*inputs, *self._late_inputs(command))
                 self._executor.start(command.inference, command.worker, inputs, event.time_ns)
             elif type(command) is c.Execute:
-                self._action = self._codec.decode(self._answers[command.inference][command.step])
                 self._executed, self._version = command, self._versions.get(command.inference, 0)
-                if self._tell_newest:
-                    self._seen_newest = self._bound_newest.get(command.inference, -1)
+                if self.chunk_head is not None:
+                    self._action = self._corrected(command, self.chunk_head, event.time_ns)
+                else:
+                    self._action = self._codec.decode(self._answers[command.inference][command.step])
+                    if self._tell_newest:
+                        self._seen_newest = self._bound_newest.get(command.inference, -1)
+                    if self._pending is not None:
+                        self.last_pending_actions = self._told[command.inference]
                 if self._pending is not None:
-                    self.last_pending_actions = self._inputs[command.inference][1]
                     self._pending.executed(command.tick, self._action)
             elif type(command) is c.EndInference:
                 del self._answers[command.inference]
                 if self._versions:
                     self._versions.pop(command.inference, None)
                 if self._pending is not None:
-                    self._pending.ended(self._inputs.pop(command.inference)[0])
+                    self._told.pop(command.inference, None)
+                self._unbound.pop(command.inference, None)
                 if self.head_ns:
-                    self._unbound.pop(command.inference, None)
                     self._bound_newest.pop(command.inference, None)
             elif type(command) is c.BindHead:
                 self._bind(command, event.time_ns)
@@ -316,13 +327,38 @@ class Engine:
         """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}
 
+    def _late_inputs(self, command: c.StartInference) -> tuple[NDArray[Any], ...]:
+        """What an inference of one stage is told beside its observation: pending actions and its expected delay."""
+        inputs: tuple[NDArray[Any], ...] = ()
+        if self._pending is not None:
+            told = self.pending_actions(command.observation, command.target, command.inference)
+            self._told[command.inference] = told
+            inputs = (told.copy(),)
+        if self._tell_delay:
+            inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
+        return inputs
+
+    def _corrected(self, command: c.Execute, head: ChunkHead, now_ns: int) -> Any:
+        """The action of a chunk as its head corrects it, on all that is known when its tick is due."""
+        observation = command.tick - command.delay_ticks
+        inputs: tuple[NDArray[Any], ...] = ()
+        if self._pending is not None:
+            self.last_pending_actions = self.pending_actions(observation, command.tick)
+            inputs = (self.last_pending_actions.copy(),)
+        if self._tell_newest:
+            assert self._newest is not None
+            inputs = (*inputs, deepcopy(self._newest))
+            self._seen_newest = self._newest_tick
+        if self._tell_delay:
+            inputs = (*inputs, np.array([command.delay_ticks]))
+        return head(now_ns, self._answers[command.inference][command.step :], *inputs)
+
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""
         observation = self._unbound.pop(command.inference)
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
-            pending_actions = self.pending_actions(observation, command.tick)
-            self._inputs[command.inference] = self._inputs[command.inference][0], pending_actions
+            pending_actions = self._told[command.inference] = self.pending_actions(observation, command.tick)
             inputs = (pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None

@@ -10,6 +10,7 @@ from time import monotonic_ns, thread_time
 from typing import Literal
 
 from hocket.core.cadence import NS_PER_S, Cadence, exact_hz
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors import Processes, Threads
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
@@ -102,9 +103,18 @@ class Realtime:
                     dispatcher.starting(view)
                 joined = executor.launch(None if dispatcher is None else dispatcher.joined)
                 alone = LoneHead.of(setup.policy, setup.codec, observation)
+                chunk_head = ChunkHead.of(setup.policy, setup.codec, self.failures)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
-                engine = RealtimeEngine(setup, cadence, executor, joined=joined, failures=self.failures, alone=alone)
+                engine = RealtimeEngine(
+                    setup,
+                    cadence,
+                    executor,
+                    joined=joined,
+                    failures=self.failures,
+                    alone=alone,
+                    chunk_head=chunk_head,
+                )
                 record = attached.record = RunRecord(engine.trace)
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation
@@ -161,6 +171,8 @@ class Realtime:
         watch.ended(tick, monotonic_ns())
         if not record.interrupted:
             engine.failures.check_end()
+            if engine.chunk_head is not None:
+                engine.chunk_head.failures.check_end()
 
     def _finish(self, engine: RealtimeEngine, record: RunRecord, interrupt: Interrupt, cpu_s: float) -> None:
         """Complete the record of a loop that has ended."""
@@ -170,6 +182,8 @@ class Realtime:
         record.wall_s = (now_ns - engine.cadence.epoch_ns) / NS_PER_S
         record.errors = engine.failures.tracebacks
         record.learning_errors = engine.failures.learning_tracebacks
+        if engine.chunk_head is not None:
+            engine.chunk_head.note_in(record)
         engine.end(now_ns)
 
     def _next_tick(self, cadence: Cadence, tick: int, ticks: int, watch: RateWatch) -> int:

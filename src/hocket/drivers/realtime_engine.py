@@ -9,6 +9,7 @@ from time import monotonic_ns
 
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import RealtimeExecutor, Report
 from hocket.drivers.lone_head import LoneHead
@@ -19,7 +20,7 @@ class RealtimeEngine(Engine):
     """An engine whose executor runs beside the tick loop.
 
     Args:
-        setup, cadence, alone, keep_trace: see `Engine`.
+        setup, cadence, alone, chunk_head, keep_trace: see `Engine`.
         executor: already launched.
         joined: the reports that its `launch` returned.
         failures: the limits of failures in a row.
@@ -34,9 +35,10 @@ class RealtimeEngine(Engine):
         joined: list[Report],
         failures: FailureLimits,
         alone: LoneHead | None = None,
+        chunk_head: ChunkHead | None = None,
         keep_trace: bool = True,
     ) -> None:
-        super().__init__(setup, cadence, executor, alone=alone, keep_trace=keep_trace)
+        super().__init__(setup, cadence, executor, alone=alone, chunk_head=chunk_head, keep_trace=keep_trace)
         self.failures = FailureLog(failures)
         self._live = executor
         self._take_in(joined)
@@ -45,8 +47,8 @@ class RealtimeEngine(Engine):
         """Handle everything that has happened by now. Never blocks.
 
         Raises:
-            PolicyError: if too many inferences in a row have failed; raised after everything else has been handled. The
-                engine can be serviced again; it then counts anew.
+            PolicyError: if too many inferences in a row have failed, or heads of chunks; raised after everything else
+                has been handled. The engine can be serviced again; it then counts anew.
         """
         reports = self._live.reports()
         if reports:
@@ -55,6 +57,8 @@ class RealtimeEngine(Engine):
             self.timer_due()
         if reports and self.failures.in_a_row:
             self.failures.check()
+        if self.chunk_head is not None:
+            self.chunk_head.failures.check()
 
     def service_until(self, until_ns: int) -> None:
         """Call `service` until ``until_ns``, with sleeps between."""

@@ -13,6 +13,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from hocket.core.cadence import Cadence, exact_hz
+from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Engine
 from hocket.drivers.env_stepper import EnvStepper
 from hocket.drivers.executors.virtual import InferenceBatch, VirtualExecutor
@@ -98,7 +99,13 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         batch=batch,
     )
     example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
-    engine = Engine(setup, cadence, executor, alone=LoneHead.of(setup.policy, setup.codec, example))
+    engine = Engine(
+        setup,
+        cadence,
+        executor,
+        alone=LoneHead.of(setup.policy, setup.codec, example),
+        chunk_head=ChunkHead.of(setup.policy, setup.codec, clock.failures),
+    )
     run = VirtualRun(
         engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
     )
@@ -153,6 +160,8 @@ class VirtualRun:
                     stepper.step(tick, engine.deadline(tick, now_ns), 0)
                     stepper.show(engine, tick, now_ns)
                     self.tick = tick
+                    if engine.chunk_head is not None:
+                        engine.chunk_head.failures.check()
                     if interrupt.requested or (until is not None and until(stepper.record)):
                         break
                 self.whole = True
@@ -170,9 +179,14 @@ class VirtualRun:
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
         self.record.errors = self.executor.failures.tracebacks
         self.record.learning_errors = self.executor.failures.learning_tracebacks
+        chunk_head = self.engine.chunk_head
+        if chunk_head is not None:
+            chunk_head.note_in(self.record)
         self.engine.end(now_ns)
         if not self.record.interrupted:
             self.executor.failures.check_end()
+            if chunk_head is not None:
+                chunk_head.failures.check_end()
         return self.record
 
     @contextmanager

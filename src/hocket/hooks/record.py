@@ -84,8 +84,9 @@ class RunRecord:
         step_ns: duration of ``env.step``.
         actions: the executed actions.
         final_observations: the last observation of each episode, by the tick that ended it.
-        errors: the tracebacks of the most recent failed inferences.
+        errors: the tracebacks of the most recent failed inferences, and of heads of chunks that failed.
         learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
+        uncorrected: the number of ticks whose head failed, which executed the action of a chunk as it was planned.
         notes: requests that the system denied the run, and how to grant them.
         counts: the totals of what ``env.metadata["counts"]`` lists, such as battles won, over all episodes.
     """
@@ -102,6 +103,7 @@ class RunRecord:
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
         self.learning_errors: list[str] = []
+        self.uncorrected = 0
         self.notes: list[str] = []
         self.counts: dict[str, int] = {}
         self.signal: Signals | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic_ns
 from typing import Any
@@ -36,6 +37,7 @@ class Charged(PolicyFactory):
     head_s: float = field(init=False)
     newest: bool = field(init=False)
     delay_told: bool = field(init=False)
+    corrects: bool = field(init=False)
     preload: tuple[str, ...] = field(init=False, repr=False)
     waits: bool = field(init=False, repr=False)
 
@@ -49,12 +51,16 @@ class Charged(PolicyFactory):
         factory = as_factory(policy)
         object.__setattr__(self, "policy", factory)
         object.__setattr__(self, "latency", latency)
-        for name in ("chunk_length", "alignment", "pending", "head_s", "newest", "delay_told", "preload", "waits"):
+        told = ("pending", "newest", "delay_told")
+        for name in ("chunk_length", "alignment", "head_s", "corrects", *told, "preload", "waits"):
             object.__setattr__(self, name, getattr(factory, name))
 
     def build(self) -> Policy:
         policy, draw = self.policy.build(), self.latency.checked_sampler(np.random.default_rng())
         return _SlowTrunk(policy, draw) if isinstance(policy, Stages) else _Slow(policy, draw)
+
+    def build_chunk_head(self) -> Callable[..., Any]:
+        return self.policy.build_chunk_head()
 
     def build_alone(self) -> Stages | None:
         return self.policy.build_alone()

@@ -69,7 +69,8 @@ class TorchPolicy(PolicyFactory):
             seconds before its tick ``from_features(features[, pending_actions][, newest])``, as `hocket.TwoStage`; on
             the wall clock a quarter of a tick, such as 0.004. `hocket.models.qnetwork.QNetwork` has both methods.
         newest: give ``from_features`` the newest observation, too.
-        delay_told: as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
+        delay_told: call the network with its expected delay in ticks, ``(1,)``, as the last argument. With two stages
+            as of `hocket.TwoStage`; ``from_features`` then gets all but the features by name: ``pending=``,
             ``newest=`` and ``delays=``, ``(1,)``.
         state_in_observation: allows recurrent layers, whose state then comes from the observation.
 
@@ -131,7 +132,7 @@ class TorchPolicy(PolicyFactory):
         network = self._network().to(device)
         stream = own_stream(device)
         dtype = next((weight.dtype for weight in network.parameters()), torch.get_default_dtype())
-        decide, channels_last = self.decide, self.channels_last
+        decide, channels_last, delay_told = self.decide, self.channels_last, self.delay_told
 
         def batch(array: Any) -> Tensor:
             # A copy: the array's memory may be read-only, or overwritten by the next one.
@@ -144,13 +145,16 @@ class TorchPolicy(PolicyFactory):
 
         def policy(*inputs: Any) -> Any:
             with stream, torch.inference_mode():
-                return decide(network(*map(batch, inputs)).squeeze(0))
+                batches = [batch(array) for array in inputs]
+                if delay_told:
+                    batches[-1] = batches[-1].flatten()
+                return decide(network(*batches).squeeze(0))
 
         def trunk(observation: Any) -> Any:
             with stream, torch.inference_mode():
                 return network.features(batch(observation))  # type: ignore[operator]
 
-        names = (*(("pending",) if self.pending else ()), "newest", "delays") if self.delay_told else ()
+        names = (*(("pending",) if self.pending else ()), "newest", "delays") if delay_told else ()
 
         def head(features: Any, *inputs: Any) -> Any:
             with stream, torch.inference_mode():

@@ -25,17 +25,22 @@ from hocket.remote.wire_format import Json, WireFormat
 MOST_BYTES = 2**24
 WARM_UP_S = 100.0
 """The time that a server may take for its first reply, to zeros: it may compile its network then."""
-OBSERVATION, PENDING, ACTIONS = "observation", "pending", "actions"
+OBSERVATION, PENDING, DELAY, ACTIONS = "observation", "pending", "delay", "actions"
 """The keys of requests and replies."""
+
+
+def told_keys(policy: PolicyFactory) -> tuple[str, ...]:
+    """The keys of what a request holds beside the observation, in the order of the policy's arguments."""
+    return (*((PENDING,) if policy.pending else ()), *((DELAY,) if policy.delay_told else ()))
 
 
 @dataclass(frozen=True)
 class RemotePolicy(PolicyFactory):
     """A policy that one of ``servers`` computes. Each worker holds one connection, so N workers ask N times at once.
 
-    A request is the observation if that is a map, else ``{"observation": observation}``; with pending actions
-    ``{"observation": observation, "pending": pending_actions}``. Arrays may have any shape, and any dtype of bools,
-    numbers and texts.
+    A request is the observation if that is a map, else ``{"observation": observation}``. With pending actions, or told
+    its delay, it is ``{"observation": observation, "pending": pending_actions, "delay": delay}``, or as much of that.
+    Arrays may have any shape, and any dtype of bools, numbers and texts.
 
     Connections are spread over the servers. A server that cannot be reached, or is silent for ``timeout_s``, is left
     out for a pause that doubles; requests that it has not answered go to another one. An inference fails with a
@@ -47,7 +52,9 @@ class RemotePolicy(PolicyFactory):
         chunk_length: the most actions of one answer.
         alignment: the ticks that they are for, if there may be more than one.
         pending: the number of pending actions that the policy gets.
-        as_request: makes the request from the observation, and the pending actions if there are some; returns a map.
+        delay_told: tell the policy its expected delay, in ticks.
+        as_request: makes the request from the observation, and the pending actions and the delay if the policy gets
+            them; returns a map.
         actions: the key of the actions in the reply, or a function that takes them out of it.
         timeout_s: the time for one inference, the way there and back included.
         connect_s: the time to connect to a server; it counts as a part of ``timeout_s``.
@@ -60,6 +67,7 @@ class RemotePolicy(PolicyFactory):
     chunk_length: int = 1
     alignment: Alignment = Alignment.OBSERVATION
     pending: int = 0
+    delay_told: bool = False
     as_request: Callable[..., Any] | None = None
     actions: str | Callable[[Any], Any] = ACTIONS
     timeout_s: float = 5.0
@@ -137,14 +145,14 @@ class WebSocketPolicy(RemotePolicy):
 
     @classmethod
     def of_server(cls, servers: str | Sequence[str], **options: Any) -> Self:
-        """Such a policy, with the ``chunk_length``, ``alignment`` and ``pending`` of a server of hocket's.
+        """Such a policy, with ``chunk_length``, ``alignment``, ``pending`` and ``delay_told`` of a server of hocket's.
 
         Raises:
             HocketError: a `RemoteError`, if no server answers.
         """
         asking = cls(servers, **options)
         metadata = RemoteWorker(asking).metadata
-        told = {name: metadata[name] for name in ("chunk_length", "pending") if name in metadata}
+        told = {name: metadata[name] for name in ("chunk_length", "pending", "delay_told") if name in metadata}
         if "alignment" in metadata:
             told["alignment"] = Alignment.__members__.get(str(metadata["alignment"]))  # None is refused below
         return replace(asking, **told)
@@ -210,11 +218,11 @@ class RemoteWorker:
             raise WireError(f"a reply has {found}; actions={taken!r} must be one of them; try another")
         return reply[taken]
 
-    def _request(self, observation: Any, *pending: Any) -> Any:
+    def _request(self, observation: Any, *told: Any) -> Any:
         if (made := self._policy.as_request) is not None:
-            return made(observation, *pending)
-        if pending:
-            return {OBSERVATION: observation, PENDING: pending[0]}
+            return made(observation, *told)
+        if told:
+            return {OBSERVATION: observation, **dict(zip(told_keys(self._policy), told, strict=True))}
         return observation if isinstance(observation, Mapping) else {OBSERVATION: observation}
 
     def _reply(self, request: Any, timeout_s: float) -> Any:

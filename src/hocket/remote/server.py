@@ -40,10 +40,10 @@ class PolicyServer:
     """Serves ``policy`` to `WebSocketPolicy`, and to openpi's own client. Use it as a context manager.
 
     A request is a map; the policy gets the value of ``"observation"`` if that is its only key, else the map. A policy
-    with pending actions gets ``"observation"`` and ``"pending"``. The reply is a map of ``"actions"``, what the policy
-    returned, and ``"server_timing"``; a policy may also return such a map itself. If it raises, the peer is sent the
-    traceback. Requests of one connection are answered in turn, those of several at once, as far as there are workers.
-    A request whose connection closes is cancelled, see `hocket.policies.cancelled`.
+    that is told pending actions or its delay gets ``"observation"`` with ``"pending"`` and ``"delay"``. The reply is a
+    map of ``"actions"``, what the policy returned, and ``"server_timing"``; a policy may also return such a map itself.
+    If it raises, the peer is sent the traceback. Requests of one connection are answered in turn, those of several at
+    once, as far as there are workers. A request whose connection closes is cancelled, see `hocket.policies.cancelled`.
 
     Args:
         policy: a factory, called once in every worker, or a function. Without a head.
@@ -73,7 +73,7 @@ class PolicyServer:
         if token is not None and not (token.isascii() and token.isprintable() and len(token) >= 8):
             raise ConfigurationError("token=... must be 8 or more printable ASCII characters; try None for a new one")
         self._factory = as_factory(policy)
-        if self._factory.head_s:
+        if self._factory.head_s or self._factory.corrects:
             raise ConfigurationError(
                 f"policy={policy!r} has a head, which must be called just before its tick, and a server is too far "
                 "away; try to serve a policy in one stage"
@@ -193,6 +193,7 @@ class PolicyServer:
             "chunk_length": self._factory.chunk_length,
             "alignment": self._factory.alignment.name,
             "pending": self._factory.pending,
+            "delay_told": self._factory.delay_told,
         }
         job: Job | None = None
 

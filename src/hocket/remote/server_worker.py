@@ -16,7 +16,7 @@ import numpy as np
 from hocket.policies.base import Policy, PolicyFactory, built
 from hocket.policies.cancellation import stop_if_cancelled, watch
 from hocket.remote.errors import WireError
-from hocket.remote.policy import ACTIONS, OBSERVATION, PENDING
+from hocket.remote.policy import ACTIONS, OBSERVATION, PENDING, told_keys
 from hocket.remote.websocket import FORMAT
 
 
@@ -112,17 +112,19 @@ class ServerWorker:
         """The arguments of the policy for a message."""
         if isinstance(message, str):
             raise WireError("a request is a text message; it must be a binary one, of msgpack")
-        request, pending = _writable(FORMAT.unpack(message)), self._factory.pending
+        request, told = _writable(FORMAT.unpack(message)), told_keys(self._factory)
         if not isinstance(request, dict):
             raise WireError(f"a request is {type(request).__name__}; it must be a map, such as {{'observation': …}}")
-        if not pending:
+        if not told:
             return (request[OBSERVATION],) if request.keys() == {OBSERVATION} else (request,)
-        if request.keys() != {OBSERVATION, PENDING} or len(np.atleast_1d(request[PENDING])) != pending:
+        pending = self._factory.pending
+        if request.keys() != {OBSERVATION, *told} or (pending and len(np.atleast_1d(request[PENDING])) != pending):
+            needed = " and ".join(f"'{key}'" for key in (OBSERVATION, *told))
             raise WireError(
-                f"a request has the keys {[*request]}; this policy needs 'observation' and 'pending', of {pending} "
-                f"actions; try WebSocketPolicy(..., pending={pending})"
+                f"a request has the keys {[*request]}; this policy needs {needed}, of {pending} pending actions; try "
+                f"WebSocketPolicy(..., pending={pending}, delay_told={self._factory.delay_told})"
             )
-        return request[OBSERVATION], request[PENDING]
+        return tuple(request[key] for key in (OBSERVATION, *told))
 
 
 def _writable(value: Any) -> Any:

@@ -59,6 +59,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "epoch_ns": int,
     "errors": list,
     "learning_errors": list,
+    "uncorrected": int,
     "interrupted": bool,
     "failed": bool,
     "wall_s": (int, float),
@@ -133,6 +134,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "signal": record.signal.name if record.signal is not None else None,
         "errors": record.errors,
         "learning_errors": record.learning_errors,
+        "uncorrected": record.uncorrected,
         "notes": record.notes,
         "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
@@ -356,6 +358,7 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
         record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
     record.errors = [str(error) for error in index.get("errors", ())]
     record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
+    record.uncorrected = int(index.get("uncorrected") or 0)
     record.notes = [str(note) for note in index.get("notes", ())]
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))

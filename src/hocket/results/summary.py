@@ -58,6 +58,8 @@ class Summary:
     outcomes: dict[str, int]
     binds: int
     """Number of heads of a two-stage policy that were called, just before their tick."""
+    uncorrected: int
+    """Number of ticks whose head of a chunk failed, and which executed the action as it was planned."""
     missed_binds: int
     """Number of heads that missed their tick."""
     episodes: int
@@ -114,6 +116,7 @@ class Summary:
             },
             outcomes=metrics.outcomes,
             binds=metrics.binds,
+            uncorrected=record.uncorrected,
             missed_binds=metrics.missed_binds,
             episodes=len(returns),
             return_mean=_mean(returns),
@@ -148,6 +151,7 @@ class Summary:
             f"inference   mean {ms(self.inference_mean_s)}, p99 {ms(self.inference_p99_s)}, "
             f"{_count(len(self.workers), 'worker')}",
             f"inferences  {ended}",
+            *([f"head        failed in {_count(self.uncorrected, 'tick')}"] if self.uncorrected else []),
             *([f"binds       {self.binds}, {self.missed_binds} missed"] if self.binds else []),
             *(
                 [f"default     cost {number(self.default_cost)} ± {number(self.default_cost_error)} reward a tick"]

@@ -103,6 +103,8 @@ class Schedule(ABC):
     def release_tick(self, inference: Inference) -> int:
         """The first tick that may use the finished ``inference``; it is called again then if the schedule `defers`.
 
+        It may be called at other times as well, to tell policies what is settled, and so must not change anything.
+
         Where its actions are for certain ticks, it may act earlier at a tick that nothing else has an action for.
         """
         return inference.usable_tick

@@ -75,7 +75,9 @@ class WorkerJob:
 
 
 def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Zeros in the place of what ``policy`` takes beside an observation like ``example``."""
+    """Zeros in the place of what workers are given for ``policy`` beside an observation like ``example``."""
+    if policy.corrects:
+        return ()
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
     newest = (np.zeros_like(example),) if policy.newest else ()
     delay = (np.zeros(1, np.int64),) if policy.delay_told else ()
@@ -87,9 +89,9 @@ class Executor(ABC):
 
     @abstractmethod
     def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        """Run the policy on ``inputs``: an observation and, if the policy takes them, the pending actions.
+        """Run the policy on ``inputs``: an observation and, if it takes them, pending actions and the expected delay.
 
-        The observation's buffer may be reused once this returns; the array of pending actions is the policy's to keep.
+        The observation's buffer may be reused once this returns; the other arrays are the policy's to keep.
         For a two-stage policy this runs the trunk, on the observation alone.
         """
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hocket.ipc.shared_memory import TRACEBACK_BYTES, SharedArrays, read_text, write_text
+from hocket.policies.base import PolicyFactory
 from hocket.spaces.codec import PendingActions
 
 STOP = -2
@@ -36,7 +38,7 @@ class Mailbox:
         time_ns: by slot, the time of the reply.
         pending: by slot, the pending actions; empty if the policy does not take them.
         newest: by slot, the newest observation for a head; no slots if the policy does not take it.
-        delay: by slot, the delay of a head in ticks.
+        delay: by slot, the delay in ticks, expected or of a head.
         length: by slot, the number of actions in the answer, FAILED if the inference raised, or STOPPED.
         cancelled: by slot, the last inference that its worker was told to stop, or NONE.
         version: by slot, the version of the weights that computed the answer.
@@ -75,6 +77,14 @@ class Mailbox:
         self.observations, self.answers = arrays["observations"], arrays["answers"]
         self.pending, self.newest, self.delay = arrays["pending"], arrays["newest"], arrays["delay"]
         self._errors = arrays["errors"]
+
+    def late_inputs(self, slot: int, policy: PolicyFactory) -> tuple[NDArray[Any], ...]:
+        """Return what ``policy`` takes beside an observation: pending actions, the newest observation, the delay."""
+        if policy.corrects:
+            return ()
+        pending = (self.pending[slot],) if policy.pending else ()
+        newest = (self.newest[slot],) if policy.newest else ()
+        return (*pending, *newest, *((self.delay[slot],) if policy.delay_told else ()))
 
     def write_error(self, slot: int, text: str) -> None:
         """Write the end of a traceback, or, with READY, the request that the system denied the worker."""

@@ -184,23 +184,21 @@ class ProcessExecutor(RealtimeExecutor):
         if process is None:
             return  # it has just died; its loss is being reported
         np.copyto(self._mailbox.observations[process.slot], inputs[0])
-        if len(inputs) > 1:
-            np.copyto(self._mailbox.pending[process.slot], inputs[1])
+        self._write(process, inputs[1:])
         self._request(process, stage(inference, last=self._job.policy.head_s == 0))
 
     def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
             return  # it has just died, as in `start`
-        policy, mailbox, slot = self._job.policy, self._mailbox, process.slot
-        slots = (
-            *((mailbox.pending[slot],) if policy.pending else ()),
-            *((mailbox.newest[slot],) if policy.newest else ()),
-            *((mailbox.delay[slot],) if policy.delay_told else ()),
-        )
-        for mine, given in zip(slots, inputs, strict=True):
-            np.copyto(mine, given)
+        self._write(process, inputs)
         self._request(process, stage(inference, last=True))
+
+    def _write(self, process: WorkerProcess, late_inputs: tuple[NDArray[Any], ...]) -> None:
+        """Write what the policy takes beside its observation; nothing for the trunk of two stages."""
+        slots = self._mailbox.late_inputs(process.slot, self._job.policy)
+        for mine, given in zip(slots, late_inputs, strict=bool(late_inputs)):
+            np.copyto(mine, given)
 
     def _request(self, process: WorkerProcess, request: int) -> None:
         self._mailbox.request[process.slot] = request

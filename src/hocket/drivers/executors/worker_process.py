@@ -36,11 +36,7 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
         factory, codec = parcel.open()
         policy = built(factory)
         observation = mailbox.observations[slot]
-        inputs: tuple[Any, ...] = (mailbox.pending[slot],) if factory.pending else ()
-        if factory.newest:
-            inputs = (*inputs, mailbox.newest[slot])
-        if factory.delay_told:
-            inputs = (*inputs, mailbox.delay[slot])
+        inputs = mailbox.late_inputs(slot, factory)
         factory.warm_up(policy, *map(np.zeros_like, (observation, *inputs)))
     except BaseException:
         mailbox.write_error(slot, format_exc())

@@ -13,9 +13,10 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +50,6 @@ class UpdateResult:
     grad_norm: float
     target_low: float
     target_high: float
-
-
-class GradientFunction(Protocol):
-    """`Algorithm.gradients` of one pair of networks."""
-
-    def __call__(self, batch: Transitions, *, generator: torch.Generator | None = None) -> UpdateResult: ...
 
 
 class TargetSync(ABC):
@@ -122,7 +117,7 @@ class Algorithm(ABC):
             DivergenceError: if the loss or the gradient is not finite.
         """
 
-    def gradients_of(self, online: nn.Module, target: nn.Module) -> GradientFunction:
+    def gradients_of(self, online: nn.Module, target: nn.Module) -> Callable[..., UpdateResult]:
         """`gradients` of one pair of networks, for as long as their weights are changed in place."""
         return partial(self.gradients, online, target)
 

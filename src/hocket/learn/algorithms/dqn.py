@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.algorithm import GradientFunction
+from hocket.learn.algorithms.algorithm import UpdateResult
 from hocket.learn.algorithms.captured_gradients import CapturedGradients
 from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.losses import Loss, q_loss, td_targets
@@ -26,7 +27,7 @@ class DQN(DeepQ):
 
     n_step: int = 3
 
-    def gradients_of(self, online: nn.Module, target: nn.Module) -> GradientFunction:
+    def gradients_of(self, online: nn.Module, target: nn.Module) -> Callable[..., UpdateResult]:
         """See `Algorithm`; on a GPU one CUDA graph, for plain layers in float32."""
         if device_of(online).type == "cuda" and not self.bfloat16 and not self.noisy:
             return CapturedGradients(self, online, target)

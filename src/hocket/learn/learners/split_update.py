@@ -5,6 +5,7 @@ What the learners of one process share is here: network, target network, Adam st
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hocket.learn.algorithms.algorithm import Algorithm, GradientFunction, UpdateResult
+from hocket.learn.algorithms.algorithm import Algorithm, UpdateResult
 from hocket.learn.algorithms.tensors import torch_generator
 from hocket.learn.replay.mixed_replay import Samples
 
@@ -63,7 +64,7 @@ class Updates:
         self._rng = np.random.default_rng(seed)
         self._noise = torch_generator(seed)
         self._sync = algorithm.target_sync()
-        self._gradients: GradientFunction | None = None
+        self._gradients: Callable[..., UpdateResult] | None = None
         self._spare: list[list[Tensor]] = []  # memory of gradients that have landed
         self.landed = 0
 

@@ -1,0 +1,74 @@
+"""A head on a chunk: corrects each of its actions when its tick is due, in the tick loop, on the newest observation.
+
+Workers are free while a chunk plays, and the head is told all that is known when the tick is due, under both drivers.
+The tick pays for it: it acts later by the time of the head, which must be quick. Source: the correction head of A2C2
+(asynchronous action chunk correction).
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from hocket.errors import PolicyError
+from hocket.hooks.record import RunRecord
+from hocket.policies.base import PolicyFactory
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog
+from hocket.spaces.codec import ActionCodec
+
+
+class ChunkHead:
+    """Calls ``head`` on the rest of a chunk. Where that fails, the planned action is executed as it is.
+
+    Args:
+        head: ``head(plan[, pending_actions][, newest][, delay]) -> action``; see `PolicyFactory.build_chunk_head`.
+        codec: of the action space.
+        limits: of its failures in a row.
+
+    Attributes:
+        failures: its failures in a row.
+        uncorrected: the number of its failures.
+    """
+
+    def __init__(self, head: Callable[..., Any], codec: ActionCodec, limits: FailureLimits = USUAL_LIMITS) -> None:
+        self._head = head
+        self._codec = ActionCodec(codec.space)
+        self.failures = FailureLog(limits, "heads of chunks")
+        self.uncorrected = 0
+
+    @classmethod
+    def of(cls, factory: PolicyFactory, codec: ActionCodec, limits: FailureLimits = USUAL_LIMITS) -> Self | None:
+        """The one of ``factory``; None if it has none.
+
+        Raises:
+            PolicyError: if it cannot be built.
+        """
+        if not factory.corrects:
+            return None
+        try:
+            return cls(factory.build_chunk_head(), codec, limits)
+        except Exception as error:
+            raise PolicyError(f"the head of the chunks could not be built:\n{traceback.format_exc()}") from error
+
+    def corrected(self, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
+        """The action of the tick that the first action of ``plan`` is for; raises what the head raises."""
+        return self._codec.decode(self._codec.encode(self._head(plan.copy(), *inputs))[0])
+
+    def __call__(self, now_ns: int, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
+        """The action of the tick that is due at ``now_ns``: corrected, or if the head fails as it was planned."""
+        try:
+            action = self.corrected(plan, *inputs)
+        except Exception:
+            self.failures.failure(traceback.format_exc(), now_ns, 1)
+            self.uncorrected += 1
+            return self._codec.decode(plan[0])
+        self.failures.success()
+        return action
+
+    def note_in(self, record: RunRecord) -> None:
+        """Add the number and the tracebacks of its failures to ``record``."""
+        record.uncorrected = self.uncorrected
+        record.errors = [*record.errors, *self.failures.tracebacks]
