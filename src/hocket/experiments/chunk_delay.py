@@ -114,6 +114,8 @@ class ChunkNetwork(nn.Module):
 class Committed(nn.Module):
     """A network with a prefix that is told the actions of ``delay`` ticks at most: a later one may still change."""
 
+    certain: Tensor
+
     def __init__(self, network: ChunkNetwork, delay: int) -> None:
         super().__init__()
         self.network = network
@@ -163,7 +165,7 @@ def fit(network: nn.Module, error: Callable[[], Tensor]) -> None:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, UPDATES)
     for _ in range(UPDATES):
         optimiser.zero_grad()
-        error().backward()
+        error().backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
 
@@ -189,7 +191,7 @@ def clone(shown: Shown, *, pending: int, seed: int) -> ChunkNetwork:
             inputs.append(torch.cat((executed * mask, mask), dim=2))
             counted[:, :pending] -= mask
         errors = (network(*inputs) - torch.from_numpy(shown.labels[rows, columns])).square() * counted
-        return errors.sum() / (counted.sum() * ACTION)
+        return errors.sum() / (counted.sum() * ACTION)  # type: ignore[no-any-return]
 
     fit(network, error)
     return network
@@ -210,7 +212,7 @@ def clone_head(shown: Shown, network: ChunkNetwork, *, seed: int) -> Correction:
             planned = network(torch.from_numpy(shown.observations[episode, first]))[np.arange(BATCH), step]
         newest = torch.from_numpy(shown.observations[episode, first + step])
         corrected = head(newest, planned, torch.from_numpy(step))
-        return (corrected - torch.from_numpy(shown.labels[episode, first + step])).square().mean()
+        return (corrected - torch.from_numpy(shown.labels[episode, first + step])).square().mean()  # type: ignore[no-any-return]
 
     fit(head, error)
     return head
