@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Lint beside the tests of `check`, and beside the docs.
+# Lint beside the tests, and beside the docs.
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2
+endif
 
-.PHONY: demo check quick test trainings lint docs roms clean
+.PHONY: demo check quick test unhurried trainings lint docs roms clean
 
 demo: $(READY)
 	$(BIN)/hocket demo
@@ -22,17 +24,25 @@ check: lint quick
 quick: $(READY)
 	$(BIN)/pytest $(PARALLEL) -m 'not realtime and not slow and not training'
 
-# The files that may have realtime tests.
+# The files that may have such tests.
 REALTIME := $(sort $(shell grep -rl --include 'test_*.py' realtime tests))
+ALONE := $(sort $(shell grep -rl --include 'test_*.py' mark.alone tests))
 
-# Realtime tests mostly wait, so three run at once, except those that compare times. All run even if some have failed.
-test: lint docs
-	@parallel=0; realtime=0; alone=0; \
-	$(BIN)/pytest $(PARALLEL) --durations=10 -m 'not realtime and not training' || parallel=$$?; \
-	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations=10 -m 'realtime and not alone' $(REALTIME) || realtime=$$?; \
-	$(BIN)/pytest --durations=10 -m 'realtime and alone' $(REALTIME) || alone=$$?; \
-	echo "exit codes of pytest: not realtime $$parallel, realtime $$realtime, alone $$alone"; \
-	test $$parallel -eq 0 -a $$realtime -eq 0 -a $$alone -eq 0
+# Realtime tests mostly wait, so three run at once; all else runs meanwhile, at a lower priority. Those that compare times
+# come last, one by one. All run even if some have failed.
+test: $(READY)
+	@log=$$(mktemp); others=0; realtime=0; alone=0; \
+	$(BIN)/pytest --numprocesses 3 --dist worksteal --durations=10 -m 'realtime and not alone' $(REALTIME) >$$log 2>&1 & \
+	nice -n 10 $(MAKE) --keep-going lint docs unhurried || others=$$?; \
+	wait $$! || realtime=$$?; \
+	cat $$log; rm $$log; \
+	$(BIN)/pytest --durations=10 -m 'realtime and alone' $(ALONE) || alone=$$?; \
+	echo "exit codes: lint, docs and not realtime $$others, realtime $$realtime, alone $$alone"; \
+	test $$others -eq 0 -a $$realtime -eq 0 -a $$alone -eq 0
+
+# All tests but the realtime ones and trainings.
+unhurried: $(READY)
+	$(BIN)/pytest $(PARALLEL) --durations=10 -m 'not realtime and not training'
 
 # Documented trainings reach the documented returns, and published experiments can be repeated: some minutes.
 trainings: $(READY)

@@ -54,6 +54,11 @@ def _fork_server(request):
         process.join()
 
 
+def pytest_collection_finish():
+    """What is there for as long as the tests run is not searched for garbage again and again."""
+    gc.freeze()
+
+
 @pytest.fixture
 def short_race(monkeypatch):
     """Plans that end long before their time limit, so that they are the same on a busy machine."""

@@ -1,4 +1,6 @@
-from time import perf_counter
+from time import process_time
+
+import pytest
 
 import hocket
 import hocket.analysis.race as race_module
@@ -30,6 +32,7 @@ def test_numbers_beyond_the_largest():
     assert near(32, [31, 32], 32) == []
 
 
+@pytest.mark.slow
 def test_all_are_looked_at_and_the_best_are_played_for_longer(monkeypatch):
     monkeypatch.setattr(race_module, "FINALS", ((2, 5000),))
     rules = [hocket.TickDispatch(n) for n in (1, 4, 12)]
@@ -59,7 +62,7 @@ def test_what_there_is_no_time_for_is_counted():
     running = race(0.001)
     running.look([(AGENT, rule) for number in range(1, 200) for rule in rules_of(number, 0.99)], None)
     running.search(lambda number: rules_of(number, 0.99), 600)
-    began_s = perf_counter()
+    began_s = process_time()
     running.finish()
-    assert perf_counter() - began_s < 1
+    assert process_time() - began_s < 1
     assert running.forecasts and running.skipped == 199 * 7 + 1 - len(running.forecasts)

@@ -19,10 +19,12 @@ def test_cases_are_of_every_kind_and_come_again():
     assert max(one.rule.initial_workers for one in every) > 200
 
 
-@pytest.mark.slow
-def test_eight_forecasts_hold():
-    rows = bench_plan(cases=8, ticks=3000, processes=1, seed=1, limit_s=30)
-    assert [row["case"] for row in rows] == list(range(8))
+@pytest.mark.parametrize(
+    "cases", [pytest.param(4, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.training)]
+)
+def test_forecasts_hold(cases):
+    rows = bench_plan(cases=cases, ticks=3000, processes=1, seed=1, limit_s=30)
+    assert [row["case"] for row in rows] == list(range(cases))
     missed = [row for row in rows if not row["within"]]
     # No forecast can hold where the driver's own seeds differ by more than the bounds.
     assert not [row for row in missed if row["seeds_agree"]], missed

@@ -41,7 +41,7 @@ def test_files_hold_what_the_law_gives(tmp_path):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param("correlated 0.95, wide", marks=pytest.mark.slow),
+        pytest.param("correlated 0.95, wide", marks=pytest.mark.training),
         pytest.param("regimes of 5 s", marks=pytest.mark.training),
         pytest.param("regimes of 5 s, timed", marks=pytest.mark.slow),
     ],

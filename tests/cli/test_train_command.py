@@ -198,12 +198,12 @@ def shown(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:ticks=3000 end before learning begins")
+@pytest.mark.filterwarnings("ignore:ticks=1500 end before learning begins")
 def test_it_begins_with_demonstrations(command, shown):
     path, mean = shown
     assert mean > 150
     world = ("train", "--env", "CartPole-v1", "--clock", "virtual", "--latency", "0.01")
-    quick = (*world, "--ticks", "3000", "--warm-up", "4000", "--evaluate-every", "3000", "--evaluation-episodes", "10")
+    quick = (*world, "--ticks", "1500", "--warm-up", "2000", "--evaluate-every", "1500", "--evaluation-episodes", "10")
     code, out, err = command(*quick, "--demonstrations", path, "--pretrain-updates", "600", "--json", "taught.json")
     assert (code, err) == (0, "")
     assert "pre-trained: 600 updates on 20 episodes of mean return" in out

@@ -197,8 +197,9 @@ def test_environments_restored_bit_for_bit_pass(make_env):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("probability", [0.0, 0.25])
-@pytest.mark.parametrize("id", ["Boxing", "Breakout", "Qbert"])
+@pytest.mark.parametrize(
+    ("id", "probability"), [("Boxing", 0.0), ("Boxing", 0.25), ("Breakout", 0.25), ("Qbert", 0.25)]
+)
 def test_atari_games_with_and_without_sticky_actions(id, probability):
     assert verify_snapshot(lambda: make_atari(id, repeat_action_probability=probability)) is None
     reason = verify_snapshot(partial(gym.make, f"ALE/{id}-v5", frameskip=4, repeat_action_probability=probability))

@@ -22,20 +22,20 @@ def test_every_cell_is_there_once():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("arm", "delay", "coverage"), [("sequential", 5, 0.2), ("newest", 5, 0.98), ("newest", 1, 1.0), (FORGOTTEN, 1, 1.0)]
+    ("arm", "delay", "coverage"), [("sequential", 5, 0.2), ("newest", 5, 0.96), ("newest", 1, 1.0), (FORGOTTEN, 1, 1.0)]
 )
 def test_an_arm_plays(arm, delay, coverage, monkeypatch):
-    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up_ticks=100))
-    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=200, episodes=1))
-    monkeypatch.setattr(experiment, "EPISODE_TICKS", 200)
+    monkeypatch.setattr(experiment, "LEARNER", replace(experiment.LEARNER, warm_up_ticks=60))
+    monkeypatch.setattr(experiment, "EVALUATION", replace(experiment.EVALUATION, every_ticks=80, episodes=1))
+    monkeypatch.setattr(experiment, "EPISODE_TICKS", 100)
     monkeypatch.setattr(experiment, "SHOWN_EPISODES", 2)
-    monkeypatch.setattr(experiment, "PLAYED_TICKS", 200)
-    rows = BlocksRun(delay, arm, 0, ticks=300, pretrain_updates=20).play()
+    monkeypatch.setattr(experiment, "PLAYED_TICKS", 100)
+    rows = BlocksRun(delay, arm, 0, ticks=120, pretrain_updates=10).play()
     assert [row["kind"] for row in rows] == [*["choosing"] * 3, *["tenth"] * 10, "training", "final"]
-    assert [row["tick"] for row in rows[:3]] == [0, 200, 300] and list(rows[0]) == COLUMNS
+    assert [row["tick"] for row in rows[:3]] == [0, 80, 120] and list(rows[0]) == COLUMNS
     assert rows[-1]["coverage"] == pytest.approx(coverage, abs=0.03) and rows[-1]["delay_mean"] == delay
-    assert rows[-1]["updates"] == (300 - 100) // 4 + 1
-    # An evaluation's episode is 200 ticks of play, whose points are those of the episode.
+    assert rows[-1]["updates"] == (120 - 60) // 4 + 1
+    # An evaluation's episode is 100 ticks of play, whose points are those of the episode.
     assert all(row["points_per_minute"] >= 0 for row in rows if row["kind"] != "tenth")
     assert [row["lines_cleared"] for row in rows if row["kind"] == "choosing"] == [""] * 3
     assert rows[-2]["lines_cleared"] >= 0 and rows[-1]["lines_cleared"] >= 0

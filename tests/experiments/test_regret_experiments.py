@@ -19,6 +19,7 @@ def test_a_short_run_of_remarks_1_and_2(monkeypatch, tmp_path):
     assert slow[0]["regret_per_tick"] > slow[-1]["regret_per_tick"], "it learns"
 
 
+@pytest.mark.slow
 def test_exact_figures_and_orders_stand_side_by_side(tmp_path):
     found = exact_regret.rows()
     assert len(found) == len(exact_regret.WORLDS) * exact_regret.LONGEST * 2

@@ -113,7 +113,7 @@ def test_a_reply_that_is_too_large(answering):
 def test_a_silent_server(answering):
     go = Event()
     server = answering(lambda body: (go.wait(5) and 200, b'{"actions": 3}'))
-    ask = HTTPPolicy(server.address, timeout_s=0.5).build()
+    ask = HTTPPolicy(server.address, timeout_s=2).build()
     with pytest.raises(ReplyTimeoutError, match="did not reply within timeout_s"):
         ask(OBSERVATION)
     go.set()

@@ -147,7 +147,7 @@ def test_a_slow_server_and_a_half_open_connection(scripted, asking):
             connection.send(Msgpack().pack({"actions": 7}))
         connection.recv()
 
-    ask = asking(scripted(script), timeout_s=0.5)
+    ask = asking(scripted(script), timeout_s=2)
     with pytest.raises(ReplyTimeoutError, match="did not reply within timeout_s; is its policy slow, or the network"):
         ask(OBSERVATION)
     assert ask(OBSERVATION) == 7
@@ -264,7 +264,7 @@ def test_a_client_that_vanishes_leaves_no_work_behind(served):
     """Its inference is cancelled, and the only worker answers others."""
     begun, ended = Event(), Event()
     server = served(until_cancelled(begun, ended))
-    vanishing = WebSocketPolicy(server.url, token=TOKEN, timeout_s=0.5).build()
+    vanishing = WebSocketPolicy(server.url, token=TOKEN, timeout_s=2).build()
     with pytest.raises(ReplyTimeoutError):
         vanishing(np.ones(1))
     assert begun.is_set() and ended.wait(5)

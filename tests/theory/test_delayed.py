@@ -37,8 +37,9 @@ def anything(seed):
     return AsyncMDP(p, rewards, default=default, start=rng.dirichlet(np.ones(states)))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.slow if seed < 40 else pytest.mark.training) for seed in range(100)]
+)
 def test_g_equals_the_linear_program_on_random_unichain_models(seed):
     mdp = random_mdp(2 + seed % 2, 2 + seed % 5 // 4, seed, default=seed // 2 % 2)
     worst = max(abs(g(mdp, i, d) - linear_programs.best_average(mdp, i, d)) for i, d in SMALL)

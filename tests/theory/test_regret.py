@@ -18,7 +18,7 @@ from hocket.theory import (
 )
 
 HZ = 50
-TICKS = 20_000
+TICKS = 10_000
 RULES = {
     # (interval, delay): rule, inference and learning in ticks
     (1, 1): (hocket.TickDispatch(workers=1), 0.9, 0),
@@ -106,7 +106,7 @@ def test_the_ring_under_the_driver_at_delays_that_are_too_large_for_tables(predi
         lambda observation: int((observation[0] + delay - 1) % states),
         hocket.TickDispatch(workers=1, min_delay_ticks=delay),
         hocket.Virtual(hz=HZ, latency=hocket.Constant(0.9 / HZ)),
-        ticks=40_000,
+        ticks=20_000,
         seed=1,
     )
     seen = achieved_in(result.record, after_tick=delay)

@@ -97,9 +97,9 @@ def test_the_weights_of_an_older_checkpoint_can_still_be_read():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", [False, True, "newest"])
-@pytest.mark.parametrize("algorithm", [DQN(batch_size=8, target_ticks=20), Rainbow(batch_size=8, target_ticks=20)])
-def test_a_resumed_training_has_the_same_result(tmp_path, algorithm, late):
+@pytest.mark.parametrize(("kind", "late"), [(DQN, True), (DQN, "newest"), (Rainbow, False), (Rainbow, "newest")])
+def test_a_resumed_training_has_the_same_result(tmp_path, kind, late):
+    algorithm = kind(batch_size=8, target_ticks=20)
     newest = late == "newest"
     acting = hocket.ActingOptions(epsilon=EPSILON, late_binding=late is True)
     options = {"evaluation": hocket.EvaluationOptions(every_ticks=175, episodes=2)}

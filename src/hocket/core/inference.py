@@ -27,9 +27,7 @@ class Inference:
         "worker",
     )
 
-    def __init__(
-        self, id: int, worker: int, observation: int, target: int, started_ns: int, horizon_ticks: int = 0
-    ) -> None:
+    def __init__(self, id: int, worker: int, observation: int, target: int, started_ns: int) -> None:
         self.id = id
         self.worker = worker
         self.observation = observation
@@ -37,11 +35,11 @@ class Inference:
         """The tick it aims at, or -1."""
         self.started_ns = started_ns
         self.finished_ns = -1
-        self.length = horizon_ticks or 1
+        self.length = 1
         """The number of its actions; while it runs with a horizon, the most that there may be."""
         self.usable_tick = -1
         """The first tick whose deadline it made."""
-        self.base_tick = observation + 1 if horizon_ticks else -1
+        self.base_tick = -1
         """The tick that its step 0 is for; without a horizon -1 until it plays."""
         self.ready_ns = -1
         """Of two stages: when its head would have ended if called at once, or -1 while the trunk runs."""
@@ -49,6 +47,11 @@ class Inference:
         """Of two stages: the tick that its head was called for, or -1."""
         self.state = _RUNNING
         self.outcome: Outcome | None = None
+
+    def align(self, horizon_ticks: int) -> None:
+        """Fix the ticks of its actions: those after its observation, at most ``horizon_ticks``."""
+        self.length = horizon_ticks
+        self.base_tick = self.observation + 1
 
     @property
     def last_tick(self) -> int:

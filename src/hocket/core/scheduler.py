@@ -42,7 +42,7 @@ from hocket.errors import ProtocolError
 
 # Quicker to read than attributes of an enumeration.
 RUNNING, WAITING, BOUND, HELD, DUE, PLAYING, ABANDONED, OVER = InferenceState
-ENDED, EXECUTED = TickPhase.ENDED, Outcome.EXECUTED
+EXECUTED = Outcome.EXECUTED
 
 _by_observation = attrgetter("observation")
 
@@ -128,12 +128,10 @@ class Scheduler:
             ProtocolError: if the event cannot follow the ones before it.
         """
         out: list[Command] = []
-        if self._phase is ENDED:
-            raise ProtocolError(f"{event!r} after the run has ended")
-        kind = type(event)
+        kind, now_ns = type(event), event.time_ns
         self._handlers[kind](event, out)
-        if (event.time_ns < self._next_deadline_ns or kind is e.Ticked) and kind is not e.RunEnded:
-            self._dispatch(event.time_ns, out)
+        if now_ns < self._next_deadline_ns or kind is e.Ticked:
+            self._dispatch(now_ns, out)
         return out
 
     # -- ticks ---------------------------------------------------------------------------------------------
@@ -188,29 +186,25 @@ class Scheduler:
     def _run_ended(self, event: e.RunEnded, out: list[Command]) -> None:
         self._discard_all(event.time_ns, out)
         self._phase = TICKS[self._phase][e.RunEnded]
+        self._next_deadline_ns = event.time_ns  # nothing is started any more
+        self._handlers = dict.fromkeys(self._handlers, self._refuse)
+
+    def _refuse(self, event: Event, out: list[Command]) -> None:
+        raise ProtocolError(f"{event!r} after the run has ended")
 
     # -- inferences ----------------------------------------------------------------------------------------
 
-    def _start(self, worker: int, observation: int, target: int, now_ns: int, out: list[Command]) -> None:
-        id = self.started
-        self.started = id + 1
-        inference = Inference(id, worker, observation, target, now_ns, self.horizon_ticks)
-        del self._idle[worker]
-        self._running_on[worker] = inference
-        self._running[id] = inference
-        self._open[observation] = self._open.get(observation, 0) + 1
-        out.append(c.StartInference(id, worker, observation, target))
-
     def _inference_finished(self, event: e.InferenceFinished, out: list[Command]) -> None:
-        if event.length < 1:
+        length, now_ns = event.length, event.time_ns
+        if length < 1:
             raise ProtocolError(f"{event!r} has no actions; at least 1 is needed")
-        if 0 < self.horizon_ticks < event.length:
+        if length > 1 and 0 < self.horizon_ticks < length:
             raise ProtocolError(f"{event!r} has actions for more ticks than the horizon of {self.horizon_ticks}")
         inference = self._stop(event.inference)
-        inference.length = event.length
-        in_time = self._deadline_ns < event.time_ns <= self._next_deadline_ns  # for the next tick
-        inference.usable_tick = self.tick + 1 if in_time else self.cadence.tick_from(event.time_ns)
-        self._leave_worker(inference, event.time_ns)
+        inference.length = length
+        in_time = self._deadline_ns < now_ns <= self._next_deadline_ns  # for the next tick
+        inference.usable_tick = self.tick + 1 if in_time else self.cadence.tick_from(now_ns)
+        self._leave_worker(inference, now_ns)
         observation = inference.observation
         if inference.state is ABANDONED:
             self._close(inference)
@@ -394,11 +388,8 @@ class Scheduler:
     def _play(self, choice: Inference, tick: int, out: list[Command]) -> None:
         """Make ``choice`` the inference whose steps are executed; older ones are superseded."""
         due = self._due
-        newest_first = len(due) - 1
-        index = newest_first if due[newest_first] is choice else due.index(choice)
-        for older in due[:index]:
+        while (older := due.pop(0)) is not choice:
             self._end(older, Outcome.SUPERSEDED, out)
-        del due[: index + 1]
         if self._playing is not None:
             self._end(self._playing, EXECUTED, out)
         if choice.base_tick < 0:
@@ -410,11 +401,13 @@ class Scheduler:
 
     def _execute(self, playing: Inference, tick: int, out: list[Command]) -> bool:
         """Execute the step of ``playing`` that belongs to ``tick``, if it is newer than what has run."""
-        observation, last_step = playing.observation, playing.length - 1
-        step = min(tick - playing.base_tick, last_step)
-        if (observation, step) <= self.last:
+        observation, step, last_step = playing.observation, tick - playing.base_tick, playing.length - 1
+        if step > last_step:
+            step = last_step
+        action = (observation, step)
+        if action <= self.last:
             return False
-        self.last = (observation, step)
+        self.last = action
         out.append(c.Execute(tick, playing.id, step, tick - observation))
         if step == last_step:
             self._playing = None
@@ -584,6 +577,8 @@ class Scheduler:
     def _staff(self, out: list[Command]) -> None:
         """Ask for missing workers; let idle ones go where there are too many."""
         surplus = len(self._running_on) + self._joining - self.schedule.workers_wanted()
+        if not surplus:
+            return
         while surplus < 0:
             self._joining += 1
             surplus += 1
@@ -613,17 +608,26 @@ class Scheduler:
 
     def _dispatch(self, now_ns: int, out: list[Command]) -> None:
         """Start what the rule wants started now, and set its timer."""
-        if self.tick < 0:
+        tick, schedule = self.tick, self.schedule
+        if tick < 0:
             return
-        schedule = self.schedule
         if self._waiting:
             self._bind(now_ns, out)
         if schedule.learns and schedule.learning_due():
             self._learning = True
             out.append(c.StartLearning())
         if self._idle:
-            for worker, observation, target in schedule.starts(now_ns, self.tick, self._idle):
-                self._start(worker, observation, target, now_ns, out)
+            for worker, observation, target in schedule.starts(now_ns, tick, self._idle):
+                id = self.started
+                self.started = id + 1
+                inference = Inference(id, worker, observation, target, now_ns)
+                if self.horizon_ticks:
+                    inference.align(self.horizon_ticks)
+                del self._idle[worker]
+                self._running_on[worker] = inference
+                self._running[id] = inference
+                self._open[observation] = self._open.get(observation, 0) + 1
+                out.append(c.StartInference(id, worker, observation, target))
         if schedule.wakes:
             self._set_timer(schedule.wake_ns(), out)
 

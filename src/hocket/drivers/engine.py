@@ -114,7 +114,7 @@ class Engine:
         self.scheduler = Scheduler(rule, cadence, head_ns, policy.horizon_ticks)
         self.trace = Trace(rule, cadence, head_ns, policy.horizon_ticks)
         self._keep_trace = keep_trace
-        self._handling = False  # an event; still True if an exception interrupted it
+        self._interrupted = False  # the handling of an event, by an exception
         self.cadence = cadence
         self._executed: c.Execute | c.ExecuteDefault = c.ExecuteDefault(0)
         self._version = -1  # of the executed action's weights
@@ -135,6 +135,8 @@ class Engine:
         self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
         self.chunk_head = chunk_head
+        self._has_head = bool(head_ns) or chunk_head is not None
+        self._late = pending > 0 or policy.delay_told  # inferences of one stage take more than an observation
         self._newest_tick = -1
         self._first_tick = 0  # of the episode's first observation
         self._bound_newest: dict[int, int] = {}  # by inference whose head was given one: the newest observation's tick
@@ -237,7 +239,7 @@ class Engine:
         If an exception, such as that of a signal, interrupted the handling of an event, the scheduler is made anew from
         the trace; without a trace nothing is settled.
         """
-        if self._handling:
+        if self._interrupted:
             if not self._keep_trace:
                 return
             self.scheduler = Scheduler(self.trace.rule, self.cadence, self.head_ns, self.trace.horizon_ticks)
@@ -255,63 +257,66 @@ class Engine:
 
     def feed(self, event: Event) -> None:
         """Feed the scheduler, append to the trace, carry out the commands."""
-        self._handling = True
-        commands = self.scheduler.handle(event)
-        if self._keep_trace:
-            self.trace.add(event, commands)
-        if self.dispatcher is not None:
-            self.dispatcher.handled(event, commands)
-        for command in commands:
-            if type(command) is c.StartInference:
-                self._answers[command.inference] = RUNNING
-                inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
-                if self.head_ns or self.chunk_head is not None:
-                    self._unbound[command.inference] = command.observation
-                else:
-                    inputs = (*inputs, *self._late_inputs(command))
-                self._executor.start(command.inference, command.worker, inputs, event.time_ns)
-            elif type(command) is c.Execute:
-                self._executed, self._version = command, self._versions.get(command.inference, 0)
-                if self.chunk_head is not None:
-                    self._action = self._corrected(command, self.chunk_head, event.time_ns)
-                else:
-                    self._action = self._codec.decode(self._answers[command.inference][command.step])
-                    if self._tell_newest:
-                        self._seen_newest = self._bound_newest.get(command.inference, -1)
+        try:
+            commands = self.scheduler.handle(event)
+            if self._keep_trace:
+                self.trace.add(event, commands)
+            if self.dispatcher is not None:
+                self.dispatcher.handled(event, commands)
+            for command in commands:
+                if type(command) is c.StartInference:
+                    self._answers[command.inference] = RUNNING
+                    inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
+                    if self._has_head:
+                        self._unbound[command.inference] = command.observation
+                    elif self._late:
+                        inputs = (*inputs, *self._late_inputs(command))
+                    self._executor.start(command.inference, command.worker, inputs, event.time_ns)
+                elif type(command) is c.Execute:
+                    self._executed = command
+                    self._version = self._versions.get(command.inference, 0) if self._versions else 0
+                    if self.chunk_head is not None:
+                        self._action = self._corrected(command, self.chunk_head, event.time_ns)
+                    else:
+                        self._action = self._codec.decode(self._answers[command.inference][command.step])
+                        if self._tell_newest:
+                            self._seen_newest = self._bound_newest.get(command.inference, -1)
+                        if self._pending is not None:
+                            self.last_pending_actions = self._told[command.inference]
                     if self._pending is not None:
-                        self.last_pending_actions = self._told[command.inference]
-                if self._pending is not None:
-                    self._pending.executed(command.tick, self._action)
-            elif type(command) is c.EndInference:
-                del self._answers[command.inference]
-                if self._versions:
-                    self._versions.pop(command.inference, None)
-                if self._pending is not None:
-                    self._told.pop(command.inference, None)
-                self._unbound.pop(command.inference, None)
-                if self.head_ns:
-                    self._bound_newest.pop(command.inference, None)
-            elif type(command) is c.BindHead:
-                self._bind(command, event.time_ns)
-            elif type(command) is c.ExecuteDefault:
-                self._executed = command
-                if self._tell_newest:
-                    self._act_unbound()
-                else:
-                    self._action = self._default(self._newest, self._action)
-                if self._pending is not None:
-                    self._pending.executed(command.tick, self._action)
-            elif type(command) is c.Cancel:
-                self._executor.cancel(command.inference, command.worker, event.time_ns)
-            elif type(command) is c.WakeAt:
-                self.wake_ns = command.time_ns
-            elif type(command) is c.StartLearning:
-                self._executor.learn(event.time_ns)
-            elif type(command) is c.AddWorker:
-                self._executor.add_worker(event.time_ns)
-            elif type(command) is c.RetireWorker:
-                self._executor.retire(command.worker)
-        self._handling = False
+                        self._pending.executed(command.tick, self._action)
+                elif type(command) is c.EndInference:
+                    del self._answers[command.inference]
+                    if self._versions:
+                        self._versions.pop(command.inference, None)
+                    if self._pending is not None:
+                        self._told.pop(command.inference, None)
+                    if self._has_head:
+                        self._unbound.pop(command.inference, None)
+                        self._bound_newest.pop(command.inference, None)
+                elif type(command) is c.BindHead:
+                    self._bind(command, event.time_ns)
+                elif type(command) is c.ExecuteDefault:
+                    self._executed = command
+                    if self._tell_newest:
+                        self._act_unbound()
+                    else:
+                        self._action = self._default(self._newest, self._action)
+                    if self._pending is not None:
+                        self._pending.executed(command.tick, self._action)
+                elif type(command) is c.Cancel:
+                    self._executor.cancel(command.inference, command.worker, event.time_ns)
+                elif type(command) is c.WakeAt:
+                    self.wake_ns = command.time_ns
+                elif type(command) is c.StartLearning:
+                    self._executor.learn(event.time_ns)
+                elif type(command) is c.AddWorker:
+                    self._executor.add_worker(event.time_ns)
+                elif type(command) is c.RetireWorker:
+                    self._executor.retire(command.worker)
+        except BaseException:
+            self._interrupted = True
+            raise
 
     def _act_unbound(self) -> None:
         """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""

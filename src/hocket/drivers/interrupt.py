@@ -27,24 +27,22 @@ class Interrupt:
     """A signal's request that the loop end.
 
     Attributes:
+        requested: True once the loop is to end.
         signal: the first one; None before.
     """
 
     def __init__(self) -> None:
+        self.requested = False
         self.signal: signal.Signals | None = None
         self._received = 0
         self._at_once = False
-
-    @property
-    def requested(self) -> bool:
-        """True once the loop is to end."""
-        return self.signal is not None
 
     def request(self, number: int = signal.SIGINT) -> None:
         """Ask the loop to end, by the signal ``number``."""
         self._received += 1
         if self.signal is None:
             self.signal = signal.Signals(number)
+        self.requested = True
 
     def defer(self) -> None:
         """Begin a loop: from now on the first two signals only request its end."""

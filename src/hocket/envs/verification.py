@@ -86,17 +86,18 @@ def _difference(original: Env, copy: Env, actions: gym.Space[Any], steps: int) -
     try:
         found = _play(copy, after)
     except Exception as error:  # whatever a half-restored environment raises
-        return _reason(original, f"raises {type(error).__name__} when it is stepped: {error}")
+        return reason(original, f"raises {type(error).__name__} when it is stepped: {error}")
     for number, (one, other) in enumerate(zip(expected, found, strict=False)):
         for name in ("observation", "reward", "terminated", "truncated"):
             right, wrong = getattr(one, name), getattr(other, name)
-            if not _equal(right, wrong):
+            if not equal(right, wrong):
                 values = "" if name == "observation" else f" ({wrong}, not {right})"
-                return _reason(original, f"gives another {name}{values} {number + 1} steps after it was restored")
+                return reason(original, f"gives another {name}{values} {number + 1} steps after it was restored")
     return None
 
 
-def _reason(env: Env, difference: str) -> str:
+def reason(env: Env, difference: str) -> str:
+    """The ``difference`` of a restored copy of ``env`` as a sentence, with what to do."""
     return (
         f"a restored copy of {env} {difference}; state in attributes and chance from self.np_random can be saved; try "
         "moving what a step depends on there"
@@ -114,12 +115,12 @@ def _play(env: Env, actions: Iterable[Any]) -> list[Step]:
     return played
 
 
-def _equal(one: Any, other: Any) -> bool:
+def equal(one: Any, other: Any) -> bool:
     """Compares two observations or rewards, with dtype and shape; NaN equals NaN."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
     if isinstance(one, tuple | list) and isinstance(other, tuple | list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        return len(one) == len(other) and all(map(equal, one, other))
     left, right = np.asarray(one), np.asarray(other)
     if left.dtype != right.dtype or left.shape != right.shape:
         return False

@@ -170,9 +170,9 @@ class CheckedEnv:
             observation = check(observation)
         if type(reward) is not float or not isfinite(reward):
             reward = self._reward(reward)
-        if type(terminated) is not bool:
+        if terminated is not False and terminated is not True:
             terminated = self._end("terminated", terminated)
-        if type(truncated) is not bool:
+        if truncated is not False and truncated is not True:
             truncated = self._end("truncated", truncated)
         return observation, reward, terminated, truncated, info
 

@@ -19,7 +19,7 @@ import numpy as np
 from hocket.core.description import text
 from hocket.drivers.lockstep import Lockstep
 from hocket.drivers.virtual import Virtual, VirtualRun
-from hocket.envs.state import restore, snapshot
+from hocket.envs.state import global_states, restore, snapshot
 from hocket.envs.verification import verify_snapshot
 from hocket.errors import CheckpointError
 from hocket.hooks.record import RunRecord
@@ -27,6 +27,7 @@ from hocket.learn.checkpoints.pickling import dump, load
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.defaults import Default, bound
 from hocket.training.options import Checkpoints
+from hocket.training.shadow import FOLLOWED_TICKS, Shadow
 
 ENV = "env"
 
@@ -48,32 +49,66 @@ def play_with_checkpoints(
     checkpoints: Checkpoints,
     save: Callable[[PlayedRun, Path, int], None],
     mid_episode: bool,
+    make_env: Callable[[], gym.Env[Any, Any]],
+    withdraw: Callable[[str], bool],
 ) -> None:
     """Play up to ``to_tick``, or until ``until`` is true of the record, or Ctrl-C, and call ``save`` on the way.
 
     ``save`` gets the run, the folder, and how many checkpoints to keep; it is called at the end too, if the run can be
     suspended there. ``mid_episode`` is whether the environment can be saved in the middle of an episode. Ticks of the
     checkpoints are those of all copies together, ``to_tick`` is one copy's.
+
+    An environment of ``make_env``, in which that of the first checkpoint is restored, follows the run for a few ticks.
+    If it differs, ``withdraw`` is called with the difference, and returns a new ``mid_episode``.
     """
     copies = len(run.runs)
-    ended, saved = False, -1
+    ended, saved, followed = False, -1, False
 
     def over(record: RunRecord) -> bool:
         nonlocal ended
         ended = until(record)
         return ended
 
+    def play(tick: int) -> bool:
+        run.play(tick, until=over)
+        return run.whole and not ended and not run.record.interrupted
+
+    def next_due() -> int:
+        return -(-checkpoints.next_tick(run.tick * copies) // copies)
+
     while run.tick < to_tick and not ended and not run.record.interrupted:
-        due = -(-checkpoints.next_tick(run.tick * copies) // copies)
-        run.play(min(to_tick, due), until=over)
-        continues = run.whole and not ended and not run.record.interrupted and run.tick == due
+        due = next_due()
+        continues = play(min(to_tick, due)) and run.tick == due
         if continues and play_to_suspendable(
             run, to_tick, seed=episode_seed(seed, due), until=over, mid_episode=mid_episode
         ):
             save(run, Path(checkpoints.folder), checkpoints.keep)
             saved = run.tick
+            if mid_episode and not followed:
+                followed = True
+                difference = _play_with_shadow(run, min(to_tick, next_due()), play, make_env)
+                if difference is not None:
+                    mid_episode = withdraw(difference)
     if run.tick != saved and can_suspend(run, mid_episode=mid_episode):
         save(run, Path(checkpoints.folder), checkpoints.keep)
+
+
+def _play_with_shadow(
+    run: PlayedRun, to_tick: int, play: Callable[[int], bool], make_env: Callable[[], gym.Env[Any, Any]]
+) -> str | None:
+    """Play at most `FOLLOWED_TICKS`, followed by a shadow of the first environment; return its difference, if any."""
+    shadow = Shadow(run.runs[0].stepper, make_env)
+    to_tick = min(to_tick, run.tick + FOLLOWED_TICKS)
+    continues = True
+    try:
+        while continues and shadow.difference is None and run.tick < to_tick:
+            chance = global_states()
+            continues = play(run.tick + 1)
+            if run.whole:
+                shadow.follow(chance)
+    finally:
+        shadow.close()
+    return shadow.difference
 
 
 def suspend_run(run: PlayedRun, apart: Mapping[str, object], *, mid_episode: bool = True) -> bytes:

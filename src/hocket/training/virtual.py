@@ -18,7 +18,14 @@ from hocket.errors import ConfigurationError
 from hocket.hooks.instrument import LearnerFigures
 from hocket.hooks.record import Listener
 from hocket.instruments.training_meter import training_dispatcher
-from hocket.learn.checkpoints.checkpoint import belonging, check_free, explain_absence
+from hocket.learn.checkpoints.checkpoint import (
+    belonging,
+    check_free,
+    difference_of,
+    explain_absence,
+    explain_difference,
+    newest_checkpoint,
+)
 from hocket.learn.checkpoints.checkpoint import checkpoints as saved_checkpoints
 from hocket.learn.checkpoints.training_state import Kept
 from hocket.learn.exploration import EpsilonGreedy, TickCounter
@@ -63,6 +70,7 @@ class VirtualTraining:
         assert isinstance(clock, Virtual)
         self._training, self._replay, self._shown = training, replay, shown
         self._mid_episode = True
+        self._difference: str | None = None  # of a restored copy of its environment, found after a checkpoint
         self._run: RunResult | None = None
         self._copies: list[RunResult] = []
         self._final: Evaluation | None = None
@@ -202,6 +210,8 @@ class VirtualTraining:
                     checkpoints=checkpoints,
                     save=self._save,
                     mid_episode=self._mid_episode,
+                    make_env=self._training.make_env,
+                    withdraw=self._withdraw,
                 )
                 self._explain_absence(Path(checkpoints.folder), self._tick_of(run))
             record = run.end()
@@ -237,8 +247,11 @@ class VirtualTraining:
         return clock.begin(setups[0]) if len(setups) == 1 else Lockstep(clock, setups)
 
     def _resume(self, path: Path) -> PlayedRun:
-        kept = self._kept()
+        kept, path = self._kept(), newest_checkpoint(path)
         run = resume_run(kept.load(path).state, self._training.environments, kept.apart())
+        difference = difference_of(path)
+        if difference is not None:
+            warnings.warn(f"{path} does not resume bit for bit: {difference}", RuntimeWarning, stacklevel=2)
         judge, learners = run.runs[-1].stepper.listener, run.runs[0].executor.background
         assert isinstance(judge, Judge) and isinstance(learners, VirtualLearners)
         self.judge, self.learners = judge, learners
@@ -248,6 +261,23 @@ class VirtualTraining:
         kept = self._kept()
         state = suspend_run(run, kept.apart(), mid_episode=self._mid_episode)
         kept.save(folder, tick=self._tick_of(run), updates=len(self.learners.log), state=state, keep=keep)
+        if self._mid_episode and self._difference is not None:
+            explain_difference(newest_checkpoint(folder), self._difference)
+
+    def _withdraw(self, difference: str) -> bool:
+        """Take back that the newest checkpoint resumes bit for bit; return whether the next ones are made alike."""
+        checkpoints, alike = self._training.checkpoints, self._training.copies > 1
+        assert checkpoints is not None
+        path = newest_checkpoint(Path(checkpoints.folder))
+        explain_difference(path, difference)
+        following = "nor will the following ones" if alike else "the following ones are made where an episode begins"
+        warnings.warn(
+            f"{path} does not resume bit for bit, {following}: {difference}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        self._difference, self._mid_episode = difference, alike
+        return alike
 
     def _kept(self) -> Kept:
         # The updates themselves are part of the pickled run, with these in their places.

@@ -178,9 +178,9 @@ OTHERS = [
     ("law", "workers", "predictability"),
     [
         pytest.param("lognormal 0.3", 12, 0.99, marks=pytest.mark.slow),
-        pytest.param("gamma 4", 16, 0.95, marks=pytest.mark.slow),
+        pytest.param("gamma 4", 16, 0.95, marks=pytest.mark.training),
         pytest.param("heavy tail", 14, 0.99, marks=pytest.mark.slow),
-        pytest.param("constant", 20, 0.9, marks=pytest.mark.slow),
+        pytest.param("constant", 20, 0.9, marks=pytest.mark.training),
         pytest.param("lognormal 0.3", 64, 0.9, marks=pytest.mark.training),
         pytest.param("lognormal 0.3", 14, 0.999, marks=pytest.mark.training),
         pytest.param("constant", 12, 0.99, marks=pytest.mark.training),

@@ -60,7 +60,7 @@ def played(env, actions):
 @pytest.mark.slow
 @pytest.mark.parametrize("id", OWN)
 def test_the_seed_decides_the_game_and_another_seed_gives_another(id):
-    actions = np.random.default_rng(0).integers(7, size=300).repeat(4)
+    actions = np.random.default_rng(0).integers(7, size=100).repeat(4)
     env = make_env(id)
     once = played(env, actions)
     assert played(env, actions) == once, "in the same one"
@@ -93,12 +93,12 @@ def test_blocks_counts_the_lines_that_its_memory_counts():
 @pytest.mark.parametrize("id", OWN)
 def test_each_continues_from_a_snapshot(id):
     env = make_env(id, frame_stack=2)
-    actions = np.random.default_rng(1).integers(7, size=250).repeat(5)
-    played(env, actions[:400])
+    actions = np.random.default_rng(1).integers(7, size=100).repeat(5)
+    played(env, actions[:200])
     state = snapshot(env)
     new = make_env(id, frame_stack=2)
     restore(new, state)
-    for action in actions[400:]:
+    for action in actions[200:]:
         ours, theirs = env.step(action), new.step(action)
         assert np.array_equal(ours[0], theirs[0]) and ours[1:] == theirs[1:]
         assert env.unwrapped.read(0xC000, 0x2000) == new.unwrapped.read(0xC000, 0x2000)

@@ -335,13 +335,11 @@ def test_a_page_closed_during_the_run_gets_no_more_events():
 def test_nothing_is_left(tmp_path):
     """Neither a process nor a name in /dev/shm, whether it is closed or its process is killed."""
     before = named_memory()
-    page = hocket.LivePage(0)
-    page.open()
-    pid = page._process.pid
-    assert alive(pid) and not {name for name in named_memory(pid) if "hocket" in name}
-    play(page, ticks=30)
-    assert page._board.phase == ENDED
-    page.close()
+    with hocket.LivePage(0) as page:
+        pid = page._process.pid
+        assert alive(pid) and not {name for name in named_memory(pid) if "hocket" in name}
+        play(page, ticks=30)
+        assert page._board.phase == ENDED
     assert not alive(pid) and named_memory() <= before
 
 

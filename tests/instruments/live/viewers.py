@@ -80,8 +80,8 @@ def watching(page):
     """A viewer that has had its first frame."""
     viewer = Watching(page)
     viewer.start()
-    assert eventually(lambda: viewer.frames)
     try:
+        assert eventually(lambda: viewer.frames)
         yield viewer
     finally:
         viewer.stopping.set()

@@ -17,6 +17,7 @@ def gradients(step):
     return [torch.randn(shape, generator=generator) for shape in SHAPES]
 
 
+@pytest.mark.slow
 def test_its_steps_are_those_of_torch_to_the_last_bit():
     ours, theirs = parameters(), parameters()
     quick = QuickAdam(ours, lr=0.01, eps=1e-4)

@@ -298,7 +298,7 @@ def blind(tables):
     return {(s, ()): q for s, q in enumerate(iterate(chances, rewards, GAMMA**3))}
 
 
-@pytest.mark.slow
+@pytest.mark.training
 def test_from_one_blind_decision_to_the_next_there_is_nothing_to_learn():
     """The next decision's observation is older than the action: only the action's own reward can tell two apart."""
     seed = 9

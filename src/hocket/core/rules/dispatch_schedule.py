@@ -119,7 +119,7 @@ class DispatchSchedule(Schedule):
         if tick >= self.next_served:
             self.next_served = max(self.next_served, tick - 1) + self.stride
             queue.append(tick)
-            if len(queue) > (1 if self.aligned else self.queue_limit()):
+            if len(queue) > 1 and (self.aligned or len(queue) > self.queue_limit()):
                 queue.popleft()
         if tick % REESTIMATE_TICKS == 0 and len(self.window):
             self.estimate(now_ns)
@@ -136,8 +136,11 @@ class DispatchSchedule(Schedule):
             if self.load is self.window:
                 self.load = Window(self._size)
             self.load.add(inference.occupied_ns)
-        self.aligned = inference.base_tick >= 0
-        self.length = max(1, inference.usable_length) if self.aligned else inference.length
+        if inference.base_tick < 0:
+            self.length = inference.length
+        else:
+            self.aligned = True
+            self.length = max(1, inference.usable_length)
         if self._beginning:
             self._beginning = len(self.window) < REESTIMATE_TICKS
             self.estimate(inference.finished_ns)
@@ -191,11 +194,11 @@ class DispatchSchedule(Schedule):
             free -= 1
             if new and self.hedges and self.stride == 1:
                 # Half of what exceeds the reserve, which spreads the copies over the ticks.
-                copies = max(0, (free + 1 - self.reserve) // 2)
-                if copies:
+                copies = (free + 1 - self.reserve) // 2
+                if copies > 0:
                     self.hedged(started[-1])
-                started.extend(Start(next(workers), observation, target) for _ in range(copies))
-                free -= copies
+                    started.extend(Start(next(workers), observation, target) for _ in range(copies))
+                    free -= copies
         return started
 
     def workers_wanted(self) -> int:

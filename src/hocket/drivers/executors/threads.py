@@ -31,7 +31,7 @@ from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.errors import CancelledError, PolicyError
 from hocket.ipc.child_processes import lower_priority
 from hocket.policies.base import Stages, built
-from hocket.policies.cancellation import stop_if_cancelled, watch
+from hocket.policies.cancellation import watch
 from hocket.policies.failures import restart_pause_s
 
 GOODBYE_S = 0.5
@@ -144,7 +144,11 @@ class ThreadExecutor(RealtimeExecutor):
                 inbox.get(timeout=pause_s)
                 return  # retired before it was ready: the first order would follow the report below
         outbox, encode = self._outbox, self._job.codec.encode
-        watch(lambda: self._closed or ticket.void())
+
+        def unwanted() -> bool:
+            return self._closed or ticket.void()
+
+        watch(unwanted)
         if sys.platform == "linux" and (denied := lower_priority(self._kind.nice)):  # of this thread alone
             self._denied.append(denied)
         try:
@@ -159,7 +163,8 @@ class ThreadExecutor(RealtimeExecutor):
             inference, bound, inputs = order
             ticket.running = inference
             try:
-                stop_if_cancelled()
+                if unwanted():
+                    raise CancelledError("this inference was cancelled")
                 if not isinstance(policy, Stages):
                     answer = encode(policy(*inputs))
                 elif bound:

@@ -35,6 +35,10 @@ class SharedEnd(NamedTuple):
     inference: int
 
 
+Posted = tuple[int, int, Event | SharedEnd, NDArray[Any] | str | None]
+"""A time, a number that orders what happens then, the event, and an answer or a traceback."""
+
+
 @dataclass(slots=True)
 class _Started:
     """An inference, or a stage of one, that has started and is not computed yet."""
@@ -133,7 +137,7 @@ class VirtualExecutor(Executor):
         self._shared_ends: dict[int, tuple[End, NDArray[Any] | str | None]] = {}  # by inference on shared processors
         self._next_shared: SharedEnd | None = None
         self._sequence = 0
-        self._heap: list[tuple[int, int, Event | SharedEnd, NDArray[Any] | str | None]] = []
+        self._heap: list[Posted] = []
 
     def post(self, event: Event, extra: NDArray[Any] | str | None = None) -> None:
         """Schedule ``event`` at its own time."""
@@ -156,14 +160,16 @@ class VirtualExecutor(Executor):
                 self._features[worker] = policy.trunk(inputs[0].copy())
                 self._post_end(e.TrunkFinished(done_ns, inference), None, now_ns)
                 return
-            answer = self._encode(policy(inputs[0].copy(), *inputs[1:]))  # the policy may keep or change its inputs
+            observation = inputs[0].copy()  # the policy may keep or change its inputs
+            answer = self._encode(policy(observation, *inputs[1:]) if len(inputs) > 1 else policy(observation))
             version = int(getattr(policy, "version", 0))
         except Exception:
             self._post_end(e.InferenceFailed(done_ns, inference), traceback.format_exc(), now_ns)
             return
         finished = e.InferenceFinished(done_ns, inference, len(answer), version)
         if self._shared is None:
-            self.post(finished, answer)
+            self._sequence += 1
+            heappush(self._heap, (done_ns, self._sequence, finished, answer))
         else:
             self._post_end(finished, answer, now_ns)
 
@@ -285,10 +291,14 @@ class VirtualExecutor(Executor):
     def advance(self, until_ns: int, engine: Engine) -> None:
         """Process all events up to ``until_ns``; a timer at that exact time is left to its tick."""
         heap = self._heap
-        while (heap and heap[0][0] <= until_ns) or engine.wake_ns is not None:
-            if self.next_ns(until_ns, engine) is None:
+        while True:
+            wake_ns = engine.wake_ns
+            if heap and heap[0][0] <= until_ns and (wake_ns is None or heap[0][0] <= wake_ns):
+                self._process(heappop(heap), engine)
+            elif wake_ns is not None and wake_ns < until_ns:
+                engine.timer_due()
+            else:
                 return
-            self.step(engine)
 
     def next_ns(self, until_ns: int, engine: Engine) -> int | None:
         """The time of the next event or timer, or None if there is none up to ``until_ns``."""
@@ -302,8 +312,11 @@ class VirtualExecutor(Executor):
         heap, wake_ns = self._heap, engine.wake_ns
         if wake_ns is not None and not (heap and heap[0][0] <= wake_ns):
             engine.timer_due()
-            return
-        time_ns, _, event, extra = heappop(heap)
+        else:
+            self._process(heappop(heap), engine)
+
+    def _process(self, posted: Posted, engine: Engine) -> None:
+        time_ns, _, event, extra = posted
         if self._cancelled and self._is_void(event):
             return
         if type(event) is e.InferenceFinished:

@@ -47,6 +47,7 @@ FORMAT, FORMAT_VERSION = "hocket checkpoint", 5
 TENSORS, ARRAY, REPLAY, STATE = ".safetensors", ".npy", "replay-", "state.pkl"
 WEIGHTS = "weights"
 ABSENCE = "no-checkpoint.txt"
+DIFFERENCE = "not-bit-for-bit.txt"
 RUN_FILES = ("run.json", "ticks.npz")
 """Of a folder that `hocket.running.result.RunResult.save` has written."""
 KEPT = 2
@@ -170,6 +171,19 @@ def explain_absence(folder: Path, reason: str) -> None:
         (folder / ABSENCE).write_text(reason + "\n", encoding="utf-8")
     except OSError as error:
         raise CheckpointError(f"{folder} cannot be written ({error.strerror or error}); try another folder") from error
+
+
+def explain_difference(path: Path, difference: str) -> None:
+    """Keep in the checkpoint at ``path`` that it does not resume bit for bit, and why; as far as the disk allows."""
+    with suppress(OSError):
+        (path / DIFFERENCE).write_text(difference + "\n", encoding="utf-8")
+
+
+def difference_of(path: Path) -> str | None:
+    """What `explain_difference` has kept in the checkpoint at ``path``; None if nothing."""
+    with suppress(OSError):
+        return (path / DIFFERENCE).read_text(encoding="utf-8").strip()
+    return None
 
 
 def newest_checkpoint(folder: Path) -> Path:
