@@ -211,8 +211,8 @@ def clone_head(shown: Shown, network: ChunkNetwork, *, seed: int) -> Correction:
         with torch.no_grad():
             planned = network(torch.from_numpy(shown.observations[episode, first]))[np.arange(BATCH), step]
         newest = torch.from_numpy(shown.observations[episode, first + step])
-        corrected = head(newest, planned, torch.from_numpy(step))
-        return (corrected - torch.from_numpy(shown.labels[episode, first + step])).square().mean()  # type: ignore[no-any-return]
+        errors = head(newest, planned, torch.from_numpy(step)) - torch.from_numpy(shown.labels[episode, first + step])
+        return errors.square().mean()  # type: ignore[no-any-return]
 
     fit(head, error)
     return head
@@ -227,8 +227,10 @@ def clone_head_alone(shown: Shown, *, seed: int) -> nn.Module:
 
     def error() -> Tensor:
         episode, tick = rng.integers(episodes, size=BATCH), rng.integers(ticks, size=BATCH)
-        actions = head(torch.from_numpy(shown.observations[episode, tick]))
-        return (actions - torch.from_numpy(shown.labels[episode, tick])).square().mean()  # type: ignore[no-any-return]
+        errors = head(torch.from_numpy(shown.observations[episode, tick])) - torch.from_numpy(
+            shown.labels[episode, tick]
+        )
+        return errors.square().mean()  # type: ignore[no-any-return]
 
     fit(head, error)
     return head
