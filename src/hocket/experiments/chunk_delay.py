@@ -440,8 +440,9 @@ def table(rows: list[Row], column: str) -> str:
         yield f"| {FIGURES[column]} | " + " | ".join(f"d = {delay}" for delay in DELAYS) + " |"
         yield "|---" * (1 + len(DELAYS)) + "|"
         for arm in (*ARMS, *MORE):
-            cells = [cell(values_of(rows, column, arm=arm, delay=delay)) for delay in DELAYS]
-            yield f"| {arm} | " + " | ".join(cells) + " |"
+            if values_of(rows, column, arm=arm):
+                cells = [cell(values_of(rows, column, arm=arm, delay=delay)) for delay in DELAYS]
+                yield f"| {arm} | " + " | ".join(cells) + " |"
         for arm in REFERENCES:
             yield f"| {arm} | {cell(values_of(rows, column, arm=arm))}" + " |" * len(DELAYS)
 
