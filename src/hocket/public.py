@@ -132,6 +132,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.drivers.agent": "StaggeredAgent",
             "hocket.drivers.engine": "Decision",
         },
+        "Seams of chunks": {
+            "hocket.drivers.handover": "Handover Switch Blend",
+        },
         "Executors": {
             "hocket.drivers.executors.processes": "Processes",
             "hocket.drivers.executors.threads": "Threads",
@@ -253,10 +256,14 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
             "hocket.policies.onnx_policy": "OnnxPolicy",
             "hocket.policies.sb3_policy": "SB3Policy",
+            "hocket.policies.interpolated": "Interpolated Interpolation",
             "hocket.policies.charged": "Charged",
         },
         "Cancelling": {
             "hocket.policies.cancellation": "cancelled stop_if_cancelled sleep_until_cancelled",
+        },
+        "Failures": {
+            "hocket.policies.failures": "FailureLimits OnStale",
         },
     },
     "hocket.remote": {
@@ -276,7 +283,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.results": {
         "Runs": {
             "hocket.hooks.record": "RunRecord",
-            "hocket.results.metrics": "Metrics TickColumns Inferences",
+            "hocket.results.metrics": "Metrics TickColumns Inferences Seams",
             "hocket.results.summary": "Summary",
             "hocket.results.training_log": "TrainingLog Evaluated",
             "hocket.results.run_folder": "SavedRun",
@@ -284,8 +291,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     },
     "hocket.spaces": {
         "Actions": {
-            "hocket.spaces.codec": "ActionCodec PendingActions",
-            "hocket.spaces.defaults": "Default Fixed RepeatLast RandomDefault Fallback BoundDefault",
+            "hocket.spaces.codec": "ActionCodec OutOfBounds PendingActions",
+            "hocket.spaces.defaults": "Default Fixed RepeatLast HoldThenStop RandomDefault Fallback BoundDefault",
         },
         "Environments": {
             "hocket.spaces.checked_env": "CheckedEnv ObservationCheck",

@@ -49,6 +49,7 @@ main()
         "bench virtual",
         "bench live",
         "bench chunks",
+        "bench outage",
     ],
 )
 def test_every_command_explains_itself_in_80_columns(command, arguments):

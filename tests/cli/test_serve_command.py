@@ -12,6 +12,7 @@ from access import TOKEN
 from command_output import read, refused
 
 from hocket.bench import chunks
+from hocket.bench import outage as bench_outage
 from hocket.remote import PolicyServer, UnreachableError, WebSocketPolicy
 
 POLICY = "def act(observation):\n    return int(observation[2] > 0)\n"
@@ -90,3 +91,12 @@ def test_bench_chunks(command, monkeypatch):
     ]
     assert list(figures) == [*covered, "misaligned_steps", "fresh_steps", "websocket_added_ratio"]
     assert (figures["misaligned_steps"], figures["websocket_added_ratio"]) == (0, 10)
+
+
+@pytest.mark.realtime
+def test_bench_outage(command, monkeypatch):
+    monkeypatch.setattr(bench_outage, "QUIET_S", 0.5)
+    code, out, err = command("bench", "outage", "--seconds", 1, "--json", "x.json")
+    assert (code, err) == (0, "") and "safe state, older_than_s=0.5: first called after" in out
+    figures = read("x.json")
+    assert figures["raised"] == 0 and figures["safe_state_s"] > 0.5 and figures["outage_s"] >= 1

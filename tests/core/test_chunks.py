@@ -55,8 +55,42 @@ def test_a_last_step_is_not_repeated_and_a_short_answer_ends_early():
     assert tick(scheduler, 3)[0] == c.ExecuteDefault(3)
 
 
-def test_an_answer_after_all_its_ticks_is_dropped():
+def test_what_runs_after_all_its_ticks_is_cancelled():
     scheduler = begun(Unstaggered(1), 2)
+    assert tick(scheduler, 1) == [c.ExecuteDefault(1)]
+    cancelled = [c.EndInference(0, Outcome.CANCELLED), c.Cancel(0, 0)]  # it is for ticks 1 and 2
+    assert tick(scheduler, 2) == [c.ExecuteDefault(2), *cancelled]
+    assert tick(scheduler, 3) == [c.ExecuteDefault(3)]
+    assert scheduler.handle(e.InferenceCancelled(34 * MS, 0)) == [c.StartInference(1, 0, observation=3, target=-1)]
+
+
+def test_what_cannot_be_stopped_frees_its_worker_at_its_end():
+    scheduler = begun(Unstaggered(1), 2)
+    for k in (1, 2):
+        tick(scheduler, k)
+    out = scheduler.handle(e.InferenceFinished(24 * MS, 0, length=2))
+    assert out == [c.StartInference(1, 0, observation=2, target=-1)]
+    scheduler.validate()
+
+
+def test_without_a_horizon_nothing_is_cancelled():
+    scheduler = begun(Unstaggered(1), 0)
+    assert [tick(scheduler, k) for k in range(1, 9)] == [[c.ExecuteDefault(k)] for k in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    "rule", [Sequential(), Unstaggered(2), OneInFlight(0.5), MaxTime(2), ExpectedTime(2), TickDispatch(2)]
+)
+def test_every_rule_gives_the_worker_of_a_cancelled_inference_another(rule):
+    """Inferences of 20 ticks with a horizon of 8: nothing is ever executed, and each ends after 8 ticks."""
+    metrics = play(rule, ticks_s(20), 400, chunk=8, alignment=Alignment.OBSERVATION)
+    assert metrics.coverage == 0
+    cancelled = metrics.outcomes["cancelled"]
+    assert cancelled >= 40 and sum(metrics.outcomes.values()) - cancelled == metrics.outcomes["discarded"]
+
+
+def test_an_answer_after_all_its_ticks_is_dropped():
+    scheduler = begun(Unstaggered(1), 5)
     for k in (1, 2):
         tick(scheduler, k)
     out = scheduler.handle(e.InferenceFinished(24 * MS, 0, length=2))  # for ticks 1 and 2

@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from hocket.remote import UnreachableError
-from hocket.remote.servers import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WAIT_S, Servers
+from hocket.remote.servers import FIRST_PAUSE_S, LONGEST_PAUSE_S, LONGEST_WAIT_S, MOST_UNANSWERED, Servers
 
 
 @pytest.fixture
@@ -88,3 +88,23 @@ def test_the_error_of_a_single_server_is_its_own(clock):
     servers.take()
     servers.leave("a", failed("a"))
     assert type(servers.failure()) is UnreachableError and str(servers.failure()) == "a is away"
+
+
+def test_one_that_lets_requests_expire_is_left_out(clock):
+    servers = Servers(("a", "b"))
+    for _ in range(2):  # a reply between counts anew
+        assert [servers.unanswered("a") for _ in range(MOST_UNANSWERED - 1)] == [None] * (MOST_UNANSWERED - 1)
+        servers.answered("a")
+    for _ in range(MOST_UNANSWERED):
+        assert servers.take() == "a"
+        servers.leave("a", servers.unanswered("a"))
+    assert servers.take() == "b"
+    clock[0] += FIRST_PAUSE_S
+    assert servers.take() == "a"  # tried again
+
+
+def test_a_single_one_is_never_left_out_for_that(clock):
+    servers = Servers(("a",))
+    for _ in range(3 * MOST_UNANSWERED):
+        assert servers.take() == "a"
+        servers.leave("a", servers.unanswered("a"))

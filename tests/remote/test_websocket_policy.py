@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from contextlib import suppress
 from threading import Barrier, Event, Thread
 from time import monotonic
 
@@ -9,6 +10,7 @@ import cloudpickle
 import numpy as np
 import pytest
 from access import TOKEN, until_cancelled
+from websockets.exceptions import ConnectionClosed
 
 import hocket
 from hocket.envs.null import NullEnv
@@ -21,6 +23,7 @@ from hocket.remote import (
     WebSocketPolicy,
     WireError,
 )
+from hocket.remote.servers import MOST_UNANSWERED
 
 OBSERVATION = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -229,6 +232,31 @@ def test_a_pause_of_servers_ends_with_a_cancellation(asking, served):
     thread.start()
     thread.join(5)
     assert len(ended) == 1
+
+
+def test_a_server_that_is_silent_until_requests_expire_is_left_for_another(served, scripted, asking):
+    def silent(connection):
+        with suppress(ConnectionClosed):
+            while True:
+                connection.recv()
+
+    ask = asking(scripted(silent), served(lambda observation: 2).url)
+    outcomes = []
+
+    def work():
+        expires_s = 0.0
+        watch(lambda: monotonic() > expires_s)
+        for patience_s in (*[0.02] * MOST_UNANSWERED, 5):
+            expires_s = monotonic() + patience_s
+            try:
+                outcomes.append(int(ask(OBSERVATION)))
+            except CancelledError:
+                outcomes.append(None)
+
+    thread = Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert outcomes == [*[None] * MOST_UNANSWERED, 2]
 
 
 # -- options ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 
 from hocket.errors import ActionError, ConfigurationError
-from hocket.spaces.codec import ActionCodec, check_observation_space, check_spaces
+from hocket.spaces.codec import ActionCodec, OutOfBounds, check_observation_space, check_spaces
 
 DISCRETE = spaces.Discrete(3)
 FROM_ONE = spaces.Discrete(3, start=1)
@@ -221,3 +221,37 @@ def test_a_long_answer_is_shown_short():
     with pytest.raises(ActionError) as caught:
         ActionCodec(DISCRETE, 1).encode(list(range(5000)))
     assert len(str(caught.value)) < 500
+
+
+def test_clipping():
+    codec = ActionCodec(ARM, 3, OutOfBounds.CLIP)
+    within, outside = codec.clip(codec.encode([[0.5, -2], [3, -2.5], [-1e300, 1e300]]))
+    assert within.dtype == np.float32 and within.tolist() == [[0.5, -2], [1, -2], [-1, 2]]
+    assert outside.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("space", "answer", "within"),
+    [
+        (BYTES, [300, -5], [200, 0]),
+        (BYTES, np.array([1e30, 250.0]), [200, 200]),
+        (spaces.Box(-5, 5, (2,), np.int64), np.array([1e30, -1e30]), [5, -5]),
+        (spaces.Box(-5, 5, (2,), np.int64), np.array([7, -7], np.int8), [5, -5]),
+        (spaces.Box(0, 5, (2,), np.uint64), np.array([-7.0, 1e20]), [0, 5]),
+    ],
+)
+def test_clipping_of_integers(space, answer, within):
+    codec = ActionCodec(space, 1, OutOfBounds.CLIP)
+    actions, outside = codec.clip(codec.encode(answer))
+    assert actions.dtype == space.dtype and actions.tolist() == [within] and outside.tolist() == [True]
+
+
+def test_what_clipping_does_not_take():
+    codec = ActionCodec(ARM, 1, OutOfBounds.CLIP)
+    for answer in ([np.nan, 0], [np.inf, 0], [1, 2, 3]):
+        with pytest.raises(ActionError):
+            codec.encode(answer)
+    with pytest.raises(ConfigurationError, match=r"Discrete\(3\) has no bounds to clip to; try OutOfBounds.REFUSE"):
+        ActionCodec(DISCRETE, 1, OutOfBounds.CLIP)
+    with pytest.raises(ConfigurationError, match=r"out_of_bounds=.clip. is none of OutOfBounds\.REFUSE, "):
+        ActionCodec(ARM, 1, "clip")

@@ -37,9 +37,9 @@ def idle(observation: Any) -> Any:
     return CHUNK
 
 
-def serve_policy(starter: Any, policy: PolicyFactory | Policy, workers: int) -> None:
+def serve_policy(starter: Any, policy: PolicyFactory | Policy, workers: int, port: int = 0) -> None:
     """Serve ``policy`` until ``starter``, the other end of `server_process`, says so."""
-    with PolicyServer(policy, port=0, token=TOKEN, workers=workers) as server:
+    with PolicyServer(policy, port=port, token=TOKEN, workers=workers) as server:
         starter.send(server.url)
         starter.recv()
 
@@ -60,10 +60,10 @@ def _serve_bare(starter: Any) -> None:
 
 
 @contextmanager
-def server_process(serve: Callable[..., None], *arguments: Any) -> Iterator[str]:
+def server_process(serve: Callable[..., None], *arguments: Any, killed: bool = False) -> Iterator[str]:
     """Run ``serve(starter, *arguments)`` in a process; yields the address that it sends.
 
-    It ends when it is sent something.
+    It ends when it is sent something; with ``killed``, by SIGKILL.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -71,8 +71,9 @@ def server_process(serve: Callable[..., None], *arguments: Any) -> Iterator[str]
     process.start()
     try:
         yield here.recv()
-        here.send(None)
-        process.join(GOODBYE_S)
+        if not killed:
+            here.send(None)
+            process.join(GOODBYE_S)
     finally:
         process.kill()
         process.join()

@@ -93,6 +93,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_command,
         bench_gameboy,
         bench_live,
+        bench_outage,
         bench_plan,
         bench_remote,
         console,
@@ -127,6 +128,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_gameboy.gameboy,
         bench_remote.remote,
         bench_chunks.chunks,
+        bench_outage.outage,
     ):
         benches.command(command)
     app = SubcommandApp()

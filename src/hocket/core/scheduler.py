@@ -13,8 +13,9 @@ chooses among the answers that are newer than the last executed action.
 
 Without a horizon an answer's step 0 is for the tick at which it begins to play. With a horizon of H ticks the steps of
 an answer to observation k are for ticks k + 1 to k + H at most, whenever it comes: steps whose ticks have passed are
-skipped, and an answer without a step for a coming tick is dropped. A held answer acts before its release at a tick that
-nothing else has an action for: that costs it nothing, since its steps keep their ticks.
+skipped, an answer without a step for a coming tick is dropped, and what still runs by then is cancelled. A held answer
+acts before its release at a tick that nothing else has an action for: that costs it nothing, since its steps keep their
+ticks.
 
 A two-stage inference keeps its worker from the start of its trunk to the end of its head. Between them it waits until
 ``head_ns`` before the deadline of the tick that the rule would release it for, and is then bound to that tick.
@@ -181,6 +182,8 @@ class Scheduler:
         schedule.ticked(tick, event.time_ns, event.episode_ended)
         if schedule.cancels:
             self._cancel(out)
+        elif self.horizon_ticks:
+            self._cancel_passed(tick, out)
         self._staff(out)
 
     def _run_ended(self, event: e.RunEnded, out: list[Command]) -> None:
@@ -228,8 +231,17 @@ class Scheduler:
         """Cancel what the rule says, none of which any tick can lose."""
         running = [inference for inference in self._running.values() if inference.state is RUNNING]
         for inference in self.schedule.cancellations(self.tick, running, self._answered, bool(self._idle)):
-            self._end(inference, Outcome.CANCELLED, out)
-            out.append(c.Cancel(inference.id, inference.worker))
+            self._abandon(inference, out)
+
+    def _cancel_passed(self, tick: int, out: list[Command]) -> None:
+        """Cancel what runs, if an answer would have no action for a tick after ``tick``."""
+        for inference in list(self._running.values()):
+            if inference.state is RUNNING and inference.last_tick <= tick:
+                self._abandon(inference, out)
+
+    def _abandon(self, inference: Inference, out: list[Command]) -> None:
+        self._end(inference, Outcome.CANCELLED, out)
+        out.append(c.Cancel(inference.id, inference.worker))
 
     def _inference_cancelled(self, event: e.InferenceCancelled, out: list[Command]) -> None:
         inference = self._running.get(event.inference)

@@ -29,10 +29,11 @@ from hocket.core.rules.base import Schedule
 from hocket.errors import TraceError
 
 FORMAT = "hocket-trace"
-VERSION = 4
-"""Versions 2 and 3, which are read as well, have no horizon, and version 2 has neither cancellations nor their outcome.
-In version 1 ticks after missed ones were left to the default, and options of rules had other names."""
-READABLE = (2, 3, 4)
+VERSION = 5
+"""In version 4, which is read if it has no horizon, inferences whose ticks had passed were not cancelled. Versions 2
+and 3, which are read as well, have no horizon, and version 2 has neither cancellations nor their outcome. In version 1
+ticks after missed ones were left to the default, and options of rules had other names."""
+READABLE = (2, 3, 4, 5)
 OWN_RULES: tuple[type[Rule], ...] = (Sequential, Unstaggered, OneInFlight, MaxTime, ExpectedTime, TickDispatch)
 WIDTH = 5
 KIND, FIRST, SECOND, THIRD, FOURTH = range(WIDTH)
@@ -205,6 +206,11 @@ class Trace:
             description = header["rule"]
         except (KeyError, TypeError, ValueError) as error:
             raise TraceError(f"{path} has a damaged header ({error!r}); save the run again") from error
+        if header["version"] < VERSION and horizon_ticks:
+            raise TraceVersionError(
+                f"{path} has version {header['version']} with a horizon, under which other inferences were cancelled; "
+                "run it again, or use the version that wrote it"
+            )
         if len(body) != announced * WIDTH * 8:
             raise TraceError(f"{path} is truncated: {announced} rows announced, {len(body) // (WIDTH * 8)} found")
         if rule is None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from hocket.drivers.executors.base import WorkerJob as WorkerJob
     from hocket.drivers.executors.processes import Processes as Processes
     from hocket.drivers.executors.threads import Threads as Threads
+    from hocket.drivers.handover import Blend as Blend
+    from hocket.drivers.handover import Handover as Handover
+    from hocket.drivers.handover import Switch as Switch
     from hocket.drivers.loop_thread import realtime_priority as realtime_priority
     from hocket.drivers.realtime import Overrun as Overrun
     from hocket.drivers.realtime import Realtime as Realtime

@@ -7,6 +7,7 @@ wait for the next cycle. It sleeps almost always, and holds the lock for some mi
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from threading import Lock, Thread
 from time import monotonic_ns
@@ -22,6 +23,7 @@ from hocket.core.rules import Rule
 from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Decision, EngineSetup
 from hocket.drivers.executors.base import ExecutorKind, WorkerJob
+from hocket.drivers.handover import SWITCH, Handover, check_handover
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.rate_watch import CycleWatch
 from hocket.drivers.realtime import as_executor_kind
@@ -29,9 +31,17 @@ from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
+from hocket.policies.failures import (
+    USUAL_LIMITS,
+    FailureLimits,
+    OnFailure,
+    OnStale,
+    check_failure_limits,
+    check_on_failure,
+    check_on_stale,
+)
 from hocket.spaces.checked_env import ObservationCheck
-from hocket.spaces.codec import ActionCodec, check_observation_space
+from hocket.spaces.codec import ActionCodec, OutOfBounds, check_observation_space
 from hocket.spaces.defaults import Default, bound
 
 IDLE_NS = NS_PER_S // 20
@@ -58,7 +68,12 @@ class StaggeredAgent:
         default: chooses what `act` returns when no action is due.
         observation_space, action_space: a Box; a Discrete or a Box.
         executor: `Processes` or `Threads`; None: threads if the policy ``waits``, else processes.
-        failures: the limits of failures in a row, above which `act` raises `PolicyError`.
+        failures: the limits of failures in a row, above which ``on_failure`` is called, and the count starts anew.
+        on_failure: called by `act` with a `PolicyError` that holds the last traceback; None warns with it. To let `act`
+            raise it, raise it here.
+        on_stale: called by `act` at ticks whose last fresh action is too old: puts the robot in a safe state.
+        out_of_bounds: the handling of actions of the policy outside a Box.
+        handover: the way in which a chunk takes over from an older one.
         seed: of a random default.
         on_worker_up: called with progress while the first workers start, ``on_worker_up(up, all)``.
     """
@@ -74,21 +89,29 @@ class StaggeredAgent:
         action_space: gym.spaces.Discrete | gym.spaces.Box,
         executor: ExecutorKind | Literal["processes", "threads"] | None = None,
         failures: FailureLimits = USUAL_LIMITS,
+        on_failure: OnFailure | None = None,
+        on_stale: OnStale | None = None,
+        out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
+        handover: Handover = SWITCH,
         seed: int = 0,
         on_worker_up: Callable[[int, int], None] | None = None,
     ) -> None:
         check_observation_space(observation_space)
         check_failure_limits(failures)
+        check_on_failure(on_failure)
+        check_on_stale(on_stale)
         if not isinstance(default, Default):
             raise ConfigurationError(f"default={default!r} is not a default behaviour; try hocket.RepeatLast()")
         if not isinstance(rule, Rule):
             raise ConfigurationError(f"rule={rule!r} is not a rule; try hocket.TickDispatch(workers=4)")
         factory = as_factory(policy)
+        check_handover(handover, factory, action_space)
         self._setup = EngineSetup(
             policy=factory,
             rule=rule,
             default=bound(default, action_space, np.random.default_rng(seed)),
-            codec=ActionCodec(action_space, factory.chunk_length),
+            codec=ActionCodec(action_space, factory.chunk_length, out_of_bounds),
+            handover=handover,
         )
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
@@ -96,6 +119,8 @@ class StaggeredAgent:
         self._check = ObservationCheck(observation_space, "the loop")
         self._dtype = np.dtype(observation_space.dtype)
         self._failures = failures
+        self._on_failure = _warn if on_failure is None else on_failure
+        self._on_stale = on_stale
         self._chunk_head = ChunkHead.of(factory, self._setup.codec, failures)
         if on_worker_up is not None:
             on_worker_up(0, rule.initial_workers)
@@ -123,13 +148,12 @@ class StaggeredAgent:
         """Return the freshest action due now, or the default.
 
         With ``observation``, `observe` it first; it can act from the next cycle on. The caller may keep and change the
-        action.
+        action. A policy that fails, hangs or is lost never makes this raise: the default acts until it works again.
+
+        Warns (`RuntimeWarning`), unless there is an ``on_failure``, if failures have passed the limits.
 
         Raises:
             EnvError: as `observe`.
-            PolicyError: if the policy keeps failing, with its traceback. The cycle counts as a default tick. The agent
-                remains usable: the count of failures starts anew, later calls return the default until the policy works
-                again, and raise again if the failures pass the limits again.
         """
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
@@ -150,7 +174,7 @@ class StaggeredAgent:
         if self._cycles is not None:
             self._cycles.acted(self._tick, now_ns)
         if error is not None:
-            raise error
+            self._on_failure(error)
         return action
 
     def observe(self, observation: Any, *, episode_ended: bool = False) -> None:
@@ -173,16 +197,16 @@ class StaggeredAgent:
     def counts(self) -> dict[str, int]:
         """Count the ticks by how they were filled, and the inferences by how they ended, so far.
 
-        ``uncorrected`` are the fresh ticks whose head of a chunk failed, of a policy that has one.
+        ``clipped`` are the fresh ticks whose action was clipped to the action space, and ``uncorrected`` those whose
+        head of a chunk failed, of a policy that has one.
         """
-        scheduler = self._engine.scheduler if self._engine is not None else None
-        if scheduler is None:
+        if self._engine is None:
             return {}
-        head = self._chunk_head
+        scheduler, head = self._engine.scheduler, self._chunk_head
+        filled = {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed}
         uncorrected = {} if head is None else {"uncorrected": head.uncorrected}
         ended = {outcome.name.lower(): scheduler.outcomes[outcome] for outcome in Outcome}
-        filled = {"fresh": scheduler.fresh, "default": scheduler.default, "missed": scheduler.missed}
-        return {**filled, **uncorrected, **ended}
+        return {**filled, "clipped": self._engine.clipped, **uncorrected, **ended}
 
     def close(self) -> None:
         """Stop the workers. Safe to call twice."""
@@ -230,6 +254,7 @@ class StaggeredAgent:
             joined=self._joined,
             failures=self._failures,
             alone=self._alone,
+            on_stale=self._on_stale,
             chunk_head=self._chunk_head,
             keep_trace=False,
         )
@@ -276,3 +301,7 @@ class StaggeredAgent:
             raise ConfigurationError("the agent is closed; make a new one")
         if self._failure is not None:
             raise self._failure
+
+
+def _warn(error: PolicyError) -> None:
+    warnings.warn(f"the default acts, because {error}", RuntimeWarning, stacklevel=3)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hocket.errors import PolicyError
 from hocket.hooks.record import RunRecord
 from hocket.policies.base import PolicyFactory
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, OnFailure
 from hocket.spaces.codec import ActionCodec
 
 
@@ -27,20 +27,33 @@ class ChunkHead:
         head: ``head(plan[, pending_actions][, newest][, delay]) -> action``; see `PolicyFactory.build_chunk_head`.
         codec: of the action space.
         limits: of its failures in a row.
+        on_failure: called beyond them, in place of raising.
 
     Attributes:
         failures: its failures in a row.
         uncorrected: the number of its failures.
     """
 
-    def __init__(self, head: Callable[..., Any], codec: ActionCodec, limits: FailureLimits = USUAL_LIMITS) -> None:
+    def __init__(
+        self,
+        head: Callable[..., Any],
+        codec: ActionCodec,
+        limits: FailureLimits = USUAL_LIMITS,
+        on_failure: OnFailure | None = None,
+    ) -> None:
         self._head = head
-        self._codec = ActionCodec(codec.space)
-        self.failures = FailureLog(limits, "heads of chunks")
+        self._codec = codec.of_single_actions()
+        self.failures = FailureLog(limits, "heads of chunks", on_failure=on_failure)
         self.uncorrected = 0
 
     @classmethod
-    def of(cls, factory: PolicyFactory, codec: ActionCodec, limits: FailureLimits = USUAL_LIMITS) -> Self | None:
+    def of(
+        cls,
+        factory: PolicyFactory,
+        codec: ActionCodec,
+        limits: FailureLimits = USUAL_LIMITS,
+        on_failure: OnFailure | None = None,
+    ) -> Self | None:
         """The one of ``factory``; None if it has none.
 
         Raises:
@@ -49,7 +62,7 @@ class ChunkHead:
         if not factory.corrects:
             return None
         try:
-            return cls(factory.build_chunk_head(), codec, limits)
+            return cls(factory.build_chunk_head(), codec, limits, on_failure)
         except Exception as error:
             raise PolicyError(f"the head of the chunks could not be built:\n{traceback.format_exc()}") from error
 

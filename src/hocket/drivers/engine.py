@@ -14,19 +14,21 @@ from numpy.typing import NDArray
 
 from hocket.core import commands as c
 from hocket.core import events as e
-from hocket.core.cadence import Cadence
+from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.events import Event
 from hocket.core.rules import Rule
 from hocket.core.scheduler import Scheduler
 from hocket.core.trace import Trace
 from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.executors.base import Executor
+from hocket.drivers.handover import SWITCH, ChunkBlender, Handover
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.pending_actions import PendingTracker
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.policies.base import PolicyFactory
+from hocket.policies.failures import OnStale
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
-from hocket.spaces.defaults import BoundDefault
+from hocket.spaces.defaults import BoundDefault, Timed
 
 KEPT = 4
 """So many observations are kept before those that no start can name are looked for."""
@@ -72,12 +74,14 @@ class EngineSetup:
         rule: when to start which worker.
         default: fills every tick without a fresh action; bound to the action space.
         codec: of the action space, for the policy's chunks.
+        handover: the way in which a chunk takes over from an older one.
     """
 
     policy: PolicyFactory
     rule: Rule
     default: BoundDefault
     codec: ActionCodec
+    handover: Handover = SWITCH
 
 
 class Engine:
@@ -88,6 +92,7 @@ class Engine:
         cadence: of its ticks.
         executor: runs its inferences.
         alone: the policy's head where it acts alone; see `PolicyFactory.delay_told`.
+        on_stale: called at ticks whose last fresh action is too old.
         chunk_head: the policy's head if it corrects chunks; see `PolicyFactory.build_chunk_head`.
         keep_trace: True to keep every event and command.
 
@@ -96,6 +101,7 @@ class Engine:
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: collects handled events for instruments; None without any.
+        clipped: the number of ticks that executed an action of the policy that was clipped to the action space.
         chunk_head: as given.
     """
 
@@ -106,6 +112,7 @@ class Engine:
         executor: Executor,
         *,
         alone: LoneHead | None = None,
+        on_stale: OnStale | None = None,
         chunk_head: ChunkHead | None = None,
         keep_trace: bool = True,
     ) -> None:
@@ -123,11 +130,17 @@ class Engine:
         self.dispatcher: Dispatcher | None = None
         self._executor = executor
         self._default = setup.default
+        self._timed = isinstance(setup.default, Timed)
+        self._on_stale = on_stale
+        self._fresh_tick = 0  # the last one
+        self._blender = ChunkBlender(setup.handover, setup.codec) if setup.handover.blends else None
         self._codec = setup.codec
         self._observations: dict[int, NDArray[Any]] = {}
         self._spare: list[NDArray[Any]] = []
         self._newest: NDArray[Any] | None = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
+        self.clipped = 0
+        self._clipped: dict[int, NDArray[np.bool_]] = {}  # by inference with clipped actions, which of them are
         self._versions: dict[int, int] = {}  # by inference with an answer, where that is not 0
         self._action: Any = None
         self.pending = pending
@@ -160,6 +173,10 @@ class Engine:
     def deadline(self, tick: int, now_ns: int) -> Any:
         """Return the action that tick ``tick`` executes; the caller may keep and change it."""
         self.feed(e.DeadlineReached(now_ns, tick))
+        if self._on_stale is not None and self._fresh_tick < tick:
+            idle_s = self._idle_s(tick)
+            if idle_s > self._on_stale.older_than_s:
+                self._on_stale.call(idle_s)
         return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
@@ -172,6 +189,8 @@ class Engine:
         self._newest_tick = tick
         if episode_ended:
             self._first_tick = tick
+            if self._blender is not None:
+                self._blender.forget()
         self.feed(e.Ticked(now_ns, tick, episode_ended))
         if len(observations) < KEPT and self._pending is None:
             return
@@ -222,6 +241,10 @@ class Engine:
     def finished(self, event: e.InferenceFinished, answer: NDArray[Any]) -> None:
         """Take in the encoded answer of an inference: an array of ``event.length`` actions."""
         if event.inference in self._answers:  # else it ended with its episode
+            if self._codec.clips:
+                answer, outside = self._codec.clip(answer)
+                if outside.any():
+                    self._clipped[event.inference] = outside
             self._answers[event.inference] = answer
             if event.version:
                 self._versions[event.inference] = event.version
@@ -252,7 +275,7 @@ class Engine:
             self.trace.add(event, commands)
         if self.dispatcher is not None:
             self.dispatcher.handled(event, commands)
-        for kept in (self._answers, self._versions, self._told, self._unbound, self._bound_newest):
+        for kept in (self._answers, self._clipped, self._versions, self._told, self._unbound, self._bound_newest):
             kept.clear()
 
     def feed(self, event: Event) -> None:
@@ -275,10 +298,16 @@ class Engine:
                 elif type(command) is c.Execute:
                     self._executed = command
                     self._version = self._versions.get(command.inference, 0) if self._versions else 0
+                    self._fresh_tick = command.tick
+                    plan = self._answers[command.inference][command.step :]
+                    if self._blender is not None:
+                        plan = self._blender.plan(command.tick, command.inference, plan)
                     if self.chunk_head is not None:
-                        self._action = self._corrected(command, self.chunk_head, event.time_ns)
+                        self._action = self._corrected(command, self.chunk_head, plan, event.time_ns)
                     else:
-                        self._action = self._codec.decode(self._answers[command.inference][command.step])
+                        self._action = self._codec.decode(plan[0])
+                        if self._clipped and command.inference in self._clipped:
+                            self.clipped += int(self._clipped[command.inference][command.step])
                         if self._tell_newest:
                             self._seen_newest = self._bound_newest.get(command.inference, -1)
                         if self._pending is not None:
@@ -289,6 +318,8 @@ class Engine:
                     del self._answers[command.inference]
                     if self._versions:
                         self._versions.pop(command.inference, None)
+                    if self._clipped:
+                        self._clipped.pop(command.inference, None)
                     if self._pending is not None:
                         self._told.pop(command.inference, None)
                     if self._has_head:
@@ -299,9 +330,9 @@ class Engine:
                 elif type(command) is c.ExecuteDefault:
                     self._executed = command
                     if self._tell_newest:
-                        self._act_unbound()
+                        self._act_unbound(command.tick)
                     else:
-                        self._action = self._default(self._newest, self._action)
+                        self._action = self._act_by_default(command.tick)
                     if self._pending is not None:
                         self._pending.executed(command.tick, self._action)
                 elif type(command) is c.Cancel:
@@ -318,14 +349,24 @@ class Engine:
             self._interrupted = True
             raise
 
-    def _act_unbound(self) -> None:
+    def _idle_s(self, tick: int) -> float:
+        """The seconds from the last fresh action to the deadline of ``tick``."""
+        return (self.cadence.deadline_ns(tick) - self.cadence.deadline_ns(self._fresh_tick)) / NS_PER_S
+
+    def _act_by_default(self, tick: int) -> Any:
+        if self._timed:
+            assert isinstance(self._default, Timed)
+            return self._default(self._newest, self._action, self._idle_s(tick))
+        return self._default(self._newest, self._action)
+
+    def _act_unbound(self, tick: int) -> None:
         """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
         alone = self._alone
         if alone is None or not self._acts_alone:
-            self._action, self._seen_newest = self._default(self._newest, self._action), -1
+            self._action, self._seen_newest = self._act_by_default(tick), -1
             return
         assert self._newest is not None
-        self._action, self._seen_newest = alone(self._newest), self._newest_tick
+        self._action, self._seen_newest = self._within(alone(self._newest)), self._newest_tick
         self._version, self.last_pending_actions = alone.version, alone.pending_actions
 
     def __getstate__(self) -> dict[str, Any]:
@@ -343,8 +384,16 @@ class Engine:
             inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
         return inputs
 
-    def _corrected(self, command: c.Execute, head: ChunkHead, now_ns: int) -> Any:
-        """The action of a chunk as its head corrects it, on all that is known when its tick is due."""
+    def _within(self, action: Any) -> Any:
+        """The action of a head, clipped and counted if that is asked for."""
+        if not self._codec.clips:
+            return action
+        (within,), (outside,) = self._codec.clip(action[np.newaxis])
+        self.clipped += int(outside)
+        return within
+
+    def _corrected(self, command: c.Execute, head: ChunkHead, plan: NDArray[Any], now_ns: int) -> Any:
+        """The first action of ``plan`` as the head corrects it, on all that is known when its tick is due."""
         observation = command.tick - command.delay_ticks
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
@@ -356,7 +405,7 @@ class Engine:
             self._seen_newest = self._newest_tick
         if self._tell_delay:
             inputs = (*inputs, np.array([command.delay_ticks]))
-        return head(now_ns, self._answers[command.inference][command.step :], *inputs)
+        return self._within(head(now_ns, plan, *inputs))
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""

@@ -117,6 +117,7 @@ class EnvStepper:
             deadline_ns=engine.cadence.deadline_ns(tick),
             lateness_ns=record.lateness_ns[-1],
             inference=decision.inference,
+            step=decision.step,
             decided_on=tick - decision.delay_ticks if decision.fresh else -1,
             version=decision.version,
             action=self._codec.copied(record.actions[-1]),

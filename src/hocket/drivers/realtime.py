@@ -32,7 +32,15 @@ from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.policies.base import PolicyFactory
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, check_failure_limits
+from hocket.policies.failures import (
+    USUAL_LIMITS,
+    FailureLimits,
+    OnFailure,
+    OnStale,
+    check_failure_limits,
+    check_on_failure,
+    check_on_stale,
+)
 from hocket.spaces.checked_env import CheckedEnv
 
 
@@ -62,6 +70,8 @@ class Realtime:
             granted.
         failures: the limits of failures in a row, above which the run ends; of the learners of a training, above which
             it continues without learning.
+        on_failure: called above those limits with the `PolicyError`, in place of ending the run; the count starts anew.
+        on_stale: called at ticks whose last fresh action is too old: the place to put a robot in a safe state.
     """
 
     hz: float
@@ -71,6 +81,8 @@ class Realtime:
     spin_s: float = 0.0002
     priority: int = 1
     failures: FailureLimits = USUAL_LIMITS
+    on_failure: OnFailure | None = None
+    on_stale: OnStale | None = None
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
@@ -78,6 +90,8 @@ class Realtime:
             raise ConfigurationError(f"spin_s={self.spin_s!r} must lie in 0 to 1 second; try 0.0002")
         check_priority(self.priority)
         check_failure_limits(self.failures)
+        check_on_failure(self.on_failure)
+        check_on_stale(self.on_stale)
         if self.executor is not None:
             object.__setattr__(self, "executor", as_executor_kind(self.executor))
 
@@ -95,7 +109,14 @@ class Realtime:
         observation, _ = env.reset(seed=setup.seed)
         job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
         executor = kind.executor(job, setup.learn)
-        view = RunView(env=setup.env, rule=rule, hz=exact_hz(self.hz), ticks=ticks, realtime=True)
+        view = RunView(
+            env=setup.env,
+            rule=rule,
+            hz=exact_hz(self.hz),
+            ticks=ticks,
+            realtime=True,
+            jump_bound=setup.handover.jump_bound,
+        )
         # Signals are deferred until the workers have ended, so that a second Ctrl-C loses no record.
         with on_error_attach() as attached, between_ticks() as interrupt, closing(executor):
             with interrupt.at_once():
@@ -103,7 +124,7 @@ class Realtime:
                     dispatcher.starting(view)
                 joined = executor.launch(None if dispatcher is None else dispatcher.joined)
                 alone = LoneHead.of(setup.policy, setup.codec, observation)
-                chunk_head = ChunkHead.of(setup.policy, setup.codec, self.failures)
+                chunk_head = ChunkHead.of(setup.policy, setup.codec, self.failures, self.on_failure)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
                 engine = RealtimeEngine(
@@ -112,10 +133,13 @@ class Realtime:
                     executor,
                     joined=joined,
                     failures=self.failures,
+                    on_failure=self.on_failure,
                     alone=alone,
                     chunk_head=chunk_head,
+                    on_stale=self.on_stale,
                 )
                 record = attached.record = RunRecord(engine.trace)
+                record.jump_bound = setup.handover.jump_bound
                 stepper = EnvStepper(env, record, setup.codec, setup.listener)
                 stepper.observation = observation
                 if dispatcher is not None:
@@ -180,6 +204,7 @@ class Realtime:
         record.signal = interrupt.signal
         record.loop_cpu_s = cpu_s
         record.wall_s = (now_ns - engine.cadence.epoch_ns) / NS_PER_S
+        record.clipped = engine.clipped
         record.errors = engine.failures.tracebacks
         record.learning_errors = engine.failures.learning_tracebacks
         if engine.chunk_head is not None:

@@ -13,17 +13,18 @@ from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import RealtimeExecutor, Report
 from hocket.drivers.lone_head import LoneHead
-from hocket.policies.failures import FailureLimits, FailureLog
+from hocket.policies.failures import FailureLimits, FailureLog, OnFailure, OnStale
 
 
 class RealtimeEngine(Engine):
     """An engine whose executor runs beside the tick loop.
 
     Args:
-        setup, cadence, alone, chunk_head, keep_trace: see `Engine`.
+        setup, cadence, alone, chunk_head, on_stale, keep_trace: see `Engine`.
         executor: already launched.
         joined: the reports that its `launch` returned.
         failures: the limits of failures in a row.
+        on_failure: called by `service` beyond them, in place of raising.
     """
 
     def __init__(
@@ -34,12 +35,16 @@ class RealtimeEngine(Engine):
         *,
         joined: list[Report],
         failures: FailureLimits,
+        on_failure: OnFailure | None = None,
         alone: LoneHead | None = None,
         chunk_head: ChunkHead | None = None,
+        on_stale: OnStale | None = None,
         keep_trace: bool = True,
     ) -> None:
-        super().__init__(setup, cadence, executor, alone=alone, chunk_head=chunk_head, keep_trace=keep_trace)
-        self.failures = FailureLog(failures)
+        super().__init__(
+            setup, cadence, executor, alone=alone, chunk_head=chunk_head, on_stale=on_stale, keep_trace=keep_trace
+        )
+        self.failures = FailureLog(failures, on_failure=on_failure)
         self._live = executor
         self._take_in(joined)
 

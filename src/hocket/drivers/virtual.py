@@ -25,7 +25,16 @@ from hocket.hooks.dispatcher import Dispatcher, told
 from hocket.hooks.instrument import RunView
 from hocket.hooks.record import RunRecord, on_error_attach
 from hocket.latency.laws import Constant, LatencyModel, check_law
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, check_failure_limits
+from hocket.policies.failures import (
+    USUAL_LIMITS,
+    FailureLimits,
+    FailureLog,
+    OnFailure,
+    OnStale,
+    check_failure_limits,
+    check_on_failure,
+    check_on_stale,
+)
 from hocket.spaces.checked_env import CheckedEnv
 
 INSTANT = Constant(0.0)
@@ -42,6 +51,7 @@ class Virtual:
         head: the law of the durations of heads.
         learning: the law of the durations of sequential learning.
         failures: the limits of failures in a row, above which the run ends; their ``outage_s`` is virtual.
+        on_failure, on_stale: as those of `hocket.Realtime`, in virtual seconds.
     """
 
     hz: float
@@ -49,10 +59,14 @@ class Virtual:
     head: LatencyModel = QUICK
     learning: LatencyModel = INSTANT
     failures: FailureLimits = USUAL_LIMITS
+    on_failure: OnFailure | None = None
+    on_stale: OnStale | None = None
 
     def __post_init__(self) -> None:
         exact_hz(self.hz)
         check_failure_limits(self.failures)
+        check_on_failure(self.on_failure)
+        check_on_stale(self.on_stale)
         for name in ("latency", "head", "learning"):
             check_law(name, getattr(self, name))
 
@@ -95,7 +109,7 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         latency=clock.latency,
         head=clock.head,
         learning=clock.learning,
-        failures=FailureLog(clock.failures),
+        failures=FailureLog(clock.failures, on_failure=clock.on_failure),
         batch=batch,
     )
     example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
@@ -104,11 +118,12 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         cadence,
         executor,
         alone=LoneHead.of(setup.policy, setup.codec, example),
-        chunk_head=ChunkHead.of(setup.policy, setup.codec, clock.failures),
+        chunk_head=ChunkHead.of(setup.policy, setup.codec, clock.failures, clock.on_failure),
+        on_stale=clock.on_stale,
     )
-    run = VirtualRun(
-        engine, executor, EnvStepper(CheckedEnv(setup.env), RunRecord(engine.trace), setup.codec, setup.listener)
-    )
+    record = RunRecord(engine.trace)
+    record.jump_bound = setup.handover.jump_bound
+    run = VirtualRun(engine, executor, EnvStepper(CheckedEnv(setup.env), record, setup.codec, setup.listener))
     with run.timed():
         for _ in range(setup.rule.initial_workers):
             executor.add_worker(cadence.epoch_ns)
@@ -177,6 +192,7 @@ class VirtualRun:
         """
         # Ctrl-C may have interrupted the next tick.
         now_ns = self.engine.cadence.deadline_ns(self.tick if self.whole else self.tick + 1)
+        self.record.clipped = self.engine.clipped
         self.record.errors = self.executor.failures.tracebacks
         self.record.learning_errors = self.executor.failures.learning_tracebacks
         chunk_head = self.engine.chunk_head
@@ -206,7 +222,15 @@ class VirtualRun:
         """Inside, ``dispatcher`` dispatches the events of the run, which has at most ``ticks`` ticks."""
         stepper, engine = self.stepper, self.engine
         hz, rule = engine.cadence.hz, engine.trace.rule
-        view = RunView(env=stepper.env, rule=rule, hz=hz, ticks=ticks, realtime=False, first_tick=self.tick)
+        view = RunView(
+            env=stepper.env,
+            rule=rule,
+            hz=hz,
+            ticks=ticks,
+            realtime=False,
+            jump_bound=stepper.record.jump_bound,
+            first_tick=self.tick,
+        )
         with told(dispatcher, view):
             if dispatcher is not None:
                 stepper.dispatcher = dispatcher

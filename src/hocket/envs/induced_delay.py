@@ -25,7 +25,7 @@ from hocket.errors import ConfigurationError, check_whole
 from hocket.latency.laws import LatencyModel, PerWorker, check_law
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault, Default, Fixed, bound, neutral
+from hocket.spaces.defaults import BoundDefault, Default, Fixed, HoldThenStop, bound, neutral
 
 INFO_KEY = "induced_delay"
 
@@ -135,6 +135,8 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._gamma = float(gamma)
         if default is not None and not isinstance(default, Default):
             raise ConfigurationError(f"default={default!r} is no default behaviour; try hocket.Fixed({default!r})")
+        if isinstance(default, HoldThenStop):
+            raise ConfigurationError(f"default={default!r} counts seconds, and here are none; try hocket.RepeatLast()")
         self._codec = ActionCodec(env.action_space)
         self._checked = CheckedEnv(env)
         self._behaviour = Fixed(neutral(env.action_space)) if default is None else default

@@ -37,6 +37,8 @@ class RunView:
     """The most ticks that it will have."""
     realtime: bool
     """True on the wall clock, False in virtual time."""
+    jump_bound: float | None = None
+    """The largest acceptable jump at a seam of two chunks, in the actions' own units; see `hocket.drivers.Handover`."""
     first_tick: int = 0
     """The last tick before this part of the run; above 0 if it is resumed."""
     resumed_tick: int = 0

@@ -28,6 +28,8 @@ class Moment:
     """Time of the call of ``env.step`` − the deadline."""
     inference: int = -1
     """The inference whose action was executed; -1 where the default acted."""
+    step: int = 0
+    """The step of that inference's chunk that was executed; 0 where the default acted."""
     decided_on: int
     """The tick of the observation that the executed action was computed from; -1 where the default acted."""
     version: int = -1
@@ -88,6 +90,8 @@ class RunRecord:
         learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
         uncorrected: the number of ticks whose head failed, which executed the action of a chunk as it was planned.
         notes: requests that the system denied the run, and how to grant them.
+        clipped: the number of ticks whose action was outside the action space and clipped to it.
+        jump_bound: the largest acceptable jump at a seam of two chunks, in the actions' own units; None without one.
         counts: the totals of what ``env.metadata["counts"]`` lists, such as battles won, over all episodes.
     """
 
@@ -105,6 +109,8 @@ class RunRecord:
         self.learning_errors: list[str] = []
         self.uncorrected = 0
         self.notes: list[str] = []
+        self.clipped = 0
+        self.jump_bound: float | None = None
         self.counts: dict[str, int] = {}
         self.signal: Signals | None = None
         """The signal that ended the run early, such as that of Ctrl-C; None if none did."""

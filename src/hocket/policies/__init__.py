@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from hocket.policies.cancellation import sleep_until_cancelled as sleep_until_cancelled
     from hocket.policies.cancellation import stop_if_cancelled as stop_if_cancelled
     from hocket.policies.charged import Charged as Charged
+    from hocket.policies.failures import FailureLimits as FailureLimits
+    from hocket.policies.failures import OnStale as OnStale
+    from hocket.policies.interpolated import Interpolated as Interpolated
+    from hocket.policies.interpolated import Interpolation as Interpolation
     from hocket.policies.onnx_policy import OnnxPolicy as OnnxPolicy
     from hocket.policies.sb3_policy import SB3Policy as SB3Policy
     from hocket.policies.torch_policy import TorchPolicy as TorchPolicy

@@ -1,9 +1,14 @@
-"""Limits of failures: a run survives those of inferences, workers and learners within them. Reads no clock."""
+"""Limits of failures, and what is called beyond them. Reads no clock.
+
+A run survives failures of inferences, workers and learners within the limits.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError, PolicyError, check_whole
@@ -43,12 +48,52 @@ def check_failure_limits(limits: object) -> None:
         raise ConfigurationError(f"failures={limits!r} must be FailureLimits; try hocket.FailureLimits(outage_s=10)")
 
 
+OnFailure = Callable[[PolicyError], None]
+"""Called when failures in a row have passed the limits, with the error that holds the last traceback."""
+
+
+def check_on_failure(on_failure: object) -> None:
+    """Raise `ConfigurationError` unless ``on_failure`` is None or can be called."""
+    if on_failure is not None and not callable(on_failure):
+        raise ConfigurationError(f"on_failure={on_failure!r} must be a function of one PolicyError; try print")
+
+
+@dataclass(frozen=True, slots=True)
+class OnStale:
+    """A call to put a robot into a safe state while the last fresh action is too old.
+
+    At each tick without a fresh action, once the last one is older than ``older_than_s``, ``call(idle_s)`` is called
+    before the tick's action is executed, with the seconds since that action's tick (or tick 0 before the first). It
+    runs inside the tick: it must be quick. The next fresh action ends it. The action of such a tick is still that of
+    the default; see `HoldThenStop`.
+    """
+
+    call: Callable[[float], Any]
+    older_than_s: float
+
+    def __post_init__(self) -> None:
+        if not callable(self.call):
+            raise ConfigurationError(f"OnStale({self.call!r}) needs a function of one number of seconds; try print")
+        value = self.older_than_s
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise ConfigurationError(f"older_than_s={value!r} must be greater than 0 seconds; try 0.5")
+
+
+def check_on_stale(on_stale: object) -> None:
+    """Raise `ConfigurationError` unless ``on_stale`` is None or an `OnStale`."""
+    if on_stale is not None and not isinstance(on_stale, OnStale):
+        raise ConfigurationError(
+            f"on_stale={on_stale!r} must be an OnStale; try hocket.policies.OnStale(stop_the_robot, older_than_s=0.5)"
+        )
+
+
 class FailureLog:
     """Counts failures in a row; a success resets the count.
 
     Args:
         limits: of failures in a row.
         of: the things that fail, in words.
+        on_failure: called in place of raising.
 
     Attributes:
         in_a_row: failures since the last success.
@@ -56,9 +101,10 @@ class FailureLog:
         learning_tracebacks: of the most recent failures of sequential learning, which no limit counts.
     """
 
-    def __init__(self, limits: FailureLimits, of: str = "inferences") -> None:
+    def __init__(self, limits: FailureLimits, of: str = "inferences", *, on_failure: OnFailure | None = None) -> None:
         self._limits = limits
         self._of = of
+        self._on_failure = on_failure
         self.in_a_row = 0
         self._since_ns = self._now_ns = 0
         self._workers = 1
@@ -87,22 +133,28 @@ class FailureLog:
         del self.learning_tracebacks[:-KEPT]
 
     def check(self) -> None:
-        """Raise if the failures in a row have passed both limits, and reset the count.
+        """Raise, or call ``on_failure``, if the failures in a row have passed both limits, and reset the count.
 
         Raises:
             PolicyError: with the last traceback.
         """
-        if (verdict := self.verdict()) is not None:
-            raise PolicyError(verdict)
+        self._tell(self.verdict())
 
     def check_end(self) -> None:
-        """Check the limits at the end of the run.
+        """As `check`, at the end of the run.
 
         Raises:
             PolicyError: if every inference has failed, and more of them than the limit of rounds.
         """
-        if not self._succeeded and (verdict := self.verdict(outage_s=0.0)) is not None:
+        if not self._succeeded:
+            self._tell(self.verdict(outage_s=0.0))
+
+    def _tell(self, verdict: str | None) -> None:
+        if verdict is None:
+            return
+        if self._on_failure is None:
             raise PolicyError(verdict)
+        self._on_failure(PolicyError(verdict))
 
     def verdict(self, *, outage_s: float | None = None) -> str | None:
         """Describe failures in a row that have passed both limits, and reset the count; None if they have not.

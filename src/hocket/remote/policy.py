@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from time import monotonic
 from typing import Any, Self
 
-from hocket.errors import ConfigurationError, check_whole
+from hocket.errors import CancelledError, ConfigurationError, check_whole
 from hocket.policies.base import Alignment, Policy, PolicyFactory, check_alignment
 from hocket.policies.cancellation import sleep_until_cancelled
 from hocket.remote.connection import Connection, Terms
@@ -240,6 +240,9 @@ class RemoteWorker:
             except ReplyTimeoutError as error:
                 self._leave(error)
                 self._pause()
+                raise
+            except CancelledError:
+                self._leave(self._servers.unanswered(connection.address))
                 raise
             except BaseException:  # its reply, if there is one, must not be taken for that of another request
                 self._leave()

@@ -7,12 +7,14 @@ from threading import RLock
 from time import monotonic
 from typing import Any
 
-from hocket.remote.errors import RemoteError, UnreachableError
+from hocket.remote.errors import RemoteError, ReplyTimeoutError, UnreachableError
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
 """The pause after a failure doubles from the first to the longest, while other servers answer."""
 LONGEST_WAIT_S = 1.0
 """The longest pause while no server answers."""
+MOST_UNANSWERED = 3
+"""A server that has let so many requests in a row be cancelled without a reply is left out, as one that is silent."""
 
 
 @dataclass(slots=True)
@@ -20,6 +22,8 @@ class _State:
     connections: int = 0
     failures: int = 0
     """In a row."""
+    unanswered: int = 0
+    """Cancelled requests since the last reply or failure."""
     retry_s: float = 0.0
     """The time from which on it may be tried."""
     error: RemoteError | None = None
@@ -71,14 +75,24 @@ class Servers:
             if error is not None:
                 pause_s = min(FIRST_PAUSE_S * 2 ** min(state.failures, 16), LONGEST_PAUSE_S)
                 state.failures += 1
+                state.unanswered = 0
                 state.retry_s, state.error = monotonic() + pause_s, error
+
+    def unanswered(self, address: str) -> RemoteError | None:
+        """Count a cancelled request; return the failure of a server that is silent, if another one can be asked."""
+        with self._lock:
+            state = self._states[address]
+            state.unanswered += 1
+            if state.unanswered < MOST_UNANSWERED or len(self._states) == 1:
+                return None
+        return ReplyTimeoutError(f"{address} had not replied to {MOST_UNANSWERED} requests in a row when they expired")
 
     def answered(self, address: str) -> None:
         """Forget the failures of a server that answers."""
         state = self._states[address]
-        if state.failures:
+        if state.failures or state.unanswered:
             with self._lock:
-                state.failures, state.retry_s, state.error = 0, 0.0, None
+                state.failures, state.unanswered, state.retry_s, state.error = 0, 0, 0.0, None
 
     def pause_s(self) -> float:
         """The time until some server may be tried: at most `LONGEST_WAIT_S`, to which it shortens the first pause."""

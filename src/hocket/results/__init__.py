@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hocket.hooks.record import RunRecord as RunRecord
     from hocket.results.metrics import Inferences as Inferences
     from hocket.results.metrics import Metrics as Metrics
+    from hocket.results.metrics import Seams as Seams
     from hocket.results.metrics import TickColumns as TickColumns
     from hocket.results.run_folder import SavedRun as SavedRun
     from hocket.results.summary import Summary as Summary

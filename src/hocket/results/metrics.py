@@ -86,6 +86,26 @@ class Inferences:
         return until_ns
 
 
+@dataclass(frozen=True)
+class Seams:
+    """The jumps of actions where one chunk hands over to another: of an action's elements the largest change.
+
+    A seam is a tick whose action has another source than that of the tick before in the same episode: another chunk, or
+    the default on one side. Empty where no chunk was executed beyond its first step, and for Discrete actions.
+    """
+
+    tick: Ints
+    """The tick of each seam."""
+    jump: NDArray[np.float64]
+    """The jump at it, in the actions' own units."""
+    elsewhere: NDArray[np.float64]
+    """The changes at the ticks without a seam, between steps of one chunk: to compare with."""
+
+    def share_above(self, bound: float) -> float:
+        """Return the share of the seams with a jump above ``bound``; NaN without seams."""
+        return float((self.jump > bound).mean()) if len(self.jump) else float("nan")
+
+
 class Metrics:
     """The metrics of one run.
 
@@ -227,6 +247,25 @@ class Metrics:
         rewards = rewards[np.frombuffer(self.record.ticks, np.int64) > self.after_tick]
         fresh = self.ticks.fresh[: len(rewards)]
         return _mean_and_error(rewards[: len(fresh)][fresh]), _mean_and_error(rewards[: len(fresh)][~fresh])
+
+    @cached_property
+    def seams(self) -> Seams:
+        """The jumps of actions where chunks hand over to others."""
+        record, ticks = self.record, self.ticks
+        rows = np.flatnonzero(np.frombuffer(record.ticks, np.int64) > self.after_tick)[: len(ticks.tick)]
+        if not ticks.step.any() or len(rows) < 2 or not isinstance(record.actions[0], np.ndarray):
+            return Seams(np.empty(0, np.int64), np.empty(0), np.empty(0))
+        actions = np.stack([record.actions[row] for row in rows]).reshape(len(rows), -1).astype(np.float64)
+        change = np.abs(np.diff(actions, axis=0)).max(axis=1, initial=0.0)
+        ended = np.frombuffer(record.terminated, np.int8) | np.frombuffer(record.truncated, np.int8)
+        tick, inference = ticks.tick[: len(rows)], ticks.inference[: len(rows)]
+        together = (np.diff(tick) == 1) & (ended[rows[:-1]] == 0)
+        other = inference[1:] != inference[:-1]
+        return Seams(
+            tick=tick[1:][together & other],
+            jump=change[together & other],
+            elsewhere=change[together & ~other & (inference[1:] >= 0)],
+        )
 
     @property
     def over_ns(self) -> int:

@@ -65,6 +65,7 @@ INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "wall_s": (int, float),
     "loop_cpu_s": (int, float),
     "priority": int,
+    "clipped": int,
 }
 CONFIG_KINDS: dict[str, type | tuple[type, ...]] = {"rule": dict, "clock": dict, "machine": dict, "options": dict}
 DAMAGE = (
@@ -136,6 +137,8 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "learning_errors": record.learning_errors,
         "uncorrected": record.uncorrected,
         "notes": record.notes,
+        "clipped": record.clipped,
+        "jump_bound": record.jump_bound,
         "counts": record.counts,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
@@ -183,7 +186,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     index = reader.json(INDEX, INDEX_KINDS, counts=("counts",))
     _check_version(path, index)
     config = reader.json(CONFIG, CONFIG_KINDS)
-    summary = reader.json(SUMMARY, {"workers": dict}, counts=("outcomes", "counts"))
+    summary = reader.json(SUMMARY, {"workers": dict, "seams": dict}, counts=("outcomes", "counts"))
     sizes = index.get("bytes") or {}
     trace = reader.of(TRACE, sizes, lambda file: _trace(file, rule))
     ticks = reader.of(TICKS, sizes, lambda file: read_columns(file, TICK_COLUMNS, ("action",)))
@@ -360,6 +363,9 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
     record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
     record.uncorrected = int(index.get("uncorrected") or 0)
     record.notes = [str(note) for note in index.get("notes", ())]
+    record.clipped = int(index.get("clipped") or 0)
+    bound = index.get("jump_bound")
+    record.jump_bound = None if bound is None else float(bound)
     record.counts = {str(key): int(count) for key, count in index.get("counts", {}).items()}
     record.failed = bool(index.get("failed", False))
     if index.get("interrupted", False):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hocket.hooks.record import RunRecord
-from hocket.results.metrics import Metrics, percentiles
+from hocket.results.metrics import Metrics, Seams, percentiles
 
 USUAL_PREDICTABILITY = 0.99
 
@@ -62,6 +62,12 @@ class Summary:
     """Number of ticks whose head of a chunk failed, and which executed the action as it was planned."""
     missed_binds: int
     """Number of heads that missed their tick."""
+    clipped: int
+    """Number of ticks whose action was outside the action space and clipped to it."""
+    seams: dict[str, float]
+    """Of the jumps where one chunk of actions hands over to another, see `hocket.results.Seams`: their ``count``,
+    ``jump_p50`` and ``jump_p99``; the changes ``elsewhere_p50`` and ``elsewhere_p99`` between steps of one chunk; with
+    a ``jump_bound`` the share ``above`` it. Empty without seams."""
     episodes: int
     return_mean: float
     reward_total: float
@@ -118,6 +124,8 @@ class Summary:
             binds=metrics.binds,
             uncorrected=record.uncorrected,
             missed_binds=metrics.missed_binds,
+            clipped=record.clipped,
+            seams=_seams(metrics.seams, record.jump_bound),
             episodes=len(returns),
             return_mean=_mean(returns),
             reward_total=float(np.sum(np.frombuffer(record.rewards, np.float64))),
@@ -153,6 +161,8 @@ class Summary:
             f"inferences  {ended}",
             *([f"head        failed in {_count(self.uncorrected, 'tick')}"] if self.uncorrected else []),
             *([f"binds       {self.binds}, {self.missed_binds} missed"] if self.binds else []),
+            *([_seams_line(self.seams)] if self.seams else []),
+            *([f"clipped     the actions of {_count(self.clipped, 'tick')}"] if self.clipped else []),
             *(
                 [f"default     cost {number(self.default_cost)} ± {number(self.default_cost_error)} reward a tick"]
                 if self.default_cost_error >= 0
@@ -164,6 +174,27 @@ class Summary:
             *(f"note        {note}" for note in self.notes),
         ]
         return "\n".join(lines)
+
+
+def _seams(seams: Seams, bound: float | None) -> dict[str, float]:
+    if not len(seams.jump):
+        return {}
+    figures: dict[str, float] = {"count": len(seams.jump)}
+    for name, values in (("jump", seams.jump), ("elsewhere", seams.elsewhere)):
+        if len(values):
+            figures |= zip((f"{name}_p50", f"{name}_p99"), percentiles(values, 50, 99), strict=True)
+    if bound is not None:
+        figures |= {"jump_bound": bound, "above": seams.share_above(bound)}
+    return figures
+
+
+def _seams_line(seams: Mapping[str, float]) -> str:
+    line = f"seams       {seams['count']:g}, jump p50 {seams['jump_p50']:.4g}, p99 {seams['jump_p99']:.4g}"
+    if "above" in seams:
+        line += f", {seams['above']:.1%} above {seams['jump_bound']:g}"
+    if "elsewhere_p50" in seams:
+        line += f"; elsewhere p50 {seams['elsewhere_p50']:.4g}, p99 {seams['elsewhere_p99']:.4g}"
+    return line
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 
 from hocket.core.rules import Learn, Rule, Sequential
+from hocket.drivers.handover import SWITCH, Handover
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.virtual import INSTANT, Virtual
 from hocket.errors import ConfigurationError
@@ -17,6 +18,7 @@ from hocket.hooks.record import Background, Listener, RunRecord
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.running.result import RunResult
 from hocket.running.setup import set_up
+from hocket.spaces.codec import OutOfBounds
 from hocket.spaces.defaults import Default
 
 
@@ -29,6 +31,8 @@ def run(
     ticks: int,
     default: Default | None = None,
     seed: int = 0,
+    out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
+    handover: Handover = SWITCH,
     learn: Callable[[], None] | None = None,
     instruments: Sequence[Instrument] | Dispatcher = (),
     listener: Listener | None = None,
@@ -47,6 +51,8 @@ def run(
         clock: `Realtime` or `Virtual`.
         default: what fills a tick that has no fresh action; `Fixed(0)`, or zeros in a Box, if None.
         seed: of the environment, the default and a virtual clock's latencies.
+        out_of_bounds: the handling of actions of the policy outside a Box; clipped ones are counted in the record.
+        handover: the way in which a chunk takes over from an older one: `hocket.drivers.Switch` or `Blend`.
         learn: called when a `Sequential` rule that learns says so.
         instruments: observe the run, such as a `LivePage`. One that fails is not called any more; the run continues.
         listener: told of every tick as it happens, such as a learner; a part of the run, which ends if it raises.
@@ -66,7 +72,17 @@ def run(
             run has begun.
         RunInterrupted: on Ctrl-C, with ``result``.
     """
-    checked = set_up(env, policy, rule, clock, ticks=ticks, default=default, seed=seed)
+    checked = set_up(
+        env,
+        policy,
+        rule,
+        clock,
+        ticks=ticks,
+        default=default,
+        seed=seed,
+        out_of_bounds=out_of_bounds,
+        handover=handover,
+    )
     if isinstance(clock, Virtual):
         clock.check_head(checked.policy.head_s)
     learns = isinstance(rule, Sequential) and rule.learn is not Learn.NEVER

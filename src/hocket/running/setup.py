@@ -14,6 +14,7 @@ import numpy as np
 
 from hocket.core.rules import Rule
 from hocket.core.trace import describe_rule
+from hocket.drivers.handover import SWITCH, Handover, check_handover
 from hocket.drivers.realtime import Realtime
 from hocket.drivers.run_setup import RunSetup
 from hocket.drivers.virtual import Virtual
@@ -27,7 +28,7 @@ from hocket.results.captions import caption, default_fields
 from hocket.running.mode import mode_of
 from hocket.running.result import RunInterrupted, RunResult, with_result
 from hocket.spaces.checked_env import name_of
-from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.codec import ActionCodec, OutOfBounds, check_spaces
 from hocket.spaces.defaults import Default, Fixed, bound, neutral
 
 
@@ -42,6 +43,8 @@ class CheckedRun:
     default: Default
     ticks: int
     seed: int
+    out_of_bounds: OutOfBounds
+    handover: Handover
     config: dict[str, Any]
     """All of it as plain values."""
 
@@ -64,7 +67,8 @@ class CheckedRun:
             policy=self.policy,
             rule=self.rule,
             default=bound(self.default, space, np.random.default_rng(self.seed)),
-            codec=ActionCodec(space, self.policy.chunk_length),
+            codec=ActionCodec(space, self.policy.chunk_length, self.out_of_bounds),
+            handover=self.handover,
             seed=self.seed,
             learn=learn,
             listener=listener,
@@ -121,6 +125,8 @@ def set_up(
     ticks: int,
     default: Default | None = None,
     seed: int = 0,
+    out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
+    handover: Handover = SWITCH,
 ) -> CheckedRun:
     """Check what a run is made of; see `run`."""
     check_whole("ticks", ticks, example=3600, numpy=True)
@@ -140,6 +146,8 @@ def set_up(
         )
     check_spaces(env)
     policy = as_factory(policy)
+    ActionCodec(env.action_space, policy.chunk_length, out_of_bounds)
+    check_handover(handover, policy, env.action_space)
     default = default if default is not None else Fixed(neutral(env.action_space))
     return CheckedRun(
         env=env,
@@ -149,6 +157,8 @@ def set_up(
         default=default,
         ticks=int(ticks),
         seed=int(seed),
+        out_of_bounds=out_of_bounds,
+        handover=handover,
         config={
             "env": name_of(env),
             "mode": mode_of(clock, policy.latency if isinstance(policy, Charged) else None),
@@ -156,6 +166,8 @@ def set_up(
             "rule": describe_rule(rule),
             "clock": _settings(clock, policy),
             "default": caption(default),
+            **({"out_of_bounds": out_of_bounds.value} if out_of_bounds is not OutOfBounds.REFUSE else {}),
+            **({"handover": caption(handover)} if handover != SWITCH else {}),
             "ticks": int(ticks),
             "seed": int(seed),
             "default_fields": [

@@ -7,6 +7,7 @@ This module knows no clock and no scheduler.
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import Any
 
 import gymnasium as gym
@@ -34,6 +35,15 @@ NOTHING_PENDING: PendingActions = np.empty(0, np.int64)
 
 _SHOWN = 200
 """Characters of a refused answer that a message shows."""
+
+
+class OutOfBounds(Enum):
+    """Handling of a policy's actions that are outside a Box of actions. NaN and infinity are always refused."""
+
+    REFUSE = "refuse"
+    """The inference fails."""
+    CLIP = "clip"
+    """The action is clipped to the bounds, and the ticks that execute such an action are counted."""
 
 
 def check_spaces(env: gym.Env[Any, Any]) -> None:
@@ -91,21 +101,36 @@ class ActionCodec:
     Args:
         action_space: Discrete or Box.
         chunk_length: the most actions that one answer may hold.
+        out_of_bounds: the handling of actions outside a Box.
 
     Attributes:
+        clips: True if `encode` leaves actions outside the bounds to `clip`.
         shape: ``(chunk_length, *action shape)``, the room that the longest answer needs.
         dtype: int64 for Discrete, the space's own for Box.
         nbytes: bytes of that room.
         copies: whether actions are arrays, which `copied` copies.
 
     Raises:
-        ConfigurationError: any other space, or a chunk length below 1.
+        ConfigurationError: any other space, a chunk length below 1, or clipping of Discrete actions.
     """
 
-    __slots__ = ("_first", "_last", "chunk_length", "copies", "dtype", "nbytes", "shape", "space")
+    __slots__ = ("_first", "_last", "chunk_length", "clips", "copies", "dtype", "nbytes", "shape", "space")
 
-    def __init__(self, action_space: spaces.Space[Any], chunk_length: int = 1) -> None:
+    def __init__(
+        self,
+        action_space: spaces.Space[Any],
+        chunk_length: int = 1,
+        out_of_bounds: OutOfBounds = OutOfBounds.REFUSE,
+    ) -> None:
         _check_action_space(action_space)
+        if not isinstance(out_of_bounds, OutOfBounds):
+            raise ConfigurationError(
+                f"out_of_bounds={out_of_bounds!r} is none of {', '.join(map(str, OutOfBounds))}; try "
+                "hocket.spaces.OutOfBounds.CLIP"
+            )
+        self.clips = out_of_bounds is OutOfBounds.CLIP
+        if self.clips and isinstance(action_space, spaces.Discrete):
+            raise ConfigurationError(f"{action_space} has no bounds to clip to; try OutOfBounds.REFUSE, or a Box")
         check_whole("chunk_length", chunk_length, example=1, numpy=True)
         self.space = action_space
         self.chunk_length = int(chunk_length)
@@ -152,6 +177,17 @@ class ActionCodec:
             raise self._outside(answer)
         return np.array(array, np.int64, order="C")
 
+    def of_single_actions(self) -> ActionCodec:
+        """One for answers of a single action, otherwise the same."""
+        return ActionCodec(self.space, 1, OutOfBounds.CLIP if self.clips else OutOfBounds.REFUSE)
+
+    def clip(self, answer: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The actions of an encoded ``answer`` within the bounds of the Box, and for each whether it was outside."""
+        space = self.space
+        assert isinstance(space, spaces.Box)
+        within = np.clip(answer, space.low, space.high)
+        return within, (within != answer).reshape(len(answer), -1).any(axis=1)
+
     def decode(self, row: Any) -> Any:
         """One row of an encoded answer as ``env.step`` takes it: an int for Discrete, a new array for Box."""
         if self._first is not None:
@@ -190,6 +226,8 @@ class ActionCodec:
                 f"action {_shown(answer)} holds NaN or infinity, outside {space}; look for a diverged "
                 "network or a division by zero, or try numpy.nan_to_num"
             )
+        if self.clips:
+            array = self._representable(array)
         if self.dtype.kind == "f":
             # Cast before comparing: a bound and the action that means it must round alike.
             with np.errstate(over="ignore"):
@@ -200,9 +238,18 @@ class ActionCodec:
             raise ActionError(
                 f"action {_shown(answer)} is not made of integers as {space} needs; try numpy.rint(action)"
             )
-        if (array < space.low).any() or (array > space.high).any():
+        if not self.clips and ((array < space.low).any() or (array > space.high).any()):
             raise self._outside(answer)
         return array if self.dtype.kind == "f" else np.array(array, self.dtype, order="C")
+
+    def _representable(self, array: NDArray[Any]) -> NDArray[Any]:
+        """``array`` clipped to what the type of the actions holds, so that `clip` can see what is out of bounds."""
+        limits = np.finfo(self.dtype) if self.dtype.kind == "f" else np.iinfo(self.dtype)
+        least, most = np.array(limits.min, self.dtype), np.array(limits.max, self.dtype)
+        if array.dtype.kind == "f" and int(float(most)) > int(most):  # rounded up
+            most = np.array(np.nextafter(float(most), 0))
+        clipped: NDArray[Any] = np.clip(array, least, most)
+        return clipped
 
     def _array(self, answer: Any) -> NDArray[Any]:
         try:
@@ -237,7 +284,8 @@ class ActionCodec:
                 f"{self._last}; try one network output for each action and argmax, or numpy.clip"
             )
         return ActionError(
-            f"action {_shown(answer)} is outside {self.space}; try numpy.clip(action, space.low, space.high)"
+            f"action {_shown(answer)} is outside {self.space}; try numpy.clip(action, space.low, space.high), or "
+            "out_of_bounds=hocket.spaces.OutOfBounds.CLIP"
         )
 
 

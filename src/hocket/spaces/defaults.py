@@ -34,6 +34,17 @@ class Foreseeable:
         return self.initial if last is None else self.foresee(last)
 
 
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A bound default that is also told the seconds since the last fresh action, or since tick 0 before the first."""
+
+    behaviour: Callable[[Any, Any, float], Any]
+
+    def __call__(self, observation: Any, last: Any, idle_s: float = 0.0) -> Any:
+        """The action, as of any bound default."""
+        return self.behaviour(observation, last, idle_s)
+
+
 class Default(ABC):
     """A default behaviour, before it knows the action space."""
 
@@ -157,7 +168,47 @@ class Fallback(Default):
         return _Checked(text(self), ActionCodec(action_space, 1), _Computed(self.function))
 
 
-_SURE = (Fixed, RepeatLast, RandomDefault, Fallback)
+@dataclass(frozen=True, slots=True)
+class _HeldThenStopped:
+    hold_s: float
+    stop: BoundDefault
+
+    def __call__(self, observation: Any, last: Any, idle_s: float) -> Any:
+        return last if last is not None and idle_s <= self.hold_s else self.stop(observation, last)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldThenStop(Default):
+    """Repeats the last action for ``hold_s`` seconds after the last fresh one, then stops: for robots.
+
+    A short gap does not make the robot jerk, a long one does not let it run on. Before the first action it stops.
+
+    It counts time, so `hocket.InducedDelay` refuses it, and a policy with pending actions is told that those of its
+    ticks are unknown.
+
+    Args:
+        hold_s: at least 0.
+        stop: an action, or another default behaviour, such as `Fallback`; None for zero, or what lies nearest to it.
+    """
+
+    hold_s: float = 0.5
+    stop: Any = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.hold_s, bool) or not isinstance(self.hold_s, int | float) or not self.hold_s >= 0:
+            raise ConfigurationError(f"hold_s={self.hold_s!r} must be a number of at least 0 seconds; try 0.5")
+
+    def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
+        if not isinstance(self.stop, Default):
+            stop = Fixed(neutral(action_space) if self.stop is None else self.stop)
+            return Timed(_HeldThenStopped(self.hold_s, stop.bind(action_space, rng)))
+        stopped = bound(self.stop, action_space, rng)
+        if isinstance(stopped, Timed):
+            raise ConfigurationError(f"stop={text(self.stop)} counts time itself; try hocket.Fixed(...)")
+        return Timed(_HeldThenStopped(self.hold_s, stopped))
+
+
+_SURE = (Fixed, RepeatLast, RandomDefault, Fallback, HoldThenStop)
 """Classes whose actions need no further check."""
 
 

@@ -95,7 +95,7 @@ def test_a_new_run_begins_at_its_own_rows():
     assert board.run == 0
     board.begin({"name": "first", "hz": 60.0, "realtime": True})
     assert (board.run, board.about()["name"], board.realtime) == (1, "first", True)
-    board.rings["ticks"].append((1, 0, 0, 0, 0, 0))
+    board.rings["ticks"].append((1, 0, 0, 0, 0, 0, 0))
     board.totals["tick"] = 1
     board.lateness[3] = 4
     board.end()

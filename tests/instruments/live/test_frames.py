@@ -1,9 +1,11 @@
 import math
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from viewers import COLUMNS, take_apart
 
+import hocket
 from hocket.instruments.live.board import LiveBoard
 from hocket.instruments.live.frames import Viewer, frame
 
@@ -19,7 +21,7 @@ def board():
 
 def tick(number, **more):
     known = {"tick": number, "lateness_s": 1e-4, "delay_ticks": 2, "inference": number, "reward": 1.0, "ended": 0}
-    return tuple({**known, **more}.values())
+    return tuple({**known, "jump": 0.5, **more}.values())
 
 
 def seen(board, viewer, now_ns=0):
@@ -102,3 +104,26 @@ def test_totals_by_hand(board):
     assert (totals["tick"], totals["missed"], totals["coverage"], totals["delay_mean"]) == (110, 4, 0.8, 2.5)
     assert (totals["episodes"], totals["return_mean"], totals["reward_total"]) == (4, 2.5, None)
     assert totals["outcomes"]["dropped"] == 3 and sum(totals["outcomes"].values()) == 3
+
+
+def test_the_jumps_are_those_of_the_metrics():
+    """Chunks of 8 under one worker, episodes of 40 ticks."""
+
+    class Moments(hocket.Instrument):
+        def __init__(self):
+            self.seen = []
+
+        def on_tick(self, moment):
+            self.seen.append(moment)
+
+    moments, page = Moments(), hocket.LivePage(0)
+    env = gym.wrappers.TimeLimit(gym.make("Pendulum-v1"), 40)
+    policy = hocket.FunctionPolicy(lambda observation: np.tile(observation[:1], (8, 1)), chunk_length=8)
+    clock = hocket.Virtual(hz=50, latency=hocket.LogNormal(0.06, 0.4))
+    result = hocket.run(env, policy, hocket.Unstaggered(1), clock, ticks=200, instruments=[moments])
+    jumps = np.array([page._jump(moment) for moment in moments.seen])
+    page.close()
+    seams = result.metrics().seams
+    assert len(seams.tick) > 20
+    assert np.flatnonzero(np.isfinite(jumps)).tolist() == (seams.tick - 1).tolist()
+    assert jumps[seams.tick - 1].tolist() == seams.jump.tolist()

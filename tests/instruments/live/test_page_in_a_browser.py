@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from leftover_processes import eventually
@@ -368,6 +369,13 @@ def test_many_workers_and_a_virtual_run(browser, shown):
         assert shown.number("gauge-coverage", "value") == pytest.approx(result.summary().coverage, rel=0.01)
         hidden = "return document.getElementById('gauge-lateness').hidden"
         assert browser.execute_script(hidden), "virtual time is never late"
+        assert browser.execute_script(hidden.replace("lateness", "jump")), "single actions have no seams"
+        chunks = hocket.FunctionPolicy(lambda observation: np.tile(observation[:1], (8, 1)), chunk_length=8)
+        options = {"ticks": 300, "handover": hocket.drivers.Switch(jump_bound=0.1), "instruments": [page]}
+        clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.05))
+        seams = hocket.run(gym.make("Pendulum-v1"), chunks, hocket.Unstaggered(1), clock, **options).summary().seams
+        assert eventually(lambda: shown.number("gauge-jump", "value") == pytest.approx(seams["jump_p99"], rel=0.1))
+        assert f"{seams['above'] * 100:.1f} % above 0.1" in shown.text("gauge-jump")
         assert complaints(browser) == []
 
 

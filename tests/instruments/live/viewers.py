@@ -33,7 +33,7 @@ def take_apart(message):
 
 
 COLUMNS = {
-    "ticks": ["tick", "lateness_s", "delay_ticks", "inference", "reward", "ended"],
+    "ticks": ["tick", "lateness_s", "delay_ticks", "inference", "reward", "ended", "jump"],
     "inferences": [
         *("number", "worker", "observation", "target", "started_s"),
         *("finished_s", "executed_tick", "ended_s", "outcome"),

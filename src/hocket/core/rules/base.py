@@ -55,7 +55,7 @@ class Schedule(ABC):
     defers: ClassVar[bool] = False
     """True if ``release_tick`` of an inference may rise while it is held."""
     cancels: ClassVar[bool] = False
-    """True if the scheduler is to call ``cancellations``."""
+    """True if the scheduler is to call ``cancellations``; else it cancels those whose ``last_tick`` has passed."""
     wakes: ClassVar[bool] = False
     """True if the scheduler is to call ``wake_ns``."""
 
@@ -77,8 +77,9 @@ class Schedule(ABC):
     def inference_failed(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
         """``inference`` raised and its worker is idle."""
 
-    def inference_cancelled(self, inference: Inference, now_ns: int) -> None:  # noqa: B027
-        """``inference`` was cancelled, has stopped without an answer, and its worker is idle."""
+    def inference_cancelled(self, inference: Inference, now_ns: int) -> None:
+        """``inference`` was cancelled, has stopped without an answer, and its worker is idle; usually as a failure."""
+        self.inference_failed(inference, now_ns)
 
     def inference_ended(self, inference: Inference) -> None:  # noqa: B027
         """``inference`` has its outcome."""

@@ -22,7 +22,7 @@ def _numbers(*names: str) -> np.dtype[Any]:
     return np.dtype([(name, "<f8") for name in names])
 
 
-TICK = _numbers("tick", "lateness_s", "delay_ticks", "inference", "reward", "ended")
+TICK = _numbers("tick", "lateness_s", "delay_ticks", "inference", "reward", "ended", "jump")
 INFERENCE = _numbers(
     "number", "worker", "observation", "target", "started_s", "finished_s", "executed_tick", "ended_s", "outcome"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import socket
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from time import monotonic, sleep
 from typing import Any, Self
+
+import numpy as np
 
 from hocket.core.cadence import NS_PER_S, Cadence
 from hocket.core.commands import Outcome
@@ -68,6 +71,8 @@ class LivePage(Instrument):
         self._first_tick = self._tick = self._ticks = self._fresh = self._delay_ticks = self._episodes = 0
         self._returns = self._reward = self._episode_reward = 0.0
         self._outcomes = [0] * len(Outcome)
+        self._before: Moment | None = None
+        self._of_chunks = False
         self._look_s = monotonic()
 
     @property
@@ -174,7 +179,9 @@ class LivePage(Instrument):
         self._reward += moment.reward
         self._episode_reward += moment.reward
         lateness_s = moment.lateness_ns / NS_PER_S
-        board.rings["ticks"].append((tick, lateness_s, delay_ticks, moment.inference, moment.reward, ended))
+        board.rings["ticks"].append(
+            (tick, lateness_s, delay_ticks, moment.inference, moment.reward, ended, self._jump(moment))
+        )
         board.lateness[bin_of(lateness_s)] += 1
         if ended:
             self._episodes += 1
@@ -187,6 +194,22 @@ class LivePage(Instrument):
         if monotonic() > self._look_s:
             self._look_s = monotonic() + 1.0
             self._check()
+
+    def _jump(self, moment: Moment) -> float:
+        """The jump of the action if ``moment`` is at a seam, as of `hocket.results.Seams`; else NaN."""
+        before, self._before = self._before, moment
+        self._of_chunks |= moment.step > 0
+        if (
+            before is None
+            or not self._of_chunks
+            or before.inference == moment.inference
+            or before.tick + 1 != moment.tick
+            or before.terminated
+            or before.truncated
+            or not isinstance(moment.action, np.ndarray)
+        ):
+            return math.nan
+        return float(np.abs(moment.action.astype(np.float64) - before.action).max(initial=0.0))
 
     def on_inference_started(self, inference: InferenceView) -> None:
         """See `Instrument`."""
@@ -279,6 +302,7 @@ def _about(run: RunView, *, picture: str) -> dict[str, Any]:
         "first_tick": run.first_tick,
         "workers": run.rule.initial_workers,
         "realtime": run.realtime,
+        "jump_bound": run.jump_bound,
         "picture": picture[:MOST_WORDS],
     }
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
 from hocket.results.intervals import interval
-from hocket.results.metrics import Ints, Metrics
+from hocket.results.metrics import Ints, Metrics, Seams, percentiles
 from hocket.results.report import bins
 from hocket.results.report.axes import number
 from hocket.results.report.svg import Bars, Boxes, Chart, Line, figure
@@ -66,9 +66,11 @@ def over_time(metrics: Metrics, first_tick: int = 0) -> Iterator[str]:
 
 
 def distributions(metrics: Metrics) -> Iterator[str]:
-    """Yield histograms of delay, interval, lateness and inference time."""
+    """Yield histograms of delay, interval, jumps at seams, lateness and inference time."""
     yield whole_bars(metrics.delays, "Delay", "delay (ticks)", "executed actions", "s1")
     yield whole_bars(metrics.intervals, "Interval", "ticks between fresh actions", "intervals", "s2")
+    if len(metrics.seams.jump):
+        yield jumps(metrics.seams)
     late = metrics.lateness_s * 1e3
     if np.any(late != 0):
         edges, shares, beyond = bins.log_histogram(late)
@@ -83,6 +85,21 @@ def distributions(metrics: Metrics) -> Iterator[str]:
         ).html()
     yield inference_times(metrics.inferences.durations_s * 1e3)
     yield by_worker(metrics)
+
+
+def jumps(seams: Seams) -> str:
+    """Return a histogram of the jumps where one chunk hands over to another."""
+    edges, shares, beyond = bins.histogram(seams.jump)
+    p50, p99 = percentiles(seams.elsewhere, 50, 99)
+    elsewhere = f"Between steps of one chunk: p50 {number(p50)}, p99 {number(p99)}." if len(seams.elsewhere) else ""
+    return Chart(
+        title="Jumps at seams",
+        x="largest change of an element of the action",
+        y="% of seams",
+        bars=[Bars("seams", edges, 100 * shares, "s1 fill")],
+        legend=False,
+        note=" ".join(filter(None, (elsewhere, _tail(beyond, "larger")))),
+    ).html()
 
 
 def inference_times(values_ms: NDArray[np.float64]) -> str:

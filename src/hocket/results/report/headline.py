@@ -50,6 +50,8 @@ def cards(summary: Mapping[str, Any]) -> str:
         ("lateness p99", milliseconds(of("lateness_p99_s")), f"p50 {milliseconds(of('lateness_p50_s'))}"),
         ("return", number(of("return_mean")), f"mean of {_count(_whole(of('episodes')), 'episode')}"),
         ("ticks", number(of("ticks")), missed),
+        *([("clipped", f"{of('clipped'):,.0f}", "ticks whose action was out of bounds")] * (of("clipped") > 0)),
+        *_seams(summary),
         *((name.replace("_", " "), str(count), "in the run") for name, count in (summary.get("counts") or {}).items()),
     ]
     items = (
@@ -57,6 +59,16 @@ def cards(summary: Mapping[str, Any]) -> str:
         for name, main, more in shown
     )
     return f'<dl class="cards">{"".join(items)}</dl>'
+
+
+def _seams(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The card of the jumps where chunks hand over to others, if they do."""
+    seams = summary.get("seams") or {}
+    count, p50, p99, above = (value(seams, name) for name in ("count", "jump_p50", "jump_p99", "above"))
+    if not count > 0:
+        return []
+    share = "" if math.isnan(above) else f", {_percent(above)} above {number(value(seams, 'jump_bound'))}"
+    return [("jump p99", number(p99), f"p50 {number(p50)}, at {count:,.0f} seams{share}")]
 
 
 def regret_shares(summary: Mapping[str, Any]) -> tuple[float, float, float]:

@@ -31,6 +31,8 @@ function duration(seconds) {
 
 const mean = (values) => (values.length ? values.reduce((a, b) => a + b, 0) / values.length : NaN);
 
+const most = (values) => (values.length ? Math.max(...values) : NaN);
+
 // Each gauge: its title, its value and unit, the text below, and its values over time.
 const GAUGES = [
   {
@@ -60,6 +62,20 @@ const GAUGES = [
     course: ({ bins }) => bins.map((ticks) => (ticks.length ? Math.max(...ticks.map((t) => t.lateness_s)) : NaN)),
     range: [0, null],
     shows: ({ history }) => history.about.realtime,
+  },
+  {
+    id: "jump",
+    title: "Jump at seams, p99 of the last minute",
+    value: ({ jumps }) => at(jumps, 0.99),
+    say: (value) => [digits(value, 3), ""],
+    more: ({ jumps, history }) => {
+      const bound = history.about.jump_bound;
+      const above = bound === null ? "" : `, ${percent(jumps.filter((jump) => jump > bound).length / jumps.length)} % above ${digits(bound)}`;
+      return `p50 ${digits(at(jumps, 0.5), 3)}${above}`;
+    },
+    course: ({ bins }) => bins.map((ticks) => most(ticks.map((t) => t.jump).filter(Number.isFinite))),
+    range: [0, null],
+    shows: ({ jumps }) => jumps.length > 0,
   },
   {
     id: "speed",
@@ -200,6 +216,7 @@ export class Gauges {
     const known = { history, totals: history.totals, rate, trainings: history.trainings };
     known.training = history.trainings[history.trainings.length - 1];
     known.bins = inBins(history);
+    known.jumps = known.bins.flat().map((tick) => tick.jump).filter(Number.isFinite).sort((a, b) => a - b);
     known.lasted = history.inferences
       .slice(-MOST_TIMES)
       .filter((one) => Number.isFinite(one.finished_s) && !UNANSWERED.includes(one.outcome))
