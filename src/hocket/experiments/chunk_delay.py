@@ -15,6 +15,8 @@ action all repeat the last one, so the arm holds still:
 - *one in flight*: `hocket.OneInFlight`; the next chunk is asked for as soon as the last one comes. That is its best
   threshold: with 0.5, LeRobot's, it would wait longer at d = 0, 4 and 8, and not otherwise;
 - *staggered*: `hocket.TickDispatch` with four inferences in flight; a new chunk replaces the last one;
+- *staggered, blend*: where chunks overlap, `hocket.drivers.Blend` takes 0.7 of the newer action and 0.3 of the older
+  one, as LeRobot's asynchronous client does;
 - *staggered, prefix*: the network is told the actions of the coming d ticks that are already decided, as in
   training-time real-time chunking (Black et al. 2025, arXiv:2512.05964): 24 actions with masks, 72 inputs more. In
   training the first 0 to 24 executed actions are known, and the error counts from there on;
@@ -54,6 +56,8 @@ from torch import Tensor, nn
 
 import hocket
 from hocket.core.rules import Rule
+from hocket.drivers import Blend, Switch
+from hocket.drivers.handover import Handover
 from hocket.experiments.figures import draw_by_delay, values_of
 from hocket.experiments.reacher_demonstrations import ACTION, OBSERVED, Shown, demonstrate, load_expert
 from hocket.experiments.servo_reacher import HZ, RANGE, Floats, ServoReacher
@@ -267,7 +271,8 @@ def single(network: nn.Module) -> PolicyFactory:
 
 
 STAGGERED, ONE_IN_FLIGHT = hocket.TickDispatch(IN_FLIGHT), hocket.OneInFlight(1)
-ARMS = ("stop and wait", "one in flight", "staggered", "staggered, prefix", "staggered, head")
+SWITCH, BLEND = Switch(), Blend()
+ARMS = ("stop and wait", "one in flight", "staggered", "staggered, blend", "staggered, prefix", "staggered, head")
 """Those that are drawn."""
 MORE = (
     "stop and wait, 16 steps", "one in flight, prefix", "one in flight, head", "a worker a tick", "single action",
@@ -290,7 +295,7 @@ class Watched(gym.Wrapper[Floats, Floats, Floats, Floats]):
         return outcome
 
 
-def play(policy: PolicyFactory, rule: Rule, delay: int, seed: int) -> Row:
+def play(policy: PolicyFactory, rule: Rule, delay: int, seed: int, handover: Handover) -> Row:
     """The figures of one run."""
     env = Watched(ServoReacher())
     result = hocket.run(
@@ -300,6 +305,7 @@ def play(policy: PolicyFactory, rule: Rule, delay: int, seed: int) -> Row:
         hocket.Virtual(hz=HZ, latency=hocket.Constant((delay + 0.25) / HZ)),
         ticks=WARM_UP_TICKS + EPISODES * EPISODE_TICKS,
         default=hocket.RepeatLast(),
+        handover=handover,
         seed=TARGETS_SEED + seed,
     )
     env.close()
@@ -342,9 +348,9 @@ class ChunkRun(OneSeed):
         """The demonstrations of this seed."""
         return demonstrate(load_expert(), episodes=SHOWN_EPISODES, ticks=SHOWN_TICKS, seed=self.seed)
 
-    def row(self, arm: str, delay: int, policy: PolicyFactory, rule: Rule) -> Row:
+    def row(self, arm: str, delay: int, policy: PolicyFactory, rule: Rule, handover: Handover = SWITCH) -> Row:
         """The row of a run."""
-        return {"arm": arm, "delay": delay, "seed": self.seed, **play(policy, rule, delay, self.seed)}
+        return {"arm": arm, "delay": delay, "seed": self.seed, **play(policy, rule, delay, self.seed, handover)}
 
     def reference(self, arm: str, policy: PolicyFactory) -> Row:
         """The row of a run without delay."""
@@ -381,6 +387,19 @@ class EveryTickRun(ChunkRun):
             rule = hocket.TickDispatch(delay + 1)
             yield self.row("a worker a tick", delay, of_chunks(network), rule)
             yield self.row("single action", delay, single(FirstSteps(network, 1)), rule)
+
+
+class BlendRun(ChunkRun):
+    """The arm whose chunks are blended."""
+
+    @property
+    def cell(self) -> str:
+        return "blend"
+
+    def rows(self) -> Iterator[Row]:
+        network = clone(self.shown(), pending=0, seed=self.seed)
+        for delay in DELAYS:
+            yield self.row("staggered, blend", delay, of_chunks(network), STAGGERED, BLEND)
 
 
 class PrefixRun(ChunkRun):
@@ -429,7 +448,7 @@ class ReferenceRun(ChunkRun):
 
 def tasks() -> list[ChunkRun]:
     """Every seed of the chosen arms, one after the other; then what is there to understand them."""
-    chosen = [run(seed) for seed in SEEDS for run in (ReferenceRun, PlainRun, PrefixRun, HeadRun)]
+    chosen = [run(seed) for seed in SEEDS for run in (ReferenceRun, PlainRun, BlendRun, PrefixRun, HeadRun)]
     return [*chosen, *map(EveryTickRun, SEEDS)]
 
 
