@@ -56,8 +56,7 @@ from torch import Tensor, nn
 
 import hocket
 from hocket.core.rules import Rule
-from hocket.drivers import Blend, Switch
-from hocket.drivers.handover import Handover
+from hocket.drivers import Blend, Handover, Switch
 from hocket.experiments.figures import draw_by_delay, values_of
 from hocket.experiments.reacher_demonstrations import ACTION, OBSERVED, Shown, demonstrate, load_expert
 from hocket.experiments.servo_reacher import HZ, RANGE, Floats, ServoReacher
@@ -231,9 +230,8 @@ def clone_head_alone(shown: Shown, *, seed: int) -> nn.Module:
 
     def error() -> Tensor:
         episode, tick = rng.integers(episodes, size=BATCH), rng.integers(ticks, size=BATCH)
-        errors = head(torch.from_numpy(shown.observations[episode, tick])) - torch.from_numpy(
-            shown.labels[episode, tick]
-        )
+        labels = torch.from_numpy(shown.labels[episode, tick])
+        errors = head(torch.from_numpy(shown.observations[episode, tick])) - labels
         return errors.square().mean()  # type: ignore[no-any-return]
 
     fit(head, error)
