@@ -17,6 +17,8 @@ SAYS = {
     "with_stable_baselines3": "mean return",
     "dqn_by_hand": "delay 4 ticks, coverage",
     "sb3_policy": "TickDispatch  coverage 0.9",
+    "chat_policy": "total reward 2",
+    "exported_policy": "TickDispatch  coverage 1.00, mean return 500",
     "onnx_policy": "TickDispatch  coverage 1.00, mean return 500",
 }
 """The pattern of its output."""

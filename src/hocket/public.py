@@ -256,6 +256,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.policies.torch_policy": "TorchPolicy greedy continuous",
             "hocket.policies.onnx_policy": "OnnxPolicy",
             "hocket.policies.sb3_policy": "SB3Policy",
+            "hocket.policies.lerobot_policy": "LeRobotPolicy",
             "hocket.policies.interpolated": "Interpolated Interpolation",
             "hocket.policies.charged": "Charged",
         },
@@ -269,6 +270,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
     "hocket.remote": {
         "Policies": {
             "hocket.remote.policy": "WebSocketPolicy HTTPPolicy RemotePolicy",
+            "hocket.remote.chat": "ChatPolicy",
             "hocket.remote.wire_format": "WireFormat Msgpack Json",
         },
         "Serving": {
@@ -276,7 +278,7 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
         },
         "Errors": {
             "hocket.remote.errors": (
-                "RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError"
+                "RemoteError UnreachableError AccessError ReplyTimeoutError WireError RemotePolicyError NoActionError"
             ),
         },
     },
@@ -295,7 +297,8 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.spaces.defaults": "Default Fixed RepeatLast HoldThenStop RandomDefault Fallback BoundDefault",
         },
         "Environments": {
-            "hocket.spaces.checked_env": "CheckedEnv ObservationCheck",
+            "hocket.spaces.checked_env": "CheckedEnv",
+            "hocket.spaces.observation_check": "ObservationCheck",
         },
     },
     "hocket.testing": {
@@ -308,6 +311,9 @@ PUBLIC: dict[str, dict[str, dict[str, str]]] = {
             "hocket.testing.simulation": "Simulation Troubles",
             "hocket.testing.auditor": "Auditor",
             "hocket.testing.replays": "replay",
+        },
+        "Stand-ins": {
+            "hocket.testing.chat_server": "ChatServer",
         },
     },
     "hocket.training": {

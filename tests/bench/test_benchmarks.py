@@ -9,7 +9,7 @@ from hocket.bench import rules
 from hocket.bench.adaptation import SlowerPolicy, recovery_tick
 from hocket.bench.chunks import NamingPolicy, misaligned_steps
 from hocket.bench.jitter import SleepingPolicy, bench_jitter
-from hocket.bench.overhead import bench_overhead
+from hocket.bench.overhead import bench_overhead, bench_robot
 from hocket.bench.rules import (
     LAWS,
     MEAN_S,
@@ -172,6 +172,16 @@ def test_overhead():
     assert list(figures) == ["p50_s", "p99_s", "queue_p50_s", "pipe_p50_s", "semaphore_p50_s"]
     assert all(value > 0 for value in figures.values())
     assert figures["p50_s"] <= figures["p99_s"]
+
+
+@pytest.mark.realtime
+def test_overhead_of_a_dict():
+    figures = bench_robot(count=50)
+    names = [f"{kind}_{figure}" for kind in ("processes", "threads") for figure in ("dict_p50_s", "box_p50_s", "ratio")]
+    assert list(figures) == ["bytes", *names] and figures["bytes"] == 2 * 224 * 224 * 3 + 28
+    assert all(value > 0 for value in figures.values())
+    one_block = figures["threads_dict_p50_s"] / figures["threads_box_p50_s"]
+    assert figures["threads_ratio"] == pytest.approx(one_block)
 
 
 def test_virtual():

@@ -61,3 +61,11 @@ def test_few_values_are_shown_as_values(array, values):
     picture = picture_of(array)
     assert picture.kind == "vector" and (picture.height, picture.width) == (1, len(values))
     assert np.frombuffer(picture.content, "<f4").tolist() == values
+
+
+def test_of_several_parts_the_first_picture_is_shown_or_else_all_values():
+    camera = {"joints": np.float32([1, 2]), "cameras": (RGB, GREY), "task": "fold it"}
+    assert np.array_equal(pixels(picture_of(camera)), RGB)
+    picture = picture_of({"joints": np.float32([1, 2]), "mode": 3, "task": "fold it"})
+    assert picture.kind == "vector" and np.frombuffer(picture.content, "<f4").tolist() == [1, 2, 3]
+    assert picture_of("fold it").width == 0

@@ -23,6 +23,10 @@ BYTES = f"""{HEAD} network (uint8[1, 4] seen) => (int64[1] action)
 TOLD = f"""{HEAD} network (float[1, 3] seen, int64[1, 2] pending) => (int64[1, 2] action)
 {{ action = Identity(pending) }}"""
 
+ARM = f"""{HEAD}
+network (float[1, 2] torques, float[1, 2] joints) => (float[1, 2] action)
+{{ action = Add(torques, joints) }}"""
+
 
 @pytest.fixture
 def saved(tmp_path):
@@ -62,10 +66,19 @@ def test_other_types_are_unchanged(saved):
 def test_pending_actions_are_the_second_input(saved):
     policy = OnnxPolicy(saved(TOLD), pending=2).build()
     assert policy(np.zeros(3), np.array([7, 8])).tolist() == [7, 8]
-    with pytest.raises(ConfigurationError, match=r"inputs \['seen', 'pending'\], and pending=0 gives it 1"):
-        OnnxPolicy(saved(TOLD)).build()
-    with pytest.raises(ConfigurationError, match=r"inputs \['seen'\], and pending=1 gives it 2"):
+    with pytest.raises(ConfigurationError, match=r"inputs \['seen', 'pending'\], and pending=0 gives it seen;"):
+        OnnxPolicy(saved(TOLD)).build()(np.zeros(3))
+    with pytest.raises(ConfigurationError, match=r"inputs \['seen'\], and pending=1 gives it the observation and"):
         OnnxPolicy(saved(TANH), pending=1).build()
+
+
+def test_the_keys_of_a_dict_are_the_names_of_inputs(saved):
+    policy = OnnxPolicy(saved(ARM)).build()
+    assert policy({"joints": np.float64([1, 2]), "torques": np.float32([10, 20])}).tolist() == [11, 22]
+    with pytest.raises(ConfigurationError, match=r"\['torques', 'joints'\], and pending=0 gives it joints, arm;"):
+        policy({"joints": np.zeros(2), "arm": np.zeros(2)})
+    with pytest.raises(ConfigurationError, match=r"gives it torques;"):
+        policy(np.zeros(2))
 
 
 def test_it_acts_in_a_run(saved):

@@ -3,7 +3,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Dict, Discrete
 from torch import nn
 
 import hocket
@@ -31,6 +31,7 @@ class Spaces(gym.Env):
 
 NUMBERS = Box(-3, 3, (4,))
 PICTURES = Box(0, 255, (36, 40, 3), np.uint8)  # height, width, colours
+ROBOT = Dict(joints=NUMBERS, mode=Discrete(3))
 BUTTONS, TORQUES = Discrete(5), Box(np.float32([-2, 0]), np.float32([2, 1]))
 
 
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def model_of(algorithm, observations, actions, **options):
-    name = "CnnPolicy" if observations is PICTURES else "MlpPolicy"
+    name = "CnnPolicy" if observations is PICTURES else "MultiInputPolicy" if observations is ROBOT else "MlpPolicy"
     if issubclass(algorithm, sb3.DQN | sb3.SAC):
         options["buffer_size"] = 10
     return algorithm(name, Spaces(observations, actions), seed=0, device="cpu", **options)
@@ -54,6 +55,7 @@ def sent(policy):
     [
         (sb3.DQN, NUMBERS, BUTTONS),
         (sb3.PPO, PICTURES, TORQUES),
+        (sb3.PPO, ROBOT, TORQUES),
         (sb3.PPO, NUMBERS, TORQUES),  # clipped to the space
         (sb3.SAC, NUMBERS, TORQUES),  # scaled to the space
     ],

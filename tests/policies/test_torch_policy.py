@@ -1,5 +1,7 @@
 import importlib.util
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -13,6 +15,7 @@ import hocket
 from hocket.envs.null import NullEnv
 from hocket.errors import ActionError, ConfigurationError, MissingExtraError
 from hocket.models.impala import ImpalaNet
+from hocket.models.mlp import Mlp
 from hocket.models.qnetwork import impala_trunk, q_network
 from hocket.policies import TorchPolicy, continuous, greedy, torch_policy
 
@@ -54,6 +57,26 @@ def test_the_output_itself_is_the_action():
     answer = policy(np.array([0, 0, 0.5, -0.25], np.float32))
     assert answer.tolist() == [0.5, -0.25]
     assert answer.dtype == np.float32
+
+
+class Robot(nn.Module):
+    """Checks a batch of one of each part of an observation, and adds its numbers up."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, observation):
+        (joints, mode), camera = observation["arm"], observation["camera"]
+        assert (joints.shape, joints.dtype, mode.shape) == ((1, 2), torch.float32, (1,))
+        assert (camera.shape, camera.dtype, observation["task"]) == ((1, 3, 3), torch.uint8, "fold it")
+        return joints * self.weight + mode + camera.sum()
+
+
+def test_a_network_gets_a_batch_of_each_part():
+    policy = TorchPolicy(Robot, decide=continuous).build()
+    observation = {"arm": (np.array([0.5, 1.0]), 10), "camera": np.ones((3, 3), np.uint8), "task": "fold it"}
+    assert policy(observation).tolist() == [19.5, 20.0]
 
 
 def test_a_decision_of_ones_own_and_a_chunk():
@@ -196,6 +219,58 @@ def test_a_recurrent_network_is_refused_unless_its_state_is_observed(cell):
     TorchPolicy(partial(Stateful, cell), state_in_observation=True).build()
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")  # of torch about itself
+def test_a_compiled_network_gives_the_actions_of_its_own_call():
+    if shutil.which(os.environ.get("CXX", "g++")) is None:
+        pytest.skip("there is no C++ compiler")
+    factory = TorchPolicy(partial(Mlp, 4, 3), compile_mode="default", decide=continuous)
+    policy, plain = factory.build(), TorchPolicy(partial(Mlp, 4, 3))._network().eval()
+    factory.warm_up(policy, np.zeros(4, np.float32))
+    some = np.random.default_rng(0).normal(size=(1000, 4)).astype(np.float32)
+    compiled = torch.compile(plain, mode="default")
+    with torch.inference_mode():
+        expected = [compiled(torch.tensor(observation[None]))[0].numpy() for observation in some]
+        uncompiled = plain(torch.tensor(some)).numpy()
+    answers = [policy(observation) for observation in some]
+    assert np.array_equal(answers, expected)
+    assert np.allclose(answers, uncompiled, atol=1e-5)
+
+
+def test_without_a_compiler_the_error_says_what_is_missing(monkeypatch):
+    class NoCompilerError(RuntimeError):
+        __module__ = "torch._inductor.exc"
+
+    def refuse(*inputs):
+        raise NoCompilerError("No working C++ compiler found in (None, 'g++')")
+
+    monkeypatch.setattr(torch, "compile", lambda function, mode: refuse)
+    factory = TorchPolicy(Table, compile_mode="default")
+    with pytest.raises(
+        ConfigurationError, match=r"(?s)'default' does not work here: No working C\+\+ .*'apt install g\+\+"
+    ):
+        factory.warm_up(factory.build(), np.zeros(4))
+    with pytest.raises(ZeroDivisionError):  # an error of the network is its own
+        factory.warm_up(lambda observation: 1 / 0, np.zeros(4))
+
+
+def test_both_stages_are_compiled(monkeypatch):
+    """A stand-in for the compiler: it says what it gets."""
+    got = []
+
+    def note(function, *, mode):
+        got.append((getattr(function, "__name__", type(function).__name__), mode))
+        return function
+
+    monkeypatch.setattr(torch, "compile", note)
+    options = {"pending": 2, "decide": continuous, "compile_mode": "max-autotune"}
+    stages = TorchPolicy(two_stages, head_s=0.001, **options).build()
+    assert got == [("features", "max-autotune"), ("from_features", "max-autotune")]
+    once = TorchPolicy(two_stages, **options).build()
+    assert got[2:] == [("QNetwork", "max-autotune")]
+    assert stages(PICTURE, PENDING_ACTIONS) == pytest.approx(once(PICTURE, PENDING_ACTIONS), abs=1e-6)
+
+
 def test_other_objects_are_refused_as_networks():
     with pytest.raises(ConfigurationError, match=r"functools\.partial"):
         TorchPolicy(Table())
@@ -207,7 +282,15 @@ def test_other_objects_are_refused_as_networks():
 
 @pytest.mark.parametrize(
     "option",
-    [{"threads": 0}, {"chunk_length": 0}, {"decide": "greedy"}, {"pending": -1}, {"head_s": -1.0}, {"newest": 1}],
+    [
+        {"threads": 0},
+        {"chunk_length": 0},
+        {"decide": "greedy"},
+        {"pending": -1},
+        {"head_s": -1.0},
+        {"newest": 1},
+        {"compile_mode": "fast"},
+    ],
 )
 def test_bad_options_are_refused_by_name(option):
     with pytest.raises(ConfigurationError, match=next(iter(option))):

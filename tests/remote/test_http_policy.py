@@ -78,6 +78,19 @@ def test_json_by_one_connection(answering):
     assert headers["Host"] == f"127.0.0.1:{server.server_port}"
 
 
+def test_a_connection_that_was_reset_is_opened_again(answering, monkeypatch):
+    server = answering(lambda body: (200, b'{"actions": 3}'))
+    ask = HTTPPolicy(server.address).build()
+    assert ask(OBSERVATION) == 3
+
+    def reset():
+        raise ConnectionResetError
+
+    monkeypatch.setattr(ask._connection.channel, "receive_arrived", reset)
+    assert ask(OBSERVATION) == 3
+    assert server.connections == 2
+
+
 def test_msgpack(answering):
     wire = Msgpack()
     server = answering(lambda body: (200, wire.pack({"chunk": wire.unpack(body)["observation"] + 1})))
@@ -90,7 +103,8 @@ def test_msgpack(answering):
     ("status", "kind", "message"),
     [
         (401, AccessError, r"refused the token \(HTTP 401\)"),
-        (404, WireError, "answered HTTP 404 where 200 is a reply; try the policy's own path"),
+        (404, WireError, "answered HTTP 404 where 200 is a reply; try the policy's own path\nits own words"),
+        (429, UnreachableError, r"closed the connection \(HTTP 429\)"),
         (500, RemotePolicyError, r"raised \(HTTP 500\):\nits own words"),
         (503, UnreachableError, r"closed the connection \(HTTP 503\)"),
     ],

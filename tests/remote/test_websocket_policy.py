@@ -52,6 +52,14 @@ def test_a_map_arrives_as_a_map_with_arrays_that_may_be_changed(served, asking):
     assert seen == [{"cameras": {"left": "uint8 (2, 2, 3) True"}, "joints": ">f8 (7,) True"}]
 
 
+def test_a_structure_arrives_as_it_is(served, asking):
+    seen = []
+    server = served(lambda observation: seen.append(observation) or 1)
+    for observation in ({"mode": 2, "pair": (3, "fold it")}, {"observation": 5}, (1, 2), "go"):
+        asking(server.url)(observation)
+        assert seen.pop() == observation
+
+
 def test_pending_actions_come_with_the_observation(served, asking):
     server = served(hocket.FunctionPolicy(lambda observation, pending: pending + observation, pending=2))
     assert asking(server.url, pending=2)(np.int64(1), np.array([3, 4])).tolist() == [4, 5]

@@ -111,7 +111,7 @@ def test_a_folder_that_was_committed_before():
     kept, now = json.loads((saved / "summary.json").read_text()), json.loads(json.dumps(asdict(summary)))
     assert now["outcomes"].pop("cancelled") == 0  # such an end did not exist
     assert {name: now[name] for name in kept} == kept
-    assert now.keys() - kept.keys() == {"clipped", "uncorrected", "seams"}  # nor did these
+    assert now.keys() - kept.keys() == {"age_p50_s", "age_p99_s", "clipped", "uncorrected", "seams"}  # nor did these
     assert record.trace.rule == hocket.TickDispatch(2) and loaded.config["env"] == "CartPole-v1"
     replay(record.trace)
 

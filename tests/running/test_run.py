@@ -17,6 +17,7 @@ from hocket.policies.base import FunctionPolicy
 from hocket.running.result import machine
 from hocket.testing import replay
 
+LISTING = gym.wrappers.TransformObservation(NullEnv(), list, gym.spaces.Sequence(gym.spaces.Discrete(2)))
 VIRTUAL = hocket.Virtual(hz=60, latency=hocket.LogNormal(0.05, 0.3))
 
 
@@ -83,7 +84,10 @@ def test_seed_is_an_integer_from_0(seed):
             r"^Sequential\(learn=.*\) learns, and there is nothing to call",
         ),
         ({"background": 1, "clock": hocket.Realtime(hz=60)}, "background=1 runs in virtual time"),
-        ({"env": gym.make("FrozenLake-v1")}, "observation space Discrete.* of FrozenLake-v1 is not supported"),
+        (
+            {"env": LISTING},
+            r"observation space Sequence.* of NullEnv is not supported; .*try gymnasium.wrap",
+        ),
     ],
 )
 def test_mismatches_are_refused_before_anything_starts(changes, message):

@@ -60,6 +60,18 @@ class KeepsBuffers(ThreadExecutor):
         self._inboxes[worker].put((inference, False, inputs))
 
 
+class SharesParts(ThreadExecutor):
+    """Copies a dict, and not the arrays in it."""
+
+    def start(self, inference, worker, inputs, now_ns):
+        (observation,) = inputs
+        if not isinstance(observation, dict):
+            super().start(inference, worker, inputs, now_ns)
+            return
+        self._busy[worker] = time.monotonic_ns()
+        self._inboxes[worker].put((inference, False, (dict(observation),)))
+
+
 class Swallows(ThreadExecutor):
     """Reports no failures."""
 
@@ -144,6 +156,7 @@ def test_an_executor_that_keeps_the_promises_passes():
         (Repeats, r"more reports than inferences|reported were inferences \[(0, 0|1, 1)\] in round 0"),
         (Swaps, r"inference \d+ answered \[\d+, \d\]; its observation was \[\d+, \d\]"),
         (KeepsBuffers, r"`start` kept the caller's buffer: \[9, 0\]"),
+        (SharesParts, r"the parts of an observation, 5 and 7, arrived as \[9, 7\]"),
         (Swallows, r"a policy that raises: 0 of 1 reports came"),
         (Mute, r"the failure's traceback is lost"),
         (Renumbers, r"workers are numbered in order: 1 was due"),

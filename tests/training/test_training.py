@@ -90,6 +90,8 @@ def test_unlearnable_problems_are_refused():
     virtual = hocket.Virtual(hz=20, latency=hocket.Constant(0.01))
     with pytest.raises(ConfigurationError, match="Discrete"):
         hocket.train(lambda: gym.make("Pendulum-v1"), network, DQN(), hocket.TickDispatch(2), virtual, ticks=10)
+    with pytest.raises(ConfigurationError, match=r"training needs observations of one Box, and .* try .*FlattenObs"):
+        hocket.train(lambda: gym.make("FrozenLake-v1"), network, DQN(), hocket.TickDispatch(2), virtual, ticks=10)
     with pytest.raises(ConfigurationError, match="clock=5 is not a clock"):
         hocket.train(Guess, network, DQN(), hocket.TickDispatch(2), 5, ticks=10)
 

@@ -29,7 +29,9 @@ from hocket.latency.laws import Empirical
 from hocket.policies.base import Policy, PolicyFactory, as_factory
 from hocket.policies.bfloat16 import computes_bfloat16
 from hocket.policies.torch_policy import TorchPolicy
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.observation_check import ObservationCheck
 
 PATIENCE_S = 60.0
 STEPS = 200
@@ -77,17 +79,16 @@ def measure_agent(
     if numbers[0] != 1:
         raise ConfigurationError(f"crowds={crowds!r} must contain 1 and otherwise larger numbers; try (1, 2, 4)")
     step_s = _step_seconds(env)
-    space = env.observation_space
-    assert isinstance(space, gym.spaces.Box)
+    check = ObservationCheck(env.observation_space, name_of(env))
     codec = ActionCodec(env.action_space, factory.chunk_length)
     rule = Unstaggered(numbers[-1])
-    job = WorkerJob.under(factory, rule, codec, space.shape, np.dtype(space.dtype))
+    job = WorkerJob.under(factory, rule, codec, check.space)
     before = {child.pid for child in multiprocessing.active_children()}
     running = Processes().executor(job, None)
     try:
         running.launch()
         workers = [child for child in multiprocessing.active_children() if child.pid not in before]
-        bench = _Bench(running, factory, space, codec)
+        bench = _Bench(running, factory, check, codec)
         laws = {}
         busy_cores = float("nan")
         for number in numbers:
@@ -117,7 +118,7 @@ class _Bench:
 
     running: RealtimeExecutor
     policy: PolicyFactory
-    space: gym.spaces.Box
+    check: ObservationCheck
     codec: ActionCodec
     inference: int = 0
     began_ns: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -154,8 +155,11 @@ class _Bench:
                 raise PolicyError(f"the policy could not be timed: no answer in {PATIENCE_S:g} s")
         return durations_s
 
+    def _observation(self) -> Any:
+        return self.check(self.check.space.sample())
+
     def _start(self, worker: int) -> None:
-        observation = self.space.sample()
+        observation = self._observation()
         inputs = (observation, *(() if self.policy.head_s else late_inputs(self.policy, self.codec, observation)))
         began_ns = monotonic_ns()
         self.began_ns[self.inference] = worker, began_ns
@@ -163,7 +167,7 @@ class _Bench:
         self.inference += 1
 
     def _bind(self, inference: int, worker: int) -> None:
-        self.running.bind(inference, worker, late_inputs(self.policy, self.codec, self.space.sample()), monotonic_ns())
+        self.running.bind(inference, worker, late_inputs(self.policy, self.codec, self._observation()), monotonic_ns())
 
 
 def variants(policy: PolicyFactory | Policy) -> list[tuple[str, PolicyFactory]]:

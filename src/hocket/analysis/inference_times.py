@@ -6,7 +6,6 @@ from time import monotonic_ns
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 
 from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished, TrunkFinished
@@ -16,7 +15,9 @@ from hocket.drivers.realtime import as_executor_kind
 from hocket.errors import PolicyError, check_whole
 from hocket.latency.laws import Measured
 from hocket.policies.base import Policy, PolicyFactory, as_factory
+from hocket.spaces.checked_env import name_of
 from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.observation_check import ObservationCheck
 
 WORKER = 0
 LOOK_NS = NS_PER_S // 10
@@ -37,15 +38,15 @@ def measure(
     check_whole("count", count, example=100)
     check_spaces(env)
     factory, space = as_factory(policy), env.observation_space
-    assert isinstance(space, gym.spaces.Box)
     codec = ActionCodec(env.action_space, factory.chunk_length)
-    job = WorkerJob.under(factory, Sequential(), codec, space.shape, np.dtype(space.dtype))
+    job = WorkerJob.under(factory, Sequential(), codec, space)
     running = as_executor_kind(executor, factory).executor(job, None)
+    check = ObservationCheck(space, name_of(env))
     durations_s: list[float] = []
     try:
         running.launch()
         for number in range(count):
-            observation = space.sample()
+            observation = check(space.sample())
             began_ns = monotonic_ns()
             told = () if factory.head_s else late_inputs(factory, codec, observation)
             running.start(number, WORKER, (observation, *told), began_ns)

@@ -26,7 +26,7 @@ from hocket.envs.state import reseed
 from hocket.errors import ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory, built
 from hocket.spaces.checked_env import CheckedEnv
-from hocket.spaces.codec import ActionCodec, check_spaces
+from hocket.spaces.codec import ActionCodec, check_array_spaces
 
 HORIZONS = (1, 2, 4, 8, 16, 32)
 RESAMPLES = 1000
@@ -105,7 +105,7 @@ def estimate_predictability(
     until = perf_counter() + limit_s
     ours, theirs = make_env(), make_env()
     try:
-        check_spaces(ours)
+        check_array_spaces(ours, "an estimate of predictability")
         pair = _Pair(ours, theirs, policy, outcome)
         first, second = [], []
         sources = 0

@@ -1,24 +1,38 @@
-"""`hocket bench overhead`: a round trip of 28 KB to a process and its action back, beside the alternatives."""
+"""`hocket bench overhead`: an observation to a worker and its action back, beside the alternatives.
+
+28 KB to a process beside the standard library's ways; a robot's dict of cameras and joints beside one array of as many
+bytes.
+"""
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic_ns, perf_counter_ns
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 import hocket
 from hocket.bench.rules import idle_policy
 from hocket.core.cadence import NS_PER_S
 from hocket.core.events import InferenceFinished
-from hocket.drivers.executors.base import WorkerJob
-from hocket.envs.null import NullEnv
+from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.policies.base import as_factory
 from hocket.spaces.codec import ActionCodec
+from hocket.spaces.observation_check import ObservationCheck
+from hocket.spaces.observations import copied, stored
 
 OBSERVATION = np.zeros((4, 84, 84), np.uint8)
+CAMERA = spaces.Box(0, 255, (224, 224, 3), np.uint8)
+ROBOT = spaces.Dict(wrist=CAMERA, top=CAMERA, joints=spaces.Box(-4, 4, (7,), np.float32))
+ARRAY = spaces.Box(0, 255, (2 * CAMERA.sample().nbytes + 7 * 4,), np.uint8)
+"""One array of as many bytes."""
+BLOCK = 50
+"""Round trips of one kind before those of the other."""
 WARM_UP = 200
 TIMEOUT_NS = 10 * NS_PER_S
 
@@ -36,28 +50,33 @@ def _percentiles(call: Callable[[], object], count: int) -> tuple[float, float]:
     return float(p50), float(p99)
 
 
-def _hocket(count: int) -> tuple[float, float]:
-    """`hocket.Processes` as `hocket.run` uses it: start an inference, wait, take the report."""
-    env = NullEnv(observation_shape=OBSERVATION.shape)
-    codec, policy = ActionCodec(env.action_space, 1), as_factory(idle_policy)
-    job = WorkerJob.under(policy, hocket.Sequential(), codec, OBSERVATION.shape, OBSERVATION.dtype)
-    executor = hocket.Processes(nice=0).executor(job, None)
+@contextmanager
+def _worker(kind: ExecutorKind, space: spaces.Space[Any]) -> Iterator[Callable[[Any], None]]:
+    """A function for round trips to a worker as `hocket.run` makes them: start an inference, wait, take the report."""
+    codec, policy = ActionCodec(spaces.Discrete(2)), as_factory(idle_policy)
+    executor = kind.executor(WorkerJob.under(policy, hocket.Sequential(), codec, space), None)
+    numbers = itertools.count()
+
+    def round_trip(observation: Any) -> None:
+        executor.start(next(numbers), 0, (observation,), 0)
+        while True:
+            executor.wait(monotonic_ns() + TIMEOUT_NS)
+            for report in executor.reports():
+                assert isinstance(report.event, InferenceFinished)
+                return
+
     try:
-        (joined,) = executor.launch()
-        assert joined.event is not None
-        numbers = iter(range(count + WARM_UP))
-
-        def round_trip() -> None:
-            executor.start(next(numbers), 0, (OBSERVATION,), 0)
-            while True:
-                executor.wait(monotonic_ns() + TIMEOUT_NS)
-                for report in executor.reports():
-                    assert isinstance(report.event, InferenceFinished)
-                    return
-
-        return _percentiles(round_trip, count)
+        executor.launch()
+        yield round_trip
     finally:
         executor.close()
+
+
+def _hocket(count: int) -> tuple[float, float]:
+    """Round trips to a process."""
+    space = spaces.Box(0, 255, OBSERVATION.shape, np.uint8)
+    with _worker(hocket.Processes(nice=0), space) as round_trip:
+        return _percentiles(lambda: round_trip(OBSERVATION), count)
 
 
 def _serve_queue(requests: Any, replies: Any) -> None:
@@ -120,3 +139,41 @@ def bench_overhead(*, count: int = 5000) -> dict[str, Any]:
         "pipe_p50_s": pipe_p50,
         "semaphore_p50_s": semaphore_p50,
     }
+
+
+def bench_robot(*, count: int = 3000) -> dict[str, Any]:
+    """Observations of a robot and arrays of as many bytes by turns: the check, hocket's copy, and the round trip.
+
+    The ratio is the median of those of neighbouring blocks, as other programs slow a machine down for longer than that.
+    """
+    figures: dict[str, Any] = {"bytes": ARRAY.shape[0]}
+    for name, kind in (("processes", hocket.Processes(nice=0)), ("threads", hocket.Threads(nice=0))):
+        with _worker(kind, ROBOT) as to_robot, _worker(kind, ARRAY) as to_array:
+            calls = (_passing(ROBOT, to_robot), _passing(ARRAY, to_array))
+            blocks = np.array([[_median_s(call) for call in calls] for _ in range(-(-count // BLOCK))])
+        figures[f"{name}_dict_p50_s"], figures[f"{name}_box_p50_s"] = np.median(blocks, axis=0).tolist()
+        figures[f"{name}_ratio"] = float(np.median(blocks[:, 0] / blocks[:, 1]))
+    return figures
+
+
+def _passing(space: spaces.Space[Any], round_trip: Callable[[Any], None]) -> Callable[[], None]:
+    check = ObservationCheck(space, "the benchmark")
+    observation = space.sample()
+    kept = copied(check(observation))
+
+    def passing() -> None:
+        round_trip(stored(check(observation), kept))
+
+    for _ in range(WARM_UP):
+        passing()
+    return passing
+
+
+def _median_s(call: Callable[[], None]) -> float:
+    """The median of a block of calls, in seconds."""
+    took = np.empty(BLOCK)
+    for i in range(BLOCK):
+        began = perf_counter_ns()
+        call()
+        took[i] = perf_counter_ns() - began
+    return float(np.median(took)) / NS_PER_S

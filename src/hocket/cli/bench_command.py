@@ -23,17 +23,31 @@ RATIOS = {"Stable-Baselines3's": "sb3_ratio", "CleanRL's": "cleanrl_ratio"}
 JITTER_KEYS = ("coverage", "lateness_p50_s", "lateness_p99_s", "tick_loop_cpu_share")
 
 
-def overhead(*, count: int = 5000, json: Path | None = None) -> None:
-    """Round trip of 28 KB to a process, beside Queue, Pipe and semaphores.
+def overhead(
+    *, observation: Literal["frames", "robot"] = "frames", count: int = 5000, json: Path | None = None
+) -> None:
+    """Round trip of an observation to a process, beside Queue, Pipe and semaphores.
 
     Args:
+        observation: frames, 28 KB; robot, a dict of two cameras and seven joints, beside one array of as many bytes.
         count: round trips of each kind.
         json: also write the figures to this file.
     """
-    from hocket.bench.overhead import bench_overhead
+    from hocket.bench.overhead import bench_overhead, bench_robot
 
     at_least_one(count=count)
     console.check_writable(json=json)
+    if observation == "robot":
+        figures = bench_robot(count=count)
+        console.write_json(json, figures)
+        table = [
+            (f"{workers}, {what}", console.microseconds(figures[f"{workers}_{key}_p50_s"]), f"{ratio:.2f}")
+            for workers in ("processes", "threads")
+            for what, key, ratio in (("one array", "box", 1), ("the dict", "dict", figures[f"{workers}_ratio"]))
+        ]
+        title = f"Two cameras and seven joints, {figures['bytes'] / 1e3:.0f} KB, to a worker and an action back"
+        console.table(title, ("", "round trip, p50", "× one array"), table)
+        return
     figures = bench_overhead(count=count)
     console.write_json(json, figures)
     names = {

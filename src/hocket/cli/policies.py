@@ -23,7 +23,7 @@ from hocket.cli.options.train import USUAL, TrainArguments, make_algorithm, make
 from hocket.cli.options.typed import as_arguments, completing, options_in
 from hocket.errors import CheckpointError, ConfigurationError
 from hocket.policies.base import Policy, PolicyFactory, as_factory
-from hocket.spaces.codec import check_spaces
+from hocket.spaces.codec import check_array_spaces
 
 if TYPE_CHECKING:
     from hocket.policies.base import PolicyFactory
@@ -109,7 +109,7 @@ class RandomActions(PolicyFactory):
 
 def untrained_network(options: RunArguments, env: gym.Env[Any, Any]) -> PolicyFactory:
     """A network for ``env``: an IMPALA net on 84x84 pictures, else two hidden layers."""
-    check_spaces(env)
+    check_array_spaces(env, "an untrained network")
     space = env.action_space
     from hocket.models.impala import SIDE, ImpalaNet
     from hocket.models.mlp import Mlp, between

@@ -26,6 +26,7 @@ from hocket.drivers.executors.base import ExecutorKind, WorkerJob
 from hocket.drivers.handover import SWITCH, Handover, check_handover
 from hocket.drivers.lone_head import LoneHead
 from hocket.drivers.rate_watch import CycleWatch
+from hocket.drivers.readings import Readings
 from hocket.drivers.realtime import as_executor_kind
 from hocket.drivers.realtime_engine import RealtimeEngine
 from hocket.drivers.rehearsal import Rehearsal
@@ -40,11 +41,14 @@ from hocket.policies.failures import (
     check_on_failure,
     check_on_stale,
 )
-from hocket.spaces.checked_env import ObservationCheck
-from hocket.spaces.codec import ActionCodec, OutOfBounds, check_observation_space
+from hocket.spaces.codec import ActionCodec, OutOfBounds
 from hocket.spaces.defaults import Default, bound
+from hocket.spaces.observation_check import ObservationCheck
+from hocket.spaces.observations import check_observation_space, form_of, mapped, zeros
 
 IDLE_NS = NS_PER_S // 20
+MOST_TIMES = 100_000
+"""Times of observations that are kept while the policy does not answer."""
 REHEARSE_NS = 400_000
 """The time before a cycle at which the rehearsal runs."""
 REHEARSAL_HZ = 200
@@ -61,12 +65,17 @@ class StaggeredAgent:
     The tick of a call is the one nearest in time, and always a new one: a loop that runs slower than ``hz`` misses
     ticks, and they are counted. If most of its cycles are longer than a period, a RuntimeWarning says so once.
 
+    Sensors with rates of their own call `update`, from any thread; the observation of a cycle takes the newest reading
+    of each part that it does not give itself. Observations may be older than the cycle: ``taken_ns``, a time of
+    ``time.monotonic_ns()``, is when they were taken, by default the time of the call; see `last_ages_s`.
+
     Args:
         policy: a function of one observation, or a `PolicyFactory`.
         rule: when to start which worker, such as ``TickDispatch(workers=4)``.
         hz: the cycles per second of the loop.
         default: chooses what `act` returns when no action is due.
-        observation_space, action_space: a Box; a Discrete or a Box.
+        observation_space: a Box, or a Dict or a Tuple of several; see `ObservationCheck`.
+        action_space: a Discrete or a Box.
         executor: `Processes` or `Threads`; None: threads if the policy ``waits``, else processes.
         failures: the limits of failures in a row, above which ``on_failure`` is called, and the count starts anew.
         on_failure: called by `act` with a `PolicyError` that holds the last traceback; None warns with it. To let `act`
@@ -85,7 +94,7 @@ class StaggeredAgent:
         rule: Rule,
         hz: float,
         default: Default,
-        observation_space: gym.spaces.Box,
+        observation_space: gym.Space[Any],
         action_space: gym.spaces.Discrete | gym.spaces.Box,
         executor: ExecutorKind | Literal["processes", "threads"] | None = None,
         failures: FailureLimits = USUAL_LIMITS,
@@ -115,9 +124,10 @@ class StaggeredAgent:
         )
         self._hz = exact_hz(hz)
         self._half_period_ns = int(Cadence(self._hz).period_ns / 2)
-        self._space = observation_space
-        self._check = ObservationCheck(observation_space, "the loop")
-        self._dtype = np.dtype(observation_space.dtype)
+        self._readings = Readings(ObservationCheck(observation_space, "the loop"))
+        self._taken_ns: dict[int, Any] = {}  # by tick, of the observations that may still act
+        self._acted_ns = 0
+        self._example = zeros(form_of(observation_space))
         self._failures = failures
         self._on_failure = _warn if on_failure is None else on_failure
         self._on_stale = on_stale
@@ -125,13 +135,13 @@ class StaggeredAgent:
         if on_worker_up is not None:
             on_worker_up(0, rule.initial_workers)
         self._executor = as_executor_kind(executor, factory).executor(
-            WorkerJob.under(factory, rule, self._setup.codec, observation_space.shape, self._dtype),
+            WorkerJob.under(factory, rule, self._setup.codec, observation_space),
             None,
         )
         self._joined = self._executor.launch(
             None if on_worker_up is None else lambda up: on_worker_up(up, rule.initial_workers)
         )
-        self._alone = LoneHead.of(factory, self._setup.codec, np.zeros(observation_space.shape, self._dtype))
+        self._alone = LoneHead.of(factory, self._setup.codec, self._example)
         self._engine: RealtimeEngine | None = None
         self._tick = 0
         self._observed = -1
@@ -144,11 +154,12 @@ class StaggeredAgent:
 
     # -- called by the user's thread ------------------------------------------------------------------------
 
-    def act(self, observation: Any = None) -> Any:
+    def act(self, observation: Any = None, *, taken_ns: int | None = None) -> Any:
         """Return the freshest action due now, or the default.
 
-        With ``observation``, `observe` it first; it can act from the next cycle on. The caller may keep and change the
-        action. A policy that fails, hangs or is lost never makes this raise: the default acts until it works again.
+        With ``observation``, `observe` it first, with ``taken_ns``; it can act from the next cycle on. The caller may
+        keep and change the action. A policy that fails, hangs or is lost never makes this raise: the default acts until
+        it works again.
 
         Warns (`RuntimeWarning`), unless there is an ``on_failure``, if failures have passed the limits.
 
@@ -157,7 +168,9 @@ class StaggeredAgent:
         """
         if observation is not None:
             # One call a cycle: the observation of tick k comes when the action of tick k + 1 is due.
-            self._observe(observation, since_ns=2 * self._half_period_ns)
+            self._observe(observation, taken_ns, since_ns=2 * self._half_period_ns)
+        elif taken_ns is not None:
+            raise ConfigurationError(f"taken_ns={taken_ns!r} is of no observation; try act(observation, taken_ns=...)")
         self._check_open()
         engine = self._engine
         if engine is None or self._observed < self._tick:
@@ -170,6 +183,7 @@ class StaggeredAgent:
             now_ns = monotonic_ns()
             self._tick = max(self._tick + 1, engine.cadence.tick_at(now_ns + self._half_period_ns))
             action = engine.deadline(self._tick, now_ns)
+            self._acted_ns = now_ns
             error, self._policy_error = self._policy_error, None
         if self._cycles is not None:
             self._cycles.acted(self._tick, now_ns)
@@ -177,17 +191,44 @@ class StaggeredAgent:
             self._on_failure(error)
         return action
 
-    def observe(self, observation: Any, *, episode_ended: bool = False) -> None:
-        """Take in the newest observation; the buffer may be reused afterwards.
+    def observe(self, observation: Any, *, taken_ns: int | None = None, episode_ended: bool = False) -> None:
+        """Take in the newest observation; its buffers may be reused afterwards.
 
         Args:
-            observation: as the observation space describes it; lists and other number types are converted.
+            observation: as the observation space describes it; lists and other number types are converted. A dict may
+                lack parts that `update` was given.
+            taken_ns: the time at which it was taken, without the parts that it lacks.
             episode_ended: True if it is the first observation of a new episode; inferences in flight are discarded.
 
         Raises:
-            EnvError: if it has another shape, or holds NaN or infinity; the agent keeps the state before the call.
+            EnvError: if a part is missing or has another shape, or holds NaN or infinity; the agent keeps the state
+                before the call.
         """
-        self._observe(observation, since_ns=0, episode_ended=episode_ended)
+        self._observe(observation, taken_ns, since_ns=0, episode_ended=episode_ended)
+
+    def update(self, part: Any, *, taken_ns: int | None = None) -> None:
+        """Take in readings of some parts of a dict of observations, at any time and from any thread.
+
+        Args:
+            part: a dict with some of the observations' keys; its buffers may be reused afterwards.
+            taken_ns: the time at which they were taken.
+
+        Raises:
+            EnvError: as `observe`.
+        """
+        self._readings.update(part, _time(taken_ns))
+
+    @property
+    def last_ages_s(self) -> Any:
+        """The ages of the observation that the last action came from, in seconds, when `act` returned it.
+
+        In the structure of the observation, a number in the place of each leaf; None if the default acted.
+        """
+        last = self.last
+        if not last.fresh:
+            return None
+        taken_ns = self._taken_ns[last.tick - last.delay_ticks]
+        return mapped(lambda one_ns: (self._acted_ns - one_ns) / NS_PER_S, taken_ns)
 
     @property
     def last(self) -> Decision:
@@ -233,10 +274,10 @@ class StaggeredAgent:
 
     # -- the service thread ---------------------------------------------------------------------------------
 
-    def _observe(self, observation: Any, *, since_ns: int, episode_ended: bool = False) -> None:
+    def _observe(self, observation: Any, taken_ns: int | None, *, since_ns: int, episode_ended: bool = False) -> None:
         """Take in an observation; the first one is that of tick 0, ``since_ns`` ago."""
         self._check_open()
-        array = self._check(observation)
+        whole, taken = self._readings.complete(observation, _time(taken_ns))
         now_ns = monotonic_ns()
         with self._lock:
             if self._engine is None:
@@ -244,7 +285,15 @@ class StaggeredAgent:
             elif self._observed == self._tick:
                 raise ConfigurationError(f"observe() twice for tick {self._tick}; call act() between")
             self._observed = self._tick
-            self._engine.observed(self._tick, now_ns, array, episode_ended=episode_ended)
+            self._note_time(self._engine, taken)
+            self._engine.observed(self._tick, now_ns, whole, episode_ended=episode_ended)
+
+    def _note_time(self, engine: RealtimeEngine, taken_ns: Any) -> None:
+        """Keep the times of the observation of this tick, and forget those that act no more."""
+        times = self._taken_ns
+        while times and ((first := next(iter(times))) < engine.scheduler.last[0] or len(times) > MOST_TIMES):
+            del times[first]
+        times[self._tick] = taken_ns
 
     def _begin(self, epoch_ns: int) -> RealtimeEngine:
         engine = RealtimeEngine(
@@ -266,8 +315,7 @@ class StaggeredAgent:
     def _serve(self, engine: RealtimeEngine) -> None:
         rehearsal = None
         if self._hz <= REHEARSAL_HZ:
-            example = np.zeros(self._space.shape, self._dtype)
-            rehearsal = Rehearsal(self._setup.rule, engine.cadence, self._setup.codec, example)
+            rehearsal = Rehearsal(self._setup.rule, engine.cadence, self._setup.codec, self._example)
         rehearsed = 0
         while not self._closed and self._failure is None:
             now_ns = monotonic_ns()
@@ -301,6 +349,19 @@ class StaggeredAgent:
             raise ConfigurationError("the agent is closed; make a new one")
         if self._failure is not None:
             raise self._failure
+
+
+def _time(taken_ns: int | None) -> int:
+    """``taken_ns``, checked; now if None."""
+    now_ns = monotonic_ns()
+    if taken_ns is None:
+        return now_ns
+    if not isinstance(taken_ns, int | np.integer) or not 0 <= taken_ns <= now_ns:
+        raise ConfigurationError(
+            f"taken_ns={taken_ns!r} must be a time of time.monotonic_ns() that has passed, at most {now_ns}; try "
+            "time.monotonic_ns() when the sensor is read, or leave it out"
+        )
+    return int(taken_ns)
 
 
 def _warn(error: PolicyError) -> None:

@@ -5,7 +5,6 @@ The engine carries out commands. It reads no clock: every call is given the time
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -29,6 +28,7 @@ from hocket.policies.base import PolicyFactory
 from hocket.policies.failures import OnStale
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.defaults import BoundDefault, Timed
+from hocket.spaces.observations import copied, stored
 
 KEPT = 4
 """So many observations are kept before those that no start can name are looked for."""
@@ -135,9 +135,9 @@ class Engine:
         self._fresh_tick = 0  # the last one
         self._blender = ChunkBlender(setup.handover, setup.codec) if setup.handover.blends else None
         self._codec = setup.codec
-        self._observations: dict[int, NDArray[Any]] = {}
-        self._spare: list[NDArray[Any]] = []
-        self._newest: NDArray[Any] | None = None
+        self._observations: dict[int, Any] = {}
+        self._spare: list[Any] = []
+        self._newest: Any = None
         self._answers: dict[int, NDArray[Any]] = {}  # by inference, from its start to its end
         self.clipped = 0
         self._clipped: dict[int, NDArray[np.bool_]] = {}  # by inference with clipped actions, which of them are
@@ -180,10 +180,8 @@ class Engine:
         return self._codec.copied(self._action) if self._codec.copies else self._action
 
     def observed(self, tick: int, now_ns: int, observation: Any, *, episode_ended: bool = False) -> None:
-        """Take in observation ``tick``; its buffer may be reused afterwards."""
-        source = observation if type(observation) is np.ndarray else np.asarray(observation)
-        kept = self._spare.pop() if self._spare else np.empty_like(source)
-        kept[...] = source
+        """Take in observation ``tick``; its buffers may be reused afterwards."""
+        kept = stored(observation, self._spare.pop()) if self._spare else copied(observation)
         observations = self._observations
         observations[tick] = self._newest = kept
         self._newest_tick = tick
@@ -289,7 +287,7 @@ class Engine:
             for command in commands:
                 if type(command) is c.StartInference:
                     self._answers[command.inference] = RUNNING
-                    inputs: tuple[NDArray[Any], ...] = (self._observations[command.observation],)
+                    inputs: tuple[Any, ...] = (self._observations[command.observation],)
                     if self._has_head:
                         self._unbound[command.inference] = command.observation
                     elif self._late:
@@ -401,7 +399,7 @@ class Engine:
             inputs = (self.last_pending_actions.copy(),)
         if self._tell_newest:
             assert self._newest is not None
-            inputs = (*inputs, deepcopy(self._newest))
+            inputs = (*inputs, copied(self._newest))
             self._seen_newest = self._newest_tick
         if self._tell_delay:
             inputs = (*inputs, np.array([command.delay_ticks]))
@@ -410,7 +408,7 @@ class Engine:
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""
         observation = self._unbound.pop(command.inference)
-        inputs: tuple[NDArray[Any], ...] = ()
+        inputs: tuple[Any, ...] = ()
         if self._pending is not None:
             pending_actions = self._told[command.inference] = self.pending_actions(observation, command.tick)
             inputs = (pending_actions.copy(),)

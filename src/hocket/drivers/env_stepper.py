@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from time import perf_counter_ns
 from typing import Any
@@ -9,21 +10,27 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from hocket.core.cadence import NS_PER_S
 from hocket.drivers.engine import Engine
+from hocket.errors import EnvError
 from hocket.hooks.dispatcher import Dispatcher
 from hocket.hooks.record import Listener, Moment, RunRecord
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec
+from hocket.spaces.observations import copied, leaves
+
+AGE_KEY = "observation_age_s"
+"""The key of an environment's info for the age of the observation: a number of seconds, or a dict of them by part."""
 
 
 class EnvStepper:
     """Steps ``env``, writes each tick into ``record`` and calls ``listener``.
 
-    The environment, the listener and the dispatcher get copies of the arrays that the record and the engine keep.
+    The environment, the listener and the dispatcher get copies of what the record and the engine keep.
 
     Attributes:
-        observation: the newest one; may be the environment's own buffer. After a tick that ended an episode, the next
-            episode's first.
+        observation: the newest one; its arrays may be the environment's own buffers. After a tick that ended an
+            episode, the next episode's first.
         episode_ended: True if the last tick ended an episode.
         listener: called for every tick, or None.
         dispatcher: calls instruments for every tick, after the listener; None without any.
@@ -66,9 +73,9 @@ class EnvStepper:
         if self._counted:
             self._count(info, ended)
         if ended:
-            record.final_observations[tick] = np.array(observation)  # the reset may reuse its buffer
+            record.final_observations[tick] = copied(observation)  # the reset may reuse its buffers
             self.episode_seed, self.next_seed = self.next_seed, None
-            observation, _ = self._env.reset(seed=self.episode_seed)
+            observation, info = self._env.reset(seed=self.episode_seed)
         self.observation = observation
         self.episode_ended = ended
         record.ticks.append(tick)
@@ -77,7 +84,20 @@ class EnvStepper:
         record.truncated.append(truncated)
         record.lateness_ns.append(lateness_ns)
         record.step_ns.append(perf_counter_ns() - began)
+        if info and AGE_KEY in info:
+            record.ages_ns[tick] = self._age_ns(info[AGE_KEY])
         record.actions.append(action)
+
+    def _age_ns(self, age_s: Any) -> int:
+        """The age of an observation in seconds, or those of its parts: of the oldest one, in nanoseconds."""
+        ages = list(leaves(age_s))
+        for age in ages or [age_s]:
+            if not (isinstance(age, int | float | np.number) and 0 <= age < math.inf):
+                raise EnvError(
+                    f"info[{AGE_KEY!r}]={age_s!r} of {self._env.name} must be a number of seconds of at least 0, or a "
+                    "dict of them; try (time.monotonic_ns() - taken_ns) / 1e9"
+                )
+        return int(max(ages) * NS_PER_S)
 
     def _count(self, info: Mapping[str, Any], ended: bool) -> None:
         counts = self.record.counts
@@ -90,7 +110,7 @@ class EnvStepper:
         """Give ``engine`` observation 0."""
         engine.observed(0, now_ns, self.observation)
         if self.listener is not None:
-            self.listener.began(self.observation.copy())
+            self.listener.began(copied(self.observation))
 
     def show(self, engine: Engine, tick: int, now_ns: int) -> None:
         """Give ``engine`` the observation of tick ``tick``, and tell of the tick."""
@@ -125,8 +145,8 @@ class EnvStepper:
             reward=record.rewards[-1],
             terminated=bool(record.terminated[-1]),
             truncated=bool(record.truncated[-1]),
-            observation=self.observation.copy(),
-            final_observation=record.final_observations[tick].copy() if self.episode_ended else None,
+            observation=copied(self.observation),
+            final_observation=copied(record.final_observations[tick]) if self.episode_ended else None,
             final_pending_actions=NOTHING_PENDING if final is None else final.pending_actions,
             newest=decision.newest,
             final_decided_on=None if final is None else final.observation,

@@ -10,11 +10,11 @@ import traceback
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.errors import PolicyError
 from hocket.policies.base import PolicyFactory, Stages
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
+from hocket.spaces.observations import copied
 
 NO_DELAY = np.zeros(1, np.int64)
 
@@ -39,7 +39,7 @@ class LoneHead:
             self.pending_actions = codec.unknown_actions(pending)
 
     @classmethod
-    def of(cls, factory: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> Self | None:
+    def of(cls, factory: PolicyFactory, codec: ActionCodec, example: Any) -> Self | None:
         """The one of ``factory``, which has been called twice on ``example``; None if its head does not act alone.
 
         Raises:
@@ -60,12 +60,12 @@ class LoneHead:
         """Of the weights that the last action is by."""
         return int(getattr(self._policy, "version", 0))
 
-    def inputs(self, newest: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    def inputs(self, newest: Any) -> tuple[Any, ...]:
         """The head's inputs beside None for features."""
         pending_actions = (self.pending_actions.copy(),) if len(self.pending_actions) else ()
-        return (*pending_actions, newest.copy(), NO_DELAY.copy())
+        return (*pending_actions, copied(newest), NO_DELAY.copy())
 
-    def __call__(self, newest: NDArray[Any]) -> Any:
+    def __call__(self, newest: Any) -> Any:
         """The action of the next tick.
 
         Raises:

@@ -107,7 +107,7 @@ class Realtime:
         kind = self.executor_of(setup.policy)
         env, rule = CheckedEnv(setup.env), setup.rule
         observation, _ = env.reset(seed=setup.seed)
-        job = WorkerJob.under(setup.policy, rule, setup.codec, observation.shape, observation.dtype)
+        job = WorkerJob.under(setup.policy, rule, setup.codec, setup.env.observation_space)
         executor = kind.executor(job, setup.learn)
         view = RunView(
             env=setup.env,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.core import events as e
 from hocket.core.cadence import Cadence
@@ -18,12 +17,13 @@ from hocket.drivers.engine import Engine, EngineSetup
 from hocket.drivers.executors.base import Executor
 from hocket.policies.base import FunctionPolicy
 from hocket.spaces.codec import ActionCodec
+from hocket.spaces.observations import copied, stored
 
 
 class Rehearsal:
     """Plays its own ticks, with inferences that take one tick each."""
 
-    def __init__(self, rule: Rule, cadence: Cadence, codec: ActionCodec, observation: NDArray[Any]) -> None:
+    def __init__(self, rule: Rule, cadence: Cadence, codec: ActionCodec, observation: Any) -> None:
         self._cadence = cadence
         self._observation = observation
         self._answer = np.zeros(codec.shape, codec.dtype)
@@ -51,15 +51,15 @@ class Rehearsal:
 class _Rehearsed(Executor):
     """Records the started inferences, and copies as much as a real executor does."""
 
-    def __init__(self, observation: NDArray[Any]) -> None:
+    def __init__(self, observation: Any) -> None:
         self.running: list[int] = []
-        self._slot = np.zeros_like(observation)
+        self._slot = copied(observation)
 
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
-        np.copyto(self._slot, inputs[0])
+    def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
+        stored(inputs[0], self._slot)
         self.running.append(inference)
 
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def bind(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         """Does nothing: a rehearsal has one stage."""
 
     def add_worker(self, now_ns: int) -> None:

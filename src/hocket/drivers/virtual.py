@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import perf_counter, process_time
 
-import numpy as np
-
 from hocket.core.cadence import Cadence, exact_hz
 from hocket.drivers.chunk_head import ChunkHead
 from hocket.drivers.engine import Engine
@@ -36,6 +34,7 @@ from hocket.policies.failures import (
     check_on_stale,
 )
 from hocket.spaces.checked_env import CheckedEnv
+from hocket.spaces.observations import form_of, zeros
 
 INSTANT = Constant(0.0)
 QUICK = Constant(0.0005)
@@ -112,7 +111,7 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         failures=FailureLog(clock.failures, on_failure=clock.on_failure),
         batch=batch,
     )
-    example = np.zeros(setup.env.observation_space.shape or (), setup.env.observation_space.dtype)
+    example = zeros(form_of(setup.env.observation_space))
     engine = Engine(
         setup,
         cadence,

@@ -41,7 +41,7 @@ class Moment:
     terminated: bool
     truncated: bool
     observation: Any
-    """The newest observation, an array of this moment's own: after an episode's end, the next episode's first."""
+    """The newest observation, a copy of this moment's own: after an episode's end, the next episode's first."""
     final_observation: Any
     """The last observation of the episode that ended in this tick, else None."""
     final_pending_actions: PendingActions
@@ -85,6 +85,7 @@ class RunRecord:
         lateness_ns: time of the call of ``env.step`` − the deadline.
         step_ns: duration of ``env.step``.
         actions: the executed actions.
+        ages_ns: the age of the observation when the environment gave it, of its oldest part, by tick where it said so.
         final_observations: the last observation of each episode, by the tick that ended it.
         errors: the tracebacks of the most recent failed inferences, and of heads of chunks that failed.
         learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
@@ -104,6 +105,7 @@ class RunRecord:
         self.lateness_ns = array("q")
         self.step_ns = array("q")
         self.actions: list[Any] = []
+        self.ages_ns: dict[int, int] = {}
         self.final_observations: dict[int, Any] = {}
         self.errors: list[str] = []
         self.learning_errors: list[str] = []

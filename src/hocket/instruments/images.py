@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hocket.spaces.observations import leaves
+
 LEAST_SIDE = 8
 MOST_FRAMES = 16
 MOST_VALUES = 256
@@ -35,17 +37,24 @@ class Picture(NamedTuple):
     content: bytes
 
 
-def picture_of(array: NDArray[Any]) -> Picture:
-    """Convert ``array`` to a picture.
+def picture_of(observation: Any) -> Picture:
+    """Convert ``observation`` to a picture: of a dict or a tuple, the first part that is one, else its values.
 
     Known formats are grey or RGB pictures, stacks of them along the first axis (the newest last), and planes along the
     last axis (MinAtar's channels), each in its own colour. All else is shown as values.
     """
+    parts = [_picture(np.asarray(leaf)) for leaf in leaves(observation) if not isinstance(leaf, str)]
+    pictures = (part for part in parts if part.kind != "vector")
+    values = b"".join(part.content for part in parts)[: 4 * MOST_VALUES]
+    return next(pictures, Picture("vector", 1, len(values) // 4, values))
+
+
+def _picture(array: NDArray[Any]) -> Picture:
     if array.ndim == 4 or (array.ndim == 3 and array.shape[0] <= MOST_FRAMES and min(array.shape[1:]) > MOST_FRAMES):
-        return picture_of(array[-1])
+        return _picture(array[-1])
     if array.ndim == 3 and min(array.shape[:2]) >= LEAST_SIDE:
         if array.shape[2] == 1:
-            return picture_of(array[:, :, 0])
+            return _picture(array[:, :, 0])
         if array.shape[2] in (3, 4) and array.dtype == np.uint8:
             return _pixels("rgb", array[:, :, :3])
         if array.shape[2] <= MOST_FRAMES:
@@ -53,7 +62,7 @@ def picture_of(array: NDArray[Any]) -> Picture:
     if array.ndim == 2 and min(array.shape) >= LEAST_SIDE:
         return _pixels("grey", _bytes(array))
     if array.ndim == 2:
-        return picture_of(array[-1])
+        return _picture(array[-1])
     values = array.reshape(-1)[:MOST_VALUES].astype("<f4")
     return Picture("vector", 1, len(values), values.tobytes())
 

@@ -1,4 +1,4 @@
-"""Writes observations as TensorBoard images from time to time. A thread encodes; the tick loop copies one array."""
+"""Writes observations as TensorBoard images from time to time. A thread encodes; the tick loop copies one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.errors import ConfigurationError, MissingExtraError
 from hocket.hooks.instrument import Instrument, RunView
 from hocket.hooks.record import Moment
 from hocket.instruments.images import picture_of
 from hocket.results.files import make_folder
+from hocket.spaces.observations import copied
 
 try:
     from torch.utils.tensorboard import SummaryWriter
@@ -56,7 +56,7 @@ class TensorBoardPictures(Instrument):
         self._due_s = -math.inf
         self._purge_step: int | None = None
         self._earlier_ticks = 0
-        self._waiting: Queue[tuple[int, NDArray[Any]]] = Queue(1)
+        self._waiting: Queue[tuple[int, Any]] = Queue(1)
         self._done = Event()
         self._error: OSError | None = None
         self._thread = Thread(target=self._write, name="hocket-pictures", daemon=True)
@@ -76,7 +76,7 @@ class TensorBoardPictures(Instrument):
             return
         self._due_s = now_s + self._every_s
         try:
-            self._waiting.put_nowait((self._earlier_ticks + moment.tick, np.array(moment.observation)))
+            self._waiting.put_nowait((self._earlier_ticks + moment.tick, copied(moment.observation)))
         except Full:
             return
         if self._thread.ident is None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hocket.policies.failures import OnStale as OnStale
     from hocket.policies.interpolated import Interpolated as Interpolated
     from hocket.policies.interpolated import Interpolation as Interpolation
+    from hocket.policies.lerobot_policy import LeRobotPolicy as LeRobotPolicy
     from hocket.policies.onnx_policy import OnnxPolicy as OnnxPolicy
     from hocket.policies.sb3_policy import SB3Policy as SB3Policy
     from hocket.policies.torch_policy import TorchPolicy as TorchPolicy

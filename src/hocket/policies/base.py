@@ -19,8 +19,9 @@ from hocket.core.cadence import NS_PER_S
 from hocket.errors import ConfigurationError
 
 Policy = Callable[..., Any]
-"""Maps one observation (an array as the environment's observation space describes it) to one action, or, where the
-factory's ``chunk_length`` exceeds 1, to an array of 1 to ``chunk_length`` actions for consecutive ticks.
+"""Maps one observation to one action, or, where the factory's ``chunk_length`` exceeds 1, to an array of 1 to
+``chunk_length`` actions for consecutive ticks. An observation is an array, or what else its space describes: a number,
+a text, a dict or a tuple of observations.
 Where the factory's ``pending`` exceeds 0, a second argument holds the pending actions, the *committed prefix* of
 real-time chunking (`hocket.spaces.codec.PendingActions`): of Discrete actions ``(pending,)``. With ``delay_told`` the
 last argument is the expected delay.

@@ -23,7 +23,8 @@ _FLOATS = {"tensor(float16)": np.float16, "tensor(float)": np.float32, "tensor(d
 class OnnxPolicy(PolicyFactory):
     """Runs the network of an ONNX file on each observation, by ONNX Runtime.
 
-    The network sees a batch of one: floats in the type of its input, other types (such as uint8) unchanged.
+    The network sees a batch of one: floats in the type of its input, other types (such as uint8) unchanged. The keys of
+    a dict of observations are the names of its inputs.
 
     Args:
         path: the file, which every worker reads.
@@ -32,12 +33,12 @@ class OnnxPolicy(PolicyFactory):
         providers: execution providers of ONNX Runtime, the preferred one first.
         chunk_length: the most actions that one answer may hold.
         alignment: the ticks that they are for, if there may be more than one.
-        pending: how many pending actions the network gets as its second input (`hocket.spaces.codec.PendingActions`).
+        pending: how many pending actions the network gets as its last input (`hocket.spaces.codec.PendingActions`).
 
     Raises:
         MissingExtraError: without onnxruntime.
         ConfigurationError: on construction, if an argument cannot work; from ``build()``, if a provider is not
-            installed, or the network has another number of inputs.
+            installed, or the network has too few inputs; from the policy, if it has others than the observation.
     """
 
     path: str | PathLike[str]
@@ -70,26 +71,32 @@ class OnnxPolicy(PolicyFactory):
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(self.path), options, providers=list(self.providers))
-        names = [one.name for one in session.get_inputs()]
-        floats = [_FLOATS.get(one.type) for one in session.get_inputs()]
-        expected = 2 if self.pending else 1
-        if len(names) != expected:
-            raise ConfigurationError(
-                f"the network in {str(self.path)!r} has the inputs {names}, and pending={self.pending} gives it "
-                f"{expected}; try a network of the observation alone, or of it and the pending actions"
-            )
+        floats = {one.name: _FLOATS.get(one.type) for one in session.get_inputs()}
+        names = [*floats]
+        if self.pending and len(names) < 2:
+            raise self._wrong_inputs(names, "the observation and the pending actions")
         output, decide = session.get_outputs()[0].name, self.decide
 
-        def batch(array: Any, dtype: Any) -> NDArray[Any]:
-            one = np.asarray(array)
+        def batch(name: str, array: Any) -> NDArray[Any]:
+            one, dtype = np.asarray(array), floats[name]
             return (one if dtype is None or one.dtype.kind != "f" else one.astype(dtype, copy=False))[np.newaxis]
 
-        def policy(*inputs: Any) -> Any:
-            (answers,) = session.run([output], dict(zip(names, map(batch, inputs, floats), strict=True)))
+        def policy(observation: Any, *pending: Any) -> Any:
+            given = observation if isinstance(observation, dict) else {names[0]: observation}
+            given = {**given, **dict(zip(names[-1:], pending, strict=False))}
+            if given.keys() != floats.keys():
+                raise self._wrong_inputs(names, ", ".join(given))
+            (answers,) = session.run([output], {name: batch(name, array) for name, array in given.items()})
             answer = answers.squeeze(0)
             return answer if decide is None else decide(answer)
 
         return policy
+
+    def _wrong_inputs(self, names: list[str], given: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"the network in {str(self.path)!r} has the inputs {names}, and pending={self.pending} gives it {given}; "
+            "try a network of the observation alone, or of it and the pending actions; of a dict, of its keys"
+        )
 
     def warm_up(self, policy: Policy, *example: Any) -> None:
         """Run the network twice: the first calls allocate memory."""

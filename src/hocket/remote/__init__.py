@@ -13,7 +13,9 @@ if missing := [name for name in ("msgpack", "websockets", "h11") if find_spec(na
     raise MissingExtraError(f"A policy behind a network ({', '.join(missing)})", "remote")
 
 if TYPE_CHECKING:
+    from hocket.remote.chat import ChatPolicy as ChatPolicy
     from hocket.remote.errors import AccessError as AccessError
+    from hocket.remote.errors import NoActionError as NoActionError
     from hocket.remote.errors import RemoteError as RemoteError
     from hocket.remote.errors import RemotePolicyError as RemotePolicyError
     from hocket.remote.errors import ReplyTimeoutError as ReplyTimeoutError

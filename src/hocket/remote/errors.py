@@ -27,3 +27,7 @@ class WireError(RemoteError):
 
 class RemotePolicyError(RemoteError):
     """A policy raised on its server; the message carries its traceback there."""
+
+
+class NoActionError(RemoteError):
+    """A language model's reply names no action."""

@@ -14,8 +14,13 @@ from hocket.remote.connection import Connection, Terms, lost, named_errors, refu
 from hocket.remote.errors import RemotePolicyError, WireError
 from hocket.remote.wire_format import WireFormat
 
-AWAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
-"""The statuses of a server that is not there, by a proxy that is."""
+AWAY = (
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.BAD_GATEWAY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+"""The statuses of a server that is not there, by a proxy that is, or that has too much to do."""
 PORTS = {"http": 80, "https": 443}
 MOST_TEXT = 4000
 """Characters of a server's complaint that a message shows."""
@@ -90,11 +95,13 @@ class HTTPConnection(Connection):
             raise refused(self.address, status)
         if status in AWAY:
             raise lost(self.address, f"HTTP {status}")
+        text = reply.decode(errors="replace")[:MOST_TEXT]
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            text = reply.decode(errors="replace")[:MOST_TEXT]
             raise RemotePolicyError(f"the policy at {self.address} raised (HTTP {status}):\n{text}")
         if status != HTTPStatus.OK:
-            raise WireError(f"{self.address} answered HTTP {status} where 200 is a reply; try the policy's own path")
+            raise WireError(
+                f"{self.address} answered HTTP {status} where 200 is a reply; try the policy's own path\n{text}"
+            )
         return self._format.unpack(reply)
 
     def _response(self, until_s: float) -> tuple[int, bytes]:
@@ -119,4 +126,5 @@ class HTTPConnection(Connection):
                 raise lost(self.address, "before its response")
 
     def is_alive(self) -> bool:
-        return self._protocol.our_state is h11.IDLE and self.channel.receive_arrived() is None
+        with named_errors(self.address):
+            return self._protocol.our_state is h11.IDLE and self.channel.receive_arrived() is None

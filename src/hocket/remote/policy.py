@@ -38,9 +38,9 @@ def told_keys(policy: PolicyFactory) -> tuple[str, ...]:
 class RemotePolicy(PolicyFactory):
     """A policy that one of ``servers`` computes. Each worker holds one connection, so N workers ask N times at once.
 
-    A request is the observation if that is a map, else ``{"observation": observation}``. With pending actions, or told
-    its delay, it is ``{"observation": observation, "pending": pending_actions, "delay": delay}``, or as much of that.
-    Arrays may have any shape, and any dtype of bools, numbers and texts.
+    A request is the observation if that is a map of other keys, else ``{"observation": observation}``. With pending
+    actions, or told its delay, it is ``{"observation": observation, "pending": pending_actions, "delay": delay}``, or
+    as much of that. Arrays may have any shape, and any dtype of bools, numbers and texts.
 
     Connections are spread over the servers. A server that cannot be reached, or is silent for ``timeout_s``, is left
     out for a pause that doubles; requests that it has not answered go to another one. An inference fails with a
@@ -223,7 +223,8 @@ class RemoteWorker:
             return made(observation, *told)
         if told:
             return {OBSERVATION: observation, **dict(zip(told_keys(self._policy), told, strict=True))}
-        return observation if isinstance(observation, Mapping) else {OBSERVATION: observation}
+        whole = isinstance(observation, Mapping) and observation.keys() != {OBSERVATION}
+        return observation if whole else {OBSERVATION: observation}
 
     def _reply(self, request: Any, timeout_s: float) -> Any:
         """The reply of the first server that gives one."""

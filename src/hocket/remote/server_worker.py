@@ -112,9 +112,10 @@ class ServerWorker:
         """The arguments of the policy for a message."""
         if isinstance(message, str):
             raise WireError("a request is a text message; it must be a binary one, of msgpack")
-        request, told = _writable(FORMAT.unpack(message)), told_keys(self._factory)
-        if not isinstance(request, dict):
-            raise WireError(f"a request is {type(request).__name__}; it must be a map, such as {{'observation': …}}")
+        unpacked, told = FORMAT.unpack(message), told_keys(self._factory)
+        if not isinstance(unpacked, dict):
+            raise WireError(f"a request is {type(unpacked).__name__}; it must be a map, such as {{'observation': …}}")
+        request = _writable(unpacked)
         if not told:
             return (request[OBSERVATION],) if request.keys() == {OBSERVATION} else (request,)
         pending = self._factory.pending
@@ -128,9 +129,9 @@ class ServerWorker:
 
 
 def _writable(value: Any) -> Any:
-    """``value`` with copies of its arrays, which a policy may change."""
+    """``value`` with copies of its arrays, which a policy may change, and tuples, which travel as lists."""
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, dict):
         return {key: _writable(item) for key, item in value.items()}
-    return [_writable(item) for item in value] if isinstance(value, list) else value
+    return tuple(map(_writable, value)) if isinstance(value, list) else value

@@ -226,6 +226,20 @@ class Metrics:
         """Duration of ``env.step`` by tick; with the reset where an episode ended."""
         return self._seconds(self.record.step_ns)
 
+    @property
+    def ages_s(self) -> NDArray[np.float64]:
+        """The age of the observation behind each fresh action, at the deadline of its tick: its delay, and its own age.
+
+        Only of observations whose age the environment said; see `RunRecord.ages_ns`.
+        """
+        cadence, ages_ns, fresh = self.record.trace.cadence, self.record.ages_ns, self.ticks.fresh
+        tick = self.ticks.tick[fresh]
+        seen = tick - self.delays
+        own_ns = np.array([ages_ns.get(one, -1) for one in seen.tolist()] if ages_ns else [-1] * len(seen), np.int64)
+        told = own_ns >= 0
+        passed_ns = deadlines_ns(cadence, tick[told]) - deadlines_ns(cadence, seen[told])
+        return (passed_ns + own_ns[told]) / NS_PER_S
+
     def _seconds(self, column: array[int]) -> NDArray[np.float64]:
         ticks = np.frombuffer(self.record.ticks, np.int64)
         return np.frombuffer(column, np.int64)[ticks > self.after_tick] / NS_PER_S

@@ -97,7 +97,8 @@ def read_columns(path: Path, needed: Iterable[str] = (), wide: Iterable[str] = (
     Args:
         path: the file.
         needed: columns that must exist, all of one length.
-        wide: needed columns that may have several dimensions and any number type; the others are lists of numbers.
+        wide: needed columns that may have several dimensions and any number type, or be texts; the others are lists of
+            numbers.
     """
     with path.open("rb") as file:
         with zipfile.ZipFile(file) as archive:
@@ -112,7 +113,7 @@ def read_columns(path: Path, needed: Iterable[str] = (), wide: Iterable[str] = (
             raise ValueError(f"it has no column {name}")
         column = columns[name]
         if name in wide:
-            if column.ndim < 1 or column.dtype.kind not in "biuf":
+            if column.ndim < 1 or column.dtype.kind not in "biufU":
                 raise ValueError(f"its column {name} is of type {column.dtype} and shape {column.shape}")
         elif column.ndim != 1 or column.dtype.kind not in ("biuf" if name == "reward" else "biu"):
             raise ValueError(f"its column {name} is of type {column.dtype} and shape {column.shape}")

@@ -39,6 +39,7 @@ from hocket.results.run_checks import (
 )
 from hocket.results.summary import Summary
 from hocket.results.training_log import TrainingLog
+from hocket.spaces.observations import leaves, mapped
 
 FORMAT = "hocket-run"
 VERSION = 1
@@ -51,7 +52,7 @@ TICK_COLUMNS = (
     *("tick", "inference", "step", "delay_ticks"),
     *("action", "reward", "terminated", "truncated", "lateness_ns", "step_ns"),
 )
-EPISODE_COLUMNS = ("tick", "final_observation")
+FINAL_OBSERVATION = "final_observation"
 
 INDEX_KINDS: dict[str, type | tuple[type, ...]] = {
     "bytes": dict,
@@ -115,7 +116,8 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         record.trace.save(partial)
     _save_npz(path / TICKS, _tick_columns(metrics))
     _save_npz(path / INFERENCES, asdict(metrics.inferences))
-    _save_npz(path / EPISODES, _episode_columns(record))
+    names = _column_names(next(iter(record.final_observations.values()), None))
+    _save_npz(path / EPISODES, _episode_columns(record, names))
     if learning is not None:
         _save_npz(path / LEARNING, learning.columns())
     write_json(path / CONFIG, config)
@@ -140,6 +142,7 @@ def write_run(path: Path, record: RunRecord, config: Mapping[str, Any], learning
         "clipped": record.clipped,
         "jump_bound": record.jump_bound,
         "counts": record.counts,
+        FINAL_OBSERVATION: names,
         "bytes": {name: (path / name).stat().st_size for name in kept},
     }
     write_json(path / INDEX, index)
@@ -192,7 +195,7 @@ def read_run(path: Path, rule: Rule | None = None, *, name: str | None = None) -
     ticks = reader.of(TICKS, sizes, lambda file: read_columns(file, TICK_COLUMNS, ("action",)))
     names = [each.name for each in fields(Inferences)]
     inferences = reader.of(INFERENCES, sizes, lambda file: read_columns(file, names))
-    episodes = reader.of(EPISODES, sizes, lambda file: read_columns(file, EPISODE_COLUMNS, ("final_observation",)))
+    episodes = reader.of(EPISODES, sizes, lambda file: _episodes(file, index.get(FINAL_OBSERVATION, FINAL_OBSERVATION)))
     learning = None
     if LEARNING in there or LEARNING in sizes:
         learning = reader.of(LEARNING, sizes, lambda file: TrainingLog.of_columns(read_columns(file)))
@@ -303,7 +306,7 @@ def _metrics(
     trace: Trace | None,
     ticks: Columns | None,
     inferences: Columns | None,
-    episodes: Columns | None,
+    episodes: dict[int, Any] | None,
     index: Mapping[str, Any],
     config: Mapping[str, Any],
 ) -> Metrics | None:
@@ -346,7 +349,9 @@ def _trace(file: Path, rule: Rule | None) -> Trace:
     return trace
 
 
-def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index: Mapping[str, Any]) -> RunRecord:
+def _record(
+    trace: Trace, ticks: Columns | None, episodes: dict[int, Any] | None, index: Mapping[str, Any]
+) -> RunRecord:
     record = RunRecord(trace)
     if ticks is not None:
         record.ticks = array("q", ticks["tick"].tolist())
@@ -355,10 +360,12 @@ def _record(trace: Trace, ticks: Columns | None, episodes: Columns | None, index
         record.truncated = array("b", ticks["truncated"].astype(np.int8).tolist())
         record.lateness_ns = array("q", ticks["lateness_ns"].tolist())
         record.step_ns = array("q", ticks["step_ns"].tolist())
+        ages_ns = zip(ticks["tick"].tolist(), ticks.get("age_ns", ticks["tick"] * 0 - 1).tolist(), strict=True)
+        record.ages_ns = {tick: age_ns for tick, age_ns in ages_ns if age_ns >= 0}
         actions = ticks["action"]
         record.actions = actions.tolist() if actions.dtype.kind == "i" and actions.ndim == 1 else list(actions)
     if episodes is not None:
-        record.final_observations = dict(zip(episodes["tick"].tolist(), episodes["final_observation"], strict=True))
+        record.final_observations = episodes
     record.errors = [str(error) for error in index.get("errors", ())]
     record.learning_errors = [str(error) for error in index.get("learning_errors", ())]
     record.uncorrected = int(index.get("uncorrected") or 0)
@@ -393,12 +400,50 @@ def _tick_columns(metrics: Metrics) -> Columns:
         "truncated": np.asarray(record.truncated, bool),
         "lateness_ns": np.asarray(record.lateness_ns),
         "step_ns": np.asarray(record.step_ns),
+        "age_ns": np.array([record.ages_ns.get(tick, -1) for tick in record.ticks], np.int64),
     }
 
 
-def _episode_columns(record: RunRecord) -> Columns:
+def _column_names(observation: Any, name: str = FINAL_OBSERVATION) -> Any:
+    """The names of the columns of an observation's leaves, in its structure as JSON has it: a list for a tuple."""
+    if isinstance(observation, dict):
+        return {key: _column_names(part, f"{name}[{key!r}]") for key, part in observation.items()}
+    if isinstance(observation, tuple):
+        return [_column_names(part, f"{name}[{index}]") for index, part in enumerate(observation)]
+    return name
+
+
+def _structure(names: Any) -> Any:
+    """``names`` with tuples in the place of lists.
+
+    Raises:
+        ValueError: if a leaf is no name.
+    """
+    if isinstance(names, dict):
+        return {key: _structure(part) for key, part in names.items()}
+    if isinstance(names, list):
+        return tuple(map(_structure, names))
+    if not isinstance(names, str):
+        raise ValueError(f"a name of a column is {names!r}")
+    return names
+
+
+def _episode_columns(record: RunRecord, names: Any) -> Columns:
     last = record.final_observations
-    return {"tick": np.array(list(last), np.int64), "final_observation": np.array(list(last.values()))}
+    columns = zip(
+        leaves(_structure(names)), zip(*map(leaves, last.values()), strict=True) if last else [()], strict=True
+    )
+    return {"tick": np.array(list(last), np.int64), **{name: np.array(column) for name, column in columns}}
+
+
+def _episodes(file: Path, names: Any) -> dict[int, Any]:
+    """The final observations by tick, in the structure of ``names``."""
+    names = _structure(names)
+    columns = read_columns(file, ("tick", *leaves(names)), tuple(leaves(names)))
+    return {
+        tick: mapped(lambda name, row=row: columns[name][row], names)
+        for row, tick in enumerate(columns["tick"].tolist())
+    }
 
 
 def _save_npz(path: Path, columns: Columns) -> None:

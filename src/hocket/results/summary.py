@@ -39,6 +39,10 @@ class Summary:
     delay_mean: float
     delay_p50: float
     delay_p99: float
+    age_p50_s: float | None
+    """Age of the observation behind an action, its delay included; None where the environment says no ages; see
+    `RunRecord.ages_ns`."""
+    age_p99_s: float | None
     interval_mean: float
     interval_p99: float
     lateness_p50_s: float
@@ -85,6 +89,8 @@ class Summary:
         inaction_regret, delay_regret = metrics.regret_shares(rho)
         (fresh_reward, fresh_error), (default_reward, default_error) = metrics.reward_means()
         delay_p50, delay_p99 = percentiles(metrics.delays, 50, 99)
+        ages_s = metrics.ages_s
+        age_p50, age_p99 = percentiles(ages_s, 50, 99) if len(ages_s) else (None, None)
         (interval_p99,) = percentiles(metrics.intervals, 99)
         lateness_p50, lateness_p99 = percentiles(metrics.lateness_s, 50, 99)
         step_s = metrics.step_s
@@ -105,6 +111,8 @@ class Summary:
             delay_mean=_mean(metrics.delays),
             delay_p50=delay_p50,
             delay_p99=delay_p99,
+            age_p50_s=age_p50,
+            age_p99_s=age_p99,
             interval_mean=_mean(metrics.intervals),
             interval_p99=interval_p99,
             lateness_p50_s=lateness_p50,
@@ -151,6 +159,11 @@ class Summary:
             f"{self.inaction_regret:.3f} lost to inaction, {self.delay_regret:.3f} to delay",
             f"delay       mean {number(self.delay_mean)}, p50 {number(self.delay_p50)}, "
             f"p99 {number(self.delay_p99)} ticks",
+            *(
+                [f"age         p50 {ms(self.age_p50_s)}, p99 {ms(self.age_p99_s)} of the observation behind an action"]
+                if self.age_p50_s is not None and self.age_p99_s is not None
+                else []
+            ),
             f"interval    mean {number(self.interval_mean)}, p99 {number(self.interval_p99)} ticks",
             f"lateness    p50 {ms(self.lateness_p50_s)}, p99 {ms(self.lateness_p99_s)}"
             + (f", at real-time priority {self.priority}" if self.priority else ""),

@@ -43,8 +43,9 @@ def run(
     """Let ``policy`` act in ``env`` for ``ticks`` ticks while the world does not wait.
 
     Args:
-        env: any Gymnasium environment with Box observations and Discrete or Box actions. It is stepped exactly
-            once a tick and not closed.
+        env: any Gymnasium environment with Discrete or Box actions, and observations of one array, number or text, or
+            of a dict or a tuple of them; see `hocket.spaces.ObservationCheck`. It is stepped exactly once a tick and
+            not closed. ``info["observation_age_s"]``, a number or a dict of them by part, is the age of an observation.
         policy: a function of one observation, or a `PolicyFactory`, called once in every worker.
         rule: when to start which worker: `TickDispatch`, `MaxTime`, `ExpectedTime`, `Unstaggered`, `OneInFlight`,
             `Sequential`.

@@ -6,7 +6,6 @@ from hocket.public import exports
 
 if TYPE_CHECKING:
     from hocket.spaces.checked_env import CheckedEnv as CheckedEnv
-    from hocket.spaces.checked_env import ObservationCheck as ObservationCheck
     from hocket.spaces.codec import ActionCodec as ActionCodec
     from hocket.spaces.codec import OutOfBounds as OutOfBounds
     from hocket.spaces.codec import PendingActions as PendingActions
@@ -17,5 +16,6 @@ if TYPE_CHECKING:
     from hocket.spaces.defaults import HoldThenStop as HoldThenStop
     from hocket.spaces.defaults import RandomDefault as RandomDefault
     from hocket.spaces.defaults import RepeatLast as RepeatLast
+    from hocket.spaces.observation_check import ObservationCheck as ObservationCheck
 else:
     __all__, __getattr__, __dir__ = exports(__name__)

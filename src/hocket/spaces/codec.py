@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hocket.errors import ActionError, ConfigurationError, check_whole
 from hocket.spaces.checked_env import name_of
+from hocket.spaces.observations import check_observation_space
 
 PendingActions = NDArray[Any]
 """The actions of the next ticks, as far as they are known when an inference starts, oldest first.
@@ -47,7 +48,7 @@ class OutOfBounds(Enum):
 
 
 def check_spaces(env: gym.Env[Any, Any]) -> None:
-    """Refuse an environment that hocket cannot run: observations must be a Box, actions a Discrete or a Box.
+    """Refuse an environment that hocket cannot run: by its observations, or because actions are no Discrete or Box.
 
     Raises:
         ConfigurationError: names the space and a Gymnasium wrapper that turns it into one of these.
@@ -57,21 +58,17 @@ def check_spaces(env: gym.Env[Any, Any]) -> None:
     _check_action_space(env.action_space, name)
 
 
-def check_observation_space(space: spaces.Space[Any], source: str = "") -> None:
-    """Refuse observations of ``source`` that are not a Box of numbers.
+def check_array_spaces(env: gym.Env[Any, Any], what: str) -> None:
+    """Refuse an environment as `check_spaces`, and also if its observations are no single Box, which ``what`` needs.
 
     Raises:
-        ConfigurationError: names the space and a Gymnasium wrapper that turns it into one.
+        ConfigurationError: names the space and a Gymnasium wrapper that turns it into a Box.
     """
-    if not isinstance(space, spaces.Box):
+    check_spaces(env)
+    if not isinstance(env.observation_space, spaces.Box):
         raise ConfigurationError(
-            f"observation space {space}{_of(source)} is not supported; a Box is; try "
+            f"{what} needs observations of one Box, and {name_of(env)} has {env.observation_space}; try "
             "gymnasium.wrappers.FlattenObservation(env), or TransformObservation to pick what matters"
-        )
-    if space.dtype.kind not in "fiub":
-        raise ConfigurationError(
-            f"observation space {space}{_of(source)} holds {space.dtype}; a Box of floats, integers or bools is "
-            "supported; try gymnasium.wrappers.TransformObservation(env, function, Box(low, high))"
         )
 
 

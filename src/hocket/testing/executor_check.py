@@ -9,7 +9,7 @@ from time import monotonic, monotonic_ns, sleep
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Dict, Discrete, Space
 from numpy.typing import NDArray
 
 from hocket.core import events as e
@@ -22,6 +22,8 @@ from hocket.spaces.codec import ActionCodec
 PATIENCE_S = 20.0
 LOOK_NS = 100_000_000
 FAILS = 99
+NUMBERS = Box(-FAILS, FAILS, (2,), np.int64)
+PARTS = Dict(first=Box(-FAILS, FAILS, (1,), np.int64), second=Discrete(10))
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Stoppable:
         return [int(observation[0]), int(observation[1])]
 
 
+def echo_parts(observation: dict[str, Any]) -> list[int]:
+    """Answers the two parts of an observation, after 50 ms."""
+    sleep(0.05)
+    return [int(observation["first"][0]), observation["second"]]
+
+
 class EchoStages(PolicyFactory):
     """A trunk that keeps an observation's first number, and a head that answers it."""
 
@@ -59,10 +67,10 @@ class EchoStages(PolicyFactory):
 def check_executor(kind: ExecutorKind) -> None:
     """Check that workers of ``kind`` can run policies under the realtime driver.
 
-    Each inference must be reported once, with the answer to its own observation, whatever becomes of the observation's
-    buffer afterwards; failures must be reported and leave the worker usable; workers must come and go; `wait` must end
-    in time; features must stay with their worker; a cancelled inference must stop if its policy looks, and else run to
-    its end; `close` must wait for no policy, and may be called twice.
+    Each inference must be reported once, with the answer to its own observation, an array or a dict, whatever becomes
+    of its buffers afterwards; failures must be reported and leave the worker usable; workers must come and go; `wait`
+    must end in time; features must stay with their worker; a cancelled inference must stop if its policy looks, and
+    else run to its end; `close` must wait for no policy, and may be called twice.
 
     Args:
         kind: as given to ``hocket.Realtime(executor=...)``.
@@ -70,7 +78,7 @@ def check_executor(kind: ExecutorKind) -> None:
     Raises:
         AssertionError: that names the broken promise.
     """
-    for check in (_answers, _buffers, _failures, _turnover, _waiting, _stages, _cancelling, _closing):
+    for check in (_answers, _buffers, _parts, _failures, _turnover, _waiting, _stages, _cancelling, _closing):
         try:
             check(kind)
         except AssertionError as error:
@@ -79,13 +87,18 @@ def check_executor(kind: ExecutorKind) -> None:
 
 @contextmanager
 def _launched(
-    kind: ExecutorKind, policy: PolicyFactory, *, chunk: int = 1, workers: int = 2, most: int = 2
+    kind: ExecutorKind,
+    policy: PolicyFactory,
+    *,
+    chunk: int = 1,
+    workers: int = 2,
+    most: int = 2,
+    space: Space[Any] = NUMBERS,
 ) -> Iterator[RealtimeExecutor]:
     job = WorkerJob(
         policy=policy,
         codec=ActionCodec(Discrete(1000), chunk),
-        observation_shape=(2,),
-        observation_dtype=np.dtype(np.int64),
+        observation_space=space,
         workers=workers,
         most_workers=most,
     )
@@ -153,6 +166,15 @@ def _buffers(kind: ExecutorKind) -> None:
         buffer[0] = 9
         (report,) = _gather(executor, 1, "an inference whose buffer was reused")
         assert _answer(report) == [5, 0], f"`start` kept the caller's buffer: {_answer(report)} was written later"
+
+
+def _parts(kind: ExecutorKind) -> None:
+    with _launched(kind, FunctionPolicy(echo_parts, 2), chunk=2, workers=1, space=PARTS) as executor:
+        observation: dict[str, Any] = {"first": np.array([5]), "second": 7}
+        executor.start(0, 0, (observation,), monotonic_ns())
+        observation["first"][0] = 9
+        (report,) = _gather(executor, 1, "an observation of two parts")
+        assert _answer(report) == [5, 7], f"the parts of an observation, 5 and 7, arrived as {_answer(report)}"
 
 
 def _failures(kind: ExecutorKind) -> None:

@@ -26,7 +26,7 @@ from hocket.hooks.record import Moment
 from hocket.results.files import replacing
 from hocket.running.result import RunInterrupted
 from hocket.spaces.checked_env import CheckedEnv
-from hocket.spaces.codec import NOTHING_PENDING, PendingActions, check_spaces
+from hocket.spaces.codec import NOTHING_PENDING, PendingActions, check_array_spaces
 
 MOST_TICKS = 1_000_000
 
@@ -216,7 +216,7 @@ def demonstrate(
         EnvError: if the environment gives something else than it declares.
         RunInterrupted: on Ctrl-C, if an episode was finished.
     """
-    check_spaces(env)
+    check_array_spaces(env, "a set of demonstrations")
     for name, value in (("episodes", episodes), ("most_ticks", most_ticks), ("interval_ticks", interval_ticks)):
         check_whole(name, value, example=1, numpy=True)
     if not isinstance(env.action_space, gym.spaces.Discrete):

@@ -26,6 +26,7 @@ from hocket.hooks.record import RunRecord
 from hocket.learn.checkpoints.pickling import dump, load
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.defaults import Default, bound
+from hocket.spaces.observations import same
 from hocket.training.options import Checkpoints
 from hocket.training.shadow import FOLLOWED_TICKS, Shadow
 
@@ -152,7 +153,7 @@ def resume_run(data: bytes, envs: Sequence[gym.Env[Any, Any]], apart: Mapping[st
     assert isinstance(run, VirtualRun)
     (env,) = envs
     observation, _ = CheckedEnv(env).reset(seed=run.stepper.episode_seed)
-    if not np.array_equal(observation, run.stepper.observation):
+    if not same(observation, run.stepper.observation):
         raise CheckpointError(
             f"{env} does not begin an episode alike for the same seed ({run.stepper.episode_seed}), and it cannot be "
             "saved in the middle of one; such a run cannot be resumed"

@@ -38,7 +38,7 @@ from hocket.models.qnetwork import QNetwork
 from hocket.policies.base import PolicyFactory
 from hocket.running.setup import CheckedRun, set_up
 from hocket.spaces.checked_env import name_of
-from hocket.spaces.codec import check_spaces
+from hocket.spaces.codec import check_array_spaces
 from hocket.spaces.defaults import Default
 from hocket.training.evaluation import Evaluator
 from hocket.training.options import ActingOptions, Checkpoints, DemonstrationOptions, EvaluationOptions, ReplayOptions
@@ -82,7 +82,7 @@ class TrainingSetup:
             self.clock.check_head(self.head_s)
         if self.others:
             self._check_copies()
-        check_spaces(self.env)
+        check_array_spaces(self.env, "training")
         self._check_algorithm()
         if self.ticks <= self.learner.warm_up_ticks:
             warnings.warn(

@@ -7,7 +7,7 @@ from time import monotonic, monotonic_ns, sleep
 
 import numpy as np
 import pytest
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Box, Discrete
 from slow_policies import Sleeping, SlowBuild, Trouble, forbidden, serve_where_nice_is_forbidden
 
 import hocket
@@ -34,8 +34,7 @@ def job_of(factory, workers=2, most=None, chunk=1):
     return WorkerJob(
         policy=factory,
         codec=ActionCodec(Discrete(1000), chunk),
-        observation_shape=(2,),
-        observation_dtype=np.dtype(np.int64),
+        observation_space=Box(-99, 99, (2,), np.int64),
         workers=workers,
         most_workers=most or workers,
     )

@@ -32,7 +32,7 @@ class NeedsTorchFromTheStart(PolicyFactory):
 
 def launch(policy):
     codec = ActionCodec(spaces.Discrete(2))
-    job = WorkerJob.under(policy, hocket.TickDispatch(1), codec, (1,), np.dtype(np.uint8))
+    job = WorkerJob.under(policy, hocket.TickDispatch(1), codec, spaces.Box(0, 255, (1,), np.uint8))
     with new_fork_server():
         executor = hocket.Processes().executor(job, None)
         try:

@@ -15,7 +15,7 @@ from hocket.cli.options.typed import Need, given, need
 from hocket.core.rules import Learn, Rule
 from hocket.errors import ConfigurationError
 from hocket.learn.learners.options import InLoop, Learners, ParallelBatch, RoundRobin
-from hocket.spaces.codec import check_spaces
+from hocket.spaces.codec import check_array_spaces
 
 if TYPE_CHECKING:
     from torch import nn
@@ -217,7 +217,7 @@ def check_learnable(options: TrainArguments) -> tuple[tuple[int, ...], gym.space
     """
     env = make_world(options)
     env.close()
-    check_spaces(env)
+    check_array_spaces(env, "training")
     shape, space = env.observation_space.shape, env.action_space
     wanted: Any = gym.spaces.Box if options.algorithm == "sac" else gym.spaces.Discrete
     if shape is None or not isinstance(space, wanted):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from hocket.core.events import (
@@ -24,6 +25,7 @@ from hocket.errors import ConfigurationError
 from hocket.ipc.child_processes import check_nice
 from hocket.policies.base import Policy, PolicyFactory
 from hocket.spaces.codec import ActionCodec
+from hocket.spaces.observations import ObservationForm, copied, zeros
 
 
 class Report(NamedTuple):
@@ -49,37 +51,36 @@ class WorkerJob:
 
     policy: PolicyFactory
     codec: ActionCodec
-    observation_shape: tuple[int, ...]
-    observation_dtype: np.dtype[Any]
+    observation_space: spaces.Space[Any]
     workers: int
     most_workers: int
 
     @classmethod
     def under(
-        cls, policy: PolicyFactory, rule: Rule, codec: ActionCodec, shape: tuple[int, ...], dtype: np.dtype[Any]
+        cls, policy: PolicyFactory, rule: Rule, codec: ActionCodec, observation_space: spaces.Space[Any]
     ) -> WorkerJob:
-        """Return the job of a run under ``rule``, on observations of ``shape`` and ``dtype``."""
+        """Return the job of a run under ``rule``, on observations of ``observation_space``."""
         return cls(
             policy=policy,
             codec=codec,
-            observation_shape=shape,
-            observation_dtype=dtype,
+            observation_space=observation_space,
             workers=rule.initial_workers,
             most_workers=rule.most_workers,
         )
 
-    def warm_up(self, policy: Policy) -> None:
-        """Do in advance what makes a first call slow, if the factory has a warm-up."""
-        example = np.zeros(self.observation_shape, self.observation_dtype)
-        self.policy.warm_up(policy, example, *late_inputs(self.policy, self.codec, example))
+
+def warm_up(policy: Policy, factory: PolicyFactory, codec: ActionCodec, form: ObservationForm) -> None:
+    """Do in advance what makes a first call of ``policy`` slow, if its factory has a warm-up."""
+    example = zeros(form)
+    factory.warm_up(policy, example, *late_inputs(factory, codec, example))
 
 
-def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    """Zeros in the place of what workers are given for ``policy`` beside an observation like ``example``."""
+def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: Any) -> tuple[Any, ...]:
+    """What workers are given for ``policy`` beside ``example``: zeros, and the example as the newest observation."""
     if policy.corrects:
         return ()
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()
-    newest = (np.zeros_like(example),) if policy.newest else ()
+    newest = (copied(example),) if policy.newest else ()
     delay = (np.zeros(1, np.int64),) if policy.delay_told else ()
     return (*pending_actions, *newest, *delay)
 
@@ -88,15 +89,15 @@ class Executor(ABC):
     """Starts inferences and reports each as finished, failed or lost."""
 
     @abstractmethod
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         """Run the policy on ``inputs``: an observation and, if it takes them, pending actions and the expected delay.
 
-        The observation's buffer may be reused once this returns; the other arrays are the policy's to keep.
+        The observation's buffers may be reused once this returns; the other arrays are the policy's to keep.
         For a two-stage policy this runs the trunk, on the observation alone.
         """
 
     @abstractmethod
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def bind(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         """Run the head on the features that ``worker`` holds and on ``inputs``.
 
         The inputs are the pending actions, the newest observation and the delay, as far as the policy takes them.

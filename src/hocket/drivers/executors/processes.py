@@ -13,7 +13,6 @@ from time import monotonic, monotonic_ns
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hocket.core.cadence import NS_PER_S
 from hocket.core.events import (
@@ -35,6 +34,7 @@ from hocket.ipc.process_limits import check_room
 from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.failures import restart_pause_s
+from hocket.spaces.observations import form_of, stored
 
 DYING_SLOTS = 8
 GOODBYE_S = 0.5
@@ -72,15 +72,7 @@ class ProcessExecutor(RealtimeExecutor):
                 "be pickled in PolicyFactory.build, which runs in the worker, or use hocket.Threads()"
             ) from error
         capacity = job.most_workers + DYING_SLOTS
-        self._mailbox = Mailbox(
-            capacity,
-            job.observation_shape,
-            job.observation_dtype,
-            job.codec.shape,
-            job.codec.dtype,
-            job.codec.unknown_actions(job.policy.pending),
-            job.policy.newest,
-        )
+        self._mailbox = Mailbox(capacity, form_of(job.observation_space), job.codec, job.policy)
         self._mailbox.reply[:] = self._mailbox.cancelled[:] = NONE
         self._seen = np.full(capacity, NONE, np.int64)
         self._semaphores = SharedSemaphores(capacity + 1)  # one a slot, and the tick loop's
@@ -179,26 +171,26 @@ class ProcessExecutor(RealtimeExecutor):
         self._next += 1
         self._supervisor.order(worker, restart_pause_s(self._losses, self._job.workers))
 
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
             return  # it has just died; its loss is being reported
-        np.copyto(self._mailbox.observations[process.slot], inputs[0])
+        stored(inputs[0], self._mailbox.observations[process.slot])
         self._write(process, inputs[1:])
         self._request(process, stage(inference, last=self._job.policy.head_s == 0))
 
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def bind(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         process = self._by_worker.get(worker)
         if process is None:
             return  # it has just died, as in `start`
         self._write(process, inputs)
         self._request(process, stage(inference, last=True))
 
-    def _write(self, process: WorkerProcess, late_inputs: tuple[NDArray[Any], ...]) -> None:
+    def _write(self, process: WorkerProcess, late_inputs: tuple[Any, ...]) -> None:
         """Write what the policy takes beside its observation; nothing for the trunk of two stages."""
         slots = self._mailbox.late_inputs(process.slot, self._job.policy)
         for mine, given in zip(slots, late_inputs, strict=bool(late_inputs)):
-            np.copyto(mine, given)
+            stored(given, mine)
 
     def _request(self, process: WorkerProcess, request: int) -> None:
         self._mailbox.request[process.slot] = request

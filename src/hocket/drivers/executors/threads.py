@@ -14,9 +14,6 @@ from time import monotonic, monotonic_ns
 from traceback import format_exc
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hocket.core.cadence import NS_PER_S
 from hocket.core.events import (
     InferenceCancelled,
@@ -26,17 +23,18 @@ from hocket.core.events import (
     WorkerJoined,
     WorkerLost,
 )
-from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob
+from hocket.drivers.executors.base import ExecutorKind, RealtimeExecutor, Report, WorkerJob, warm_up
 from hocket.drivers.executors.learning_thread import LearningThread
 from hocket.errors import CancelledError, PolicyError
 from hocket.ipc.child_processes import lower_priority
 from hocket.policies.base import Stages, built
 from hocket.policies.cancellation import watch
 from hocket.policies.failures import restart_pause_s
+from hocket.spaces.observations import copied, form_of
 
 GOODBYE_S = 0.5
 
-Order = tuple[int, bool, tuple[NDArray[Any], ...]]
+Order = tuple[int, bool, tuple[Any, ...]]
 """An inference, True if its head is to run, and the inputs."""
 
 
@@ -153,7 +151,7 @@ class ThreadExecutor(RealtimeExecutor):
             self._denied.append(denied)
         try:
             policy = built(self._job.policy)
-            self._job.warm_up(policy)
+            warm_up(policy, self._job.policy, self._job.codec, form_of(self._job.observation_space))
         except BaseException:
             outbox.put((worker, Report(None, traceback=format_exc())))
             return
@@ -183,13 +181,13 @@ class ThreadExecutor(RealtimeExecutor):
                 report = Report(InferenceFinished(monotonic_ns(), inference, len(answer), version), answer)
             outbox.put((worker, report))
 
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         self._busy[worker] = monotonic_ns()
-        self._inboxes[worker].put((inference, False, (np.array(inputs[0]), *inputs[1:])))
+        self._inboxes[worker].put((inference, False, (copied(inputs[0]), *inputs[1:])))
 
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def bind(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         self._busy[worker] = monotonic_ns()
-        self._inboxes[worker].put((inference, True, tuple(np.array(array) for array in inputs)))
+        self._inboxes[worker].put((inference, True, copied(inputs)))
 
     def retire(self, worker: int) -> None:
         self._remove(worker).put(None)

@@ -25,6 +25,7 @@ from hocket.latency.laws import LatencyModel
 from hocket.latency.sharing import ProcessorSharing, SharedProcessors
 from hocket.policies.base import Batching, Stages, built
 from hocket.policies.failures import FailureLog
+from hocket.spaces.observations import copied
 
 End = e.InferenceFinished | e.TrunkFinished | e.InferenceFailed
 
@@ -144,7 +145,7 @@ class VirtualExecutor(Executor):
         self._sequence += 1
         heappush(self._heap, (event.time_ns, self._sequence, event, extra))
 
-    def start(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def start(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         if self.background is not None:
             self.background.advance(now_ns)
         done_ns = now_ns + self._duration(worker, now_ns)
@@ -157,10 +158,10 @@ class VirtualExecutor(Executor):
             return
         try:
             if isinstance(policy, Stages):
-                self._features[worker] = policy.trunk(inputs[0].copy())
+                self._features[worker] = policy.trunk(copied(inputs[0]))
                 self._post_end(e.TrunkFinished(done_ns, inference), None, now_ns)
                 return
-            observation = inputs[0].copy()  # the policy may keep or change its inputs
+            observation = copied(inputs[0])  # the policy may keep or change its inputs
             answer = self._encode(policy(observation, *inputs[1:]) if len(inputs) > 1 else policy(observation))
             version = int(getattr(policy, "version", 0))
         except Exception:
@@ -210,7 +211,7 @@ class VirtualExecutor(Executor):
         self._features.pop(worker, None)
         self.post(e.InferenceCancelled(now_ns, inference))
 
-    def bind(self, inference: int, worker: int, inputs: tuple[NDArray[Any], ...], now_ns: int) -> None:
+    def bind(self, inference: int, worker: int, inputs: tuple[Any, ...], now_ns: int) -> None:
         done_ns = now_ns + self._head_duration(worker, now_ns)
         policy = self._policy
         assert isinstance(policy, Stages)
@@ -218,7 +219,7 @@ class VirtualExecutor(Executor):
             self._add(policy.head, (self._features.pop(worker), *inputs), inference, -1, done_ns, -1)
             return
         try:
-            answer = self._encode(policy.head(self._features.pop(worker), *(array.copy() for array in inputs)))
+            answer = self._encode(policy.head(self._features.pop(worker), *copied(inputs)))
             version = int(getattr(policy, "version", 0))
         except Exception:
             self.post(e.InferenceFailed(done_ns, inference), traceback.format_exc())

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hocket.drivers.executors.base import warm_up
 from hocket.drivers.executors.mailbox import BROKEN, FAILED, READY, STOP, STOPPED, Mailbox
 from hocket.errors import CancelledError
 from hocket.ipc.child_processes import begin_as_child
@@ -15,6 +16,7 @@ from hocket.ipc.semaphores import SharedSemaphores
 from hocket.ipc.shared_memory import Parcel
 from hocket.policies.base import Stages, built
 from hocket.policies.cancellation import cancelled, stop_if_cancelled, watch
+from hocket.spaces.observations import given
 
 SPIN_NS = 50_000
 
@@ -35,15 +37,14 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
     try:
         factory, codec = parcel.open()
         policy = built(factory)
-        observation = mailbox.observations[slot]
-        inputs = mailbox.late_inputs(slot, factory)
-        factory.warm_up(policy, *map(np.zeros_like, (observation, *inputs)))
+        warm_up(policy, factory, codec, mailbox.form)
     except BaseException:
         mailbox.write_error(slot, format_exc())
         mailbox.reply[slot] = BROKEN
         done.release()
         return
     answers, encode = mailbox.answers[slot], codec.encode
+    observation, late_inputs = mailbox.observations[slot], mailbox.late_inputs(slot, factory)
     features: Any = None
     if denied is not None:
         mailbox.write_error(slot, denied)
@@ -61,11 +62,11 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
             if mailbox.cancelled[slot] == request // 2:  # before it began
                 stop_if_cancelled()
             if not isinstance(policy, Stages):
-                answer = encode(policy(observation, *inputs))
+                answer = encode(policy(given(observation), *given(late_inputs)))
             elif request % 2:
-                answer = encode(policy.head(features, *inputs))
+                answer = encode(policy.head(features, *given(late_inputs)))
             else:
-                features, answer = policy.trunk(observation), answers[:0]
+                features, answer = policy.trunk(given(observation)), answers[:0]
             length = len(answer)
             np.copyto(answers[:length], answer)
             mailbox.version[slot] = getattr(policy, "version", 0)

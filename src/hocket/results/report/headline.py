@@ -44,6 +44,11 @@ def cards(summary: Mapping[str, Any]) -> str:
     shown = [
         ("coverage", _percent(of("coverage")), f"{_percent(of('steady_coverage'))} once the first answer was due"),
         ("delay", f"{number(of('delay_mean'))} ticks", f"p50 {number(of('delay_p50'))}, p99 {number(of('delay_p99'))}"),
+        *(
+            [("age", milliseconds(of("age_p50_s")), f"of observations, p50; p99 {milliseconds(of('age_p99_s'))}")]
+            if of("age_p50_s") >= 0
+            else []
+        ),
         ("interval", f"{number(of('interval_mean'))} ticks", f"p99 {number(of('interval_p99'))}"),
         ("regret", number(round(regret, 4)), f"a tick, at ρ = {number(of('predictability'))}"),
         ("inference", milliseconds(of("inference_mean_s")), f"p99 {milliseconds(of('inference_p99_s'))}, {counted}"),
