@@ -62,7 +62,7 @@ def test_one_time_that_outweighs_all_others():
 def test_a_file_that_is_too_small_for_its_mean():
     # 100 times of which every second is three times as long: ± 2·0.5·/√100 of the mean.
     law = hocket.Empirical([0.1, 0.3] * 60)
-    assert "The file is too small: its 120 times give the mean to ± 9%" in said(law)
+    assert "Too few times were measured: 120 of them give the mean to ± 9%" in said(law)
 
 
 def test_spells_and_regimes():

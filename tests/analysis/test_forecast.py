@@ -55,6 +55,11 @@ def test_memory_and_processors_are_the_agents():
     assert quick(hocket.TickDispatch(12), hocket.Constant(0.195)).memory_bytes is None
 
 
+def test_what_is_cancelled_frees_its_worker():
+    said = quick(hocket.TickDispatch(5, quantile="auto"), hocket.LogNormal(0.08, 0.6))
+    assert 0 < said.busy <= 5
+
+
 def test_automatic_workers_are_counted():
     rule = hocket.TickDispatch("auto", max_workers=9)
     said = quick(rule, hocket.Constant(0.09))  # 5.4 ticks

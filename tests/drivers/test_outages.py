@@ -128,8 +128,8 @@ class Swing(gym.Env):
 
 @pytest.mark.parametrize(
     ("stop", "stopped"),
-    [(None, 0.0), ([-0.25], -0.25), (hocket.Fallback(lambda observation: [0.125]), 0.125)],
-    ids=["neutral", "an action", "a default"],
+    [([0.0], 0.0), ([-0.25], -0.25), (hocket.Fallback(lambda observation: [0.125]), 0.125)],
+    ids=["zero", "an action", "a default"],
 )
 def test_hold_then_stop(stop, stopped):
     """Ticks 1 to 20 are fresh, 21 to 25 hold for 0.1 s, the others up to 40 stop."""
@@ -153,7 +153,7 @@ def test_hold_then_stop_begins_with_the_stop():
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigurationError, match=r"hold_s=-1 must be a number of at least 0 seconds; try 0\.5"):
-        HoldThenStop(hold_s=-1)
+        HoldThenStop(hold_s=-1, stop=[0])
     with pytest.raises(ConfigurationError, match=r"older_than_s=0 must be greater than 0 seconds; try 0\.5"):
         OnStale(print, older_than_s=0)
     with pytest.raises(ConfigurationError, match=r"OnStale.* needs a function of one number of seconds"):
@@ -163,8 +163,15 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigurationError, match="on_failure=5 must be a function of one PolicyError"):
         hocket.Realtime(hz=50, on_failure=5)
     with pytest.raises(ConfigurationError, match="counts seconds, and here are none"):
-        hocket.InducedDelay(Swing(), default=HoldThenStop())
+        hocket.InducedDelay(Swing(), default=HoldThenStop(hold_s=0.5, stop=[0]))
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
-    for stop, words in (([2], "outside"), (HoldThenStop(), "counts time itself")):
+    for stop, words in (([2], "outside"), (HoldThenStop(hold_s=0.5, stop=[0]), "counts time itself")):
         with pytest.raises(ValueError, match=words):
-            hocket.run(Swing(), lambda o: [0], hocket.Unstaggered(1), clock, ticks=1, default=HoldThenStop(stop=stop))
+            hocket.run(
+                Swing(),
+                lambda o: [0],
+                hocket.Unstaggered(1),
+                clock,
+                ticks=1,
+                default=HoldThenStop(hold_s=0.5, stop=stop),
+            )

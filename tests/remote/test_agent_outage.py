@@ -49,7 +49,7 @@ def test_a_server_is_killed_and_comes_back():
             policy,
             rule=hocket.TickDispatch(2),
             hz=HZ,
-            default=HoldThenStop(hold_s=0.05),
+            default=HoldThenStop(hold_s=0.05, stop=[0, 0]),
             observation_space=SPACE,
             action_space=SPACE,
             failures=hocket.FailureLimits(outage_s=0.1, rounds=1),

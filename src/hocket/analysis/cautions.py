@@ -100,8 +100,8 @@ def _of_mean(durations_s: NDArray[np.float64]) -> str:
         return ""
     worth = f", worth {len(durations_s) / spell:.0f} independent ones," if spell > 1 else ""
     return (
-        f"The file is too small: its {len(durations_s)} times{worth} give the mean to ± {off:.0%}, and coverage and "
-        "delay no better."
+        f"Too few times were measured: {len(durations_s)} of them{worth} give the mean to ± {off:.0%}, and coverage "
+        "and delay no better."
     )
 
 

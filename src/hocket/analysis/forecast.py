@@ -307,8 +307,7 @@ def _busy_ns(run: Metrics) -> int:
     """The time that workers spend on inference, up to the end of the run."""
     inferences = run.inferences
     end_ns = run.record.trace.cadence.epoch_ns + _span_ns(run)
-    until_ns = np.where(inferences.finished_ns >= 0, inferences.finished_ns, end_ns)
-    return int((np.minimum(until_ns, end_ns) - inferences.started_ns).sum())
+    return int((np.minimum(inferences.until_ns(end_ns), end_ns) - inferences.started_ns).sum())
 
 
 def latency_figures(law: LatencyModel, *, count: int = 10_000, seed: int = 0) -> dict[str, float]:

@@ -79,7 +79,7 @@ def bench_outage(*, seconds: float) -> dict[str, Any]:
         policy,
         rule=hocket.TickDispatch(WORKERS),
         hz=HZ,
-        default=HoldThenStop(hold_s=OLDER_THAN_S),
+        default=HoldThenStop(hold_s=OLDER_THAN_S, stop=np.zeros(7, np.float32)),
         observation_space=SPACE,
         action_space=SPACE,
         failures=hocket.FailureLimits(outage_s=seconds / 4),

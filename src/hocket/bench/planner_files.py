@@ -105,8 +105,8 @@ FILES = (
     FileCase("regimes of 5 s", Regimes(0.2, 0.05, 5.0), 40_000),
     FileCase("regimes of 5 s, timed", Regimes(0.2, 0.05, 5.0), 40_000, timed=True),
     FileCase("regimes of 60 s", Regimes(0.2, 0.05, 60.0), 40_000),
-    FileCase("half a minute, correlated", Autoregressive(0.2, 0.6, 0.95), 2000, caution="The file is too small"),
-    FileCase("half a minute, correlated 0.99", Autoregressive(0.2, 0.3, 0.99), 2000, caution="The file is too small"),
+    FileCase("half a minute, correlated", Autoregressive(0.2, 0.6, 0.95), 2000, caution="Too few times"),
+    FileCase("half a minute, correlated 0.99", Autoregressive(0.2, 0.3, 0.99), 2000, caution="Too few times"),
     FileCase("one regime and a half", Regimes(0.2, 0.05, 60.0), 5400, caution="may hold regimes"),
     FileCase(
         "1 ms, once 1,000 s", times_s=(0.001,) * 999 + (1000.0,), limit_s=2.0, caution="how often such a time comes"

@@ -233,4 +233,6 @@ def as_executor_kind(executor: ExecutorKind | str | None, policy: PolicyFactory 
         return Processes()
     if executor == "threads":
         return Threads()
-    raise ConfigurationError(f"executor={executor!r} must be hocket.Processes() or hocket.Threads()")
+    raise ConfigurationError(
+        f'executor={executor!r} must be "processes", "threads", hocket.Processes() or hocket.Threads()'
+    )

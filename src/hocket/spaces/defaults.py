@@ -188,11 +188,12 @@ class HoldThenStop(Default):
 
     Args:
         hold_s: at least 0.
-        stop: an action, or another default behaviour, such as `Fallback`; None for zero, or what lies nearest to it.
+        stop: an action, or another default behaviour, such as `Fallback`. There is none that stops every robot: zero
+            stops one whose actions are speeds or torques, and moves one whose actions are positions.
     """
 
-    hold_s: float = 0.5
-    stop: Any = None
+    hold_s: float
+    stop: Any
 
     def __post_init__(self) -> None:
         if isinstance(self.hold_s, bool) or not isinstance(self.hold_s, int | float) or not self.hold_s >= 0:
@@ -200,8 +201,7 @@ class HoldThenStop(Default):
 
     def bind(self, action_space: spaces.Space[Any], rng: np.random.Generator) -> BoundDefault:
         if not isinstance(self.stop, Default):
-            stop = Fixed(neutral(action_space) if self.stop is None else self.stop)
-            return Timed(_HeldThenStopped(self.hold_s, stop.bind(action_space, rng)))
+            return Timed(_HeldThenStopped(self.hold_s, Fixed(self.stop).bind(action_space, rng)))
         stopped = bound(self.stop, action_space, rng)
         if isinstance(stopped, Timed):
             raise ConfigurationError(f"stop={text(self.stop)} counts time itself; try hocket.Fixed(...)")
