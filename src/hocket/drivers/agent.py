@@ -175,8 +175,8 @@ class StaggeredAgent:
         engine = self._engine
         if engine is None or self._observed < self._tick:
             raise ConfigurationError(
-                "act() needs a new observation each cycle: call observe(observation) before the first one and after each "
-                "step, or act(observation)"
+                "act() needs a new observation each cycle: call observe(observation) before the first one and after "
+                "each step, or act(observation)"
             )
         with self._lock:
             self._service(engine)
