@@ -97,12 +97,12 @@ class Engine:
         keep_trace: True to keep every event and command.
 
     Attributes:
+        heads: those of ``alone`` and ``chunk_head`` that there are: what the policy computes in the tick loop.
         pending: the number of pending actions that the policy takes.
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: collects handled events for instruments; None without any.
         clipped: the number of ticks that executed an action of the policy that was clipped to the action space.
-        chunk_head: as given.
     """
 
     def __init__(
@@ -147,7 +147,8 @@ class Engine:
         self.head_ns = head_ns
         self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
-        self.chunk_head = chunk_head
+        self._chunk_head = chunk_head
+        self.heads = tuple(head for head in (alone, chunk_head) if head is not None)
         self._has_head = bool(head_ns) or chunk_head is not None
         self._late = pending > 0 or policy.delay_told  # inferences of one stage take more than an observation
         self._newest_tick = -1
@@ -231,6 +232,15 @@ class Engine:
             return NextInputs(coming.observation, newest, unknown)
         return NextInputs(coming.observation, newest, self.pending_actions(coming.observation, tick + 1))
 
+    def check_heads(self) -> None:
+        """Raise, or call ``on_failure``, if heads that run in the tick loop have failed too often in a row.
+
+        Raises:
+            PolicyError: as `FailureLog.check`.
+        """
+        for head in self.heads:
+            head.failures.check()
+
     @property
     def _acts_alone(self) -> bool:
         """True if the head acts alone where no inference does: none has acted in this episode."""
@@ -300,8 +310,8 @@ class Engine:
                     plan = self._answers[command.inference][command.step :]
                     if self._blender is not None:
                         plan = self._blender.plan(command.tick, command.inference, plan)
-                    if self.chunk_head is not None:
-                        self._action = self._corrected(command, self.chunk_head, plan, event.time_ns)
+                    if self._chunk_head is not None:
+                        self._action = self._corrected(command, self._chunk_head, plan, event.time_ns)
                     else:
                         self._action = self._codec.decode(plan[0])
                         if self._clipped and command.inference in self._clipped:
@@ -328,7 +338,7 @@ class Engine:
                 elif type(command) is c.ExecuteDefault:
                     self._executed = command
                     if self._tell_newest:
-                        self._act_unbound(command.tick)
+                        self._act_unbound(command.tick, event.time_ns)
                     else:
                         self._action = self._act_by_default(command.tick)
                     if self._pending is not None:
@@ -357,15 +367,17 @@ class Engine:
             return self._default(self._newest, self._action, self._idle_s(tick))
         return self._default(self._newest, self._action)
 
-    def _act_unbound(self, tick: int) -> None:
+    def _act_unbound(self, tick: int, now_ns: int) -> None:
         """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
         alone = self._alone
-        if alone is None or not self._acts_alone:
-            self._action, self._seen_newest = self._act_by_default(tick), -1
-            return
-        assert self._newest is not None
-        self._action, self._seen_newest = self._within(alone(self._newest)), self._newest_tick
-        self._version, self.last_pending_actions = alone.version, alone.pending_actions
+        if alone is not None and self._acts_alone:
+            assert self._newest is not None
+            action = alone(now_ns, self._newest)
+            if action is not None:
+                self._action, self._seen_newest = self._within(action), self._newest_tick
+                self._version, self.last_pending_actions = alone.version, alone.pending_actions
+                return
+        self._action, self._seen_newest = self._act_by_default(tick), -1
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a suspended run: without the dispatcher."""
