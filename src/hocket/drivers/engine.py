@@ -311,11 +311,10 @@ class Engine:
                     if self._blender is not None:
                         plan = self._blender.plan(command.tick, command.inference, plan)
                     if self._chunk_head is not None:
-                        self._action = self._corrected(command, self._chunk_head, plan, event.time_ns)
+                        corrected = self._corrected(command, self._chunk_head, plan, event.time_ns)
+                        self._action = self._planned(command, plan) if corrected is None else self._within(corrected)
                     else:
-                        self._action = self._codec.decode(plan[0])
-                        if self._clipped and command.inference in self._clipped:
-                            self.clipped += int(self._clipped[command.inference][command.step])
+                        self._action = self._planned(command, plan)
                         if self._tell_newest:
                             self._seen_newest = self._bound_newest.get(command.inference, -1)
                         if self._pending is not None:
@@ -394,6 +393,12 @@ class Engine:
             inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
         return inputs
 
+    def _planned(self, command: c.Execute, plan: NDArray[Any]) -> Any:
+        """The first action of ``plan``, counted if that of its chunk was clipped."""
+        if self._clipped and command.inference in self._clipped:
+            self.clipped += int(self._clipped[command.inference][command.step])
+        return self._codec.decode(plan[0])
+
     def _within(self, action: Any) -> Any:
         """The action of a head, clipped and counted if that is asked for."""
         if not self._codec.clips:
@@ -403,7 +408,7 @@ class Engine:
         return within
 
     def _corrected(self, command: c.Execute, head: ChunkHead, plan: NDArray[Any], now_ns: int) -> Any:
-        """The first action of ``plan`` as the head corrects it, on all that is known when its tick is due."""
+        """The first action of ``plan`` as the head corrects it, on all that is known by now; None if the head fails."""
         observation = command.tick - command.delay_ticks
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
@@ -415,7 +420,7 @@ class Engine:
             self._seen_newest = self._newest_tick
         if self._tell_delay:
             inputs = (*inputs, np.array([command.delay_ticks]))
-        return self._within(head(now_ns, plan, *inputs))
+        return head(now_ns, plan, *inputs)
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""
