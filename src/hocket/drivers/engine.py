@@ -383,7 +383,7 @@ class Engine:
         return {**self.__dict__, "dispatcher": None}
 
     def _late_inputs(self, command: c.StartInference) -> tuple[NDArray[Any], ...]:
-        """What an inference of one stage is told beside its observation: pending actions and its expected delay."""
+        """The inputs of an inference of one stage beside its observation: pending actions and its expected delay."""
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
             told = self.pending_actions(command.observation, command.target, command.inference)
