@@ -231,8 +231,7 @@ def test_readings_that_cannot_be_used_are_refused(nothing_left):
                 agent.update({"mode": 1}, taken_ns=taken_ns)
         with pytest.raises(hocket.ConfigurationError, match="taken_ns=1 is of no observation"):
             agent.act(taken_ns=1)
-    with (
-        agent_of(lambda seen: 0, observation_space=SPACE["joints"]) as agent,
-        pytest.raises(hocket.ConfigurationError, match=r"update\(.*\) needs a Dict of observations"),
-    ):
-        agent.update(np.zeros(7))
+    with agent_of(lambda seen: 0, observation_space=SPACE["joints"]) as agent:
+        for part in (np.zeros(7), {"joints": np.zeros(7)}):
+            with pytest.raises(hocket.ConfigurationError, match=r"update\(.*\) needs a Dict of observations"):
+                agent.update(part)
