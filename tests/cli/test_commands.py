@@ -50,6 +50,7 @@ main()
         "bench live",
         "bench chunks",
         "bench outage",
+        "bench servers",
     ],
 )
 def test_every_command_explains_itself_in_80_columns(command, arguments):

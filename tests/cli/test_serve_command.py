@@ -13,6 +13,7 @@ from command_output import read, refused
 
 from hocket.bench import chunks
 from hocket.bench import outage as bench_outage
+from hocket.bench import servers as bench_servers
 from hocket.remote import PolicyServer, UnreachableError, WebSocketPolicy
 
 POLICY = "def act(observation):\n    return int(observation[2] > 0)\n"
@@ -100,3 +101,12 @@ def test_bench_outage(command, monkeypatch):
     assert (code, err) == (0, "") and "safe state, older_than_s=0.5: first called after" in out
     figures = read("x.json")
     assert figures["raised"] == 0 and figures["safe_state_s"] > 0.5 and figures["outage_s"] >= 1
+
+
+@pytest.mark.realtime
+def test_bench_servers(command, monkeypatch):
+    monkeypatch.setattr(bench_servers, "KILL_EVERY_S", 0.5)
+    code, out, err = command("bench", "servers", "--seconds", 1.5, "--json", "x.json")
+    assert (code, err) == (0, "") and "one killed every 5 s" in out
+    figures = read("x.json")
+    assert figures["ticks"] == 75 and figures["kills"] >= 1 and figures["threads_left"] == []

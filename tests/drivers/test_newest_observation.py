@@ -219,6 +219,7 @@ class Head:
         return sorted(lines, key=lambda words: words[1])
 
 
+@pytest.mark.alone
 @pytest.mark.realtime
 @pytest.mark.parametrize("executor", [hocket.Threads, hocket.Processes])
 def test_heads_are_told_the_same_under_both_drivers(executor, tmp_path, nothing_left):

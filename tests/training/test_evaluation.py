@@ -136,6 +136,7 @@ def test_whole_episodes_count_where_there_are_some():
     assert final.returns.tolist() == [10, 10] and final.cut
 
 
+@pytest.mark.filterwarnings("ignore:nothing was learned")  # of a busy machine
 @pytest.mark.parametrize(
     "clock", [None, pytest.param(hocket.Realtime(hz=200, executor="threads"), marks=pytest.mark.realtime)]
 )

@@ -96,6 +96,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_outage,
         bench_plan,
         bench_remote,
+        bench_servers,
         console,
         decompose_command,
         demo_command,
@@ -129,6 +130,7 @@ def _dispatch(arguments: list[str]) -> None:
         bench_remote.remote,
         bench_chunks.chunks,
         bench_outage.outage,
+        bench_servers.servers,
     ):
         benches.command(command)
     app = SubcommandApp()

@@ -115,6 +115,56 @@ def draw_against_delay(
     _save(figure, path)
 
 
+def draw_by_delay(
+    rows: list[Row],
+    path: Path,
+    *,
+    title: str,
+    arms: Sequence[str],
+    references: Sequence[str],
+    meaning: str,
+    hz: int,
+    column: str = "mean_return",
+) -> None:
+    """One panel of ``column`` against delay, from 0 on.
+
+    Args:
+        rows: with delay, arm, seed and ``column``.
+        arms: one line each.
+        references: arms without delay; one horizontal line each.
+        meaning: the label of ``column``.
+        hz: ticks a second.
+    """
+    plt = _pyplot()
+    delays = sorted({int(row["delay"]) for row in rows if row["arm"] in arms})
+    figure, axis = plt.subplots(figsize=(6.4, 4.8))
+    for number, arm in enumerate(arms):
+        cells = [interval(values_of(rows, column, delay=delay, arm=arm)) for delay in delays]
+        beside = 0.12 * (number - (len(arms) - 1) / 2)  # or equal arms would hide each other
+        axis.errorbar(
+            [delay + beside for delay in delays],
+            [mean for mean, _ in cells],
+            yerr=np.nan_to_num([half for _, half in cells]),
+            label=arm,
+            color=COLOURS[number],
+            marker=MARKERS[number],
+            capsize=2,
+            linewidth=1.5,
+            markersize=5,
+        )
+    for number, arm in enumerate(references):
+        mean, _ = interval(values_of(rows, column, arm=arm))
+        axis.axhline(mean, color="0.35", linestyle=REFERENCES[number], linewidth=1, label=arm)
+    axis.set_xticks(delays)
+    axis.set_xlabel(f"duration of an inference, ticks of 1/{hz} s")
+    axis.set_ylabel(meaning)
+    axis.grid(alpha=0.25)
+    axis.legend(fontsize=8)
+    seeds = len({row["seed"] for row in rows if row["arm"] in arms})
+    axis.set_title(f"{title}\nmean and 95 % interval, {_seeds(seeds)}", fontsize=10)
+    _save(figure, path)
+
+
 def draw_learning_curves(rows: list[Row], path: Path, *, arms: Sequence[str], title: str) -> None:
     """Evaluations against ticks, a band of 95 % an arm.
 
