@@ -67,6 +67,16 @@ def test_of_a_head_on_a_chunk_its_own_action_is_clipped():
     assert result.record.clipped == 10 and result.record.uncorrected == 0
 
 
+def test_where_a_head_fails_the_clipped_action_of_its_chunk_counts():
+    trunk = hocket.FunctionPolicy(lambda observation: [[5, 0]] * 8, chunk_length=8)
+    policy = hocket.TwoStage(trunk, lambda plan, newest: plan[0] / (newest[0] % 2), newest=True)  # NaN if that is even
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        result = hocket.run(Arm(), policy, hocket.TickDispatch(1), clock, ticks=20, out_of_bounds=OutOfBounds.CLIP)
+    assert [action.tolist() for action in result.record.actions] == [[1, 0]] * 20
+    assert result.record.clipped == result.record.uncorrected == 10
+
+
 def test_otherwise_they_are_refused():
     result = run(hocket.Virtual(hz=50, latency=hocket.Constant(0.01)))
     assert result.summary().outcomes["failed"] == 5 and result.summary().clipped == 0

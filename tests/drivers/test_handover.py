@@ -9,8 +9,10 @@ from gymnasium.spaces import Box, Discrete
 
 import hocket
 from hocket.drivers import Blend, Switch
+from hocket.drivers.handover import ChunkBlender
 from hocket.envs.null import NullEnv
 from hocket.errors import ConfigurationError
+from hocket.spaces import ActionCodec
 from hocket.testing import replay
 
 HZ, HORIZON = 50, 8
@@ -71,6 +73,16 @@ def test_aligned_to_the_release():
     clock = hocket.Virtual(hz=HZ, latency=hocket.Constant(0.05))
     result = hocket.run(Counter(), chunks, hocket.Unstaggered(1), clock, ticks=9, handover=Blend(newest=0.5))
     assert executed(result) == pytest.approx([0, 0, 0, 0, *[0.01] * 3, *[0.03] * 2])
+
+
+def test_a_chunk_whose_last_tick_was_missed():
+    """Its last action is executed late, if it is aligned to its release; see `Scheduler`."""
+    codec = ActionCodec(Box(-1, 1, (1,), np.float32), 3)
+    blender = ChunkBlender(Blend(newest=0.5), codec)
+    chunk = np.array([[0.25], [0.5], [0.75]], np.float32)
+    assert blender.plan(5, 0, chunk)[0] == 0.25
+    assert blender.plan(9, 0, chunk[2:]).tolist() == [[0.75]]
+    assert blender.plan(10, 1, chunk).tolist() == chunk.tolist()  # nothing overlaps
 
 
 def test_a_new_episode_forgets_the_chunks():

@@ -3,7 +3,7 @@ both drivers and `InducedDelay`."""
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gymnasium as gym
 import numpy as np
@@ -300,15 +300,54 @@ def test_induced_delay_shows_the_same(pending_actions):
 # -- failures, and a loop that the user owns -----------------------------------------------------------------
 
 
-def test_a_head_that_fails_alone_ends_the_run_with_its_traceback():
-    policy = hocket.TwoStage(lambda o: 1, lambda features, *told: features + 1, newest=True, delay_told=True)
-    with pytest.raises(PolicyError, match=r"the head failed without features:[^$]*TypeError"):
-        hocket.run(Endless(), policy, hocket.TickDispatch(3), virtual(2.6), ticks=9)
+def head_that_fails_alone(features, *told):
+    return features + 1
+
+
+def test_where_a_head_fails_alone_the_default_acts():
+    """Inferences take 2.6 ticks: that on observation 0 acts at tick 3, before which the head would act alone."""
+    policy = hocket.TwoStage(lambda o: 1, head_that_fails_alone, newest=True, delay_told=True)
+    result = hocket.run(Endless(), policy, hocket.TickDispatch(3), virtual(2.6), ticks=9, default=hocket.Fixed(1))
+    metrics = result.metrics()
+    assert metrics.ticks.tick[~metrics.ticks.fresh].tolist() == [1, 2]
+    assert result.record.actions == [1, 1, *[2] * 7]
+    assert len(result.record.errors) == 2 and "TypeError" in result.record.errors[0]
+
+
+def test_heads_that_fail_alone_end_the_run_beyond_the_limits():
+    policy = hocket.TwoStage(lambda o: 1, head_that_fails_alone, newest=True, delay_told=True)
+    limits = hocket.FailureLimits(outage_s=0, rounds=2)
+    clock, errors = replace(virtual(2.6), failures=limits), []
+    with pytest.raises(PolicyError, match=r"2 heads without features failed in a row[^$]*TypeError") as caught:
+        hocket.run(Endless(), policy, hocket.TickDispatch(3), clock, ticks=9)
+    assert len(caught.value.result.record.ticks) == 2
+    hocket.run(Endless(), policy, hocket.TickDispatch(3), replace(clock, on_failure=errors.append), ticks=9)
+    assert len(errors) == 1
 
 
 def test_a_head_that_is_told_the_delay_must_see_the_newest_observation():
     with pytest.raises(ConfigurationError, match=r"delay_told=True lets a head act without features.*newest=True"):
         hocket.TwoStage(lambda o: o, lambda features, delay: 0, delay_told=True)
+
+
+@pytest.mark.realtime
+def test_an_agent_whose_head_fails_alone_acts_by_default(nothing_left):
+    errors = []
+    with hocket.StaggeredAgent(
+        hocket.TwoStage(Trunk(0.05), head_that_fails_alone, newest=True, delay_told=True, head_s=0.01),
+        rule=hocket.TickDispatch(4),
+        hz=HZ,
+        default=hocket.Fixed(2),
+        observation_space=Box(0, 1000, (1,), np.float32),
+        action_space=Discrete(3),
+        executor="threads",
+        failures=hocket.FailureLimits(outage_s=0, rounds=1),
+        on_failure=errors.append,
+    ) as agent:
+        assert agent.act([0.0]) == 2
+        time.sleep(1 / HZ)
+        assert agent.act([1.0]) == 2
+    assert "1 heads without features failed" in str(errors[0])
 
 
 @pytest.mark.realtime

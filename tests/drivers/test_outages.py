@@ -1,5 +1,7 @@
 """A policy that fails, in virtual time: within the limits the default acts, beyond them the run ends."""
 
+from dataclasses import dataclass
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 import hocket
 from hocket.errors import ConfigurationError, PolicyError
 from hocket.policies import OnStale
-from hocket.spaces import HoldThenStop
+from hocket.spaces import Default, HoldThenStop
 
 
 def test_limits_are_of_virtual_seconds(null_run):
@@ -151,6 +153,25 @@ def test_hold_then_stop_begins_with_the_stop():
     assert [float(action[0]) for action in result.record.actions] == [-1, -1, 0.5, 0.5, 0.5]
 
 
+STOPPING = HoldThenStop(hold_s=0.5, stop=[0])
+
+
+@dataclass(frozen=True)
+class Gripping(Default):
+    """A default of a user, by means of another one that counts time."""
+
+    def bind(self, action_space, rng):
+        return HoldThenStop(hold_s=0.1, stop=[0]).bind(action_space, rng)
+
+
+def test_a_default_of_another_class_that_counts_time():
+    """As `test_hold_then_stop`, without the last ten ticks."""
+    clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
+    policy = hocket.FunctionPolicy(lambda observation: [0.5] if observation[0] < 20 else 1 // 0)
+    result = hocket.run(Swing(), policy, hocket.Unstaggered(1), clock, ticks=40, default=Gripping())
+    assert [float(action[0]) for action in result.record.actions] == [0.5] * 25 + [0] * 15
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigurationError, match=r"hold_s=-1 must be a number of at least 0 seconds; try 0\.5"):
         HoldThenStop(hold_s=-1, stop=[0])
@@ -163,15 +184,11 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigurationError, match="on_failure=5 must be a function of one PolicyError"):
         hocket.Realtime(hz=50, on_failure=5)
     with pytest.raises(ConfigurationError, match="counts seconds, and here are none"):
-        hocket.InducedDelay(Swing(), default=HoldThenStop(hold_s=0.5, stop=[0]))
+        hocket.InducedDelay(Swing(), default=STOPPING)
+    with pytest.raises(ConfigurationError, match="counts seconds, and here are none"):
+        hocket.InducedDelay(Swing(), default=Gripping())
     clock = hocket.Virtual(hz=50, latency=hocket.Constant(0.01))
-    for stop, words in (([2], "outside"), (HoldThenStop(hold_s=0.5, stop=[0]), "counts time itself")):
+    for stop, words in (([2], "outside"), (STOPPING, "counts time itself"), (Gripping(), "itself")):
+        default = HoldThenStop(hold_s=0.5, stop=stop)
         with pytest.raises(ValueError, match=words):
-            hocket.run(
-                Swing(),
-                lambda o: [0],
-                hocket.Unstaggered(1),
-                clock,
-                ticks=1,
-                default=HoldThenStop(hold_s=0.5, stop=stop),
-            )
+            hocket.run(Swing(), lambda o: [0], hocket.Unstaggered(1), clock, ticks=1, default=default)

@@ -91,6 +91,13 @@ def test_an_observation_in_one_array():
         LeRobotPolicy(Arm()).build()(np.zeros(2))
 
 
+@pytest.mark.parametrize("picture", [np.zeros((6, 8, 3), np.float32), np.zeros((8, 8), np.uint8)])
+def test_pictures_are_those_of_a_camera(picture):
+    """Floats up to 1, divided by 255, would be black."""
+    with pytest.raises(ConfigurationError, match=r"the picture 'observation.images.front' is .* try as_observation="):
+        LeRobotPolicy(Arm()).build()(observation() | {FRONT: picture})
+
+
 def test_it_stops_where_it_is_cancelled(monkeypatch):
     act = LeRobotPolicy(Arm()).build()
     monkeypatch.setattr(cancellation, "cancelled", lambda: True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, Graph, MultiBinary, MultiDiscrete, Sequence, Text, Tuple
 
+from hocket.envs.verification import equal
 from hocket.errors import ConfigurationError
 from hocket.spaces.observations import (
     LeafForm,
@@ -13,7 +14,6 @@ from hocket.spaces.observations import (
     given,
     leaves,
     room_of,
-    same,
     stored,
     zeros,
 )
@@ -49,7 +49,7 @@ def test_each_leaf_has_a_form():
 
 
 def test_zeros_are_an_observation():
-    assert same(
+    assert equal(
         zeros(form_of(ROBOT)),
         {
             "cameras": {"wrist": np.zeros((2, 3), np.uint8)},
@@ -63,7 +63,7 @@ def test_zeros_are_an_observation():
 
 def test_a_copy_shares_nothing():
     copy = copied(OBSERVATION)
-    assert same(copy, OBSERVATION) and [*copy] == [*OBSERVATION]
+    assert equal(copy, OBSERVATION) and [*copy] == [*OBSERVATION]
     assert not any(np.shares_memory(one, other) for one, other in zip(arrays(copy), arrays(OBSERVATION), strict=True))
     assert copy["cameras"] is not OBSERVATION["cameras"]
 
@@ -73,7 +73,7 @@ def test_an_observation_is_stored_in_the_arrays_of_an_earlier_one():
     kept = arrays(room)
     newer = {**copied(OBSERVATION), "mode": 1, "joints": np.float32([1, 1]), "task": "open it"}
     got = stored(newer, room)
-    assert same(got, newer) and not same(got, OBSERVATION)
+    assert equal(got, newer) and not equal(got, OBSERVATION)
     assert all(one is other for one, other in zip(arrays(got), kept, strict=True))
     assert not np.shares_memory(got["joints"], newer["joints"])
 
@@ -82,7 +82,7 @@ def test_an_observation_comes_back_from_arrays_of_its_leaves():
     room = room_of(form_of(ROBOT), lambda leaf: np.zeros(leaf.shape, leaf.dtype))
     stored(OBSERVATION, room)
     back = given(room)
-    assert same(back, OBSERVATION)
+    assert equal(back, OBSERVATION)
     assert (type(back["mode"]), type(back["task"]), type(back["pair"])) == (int, str, tuple)
     stored({**OBSERVATION, "task": "go"}, room)
     assert given(room)["task"] == "go"  # nothing is left of the longer one

@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,6 +44,7 @@ from hocket.results.metrics import Metrics, TickColumns
 from hocket.running.setup import set_up
 from hocket.spaces.codec import ActionCodec
 from hocket.spaces.defaults import Default
+from hocket.spaces.observations import copied
 
 KINDS = 3
 
@@ -405,7 +405,7 @@ class _FirstOfChunk(PolicyFactory):
 
         def corrected(observation: Any) -> Any:
             unknown = (codec.unknown_actions(chunks.pending),) if chunks.pending else ()
-            newest = (deepcopy(observation),) if chunks.newest else ()
+            newest = (copied(observation),) if chunks.newest else ()
             delay = (np.ones(1, np.int64),) if chunks.delay_told else ()
             return head.corrected(codec.encode(policy(observation)), *unknown, *newest, *delay)
 

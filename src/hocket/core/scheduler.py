@@ -449,7 +449,7 @@ class Scheduler:
         return self._bind_tick(inference) if inference.state is WAITING else self.schedule.release_tick(inference)
 
     def claims(self, longest: int) -> list[Claim]:
-        """What is in flight or has an answer claims of the coming ticks.
+        """The claims on coming ticks of all that is in flight or has an answer.
 
         Args:
             longest: the most actions of one answer.

@@ -141,7 +141,7 @@ class StaggeredAgent:
         self._joined = self._executor.launch(
             None if on_worker_up is None else lambda up: on_worker_up(up, rule.initial_workers)
         )
-        self._alone = LoneHead.of(factory, self._setup.codec, self._example)
+        self._alone = LoneHead.of(factory, self._setup.codec, self._example, failures)
         self._engine: RealtimeEngine | None = None
         self._tick = 0
         self._observed = -1

@@ -21,7 +21,7 @@ from hocket.spaces.codec import ActionCodec
 
 
 class ChunkHead:
-    """Calls ``head`` on the rest of a chunk. Where that fails, the planned action is executed as it is.
+    """Calls ``head`` on the rest of a chunk. Where that fails, the action is executed as it was planned.
 
     Args:
         head: ``head(plan[, pending_actions][, newest][, delay]) -> action``; see `PolicyFactory.build_chunk_head`.
@@ -71,13 +71,13 @@ class ChunkHead:
         return self._codec.decode(self._codec.encode(self._head(plan.copy(), *inputs))[0])
 
     def __call__(self, now_ns: int, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
-        """The action of the tick that is due at ``now_ns``: corrected, or if the head fails as it was planned."""
+        """The corrected action of the tick that is due at ``now_ns``, or None if the head fails."""
         try:
             action = self.corrected(plan, *inputs)
         except Exception:
             self.failures.failure(traceback.format_exc(), now_ns, 1)
             self.uncorrected += 1
-            return self._codec.decode(plan[0])
+            return None
         self.failures.success()
         return action
 

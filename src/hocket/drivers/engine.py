@@ -97,12 +97,12 @@ class Engine:
         keep_trace: True to keep every event and command.
 
     Attributes:
+        heads: those of ``alone`` and ``chunk_head`` that there are: what the policy computes in the tick loop.
         pending: the number of pending actions that the policy takes.
         head_ns: the time before its tick at which the head of a two-stage policy is called; 0 with one stage.
         wake_ns: when to call `timer_due`, or None.
         dispatcher: collects handled events for instruments; None without any.
         clipped: the number of ticks that executed an action of the policy that was clipped to the action space.
-        chunk_head: as given.
     """
 
     def __init__(
@@ -147,7 +147,8 @@ class Engine:
         self.head_ns = head_ns
         self._tell_newest, self._tell_delay = policy.newest, policy.delay_told
         self._alone = alone
-        self.chunk_head = chunk_head
+        self._chunk_head = chunk_head
+        self.heads = tuple(head for head in (alone, chunk_head) if head is not None)
         self._has_head = bool(head_ns) or chunk_head is not None
         self._late = pending > 0 or policy.delay_told  # inferences of one stage take more than an observation
         self._newest_tick = -1
@@ -231,6 +232,15 @@ class Engine:
             return NextInputs(coming.observation, newest, unknown)
         return NextInputs(coming.observation, newest, self.pending_actions(coming.observation, tick + 1))
 
+    def check_heads(self) -> None:
+        """Raise, or call ``on_failure``, if heads that run in the tick loop have failed too often in a row.
+
+        Raises:
+            PolicyError: as `FailureLog.check`.
+        """
+        for head in self.heads:
+            head.failures.check()
+
     @property
     def _acts_alone(self) -> bool:
         """True if the head acts alone where no inference does: none has acted in this episode."""
@@ -300,12 +310,11 @@ class Engine:
                     plan = self._answers[command.inference][command.step :]
                     if self._blender is not None:
                         plan = self._blender.plan(command.tick, command.inference, plan)
-                    if self.chunk_head is not None:
-                        self._action = self._corrected(command, self.chunk_head, plan, event.time_ns)
+                    if self._chunk_head is not None:
+                        corrected = self._corrected(command, self._chunk_head, plan, event.time_ns)
+                        self._action = self._planned(command, plan) if corrected is None else self._within(corrected)
                     else:
-                        self._action = self._codec.decode(plan[0])
-                        if self._clipped and command.inference in self._clipped:
-                            self.clipped += int(self._clipped[command.inference][command.step])
+                        self._action = self._planned(command, plan)
                         if self._tell_newest:
                             self._seen_newest = self._bound_newest.get(command.inference, -1)
                         if self._pending is not None:
@@ -328,7 +337,7 @@ class Engine:
                 elif type(command) is c.ExecuteDefault:
                     self._executed = command
                     if self._tell_newest:
-                        self._act_unbound(command.tick)
+                        self._act_unbound(command.tick, event.time_ns)
                     else:
                         self._action = self._act_by_default(command.tick)
                     if self._pending is not None:
@@ -357,22 +366,24 @@ class Engine:
             return self._default(self._newest, self._action, self._idle_s(tick))
         return self._default(self._newest, self._action)
 
-    def _act_unbound(self, tick: int) -> None:
+    def _act_unbound(self, tick: int, now_ns: int) -> None:
         """Choose the action of a tick without an inference's: by the head alone if none has acted, else by default."""
         alone = self._alone
-        if alone is None or not self._acts_alone:
-            self._action, self._seen_newest = self._act_by_default(tick), -1
-            return
-        assert self._newest is not None
-        self._action, self._seen_newest = self._within(alone(self._newest)), self._newest_tick
-        self._version, self.last_pending_actions = alone.version, alone.pending_actions
+        if alone is not None and self._acts_alone:
+            assert self._newest is not None
+            action = alone(now_ns, self._newest)
+            if action is not None:
+                self._action, self._seen_newest = self._within(action), self._newest_tick
+                self._version, self.last_pending_actions = alone.version, alone.pending_actions
+                return
+        self._action, self._seen_newest = self._act_by_default(tick), -1
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a suspended run: without the dispatcher."""
         return {**self.__dict__, "dispatcher": None}
 
     def _late_inputs(self, command: c.StartInference) -> tuple[NDArray[Any], ...]:
-        """What an inference of one stage is told beside its observation: pending actions and its expected delay."""
+        """The inputs of an inference of one stage beside its observation: pending actions and its expected delay."""
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
             told = self.pending_actions(command.observation, command.target, command.inference)
@@ -381,6 +392,12 @@ class Engine:
         if self._tell_delay:
             inputs = (*inputs, np.array([max(0, command.target - command.observation)]))
         return inputs
+
+    def _planned(self, command: c.Execute, plan: NDArray[Any]) -> Any:
+        """The first action of ``plan``, counted if that of its chunk was clipped."""
+        if self._clipped and command.inference in self._clipped:
+            self.clipped += int(self._clipped[command.inference][command.step])
+        return self._codec.decode(plan[0])
 
     def _within(self, action: Any) -> Any:
         """The action of a head, clipped and counted if that is asked for."""
@@ -391,7 +408,7 @@ class Engine:
         return within
 
     def _corrected(self, command: c.Execute, head: ChunkHead, plan: NDArray[Any], now_ns: int) -> Any:
-        """The first action of ``plan`` as the head corrects it, on all that is known when its tick is due."""
+        """The first action of ``plan`` as the head corrects it, on all that is known by now; None if the head fails."""
         observation = command.tick - command.delay_ticks
         inputs: tuple[NDArray[Any], ...] = ()
         if self._pending is not None:
@@ -403,7 +420,7 @@ class Engine:
             self._seen_newest = self._newest_tick
         if self._tell_delay:
             inputs = (*inputs, np.array([command.delay_ticks]))
-        return self._within(head(now_ns, plan, *inputs))
+        return head(now_ns, plan, *inputs)
 
     def _bind(self, command: c.BindHead, now_ns: int) -> None:
         """Run a head on the actions executed by now."""

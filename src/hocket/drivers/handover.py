@@ -136,7 +136,7 @@ class ChunkBlender:
         if inference != self._inference:
             self._take_over(tick, rest)
             self._inference = inference
-        return self._actions[tick - self._first_tick :]
+        return self._actions[len(self._actions) - len(rest) :]  # late, the last one, whose tick was missed
 
     def forget(self) -> None:
         """Forget all chunks: their episode has ended."""

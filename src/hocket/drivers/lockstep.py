@@ -79,6 +79,8 @@ class Lockstep:
                             run.stepper.tell(moment)
                         run.tick = tick
                     self.tick = tick
+                    for run in self.runs:
+                        run.engine.check_heads()
                     if interrupt.requested or (until is not None and until(first.record)):
                         break
                 self.whole = True

@@ -1,7 +1,7 @@
 """A head that acts alone in the first ticks of an episode, in the tick loop, while no inference has acted yet.
 
 Every worker may be busy then, so the tick loop calls it, in place of the default and on the newest observation: what
-both drivers know when the tick is due. It is as quick as a head must be.
+both drivers know when the tick is due. It is as quick as a head must be. Where it fails, the default acts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Any, Self
 import numpy as np
 
 from hocket.errors import PolicyError
+from hocket.hooks.record import RunRecord
 from hocket.policies.base import PolicyFactory, Stages
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, OnFailure
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.observations import copied
 
@@ -26,20 +28,38 @@ class LoneHead:
         policy: that tells its head the delay.
         pending: the number of pending actions that the head takes.
         codec: of the action space.
+        limits: of its failures in a row.
+        on_failure: called beyond them, in place of raising.
 
     Attributes:
+        failures: its failures in a row.
         pending_actions: as the head is given them: all unknown.
     """
 
-    def __init__(self, policy: Stages, pending: int, codec: ActionCodec) -> None:
+    def __init__(
+        self,
+        policy: Stages,
+        pending: int,
+        codec: ActionCodec,
+        limits: FailureLimits = USUAL_LIMITS,
+        on_failure: OnFailure | None = None,
+    ) -> None:
         self._policy = policy
         self._codec = codec
+        self.failures = FailureLog(limits, "heads without features", on_failure=on_failure)
         self.pending_actions: PendingActions = NOTHING_PENDING
         if pending:
             self.pending_actions = codec.unknown_actions(pending)
 
     @classmethod
-    def of(cls, factory: PolicyFactory, codec: ActionCodec, example: Any) -> Self | None:
+    def of(
+        cls,
+        factory: PolicyFactory,
+        codec: ActionCodec,
+        example: Any,
+        limits: FailureLimits = USUAL_LIMITS,
+        on_failure: OnFailure | None = None,
+    ) -> Self | None:
         """The one of ``factory``, which has been called twice on ``example``; None if its head does not act alone.
 
         Raises:
@@ -49,7 +69,7 @@ class LoneHead:
             policy = factory.build_alone()
             if policy is None:
                 return None
-            alone = cls(policy, factory.pending, codec)
+            alone = cls(policy, factory.pending, codec, limits, on_failure)
             factory.warm_up_alone(policy, *alone.inputs(example))
         except Exception as error:
             raise PolicyError(f"the policy could not be built:\n{traceback.format_exc()}") from error
@@ -65,13 +85,16 @@ class LoneHead:
         pending_actions = (self.pending_actions.copy(),) if len(self.pending_actions) else ()
         return (*pending_actions, copied(newest), NO_DELAY.copy())
 
-    def __call__(self, newest: Any) -> Any:
-        """The action of the next tick.
-
-        Raises:
-            PolicyError: if the head raises, with its traceback.
-        """
+    def __call__(self, now_ns: int, newest: Any) -> Any:
+        """The action of the tick that is due at ``now_ns``, or None if the head fails."""
         try:
-            return self._codec.decode(self._codec.encode(self._policy.head(None, *self.inputs(newest)))[0])
-        except Exception as error:
-            raise PolicyError(f"the head failed without features:\n{traceback.format_exc()}") from error
+            action = self._codec.decode(self._codec.encode(self._policy.head(None, *self.inputs(newest)))[0])
+        except Exception:
+            self.failures.failure(traceback.format_exc(), now_ns, 1)
+            return None
+        self.failures.success()
+        return action
+
+    def note_in(self, record: RunRecord) -> None:
+        """Add the tracebacks of its failures to ``record``."""
+        record.errors = [*record.errors, *self.failures.tracebacks]

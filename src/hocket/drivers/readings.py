@@ -8,6 +8,8 @@ from __future__ import annotations
 from threading import Lock
 from typing import Any
 
+from gymnasium import spaces
+
 from hocket.errors import ConfigurationError
 from hocket.spaces.observation_check import ObservationCheck, shown
 from hocket.spaces.observations import copied, mapped
@@ -35,12 +37,12 @@ class Readings:
             EnvError: if one is not as its space says, or is not declared.
             ConfigurationError: if observations are no dict.
         """
-        values = copied(self._check(part, partial=True))
-        if not isinstance(values, dict):
+        if not isinstance(self._check.space, spaces.Dict):
             raise ConfigurationError(
                 f"update({shown(part)}) needs a Dict of observations, and {self._check.space} is declared; try "
                 "observe(observation), or a Dict with a key for each sensor"
             )
+        values = copied(self._check(part, partial=True))
         with self._lock:
             self._values = _merged(self._values, values)
             self._taken_ns = _merged(self._taken_ns, _at(taken_ns, values))

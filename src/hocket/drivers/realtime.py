@@ -123,7 +123,7 @@ class Realtime:
                 if dispatcher is not None:
                     dispatcher.starting(view)
                 joined = executor.launch(None if dispatcher is None else dispatcher.joined)
-                alone = LoneHead.of(setup.policy, setup.codec, observation)
+                alone = LoneHead.of(setup.policy, setup.codec, observation, self.failures, self.on_failure)
                 chunk_head = ChunkHead.of(setup.policy, setup.codec, self.failures, self.on_failure)
             with told(dispatcher, view), steady_thread():
                 cadence = Cadence(exact_hz(self.hz), monotonic_ns())
@@ -195,8 +195,8 @@ class Realtime:
         watch.ended(tick, monotonic_ns())
         if not record.interrupted:
             engine.failures.check_end()
-            if engine.chunk_head is not None:
-                engine.chunk_head.failures.check_end()
+            for head in engine.heads:
+                head.failures.check_end()
 
     def _finish(self, engine: RealtimeEngine, record: RunRecord, interrupt: Interrupt, cpu_s: float) -> None:
         """Complete the record of a loop that has ended."""
@@ -207,8 +207,8 @@ class Realtime:
         record.clipped = engine.clipped
         record.errors = engine.failures.tracebacks
         record.learning_errors = engine.failures.learning_tracebacks
-        if engine.chunk_head is not None:
-            engine.chunk_head.note_in(record)
+        for head in engine.heads:
+            head.note_in(record)
         engine.end(now_ns)
 
     def _next_tick(self, cadence: Cadence, tick: int, ticks: int, watch: RateWatch) -> int:

@@ -52,7 +52,7 @@ class RealtimeEngine(Engine):
         """Handle everything that has happened by now. Never blocks.
 
         Raises:
-            PolicyError: if too many inferences in a row have failed, or heads of chunks; raised after everything else
+            PolicyError: if too many inferences in a row have failed, or heads in the tick loop; raised after all else
                 has been handled. The engine can be serviced again; it then counts anew.
         """
         reports = self._live.reports()
@@ -62,8 +62,7 @@ class RealtimeEngine(Engine):
             self.timer_due()
         if reports and self.failures.in_a_row:
             self.failures.check()
-        if self.chunk_head is not None:
-            self.chunk_head.failures.check()
+        self.check_heads()
 
     def service_until(self, until_ns: int) -> None:
         """Call `service` until ``until_ns``, with sleeps between."""

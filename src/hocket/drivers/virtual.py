@@ -116,7 +116,7 @@ def begin_run(clock: Virtual, setup: RunSetup, batch: InferenceBatch | None = No
         setup,
         cadence,
         executor,
-        alone=LoneHead.of(setup.policy, setup.codec, example),
+        alone=LoneHead.of(setup.policy, setup.codec, example, clock.failures, clock.on_failure),
         chunk_head=ChunkHead.of(setup.policy, setup.codec, clock.failures, clock.on_failure),
         on_stale=clock.on_stale,
     )
@@ -174,8 +174,7 @@ class VirtualRun:
                     stepper.step(tick, engine.deadline(tick, now_ns), 0)
                     stepper.show(engine, tick, now_ns)
                     self.tick = tick
-                    if engine.chunk_head is not None:
-                        engine.chunk_head.failures.check()
+                    engine.check_heads()
                     if interrupt.requested or (until is not None and until(stepper.record)):
                         break
                 self.whole = True
@@ -194,14 +193,13 @@ class VirtualRun:
         self.record.clipped = self.engine.clipped
         self.record.errors = self.executor.failures.tracebacks
         self.record.learning_errors = self.executor.failures.learning_tracebacks
-        chunk_head = self.engine.chunk_head
-        if chunk_head is not None:
-            chunk_head.note_in(self.record)
+        for head in self.engine.heads:
+            head.note_in(self.record)
         self.engine.end(now_ns)
         if not self.record.interrupted:
             self.executor.failures.check_end()
-            if chunk_head is not None:
-                chunk_head.failures.check_end()
+            for head in self.engine.heads:
+                head.failures.check_end()
         return self.record
 
     @contextmanager

@@ -25,7 +25,7 @@ from hocket.errors import ConfigurationError, check_whole
 from hocket.latency.laws import LatencyModel, PerWorker, check_law
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.codec import ActionCodec
-from hocket.spaces.defaults import BoundDefault, Default, Fixed, HoldThenStop, bound, neutral
+from hocket.spaces.defaults import BoundDefault, Default, Fixed, Timed, bound, neutral
 
 INFO_KEY = "induced_delay"
 
@@ -135,7 +135,7 @@ class InducedDelay(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         self._gamma = float(gamma)
         if default is not None and not isinstance(default, Default):
             raise ConfigurationError(f"default={default!r} is no default behaviour; try hocket.Fixed({default!r})")
-        if isinstance(default, HoldThenStop):
+        if default is not None and isinstance(bound(default, env.action_space, np.random.default_rng(0)), Timed):
             raise ConfigurationError(f"default={default!r} counts seconds, and here are none; try hocket.RepeatLast()")
         self._codec = ActionCodec(env.action_space)
         self._checked = CheckedEnv(env)

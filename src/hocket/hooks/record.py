@@ -87,7 +87,7 @@ class RunRecord:
         actions: the executed actions.
         ages_ns: the age of the observation when the environment gave it, of its oldest part, by tick where it said so.
         final_observations: the last observation of each episode, by the tick that ended it.
-        errors: the tracebacks of the most recent failed inferences, and of heads of chunks that failed.
+        errors: the tracebacks of the most recent failed inferences, and of heads in the tick loop that failed.
         learning_errors: those of the most recent failed steps of sequential learning, after which acting continues.
         uncorrected: the number of ticks whose head failed, which executed the action of a chunk as it was planned.
         notes: requests that the system denied the run, and how to grant them.

@@ -109,6 +109,7 @@ class PolicyFactory(ABC):
     none (`TickDispatch` alone aims at ticks). Two stages: the head gets the delay of its action, and acts alone while
     there are no features: in the first ticks of an episode, until an inference has acted, the tick loop calls it in
     place of the default, with None for features, all pending actions unknown, the newest observation and the delay 0.
+    Where that fails, the default acts.
     """
     corrects: bool = False
     """True if a head corrects each action of a chunk when its tick is due: see `build_chunk_head`. ``pending``,

@@ -19,7 +19,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureLimits:
-    """Limits of failures in a row, with no success between; failures that pass both limits end the run.
+    """Limits of failures in a row, with no success between. Beyond both the run ends, or ``on_failure`` is called.
 
     At the end of a run without a single success only ``rounds`` is checked. Until they are passed, the default acts,
     and the policy is called again with every inference that the rule starts.

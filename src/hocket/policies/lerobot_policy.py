@@ -49,7 +49,7 @@ class LeRobotPolicy(PolicyFactory):
     Raises:
         ConfigurationError: if ``policy`` is none, keeps observations or actions from call to call (consecutive
             observations go to different workers), or normalises and has no processors; from the policy, if an
-            observation is no dict.
+            observation is no dict, or a picture in it no uint8.
     """
 
     chunk_length: int
@@ -117,6 +117,11 @@ class LeRobotPolicy(PolicyFactory):
             # A copy: the array's memory may be read-only, or overwritten by the next one.
             one = torch.tensor(array, device=device)
             if CAMERA in name:
+                if one.dtype != torch.uint8 or one.ndim != 3:
+                    raise ConfigurationError(
+                        f"the picture {name!r} is {one.dtype} of shape {tuple(one.shape)}; a camera's is torch.uint8 "
+                        "of shape (height, width, 3); try as_observation="
+                    )
                 one = one.permute(2, 0, 1).contiguous().float() / 255
             return (one.float() if one.is_floating_point() else one).unsqueeze(0)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hocket.errors import ActionError, ConfigurationError, check_whole
 from hocket.spaces.checked_env import name_of
+from hocket.spaces.observation_check import shown
 from hocket.spaces.observations import check_observation_space
 
 PendingActions = NDArray[Any]
@@ -33,9 +34,6 @@ runs, or the tick is the inference's own target or a later one, or the default t
 """
 NOTHING_PENDING: PendingActions = np.empty(0, np.int64)
 """Where the default acted, or a policy is not told of pending actions."""
-
-_SHOWN = 200
-"""Characters of a refused answer that a message shows."""
 
 
 class OutOfBounds(Enum):
@@ -166,7 +164,7 @@ class ActionCodec:
         array = self._array(answer)
         if array.size and array.dtype.kind not in "iub":
             raise ActionError(
-                f"action {_shown(answer)} is not an integer as {self.space} needs; try int(...) on it, or "
+                f"action {shown(answer)} is not an integer as {self.space} needs; try int(...) on it, or "
                 "argmax if it holds one value for each action"
             )
         array = self._rows(array, answer)
@@ -214,13 +212,11 @@ class ActionCodec:
         assert isinstance(space, spaces.Box)
         array = self._array(answer)
         if array.dtype.kind not in "fiub":
-            raise ActionError(
-                f"action {_shown(answer)} is not made of numbers as {space} needs; try an array of floats"
-            )
+            raise ActionError(f"action {shown(answer)} is not made of numbers as {space} needs; try an array of floats")
         array = self._rows(array, answer)
         if not np.isfinite(array).all():
             raise ActionError(
-                f"action {_shown(answer)} holds NaN or infinity, outside {space}; look for a diverged "
+                f"action {shown(answer)} holds NaN or infinity, outside {space}; look for a diverged "
                 "network or a division by zero, or try numpy.nan_to_num"
             )
         if self.clips:
@@ -233,7 +229,7 @@ class ActionCodec:
                 raise self._outside(answer)
         elif array.dtype.kind == "f" and (array != np.trunc(array)).any():
             raise ActionError(
-                f"action {_shown(answer)} is not made of integers as {space} needs; try numpy.rint(action)"
+                f"action {shown(answer)} is not made of integers as {space} needs; try numpy.rint(action)"
             )
         if not self.clips and ((array < space.low).any() or (array > space.high).any()):
             raise self._outside(answer)
@@ -254,7 +250,7 @@ class ActionCodec:
         except (ValueError, TypeError, RuntimeError) as error:
             # Ragged lists; tensors that need gradients, sit on another device or are in bfloat16.
             raise ActionError(
-                f"action {_shown(answer)} does not turn into an array for {self.space}: {error}; "
+                f"action {shown(answer)} does not turn into an array for {self.space}: {error}; "
                 "try .detach().float().cpu().numpy() on a tensor"
             ) from error
 
@@ -264,12 +260,12 @@ class ActionCodec:
         if rows.ndim != len(self.shape) or rows.shape[1:] != self.shape[1:]:
             several = ", ".join(("length", *map(str, self.shape[1:])))
             raise ActionError(
-                f"action {_shown(answer)} has shape {array.shape}; {self.space} needs {self.shape[1:]} for "
+                f"action {shown(answer)} has shape {array.shape}; {self.space} needs {self.shape[1:]} for "
                 f"one action or ({several}) for consecutive ones; try numpy.reshape"
             )
         if not 1 <= len(rows) <= self.chunk_length:
             raise ActionError(
-                f"action {_shown(answer)} holds {len(rows)} actions in {self.space}; 1 "
+                f"action {shown(answer)} holds {len(rows)} actions in {self.space}; 1 "
                 f"to {self.chunk_length} are allowed; try another chunk_length on the policy"
             )
         return rows
@@ -277,15 +273,10 @@ class ActionCodec:
     def _outside(self, answer: Any) -> ActionError:
         if self._first is not None:
             return ActionError(
-                f"action {_shown(answer)} is outside {self.space}, which holds {self._first} to "
+                f"action {shown(answer)} is outside {self.space}, which holds {self._first} to "
                 f"{self._last}; try one network output for each action and argmax, or numpy.clip"
             )
         return ActionError(
-            f"action {_shown(answer)} is outside {self.space}; try numpy.clip(action, space.low, space.high), or "
+            f"action {shown(answer)} is outside {self.space}; try numpy.clip(action, space.low, space.high), or "
             "out_of_bounds=hocket.spaces.OutOfBounds.CLIP"
         )
-
-
-def _shown(answer: Any) -> str:
-    text = " ".join(repr(answer).split())
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -109,6 +109,11 @@ class _Checked:
     def __call__(self, observation: Any, last: Any) -> Any:
         return self.action(self.behaviour(deepcopy(observation), deepcopy(last)))
 
+    def timed(self, observation: Any, last: Any, idle_s: float) -> Any:
+        """As `Timed.behaviour`."""
+        assert isinstance(self.behaviour, Timed)
+        return self.action(self.behaviour(deepcopy(observation), deepcopy(last), idle_s))
+
     def foresee(self, last: Any) -> Any:
         """As `Foreseeable.foresee`."""
         assert isinstance(self.behaviour, Foreseeable)
@@ -232,4 +237,4 @@ def bound(default: Default, action_space: spaces.Space[Any], rng: np.random.Gene
     checked = _Checked(text(default), ActionCodec(space, 1), behaviour)
     if isinstance(behaviour, Foreseeable):
         return Foreseeable(checked.foresee, checked.action(behaviour.initial))
-    return checked
+    return Timed(checked.timed) if isinstance(behaviour, Timed) else checked

@@ -130,15 +130,6 @@ def stored(observation: Any, room: Any) -> Any:
     return observation
 
 
-def same(observation: Any, other: Any) -> bool:
-    """True if two observations of one space are equal."""
-    if type(observation) is dict:
-        return all(same(part, other[key]) for key, part in observation.items())
-    if type(observation) is tuple:
-        return all(map(same, observation, other))
-    return np.array_equal(observation, other)
-
-
 def check_observation_space(space: spaces.Space[Any], source: str = "", path: str = "") -> None:
     """Refuse observations of ``source`` that are neither leaves nor dicts and tuples of them.
 

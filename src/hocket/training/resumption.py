@@ -20,13 +20,12 @@ from hocket.core.description import text
 from hocket.drivers.lockstep import Lockstep
 from hocket.drivers.virtual import Virtual, VirtualRun
 from hocket.envs.state import global_states, restore, snapshot
-from hocket.envs.verification import verify_snapshot
+from hocket.envs.verification import equal, verify_snapshot
 from hocket.errors import CheckpointError
 from hocket.hooks.record import RunRecord
 from hocket.learn.checkpoints.pickling import dump, load
 from hocket.spaces.checked_env import CheckedEnv
 from hocket.spaces.defaults import Default, bound
-from hocket.spaces.observations import same
 from hocket.training.options import Checkpoints
 from hocket.training.shadow import FOLLOWED_TICKS, Shadow
 
@@ -153,7 +152,7 @@ def resume_run(data: bytes, envs: Sequence[gym.Env[Any, Any]], apart: Mapping[st
     assert isinstance(run, VirtualRun)
     (env,) = envs
     observation, _ = CheckedEnv(env).reset(seed=run.stepper.episode_seed)
-    if not same(observation, run.stepper.observation):
+    if not equal(observation, run.stepper.observation):
         raise CheckpointError(
             f"{env} does not begin an episode alike for the same seed ({run.stepper.episode_seed}), and it cannot be "
             "saved in the middle of one; such a run cannot be resumed"

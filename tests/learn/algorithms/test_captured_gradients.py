@@ -9,6 +9,7 @@ from torch import nn
 from hocket.errors import DivergenceError
 from hocket.learn.algorithms.captured_gradients import CapturedGradients
 from hocket.learn.algorithms.dqn import DQN
+from hocket.learn.algorithms.imitating_dqn import ImitatingDQN
 from hocket.models.qnetwork import q_network
 
 BATCH = tabular.batch_of(tabular.TRANSITIONS)
@@ -67,3 +68,12 @@ def test_on_a_cpu_nothing_is_captured():
     algorithm = DQN()
     online, target = networks(algorithm)
     assert not isinstance(algorithm.gradients_of(online, target), CapturedGradients)
+
+
+def test_only_what_can_be_captured_is(monkeypatch):
+    """A subclass may have a loss that waits for the GPU, or that depends on numbers that a graph would keep."""
+    monkeypatch.setattr("hocket.learn.algorithms.dqn.device_of", lambda network: torch.device("cuda"))
+    online, target = nn.Linear(2, 2), nn.Linear(2, 2)
+    for algorithm in (DQN(), DQN(noisy=True), DQN(bfloat16=True), ImitatingDQN()):
+        captured = isinstance(algorithm.gradients_of(online, target), CapturedGradients)
+        assert captured == (algorithm == DQN())

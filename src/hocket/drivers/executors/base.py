@@ -76,7 +76,7 @@ def warm_up(policy: Policy, factory: PolicyFactory, codec: ActionCodec, form: Ob
 
 
 def late_inputs(policy: PolicyFactory, codec: ActionCodec, example: Any) -> tuple[Any, ...]:
-    """What workers are given for ``policy`` beside ``example``: zeros, and the example as the newest observation."""
+    """The inputs of ``policy`` in a worker beside ``example``: zeros, and the example as the newest observation."""
     if policy.corrects:
         return ()
     pending_actions = (np.zeros_like(codec.unknown_actions(policy.pending)),) if policy.pending else ()

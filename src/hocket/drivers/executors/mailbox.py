@@ -58,7 +58,8 @@ class Mailbox:
     def __init__(self, slots: int, observation: ObservationForm, codec: ActionCodec, policy: PolicyFactory) -> None:
         number, byte = np.dtype(np.int64), np.dtype(np.uint8)
         unknown_actions = codec.unknown_actions(policy.pending)
-        kinds = (OBSERVATION, NEWEST) if policy.newest else (OBSERVATION,)
+        newest = policy.newest and not policy.corrects  # else its head runs in the tick loop
+        kinds = (OBSERVATION, NEWEST) if newest else (OBSERVATION,)
         parts = {
             **{name: ((slots,), number) for name in NUMBERS},
             **{
@@ -71,7 +72,7 @@ class Mailbox:
             "answers": ((slots, *codec.shape), codec.dtype),
             "errors": ((slots, TRACEBACK_BYTES), byte),
         }
-        self._attach(SharedArrays(parts), observation, newest=policy.newest)
+        self._attach(SharedArrays(parts), observation, newest=newest)
 
     def _attach(self, arrays: SharedArrays, form: ObservationForm, *, newest: bool) -> None:
         self._arrays, self.form = arrays, form

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -107,7 +108,8 @@ class _Recording:
         self._inputs = [part.numpy() for part in parts(self._here)]
         self._send(arrays)
         inputs = parts(self._there)
-        self._replay = capture(lambda: function(*inputs))
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():  # the present one may be another
+            self._replay = capture(lambda: function(*inputs))
 
     def _send(self, arrays: tuple[NDArray[Any], ...]) -> None:
         for mine, given in zip(self._inputs, arrays, strict=True):

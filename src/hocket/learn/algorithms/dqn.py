@@ -28,8 +28,9 @@ class DQN(DeepQ):
     n_step: int = 3
 
     def gradients_of(self, online: nn.Module, target: nn.Module) -> Callable[..., UpdateResult]:
-        """See `Algorithm`; on a GPU one CUDA graph, for plain layers in float32."""
-        if device_of(online).type == "cuda" and not self.bfloat16 and not self.noisy:
+        """See `Algorithm`; on a GPU one CUDA graph, for plain layers in float32, and for this class's own loss."""
+        plain = type(self) is DQN and not self.bfloat16 and not self.noisy
+        if plain and device_of(online).type == "cuda":
             return CapturedGradients(self, online, target)
         return DeepQ.gradients_of(self, online, target)
 

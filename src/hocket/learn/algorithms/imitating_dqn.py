@@ -6,14 +6,11 @@ agent's own the margin does not apply: they are learned from as DQN does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from hocket.errors import ConfigurationError
-from hocket.learn.algorithms.algorithm import UpdateResult
-from hocket.learn.algorithms.deep_q import DeepQ
 from hocket.learn.algorithms.dqn import DQN
 from hocket.learn.algorithms.losses import Loss, margin_loss, q_loss
 from hocket.learn.algorithms.tensors import Tensors
@@ -40,10 +37,6 @@ class ImitatingDQN(DQN):
         for name in ("margin", "margin_weight"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigurationError(f"{name}={getattr(self, name)!r} must be a finite number from 0; try 0.8")
-
-    def gradients_of(self, online: nn.Module, target: nn.Module) -> Callable[..., UpdateResult]:
-        """See `Algorithm`; kernel by kernel on a GPU, too."""
-        return DeepQ.gradients_of(self, online, target)
 
     def loss(self, online: nn.Module, target: nn.Module, batch: Tensors) -> tuple[Loss, Tensor]:
         """See `q_loss` and `margin_loss`."""

@@ -180,7 +180,7 @@ def explain_difference(path: Path, difference: str) -> None:
 
 
 def difference_of(path: Path) -> str | None:
-    """What `explain_difference` has kept in the checkpoint at ``path``; None if nothing."""
+    """The difference that `explain_difference` has kept in the checkpoint at ``path``, or None."""
     with suppress(OSError):
         return (path / DIFFERENCE).read_text(encoding="utf-8").strip()
     return None
