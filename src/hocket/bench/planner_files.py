@@ -41,7 +41,7 @@ ALIKE = 0.001
 RATIOS = (0.6, 0.75, 0.85, 0.92, 1.0, 1.08, 1.16, 1.33, 1.6, 2.5)
 """The numbers of workers that are searched, as shares of the recommended one."""
 REASONS = (
-    "too small",
+    "Too few times",
     "too few",
     "may hold regimes",
     "parts differ",
