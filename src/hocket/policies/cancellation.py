@@ -12,8 +12,8 @@ from time import monotonic, sleep
 
 from hocket.errors import CancelledError
 
-LOOKS = 8
-"""A cancelled sleep ends after at most this part of its time."""
+LOOKS, LONGEST_PART_S = 8, 0.01
+"""A cancelled sleep ends after at most an eighth of its time, and at most 10 ms."""
 
 
 class _Watch(threading.local):
@@ -56,7 +56,7 @@ def sleep_until_cancelled(duration_s: float) -> None:
     if _watch.asks is None:
         sleep(duration_s)
         return
-    until, part = monotonic() + duration_s, max(duration_s / LOOKS, 0.001)
+    until, part = monotonic() + duration_s, max(min(duration_s / LOOKS, LONGEST_PART_S), 0.001)
     while (left := until - monotonic()) > 0:
         stop_if_cancelled()
         sleep(min(left, part))
