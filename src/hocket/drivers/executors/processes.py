@@ -188,9 +188,10 @@ class ProcessExecutor(RealtimeExecutor):
 
     def _write(self, process: WorkerProcess, late_inputs: tuple[Any, ...]) -> None:
         """Write what the policy takes beside its observation; nothing for the trunk of two stages."""
-        slots = self._mailbox.late_inputs(process.slot, self._job.policy)
-        for mine, given in zip(slots, late_inputs, strict=bool(late_inputs)):
-            stored(given, mine)
+        if late_inputs:
+            slots = self._mailbox.late_inputs(process.slot, self._job.policy)
+            for mine, given in zip(slots, late_inputs, strict=True):
+                stored(given, mine)
 
     def _request(self, process: WorkerProcess, request: int) -> None:
         self._mailbox.request[process.slot] = request

@@ -62,9 +62,9 @@ def serve(mailbox: Mailbox, slot: int, semaphores: SharedSemaphores, parcel: Par
             if mailbox.cancelled[slot] == request // 2:  # before it began
                 stop_if_cancelled()
             if not isinstance(policy, Stages):
-                answer = encode(policy(given(observation), *given(late_inputs)))
+                answer = encode(policy(given(observation), *map(given, late_inputs)))
             elif request % 2:
-                answer = encode(policy.head(features, *given(late_inputs)))
+                answer = encode(policy.head(features, *map(given, late_inputs)))
             else:
                 features, answer = policy.trunk(given(observation)), answers[:0]
             length = len(answer)
