@@ -1,4 +1,4 @@
-# Each of these sets up everything on a fresh machine: make demo, make check (100 seconds), make test (all but trainings).
+# Each of these sets up everything on a fresh machine: make demo, make check (two minutes), make test (all but trainings).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
