@@ -55,7 +55,7 @@ def _fork_server(request):
 
 
 def pytest_collection_finish():
-    """What is there for as long as the tests run is not searched for garbage again and again."""
+    """Spare the garbage collector the objects that stay for as long as the tests run."""
     gc.freeze()
 
 

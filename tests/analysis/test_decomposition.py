@@ -290,7 +290,7 @@ def test_the_interval_of_an_episode_holds_an_exact_truth_in_93_of_100():
 
 
 def held_of_100(make_world, policy, ticks, truth):
-    """How many of 100 intervals of an episode's reward hold it."""
+    """The number of 100 intervals of an episode's reward that hold it."""
     held = 0
     for number in range(100):
         found = hocket.decompose(

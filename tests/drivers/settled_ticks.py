@@ -19,7 +19,7 @@ class _Live:
     finished: bool = False
 
     def may_act(self, tick, horizon_ticks, longest, now):
-        """Whether it may decide ``tick``: from its target on, or any tick if that has passed or there is none."""
+        """True if it may decide ``tick``: from its target on, or any tick if that has passed or there is none."""
         if self.target > now:
             last = self.observation + horizon_ticks if horizon_ticks else self.target + longest - 1
             return self.target <= tick <= last

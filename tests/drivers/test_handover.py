@@ -1,4 +1,4 @@
-"""What is executed where one chunk hands over to another, and the jumps there."""
+"""Actions and jumps where one chunk hands over to another."""
 
 import time
 

@@ -77,17 +77,7 @@ def draw_against_delay(
             for number, arm in enumerate(arms):
                 cells = [interval(values_of(rows, column, game=game, delay=d, arm=arm, kind=kind)) for d in delays]
                 beside = 2 ** (0.06 * (number - (len(arms) - 1) / 2))  # or equal arms would hide each other
-                axis.errorbar(
-                    [delay * beside for delay in delays],
-                    [mean for mean, _ in cells],
-                    yerr=np.nan_to_num([half for _, half in cells]),
-                    label=arm,
-                    color=COLOURS[number],
-                    marker=MARKERS[number],
-                    capsize=2,
-                    linewidth=1.5,
-                    markersize=5,
-                )
+                _line(axis, [delay * beside for delay in delays], cells, number, arm)
             for number, arm in enumerate(references):
                 mean, _ = interval(reference_values(rows, column, game=game, arm=arm, kind=kind))
                 axis.axhline(mean, color="0.35", linestyle=REFERENCES[number], linewidth=1, label=arm)
@@ -141,17 +131,7 @@ def draw_by_delay(
     for number, arm in enumerate(arms):
         cells = [interval(values_of(rows, column, delay=delay, arm=arm)) for delay in delays]
         beside = 0.12 * (number - (len(arms) - 1) / 2)  # or equal arms would hide each other
-        axis.errorbar(
-            [delay + beside for delay in delays],
-            [mean for mean, _ in cells],
-            yerr=np.nan_to_num([half for _, half in cells]),
-            label=arm,
-            color=COLOURS[number],
-            marker=MARKERS[number],
-            capsize=2,
-            linewidth=1.5,
-            markersize=5,
-        )
+        _line(axis, [delay + beside for delay in delays], cells, number, arm)
     for number, arm in enumerate(references):
         mean, _ = interval(values_of(rows, column, arm=arm))
         axis.axhline(mean, color="0.35", linestyle=REFERENCES[number], linewidth=1, label=arm)
@@ -190,6 +170,21 @@ def draw_learning_curves(rows: list[Row], path: Path, *, arms: Sequence[str], ti
     seeds = len({row["seed"] for row in rows})
     axis.set_title(f"{title}\nmean and 95 % interval, {_seeds(seeds)}", fontsize=10)
     _save(figure, path)
+
+
+def _line(axis: Any, places: list[float], cells: list[tuple[float, float]], number: int, label: str) -> None:
+    """The ``number``-th line of means with their intervals."""
+    axis.errorbar(
+        places,
+        [mean for mean, _ in cells],
+        yerr=np.nan_to_num([half for _, half in cells]),
+        label=label,
+        color=COLOURS[number],
+        marker=MARKERS[number],
+        capsize=2,
+        linewidth=1.5,
+        markersize=5,
+    )
 
 
 def _seeds(count: int) -> str:

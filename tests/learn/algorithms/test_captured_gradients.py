@@ -1,4 +1,4 @@
-"""What is recorded, computed here without a graph. With one: tests/test_gpu.py."""
+"""The recorded functions, called here without a graph; tests/test_gpu.py has one."""
 
 import numpy as np
 import pytest

@@ -33,7 +33,7 @@ _CAPTURING = threading.Lock()
 
 def cuda_graph(call: Call) -> Call:
     """``call`` as a graph on the present device; each replay writes the same result anew."""
-    # One at a time, on a stream of its own: workers' threads may capture theirs, and others go on computing.
+    # One at a time, on a stream of its own: workers' threads may capture theirs, and others continue to compute.
     with _CAPTURING:
         stream, present = torch.cuda.Stream(), torch.cuda.current_stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(present)
