@@ -13,14 +13,15 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from hocket.drivers.loop_head import LoopHead
 from hocket.errors import PolicyError
 from hocket.hooks.record import RunRecord
 from hocket.policies.base import PolicyFactory
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, OnFailure
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, OnFailure
 from hocket.spaces.codec import ActionCodec
 
 
-class ChunkHead:
+class ChunkHead(LoopHead):
     """Calls ``head`` on the rest of a chunk. Where that fails, the action is executed as it was planned.
 
     Args:
@@ -30,7 +31,6 @@ class ChunkHead:
         on_failure: called beyond them, in place of raising.
 
     Attributes:
-        failures: its failures in a row.
         uncorrected: the number of its failures.
     """
 
@@ -41,9 +41,8 @@ class ChunkHead:
         limits: FailureLimits = USUAL_LIMITS,
         on_failure: OnFailure | None = None,
     ) -> None:
+        LoopHead.__init__(self, codec.of_single_actions(), limits, on_failure, "heads of chunks")
         self._head = head
-        self._codec = codec.of_single_actions()
-        self.failures = FailureLog(limits, "heads of chunks", on_failure=on_failure)
         self.uncorrected = 0
 
     @classmethod
@@ -68,20 +67,15 @@ class ChunkHead:
 
     def corrected(self, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
         """The action of the tick that the first action of ``plan`` is for; raises what the head raises."""
-        return self._codec.decode(self._codec.encode(self._head(plan.copy(), *inputs))[0])
+        return self.action_of(self._head(plan.copy(), *inputs))
 
     def __call__(self, now_ns: int, plan: NDArray[Any], *inputs: NDArray[Any]) -> Any:
         """The corrected action of the tick that is due at ``now_ns``, or None if the head fails."""
-        try:
-            action = self.corrected(plan, *inputs)
-        except Exception:
-            self.failures.failure(traceback.format_exc(), now_ns, 1)
-            self.uncorrected += 1
-            return None
-        self.failures.success()
+        action = self.attempt(now_ns, self.corrected, plan, *inputs)
+        self.uncorrected += action is None
         return action
 
     def note_in(self, record: RunRecord) -> None:
         """Add the number and the tracebacks of its failures to ``record``."""
+        LoopHead.note_in(self, record)
         record.uncorrected = self.uncorrected
-        record.errors = [*record.errors, *self.failures.tracebacks]

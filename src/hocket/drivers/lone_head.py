@@ -11,17 +11,17 @@ from typing import Any, Self
 
 import numpy as np
 
+from hocket.drivers.loop_head import LoopHead
 from hocket.errors import PolicyError
-from hocket.hooks.record import RunRecord
 from hocket.policies.base import PolicyFactory, Stages
-from hocket.policies.failures import USUAL_LIMITS, FailureLimits, FailureLog, OnFailure
+from hocket.policies.failures import USUAL_LIMITS, FailureLimits, OnFailure
 from hocket.spaces.codec import NOTHING_PENDING, ActionCodec, PendingActions
 from hocket.spaces.observations import copied
 
 NO_DELAY = np.zeros(1, np.int64)
 
 
-class LoneHead:
+class LoneHead(LoopHead):
     """Calls the head of ``policy`` without features.
 
     Args:
@@ -32,7 +32,6 @@ class LoneHead:
         on_failure: called beyond them, in place of raising.
 
     Attributes:
-        failures: its failures in a row.
         pending_actions: as the head is given them: all unknown.
     """
 
@@ -44,9 +43,8 @@ class LoneHead:
         limits: FailureLimits = USUAL_LIMITS,
         on_failure: OnFailure | None = None,
     ) -> None:
+        LoopHead.__init__(self, codec, limits, on_failure, "heads without features")
         self._policy = policy
-        self._codec = codec
-        self.failures = FailureLog(limits, "heads without features", on_failure=on_failure)
         self.pending_actions: PendingActions = NOTHING_PENDING
         if pending:
             self.pending_actions = codec.unknown_actions(pending)
@@ -87,14 +85,4 @@ class LoneHead:
 
     def __call__(self, now_ns: int, newest: Any) -> Any:
         """The action of the tick that is due at ``now_ns``, or None if the head fails."""
-        try:
-            action = self._codec.decode(self._codec.encode(self._policy.head(None, *self.inputs(newest)))[0])
-        except Exception:
-            self.failures.failure(traceback.format_exc(), now_ns, 1)
-            return None
-        self.failures.success()
-        return action
-
-    def note_in(self, record: RunRecord) -> None:
-        """Add the tracebacks of its failures to ``record``."""
-        record.errors = [*record.errors, *self.failures.tracebacks]
+        return self.attempt(now_ns, lambda: self.action_of(self._policy.head(None, *self.inputs(newest))))
